@@ -1,0 +1,42 @@
+//! What the hub tells the world, as a trait that it owns and the gateway implements.
+
+use std::time::Duration;
+
+use crate::workspace::effect::{Effects, ReplyTo};
+use crate::workspace::{Core, Timestamp};
+
+/// Carries effects to the connections of this hub. Called from the hub's own thread only; must never wait for a client.
+pub trait Delivery: Send {
+    /// Everything that one entry caused, right after it was applied: `core` stands as that entry left it.
+    /// Connections of other incarnations than `core`'s own hub are other hubs' business.
+    fn deliver(&mut self, core: &Core, at: Timestamp, effects: Effects);
+
+    /// The group is over: what was gathered goes out now.
+    fn flush(&mut self);
+
+    /// A call that was not even tried, told to the one who asked.
+    fn refuse(&mut self, to: &ReplyTo, why: NotTried);
+
+    /// Cuts connections off without a word about their calls, with close code 1013: the hub cannot know
+    /// what became of them.
+    fn cut_off(&mut self, serials: &[u64]);
+}
+
+/// Why a call was not tried. Nothing was done; it may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTried {
+    /// The log takes nothing at the moment (`unavailable`).
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// For people.
+        detail: String,
+    },
+    /// The provider's calls cost more deliveries than it may cause (`rateLimited`).
+    DeliveriesPerSecond {
+        /// When to try again.
+        retry_after: Duration,
+        /// The limit.
+        limit: u64,
+    },
+}

@@ -1,0 +1,161 @@
+//! Where connections hand their inputs in: one bounded queue each, emptied round-robin by the hub.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::workspace::Name;
+use crate::workspace::entry::{Entry, Input};
+
+/// Inputs of one connection that may wait or be under way; at the bound its reader waits, and the
+/// kernel's socket buffer behind it fills: backpressure on that client alone.
+pub const PENDING_PER_CONNECTION_MAX: usize = 64;
+
+/// Inputs of one connection that go into one group, so that no client can crowd out the others' accepts.
+const PER_GROUP_MAX: usize = 16;
+
+/// The hub takes no more inputs: it is stopping or stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the hub is stopping")]
+pub struct Stopping;
+
+/// The gate through which inputs reach the hub's thread.
+#[derive(Debug, Default)]
+pub struct Intake {
+    queues: Mutex<Queues>,
+    /// Wakes the hub's thread: an input came, the log has something, or it should stop.
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    /// Connections with waiting inputs, in the order in which they get their turn.
+    turn: VecDeque<u64>,
+    waiting: HashMap<u64, VecDeque<Waiting>>,
+    woken: bool,
+    stopping: bool,
+}
+
+/// One input on its way; it holds its connection's permit until it is done.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) serial: u64,
+    pub(super) entry: Entry,
+    /// `None` for what must never wait: a leave.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// One connection's way in.
+#[derive(Debug, Clone)]
+pub struct Port {
+    serial: u64,
+    intake: Arc<Intake>,
+    room: Arc<Semaphore>,
+}
+
+impl Port {
+    /// A way in for the connection numbered `serial`.
+    #[must_use]
+    pub fn new(intake: Arc<Intake>, serial: u64) -> Self {
+        Self { serial, intake, room: Arc::new(Semaphore::new(PENDING_PER_CONNECTION_MAX)) }
+    }
+
+    /// Hands `input` in, waiting while [`PENDING_PER_CONNECTION_MAX`] of this connection are under way.
+    /// Inputs of one connection are applied in the order in which they were handed in.
+    ///
+    /// # Errors
+    /// [`Stopping`]: the input was not taken.
+    pub async fn submit(&self, workspace: Name, input: Input) -> Result<(), Stopping> {
+        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Stopping)?;
+        self.intake.push(Waiting { serial: self.serial, entry: Entry { workspace, input }, permit: Some(permit) })
+    }
+
+    /// Tells the hub that the connection is gone; never waits.
+    pub fn leave(&self, workspace: Name) {
+        let entry = Entry { workspace, input: Input::Leave { connection: self.serial } };
+        // A stopping hub needs no leave: its next start knows that all its connections are gone.
+        let _ = self.intake.push(Waiting { serial: self.serial, entry, permit: None });
+    }
+}
+
+impl Intake {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        // A panic elsewhere cannot leave the queues half-changed: every change is one push or pop.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
+        let mut queues = self.lock();
+        if queues.stopping {
+            return Err(Stopping);
+        }
+        let serial = waiting.serial;
+        let queue = queues.waiting.entry(serial).or_default();
+        queue.push_back(waiting);
+        if queue.len() == 1 {
+            queues.turn.push_back(serial);
+        }
+        drop(queues);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Wakes the hub's thread without an input: the log has something to read.
+    pub fn wake(&self) {
+        self.lock().woken = true;
+        self.wake.notify_one();
+    }
+
+    /// Asks the hub to finish: nothing more is taken, what waits is done, then its thread ends.
+    pub fn stop(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_one();
+    }
+
+    /// Whether the hub was asked to finish.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// Waits until there is something to do, at most `timeout` (`None`: as long as it takes).
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        let mut queues = self.lock();
+        let idle = |queues: &mut Queues| queues.turn.is_empty() && !queues.woken && !queues.stopping;
+        match timeout {
+            None => queues = self.wake.wait_while(queues, idle).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        queues.woken = false;
+    }
+
+    /// Takes the next inputs, round-robin by connection, until `take` says that it has enough.
+    pub(super) fn gather(&self, mut take: impl FnMut(Waiting) -> bool) {
+        let mut queues = self.lock();
+        // Who had their share stays in the ring, behind the others, for the next group.
+        let mut taken: HashMap<u64, usize> = HashMap::new();
+        let mut full = VecDeque::new();
+        while let Some(serial) = queues.turn.pop_front() {
+            let count = taken.entry(serial).or_default();
+            *count += 1;
+            if *count > PER_GROUP_MAX {
+                full.push_back(serial);
+                continue;
+            }
+            let Some(queue) = queues.waiting.get_mut(&serial) else { continue };
+            let Some(waiting) = queue.pop_front() else { continue };
+            if queue.is_empty() {
+                queues.waiting.remove(&serial);
+            } else {
+                queues.turn.push_back(serial);
+            }
+            if !take(waiting) {
+                break;
+            }
+        }
+        queues.turn.append(&mut full);
+    }
+}

@@ -1,0 +1,8 @@
+//! deskbell: a realtime notification hub. Providers ring, agents' desks show it, the first answer settles it.
+//!
+//! # Layout
+//! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
+
+pub mod hub;
+pub mod log;
+pub mod workspace;

@@ -1,0 +1,109 @@
+//! The ordered log: what was appended, in order, and nothing else.
+//!
+//! Files here may use those above them: `memory`, `disk`.
+
+use std::fmt;
+
+/// The number of a record in its log: the first is 1, and there are no gaps.
+pub type RecordNumber = u64;
+
+/// One ordered log of records (opaque bytes here; the hub's codec knows what is in them).
+///
+/// # Contract
+///
+/// - **One order.** Every record has one [`RecordNumber`], the same for every reader, for ever.
+/// - **Done is read back.** A record is in the log when [`next`](Log::next) has returned it. What
+///   [`append`](Log::append) answers only tells of errors: after `Ok` the record comes back sooner or later
+///   (memory and disk: at the next call), unless another error says otherwise first.
+/// - **Durable.** What `next` returned survives whatever the kind of log promises to survive: memory nothing,
+///   disk the loss of the process and of power.
+/// - **Whole.** A record comes back as it was appended, or the log says [`LogError::Damaged`]. It never comes back
+///   in part, and none is left out.
+/// - **A refused append leaves no trace**: after [`AppendError::Full`] the record is not in the log and will not
+///   come back; the same record may be appended again.
+/// - **An unclear append is cleared by reading.** After [`AppendError::Broken`] the record may be in the log or not:
+///   the log has to be re-opened and re-read. An fsync that failed is never just repeated.
+///
+/// One owner calls it, from one thread. `append` may block for as long as the device takes.
+pub trait Log: Send + fmt::Debug {
+    /// Appends one record (at most [`RECORD_BYTES_MAX`]).
+    ///
+    /// # Errors
+    /// See the contract.
+    fn append(&mut self, record: &[u8]) -> Result<(), AppendError>;
+
+    /// The next record after the last one returned, if it is there; does not wait. A fresh log starts after its
+    /// newest snapshot (see [`History::snapshot`]).
+    ///
+    /// # Errors
+    /// [`LogError`], where the records that follow cannot be had. It stays so until the log is re-opened.
+    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+
+    /// A second way into the same log, for a fold in the background; `None` if the log keeps nothing.
+    fn history(&self) -> Option<Box<dyn History>>;
+
+    /// How many bytes it holds on its device, snapshots included.
+    fn bytes(&self) -> u64;
+}
+
+/// The log's past: its snapshots and the records that follow them. Used beside the log's owner, from another thread.
+pub trait History: Send + fmt::Debug {
+    /// The newest whole snapshot: the last record that it contains, and its bytes.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] if there is one that cannot be read and the records that it stood for are gone.
+    fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+
+    /// The record after `number`, if it is in the log already.
+    ///
+    /// # Errors
+    /// As [`Log::next`].
+    fn after(&mut self, number: RecordNumber) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+
+    /// Keeps `snapshot`, which contains everything up to and including record `number`, durably and whole or not at
+    /// all; after that, forgets records that no start needs any more, oldest first, but keeps what `keep` asks for.
+    ///
+    /// # Errors
+    /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before.
+    fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError>;
+}
+
+/// What of the records before a snapshot is kept for explanations (`[log] history`, `historyBytes`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// Records written within so many milliseconds before now are kept …
+    pub history_ms: u64,
+    /// … as long as they fit into so many bytes.
+    pub history_bytes: u64,
+}
+
+/// The largest record: twice the hub's largest group (512 KiB), since one entry may follow the group's last byte.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// An append did not happen, or may not have happened.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// No room. Nothing was written; it may go better later.
+    #[error("the log has no room: {0}")]
+    Full(String),
+    /// The device failed, and nobody knows what is on it.
+    #[error("the log's device failed: {0}")]
+    Broken(String),
+}
+
+/// The log cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// What is there is not what was written. Says where and how to go on.
+    #[error("{0}")]
+    Damaged(String),
+    /// Another hub has it.
+    #[error("{0}")]
+    InUse(String),
+    /// A newer version wrote it.
+    #[error("{0}")]
+    Newer(String),
+    /// The device or its permissions.
+    #[error("{0}")]
+    Device(String),
+}
