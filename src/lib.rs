@@ -6,4 +6,5 @@
 pub mod gateway;
 pub mod hub;
 pub mod log;
+pub mod protocol;
 pub mod workspace;
