@@ -16,8 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::frame;
+use super::frame::is_close;
 use super::socket::Socket;
+use crate::protocol::{Close, frame};
 
 /// Slices that one write takes from the queue. Enough that a group's frames go out together; small enough for the stack.
 const SLICES_PER_WRITE: usize = 32;
@@ -142,8 +143,9 @@ impl<S: Socket> Outbox<S> {
     }
 
     /// Adds a close frame behind what waits, and seals. Without effect once sealed.
-    pub(super) fn close(&self, code: u16, reason: &str) -> After {
-        self.send(&frame::close(code, reason), Weight::Free)
+    pub(super) fn close(&self, frame: &Bytes) -> After {
+        debug_assert!(is_close(frame));
+        self.send(frame, Weight::Free)
     }
 
     /// Gives up: what waits is dropped, nothing is written any more.
@@ -234,7 +236,7 @@ impl<S: Socket> Outbox<S> {
     }
 
     fn written_whole(&self, state: &mut State, frame: &[u8]) -> After {
-        if frame::is_close(frame) {
+        if is_close(frame) {
             state.phase = Phase::Closing;
             self.all_written(state);
         }
@@ -256,7 +258,7 @@ impl<S: Socket> Outbox<S> {
             return false;
         }
         state.drop_behind_torn_head();
-        state.add(frame::close(1013, "the client reads too slowly"), Weight::Free);
+        state.add(frame::close(Close::TooSlow), Weight::Free);
         true
     }
 }
@@ -267,7 +269,7 @@ impl State {
             self.bytes += frame.len();
             self.frames += 1;
         }
-        if frame::is_close(&frame) {
+        if is_close(&frame) {
             self.phase = Phase::Closing;
         }
         self.queue.push_back(Waiting { frame, weight });
@@ -325,8 +327,12 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use super::super::frame::{close, text};
     use super::*;
+
+    /// A text frame; the tests' words are shorter than 126 bytes.
+    fn text(word: &[u8]) -> Bytes {
+        [&[0x81, u8::try_from(word.len()).unwrap()], word].concat().into()
+    }
 
     /// A socket that takes only so many bytes as a test has granted.
     #[derive(Debug, Default)]
@@ -438,7 +444,7 @@ mod tests {
         assert!(outbox.is_sealed() && !outbox.is_dead());
         outbox.socket.grant(1000);
         assert!(drain(&outbox));
-        assert_eq!(outbox.socket.taken(), [text(b"torn head"), close(1013, "the client reads too slowly")].concat());
+        assert_eq!(outbox.socket.taken(), [text(b"torn head"), frame::close(Close::TooSlow)].concat());
     }
 
     #[test]
@@ -479,13 +485,13 @@ mod tests {
     fn a_close_waits_its_turn_and_then_nothing_goes_in() {
         let outbox = outbox(100, 10);
         let _ = outbox.send(&text(b"before"), Weight::Counted);
-        let _ = outbox.close(4400, "bad hello");
-        let _ = outbox.close(1001, "too late");
+        let _ = outbox.close(&frame::close(Close::BadHello));
+        let _ = outbox.close(&frame::close(Close::GoingAway));
         let _ = outbox.send(&text(b"after"), Weight::Counted);
         assert!(pin!(outbox.emptied()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         outbox.socket.grant(1000);
         assert!(drain(&outbox));
-        assert_eq!(outbox.socket.taken(), [text(b"before"), close(4400, "bad hello")].concat());
+        assert_eq!(outbox.socket.taken(), [text(b"before"), frame::close(Close::BadHello)].concat());
         assert!(pin!(outbox.emptied()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 
