@@ -250,3 +250,8 @@ fn seen<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 fn set_presence<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     presence(fields)?.map(Body::Presence).ok_or_else(|| missing("presence"))
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
