@@ -200,15 +200,6 @@ pub struct Notify<'a> {
     pub to: To<'a>,
 }
 
-impl Notify<'_> {
-    /// 128 bits over what it says, as the hub understands it: two notifies that say the same have the same, whatever
-    /// the order of their keys and names and however their JSON was written.
-    #[must_use]
-    pub fn fingerprint(&self) -> u128 {
-        super::fingerprint::fingerprint(self)
-    }
-}
-
 /// Whom a notification is for: sorted names, none twice, at most [`TO_NAMES_MAX`](super::size::TO_NAMES_MAX) in both
 /// together; nobody named: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -51,3 +51,6 @@ pub(super) fn append(message: &impl Encode, buffer: &mut Vec<u8>) {
     let written = serde_json::to_writer(buffer, message);
     debug_assert!(written.is_ok(), "{written:?}");
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,27 @@ use sha1::{Digest, Sha1};
 
 use super::client::{Notify, Text};
 
-/// SHA-1 over the notify's fields in a fixed order, each behind its length so that no two notifies share a text;
-/// the first 128 bits of it. A provider that makes two of its own notifies collide harms itself alone.
-pub(super) fn fingerprint(notify: &Notify<'_>) -> u128 {
-    let mut sum = Sum(Sha1::new());
-    sum.text(&notify.template_name);
-    sum.count(notify.template_parameters.len());
-    for (name, value) in &notify.template_parameters {
-        sum.text(name);
-        sum.text(value);
+impl Notify<'_> {
+    /// 128 bits over what it says, as the hub understands it: two notifies that say the same have the same, whatever
+    /// the order of their keys and names and however their JSON was written.
+    ///
+    /// SHA-1 over the fields in a fixed order, each behind its length so that no two notifies share a text; the first
+    /// 128 bits of it. A provider that makes two of its own notifies collide harms itself alone.
+    #[must_use]
+    pub fn fingerprint(&self) -> u128 {
+        let mut sum = Sum(Sha1::new());
+        sum.text(&self.template_name);
+        sum.count(self.template_parameters.len());
+        for (name, value) in &self.template_parameters {
+            sum.text(name);
+            sum.text(value);
+        }
+        sum.maybe(self.session_id.as_ref());
+        sum.maybe(self.cancellation_token.as_ref());
+        sum.list(&self.to.agents);
+        sum.list(&self.to.groups);
+        sum.finish()
     }
-    sum.maybe(notify.session_id.as_ref());
-    sum.maybe(notify.cancellation_token.as_ref());
-    sum.list(&notify.to.agents);
-    sum.list(&notify.to.groups);
-    sum.finish()
 }
 
 struct Sum(Sha1);

@@ -61,3 +61,64 @@ fn with_header(mut buffer: Vec<u8>, opcode: u8) -> Bytes {
     buffer[start] = FIN | opcode;
     Bytes::from(buffer).slice(start..)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+    use tokio_tungstenite::tungstenite::{Error, Message};
+
+    use super::super::close::CLOSES;
+    use super::super::encode::encode;
+    use super::super::error::ErrorCode;
+    use super::super::server::{ErrorReply, Ids};
+    use super::*;
+
+    fn read_back(bytes: &[u8]) -> Result<Message, Error> {
+        let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
+        WebSocket::from_raw_socket(Cursor::new(bytes.to_vec()), Role::Client, Some(config)).read()
+    }
+
+    fn error(detail: &str) -> ErrorReply<'_> {
+        ErrorReply { ids: Ids::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
+    }
+
+    #[test]
+    fn a_text_frame_is_read_back_at_every_length_of_its_header() {
+        let around = encode(&error("")).len();
+        for length in [around, 125, 126, 127, 65_535, 65_536, 1_000_000] {
+            let detail = "x".repeat(length - around);
+            let frame = text(&error(&detail));
+            let header = match length {
+                0..=125 => 2,
+                126..=65_535 => 4,
+                _ => 10,
+            };
+            assert_eq!(frame.len(), header + length);
+            match read_back(&frame) {
+                Ok(Message::Text(text)) => assert_eq!(text.as_bytes(), encode(&error(&detail))),
+                other => panic!("{length}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_frame_is_read_back_with_its_code_and_reason() {
+        for row in CLOSES {
+            match read_back(&close(row.close)) {
+                Ok(Message::Close(Some(frame))) => {
+                    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (row.code, row.reason));
+                }
+                other => panic!("{row:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let frame = close_with(4400, &"é".repeat(100));
+        assert_eq!(frame.len(), 2 + 2 + 122);
+        assert!(matches!(read_back(&frame), Ok(Message::Close(Some(_)))));
+    }
+}
