@@ -20,10 +20,6 @@ pub trait Delivery: Send {
     /// Cuts connections off without a word about their calls, with close code 1013: the hub cannot know
     /// what became of them.
     fn cut_off(&mut self, serials: &[u64]);
-
-    /// Does what is due by time alone (observers' statistics, once a second), between two groups. Says when it is
-    /// to be called again; `None`: not before the next effects. Calling it early does nothing.
-    fn tick(&mut self, core: &Core) -> Option<Duration>;
 }
 
 /// Why a call was not tried. Nothing was done; it may be repeated.
