@@ -32,12 +32,21 @@ pub trait Log: Send + fmt::Debug {
     /// See the contract.
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError>;
 
-    /// The next record after the last one returned, if it is there; does not wait. A fresh log starts after its
-    /// newest snapshot (see [`History::snapshot`]).
+    /// From here on [`next`](Log::next) returns what follows record `number` (a snapshot's; 0: everything).
+    fn start_after(&mut self, number: RecordNumber);
+
+    /// The next record after the last one returned, if it is there; does not wait.
     ///
     /// # Errors
     /// [`LogError`], where the records that follow cannot be had. It stays so until the log is re-opened.
     fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+
+    /// After [`AppendError::Broken`] or a [`LogError`]: opens the log's device again, so that [`next`](Log::next) goes
+    /// on after the last record that it returned.
+    ///
+    /// # Errors
+    /// [`LogError`], if the device is still not usable; may be called again.
+    fn reopen(&mut self) -> Result<(), LogError>;
 
     /// A second way into the same log, for a fold in the background; `None` if the log keeps nothing.
     fn history(&self) -> Option<Box<dyn History>>;
