@@ -92,9 +92,9 @@ enum Health {
 
 /// One partition of the hub. Driven by [`Partition::turn`]; knows no thread and never waits.
 #[derive(Debug)]
-pub struct Partition<L, D> {
+pub struct Partition<D> {
     core: Core,
-    log: L,
+    log: Box<dyn Log>,
     delivery: D,
     settings: HubSettings,
     rates: DeliveryRates,
@@ -120,12 +120,12 @@ pub struct Turned {
     pub ready: bool,
 }
 
-impl<L: Log, D: Delivery> Partition<L, D> {
+impl<D: Delivery> Partition<D> {
     /// Reads the log to its end and begins: whatever hub wrote it before is gone, its connections with it.
     ///
     /// # Errors
     /// [`HubError`]: the log cannot be read, folded, or written.
-    pub fn start(mut log: L, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
+    pub fn start(log: Box<dyn Log>, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
         let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
         let (core, applied) = match snapshot {
             Some((number, bytes)) => (decode_snapshot(number, &bytes)?, number),
@@ -134,10 +134,7 @@ impl<L: Log, D: Delivery> Partition<L, D> {
         let rates = DeliveryRates::new(settings.deliveries_per_second);
         let mut partition = Self {
             core,
-            log: {
-                log.start_after(applied);
-                log
-            },
+            log,
             delivery,
             settings,
             rates,
@@ -392,6 +389,9 @@ impl<L: Log, D: Delivery> Partition<L, D> {
             Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
             Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
         }
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "the log was not closed; nothing is lost");
+        }
     }
 
     /// The state, for tests and for the operator.
@@ -407,8 +407,8 @@ impl<L: Log, D: Delivery> Partition<L, D> {
 
     /// The log, for its background fold and its size.
     #[must_use]
-    pub fn log(&self) -> &L {
-        &self.log
+    pub fn log(&self) -> &dyn Log {
+        &*self.log
     }
 
     /// The last record applied.

@@ -29,8 +29,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError`]: the hub cannot begin.
-    pub fn start<L: Log + 'static, D: Delivery + 'static>(
-        log: L,
+    pub fn start<D: Delivery + 'static>(
+        log: Box<dyn Log>,
         delivery: D,
         intake: Arc<Intake>,
         clock: Arc<dyn Clock>,
@@ -73,15 +73,15 @@ impl Hub {
 }
 
 #[derive(Debug)]
-struct Runner<L, D> {
-    partition: Partition<L, D>,
+struct Runner<D> {
+    partition: Partition<D>,
     intake: Arc<Intake>,
     clock: Arc<dyn Clock>,
     ready: Arc<AtomicBool>,
     fold: Option<Fold>,
 }
 
-impl<L: Log, D: Delivery> Runner<L, D> {
+impl<D: Delivery> Runner<D> {
     fn run(mut self) -> Result<(), HubError> {
         let result = self.turn_until_stopped();
         self.ready.store(false, Ordering::Release);
