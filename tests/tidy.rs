@@ -22,8 +22,25 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "workspace",
         &[
-            "tokio", "async ", ".await", "std::net", "std::fs", "std::io", "std::time", "std::thread", "std::sync::Mutex",
-            "SystemTime", "Instant", "rand", "getrandom", "serde_json", "HashMap", "HashSet", "tracing", "f32", "f64",
+            "tokio",
+            "async ",
+            ".await",
+            "std::net",
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "std::sync::Mutex",
+            "SystemTime",
+            "Instant",
+            "rand",
+            "getrandom",
+            "serde_json",
+            "HashMap",
+            "HashSet",
+            "tracing",
+            "f32",
+            "f64",
             "uuid",
         ],
         "the core knows no async, clock, randomness, I/O, JSON, unordered iteration or floats",
@@ -155,7 +172,18 @@ fn only_the_clock_reads_the_wall_clock() {
 
 #[test]
 fn nothing_is_left_unfinished() {
-    let words = ["TO", "FIX", "XX"].map(|half| format!("{half}{}", if half == "TO" { "DO" } else if half == "FIX" { "ME" } else { "X" }));
+    let words = ["TO", "FIX", "XX"].map(|half| {
+        format!(
+            "{half}{}",
+            if half == "TO" {
+                "DO"
+            } else if half == "FIX" {
+                "ME"
+            } else {
+                "X"
+            }
+        )
+    });
     let mut faults = Vec::new();
     for file in rust_files(&source()) {
         let text = fs::read_to_string(&file).expect("readable");

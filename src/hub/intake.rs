@@ -86,7 +86,7 @@ impl Intake {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
+    pub(super) fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
         let mut queues = self.lock();
         if queues.stopping {
             return Err(Stopping);

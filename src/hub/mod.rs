@@ -10,6 +10,8 @@ mod intake;
 mod partition;
 mod rates;
 mod run;
+#[cfg(test)]
+mod sim;
 
 pub use clock::{Clock, WallClock};
 pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
