@@ -11,6 +11,9 @@ pub trait Delivery: Send {
     /// Connections of other incarnations than `core`'s own hub are other hubs' business.
     fn deliver(&mut self, core: &Core, at: Timestamp, effects: Effects);
 
+    /// Once a second: what observers are told then.
+    fn every_second(&mut self, core: &Core, at: Timestamp);
+
     /// The group is over: what was gathered goes out now.
     fn flush(&mut self);
 
