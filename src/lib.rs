@@ -5,5 +5,6 @@
 
 pub mod hub;
 pub mod log;
+pub mod telemetry;
 pub mod template;
 pub mod workspace;

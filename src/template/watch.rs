@@ -163,3 +163,155 @@ impl From<&Metadata> for Stamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::super::definition::{Definition, Template};
+    use super::*;
+
+    /// A watched file whose whole text is the title of the template `t`; "wrong" is a fault.
+    struct Bench {
+        directory: tempfile::TempDir,
+        path: PathBuf,
+        catalogue: SharedCatalogue,
+        reload: ReloadHandle,
+        loads: Arc<AtomicUsize>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            self.task.abort();
+        }
+    }
+
+    fn load(path: &Path) -> Result<Arc<Catalogue>, Vec<String>> {
+        let title = fs::read_to_string(path).map_err(|error| vec![error.to_string()])?;
+        if title == "wrong" {
+            return Err(vec!["wrong".to_owned()]);
+        }
+        let template = Template::check(Definition { name: "t".into(), title, ..Definition::default() });
+        Ok(Arc::new(Catalogue::with(vec![template.unwrap()])))
+    }
+
+    impl Bench {
+        fn new(title: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("deskbell.toml");
+            fs::write(&path, title).unwrap();
+            let catalogue = SharedCatalogue::new(load(&path).unwrap());
+            let loads = Arc::new(AtomicUsize::new(0));
+            let counted: Load = {
+                let (path, loads) = (path.clone(), loads.clone());
+                Arc::new(move || {
+                    loads.fetch_add(1, Ordering::SeqCst);
+                    load(&path)
+                })
+            };
+            let (watch, reload) = Watch::new(path.clone(), catalogue.clone(), counted);
+            let task = tokio::spawn(watch.run());
+            Self { directory, path, catalogue, reload, loads, task }
+        }
+
+        fn title(&self) -> String {
+            self.catalogue.get().render("t", &|_| None).unwrap().title.to_string()
+        }
+
+        /// Waits for something to come true, within the contract's 2 s.
+        async fn within_2_s(&self, what: impl Fn(&Self) -> bool) {
+            let start = Instant::now();
+            while !what(self) {
+                assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+
+        async fn shows(&self, title: &str) {
+            self.within_2_s(|bench| bench.title() == title).await;
+        }
+
+        async fn loaded(&self, times: usize) {
+            self.within_2_s(|bench| bench.loads.load(Ordering::SeqCst) >= times).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_written_anew_is_in_force_within_two_seconds() {
+        let bench = Bench::new("one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_is_renamed_over_is_seen() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        let other = bench.directory.path().join("other");
+        fs::write(&other, "two").unwrap();
+        fs::rename(&other, &bench.path).unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_switched_to_another_file_is_seen() {
+        let bench = Bench::new("one");
+        let [first, second] = ["first", "second"].map(|name| bench.directory.path().join(name));
+        fs::rename(&bench.path, &first).unwrap();
+        fs::write(&second, "two").unwrap();
+        std::os::unix::fs::symlink(&second, &bench.path).unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn while_there_is_no_file_the_templates_stay() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        fs::remove_file(&bench.path).unwrap();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn after_a_wrong_file_the_templates_stay_until_it_is_right() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        fs::write(&bench.path, "wrong").unwrap();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn asked_to_reload_it_reads_an_unchanged_file() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        bench.reload.reload_now();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+    }
+
+    #[test]
+    fn a_file_that_keeps_changing_is_read_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deskbell.toml");
+        let catalogue = SharedCatalogue::default();
+        let (mut watch, _) = Watch::new(path.clone(), catalogue, {
+            let path = path.clone();
+            Arc::new(move || load(&path))
+        });
+        let mut looks = 0;
+        while watch.read.is_none() {
+            looks += 1;
+            assert!(looks <= 3, "not read after {looks} looks");
+            fs::write(&path, "x".repeat(looks)).unwrap();
+            watch.look();
+        }
+    }
+}
