@@ -7,4 +7,6 @@ pub mod gateway;
 pub mod hub;
 pub mod log;
 pub mod protocol;
+pub mod telemetry;
+pub mod template;
 pub mod workspace;
