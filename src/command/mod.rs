@@ -31,7 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 for notice in &config.notices {
                     tracing::warn!("{notice}");
                 }
-                serve::run(config)
+                serve::run(&config)
             }
         },
     }
