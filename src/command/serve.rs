@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings, Templates};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
 use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
-use crate::template::{ReloadHandle, RenderFault, SharedCatalogue, Watch};
+use crate::template::{RenderFault, SharedCatalogue};
 use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
 use crate::workspace::{Incarnation, Name};
 
@@ -132,7 +132,10 @@ fn announce(address: std::net::SocketAddr) {
 
 /// Waits for a signal to stop, or the hub's own end; reloads templates meanwhile.
 async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify) -> io::Result<()> {
-    let reload = config.file.clone().map(|file| watch(config, file, catalogue));
+    let reload = config.watch_templates(catalogue).map(|(watch, reload)| {
+        tokio::spawn(watch.run());
+        reload
+    });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -147,12 +150,6 @@ async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Noti
             },
         }
     }
-}
-
-fn watch(config: &Config, file: std::path::PathBuf, catalogue: SharedCatalogue) -> ReloadHandle {
-    let (watch, reload) = Watch::new(file, catalogue, config.reload());
-    tokio::spawn(watch.run());
-    reload
 }
 
 fn end(runtime: Runtime) {
