@@ -151,7 +151,7 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
         refuse(link, message, ErrorCode::NotAllowed, &detail, None);
         return None;
     }
-    match inputs::meaning(message, &*link.house().behind.templates) {
+    match inputs::meaning(message, &link.house().behind.templates) {
         Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
         Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification", None),
         Meaning::Nothing => {}

@@ -100,16 +100,9 @@ impl Delivery for Fanout {
         }
     }
 
-    fn tick(&mut self, core: &Core) -> Option<Duration> {
-        if self.watched.is_empty() {
-            return None;
-        }
-        let now = Instant::now();
-        if self.rates.due_in(now).is_zero() {
-            self.tell_observers(core, now);
-            self.flush();
-        }
-        Some(self.rates.due_in(now))
+    fn every_second(&mut self, core: &Core, _at: Timestamp) {
+        self.tell_observers(core, Instant::now());
+        self.flush();
     }
 }
 

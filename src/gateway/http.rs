@@ -159,7 +159,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
 }
 
 fn page(asset: &Asset) -> Reply {
-    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.bytes));
+    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
