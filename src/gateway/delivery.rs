@@ -1,7 +1,6 @@
 //! Carries the core's effects to this hub's connections: each message is encoded once, on the hub's thread; the
 //! shards' threads write it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,8 +40,6 @@ pub struct Fanout {
     /// What is gathered for each shard.
     batches: Vec<Batch>,
     rates: Rates,
-    /// Workspaces in which observers of this hub may be.
-    watched: BTreeSet<Name>,
     warned_at: Option<Instant>,
 }
 
@@ -56,8 +53,7 @@ impl Fanout {
     ) -> Self {
         let batches = shards.iter().map(|_| Batch::default()).collect();
         let rates = Rates::new(Instant::now());
-        let watched = BTreeSet::new();
-        Self { incarnation, settings, counters, hellos, shards, batches, rates, watched, warned_at: None }
+        Self { incarnation, settings, counters, hellos, shards, batches, rates, warned_at: None }
     }
 }
 
@@ -139,10 +135,10 @@ impl Fanout {
 
     fn tell_observers(&mut self, core: &Core, now: Instant) {
         let told = self.rates.tell(now);
-        for workspace in std::mem::take(&mut self.watched) {
+        for workspace in core.observed_workspaces() {
             let mine = |connection: &&ConnectionId| connection.incarnation == self.incarnation;
-            let observers: Vec<_> = core.observer_connections(&workspace).iter().filter(mine).copied().collect();
-            let Some(counts) = core.stats(&workspace).filter(|_| !observers.is_empty()) else { continue };
+            let observers: Vec<_> = core.observer_connections(workspace).iter().filter(mine).copied().collect();
+            let Some(counts) = core.stats(workspace).filter(|_| !observers.is_empty()) else { continue };
             let outcomes: Vec<_> = Outcome::ALL.into_iter().map(words::outcome).zip(counts.outcomes).collect();
             let stats = Stats {
                 agents: counts.agents,
@@ -156,17 +152,16 @@ impl Fanout {
                 notify_to_result_ms: told.notify_to_result,
             };
             self.tell(observers, Kind::News, || frame::text(&stats));
-            self.watched.insert(workspace);
         }
     }
 
-    fn warn_of_full_audience(&mut self, workspace: &str, to: &To) {
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
         }
         self.warned_at = Some(now);
-        let most = self.settings.display_limit.saturating_add(self.settings.queue_limit);
+        let most = core.limits().display_limit.saturating_add(core.limits().queue_limit);
         tracing::warn!(
             workspace, agents = ?to.agents, groups = ?to.groups,
             "this audience is full: its agents' desks fill alike, so it holds at most {most} open notifications \
@@ -271,7 +266,7 @@ impl Step<'_> {
                 let to = self.others(self.core.observer_connections(self.workspace));
                 self.out.tell(to, Kind::News, || frame::text(&words::event(&event)));
             }
-            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.workspace, &to),
+            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.core, self.workspace, &to),
             // The hub's own business.
             Effect::HubRemoved { .. } => {}
         }
@@ -279,9 +274,6 @@ impl Step<'_> {
 
     fn welcome(&mut self, welcome: &crate::workspace::effect::Welcome) {
         let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
-        if matches!(welcome, crate::workspace::effect::Welcome::Observer) {
-            self.out.watched.insert(Name::clone(self.workspace));
-        }
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);
         let message = Welcome {
@@ -293,8 +285,8 @@ impl Step<'_> {
             server_time: words::time(self.at),
             limits: Limits {
                 max_message_bytes: settings.max_message_bytes as u64,
-                display_limit: settings.display_limit,
-                queue_limit: settings.queue_limit,
+                display_limit: self.core.limits().display_limit,
+                queue_limit: self.core.limits().queue_limit,
             },
         };
         self.out.tell([joiner], Kind::Welcome, || frame::text(&message));
