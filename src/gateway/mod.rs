@@ -36,3 +36,6 @@ pub use delivery::Fanout;
 pub use house::{Behind, MetricsText};
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -54,9 +54,21 @@ pub struct Gateway {
     address: SocketAddr,
     listener: TcpListener,
     /// The accepting thread's; the listener lives in it.
-    runtime: Runtime,
+    runtime: Detached,
     shards: Vec<mpsc::Sender<Batch>>,
     batches: Vec<mpsc::Receiver<Batch>>,
+}
+
+/// A runtime that nothing runs on yet. Dropping it waits for nothing, so that it may be dropped anywhere.
+#[derive(Debug)]
+struct Detached(Option<Runtime>);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A gateway that serves.
@@ -75,7 +87,7 @@ impl Gateway {
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         let address = settings.listen;
         let failed = |source| BindError { address, source };
-        let runtime = runtime().map_err(failed)?;
+        let runtime = Detached(Some(runtime().map_err(failed)?));
         let listener = listen(&runtime, address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (shards, batches) = (0..shard_count(settings.shards)).map(|_| mpsc::channel(BATCHES_PER_SHARD_MAX)).unzip();
@@ -124,9 +136,13 @@ impl Gateway {
             let thread = thread::Builder::new().name(format!("shard-{number}"));
             serving.threads.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
         }
-        let (listener, runtime) = (self.listener, self.runtime);
+        let (listener, mut runtime) = (self.listener, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
-        let accepting = move || runtime.block_on(accept_until(listener, arrivals, stopped));
+        let accepting = move || {
+            if let Some(runtime) = runtime.0.take() {
+                runtime.block_on(accept_until(listener, arrivals, stopped));
+            }
+        };
         serving.threads.push(thread.spawn(accepting)?);
         Ok(serving)
     }
@@ -152,8 +168,8 @@ fn shard_count(wanted: Option<NonZeroUsize>) -> usize {
     wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(SHARDS_MAX)
 }
 
-fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
-    let _inside = runtime.enter();
+fn listen(runtime: &Detached, address: SocketAddr) -> io::Result<TcpListener> {
+    let _inside = runtime.0.as_ref().map(Runtime::enter);
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     // Accepted sockets inherit both.
