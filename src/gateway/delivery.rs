@@ -2,6 +2,7 @@
 //! shards' threads write it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -123,14 +124,29 @@ impl Fanout {
                 batch.sendings.push(Sending { frame: frame.clone(), kind, targets });
             }
         }
-        self.rates.delivered(count);
-        self.counters.deliveries.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+        self.count(count);
+    }
+
+    /// One message to one connection.
+    fn tell_one(&mut self, to: ConnectionId, kind: Kind, message: &impl Encode) {
+        if to.incarnation != self.incarnation {
+            return;
+        }
+        if let Some(batch) = self.batches.get_mut(usize::from(Serial::unpack(to.serial).shard)) {
+            batch.sendings.push(Sending { frame: frame::text(message), kind, targets: vec![to.serial] });
+            self.count(1);
+        }
+    }
+
+    fn count(&mut self, deliveries: usize) {
+        self.rates.delivered(deliveries);
+        self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
     }
 
     fn error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
         self.counters.refused(code);
         let reply = ErrorReply { ids: words::ids(to), call: words::call(to), code, detail, retry_after_ms };
-        self.tell([to.connection], Kind::News, || frame::text(&reply));
+        self.tell_one(to.connection, Kind::News, &reply);
     }
 
     fn tell_observers(&mut self, core: &Core, now: Instant) {
@@ -197,7 +213,7 @@ impl Step<'_> {
             }
             Effect::SettledAgain { to, settled, position } => {
                 let kind = if Some(to) == self.joiner { Kind::Replayed } else { Kind::News };
-                self.out.tell([to], kind, || frame::text(&result(&settled, position)));
+                self.out.tell_one(to, kind, &result(&settled, position));
             }
             Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
                 let result = CancelResult {
@@ -289,11 +305,11 @@ impl Step<'_> {
                 queue_limit: self.core.limits().queue_limit,
             },
         };
-        self.out.tell([joiner], Kind::Welcome, || frame::text(&message));
+        self.out.tell_one(joiner, Kind::Welcome, &message);
     }
 
     fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
-        self.out.tell([to.connection], Kind::News, || frame::text(message));
+        self.out.tell_one(to.connection, Kind::News, message);
     }
 
     fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {

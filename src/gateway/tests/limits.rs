@@ -153,3 +153,48 @@ async fn a_stop_closes_everybody_with_1001() {
     stopping.join().unwrap();
     assert!(TcpStream::connect(house.address).await.is_err(), "and nobody listens any more");
 }
+
+#[tokio::test]
+async fn random_bytes_harm_nobody_else() {
+    use tokio::io::AsyncWriteExt;
+    let house = House::new();
+    let mut witness = house.agent("ada").await;
+    // A fixed sequence (xorshift), so that what fails once fails again.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..200 {
+        let mut client = house.connect().await;
+        let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
+        let mut bytes = Vec::new();
+        for _ in 0..40 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend(state.to_be_bytes());
+        }
+        // Half of them begin as a text frame would.
+        if state & 1 == 0 {
+            bytes[..2].copy_from_slice(&[0x81, 0x80 | 64]);
+        }
+        let _ = stream.write_all(&bytes).await;
+    }
+    witness.say(&json!({"type": "ping"})).await;
+    assert_eq!(witness.hear().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_storm_of_clients_that_come_and_break_off_leaves_nothing_behind() {
+    let house = House::new();
+    let (mut observer, _) = house.join(json!({"type": "hello", "role": "observer"})).await;
+    for storm in 0..3 {
+        let clients = futures::future::join_all((0..100).map(|number| {
+            let hello = json!({"type": "hello", "role": "agent", "agentId": format!("agent-{storm}-{number}")});
+            house.join(hello)
+        }));
+        drop(clients.await);
+    }
+    let mut left = 0;
+    while left < 300 {
+        left += u32::from(observer.hear_type("event").await["event"] == "agentLeft");
+    }
+    assert_eq!(observer.hear_type("stats").await["agents"], 0);
+}
