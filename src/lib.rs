@@ -3,6 +3,8 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod command;
+pub mod config;
 pub mod gateway;
 pub mod hub;
 pub mod log;

@@ -97,9 +97,14 @@ impl Delivery for Fanout {
         }
     }
 
-    fn every_second(&mut self, core: &Core, _at: Timestamp) {
-        self.tell_observers(core, Instant::now());
-        self.flush();
+    fn tick(&mut self, core: &Core) -> Option<Duration> {
+        core.observed_workspaces().next()?;
+        let now = Instant::now();
+        if self.rates.due_in(now).is_zero() {
+            self.tell_observers(core, now);
+            self.flush();
+        }
+        Some(self.rates.due_in(now))
     }
 }
 

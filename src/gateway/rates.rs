@@ -9,6 +9,8 @@ use crate::protocol::watch::Quantiles;
 const WINDOW: Duration = Duration::from_secs(60);
 /// How many of them at most: the latest.
 const LATENCIES_MAX: usize = 4096;
+/// How often observers are told.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Counts between two tellings, and the latencies of the last minute.
 #[derive(Debug)]
@@ -45,6 +47,11 @@ impl Rates {
             self.latencies_ms.pop_front();
         }
         self.latencies_ms.push_back((now, elapsed_ms));
+    }
+
+    /// How long until the next telling is due.
+    pub(super) fn due_in(&self, now: Instant) -> Duration {
+        EVERY.saturating_sub(now.duration_since(self.told_at))
     }
 
     /// Ends one telling's time and begins the next.
@@ -85,6 +92,8 @@ mod tests {
         let mut rates = Rates::new(start);
         rates.notified();
         rates.delivered(20);
+        let half = start + Duration::from_millis(500);
+        assert_eq!(rates.due_in(half), Duration::from_millis(500));
         let told = rates.tell(start + Duration::from_secs(2));
         assert_eq!((told.notifies, told.deliveries), (0, 10));
         assert_eq!(rates.tell(start + Duration::from_secs(3)).deliveries, 0);

@@ -76,7 +76,8 @@ impl Drop for Detached {
 pub struct Serving {
     house: Arc<House>,
     stop: watch::Sender<Option<Instant>>,
-    threads: Vec<JoinHandle<()>>,
+    accepting: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    shards: Vec<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -125,7 +126,7 @@ impl Gateway {
         let origins = Origins::new(self.address, &self.settings.allowed_origins);
         let house = Arc::new(House::new(self.settings, self.counters, self.hellos, behind, origins));
         let (stop, stopped) = watch::channel(None);
-        let mut serving = Serving { house: Arc::clone(&house), stop, threads: Vec::new() };
+        let mut serving = Serving { house: Arc::clone(&house), stop, accepting: None, shards: Vec::new() };
         let mut arrivals = Vec::new();
         for (number, batches) in self.batches.into_iter().enumerate() {
             let (sender, receiver) = mpsc::channel(ARRIVALS_PER_SHARD_MAX);
@@ -134,27 +135,37 @@ impl Gateway {
             let runtime = runtime()?;
             let stopped = stopped.clone();
             let thread = thread::Builder::new().name(format!("shard-{number}"));
-            serving.threads.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
+            serving.shards.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
         }
         let (listener, mut runtime) = (self.listener, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
+        let (stop_accepting, stopped) = watch::channel(false);
         let accepting = move || {
             if let Some(runtime) = runtime.0.take() {
                 runtime.block_on(accept_until(listener, arrivals, stopped));
             }
         };
-        serving.threads.push(thread.spawn(accepting)?);
+        serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
         Ok(serving)
     }
 }
 
 impl Serving {
-    /// Stops accepting, closes all clients with 1001, and waits until they are gone, at most 8 s. Blocks.
-    pub fn stop(self) {
+    /// Stops accepting: the port is free when this returns, and no page or upgrade is served any more.
+    pub fn stop_accepting(&mut self) {
         self.house.begin_stop();
-        self.stop.send_replace(Some(Instant::now() + STOP_MAX));
-        for thread in self.threads {
+        if let Some((stop, thread)) = self.accepting.take() {
+            stop.send_replace(true);
             // A thread that panicked has said so, and has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+
+    /// Stops accepting, closes all clients with 1001, and waits until they are gone, at most 8 s. Blocks.
+    pub fn stop(mut self) {
+        self.stop_accepting();
+        self.stop.send_replace(Some(Instant::now() + STOP_MAX));
+        for thread in self.shards {
             let _ = thread.join();
         }
     }
@@ -179,14 +190,10 @@ fn listen(runtime: &Detached, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(ACCEPT_BACKLOG)
 }
 
-async fn accept_until(
-    listener: TcpListener,
-    shards: Vec<mpsc::Sender<Arrival>>,
-    mut stopped: watch::Receiver<Option<Instant>>,
-) {
+async fn accept_until(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = accept(listener, shards) => {}
-        _ = stopped.wait_for(Option::is_some) => {}
+        _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
