@@ -62,7 +62,7 @@ mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
-mod faults;
+pub(in crate::log) mod faults;
 #[cfg(test)]
 mod running;
 
