@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::counters::Seat;
@@ -151,7 +151,7 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
         refuse(link, message, ErrorCode::NotAllowed, &detail, None);
         return None;
     }
-    match inputs::meaning(message, &*link.house().behind.templates) {
+    match inputs::meaning(message, &link.house().behind.templates) {
         Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
         Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification", None),
         Meaning::Nothing => {}
@@ -236,14 +236,15 @@ async fn shut<S: Socket>(link: &Arc<Link<S>>, end: End) {
     }
     // What the peer still sends is read and thrown away: a socket that is dropped with something unread resets
     // the connection, and the close frame would be lost.
+    let deadline = Instant::now() + CLOSING_WRITE;
     let mut peer_finished = false;
     tokio::select! {
         biased;
-        _ = timeout(CLOSING_WRITE, link.outbox().emptied()) => {}
+        _ = timeout_at(deadline, link.outbox().emptied()) => {}
         () = discard(link) => peer_finished = true,
     }
     if peer_finished {
-        let _ = timeout(CLOSING_WRITE, link.outbox().emptied()).await;
+        let _ = timeout_at(deadline, link.outbox().emptied()).await;
     }
     link.outbox().socket().finish();
     if !peer_finished {

@@ -58,10 +58,6 @@ pub struct Settings {
     pub outbound_bytes: usize,
     /// Frames that may wait for one client.
     pub outbound_frames: usize,
-    /// Told in the welcome.
-    pub display_limit: u32,
-    /// Told in the welcome.
-    pub queue_limit: u32,
     /// Threads that serve connections; `None`: one per processor.
     pub shards: Option<NonZeroUsize>,
 }
@@ -79,8 +75,6 @@ impl Default for Settings {
             messages_per_second: 200,
             outbound_bytes: 1024 * 1024,
             outbound_frames: 1024,
-            display_limit: 3,
-            queue_limit: 10,
             shards: None,
         }
     }
