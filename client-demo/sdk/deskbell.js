@@ -494,7 +494,8 @@ export class Provider extends Client {
 
   /** @protected @param {Message} message */
   _receive(message) {
-    if (message.type === 'ack') this._emit('ack', message)
+    // After a reconnect the outcome may come before the ack of the repeated call.
+    if (message.type === 'ack' && !this.#seen.has(message.notificationId)) this._emit('ack', message)
     if (message.type !== 'result' || message.msdyn_name !== 'NotifyEvent') return
     this._hello.resume = message.position ?? this._hello.resume
     if (this.#seen.has(message.notificationId)) return

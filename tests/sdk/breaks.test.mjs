@@ -41,6 +41,8 @@ describe('a line that breaks', () => {
     const line = brokenLine()
     const bot = await provider(line)
     const ada = await accepting(hub, 'ada-1')
+    const told = []
+    for (const type of ['ack', 'result']) bot.on(type, () => told.push(type))
     line.lets = ({ type }) => type !== 'ack' && type !== 'result'
     const call = bot.notify({ templateName: CHAT, to: { agents: ['ada-1'] } })
     await event(ada, 'closed')
@@ -48,6 +50,8 @@ describe('a line that breaks', () => {
     line.cut()
     const result = await call
     assert.equal(result.agentId, 'ada-1')
+    await bot.kpi('s', true)
+    assert.deepEqual(told, ['result'])
     const said = line.sent.filter(({ type }) => type === 'notify')
     assert.equal(said.length, 2)
     assert.deepEqual(said[0], said[1])
