@@ -68,8 +68,8 @@ class Console {
 
   #form() {
     const field = (name, label, control) => {
-      control.name = name
-      return element('label', { class: 'field' }, element('span', {}, label), control)
+      Object.assign(control, { name, id: `console-${name}` })
+      return element('div', { class: 'field' }, element('label', { for: control.id }, label), control)
     }
     const text = (value = '', placeholder) => element('input', { type: 'text', value, placeholder, autocomplete: 'off' })
     const choice = (options) => element('select', {}, ...options.map(([value, label]) => element('option', { value }, label)))

@@ -243,6 +243,7 @@ export interface ClientEvents<W> {
 }
 
 export interface ProviderEvents extends ClientEvents<ProviderWelcome> {
+  /** The hub holds it; never after its result. */
   ack: Ack
   /** Every outcome once, also of what this provider raised elsewhere or before. */
   result: NotifyResult

@@ -61,7 +61,8 @@ class Connection {
   #clockSkewMs = 0
   #budget
   #budgetAt = Date.now()
-  #lastError = ''
+  /** What the hub had against the hello; its close code does not say. */
+  #refusal = ''
   #url
   /** @type {Message} */ #options
   #client
@@ -131,6 +132,7 @@ class Connection {
   async #connect() {
     if (this.state === 'closed') return
     const attempt = ++this.#attempt
+    this.#refusal = ''
     this.#setState('connecting')
     this.#timer('open', OPEN_MS, () => this.#lost(1006, 'no welcome in time'))
     const { WebSocket, token } = this.#options
@@ -186,7 +188,7 @@ class Connection {
     this.#drop()
     this.#timer('retry')
     for (const [target, type] of wakeUps()) target.removeEventListener(type, this.#wake)
-    const detail = reason || this.#lastError || `the hub closed the connection with ${code}`
+    const detail = this.#refusal || reason || `the hub closed the connection with ${code}`
     const error = (/** @type {string} */ type) => ({ ...failure(type, CODE_OF_CLOSE[code] ?? 'unavailable', detail), closeCode: code })
     for (const [id, call] of this.#calls) this.#settle(id, call.reject, error(call.type))
     this.#setState('closed', { code, reason: detail })
@@ -233,7 +235,7 @@ class Connection {
   #answered(message) {
     const call = this.#calls.get(message.id)
     if (!call) {
-      if (message.type === 'error') this.#lastError = message.detail ?? message.message
+      if (message.type === 'error' && this.state === 'connecting') this.#refusal = message.detail ?? message.message
     } else if (message.type === 'error') {
       if (!this.#later(message, call)) this.#settle(message.id, call.reject, { msdyn_name: CALL_NAMES[call.type], ...message })
     } else if (message.type !== 'ack' && message.type !== 'pong') {
@@ -246,7 +248,7 @@ class Connection {
     if (code !== 'rateLimited' && code !== 'unavailable') return false
     if (retryAfterMs > RETRY_AFTER_MAX_MS || ++call.retries > RETRIES_MAX) return false
     call.resting = true
-    const delayMs = (retryAfterMs ?? 1_000) + Math.random() * 250 * 2 ** call.retries
+    const delayMs = (retryAfterMs ?? 1_000) * (1 + Math.random() * call.retries)
     this.#timer(`call ${id}`, delayMs, () => {
       call.resting = false
       this.send(call.text)
@@ -492,7 +494,8 @@ export class Provider extends Client {
 
   /** @protected @param {Message} message */
   _receive(message) {
-    if (message.type === 'ack') this._emit('ack', message)
+    // After a reconnect the outcome may come before the ack of the repeated call.
+    if (message.type === 'ack' && !this.#seen.has(message.notificationId)) this._emit('ack', message)
     if (message.type !== 'result' || message.msdyn_name !== 'NotifyEvent') return
     this._hello.resume = message.position ?? this._hello.resume
     if (this.#seen.has(message.notificationId)) return
