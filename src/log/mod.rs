@@ -2,7 +2,15 @@
 //!
 //! Files here may use those above them: `memory`, `disk`.
 
+pub mod disk;
+mod memory;
+#[cfg(test)]
+mod suite;
+
 use std::fmt;
+
+pub use disk::Disk;
+pub use memory::Memory;
 
 /// The number of a record in its log: the first is 1, and there are no gaps.
 pub type RecordNumber = u64;
@@ -26,7 +34,7 @@ pub type RecordNumber = u64;
 ///
 /// One owner calls it, from one thread. `append` may block for as long as the device takes.
 pub trait Log: Send + fmt::Debug {
-    /// Appends one record (at most [`RECORD_BYTES_MAX`]).
+    /// Appends one record (at most [`RECORD_BYTES_MAX`]; a larger one is refused as [`AppendError::Full`]).
     ///
     /// # Errors
     /// See the contract.
@@ -44,6 +52,22 @@ pub trait Log: Send + fmt::Debug {
 
     /// How many bytes it holds on its device, snapshots included.
     fn bytes(&self) -> u64;
+
+    /// Reads anew what is really there, after [`AppendError::Broken`] or an error of [`next`](Log::next), without
+    /// letting another hub in between. After `Ok`, `next` goes on after the last record that it returned: if the
+    /// unclear record is in the log it comes next, if `next` returns `None` it is not and never will be. Existing
+    /// [`History`] handles stay good.
+    ///
+    /// # Errors
+    /// [`LogError`]: as at the start. The log stays as broken as it was; `reopen` may be called again.
+    fn reopen(&mut self) -> Result<(), LogError>;
+
+    /// The orderly end: whatever makes the next start simpler. Not needed for safety: a log that is merely dropped
+    /// loses nothing either. A snapshot of everything is the owner's to keep before ([`History::keep`]).
+    ///
+    /// # Errors
+    /// As [`append`](Log::append); nothing is lost.
+    fn close(self: Box<Self>) -> Result<(), AppendError>;
 }
 
 /// The log's past: its snapshots and the records that follow them. Used beside the log's owner, from another thread.
@@ -54,17 +78,23 @@ pub trait History: Send + fmt::Debug {
     /// [`LogError::Damaged`] if there is one that cannot be read and the records that it stood for are gone.
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
 
-    /// The record after `number`, if it is in the log already.
+    /// The oldest record that is kept; where there is none yet, the number that the next one will have.
+    fn oldest(&self) -> RecordNumber;
+
+    /// The record after `number`, if it is in the log already. Quick if called with one number after the other.
     ///
     /// # Errors
-    /// As [`Log::next`].
+    /// As [`Log::next`]; [`LogError::Forgotten`] before [`oldest`](History::oldest).
     fn after(&mut self, number: RecordNumber) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
 
     /// Keeps `snapshot`, which contains everything up to and including record `number`, durably and whole or not at
     /// all; after that, forgets records that no start needs any more, oldest first, but keeps what `keep` asks for.
+    /// A snapshot of less than the newest kept one is not written.
     ///
     /// # Errors
-    /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before.
+    /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before and may be used on (here `Broken`
+    /// is about the snapshot only), and the same snapshot may be tried again. `Broken` also where `number` is not in the
+    /// log yet.
     fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError>;
 }
 
@@ -97,6 +127,9 @@ pub enum LogError {
     /// What is there is not what was written. Says where and how to go on.
     #[error("{0}")]
     Damaged(String),
+    /// The record was there and is no longer kept (see [`Keep`]).
+    #[error("record {0} is no longer kept")]
+    Forgotten(RecordNumber),
     /// Another hub has it.
     #[error("{0}")]
     InUse(String),
