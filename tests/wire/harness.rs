@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -419,7 +420,6 @@ pub(crate) struct Client {
     pub(crate) pongs: Vec<Vec<u8>>,
     close: Option<u16>,
     ended: bool,
-    calls: u32,
     pub(crate) welcome: Value,
 }
 
@@ -436,7 +436,6 @@ impl Client {
             pongs: Vec::new(),
             close: None,
             ended: false,
-            calls: 0,
             welcome: Value::Null,
         }
     }
@@ -473,11 +472,11 @@ impl Client {
 
     /// Sends a message and gives its direct reply (to a notify: its ack).
     pub(crate) async fn call(&mut self, message: Value) -> Value {
-        self.calls += 1;
-        let id = message.get("id").cloned().unwrap_or_else(|| json!(format!("call-{}", self.calls)));
-        let id = id.as_str().unwrap().to_owned();
+        let id = message["id"].as_str().map_or_else(unused_id, str::to_owned);
+        let notify = message["type"] == "notify";
         self.send(with(message, json!({"id": id}))).await;
-        self.reply(&id).await
+        let reply = |m: &Value| m["id"] == id && (!notify || m["type"] != "result");
+        self.take(&format!("a reply to {id}"), reply).await
     }
 
     /// The next direct reply that bears `id`.
@@ -709,6 +708,12 @@ pub(crate) fn display_timeout() -> Value {
 
 pub(crate) fn cancelled() -> Value {
     json!({"actionName": "Cancel", "responseReason": "Cancelled"})
+}
+
+/// An id that no other call of these tests has.
+fn unused_id() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    format!("call-{}", CALLS.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) fn text(value: &Value) -> String {
