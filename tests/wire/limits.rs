@@ -187,3 +187,16 @@ async fn a_provider_pays_for_the_deliveries_that_its_calls_cause() {
     has(&bot.call(json!({"type": "notify", "templateName": "chat"})).await, json!({"type": "ack"}));
     agents[0].expect("notification").await;
 }
+
+#[tokio::test]
+async fn a_welcome_larger_than_the_outbound_limit_arrives() {
+    let hub = hub("[limits]\noutboundBytes = 4096\noutboundFrames = 1\ndisplayLimit = 100").await;
+    let mut bot = hub.provider("bot").await;
+    let name = "x".repeat(500);
+    for _ in 0..10 {
+        bot.ring_with("chat", json!({"templateParameters": {"customerName": name}})).await;
+    }
+    let mut ada = hub.agent("ada").await;
+    assert_eq!(ada.welcome["notifications"].as_array().unwrap().len(), 10);
+    ada.expect_silence().await;
+}

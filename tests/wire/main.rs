@@ -11,9 +11,13 @@
 mod harness;
 mod raw;
 
+mod answers;
+mod autos;
 mod cancel;
+mod damage;
 mod fields;
 mod hello;
+mod http;
 mod idempotence;
 mod kpi;
 mod life;

@@ -291,3 +291,18 @@ async fn two_providers_may_share_a_correlation_id() {
     one.expect_silence().await;
     two.expect_silence().await;
 }
+
+#[tokio::test]
+async fn seen_counts_only_from_those_it_was_displayed_to() {
+    let hub = hub("[limits]\ndisplayLimit = 1").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let displayed = bot.ring("chat").await;
+    let waits = bot.ring("chat").await;
+    ada.send(json!({"type": "seen", "notificationId": waits})).await;
+    ada.shown(&displayed).await;
+    ada.reject(&displayed).await;
+    ada.shown(&waits).await;
+    ada.reject(&waits).await;
+    has(&bot.result_of(&waits).await, json!({"reach": {"displayed": 1, "seen": 0, "rejected": 1}}));
+}

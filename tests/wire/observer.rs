@@ -22,7 +22,9 @@ async fn events_as_things_happen() {
     let guid = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
     let id = bot.ring_with("chat", json!({"correlationId": guid, "sessionId": "s"})).await;
     let about = json!({"notificationId": id, "correlationId": guid});
-    has(&event(&mut watcher, "notified").await, about.clone());
+    let notified = event(&mut watcher, "notified").await;
+    has(&notified, about.clone());
+    has(&notified, json!({"providerId": "bot", "sessionId": "s"}));
     has(&event(&mut watcher, "displayed").await, about.clone());
     ada.take_on(&id).await;
     let settled = event(&mut watcher, "settled").await;

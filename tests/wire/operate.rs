@@ -1,12 +1,12 @@
-//! The operating contract: start, configuration, reload, stop, and what is served over HTTP.
+//! The operating contract: start, configuration, reload, stop.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Exit, Hub, Setup, cancelled, has, hub, is_error, text};
-use crate::raw::{Raw, get, status};
+use crate::harness::{Exit, Hub, Setup, has, hub, is_error, text};
+use crate::raw::Raw;
 
 #[track_caller]
 fn refused(exit: &Exit, words: &[&str]) {
@@ -330,58 +330,36 @@ async fn what_was_asked_before_the_stop_is_answered_or_not_done() {
     }
 }
 
-// ---------------------------------------------------------------- HTTP
+// ---------------------------------------------------------------- what it says
 
 #[tokio::test]
-async fn it_says_that_it_is_alive_and_ready() {
-    let hub = hub("").await;
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!(status(&get(hub.port, path).await), 200, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn metrics_are_prometheus_text_with_names_that_begin_with_deskbell() {
-    let hub = hub("").await;
-    let _ada = hub.agent("ada").await;
+async fn it_warns_which_audience_is_full_at_most_once_a_minute() {
+    let hub = hub("[limits]\ndisplayLimit = 1\nqueueLimit = 1").await;
+    let _ada = hub.agent_in("ada", &["billing-and-refunds"]).await;
     let mut bot = hub.provider("bot").await;
-    bot.ring_with("chat", json!({"cancellationToken": "t"})).await;
-    has(&bot.call(json!({"type": "cancel", "cancellationToken": "t"})).await, json!({"value": cancelled()}));
-    let response = get(hub.port, "/metrics").await;
-    assert_eq!(status(&response), 200);
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    assert!(head.to_lowercase().contains("content-type: text/plain"), "{head}");
-    let samples: Vec<&str> = body.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert!(samples.len() > 3, "{body}");
-    for sample in samples {
-        assert!(sample.starts_with("deskbell_"), "{sample}");
-        let value = sample.rsplit(' ').next().unwrap();
-        assert!(value.parse::<f64>().is_ok(), "{sample}");
+    let to = json!({"to": {"groups": ["billing-and-refunds"]}});
+    for _ in 0..10 {
+        bot.ring_with("chat", to.clone()).await;
     }
+    hub.says(&["billing-and-refunds"]).await;
+    bot.round_trip().await;
+    let said = hub.stderr.so_far();
+    assert_eq!(said.matches("billing-and-refunds").count(), 1, "{said}");
 }
 
 #[tokio::test]
-async fn it_serves_the_page_the_sdk_and_its_own_description() {
-    let hub = hub("").await;
-    for (path, kind, words) in [
-        ("/", "text/html", "<html"),
-        ("/sdk/deskbell.js", "text/javascript", "install"),
-        ("/asyncapi.yaml", "yaml", "asyncapi:"),
-    ] {
-        let response = get(hub.port, path).await;
-        assert_eq!(status(&response), 200, "{path}");
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.to_lowercase().contains(kind), "{path}: {head}");
-        assert!(body.contains(words), "{path}: {body}");
+async fn what_clients_send_makes_no_lines_of_its_own_in_the_log() {
+    let hub = hub("[limits]\ndisplayLimit = 1\nqueueLimit = 1").await;
+    let mut bot = hub.provider("bot").await;
+    for name in ["a\u{2028}FORGED", "a\u{1b}[31mFORGED", "a\r\nFORGED"] {
+        let to = json!({"agents": [name]});
+        for _ in 0..3 {
+            bot.send(json!({"type": "notify", "templateName": "chat", "to": to})).await;
+        }
+        bot.send(json!({"type": name})).await;
     }
-}
-
-#[tokio::test]
-async fn paths_that_climb_are_not_served() {
-    let hub = hub("").await;
-    for path in
-        ["/../Cargo.toml", "/sdk/../../etc/passwd", "/%2e%2e/etc/passwd", "//etc/passwd", "/sdk/..%2f..%2fetc/passwd"]
-    {
-        assert_eq!(status(&get(hub.port, path).await), 404, "{path}");
+    bot.round_trip().await;
+    for line in hub.stderr.so_far().lines() {
+        assert!(!line.starts_with("FORGED") && !line.contains('\u{1b}'), "{line:?}");
     }
 }

@@ -159,3 +159,33 @@ async fn an_outcome_is_forgotten_after_the_retention_time() {
     assert_ne!(again.welcome["missed"], true, "nothing was settled after that position");
     again.expect_silence().await;
 }
+
+#[tokio::test]
+async fn what_is_replayed_does_not_count_as_unread() {
+    let config =
+        "[limits]\noutboundFrames = 4\noutboundBytes = 4096\nmessagesPerSecond = 10000\nopenNotifications = 500";
+    let hub = crate::harness::hub(config).await;
+    let mut bot = hub.provider("bot").await;
+    let mut ids = Vec::new();
+    for _ in 0..200 {
+        ids.push(settle(&mut bot).await.0);
+    }
+    for n in 0..100 {
+        bot.ring_to("chat", &[&format!("nobody-{n}")]).await;
+    }
+    let mut again = resumed(&hub, json!(true)).await;
+    assert_eq!(again.welcome["open"].as_array().unwrap().len(), 100);
+    assert_eq!(next_ids(&mut again, 200).await, ids);
+}
+
+#[tokio::test]
+async fn a_result_that_comes_later_goes_to_who_has_come_back_without_resume_too() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let id = bot.ring_with("chat", json!({"id": "n-1"})).await;
+    hub.depart(bot).await;
+    let mut bot = hub.provider("bot").await;
+    ada.take_on(&id).await;
+    has(&bot.result_of(&id).await, json!({"id": "n-1", "value": accepted()}));
+}

@@ -215,3 +215,31 @@ async fn a_session_that_nothing_touches_ends_by_itself() {
     has(&welcome, json!({"kpi": [], "sessions": []}));
     assert_eq!(text(&welcome["agentId"]), "bob");
 }
+
+#[tokio::test]
+async fn an_automatic_accept_moves_a_session_too() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let id = ring(&mut bot, "s", "ada").await;
+    ada.take_on(&id).await;
+    let mut bob = hub.agent("bob").await;
+    let id = bot.ring_with("auto", json!({"sessionId": "s"})).await;
+    has(
+        &bob.expect("session").await,
+        json!({"sessionId": "s", "notificationId": id, "title": "Someone wants to chat"}),
+    );
+    has(&ada.next().await, json!({"type": "sessionEnded", "sessionId": "s"}));
+}
+
+#[tokio::test]
+async fn activity_of_a_session_that_has_ended_is_an_error() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let id = ring(&mut bot, "s", "ada").await;
+    ada.take_on(&id).await;
+    done(&mut bot, json!({"type": "endSession", "sessionId": "s"})).await;
+    let error = bot.call(json!({"type": "activity", "sessionId": "s", "count": 1})).await;
+    is_error(&error, "notFound", Some("NotifyNewActivity"));
+}

@@ -1,24 +1,14 @@
-//! The contract's "Transport": frames, sizes, ids, correlationIds, heartbeat, HTTP.
+//! The contract's "Transport": frames, sizes, ids, correlationIds, heartbeat.
 
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Hub, Setup, has, hub, is_error, text, with};
-use crate::raw::{self, CLOSE, Raw, TEXT, frame, get, http, status, upgrade, upgrade_status};
+use crate::harness::{has, hub, is_error, text, with};
+use crate::raw::{self, CLOSE, Raw, TEXT, frame};
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
-
-async fn upgrade_refused(hub: &Hub, subprotocol: Option<&str>, headers: &[(&'static str, &str)]) -> u16 {
-    match hub.connect_with(subprotocol, headers).await {
-        Ok(_) => panic!("the upgrade should be refused"),
-        Err(error) => match *error {
-            Error::Http(response) => response.status().as_u16(),
-            other => panic!("no HTTP answer: {other}"),
-        },
-    }
-}
 
 /// A ping of exactly `bytes` bytes.
 fn ping_of(bytes: usize) -> String {
@@ -49,8 +39,8 @@ async fn a_client_that_offers_no_subprotocol_is_served_too() {
 #[tokio::test]
 async fn a_client_that_offers_only_other_subprotocols_is_refused_with_400() {
     let hub = hub("").await;
-    assert_eq!(upgrade_refused(&hub, Some("graphql-ws"), &[]).await, 400);
-    assert_eq!(upgrade_refused(&hub, Some("deskbell.v2, mqtt"), &[]).await, 400);
+    assert_eq!(hub.upgrade_refused(Some("graphql-ws"), &[]).await, 400);
+    assert_eq!(hub.upgrade_refused(Some("deskbell.v2, mqtt"), &[]).await, 400);
 }
 
 // ---------------------------------------------------------------- frames
@@ -447,96 +437,6 @@ async fn a_websocket_ping_is_answered_with_its_payload() {
     agent.send_frame(Message::Ping(b"are you there".to_vec().into())).await;
     agent.control_frame().await;
     assert_eq!(agent.pongs, [b"are you there".to_vec()]);
-}
-
-// ---------------------------------------------------------------- HTTP
-
-#[tokio::test]
-async fn a_request_that_is_no_upgrade_is_answered_with_a_status() {
-    let hub = hub("").await;
-    assert!((400..500).contains(&status(&get(hub.port, "/ws").await)));
-    assert_eq!(status(&get(hub.port, "/no-such-page").await), 404);
-    let old = upgrade(hub.port, "").replace("Version: 13", "Version: 8");
-    assert!((400..500).contains(&upgrade_status(hub.port, &old).await));
-    let no_key = upgrade(hub.port, "").replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "");
-    assert!((400..500).contains(&upgrade_status(hub.port, &no_key).await));
-    let post = upgrade(hub.port, "").replace("GET /ws", "POST /ws");
-    assert!((400..500).contains(&upgrade_status(hub.port, &post).await));
-    let elsewhere = upgrade(hub.port, "").replace("GET /ws", "GET /elsewhere");
-    assert_eq!(upgrade_status(hub.port, &elsewhere).await, 404);
-}
-
-#[tokio::test]
-async fn malformed_http_ends_that_connection_and_no_other() {
-    let hub = hub("").await;
-    let mut agent = hub.agent("ada").await;
-    let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1_000_000));
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-Filler: y\r\n".repeat(20_000));
-    let bad_name = "GET / HTTP/1.1\r\nHo st: x\r\n\r\n".to_owned();
-    let tls = "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}".to_owned();
-    for request in
-        ["nonsense\r\n\r\n".to_owned(), "\0\0\0\0\r\n\r\n".to_owned(), long_line, many, bad_name, tls + "\r\n\r\n"]
-    {
-        let response = http(hub.port, &request).await;
-        let refused = response.is_empty() || (400..600).contains(&status(&response));
-        assert!(refused, "{} was answered with {response}", &request[..request.floor_char_boundary(40)]);
-    }
-    has(&agent.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
-}
-
-#[tokio::test]
-async fn browsers_from_elsewhere_get_403() {
-    let hub = hub("").await;
-    for refused in
-        ["http://evil.example", "https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
-    {
-        assert_eq!(upgrade_refused(&hub, None, &[("Origin", refused)]).await, 403, "{refused}");
-    }
-    for host in ["127.0.0.1", "localhost"] {
-        let own = format!("http://{host}:{}", hub.port);
-        let (mut client, _) = hub.connect_with(None, &[("Origin", &own)]).await.unwrap();
-        client.hello(json!({"role": "observer"})).await;
-    }
-}
-
-#[tokio::test]
-async fn the_host_header_does_not_make_an_origin_its_own() {
-    let hub = hub("").await;
-    let forged = upgrade(hub.port, "Origin: http://evil.example\r\n")
-        .replace(&format!("Host: 127.0.0.1:{}", hub.port), "Host: evil.example");
-    assert_eq!(upgrade_status(hub.port, &forged).await, 403);
-}
-
-#[tokio::test]
-async fn an_allowed_origin_is_served() {
-    let setup =
-        Setup::new().args(&["--allowed-origin", "https://desk.example", "--allowed-origin", "http://b.example:81"]);
-    let hub = setup.start().await;
-    for origin in ["https://desk.example", "http://b.example:81"] {
-        hub.connect_with(None, &[("Origin", origin)]).await.unwrap();
-    }
-    for origin in ["http://desk.example", "https://desk.example:444", "http://b.example"] {
-        assert_eq!(upgrade_refused(&hub, None, &[("Origin", origin)]).await, 403, "{origin}");
-    }
-}
-
-#[tokio::test]
-async fn a_full_hub_answers_the_upgrade_with_503() {
-    let hub = hub("[limits]\nmaxConnections = 2").await;
-    let first = hub.agent("ada").await;
-    let _second = hub.agent("bob").await;
-    let refused = upgrade_status(hub.port, &upgrade(hub.port, "")).await;
-    assert_eq!(refused, 503);
-    first.leave().await;
-    // The place is free once the hub has seen the end; the next to come may be a moment early.
-    let mut answer = 503;
-    for _ in 0..200 {
-        answer = upgrade_status(hub.port, &upgrade(hub.port, "")).await;
-        if answer == 101 {
-            break;
-        }
-    }
-    assert_eq!(answer, 101);
 }
 
 #[tokio::test]
