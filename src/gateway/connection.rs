@@ -109,7 +109,7 @@ async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes) -> Result<Role, E
             (hello.who.role(), inputs::client(&hello.who))
         }
         Ok(other) => {
-            refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello", None);
+            refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello");
             return Err(End::Close(Close::BadHello));
         }
         Err(fault) => {
@@ -148,15 +148,15 @@ fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text:
 fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
     if !message.body.is_for(role) {
         let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
-        refuse(link, message, ErrorCode::NotAllowed, &detail, None);
+        refuse(link, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
     match inputs::meaning(message, &link.house().behind.templates) {
         Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
-        Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification", None),
+        Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification"),
         Meaning::Nothing => {}
         Meaning::NoCall => match message.body {
-            Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first", None),
+            Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { .. } => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
             _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
         },
@@ -176,15 +176,13 @@ fn over_rate<S: Socket>(
     manners.verdict().map(|()| None)
 }
 
-fn refuse<S: Socket>(
-    link: &Arc<Link<S>>,
-    message: &Message<'_>,
-    code: ErrorCode,
-    detail: &str,
-    retry_after_ms: Option<u64>,
-) {
-    let ids = Ids::of(&message.envelope);
-    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms });
+fn refuse<S: Socket>(link: &Arc<Link<S>>, message: &Message<'_>, code: ErrorCode, detail: &str) {
+    let mut ids = Ids::of(&message.envelope);
+    if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
+        // Checked and not used: such a reply bears the notification's, if anything's.
+        ids.correlation_id = None;
+    }
+    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms: None });
 }
 
 fn going_away(_: Stopping) -> End {
