@@ -16,7 +16,7 @@ use super::inputs::{self, Meaning};
 use super::link::Link;
 use super::rate::Rate;
 use super::reader::{End, Reader};
-use super::settings::{CLOSING_READ, CLOSING_WRITE, OVER_RATE_MAX};
+use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX};
 use super::shard::Shard;
 use super::socket::Socket;
 use crate::hub::Stopping;
@@ -189,15 +189,23 @@ fn going_away(_: Stopping) -> End {
     End::Close(Close::GoingAway)
 }
 
-/// How often a client speaks, and for how long it has not listened to that.
+/// How often a client speaks, and for how long it has gone on after it was told that this is too often.
 struct Manners {
+    messages: Counted,
+    /// Pings, and pongs to ours: apart, so that answering the hub costs nobody a message.
+    controls: Counted,
+}
+
+struct Counted {
     rate: Rate,
     over_in_a_row: u32,
 }
 
 impl Manners {
     fn new<S: Socket>(link: &Link<S>) -> Self {
-        Self { rate: Rate::new(link.house().settings.messages_per_second), over_in_a_row: 0 }
+        let counted = |per_second| Counted { rate: Rate::new(per_second), over_in_a_row: 0 };
+        let messages_per_second = link.house().settings.messages_per_second;
+        Self { messages: counted(messages_per_second), controls: counted(CONTROL_FRAMES_PER_SECOND) }
     }
 
     /// Counts one message.
@@ -205,19 +213,26 @@ impl Manners {
     /// # Errors
     /// It is one too many: when the next one would do.
     fn take<S: Socket>(&mut self, link: &Link<S>) -> Result<(), Duration> {
-        let taken = self.rate.take(link.house().now());
-        self.over_in_a_row = if taken.is_ok() { 0 } else { self.over_in_a_row + 1 };
-        taken
+        self.messages.take(link.house().now())
     }
 
     /// Counts a control frame, to which there is no error reply.
     fn count_control<S: Socket>(&mut self, link: &Link<S>) -> Result<(), End> {
-        let _ = self.take(link);
+        let _ = self.controls.take(link.house().now());
         self.verdict()
     }
 
     fn verdict(&self) -> Result<(), End> {
-        if self.over_in_a_row > OVER_RATE_MAX { Err(End::Close(Close::TooManyMessages)) } else { Ok(()) }
+        let over = self.messages.over_in_a_row.max(self.controls.over_in_a_row);
+        if over > OVER_RATE_MAX { Err(End::Close(Close::TooManyMessages)) } else { Ok(()) }
+    }
+}
+
+impl Counted {
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let taken = self.rate.take(now);
+        self.over_in_a_row = if taken.is_ok() { 0 } else { self.over_in_a_row + 1 };
+        taken
     }
 }
 
