@@ -276,8 +276,8 @@ impl Play {
     /// Everything that is open is cancelled; then everything that was acknowledged has its outcome.
     async fn end(mut self) {
         self.absorb().await;
-        for n in 0..PROVIDERS.len() {
-            let hello = json!({"role": "provider", "providerId": PROVIDERS[n], "resume": true});
+        for (n, provider) in PROVIDERS.iter().enumerate() {
+            let hello = json!({"role": "provider", "providerId": provider, "resume": true});
             let mut client = self.hub.join(hello).await;
             for open in client.welcome["open"].as_array().unwrap().clone() {
                 client.send(json!({"type": "cancel", "cancellationToken": open["cancellationToken"]})).await;
