@@ -42,13 +42,13 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
     };
     let mut flags = given_flags(&matches);
     let Some((name, of_command)) = matches.subcommand() else {
-        return Asked::Command(Command::Serve { sources: Sources { flags, environment }, usage });
+        return Asked::Command(Command::Serve { sources: Sources::new(flags, environment), usage });
     };
     // `deskbell --memory serve` is `deskbell serve --memory`.
     for (flag, values) in given_flags(of_command) {
         flags.entry(flag).or_default().extend(values);
     }
-    let sources = Sources { flags, environment };
+    let sources = Sources::new(flags, environment);
     match name {
         "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Asked::Text(markdown()),
         "check" => Asked::Command(Command::Check { sources, usage }),
@@ -67,7 +67,7 @@ fn command_line() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A realtime notification hub: providers ring, agents' desks show it, the first answer wins.")
         .after_help(
-            "Every setting is also an environment variable and a key of the file: deskbell check --list-settings",
+            "All settings, with their environment variables and their keys in the file: deskbell check --list-settings",
         )
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
@@ -80,7 +80,7 @@ fn flags() -> impl Iterator<Item = Arg> {
         let flag = Arg::new(name).long(name).action(ArgAction::Append).help(setting.meaning);
         Some(match setting.value_name() {
             Some(value) => flag.value_name(value).num_args(1),
-            None => flag.num_args(0..=1).require_equals(true).default_missing_value("true").hide_possible_values(true),
+            None => flag.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false"),
         })
     })
 }
@@ -116,7 +116,9 @@ fn fault(error: &clap::Error) -> Fault {
             format!("unknown flag{hint}")
         }
         (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, _) => {
-            "unknown command; known: serve, check".to_owned()
+            let line = command_line();
+            let known: Vec<_> = line.get_subcommands().map(clap::Command::get_name).collect();
+            format!("unknown command; known: {}", known.join(", "))
         }
         (ErrorKind::InvalidValue, Some(setting)) => {
             let value = setting.value_name().unwrap_or_default();

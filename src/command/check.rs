@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{load, refuse, say};
+use super::answer::{load, refuse, say};
 use crate::config::{Faults, Sources};
 
 /// Prints `ok`, or all faults and exits with [`EXIT_USAGE`](super::EXIT_USAGE).

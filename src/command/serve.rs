@@ -11,12 +11,11 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::gateway::{Behind, BindError, Gateway, Settings, Templates};
+use crate::gateway::{Behind, BindError, Gateway, Settings};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
 use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
-use crate::template::{ReloadHandle, RenderFault, SharedCatalogue, Watch};
-use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
-use crate::workspace::{Incarnation, Name};
+use crate::template::SharedCatalogue;
+use crate::workspace::Incarnation;
 
 /// Why a hub that was configured rightly does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +53,10 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let delivery = gateway.delivery(settings.incarnation);
     let ended = Arc::new(Notify::new());
     let hub_ended = Arc::clone(&ended);
-    let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
+    let hub =
+        Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let behind = Behind {
-        intake,
-        templates: Arc::new(InForce(catalogue.clone())),
-        ready: hub.ready(),
-        metrics: Arc::new(String::new),
-    };
+    let behind = Behind { intake, templates: catalogue.clone(), ready: hub.ready(), metrics: Arc::new(String::new) };
     let mut serving = gateway.serve(behind)?;
     announce(address);
     runtime.block_on(until_stopped(config, catalogue, &ended))?;
@@ -96,8 +91,6 @@ fn gateway_settings(config: &Config) -> Settings {
         messages_per_second: limits.messages_per_second,
         outbound_bytes: as_usize(limits.outbound_bytes),
         outbound_frames: limits.outbound_frames as usize,
-        display_limit: limits.display_limit,
-        queue_limit: limits.queue_limit,
         shards: None,
     }
 }
@@ -132,7 +125,10 @@ fn announce(address: std::net::SocketAddr) {
 
 /// Waits for a signal to stop, or the hub's own end; reloads templates meanwhile.
 async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify) -> io::Result<()> {
-    let reload = config.file.clone().map(|file| watch(config, file, catalogue));
+    let reload = config.watch_templates(catalogue).map(|(watch, reload)| {
+        tokio::spawn(watch.run());
+        reload
+    });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -149,46 +145,7 @@ async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Noti
     }
 }
 
-fn watch(config: &Config, file: std::path::PathBuf, catalogue: SharedCatalogue) -> ReloadHandle {
-    let (watch, reload) = Watch::new(file, catalogue, config.reload());
-    tokio::spawn(watch.run());
-    reload
-}
-
 fn end(runtime: Runtime) {
     // The watch may be reading the file; nobody needs what it finds.
     runtime.shutdown_timeout(Duration::from_millis(100));
-}
-
-/// The templates in force, as the gateway wants them.
-struct InForce(SharedCatalogue);
-
-impl Templates for InForce {
-    fn render<'p>(&self, name: &str, parameter: &dyn Fn(&str) -> Option<&'p str>) -> Result<Rendered, TemplateFault> {
-        let rendered = self.0.get().render(name, parameter).map_err(|fault| {
-            let detail: Name = fault.to_string().into();
-            match fault {
-                RenderFault::UnknownTemplate { .. } => TemplateFault::Unknown { detail },
-                RenderFault::Unresolved { .. } => TemplateFault::Unresolved { detail },
-                RenderFault::TooLong { .. } => TemplateFault::TooLong { detail },
-            }
-        })?;
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Ok(Rendered {
-            title: rendered.title,
-            icon: rendered.icon,
-            fields: rendered.fields.into_iter().map(|field| Field { label: field.label, value: field.value }).collect(),
-            accept_label: rendered.accept_label,
-            reject_label: rendered.reject_label,
-            timeout_ms: ms(rendered.timeout),
-            queue_timeout_ms: ms(rendered.queue_timeout),
-            show_timeout: rendered.show_timeout,
-            auto_accept: rendered.auto_accept,
-            auto_accept_on_timeout: rendered.auto_accept_on_timeout,
-            settle: match rendered.settle {
-                crate::template::Settle::FirstResponse => Settle::FirstResponse,
-                crate::template::Settle::FirstAccept => Settle::FirstAccept,
-            },
-        })
-    }
 }

@@ -1,6 +1,6 @@
 //! The documentation of all settings, from their table.
 
-use super::Config;
+use super::checked::Config;
 use super::setting::Setting;
 use super::settings::SETTINGS;
 

@@ -10,6 +10,9 @@ pub const FAULTS_MAX: usize = 100;
 /// The most characters of a wrong value that a message repeats.
 const QUOTED_CHARACTERS_MAX: usize = 60;
 
+/// From how many characters on a known name that begins an unknown one is taken for it.
+const PREFIX_CHARACTERS_MIN: usize = 4;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -119,14 +122,18 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// Which of `known` was probably meant by `name`: the same but for case and punctuation, else the one that the fewest
-/// changes lead to, at most one change per three characters.
+/// Which of `known` was probably meant by `name`, not looking at case and punctuation: the one that the fewest changes
+/// lead to, at most one per three characters; one that begins it counts as near.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |name: &str| -> Vec<char> {
         name.chars().take(QUOTED_CHARACTERS_MAX).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let name = plain(name);
-    let distances = known.into_iter().map(|known| (distance(&name, &plain(known)), known));
+    let distance = |known: &str| {
+        let known = plain(known);
+        if known.len() >= PREFIX_CHARACTERS_MIN && name.starts_with(&known) { 1 } else { distance(&name, &known) }
+    };
+    let distances = known.into_iter().map(|known| (distance(known), known));
     let (changes, nearest) = distances.min_by_key(|(changes, _)| *changes)?;
     (changes <= name.len().div_ceil(3)).then_some(nearest)
 }
@@ -160,6 +167,7 @@ mod tests {
             ("x", None),
             ("", None),
             ("tlsCert", None),
+            ("retentionOfOutcomes", Some("retention")),
         ] {
             assert_eq!(nearest(name, known), suggested, "{name}");
         }

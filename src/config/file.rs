@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Config;
+use super::checked::Config;
 use super::fault::{FAULTS_MAX, Fault, Faults, Origin, nearest, quoted};
 use super::setting::{Given, Setting, shown};
 use super::settings::SETTINGS;

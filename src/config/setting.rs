@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::Config;
+use super::checked::Config;
 use super::fault::quoted;
 use super::value;
 use crate::telemetry;
@@ -73,9 +73,15 @@ pub(super) struct Problem {
 pub(super) struct Problems(pub(super) Vec<Problem>);
 
 impl From<String> for Problems {
-    /// The value as a whole is wrong.
     fn from(what: String) -> Self {
-        Self(vec![Problem { span: None, what }])
+        Self(vec![Problem::of_all(what)])
+    }
+}
+
+impl Problem {
+    /// The value as a whole is wrong.
+    fn of_all(what: String) -> Self {
+        Self { span: None, what }
     }
 }
 
@@ -116,7 +122,7 @@ impl Setting {
             Kind::Switch(at) => *at(config) = switch(given)?,
             Kind::Origins(at) => *at(config) = origins(given)?,
             Kind::Time { min, max, at } => {
-                let time = read(given, value::duration, "is no duration")?;
+                let time = duration(given)?;
                 *at(config) = if (min..=max).contains(&time) { time } else { return Err(out_of_range(given).into()) };
             }
             Kind::Count { min, max, at } => {
@@ -211,6 +217,15 @@ fn switch(given: Given<'_>) -> Result<bool, String> {
     }
 }
 
+fn duration(given: Given<'_>) -> Result<Duration, String> {
+    match given {
+        Given::File(other) if !other.is_str() => {
+            Err(format!("{} is no duration; it is a string with a unit, such as \"90s\"", shown(other)))
+        }
+        _ => read(given, value::duration, "is no duration such as 90s or 1m30s"),
+    }
+}
+
 fn integer(given: Given<'_>) -> Result<i128, String> {
     match given {
         Given::File(DeValue::Integer(integer)) => Ok(from_toml(integer)),
@@ -246,29 +261,27 @@ fn out_of_range(given: Given<'_>) -> String {
 }
 
 fn origins(given: Given<'_>) -> Result<Vec<String>, Problems> {
-    let texts: Vec<(Option<Range<usize>>, Result<&str, String>)> = match given {
-        Given::Flag(texts) => texts.iter().map(|text| (None, Ok(text.as_str()))).collect(),
-        Given::Variable(text) => text.split(',').map(|text| (None, Ok(text.trim()))).collect(),
-        Given::File(DeValue::Array(values)) => {
-            values.iter().map(|value| (Some(value.span()), text(Given::File(value.get_ref())))).collect()
+    let read = |given: Given<'_>| read(given, value::origin, "is no origin");
+    let origins: Vec<Result<String, Problem>> = match given {
+        Given::Flag(texts) => texts.iter().map(|text| read(Given::Variable(text)).map_err(Problem::of_all)).collect(),
+        Given::Variable(text) => {
+            text.split(',').map(|text| read(Given::Variable(text.trim())).map_err(Problem::of_all)).collect()
         }
+        Given::File(DeValue::Array(values)) => values
+            .iter()
+            .map(|value| read(Given::File(value.get_ref())).map_err(|what| Problem { span: Some(value.span()), what }))
+            .collect(),
         Given::File(other) => return Err(format!("{} is no array of strings", shown(other)).into()),
     };
-    if texts.len() > ORIGINS_MAX {
-        return Err(format!("{} origins", texts.len()).into());
+    if origins.len() > ORIGINS_MAX {
+        return Err(format!("{} origins", origins.len()).into());
     }
-    let read = |(span, text): (_, Result<&str, String>)| {
-        let origin = text.and_then(|text| value::origin(text).ok_or_else(|| format!("{} is no origin", quoted(text))));
-        origin.map_err(|what| Problem { span, what })
-    };
-    let (mut origins, mut problems) = (Vec::new(), Vec::new());
-    for origin in texts.into_iter().map(read) {
-        match origin {
-            Ok(origin) => origins.push(origin),
-            Err(problem) => problems.push(problem),
-        }
+    let (origins, problems): (Vec<_>, Vec<_>) = origins.into_iter().partition(Result::is_ok);
+    if problems.is_empty() {
+        Ok(origins.into_iter().flatten().collect())
+    } else {
+        Err(Problems(problems.into_iter().filter_map(Result::err).collect()))
     }
-    if problems.is_empty() { Ok(origins) } else { Err(Problems(problems)) }
 }
 
 /// A value of the file as messages repeat it.

@@ -1,6 +1,6 @@
 //! All settings as one table: where each can be given, what it may be, what it means. The command line, the readers
 //! of the file and of the environment, and the documentation come from it; a new setting is a new row here and a new
-//! field of [`Config`](super::Config).
+//! field of [`Config`](super::checked::Config).
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("listen"),
         variable: "DESKBELL_LISTEN",
         kind: Kind::Address(|c| &mut c.server.listen),
-        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs `insecure`.",
+        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs --insecure.",
     },
     Setting {
         file: Some(("server", "insecure")),
@@ -255,7 +255,7 @@ pub const SETTINGS: &[Setting] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::Config;
+    use super::super::checked::Config;
     use super::super::setting::Given;
     use super::*;
 

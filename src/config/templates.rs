@@ -49,11 +49,11 @@ pub(super) fn read(value: &Value<'_>, faults: &mut FileFaults<'_>) -> Vec<Templa
         };
         let mut reader = Reader::new(index, table.span(), keys, faults);
         let template = reader.template();
-        if let Some((name, span)) = name(keys) {
-            if let Some(first) = names.insert(name, index) {
-                let what = format!("[[templates]] {}: template {} bears this name already", quoted(name), first + 1);
-                faults.add(&span, what);
-            }
+        if let Some((name, span)) = name(keys)
+            && let Some(first) = names.insert(name, index)
+        {
+            let what = format!("[[templates]] {}: template {} bears this name already", quoted(name), first + 1);
+            faults.add(&span, what);
         }
         templates.extend(template);
     }

@@ -1,6 +1,11 @@
+//! The configuration as a whole: what is read, what wins, what is refused and how it is said.
+
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::template::SharedCatalogue;
 
 /// A configuration file in a directory of its own, and what else is given.
 struct Given {
@@ -166,7 +171,7 @@ fn all_faults_of_all_places_are_named_at_once() {
              written \"{{\"",
             "deskbell.toml:10:2: unknown table or key \"tls\"; known: server, limits, log, templates",
             "DESKBELL_LIMITS_SESSIONS: \"many\" is no integer; allowed: 1 to 1000000",
-            "--wait-lock: \"10\" is no duration; allowed: 0s to 1h",
+            "--wait-lock: \"10\" is no duration such as 90s or 1m30s; allowed: 0s to 1h",
             "deskbell.toml:1:17: 0.0.0.0:80 can be reached from other machines, and there is no authentication; listen \
              on 127.0.0.1:80, or give --insecure if everybody who can reach it may use it",
         ]
@@ -194,9 +199,12 @@ fn one_wrong_value_is_one_fault_that_says_what_is_allowed() {
         ("server.dataDir = ''", "1:18: [server] dataDir: \"\" is no path; allowed: a path"),
         (
             "server.helloTimeout = 5",
-            "1:23: [server] helloTimeout: 5 is no string; write it in quotes; allowed: 100ms to 5m",
+            "1:23: [server] helloTimeout: 5 is no duration; it is a string with a unit, such as \"90s\"; allowed: 100ms to 5m",
         ),
-        ("server.helloTimeout = '5'", "1:23: [server] helloTimeout: \"5\" is no duration; allowed: 100ms to 5m"),
+        (
+            "server.helloTimeout = '5'",
+            "1:23: [server] helloTimeout: \"5\" is no duration such as 90s or 1m30s; allowed: 100ms to 5m",
+        ),
         ("server.helloTimeout = '1h'", "1:23: [server] helloTimeout: \"1h\" is out of range; allowed: 100ms to 5m"),
         (
             "server.allowedOrigins = 'https://a'",
@@ -435,6 +443,31 @@ fn a_reload_takes_the_templates_and_nothing_else() {
     assert_eq!(reload().unwrap_err().len(), 1);
     fs::remove_file(&path).unwrap();
     assert_eq!(reload().unwrap_err().len(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_file_is_in_force_within_two_seconds_and_a_wrong_one_never() {
+    let given = Given::file("");
+    let path = given.directory.path().join("deskbell.toml");
+    let config = given.load();
+    let catalogue = SharedCatalogue::new(config.templates.clone());
+    let (watch, reload) = config.watch_templates(catalogue.clone()).unwrap();
+    let task = tokio::spawn(watch.run());
+    let has = async |count: usize| {
+        let start = Instant::now();
+        while catalogue.get().len() != count {
+            assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    fs::write(&path, VIP_CALL).unwrap();
+    has(5).await;
+    fs::write(&path, "[[templates]]\nname = 't'").unwrap();
+    reload.reload_now();
+    fs::write(&path, format!("{VIP_CALL}[[templates]]\nname = 't'\ntitle = ''")).unwrap();
+    has(6).await;
+    task.abort();
+    assert!(Config::default().watch_templates(catalogue).is_none());
 }
 
 #[test]

@@ -26,12 +26,12 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(ms))
 }
 
-/// Writes a duration so that [`duration`] reads it.
+/// Writes a duration so that [`duration`] reads it. Days are written from two days on: 24h says more than 1d.
 pub(super) fn show_duration(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let days = rest >= 2 * TIME_UNITS[0].1;
     let mut shown = String::new();
-    // Days are read but not written: 24h says more than 1d where hours are meant.
-    for (unit, ms) in &TIME_UNITS[1..] {
+    for (unit, ms) in &TIME_UNITS[usize::from(!days)..] {
         if rest >= *ms {
             shown.push_str(&format!("{}{unit}", rest / ms));
             rest %= ms;

@@ -1,8 +1,8 @@
 //! Carries the core's effects to this hub's connections: each message is encoded once, on the hub's thread; the
 //! shards' threads write it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -41,8 +41,6 @@ pub struct Fanout {
     /// What is gathered for each shard.
     batches: Vec<Batch>,
     rates: Rates,
-    /// Workspaces in which observers of this hub may be.
-    watched: BTreeSet<Name>,
     warned_at: Option<Instant>,
 }
 
@@ -56,8 +54,7 @@ impl Fanout {
     ) -> Self {
         let batches = shards.iter().map(|_| Batch::default()).collect();
         let rates = Rates::new(Instant::now());
-        let watched = BTreeSet::new();
-        Self { incarnation, settings, counters, hellos, shards, batches, rates, watched, warned_at: None }
+        Self { incarnation, settings, counters, hellos, shards, batches, rates, warned_at: None }
     }
 }
 
@@ -101,9 +98,7 @@ impl Delivery for Fanout {
     }
 
     fn tick(&mut self, core: &Core) -> Option<Duration> {
-        if self.watched.is_empty() {
-            return None;
-        }
+        core.observed_workspaces().next()?;
         let now = Instant::now();
         if self.rates.due_in(now).is_zero() {
             self.tell_observers(core, now);
@@ -134,22 +129,37 @@ impl Fanout {
                 batch.sendings.push(Sending { frame: frame.clone(), kind, targets });
             }
         }
-        self.rates.delivered(count);
-        self.counters.deliveries.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+        self.count(count);
+    }
+
+    /// One message to one connection.
+    fn tell_one(&mut self, to: ConnectionId, kind: Kind, message: &impl Encode) {
+        if to.incarnation != self.incarnation {
+            return;
+        }
+        if let Some(batch) = self.batches.get_mut(usize::from(Serial::unpack(to.serial).shard)) {
+            batch.sendings.push(Sending { frame: frame::text(message), kind, targets: vec![to.serial] });
+            self.count(1);
+        }
+    }
+
+    fn count(&mut self, deliveries: usize) {
+        self.rates.delivered(deliveries);
+        self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
     }
 
     fn error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
         self.counters.refused(code);
         let reply = ErrorReply { ids: words::ids(to), call: words::call(to), code, detail, retry_after_ms };
-        self.tell([to.connection], Kind::News, || frame::text(&reply));
+        self.tell_one(to.connection, Kind::News, &reply);
     }
 
     fn tell_observers(&mut self, core: &Core, now: Instant) {
         let told = self.rates.tell(now);
-        for workspace in std::mem::take(&mut self.watched) {
+        for workspace in core.observed_workspaces() {
             let mine = |connection: &&ConnectionId| connection.incarnation == self.incarnation;
-            let observers: Vec<_> = core.observer_connections(&workspace).iter().filter(mine).copied().collect();
-            let Some(counts) = core.stats(&workspace).filter(|_| !observers.is_empty()) else { continue };
+            let observers: Vec<_> = core.observer_connections(workspace).iter().filter(mine).copied().collect();
+            let Some(counts) = core.stats(workspace).filter(|_| !observers.is_empty()) else { continue };
             let outcomes: Vec<_> = Outcome::ALL.into_iter().map(words::outcome).zip(counts.outcomes).collect();
             let stats = Stats {
                 agents: counts.agents,
@@ -163,17 +173,16 @@ impl Fanout {
                 notify_to_result_ms: told.notify_to_result,
             };
             self.tell(observers, Kind::News, || frame::text(&stats));
-            self.watched.insert(workspace);
         }
     }
 
-    fn warn_of_full_audience(&mut self, workspace: &str, to: &To) {
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
         }
         self.warned_at = Some(now);
-        let most = self.settings.display_limit.saturating_add(self.settings.queue_limit);
+        let most = core.limits().display_limit.saturating_add(core.limits().queue_limit);
         tracing::warn!(
             workspace, agents = ?to.agents, groups = ?to.groups,
             "this audience is full: its agents' desks fill alike, so it holds at most {most} open notifications \
@@ -209,7 +218,7 @@ impl Step<'_> {
             }
             Effect::SettledAgain { to, settled, position } => {
                 let kind = if Some(to) == self.joiner { Kind::Replayed } else { Kind::News };
-                self.out.tell([to], kind, || frame::text(&result(&settled, position)));
+                self.out.tell_one(to, kind, &result(&settled, position));
             }
             Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
                 let result = CancelResult {
@@ -278,7 +287,7 @@ impl Step<'_> {
                 let to = self.others(self.core.observer_connections(self.workspace));
                 self.out.tell(to, Kind::News, || frame::text(&words::event(&event)));
             }
-            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.workspace, &to),
+            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.core, self.workspace, &to),
             // The hub's own business.
             Effect::HubRemoved { .. } => {}
         }
@@ -286,9 +295,6 @@ impl Step<'_> {
 
     fn welcome(&mut self, welcome: &crate::workspace::effect::Welcome) {
         let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
-        if matches!(welcome, crate::workspace::effect::Welcome::Observer) {
-            self.out.watched.insert(Name::clone(self.workspace));
-        }
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);
         let message = Welcome {
@@ -300,15 +306,15 @@ impl Step<'_> {
             server_time: words::time(self.at),
             limits: Limits {
                 max_message_bytes: settings.max_message_bytes as u64,
-                display_limit: settings.display_limit,
-                queue_limit: settings.queue_limit,
+                display_limit: self.core.limits().display_limit,
+                queue_limit: self.core.limits().queue_limit,
             },
         };
-        self.out.tell([joiner], Kind::Welcome, || frame::text(&message));
+        self.out.tell_one(joiner, Kind::Welcome, &message);
     }
 
     fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
-        self.out.tell([to.connection], Kind::News, || frame::text(message));
+        self.out.tell_one(to.connection, Kind::News, message);
     }
 
     fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {

@@ -1,7 +1,6 @@
 //! The ids of hellos under way, so that the welcome can carry them back.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use dashmap::DashMap;
 
 use crate::workspace::Name;
 
@@ -12,24 +11,20 @@ pub(super) struct HelloIds {
     pub(super) correlation_id: Option<Name>,
 }
 
-/// By the serial of the connection; at most one per connection, and none once that is welcomed or gone.
+/// Put in by the connections' threads, taken out by the hub's. By the serial of the connection; at most one per connection, and none once that is welcomed or gone.
 #[derive(Debug, Default)]
-pub(super) struct Hellos(Mutex<HashMap<u64, HelloIds>>);
+pub(super) struct Hellos(DashMap<u64, HelloIds>);
 
 impl Hellos {
     /// Keeps what there is to keep.
     pub(super) fn put(&self, serial: u64, ids: HelloIds) {
         if ids != HelloIds::default() {
-            self.lock().insert(serial, ids);
+            self.0.insert(serial, ids);
         }
     }
 
     /// Takes what was kept.
     pub(super) fn take(&self, serial: u64) -> HelloIds {
-        self.lock().remove(&serial).unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, HelloIds>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.remove(&serial).map(|(_, ids)| ids).unwrap_or_default()
     }
 }

@@ -10,8 +10,8 @@ use super::counters::Counters;
 use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::Settings;
-use super::templates::Templates;
 use crate::hub::Intake;
+use crate::template::SharedCatalogue;
 
 /// The text of `/metrics`, less the gateway's own.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -22,7 +22,7 @@ pub struct Behind {
     /// Where inputs go.
     pub intake: Arc<Intake>,
     /// The templates in force.
-    pub templates: Arc<dyn Templates>,
+    pub templates: SharedCatalogue,
     /// Whether the hub takes notifications (`/readyz`).
     pub ready: Arc<AtomicBool>,
     /// Metrics of others, for `/metrics`.

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -126,11 +127,17 @@ fn upgrade(shard: &Arc<Shard<TcpStream>>, mut request: Request<Incoming>) -> Res
     let shard = Arc::clone(shard);
     // A task of its own: the one that speaks HTTP ends here and gives its memory back.
     tokio::spawn(async move {
-        let Ok(upgraded) = upgraded.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        connection::run(shard, parts.io.into_inner(), parts.read_buf.into(), seat).await;
+        let Some((stream, early)) = upgraded.await.ok().and_then(taken_apart) else { return };
+        connection::run(shard, stream, early, seat).await;
     });
     Ok(response)
+}
+
+/// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
+/// buffer back.
+fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
 }
 
 fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -159,7 +166,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
 }
 
 fn page(asset: &Asset) -> Reply {
-    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.bytes));
+    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

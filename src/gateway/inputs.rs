@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::templates::Templates;
+use super::templates;
 use crate::protocol::client::{self, Body, Envelope, Message, Who};
 use crate::protocol::{Position, Presence, Role};
+use crate::template::SharedCatalogue;
 use crate::workspace::entry::{self, Action, Call, Client, Resume, To};
 use crate::workspace::{Name, NotificationId, Position as CorePosition};
 
@@ -40,7 +41,7 @@ pub(super) fn client(who: &Who<'_>) -> Client {
 
 /// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the
 /// template is rendered.
-pub(super) fn meaning(message: &Message<'_>, templates: &dyn Templates) -> Meaning {
+pub(super) fn meaning(message: &Message<'_>, catalogue: &SharedCatalogue) -> Meaning {
     let envelope = &message.envelope;
     let of_call = |action| Meaning::Call(call(envelope, correlation(envelope), action));
     // About a notification, so the reply bears the notify's correlationId; the message's own is not used.
@@ -50,7 +51,7 @@ pub(super) fn meaning(message: &Message<'_>, templates: &dyn Templates) -> Meani
     };
     match &message.body {
         Body::Notify(notify) => {
-            let action = Action::Notify(Box::new(self::notify(notify, templates)));
+            let action = Action::Notify(Box::new(self::notify(notify, catalogue)));
             Meaning::Call(call(envelope, correlation_or_minted(envelope), action))
         }
         Body::Cancel { cancellation_token } => {
@@ -92,7 +93,7 @@ pub(super) fn message_bytes_max(role: Option<Role>, provider_max: usize) -> usiz
     }
 }
 
-fn notify(notify: &client::Notify<'_>, templates: &dyn Templates) -> entry::Notify {
+fn notify(notify: &client::Notify<'_>, catalogue: &SharedCatalogue) -> entry::Notify {
     let parameters = &notify.template_parameters;
     let parameter = |name: &str| {
         let at = parameters.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
@@ -105,7 +106,7 @@ fn notify(notify: &client::Notify<'_>, templates: &dyn Templates) -> entry::Noti
         session_id: notify.session_id.as_ref().map(name),
         cancellation_token: notify.cancellation_token.as_ref().map(name),
         to: To { agents: names(&notify.to.agents), groups: names(&notify.to.groups) },
-        rendered: templates.render(&notify.template_name, &parameter),
+        rendered: templates::render(catalogue, &notify.template_name, &parameter),
     }
 }
 

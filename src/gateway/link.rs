@@ -151,9 +151,9 @@ impl<S: Socket> Link<S> {
     /// Hands an input to the hub, waiting while too many of this connection are under way.
     ///
     /// # Errors
-    /// [`Stopping`]: the hub takes no more.
+    /// [`Stopping`]: the hub takes no more, or not from this connection, which has left.
     pub(super) async fn submit(&self, input: Input) -> Result<(), Stopping> {
-        let Some(member) = self.member.get() else { return Err(Stopping) };
+        let member = self.member.get().filter(|_| !self.left.load(Relaxed)).ok_or(Stopping)?;
         member.port.submit(Name::clone(&member.workspace), input).await
     }
 

@@ -5,7 +5,7 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `outbox`, `words`, `templates`, `hellos`, `house`, `link`, `shard`, `reader`, `inputs`, `connection`,
+//! `socket`, `outbox`, `words`, `hellos`, `house`, `templates`, `link`, `shard`, `reader`, `inputs`, `connection`,
 //! `delivery`, `assets`, `http`, `server`.
 
 mod assets;
@@ -36,4 +36,6 @@ pub use delivery::Fanout;
 pub use house::{Behind, MetricsText};
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
-pub use templates::Templates;
+
+#[cfg(test)]
+mod tests;

@@ -54,9 +54,21 @@ pub struct Gateway {
     address: SocketAddr,
     listener: TcpListener,
     /// The accepting thread's; the listener lives in it.
-    runtime: Runtime,
+    runtime: Detached,
     shards: Vec<mpsc::Sender<Batch>>,
     batches: Vec<mpsc::Receiver<Batch>>,
+}
+
+/// A runtime that nothing runs on yet. Dropping it waits for nothing, so that it may be dropped anywhere.
+#[derive(Debug)]
+struct Detached(Option<Runtime>);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A gateway that serves.
@@ -76,7 +88,7 @@ impl Gateway {
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         let address = settings.listen;
         let failed = |source| BindError { address, source };
-        let runtime = runtime().map_err(failed)?;
+        let runtime = Detached(Some(runtime().map_err(failed)?));
         let listener = listen(&runtime, address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (shards, batches) = (0..shard_count(settings.shards)).map(|_| mpsc::channel(BATCHES_PER_SHARD_MAX)).unzip();
@@ -125,10 +137,14 @@ impl Gateway {
             let thread = thread::Builder::new().name(format!("shard-{number}"));
             serving.shards.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
         }
-        let (listener, runtime) = (self.listener, self.runtime);
+        let (listener, mut runtime) = (self.listener, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
         let (stop_accepting, stopped) = watch::channel(false);
-        let accepting = move || runtime.block_on(accept_until(listener, arrivals, stopped));
+        let accepting = move || {
+            if let Some(runtime) = runtime.0.take() {
+                runtime.block_on(accept_until(listener, arrivals, stopped));
+            }
+        };
         serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
         Ok(serving)
     }
@@ -163,8 +179,8 @@ fn shard_count(wanted: Option<NonZeroUsize>) -> usize {
     wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(SHARDS_MAX)
 }
 
-fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
-    let _inside = runtime.enter();
+fn listen(runtime: &Detached, address: SocketAddr) -> io::Result<TcpListener> {
+    let _inside = runtime.0.as_ref().map(Runtime::enter);
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     // Accepted sockets inherit both.
@@ -174,11 +190,7 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(ACCEPT_BACKLOG)
 }
 
-async fn accept_until(
-    listener: TcpListener,
-    shards: Vec<mpsc::Sender<Arrival>>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn accept_until(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = accept(listener, shards) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}

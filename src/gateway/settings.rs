@@ -30,6 +30,8 @@ pub(super) const CONNECTIONS_PER_TURN: usize = 256;
 pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 /// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".
 pub(super) const OVER_RATE_MAX: u32 = 100;
+/// WebSocket pings and pongs of one connection per second, with a burst of twice that, past which the same holds.
+pub(super) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
 /// Over how long a stop spreads its closes, so that not all clients come back in one moment.
 pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
 /// How long a stop waits for all connections to end.
@@ -58,10 +60,6 @@ pub struct Settings {
     pub outbound_bytes: usize,
     /// Frames that may wait for one client.
     pub outbound_frames: usize,
-    /// Told in the welcome.
-    pub display_limit: u32,
-    /// Told in the welcome.
-    pub queue_limit: u32,
     /// Threads that serve connections; `None`: one per processor.
     pub shards: Option<NonZeroUsize>,
 }
@@ -79,8 +77,6 @@ impl Default for Settings {
             messages_per_second: 200,
             outbound_bytes: 1024 * 1024,
             outbound_frames: 1024,
-            display_limit: 3,
-            queue_limit: 10,
             shards: None,
         }
     }

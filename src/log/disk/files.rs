@@ -39,8 +39,7 @@ impl Files {
             file.write_all_at(part, at)?;
             return result;
         }
-        #[cfg(not(test))]
-        let _ = path;
+        self.gate(Op::Write, path)?;
         file.write_all_at(bytes, at)
     }
 

@@ -103,7 +103,8 @@ impl DiskHistory {
             tracing::warn!(%error, "what is no longer needed could not be deleted; tried again with the next snapshot");
         }
         let state = self.shared.state();
-        if let Some(last) = state.segments.back().filter(|last| !last.is_empty() && last.last <= state.newest_snapshot())
+        if let Some(last) =
+            state.segments.back().filter(|last| !last.is_empty() && last.last <= state.newest_snapshot())
             && last.oldest_ms.saturating_add(keep.history_ms / HISTORY_PARTS) <= now_ms
         {
             self.shared.begin_segment.store(true, Ordering::Relaxed);
@@ -118,13 +119,15 @@ impl DiskHistory {
             self.remove(&path)?;
             shared.state().useless.retain(|other| *other != path);
         }
-        while let Some(kept) = shared.state().surplus_snapshot() {
-            self.remove(&snapshot_path(directory, kept.number))?;
-            shared.state().snapshots.retain(|other| other.number != kept.number);
+        let surplus = shared.state().surplus_snapshots();
+        for number in surplus {
+            self.remove(&snapshot_path(directory, number))?;
+            shared.state().snapshots.retain(|kept| kept.number != number);
         }
         loop {
             // Out of the state first, so that no reader goes there any more.
-            let Some(segment) = shared.state().take_forgettable(keep, now_ms) else { return Ok(()) };
+            let oldest = shared.state().take_forgettable(keep, now_ms);
+            let Some(segment) = oldest else { return Ok(()) };
             if let Err(error) = self.remove(&segment_path(directory, segment.first)) {
                 shared.state().segments.push_front(segment);
                 return Err(error);
@@ -141,8 +144,9 @@ impl DiskHistory {
 }
 
 impl State {
-    fn surplus_snapshot(&self) -> Option<Kept> {
-        self.snapshots.first().copied().filter(|_| self.snapshots.len() > SNAPSHOTS)
+    fn surplus_snapshots(&self) -> Vec<RecordNumber> {
+        let surplus = self.snapshots.len().saturating_sub(SNAPSHOTS);
+        self.snapshots.iter().take(surplus).map(|kept| kept.number).collect()
     }
 
     fn take_forgettable(&mut self, keep: &Keep, now_ms: u64) -> Option<Segment> {
