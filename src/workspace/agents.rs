@@ -39,9 +39,6 @@ pub(super) struct Agent {
     /// A place may have fallen free in this step. Always false between steps.
     #[serde(skip)]
     pub(super) dirty: bool,
-    /// The last walk over an audience that met this agent; see [`Agents::next_walk`].
-    #[serde(skip)]
-    pub(super) walk: u64,
 }
 
 impl Agent {
@@ -67,12 +64,12 @@ pub(super) struct Agents {
     by_name: BTreeMap<Name, u32>,
     /// Those with a connection.
     connected: BTreeSet<u32>,
+    /// How many connections these have together.
+    connections: u64,
     /// Those remembered, by when they left: the oldest are forgotten first.
     remembered: BTreeSet<(Timestamp, u32)>,
     /// Freed slots that something open may still have in its bitmaps, with the newest arrival at that time.
     resting: VecDeque<(Arrival, u32)>,
-    #[serde(skip)]
-    walks: u64,
 }
 
 impl Agents {
@@ -129,25 +126,40 @@ impl Agents {
             sessions: BTreeSet::new(),
             holders: 0,
             dirty: false,
-            walk: 0,
         });
         self.by_name.insert(name.clone(), slot);
         slot
     }
 
-    /// The first connection came.
-    pub(super) fn connect(&mut self, slot: u32) {
-        if let Some(left_at) = self.slots[slot].left_at.take() {
+    /// A connection came; whether it is the agent's first.
+    pub(super) fn connect(&mut self, slot: u32, connection: ConnectionId) -> bool {
+        let agent = &mut self.slots[slot];
+        agent.connections.push(connection);
+        self.connections += 1;
+        if let Some(left_at) = agent.left_at.take() {
             self.remembered.remove(&(left_at, slot));
         }
-        self.connected.insert(slot);
+        self.connected.insert(slot)
     }
 
-    /// The last connection went.
-    pub(super) fn disconnect(&mut self, slot: u32, now: Timestamp) {
-        self.slots[slot].left_at = Some(now);
+    /// A connection went; whether it was the agent's last.
+    pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp) -> bool {
+        let agent = &mut self.slots[slot];
+        let before = agent.connections.len();
+        agent.connections.retain(|&other| other != connection);
+        self.connections -= (before - agent.connections.len()) as u64;
+        if agent.is_connected() {
+            return false;
+        }
+        agent.left_at = Some(now);
         self.remembered.insert((now, slot));
         self.connected.remove(&slot);
+        true
+    }
+
+    /// The connections of all agents together.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// No longer remembered. The slot goes by [`Agents::tidy`] when nothing holds it.
@@ -182,10 +194,31 @@ impl Agents {
             self.slots.release(slot);
         }
     }
+}
 
-    /// A number for one walk over an audience, so that an agent who is in it twice is met once.
-    pub(super) fn next_walk(&mut self) -> u64 {
-        self.walks += 1;
-        self.walks
+#[cfg(test)]
+impl Agents {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Agent)> {
+        self.slots.iter()
+    }
+
+    /// That every index says what the agents say.
+    pub(super) fn check(&self) {
+        for (slot, agent) in self.slots.iter() {
+            assert_eq!(self.find(&agent.name), Some(slot), "by name");
+            assert_eq!(self.connected.contains(&slot), agent.is_connected(), "connected");
+            let left = agent.left_at.map(|at| (at, slot));
+            assert!(left.is_none_or(|left| self.remembered.contains(&left)), "remembered");
+            assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
+            assert!(agent.is_connected() || left.is_some() || agent.holders > 0, "{} is kept for nothing", agent.name);
+            assert!(!agent.dirty, "a desk is still to be refilled");
+        }
+        assert_eq!(self.by_name.len(), self.slots.iter().count());
+        assert_eq!(self.connected.len(), self.slots.iter().filter(|(_, agent)| agent.is_connected()).count());
+        assert_eq!(self.remembered.len(), self.slots.iter().filter(|(_, agent)| agent.left_at.is_some()).count());
+        let connections: usize = self.slots.iter().map(|(_, agent)| agent.connections.len()).sum();
+        assert_eq!(self.connections, connections as u64);
+        assert!(self.resting.iter().all(|&(_, slot)| self.slots.get(slot).is_none()), "a resting slot is empty");
+        assert!(self.resting.iter().is_sorted_by_key(|(newest, _)| *newest));
     }
 }

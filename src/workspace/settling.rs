@@ -169,6 +169,11 @@ impl Workspace {
 
     fn retain(&mut self, step: &Step<'_>, settled: &Arc<Settled>, arrival: Arrival) {
         self.providers.settle(Arc::clone(settled), arrival);
+        self.keep_retained_count(step);
+    }
+
+    /// Past the count the oldest are forgotten first.
+    pub(super) fn keep_retained_count(&mut self, step: &Step<'_>) {
         while self.providers.retained_len() > step.limits.retained_outcomes as usize {
             self.providers.forget_oldest();
         }
