@@ -36,6 +36,9 @@ pub(super) struct Agent {
     pub(super) sessions: BTreeSet<Name>,
     /// Audiences and sessions that hold this slot.
     pub(super) holders: u32,
+    /// The newest arrival when the last connection went: what arrived until then may have the slot in its sets.
+    /// 0: was never connected, nothing has.
+    known_until: Arrival,
     /// A place may have fallen free in this step. Always false between steps.
     #[serde(skip)]
     pub(super) dirty: bool,
@@ -68,8 +71,9 @@ pub(super) struct Agents {
     connections: u64,
     /// Those remembered, by when they left: the oldest are forgotten first.
     remembered: BTreeSet<(Timestamp, u32)>,
-    /// Freed slots that something open may still have in its bitmaps, with the newest arrival at that time.
-    resting: VecDeque<(Arrival, u32)>,
+    /// Agents whom nobody needs but what is open may have in its sets, by the newest arrival that may. Should they
+    /// come back until it is settled, they are who they were: what they rejected is not offered to them again.
+    resting: BTreeSet<(Arrival, u32)>,
 }
 
 impl Agents {
@@ -106,9 +110,10 @@ impl Agents {
         self.by_name.is_empty()
     }
 
-    /// The slot of the agent called `name`, made if need be.
+    /// The slot of the agent called `name`, made if need be, for who needs it from here on.
     pub(super) fn ensure(&mut self, name: &Name) -> u32 {
         if let Some(slot) = self.find(name) {
+            self.resting.remove(&(self.slots[slot].known_until, slot));
             return slot;
         }
         let slot = self.slots.insert(Agent {
@@ -125,6 +130,7 @@ impl Agents {
             behind: false,
             sessions: BTreeSet::new(),
             holders: 0,
+            known_until: 0,
             dirty: false,
         });
         self.by_name.insert(name.clone(), slot);
@@ -142,8 +148,8 @@ impl Agents {
         self.connected.insert(slot)
     }
 
-    /// A connection went; whether it was the agent's last.
-    pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp) -> bool {
+    /// A connection went; whether it was the agent's last. `newest` is the newest arrival.
+    pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp, newest: Arrival) -> bool {
         let agent = &mut self.slots[slot];
         let before = agent.connections.len();
         agent.connections.retain(|&other| other != connection);
@@ -152,6 +158,7 @@ impl Agents {
             return false;
         }
         agent.left_at = Some(now);
+        agent.known_until = newest;
         self.remembered.insert((now, slot));
         self.connected.remove(&slot);
         true
@@ -172,26 +179,32 @@ impl Agents {
         }
     }
 
-    /// Frees the slot if the agent is neither connected nor remembered nor held. `newest` is the newest arrival:
-    /// what arrived until now may have the slot in its bitmaps.
-    pub(super) fn tidy(&mut self, slot: u32, newest: Arrival) {
+    /// Lets the slot rest if the agent is neither connected nor remembered nor held.
+    pub(super) fn tidy(&mut self, slot: u32) {
         let agent = &self.slots[slot];
         if agent.is_connected() || agent.left_at.is_some() || agent.holders > 0 {
             return;
         }
-        self.by_name.remove(&agent.name);
-        self.slots.take(slot);
-        self.resting.push_back((newest, slot));
+        if agent.known_until > 0 {
+            self.resting.insert((agent.known_until, slot));
+        } else {
+            self.remove(slot);
+        }
     }
 
     /// Lets slots be used again that nothing open can know any more; `oldest` is the oldest open arrival.
     pub(super) fn release_rested(&mut self, oldest: Option<Arrival>) {
-        while let Some(&(newest, slot)) = self.resting.front() {
-            if oldest.is_some_and(|oldest| oldest <= newest) {
-                break;
-            }
-            self.resting.pop_front();
-            self.slots.release(slot);
+        while let Some(&(newest, slot)) = self.resting.first()
+            && oldest.is_none_or(|oldest| oldest > newest)
+        {
+            self.resting.pop_first();
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: u32) {
+        if let Some(agent) = self.slots.remove(slot) {
+            self.by_name.remove(&agent.name);
         }
     }
 }
@@ -210,7 +223,8 @@ impl Agents {
             let left = agent.left_at.map(|at| (at, slot));
             assert!(left.is_none_or(|left| self.remembered.contains(&left)), "remembered");
             assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
-            assert!(agent.is_connected() || left.is_some() || agent.holders > 0, "{} is kept for nothing", agent.name);
+            let needed = agent.is_connected() || left.is_some() || agent.holders > 0;
+            assert_ne!(needed, self.resting.contains(&(agent.known_until, slot)), "{} rests", agent.name);
             assert!(!agent.dirty, "a desk is still to be refilled");
         }
         assert_eq!(self.by_name.len(), self.slots.iter().count());
@@ -218,7 +232,6 @@ impl Agents {
         assert_eq!(self.remembered.len(), self.slots.iter().filter(|(_, agent)| agent.left_at.is_some()).count());
         let connections: usize = self.slots.iter().map(|(_, agent)| agent.connections.len()).sum();
         assert_eq!(self.connections, connections as u64);
-        assert!(self.resting.iter().all(|&(_, slot)| self.slots.get(slot).is_none()), "a resting slot is empty");
-        assert!(self.resting.iter().is_sorted_by_key(|(newest, _)| *newest));
+        assert!(self.resting.iter().all(|&(_, slot)| self.slots.get(slot).is_some()));
     }
 }

@@ -106,7 +106,7 @@ impl Workspace {
 
     /// An agent's connection is gone; with the last one the desk is dissolved. An agent's leaving settles nothing.
     pub(super) fn leave_agent(&mut self, step: &mut Step<'_>, connection: ConnectionId, agent: u32) {
-        if !self.agents.disconnect(agent, connection, step.now) {
+        if !self.agents.disconnect(agent, connection, step.now, step.numbers.arrivals) {
             return;
         }
         self.leave_groups(agent);
@@ -120,7 +120,7 @@ impl Workspace {
         while self.agents.remembered_len() > step.limits.remembered_agents as usize
             && let Some((_, oldest)) = self.agents.oldest_remembered()
         {
-            self.forget_agent(step, oldest);
+            self.forget_agent(oldest);
         }
     }
 

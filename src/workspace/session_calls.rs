@@ -84,7 +84,7 @@ impl Workspace {
             session.unread = 0;
         }
         self.hold_session(agent, id);
-        self.release_session(step, former, id);
+        self.release_session(former, id);
     }
 
     fn hold_session(&mut self, agent: u32, id: &Name) {
@@ -93,14 +93,14 @@ impl Workspace {
         desk.holders += 1;
     }
 
-    fn release_session(&mut self, step: &Step<'_>, agent: u32, id: &Name) {
+    fn release_session(&mut self, agent: u32, id: &Name) {
         let desk = self.agents.get_mut(agent);
         desk.sessions.remove(id);
         desk.holders -= 1;
         // One session less may make room for an automatic accept.
         self.scratch.released = true;
         self.soil(agent);
-        self.agents.tidy(agent, step.numbers.arrivals);
+        self.agents.tidy(agent);
     }
 
     /// A session is over: its agent is told, and if it was marked, everybody.
@@ -113,7 +113,7 @@ impl Workspace {
             &self.name,
             Effect::SessionEnded { agent, session_id: id.clone(), correlation_id: correlation_id.clone() },
         );
-        self.release_session(step, agent, id);
+        self.release_session(agent, id);
         self.clear_mark(step, id, correlation_id);
         self.keep_ended_count(step);
     }

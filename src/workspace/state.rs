@@ -144,7 +144,7 @@ impl Workspace {
         while let Some((left_at, agent)) = self.agents.oldest_remembered()
             && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
         {
-            self.forget_agent(step, agent);
+            self.forget_agent(agent);
         }
         if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.regrouping = None;
@@ -178,7 +178,7 @@ impl Workspace {
     }
 
     /// Forgets an agent's presence and groups.
-    pub(super) fn forget_agent(&mut self, step: &Step<'_>, agent: u32) {
+    pub(super) fn forget_agent(&mut self, agent: u32) {
         let groups = std::mem::take(&mut self.agents.get_mut(agent).groups);
         for group in groups {
             self.groups.let_go(group);
@@ -187,7 +187,7 @@ impl Workspace {
             missing.remove(&agent);
         }
         self.agents.forget(agent);
-        self.agents.tidy(agent, step.numbers.arrivals);
+        self.agents.tidy(agent);
     }
 
     /// Whether nothing is left to know.

@@ -97,3 +97,35 @@ fn groups_of_who_is_gone_count_nobody_in() {
     check(world.notify("bot", raise(2).groups(&["g"])), "bot: ack n2\nlog: full /g\nbot: n2 QueueFull (0/0/0)");
     check(world.agent("ada"), "ada: welcome presence=available groups=g desk=n1@120000");
 }
+
+#[test]
+fn who_is_forgotten_and_comes_back_is_not_offered_again_what_they_rejected() {
+    let mut world = World::with_limits(|limits| limits.remembered_agents = 0);
+    world.provider("bot");
+    world.agent("ada");
+    world.agent("bob");
+    world.notify("bot", raise(1).first_accept().token("t"));
+    world.reject("ada", 1);
+    world.leave("ada");
+    world.leave("bob");
+    check(world.agent("ada"), "ada: welcome presence=available");
+    check(world.agent("bob"), "bob: welcome presence=available desk=n1@120000");
+    world.leave("ada");
+    check(world.cancel("bot", "t"), "bob: close n1 Cancelled\nbot: n1 Cancelled (2/0/1)\nbot: cancel t = n1 Cancelled");
+    let (_, workspace) = world.core.all_workspaces().next().expect("bob's workspace");
+    assert_eq!(workspace.agents.iter().count(), 1, "ada is forgotten altogether");
+}
+
+#[test]
+fn agents_that_were_only_named_leave_nothing_behind() {
+    let mut world = World::new();
+    world.provider("bot");
+    world.notify("bot", raise(1));
+    for number in 2..100 {
+        let name = format!("nobody-{number}");
+        world.notify("bot", raise(number).agents(&[&name]).token("t"));
+        world.cancel("bot", "t");
+    }
+    let (_, workspace) = world.core.all_workspaces().next().expect("the bot's workspace");
+    assert!(workspace.agents.is_empty());
+}
