@@ -249,7 +249,8 @@ impl Core {
             self.settle_due(&mut out, &mut touched);
         }
         self.input(incarnation, entry, &mut out, &mut touched);
-        if matches!(entry.input, Input::Removed { .. }) {
+        // Under other limits more may be due.
+        if matches!(entry.input, Input::Removed { .. } | Input::Configured(_)) {
             self.settle_due(&mut out, &mut touched);
         }
         for slot in touched {
@@ -277,14 +278,14 @@ impl Core {
                 _ => break,
             };
             touched.insert(slot);
-            self.idle.set(slot, self.workspaces[slot].idle_deadline(self.limits.session_idle_ms));
+            self.schedule(slot);
         }
         while let Some((at, slot)) = self.forgetting.first()
             && at <= self.now
         {
             self.on(slot, out, Workspace::forget);
             touched.insert(slot);
-            self.forgetting.set(slot, self.workspaces[slot].forget_deadline(self.limits.retention_ms));
+            self.schedule(slot);
         }
     }
 
@@ -300,6 +301,7 @@ impl Core {
                 touched.extend(self.workspaces.iter().map(|(slot, _)| slot));
                 for &slot in touched.iter() {
                     self.on(slot, out, Workspace::reconfigured);
+                    self.schedule(slot);
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
@@ -398,15 +400,19 @@ impl Core {
 
     fn finish(&mut self, slot: u32, out: &mut Effects) {
         self.on(slot, out, Workspace::finish);
-        let workspace = &self.workspaces[slot];
-        let empty = workspace.is_empty();
-        let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-        let forget = workspace.forget_deadline(self.limits.retention_ms);
-        self.idle.set(slot, idle);
-        self.forgetting.set(slot, forget);
-        if empty && let Some(workspace) = self.workspaces.remove(slot) {
+        self.schedule(slot);
+        if self.workspaces[slot].is_empty()
+            && let Some(workspace) = self.workspaces.remove(slot)
+        {
             self.by_name.remove(&workspace.name);
         }
+    }
+
+    /// Notes when something ends by itself in a workspace, or is to be forgotten.
+    fn schedule(&mut self, slot: u32) {
+        let workspace = &self.workspaces[slot];
+        self.idle.set(slot, workspace.idle_deadline(self.limits.session_idle_ms));
+        self.forgetting.set(slot, workspace.forget_deadline(self.limits.retention_ms));
     }
 
     /// The joiner's welcome shows everything as the step left it.
