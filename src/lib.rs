@@ -3,6 +3,12 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod command;
+pub mod config;
+pub mod gateway;
 pub mod hub;
 pub mod log;
+pub mod protocol;
+pub mod telemetry;
+pub mod template;
 pub mod workspace;

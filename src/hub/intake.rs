@@ -86,7 +86,7 @@ impl Intake {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
+    pub(super) fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
         let mut queues = self.lock();
         if queues.stopping {
             return Err(Stopping);
@@ -119,16 +119,16 @@ impl Intake {
         self.lock().stopping
     }
 
-    /// Waits until there is something to do, at most `timeout` (`None`: as long as it takes).
-    pub(super) fn wait(&self, timeout: Option<Duration>) {
-        let mut queues = self.lock();
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().turn.is_empty()
+    }
+
+    /// Waits until there is something to do, at most `timeout`.
+    pub(super) fn wait(&self, timeout: Duration) {
+        let queues = self.lock();
         let idle = |queues: &mut Queues| queues.turn.is_empty() && !queues.woken && !queues.stopping;
-        match timeout {
-            None => queues = self.wake.wait_while(queues, idle).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
-            }
-        }
+        let mut queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
         queues.woken = false;
     }
 

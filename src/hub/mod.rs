@@ -1,9 +1,21 @@
 //! Runs one partition: gathers inputs, appends them to the log, applies what comes back, hands on what follows.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `intake`, `partition`, `run`.
+//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `partition`, `fold`, `run`.
 
+mod clock;
+mod codec;
 mod delivery;
+mod fold;
 mod intake;
+mod partition;
+mod rates;
+mod run;
+#[cfg(test)]
+mod sim;
 
+pub use clock::{Clock, WallClock};
+pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{Delivery, NotTried};
 pub use intake::{Intake, PENDING_PER_CONNECTION_MAX, Port, Stopping};
+pub use partition::{HubError, HubSettings, Partition, Turned};
+pub use run::Hub;

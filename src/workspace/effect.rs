@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Presence, To};
+use super::entry::{Action, Call, Presence, To};
 use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
 use super::notification::Content;
 use super::outcome::{Outcome, Settled};
@@ -177,6 +177,25 @@ pub struct ReplyTo {
     pub id: Option<Name>,
     /// The correlationId that the reply carries.
     pub correlation_id: Option<Name>,
+}
+
+impl ReplyTo {
+    /// Where the reply to `call` from `connection` goes.
+    #[must_use]
+    pub fn new(connection: ConnectionId, call: &Call) -> Self {
+        let name = match call.action {
+            Action::Notify(_) => Some(CallName::Notify),
+            Action::Cancel { .. } => Some(CallName::Cancel),
+            Action::Kpi { .. } => Some(CallName::Kpi),
+            Action::Activity { .. } => Some(CallName::Activity),
+            Action::EndSession { .. } => Some(CallName::EndSession),
+            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => None,
+        };
+        // One on accept or reject is checked and not used: the reply carries the notification's.
+        let of_notification = matches!(call.action, Action::Accept { .. } | Action::Reject { .. });
+        let correlation_id = if of_notification { None } else { call.correlation_id.clone() };
+        Self { connection, call: name, id: call.id.clone(), correlation_id }
+    }
 }
 
 /// The calls that the seeds name (`msdyn_name`).

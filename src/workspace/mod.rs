@@ -1,47 +1,38 @@
 //! The pure core: the state is the fold of the log.
+//!
+//! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
+//!
+//! Files, in the order of what builds on what: `ids`, `limits`, `outcome`, `entry`, `slab`, `effect`, `audience`,
+//! `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`, `autos`,
+//! `notifying`, `answering`, `joining`, `core`. From `state` on they are one type, [`Core`]'s workspace, in chapters.
 
+mod agents;
+mod answering;
+mod audience;
+mod autos;
+mod core;
+mod desk;
 pub mod effect;
 pub mod entry;
 mod ids;
+mod joining;
 mod limits;
 mod notification;
+mod notifying;
 mod outcome;
+mod providers;
+mod session_calls;
+mod sessions;
+mod settling;
+mod slab;
+mod state;
+mod step;
 
+pub use core::Core;
 pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
-pub use limits::{AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
+pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use notification::Content;
 pub use outcome::{Outcome, Reach, Settled};
-
-/// The whole state of one partition.
-#[derive(Debug)]
-pub struct Core {}
-
-impl Core {
-    /// The connections of an agent.
-    #[must_use]
-    pub fn agent_connections(&self, _workspace: &str, _agent: effect::AgentSlot) -> &[ConnectionId] {
-        &[]
-    }
-    /// The connections of a provider.
-    #[must_use]
-    pub fn provider_connections(&self, _workspace: &str, _provider: &str) -> &[ConnectionId] {
-        &[]
-    }
-    /// The connections of all agents.
-    pub fn all_agent_connections(&self, _workspace: &str) -> impl Iterator<Item = ConnectionId> + '_ {
-        std::iter::empty()
-    }
-    /// The connections of all observers.
-    #[must_use]
-    pub fn observer_connections(&self, _workspace: &str) -> &[ConnectionId] {
-        &[]
-    }
-    /// What the workspace looks like in numbers; `None` if it is not there.
-    #[must_use]
-    pub fn stats(&self, _workspace: &str) -> Option<Stats> {
-        None
-    }
-}
 
 /// A workspace in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

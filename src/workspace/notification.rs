@@ -1,9 +1,15 @@
 //! One notification while it is open.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::audience::Arrival;
+use super::effect::Shown;
 use super::entry::Rendered;
 use super::ids::{Name, NotificationId, Timestamp};
+use super::outcome::Reach;
+use super::slab::Bits;
 
 /// What a notification is: all that does not change while it is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,4 +34,59 @@ pub struct Content {
     pub notified_at: Timestamp,
     /// What is shown, and for how long.
     pub rendered: Rendered,
+}
+
+/// One open notification.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) content: Arc<Content>,
+    pub(super) arrival: Arrival,
+    /// Slot of its audience.
+    pub(super) audience: u32,
+    /// When its present time (queue or display) runs out; stands in the deadlines.
+    pub(super) due: Timestamp,
+    /// Whether it was ever displayed to anyone: its display time runs.
+    pub(super) was_displayed: bool,
+    /// Agents it was ever displayed to.
+    pub(super) displayed_to: Bits,
+    /// Agents whose page reported it seen.
+    pub(super) seen_by: Bits,
+    /// Agents who rejected it without settling it.
+    pub(super) rejected_by: Bits,
+    /// Agents on whose desk it is now, displayed or waiting.
+    pub(super) on_desk: Bits,
+}
+
+impl Open {
+    /// A new one, in its queue time.
+    pub(super) fn new(content: Arc<Content>, arrival: Arrival, audience: u32) -> Self {
+        let due = content.notified_at.plus_ms(content.rendered.queue_timeout_ms);
+        Self {
+            content,
+            arrival,
+            audience,
+            due,
+            was_displayed: false,
+            displayed_to: Bits::default(),
+            seen_by: Bits::default(),
+            rejected_by: Bits::default(),
+            on_desk: Bits::default(),
+        }
+    }
+
+    /// As a desk shows it at `now`: what remains, or all of it where the display time does not run yet.
+    pub(super) fn shown(&self, now: Timestamp) -> Shown {
+        let remaining_ms = if self.was_displayed { self.due.since_ms(now) } else { self.content.rendered.timeout_ms };
+        Shown { content: Arc::clone(&self.content), remaining_ms }
+    }
+
+    /// How far it has come.
+    pub(super) fn reach(&self) -> Reach {
+        Reach { displayed: self.displayed_to.count(), seen: self.seen_by.count(), rejected: self.rejected_by.count() }
+    }
+
+    /// Whether this agent would be offered it: it is not on the desk and the agent has not rejected it.
+    pub(super) fn is_new_to(&self, agent: u32) -> bool {
+        !self.on_desk.has(agent) && !self.rejected_by.has(agent)
+    }
 }

@@ -1,0 +1,24 @@
+//! The one place that reads the wall clock.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::workspace::Timestamp;
+
+/// Tells the time by which records are stamped.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Now. May jump, as wall clocks do; the core never lets time run back.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}

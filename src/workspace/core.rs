@@ -1,0 +1,454 @@
+//! The whole state of one log, and how an entry changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Stats;
+use super::answering::Answer;
+use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
+use super::entry::{Action, Call, Client, Entry, Input, Record, To};
+use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
+use super::limits::Limits;
+use super::session_calls::Ender;
+use super::slab::Slab;
+use super::state::Workspace;
+use super::step::{Deadline, Numbers, Step};
+
+/// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
+const REMOVED_MAX: usize = 1_000;
+
+/// How long what nobody sees (a result past its retention, an agent past memory) may outstay its time while
+/// nothing else happens: so an idle hub does not write a record for each.
+const FORGET_SLACK_MS: u64 = 60_000;
+
+/// The state machine: the fold of one log.
+///
+/// # Contract
+///
+/// - [`Core::apply`] takes one record and cannot fail; what cannot be done is an effect that says so.
+/// - It knows no clock: time comes with the record and never runs back. Whoever runs it appends a record at
+///   [`Core::next_deadline`]; one that comes early changes nothing.
+/// - The same records in the same order give the same state and the same effects, everywhere. [`Core::snapshot`] in
+///   between changes nothing.
+/// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
+///   then the places that these free; then waiting automatic accepts; then the desks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Core {
+    now: Timestamp,
+    limits: Limits,
+    numbers: Numbers,
+    deadlines: BTreeSet<Deadline>,
+    hubs: BTreeMap<Incarnation, Hub>,
+    removed: BTreeSet<Incarnation>,
+    workspaces: Slab<Workspace>,
+    by_name: BTreeMap<Name, u32>,
+    /// When workspaces have something that ends by itself, or is to be forgotten.
+    idle: Ageing,
+    forgetting: Ageing,
+}
+
+/// One hub, while it is alive.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Hub {
+    /// The number of its last group that was applied.
+    group: u64,
+    connections: BTreeMap<u64, Member>,
+}
+
+/// What a connection is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Member {
+    workspace: u32,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Role {
+    Provider(Name),
+    Agent(u32),
+    Observer,
+}
+
+/// One time per workspace at most, by time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Ageing {
+    by_time: BTreeSet<(Timestamp, u32)>,
+    of: BTreeMap<u32, Timestamp>,
+}
+
+impl Ageing {
+    fn set(&mut self, workspace: u32, at: Option<Timestamp>) {
+        let old = match at {
+            Some(at) => self.of.insert(workspace, at),
+            None => self.of.remove(&workspace),
+        };
+        if old != at {
+            if let Some(old) = old {
+                self.by_time.remove(&(old, workspace));
+            }
+            if let Some(at) = at {
+                self.by_time.insert((at, workspace));
+            }
+        }
+    }
+
+    fn first(&self) -> Option<(Timestamp, u32)> {
+        self.by_time.first().copied()
+    }
+}
+
+impl Core {
+    /// Applies a record, calling `each` after each of its entries with what that entry caused. A record that was
+    /// applied before, or that is of a hub that is not or no longer known, changes nothing.
+    pub fn apply(&mut self, record: &Record, mut each: impl FnMut(&Self, Effects)) {
+        if !self.admit(record) {
+            return;
+        }
+        self.now = self.now.max(record.time);
+        for entry in &record.entries {
+            let effects = self.step(record.incarnation, entry);
+            each(self, effects);
+        }
+    }
+
+    /// The core's time: that of the last record, or of a later one before it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When something happens by itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let notification = self.deadlines.first().map(|deadline| deadline.0);
+        let idle = self.idle.first().map(|(at, _)| at);
+        let forget = self.forgetting.first().map(|(at, _)| at.max(self.now.plus_ms(FORGET_SLACK_MS)));
+        notification.into_iter().chain(idle).chain(forget).min()
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What marks positions of this log; 0 before its first entry.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.numbers.epoch
+    }
+
+    /// The hubs that are alive as far as the log says.
+    pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        self.hubs.keys().copied()
+    }
+
+    /// The number of a hub's last group that was applied; 0: none.
+    #[must_use]
+    pub fn last_group(&self, incarnation: Incarnation) -> u64 {
+        self.hubs.get(&incarnation).map_or(0, |hub| hub.group)
+    }
+
+    /// Which provider, of which workspace, a connection is.
+    #[must_use]
+    pub fn provider_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
+        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
+        let Role::Provider(id) = &member.role else { return None };
+        Some((&self.workspaces.get(member.workspace)?.name, id))
+    }
+
+    /// The connections of an agent.
+    #[must_use]
+    pub fn agent_connections(&self, workspace: &str, agent: AgentSlot) -> &[ConnectionId] {
+        let desk = self.workspace(workspace).and_then(|workspace| workspace.agents.try_get(agent));
+        desk.map_or(&[], |desk| &desk.connections)
+    }
+
+    /// The connections of a provider.
+    #[must_use]
+    pub fn provider_connections(&self, workspace: &str, provider: &str) -> &[ConnectionId] {
+        let provider = self.workspace(workspace).and_then(|workspace| workspace.providers.get(provider));
+        provider.map_or(&[], |provider| &provider.connections)
+    }
+
+    /// The connections of all agents of a workspace.
+    pub fn all_agent_connections(&self, workspace: &str) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.workspace(workspace).into_iter().flat_map(|workspace| {
+            workspace
+                .agents
+                .connected()
+                .iter()
+                .flat_map(|&agent| workspace.agents.get(agent).connections.iter().copied())
+        })
+    }
+
+    /// The connections of all observers of a workspace.
+    #[must_use]
+    pub fn observer_connections(&self, workspace: &str) -> &[ConnectionId] {
+        self.workspace(workspace).map_or(&[], |workspace| &workspace.observers)
+    }
+
+    /// How many connections a provider's call would go to, so that it can be weighed before it is taken.
+    #[must_use]
+    pub fn cost(&self, workspace: &str, action: &Action) -> u64 {
+        let Some(workspace) = self.workspace(workspace) else { return 0 };
+        let connections = |agent: u32| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
+        match action {
+            Action::Notify(notify) => workspace.cost_of(&notify.to),
+            Action::Kpi { .. } => workspace.cost_of(&To::default()),
+            Action::Activity { session_id, .. } | Action::EndSession { session_id } => {
+                workspace.sessions.get(session_id).map_or(0, |session| connections(session.agent))
+            }
+            Action::Cancel { .. } | Action::Accept { .. } | Action::Reject { .. } => 0,
+            Action::Seen { .. } | Action::Presence(_) => 0,
+        }
+    }
+
+    /// The names of all workspaces that have observers.
+    pub fn observed_workspaces(&self) -> impl Iterator<Item = &Name> + '_ {
+        self.workspaces.iter().filter(|(_, workspace)| !workspace.observers.is_empty()).map(|(_, w)| &w.name)
+    }
+
+    /// A workspace in numbers; `None` if it is not there.
+    #[must_use]
+    pub fn stats(&self, workspace: &str) -> Option<Stats> {
+        self.workspace(workspace).map(Workspace::stats)
+    }
+
+    fn workspace(&self, name: &str) -> Option<&Workspace> {
+        self.workspaces.get(*self.by_name.get(name)?)
+    }
+
+    /// Whether a record is new and of a hub that lives: the first one of a hub begins with `Started`.
+    fn admit(&mut self, record: &Record) -> bool {
+        if self.removed.contains(&record.incarnation) {
+            return false;
+        }
+        let starts = matches!(record.entries.first(), Some(Entry { input: Input::Started { .. }, .. }));
+        let hub = match self.hubs.entry(record.incarnation) {
+            std::collections::btree_map::Entry::Occupied(hub) => hub.into_mut(),
+            std::collections::btree_map::Entry::Vacant(hub) if starts => hub.insert(Hub::default()),
+            std::collections::btree_map::Entry::Vacant(_) => return false,
+        };
+        let new = record.group > hub.group;
+        hub.group = hub.group.max(record.group);
+        new
+    }
+
+    fn step(&mut self, incarnation: Incarnation, entry: &Entry) -> Effects {
+        let mut out = Effects::default();
+        let mut touched = BTreeSet::new();
+        // That a hub is gone was so before it is written: its agents are not there when what is due meanwhile is settled.
+        let looks_back = matches!(entry.input, Input::Started { .. } | Input::Removed { .. });
+        if !looks_back {
+            self.settle_due(&mut out, &mut touched);
+        }
+        self.input(incarnation, entry, &mut out, &mut touched);
+        if matches!(entry.input, Input::Removed { .. }) {
+            self.settle_due(&mut out, &mut touched);
+        }
+        for slot in touched {
+            self.finish(slot, &mut out);
+        }
+        self.welcome(&mut out, incarnation);
+        out
+    }
+
+    /// Everything that is due, over all workspaces: by deadline, then by arrival.
+    fn settle_due(&mut self, out: &mut Effects, touched: &mut BTreeSet<u32>) {
+        while let Some(&(at, _, slot, notification)) = self.deadlines.first()
+            && at <= self.now
+        {
+            self.on(slot, out, |workspace, step| workspace.expire(step, notification));
+            touched.insert(slot);
+        }
+        for ageing in [self.idle.clone_due(self.now), self.forgetting.clone_due(self.now)] {
+            for slot in ageing {
+                self.on(slot, out, Workspace::age);
+                touched.insert(slot);
+            }
+        }
+    }
+
+    fn input(&mut self, incarnation: Incarnation, entry: &Entry, out: &mut Effects, touched: &mut BTreeSet<u32>) {
+        match &entry.input {
+            Input::Started { epoch } => {
+                if self.numbers.epoch == 0 {
+                    self.numbers.epoch = *epoch;
+                }
+            }
+            Input::Configured(limits) => {
+                self.limits.clone_from(limits);
+                touched.extend(self.workspaces.iter().map(|(slot, _)| slot));
+                for &slot in touched.iter() {
+                    self.on(slot, out, |workspace, _| workspace.soil_all());
+                }
+            }
+            Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
+            Input::Tick => {}
+            Input::Join { connection, client } => {
+                let connection = ConnectionId { incarnation, serial: *connection };
+                touched.insert(self.join(connection, &entry.workspace, client, out));
+            }
+            Input::Leave { connection } => {
+                touched.extend(self.leave(ConnectionId { incarnation, serial: *connection }, out));
+            }
+            Input::Call { connection, call } => {
+                touched.extend(self.call(ConnectionId { incarnation, serial: *connection }, call, out));
+            }
+        }
+    }
+
+    fn join(&mut self, connection: ConnectionId, name: &Name, client: &Client, out: &mut Effects) -> u32 {
+        let slot = match self.by_name.get(name) {
+            Some(&slot) => slot,
+            None => {
+                let slot = self.workspaces.insert(Workspace::default());
+                self.workspaces[slot] = Workspace::new(name.clone(), slot);
+                self.by_name.insert(name.clone(), slot);
+                slot
+            }
+        };
+        let role = self.on(slot, out, |workspace, step| match client {
+            Client::Provider { id, .. } => {
+                let Client::Provider { resume, .. } = client else { return Role::Observer };
+                workspace.join_provider(step, connection, id, *resume);
+                Role::Provider(id.clone())
+            }
+            Client::Agent { id, groups, presence } => {
+                Role::Agent(workspace.join_agent(step, connection, id, groups.as_deref(), *presence))
+            }
+            Client::Observer => {
+                workspace.observers.push(connection);
+                let welcome = Effect::Welcome(Box::new(Welcome::Observer));
+                step.emit(&workspace.name, welcome);
+                Role::Observer
+            }
+        });
+        out.joiner = Some(connection);
+        if let Some(hub) = self.hubs.get_mut(&connection.incarnation) {
+            hub.connections.insert(connection.serial, Member { workspace: slot, role });
+        }
+        slot
+    }
+
+    fn leave(&mut self, connection: ConnectionId, out: &mut Effects) -> Option<u32> {
+        let hub = self.hubs.get_mut(&connection.incarnation)?;
+        let member = hub.connections.remove(&connection.serial)?;
+        self.on(member.workspace, out, |workspace, step| match &member.role {
+            Role::Provider(id) => workspace.leave_provider(step, connection, id),
+            Role::Agent(agent) => workspace.leave_agent(step, connection, *agent),
+            Role::Observer => workspace.observers.retain(|&other| other != connection),
+        });
+        Some(member.workspace)
+    }
+
+    /// A hub is gone with all its connections; the agents who were at it are waited for.
+    fn remove_hub(&mut self, incarnation: Incarnation, out: &mut Effects, touched: &mut BTreeSet<u32>) {
+        let Some(hub) = self.hubs.get(&incarnation) else { return };
+        let members: Vec<(u64, Member)> = hub.connections.iter().map(|(&s, member)| (s, member.clone())).collect();
+        let until = self.now.plus_ms(self.limits.regroup_time_ms);
+        let mut agents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (serial, member) in members {
+            if let Role::Agent(agent) = member.role {
+                agents.entry(member.workspace).or_default().push(agent);
+            }
+            touched.extend(self.leave(ConnectionId { incarnation, serial }, out));
+        }
+        for (slot, agents) in agents {
+            self.on(slot, out, |workspace, _| workspace.regroup(until, agents));
+        }
+        self.hubs.remove(&incarnation);
+        self.removed.insert(incarnation);
+        if self.removed.len() > REMOVED_MAX {
+            self.removed.pop_first();
+        }
+        out.list.push((Name::default(), Effect::HubRemoved { incarnation }));
+    }
+
+    fn call(&mut self, connection: ConnectionId, call: &Call, out: &mut Effects) -> Option<u32> {
+        let to = ReplyTo::new(connection, call);
+        let member = self.hubs.get(&connection.incarnation).and_then(|hub| hub.connections.get(&connection.serial));
+        let Some(Member { workspace, role }) = member.cloned() else {
+            out.list.push((Name::default(), Effect::Refused { to, refusal: Refusal::NotJoined }));
+            return None;
+        };
+        self.on(workspace, out, |workspace, step| match role {
+            Role::Provider(id) => workspace.provider_call(step, to, &id, call.action.clone()),
+            Role::Agent(agent) => workspace.agent_call(step, to, agent, call.action.clone()),
+            Role::Observer => {}
+        });
+        Some(workspace)
+    }
+
+    fn finish(&mut self, slot: u32, out: &mut Effects) {
+        self.on(slot, out, Workspace::finish);
+        let workspace = &self.workspaces[slot];
+        let empty = workspace.is_empty();
+        let idle = workspace.idle_deadline(self.limits.session_idle_ms);
+        let forget = workspace.forget_deadline(self.limits.retention_ms);
+        self.idle.set(slot, idle);
+        self.forgetting.set(slot, forget);
+        if empty && let Some(workspace) = self.workspaces.remove(slot) {
+            self.by_name.remove(&workspace.name);
+        }
+    }
+
+    /// The welcome of an agent shows the desk as the step left it.
+    fn welcome(&mut self, out: &mut Effects, incarnation: Incarnation) {
+        let Some(joiner) = out.joiner else { return };
+        let member = self.hubs.get(&incarnation).and_then(|hub| hub.connections.get(&joiner.serial));
+        if let Some(&Member { workspace, role: Role::Agent(agent) }) = member {
+            self.on(workspace, out, |workspace, step| workspace.welcome_agent(step, agent));
+        }
+    }
+
+    /// Runs `act` on a workspace with what a step needs.
+    fn on<T>(&mut self, slot: u32, out: &mut Effects, act: impl FnOnce(&mut Workspace, &mut Step<'_>) -> T) -> T {
+        let mut step = Step {
+            now: self.now,
+            limits: &self.limits,
+            numbers: &mut self.numbers,
+            deadlines: &mut self.deadlines,
+            out,
+        };
+        act(&mut self.workspaces[slot], &mut step)
+    }
+}
+
+impl Ageing {
+    fn clone_due(&self, now: Timestamp) -> Vec<u32> {
+        self.by_time.iter().take_while(|(at, _)| *at <= now).map(|&(_, slot)| slot).collect()
+    }
+}
+
+impl Workspace {
+    fn provider_call(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, action: Action) {
+        match action {
+            Action::Notify(notify) => self.notify(step, to, provider_id, *notify),
+            Action::Cancel { cancellation_token } => self.cancel(step, to, provider_id, cancellation_token),
+            Action::Kpi { session_id, should_reset, details } => self.kpi(step, to, &session_id, should_reset, details),
+            Action::Activity { session_id, count } => self.activity(step, to, &session_id, count),
+            Action::EndSession { session_id } => {
+                self.end_session_call(step, to, &Ender::Provider(provider_id.clone()), &session_id);
+            }
+            // The edge lets no provider send these.
+            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => {}
+        }
+    }
+
+    fn agent_call(&mut self, step: &mut Step<'_>, to: ReplyTo, agent: u32, action: Action) {
+        match action {
+            Action::Accept { notification_id } => self.answer(step, to, agent, notification_id, Answer::Accept),
+            Action::Reject { notification_id, reason } => {
+                self.answer(step, to, agent, notification_id, Answer::Reject { reason });
+            }
+            Action::Seen { notification_id } => self.seen(agent, notification_id),
+            Action::Presence(presence) => self.set_presence(step, agent, presence, Some(to)),
+            Action::EndSession { session_id } => self.end_session_call(step, to, &Ender::Agent(agent), &session_id),
+            // The edge lets no agent send these.
+            Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
+        }
+    }
+}

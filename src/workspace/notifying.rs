@@ -1,0 +1,214 @@
+//! What providers ask about notifications: notify and cancel.
+
+use std::sync::Arc;
+
+use super::audience::Audience;
+use super::effect::{Effect, EventKind, OpenView, Refusal, ReplyTo};
+use super::entry::{Notify, TemplateFault, To};
+use super::ids::Name;
+use super::notification::{Content, Open};
+use super::outcome::{Outcome, Settled};
+use super::providers::Held;
+use super::settling::Ending;
+use super::state::Workspace;
+use super::step::Step;
+
+impl Workspace {
+    /// A provider's notify. First duplicates, then the template's errors, then tokens, owners and counts.
+    pub(super) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: Notify) {
+        if let Some(held) = self.held_by_id(provider_id, to.id.as_ref()) {
+            self.notify_again(step, to, held, &notify);
+            return;
+        }
+        if let Err(refusal) = self.admit(step, provider_id, &notify) {
+            step.emit(&self.name, Effect::Refused { to, refusal });
+            return;
+        }
+        let Ok(rendered) = notify.rendered else { return };
+        let content = Arc::new(Content {
+            notification_id: notify.notification_id,
+            // The edge mints one where there was none; a notification never goes without.
+            correlation_id: to.correlation_id.clone().unwrap_or_else(|| notify.notification_id.to_string().into()),
+            id: to.id.clone(),
+            provider_id: provider_id.clone(),
+            session_id: notify.session_id.unwrap_or_else(|| notify.notification_id.to_string().into()),
+            cancellation_token: notify.cancellation_token,
+            template_name: notify.template_name,
+            fingerprint: notify.fingerprint,
+            notified_at: step.now,
+            rendered,
+        });
+        to.correlation_id = Some(content.correlation_id.clone());
+        let notification_id = content.notification_id;
+        step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false });
+        self.observe_notified(step, &content);
+        self.arrive(step, content, &notify.to);
+    }
+
+    fn held_by_id(&self, provider_id: &Name, id: Option<&Name>) -> Option<Held> {
+        self.providers.get(provider_id)?.by_id(id?)
+    }
+
+    /// The id was used before: the same again is answered with what the first one got, anything else is refused.
+    fn notify_again(&self, step: &mut Step<'_>, mut to: ReplyTo, held: Held, notify: &Notify) {
+        let (fingerprint, notification_id, correlation_id, settled) = match held {
+            Held::Open(slot) => {
+                let content = &self.open[slot].content;
+                (content.fingerprint, content.notification_id, &content.correlation_id, None)
+            }
+            Held::Settled(number) => {
+                let Some(settled) = self.providers.settled(number) else { return };
+                (settled.fingerprint, settled.notification_id, &settled.correlation_id, Some(settled))
+            }
+        };
+        if fingerprint != notify.fingerprint {
+            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::IdTaken });
+            return;
+        }
+        let connection = to.connection;
+        // The ack replies to this message, the result is about the notification.
+        to.correlation_id = to.correlation_id.or_else(|| Some(correlation_id.clone()));
+        step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: true });
+        if let Some(settled) = settled {
+            let position = step.position(settled.number);
+            step.emit(&self.name, Effect::SettledAgain { to: connection, settled: Arc::clone(settled), position });
+        }
+    }
+
+    fn admit(&self, step: &Step<'_>, provider_id: &Name, notify: &Notify) -> Result<(), Refusal> {
+        if let Err(fault) = &notify.rendered {
+            return Err(match fault.clone() {
+                TemplateFault::Unknown { detail } => Refusal::UnknownTemplate { detail },
+                TemplateFault::Unresolved { detail } => Refusal::UnresolvedParameter { detail },
+                TemplateFault::TooLong { detail } => Refusal::RenderedTooLong { detail },
+            });
+        }
+        if let Some(token) = &notify.cancellation_token
+            && let Some(provider) = self.providers.get(provider_id)
+            && let Some(Held::Open(_)) = provider.by_token(token)
+        {
+            return Err(Refusal::TokenTaken);
+        }
+        if let Some(session) = &notify.session_id
+            && self.sessions.owner(session).is_some_and(|owner| owner != provider_id)
+        {
+            return Err(Refusal::SessionNotYours);
+        }
+        let limit = step.limits.open_notifications;
+        if self.arrivals.len() >= limit as usize {
+            return Err(Refusal::OpenNotifications { limit });
+        }
+        Ok(())
+    }
+
+    fn observe_notified(&self, step: &mut Step<'_>, content: &Content) {
+        self.observe(step, |step| {
+            let mut event = step.event(EventKind::Notified);
+            event.notification_id = Some(content.notification_id);
+            event.correlation_id = Some(content.correlation_id.clone());
+            event.provider_id = Some(content.provider_id.clone());
+            event.session_id = Some(content.session_id.clone());
+            event
+        });
+    }
+
+    /// A held notification enters the indexes, then rules 1 to 3 and 8 say what becomes of it.
+    fn arrive(&mut self, step: &mut Step<'_>, content: Arc<Content>, to: &To) {
+        let arrival = step.next_arrival();
+        let audience = self.enter_audience(to);
+        let auto = content.rendered.auto_accept;
+        let notification = Open::new(Arc::clone(&content), arrival, audience);
+        let due = notification.due;
+        let slot = self.open.insert(notification);
+        step.deadlines.insert((due, arrival, self.slot, slot));
+        self.open_by_id.insert(content.notification_id, slot);
+        self.arrivals.insert(arrival, slot);
+        self.autos += u32::from(auto);
+        self.never_displayed += 1;
+        let (id, token) = (content.id.as_ref(), content.cancellation_token.as_ref());
+        self.providers.opened(&content.provider_id, id, token, arrival, slot);
+        self.sessions.bear(&content.session_id, &content.provider_id);
+        self.index(audience, arrival, slot, auto);
+
+        self.give_autos(step, Some(arrival));
+        if auto && self.give_arriving_auto(step, slot) {
+            return;
+        }
+        let offered = self.offer(step, slot);
+        let full = if offered.eligible > 0 {
+            offered.taken == 0
+        } else {
+            self.audiences.get(audience).never_displayed > step.limits.queue_limit
+        };
+        if full && !self.is_regrouping(step.now) {
+            step.emit(&self.name, Effect::AudienceFull { to: to.clone() });
+            self.settle(step, slot, Ending::by_itself(Outcome::QueueFull));
+        }
+    }
+
+    fn enter_audience(&mut self, to: &To) -> u32 {
+        let slot = match self.audiences.find(to) {
+            Some(slot) => slot,
+            None => {
+                let agents: Vec<u32> = to.agents.iter().map(|name| self.agents.ensure(name)).collect();
+                for &agent in &agents {
+                    self.agents.get_mut(agent).holders += 1;
+                }
+                let groups = to.groups.iter().map(|name| self.groups.hold(name)).collect();
+                self.audiences.insert(Audience { to: to.clone(), agents, groups, open: 0, never_displayed: 0 })
+            }
+        };
+        let audience = self.audiences.get_mut(slot);
+        audience.open += 1;
+        audience.never_displayed += 1;
+        slot
+    }
+
+    fn index(&mut self, audience: u32, arrival: u64, slot: u32, auto: bool) {
+        let audience = self.audiences.get(audience);
+        if audience.to.is_all() {
+            self.everybody.insert(arrival, slot, auto);
+        }
+        for &agent in &audience.agents {
+            self.agents.get_mut(agent).named.insert(arrival, slot, auto);
+        }
+        for &group in &audience.groups {
+            self.groups.get_mut(group).stream.insert(arrival, slot, auto);
+        }
+    }
+
+    /// Rule 9: a provider withdraws its notification, or learns what came first.
+    pub(super) fn cancel(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, token: Name) {
+        let held = self.providers.get(provider_id).and_then(|provider| provider.by_token(&token));
+        let settled: Option<Arc<Settled>> = match held {
+            Some(Held::Open(slot)) => Some(self.settle(step, slot, Ending::by_itself(Outcome::Cancelled))),
+            Some(Held::Settled(number)) => self.providers.settled(number).cloned(),
+            None => None,
+        };
+        let effect = match settled {
+            Some(settled) => Effect::CancelResult {
+                to,
+                cancellation_token: token,
+                notification_id: settled.notification_id,
+                outcome: settled.outcome,
+            },
+            None => Effect::Refused { to, refusal: Refusal::NoSuchToken },
+        };
+        step.emit(&self.name, effect);
+    }
+
+    /// A provider's notifications without an outcome, by arrival.
+    pub(super) fn open_of(&self, provider_id: &Name) -> Vec<OpenView> {
+        let Some(provider) = self.providers.get(provider_id) else { return Vec::new() };
+        let view = |&slot: &u32| {
+            let content = &self.open[slot].content;
+            OpenView {
+                notification_id: content.notification_id,
+                id: content.id.clone(),
+                correlation_id: content.correlation_id.clone(),
+                cancellation_token: content.cancellation_token.clone(),
+            }
+        };
+        provider.open.values().map(view).collect()
+    }
+}

@@ -1,0 +1,184 @@
+//! The providers of a workspace: their ids and tokens, what is open, what is retained for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ConnectionId, Name, NotificationId};
+use super::outcome::Settled;
+
+/// Providers without anything open, retained or connected whose last forgotten result is still known, so that
+/// a late `resume` is told that it missed something. The oldest go first; the number is the contract's for agents.
+const IDLE_PROVIDERS_MAX: usize = 100_000;
+
+/// A notification that an id or token leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Held {
+    /// Slot of an open one.
+    Open(u32),
+    /// Number of a settled one.
+    Settled(u64),
+}
+
+/// One provider.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Provider {
+    pub(super) connections: Vec<ConnectionId>,
+    /// The ids of its notifies, open or retained.
+    ids: BTreeMap<Name, Held>,
+    /// Its tokens, open or retained: the open one, else the one settled last.
+    tokens: BTreeMap<Name, Held>,
+    /// Slots of its open notifications, by arrival.
+    pub(super) open: BTreeMap<u64, u32>,
+    /// Numbers of its retained ones.
+    retained: BTreeSet<u64>,
+    /// The number of the last of its results that was forgotten; 0: none was.
+    forgotten: u64,
+}
+
+impl Provider {
+    pub(super) fn by_id(&self, id: &str) -> Option<Held> {
+        self.ids.get(id).copied()
+    }
+
+    pub(super) fn by_token(&self, token: &str) -> Option<Held> {
+        self.tokens.get(token).copied()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.connections.is_empty() && self.open.is_empty() && self.retained.is_empty()
+    }
+}
+
+/// All providers of a workspace, and everything settled that is retained.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Providers {
+    by_name: BTreeMap<Name, Provider>,
+    settled: BTreeMap<u64, Arc<Settled>>,
+    by_notification: BTreeMap<NotificationId, u64>,
+    /// Idle providers, by the number of the result forgotten last.
+    idle: BTreeSet<(u64, Name)>,
+    /// The highest number that was forgotten of a provider which is itself forgotten.
+    forgotten_floor: u64,
+    /// How many have a connection.
+    pub(super) connected: u32,
+}
+
+impl Providers {
+    pub(super) fn get(&self, name: &str) -> Option<&Provider> {
+        self.by_name.get(name)
+    }
+
+    /// The provider, made if need be.
+    pub(super) fn ensure(&mut self, name: &Name) -> &mut Provider {
+        let provider = self.by_name.entry(name.clone()).or_default();
+        if provider.is_idle() {
+            self.idle.remove(&(provider.forgotten, name.clone()));
+        }
+        provider
+    }
+
+    /// A notify is held.
+    pub(super) fn opened(&mut self, name: &Name, id: Option<&Name>, token: Option<&Name>, arrival: u64, slot: u32) {
+        let provider = self.ensure(name);
+        provider.open.insert(arrival, slot);
+        if let Some(id) = id {
+            provider.ids.insert(id.clone(), Held::Open(slot));
+        }
+        if let Some(token) = token {
+            provider.tokens.insert(token.clone(), Held::Open(slot));
+        }
+    }
+
+    /// It is settled, and retained from here on.
+    pub(super) fn settle(&mut self, settled: Arc<Settled>, arrival: u64) {
+        let number = settled.number;
+        if let Some(provider) = self.by_name.get_mut(&settled.provider_id) {
+            provider.open.remove(&arrival);
+            provider.retained.insert(number);
+            if let Some(id) = &settled.id {
+                provider.ids.insert(id.clone(), Held::Settled(number));
+            }
+            if let Some(token) = &settled.cancellation_token {
+                provider.tokens.insert(token.clone(), Held::Settled(number));
+            }
+        }
+        self.by_notification.insert(settled.notification_id, number);
+        self.settled.insert(number, settled);
+    }
+
+    pub(super) fn settled(&self, number: u64) -> Option<&Arc<Settled>> {
+        self.settled.get(&number)
+    }
+
+    pub(super) fn by_notification(&self, id: NotificationId) -> Option<&Arc<Settled>> {
+        self.settled.get(self.by_notification.get(&id)?)
+    }
+
+    pub(super) fn oldest(&self) -> Option<&Arc<Settled>> {
+        self.settled.values().next()
+    }
+
+    pub(super) fn retained_len(&self) -> usize {
+        self.settled.len()
+    }
+
+    /// The oldest retained one is forgotten.
+    pub(super) fn forget_oldest(&mut self) {
+        let Some((number, settled)) = self.settled.pop_first() else { return };
+        self.by_notification.remove(&settled.notification_id);
+        let name = &settled.provider_id;
+        let Some(provider) = self.by_name.get_mut(name) else { return };
+        provider.retained.remove(&number);
+        provider.forgotten = number;
+        if let Some(id) = &settled.id
+            && provider.ids.get(id) == Some(&Held::Settled(number))
+        {
+            provider.ids.remove(id);
+        }
+        if let Some(token) = &settled.cancellation_token
+            && provider.tokens.get(token) == Some(&Held::Settled(number))
+        {
+            provider.tokens.remove(token);
+        }
+        self.tidy(name);
+    }
+
+    /// Forgets what need not be known of a provider that has nothing left here.
+    pub(super) fn tidy(&mut self, name: &Name) {
+        let Some(provider) = self.by_name.get(name) else { return };
+        if !provider.is_idle() {
+            return;
+        }
+        if provider.forgotten == 0 {
+            self.by_name.remove(name);
+            return;
+        }
+        self.idle.insert((provider.forgotten, name.clone()));
+        if self.idle.len() > IDLE_PROVIDERS_MAX
+            && let Some((number, name)) = self.idle.pop_first()
+        {
+            self.forgotten_floor = self.forgotten_floor.max(number);
+            self.by_name.remove(&name);
+        }
+    }
+
+    /// The retained results of a provider after `number`, oldest settled first.
+    pub(super) fn after(&self, name: &str, number: u64) -> Vec<Arc<Settled>> {
+        let Some(provider) = self.by_name.get(name) else { return Vec::new() };
+        provider.retained.range(number + 1..).filter_map(|number| self.settled.get(number).cloned()).collect()
+    }
+
+    /// Whether a result of this provider after `number` may have been forgotten.
+    pub(super) fn missed_after(&self, name: &str, number: u64) -> bool {
+        let forgotten = self.by_name.get(name).map_or(0, |provider| provider.forgotten);
+        // Of a provider that is itself forgotten only the floor is known.
+        number < if forgotten == 0 { self.forgotten_floor } else { forgotten }
+    }
+
+    /// Whether nothing is left to know.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty() && self.settled.is_empty()
+    }
+}

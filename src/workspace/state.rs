@@ -1,0 +1,199 @@
+//! One workspace: its state, the end of a step, and what time does to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Stats;
+use super::agents::Agents;
+use super::audience::{Arrival, Audiences, Groups, Stream};
+use super::effect::{AgentSlot, Effect, Event};
+use super::entry::To;
+use super::ids::{ConnectionId, Name, NotificationId, Timestamp};
+use super::limits::AGENT_REMEMBERED_MS;
+use super::notification::Open;
+use super::outcome::Outcome;
+use super::providers::Providers;
+use super::sessions::Sessions;
+use super::slab::Slab;
+use super::step::Step;
+
+/// A tenant. Nothing crosses from one to another.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Workspace {
+    pub(super) name: Name,
+    /// Its own slot among the workspaces; stands in the deadlines.
+    pub(super) slot: u32,
+    pub(super) agents: Agents,
+    pub(super) groups: Groups,
+    pub(super) audiences: Audiences,
+    /// What is open for everybody.
+    pub(super) everybody: Stream,
+    pub(super) open: Slab<Open>,
+    pub(super) open_by_id: BTreeMap<NotificationId, u32>,
+    /// Everything open, in order of arrival.
+    pub(super) arrivals: BTreeMap<Arrival, u32>,
+    /// How many of them wait to be accepted automatically.
+    pub(super) autos: u32,
+    /// How many of them were never displayed to anyone.
+    pub(super) never_displayed: u32,
+    pub(super) providers: Providers,
+    pub(super) sessions: Sessions,
+    pub(super) observers: Vec<ConnectionId>,
+    /// Settled so far, in the order of [`Outcome::ALL`].
+    pub(super) outcomes: [u64; Outcome::ALL.len()],
+    /// Agents who were connected before a hub went, and until when they are waited for (rule 10).
+    pub(super) regrouping: Option<(Timestamp, BTreeSet<u32>)>,
+    #[serde(skip)]
+    pub(super) scratch: Scratch,
+}
+
+/// What one step gathers. Empty between steps.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scratch {
+    /// Agents whose desk may have a free place, each once.
+    pub(super) dirty: Vec<u32>,
+    /// What was put on desks: by arrival, to whom.
+    pub(super) shows: BTreeMap<Arrival, Vec<AgentSlot>>,
+}
+
+impl Workspace {
+    pub(super) fn new(name: Name, slot: u32) -> Self {
+        Self { name, slot, ..Self::default() }
+    }
+
+    /// The end of a step: waiting automatic accepts by arrival, then the desks, then what these show.
+    pub(super) fn finish(&mut self, step: &mut Step<'_>) {
+        self.give_autos(step, None);
+        self.refill_dirty(step);
+        for (arrival, agents) in std::mem::take(&mut self.scratch.shows) {
+            if let Some(&slot) = self.arrivals.get(&arrival) {
+                let shown = self.open[slot].shown(step.now);
+                step.emit(&self.name, Effect::Show { agents, shown });
+            }
+        }
+        self.agents.release_rested(self.arrivals.keys().next().copied());
+    }
+
+    /// Marks an agent's desk for the end of the step.
+    pub(super) fn soil(&mut self, agent: u32) {
+        let desk = self.agents.get_mut(agent);
+        if !desk.dirty {
+            desk.dirty = true;
+            self.scratch.dirty.push(agent);
+        }
+    }
+
+    /// Marks every desk: the limits changed.
+    pub(super) fn soil_all(&mut self) {
+        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
+        for agent in connected {
+            self.soil(agent);
+        }
+    }
+
+    /// How many connections an audience has.
+    pub(super) fn cost_of(&self, to: &To) -> u64 {
+        let connections = |agent: u32| self.agents.get(agent).connections.len() as u64;
+        if to.is_all() {
+            return self.agents.connected().iter().map(|&agent| connections(agent)).sum();
+        }
+        let named = to.agents.iter().filter_map(|name| self.agents.find(name));
+        let groups = to.groups.iter().filter_map(|name| self.groups.find(name));
+        let members = groups.flat_map(|group| self.groups.get(group).members.iter().copied());
+        let agents: BTreeSet<u32> = named.chain(members).collect();
+        agents.into_iter().map(connections).sum()
+    }
+
+    /// Tells observers, if there are any.
+    pub(super) fn observe(&self, step: &mut Step<'_>, event: impl FnOnce(&Step<'_>) -> Event) {
+        if !self.observers.is_empty() {
+            let event = event(step);
+            step.emit(&self.name, Effect::Event(event));
+        }
+    }
+
+    /// Rule 10: whether rules 2 and 3 refuse nothing now.
+    pub(super) fn is_regrouping(&self, now: Timestamp) -> bool {
+        self.regrouping.as_ref().is_some_and(|(until, missing)| now < *until && !missing.is_empty())
+    }
+
+    /// Ends and forgets what has been idle or kept for long enough.
+    pub(super) fn age(&mut self, step: &mut Step<'_>) {
+        let now = step.now;
+        while let Some((touched, id)) = self.sessions.idlest().cloned()
+            && touched.plus_ms(step.limits.session_idle_ms) <= now
+        {
+            self.end_session(step, &id, None);
+        }
+        while let Some((touched, id)) = self.sessions.idlest_mark().cloned()
+            && touched.plus_ms(step.limits.session_idle_ms) <= now
+        {
+            self.clear_mark(step, &id, None);
+        }
+        while self.providers.oldest().is_some_and(|settled| settled.settled_at.plus_ms(step.limits.retention_ms) <= now)
+        {
+            self.providers.forget_oldest();
+        }
+        while self.sessions.oldest_ended().is_some_and(|at| at.plus_ms(step.limits.retention_ms) <= now) {
+            self.sessions.forget_ended();
+        }
+        while let Some((left_at, agent)) = self.agents.oldest_remembered()
+            && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
+        {
+            self.forget_agent(step, agent);
+        }
+        if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
+            self.regrouping = None;
+        }
+    }
+
+    /// When a session or mark ends by itself: clients see that.
+    pub(super) fn idle_deadline(&self, session_idle_ms: u64) -> Option<Timestamp> {
+        let session = self.sessions.idlest().map(|(touched, _)| *touched);
+        let mark = self.sessions.idlest_mark().map(|(touched, _)| *touched);
+        session.into_iter().chain(mark).min().map(|touched| touched.plus_ms(session_idle_ms))
+    }
+
+    /// When something is forgotten: nobody sees that until they ask.
+    pub(super) fn forget_deadline(&self, retention_ms: u64) -> Option<Timestamp> {
+        let settled = self.providers.oldest().map(|settled| settled.settled_at.plus_ms(retention_ms));
+        let ended = self.sessions.oldest_ended().map(|at| at.plus_ms(retention_ms));
+        let agent = self.agents.oldest_remembered().map(|(at, _)| at.plus_ms(AGENT_REMEMBERED_MS));
+        settled.into_iter().chain(ended).chain(agent).min()
+    }
+
+    /// Forgets an agent's presence and groups.
+    pub(super) fn forget_agent(&mut self, step: &Step<'_>, agent: u32) {
+        let groups = std::mem::take(&mut self.agents.get_mut(agent).groups);
+        for group in groups {
+            self.groups.let_go(group);
+        }
+        if let Some((_, missing)) = &mut self.regrouping {
+            missing.remove(&agent);
+        }
+        self.agents.forget(agent);
+        self.agents.tidy(agent, step.numbers.arrivals);
+    }
+
+    /// Whether nothing is left to know.
+    pub(super) fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+            && self.arrivals.is_empty()
+            && self.providers.is_empty()
+            && self.sessions.is_empty()
+            && self.observers.is_empty()
+    }
+
+    /// The workspace in numbers.
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            agents: self.agents.connected().len() as u64,
+            providers: u64::from(self.providers.connected),
+            observers: self.observers.len() as u64,
+            open: self.arrivals.len() as u64,
+            waiting: u64::from(self.never_displayed),
+            outcomes: self.outcomes,
+        }
+    }
+}
