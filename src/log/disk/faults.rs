@@ -21,8 +21,8 @@ struct Plan {
     steps: usize,
     /// Bytes that the device still takes.
     room: Option<usize>,
-    /// Fails, once, with this.
-    failing: Option<(Op, io::ErrorKind)>,
+    /// Fails, once, with this, after so many more that do not.
+    failing: Option<(Op, usize, io::ErrorKind)>,
 }
 
 impl Faults {
@@ -47,7 +47,12 @@ impl Faults {
 
     /// Lets the next `op` fail.
     pub(in crate::log) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
-        self.plan().failing = Some((op, kind));
+        self.fail_after(0, op, kind);
+    }
+
+    /// Lets an `op` fail after so many more that do not.
+    pub(in crate::log) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
+        self.plan().failing = Some((op, others, kind));
     }
 
     pub(in crate::log) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
@@ -94,9 +99,17 @@ impl Plan {
     }
 
     fn fail(&mut self, op: Op) -> io::Result<()> {
-        match self.failing.take_if(|(failing, _)| *failing == op) {
-            Some((_, kind)) => Err(kind.into()),
-            None => Ok(()),
+        match &mut self.failing {
+            Some((failing, others, _)) if *failing == op && *others > 0 => {
+                *others -= 1;
+                Ok(())
+            }
+            Some((failing, _, kind)) if *failing == op => {
+                let error = (*kind).into();
+                self.failing = None;
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -114,18 +127,18 @@ pub(in crate::log) fn scratch() -> TempDir {
 
 /// Small segments, so that a test has many.
 pub(in crate::log) fn options(directory: &Path) -> Options {
-    Options { segment_bytes: 600, new_id: Some(0x0123_4567_89ab_cdef), ..Options::new(directory, noon) }
+    Options { segment_bytes: 400, new_id: Some(0x0123_4567_89ab_cdef), ..Options::new(directory, noon) }
 }
 
 /// A payload that tells which one it is, of changing length.
 pub(in crate::log) fn payload(number: RecordNumber) -> Vec<u8> {
-    let length = (number as usize * 37) % 150;
+    let length = (number as usize * 37) % 60;
     format!("record {number} ").into_bytes().into_iter().cycle().take(9 + length).collect()
 }
 
 /// What a snapshot of everything up to `number` holds.
 pub(in crate::log) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
-    format!("all up to {number} ").repeat(number as usize).into_bytes()
+    format!("all up to {number} ").repeat(number as usize % 5).into_bytes()
 }
 
 /// Copies a data directory.
@@ -145,7 +158,7 @@ pub(in crate::log) fn names(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// All records that are kept, checked against [`payload`], and the snapshot against [`snapshot_of`]; the last number.
-pub(in crate::log) fn check(log: &mut Disk) -> RecordNumber {
+pub(super) fn check(log: &mut Disk) -> RecordNumber {
     let mut history = log.history().unwrap();
     let snapshot = history.snapshot().unwrap();
     let mut last = 0;
