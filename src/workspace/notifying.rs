@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::audience::Audience;
+use super::content::Content;
 use super::effect::{Effect, EventKind, OpenView, Refusal, ReplyTo};
 use super::entry::{Notify, TemplateFault, To};
 use super::ids::Name;
-use super::notification::{Content, Open};
+use super::notification::Open;
 use super::outcome::{Outcome, Settled};
 use super::providers::Held;
 use super::settling::Ending;
