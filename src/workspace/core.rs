@@ -494,6 +494,13 @@ impl Core {
         &self.deadlines
     }
 
+    /// The same state, whatever the number of groups that led to it.
+    pub(super) fn without_groups(&self) -> Self {
+        let mut core = self.clone();
+        core.hubs.values_mut().for_each(|hub| hub.group = 0);
+        core
+    }
+
     /// The welcome that another tab of that agent would get now.
     pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
         let mut out = Effects::default();

@@ -42,8 +42,8 @@ pub(super) struct Workspace {
     pub(super) observers: Vec<ConnectionId>,
     /// Settled so far, in the order of [`Outcome::ALL`].
     pub(super) outcomes: [u64; Outcome::ALL.len()],
-    /// Agents who were connected before a hub went, and until when they are waited for (rule 10).
-    pub(super) regrouping: Option<(Timestamp, BTreeSet<u32>)>,
+    /// Agents who were connected before a hub went, and until when each is waited for (rule 10).
+    pub(super) regrouping: BTreeMap<u32, Timestamp>,
     #[serde(skip)]
     pub(super) scratch: Scratch,
 }
@@ -110,8 +110,12 @@ impl Workspace {
     }
 
     /// Rule 10: whether rules 2 and 3 refuse nothing now.
-    pub(super) fn is_regrouping(&self, now: Timestamp) -> bool {
-        self.regrouping.as_ref().is_some_and(|(until, missing)| now < *until && !missing.is_empty())
+    pub(super) fn is_regrouping(&mut self, now: Timestamp) -> bool {
+        let waits = self.regrouping.values().any(|until| now < *until);
+        if !waits {
+            self.regrouping.clear();
+        }
+        waits
     }
 
     /// Ends the session and the mark that nothing has touched for longest, if that is long enough.
@@ -145,9 +149,6 @@ impl Workspace {
             && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
         {
             self.forget_agent(agent);
-        }
-        if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
-            self.regrouping = None;
         }
     }
 
@@ -183,9 +184,7 @@ impl Workspace {
         for group in groups {
             self.groups.let_go(group);
         }
-        if let Some((_, missing)) = &mut self.regrouping {
-            missing.remove(&agent);
-        }
+        self.regrouping.remove(&agent);
         self.agents.forget(agent);
         self.agents.tidy(agent);
     }

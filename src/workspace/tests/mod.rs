@@ -2,7 +2,7 @@
 //!
 //! Files: `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
 //! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `histories`
-//! (random histories against a simple model).
+//! (random histories against a simple model), `small_worlds` (all histories).
 
 mod answering;
 mod automatic;
@@ -15,6 +15,7 @@ mod presence;
 mod providing;
 mod regrouping;
 mod sessions;
+mod small_worlds;
 mod timing;
 mod told;
 mod watch;

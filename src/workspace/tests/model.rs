@@ -37,8 +37,8 @@ pub(super) struct Place {
     pub(super) sessions: Vec<Session>,
     pub(super) marks: Vec<Mark>,
     ended: Vec<Ended>,
-    missing: Vec<Name>,
-    regroup_until: u64,
+    /// Who was here before a hub went, and until when that counts.
+    missing: Vec<(Name, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ impl Model {
             }
             place.ended.retain(|ended| ended.at + retention > now);
             let gone = |agent: &Agent| agent.tabs == 0 && agent.left_at + DAY_MS <= now;
-            place.missing.retain(|name| !place.agents.iter().any(|agent| agent.name == *name && gone(agent)));
+            place.missing.retain(|(name, _)| !place.agents.iter().any(|agent| agent.name == *name && gone(agent)));
             place.agents.retain(|agent| !gone(agent));
         }
     }
@@ -284,7 +284,7 @@ impl Model {
             let gone = at.agents.iter().filter(|agent| agent.tabs == 0);
             let oldest = gone.min_by_key(|agent| agent.left_order).expect("some are gone").name.clone();
             at.agents.retain(|agent| agent.name != oldest);
-            at.missing.retain(|name| *name != oldest);
+            at.missing.retain(|(name, _)| *name != oldest);
         }
     }
 
@@ -401,7 +401,7 @@ impl Model {
             Client::Observer => Who::Observer,
             Client::Agent { id, groups, presence } => {
                 let at = &mut self.places[place];
-                at.missing.retain(|name| name != id);
+                at.missing.retain(|(name, _)| name != id);
                 if !at.agents.iter().any(|agent| agent.name == *id) {
                     at.agents.push(Agent::new(id.clone()));
                 }
@@ -453,8 +453,7 @@ impl Model {
             let Who::Agent(name) = who else { continue };
             // Of those who are still remembered.
             if at.agents.iter().any(|agent| agent.name == name && agent.tabs == 0) {
-                at.missing.push(name);
-                at.regroup_until = self.now + self.limits.regroup_time_ms;
+                at.missing.push((name, self.now + self.limits.regroup_time_ms));
             }
         }
     }
@@ -578,7 +577,7 @@ impl Model {
             let same = |other: &&Item| other.is_open() && other.to == item.to && other.first_displayed_at.is_none();
             at.notifications.iter().filter(same).count() > self.limits.queue_limit as usize
         };
-        let regrouping = !at.missing.is_empty() && self.now < at.regroup_until;
+        let regrouping = at.missing.iter().any(|(_, until)| self.now < *until);
         if full && !regrouping {
             self.settle(place, n, Outcome::QueueFull, None);
         }
