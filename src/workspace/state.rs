@@ -1,6 +1,6 @@
 //! One workspace: its state, the end of a step, and what time does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,15 +90,16 @@ impl Workspace {
 
     /// How many connections an audience has.
     pub(super) fn cost_of(&self, to: &To) -> u64 {
-        let connections = |agent: u32| self.agents.get(agent).connections.len() as u64;
         if to.is_all() {
             return self.agents.connections();
         }
         let named = to.agents.iter().filter_map(|name| self.agents.find(name));
         let groups = to.groups.iter().filter_map(|name| self.groups.find(name));
         let members = groups.flat_map(|group| self.groups.get(group).members.iter().copied());
-        let agents: BTreeSet<u32> = named.chain(members).collect();
-        agents.into_iter().map(connections).sum()
+        let mut agents: Vec<u32> = named.chain(members).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        agents.into_iter().map(|agent| self.agents.get(agent).connections.len() as u64).sum()
     }
 
     /// Tells observers, if there are any.
@@ -118,20 +119,20 @@ impl Workspace {
         waits
     }
 
-    /// Ends the session and the mark that nothing has touched for longest, if that is long enough.
+    /// Ends the session or mark that nothing has touched for longest, if that is long enough.
     pub(super) fn end_idle(&mut self, step: &mut Step<'_>) {
-        let long_ago = |touched: Timestamp, step: &Step<'_>| touched.plus_ms(step.limits.session_idle_ms) <= step.now;
-        if let Some((touched, id)) = self.sessions.idlest()
-            && long_ago(touched, step)
-        {
-            let id = id.clone();
-            self.end_session(step, &id, None);
+        let session = self.sessions.idlest();
+        let mark = self.sessions.idlest_mark();
+        let mark_first = mark.is_some_and(|(at, _)| session.is_none_or(|(touched, _)| at < touched));
+        let Some((touched, id)) = (if mark_first { mark } else { session }) else { return };
+        if touched.plus_ms(step.limits.session_idle_ms) > step.now {
+            return;
         }
-        if let Some((touched, id)) = self.sessions.idlest_mark()
-            && long_ago(touched, step)
-        {
-            let id = id.clone();
+        let id = id.clone();
+        if mark_first {
             self.clear_mark(step, &id, None);
+        } else {
+            self.end_session(step, &id, None);
         }
     }
 
