@@ -2,14 +2,17 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `limits`, `outcome`, `entry`, `content`, `slab`, `effect`, `audience`,
-//! `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`, `autos`,
-//! `notifying`, `answering`, `joining`, `core`. From `state` on they are one type, [`Core`]'s workspace, in chapters.
+//! Files, in the order of what builds on what: `ids`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`, `effect`,
+//! `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
+//! `autos`, `notifying`, `answering`, `joining`, `calls`, `core`. From `state` on they are one type, [`Core`]'s
+//! workspace, in chapters.
 
+mod ageing;
 mod agents;
 mod answering;
 mod audience;
 mod autos;
+mod calls;
 mod content;
 mod core;
 mod desk;
