@@ -181,7 +181,6 @@ fn explore(kinds: [usize; 2], depth: u32) -> (usize, usize) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "how much was tried is what one wants to know of such a test")]
 fn every_history_of_a_small_world_keeps_the_contract() {
     let depth = std::env::var("DESKBELL_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(DEPTH);
     let (mut states, mut steps) = (0, 0);
