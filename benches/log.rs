@@ -16,6 +16,9 @@ use redb::{Database, Durability, TableDefinition};
 /// Appends of each contender, one by one in turns.
 const APPENDS: usize = 1000;
 
+/// One durable append.
+type Append = Box<dyn FnMut(&[u8])>;
+
 fn main() {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-log");
     for bytes in [300, 4 * 1024, 64 * 1024] {
@@ -28,7 +31,7 @@ fn main() {
 }
 
 fn compare(scratch: &Path, bytes: usize) {
-    let mut contenders: Vec<(&str, Box<dyn FnMut(&[u8])>)> = vec![
+    let mut contenders: Vec<(&str, Append)> = vec![
         ("bare write + fdatasync", Box::new(bare(&scratch.join("bare"), 0))),
         ("bare, into zeros written before", Box::new(bare(&scratch.join("zeros"), bytes * APPENDS))),
         ("log on disk", Box::new(log(&scratch.join("log")))),

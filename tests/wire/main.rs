@@ -14,6 +14,7 @@ mod raw;
 mod answers;
 mod autos;
 mod cancel;
+mod chaos;
 mod damage;
 mod fields;
 mod hello;
