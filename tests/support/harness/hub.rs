@@ -57,6 +57,7 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +77,7 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
+            variables: Vec::new(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -110,6 +112,12 @@ impl Setup {
 
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Sets a variable of the hub's environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
         self
     }
 
@@ -164,7 +172,7 @@ impl Setup {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(&self) -> Hub {
-        Hub::spawn_with(self.command(), self.clone(), &[])
+        Hub::spawn_with(self.command(), self.clone(), &self.variables)
     }
 
     /// Starts it and waits until it has given up.
