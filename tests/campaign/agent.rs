@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::chance::Chance;
-use crate::link::{Came, Link, Phase, World};
+use crate::link::{Came, Link, Manner, Phase, World};
 use crate::record::{Client, Nid, Saw, write_nid};
 use crate::scene::GROUPS;
 
@@ -26,6 +26,8 @@ pub(crate) struct Tab {
     client: Client,
     tab: u64,
     plans: Vec<(Instant, Nid, Act)>,
+    /// Sessions that it will end.
+    ends: Vec<(Instant, String)>,
     /// Answers without a reply.
     unanswered: Vec<(String, Nid, Act)>,
     answers: u64,
@@ -39,6 +41,7 @@ impl Tab {
             client: Client { name: format!("agent-{agent}"), ..Client::default() },
             tab,
             plans: Vec::new(),
+            ends: Vec::new(),
             unanswered: Vec::new(),
             answers: 0,
         }
@@ -64,6 +67,12 @@ impl Tab {
 
     fn hello(&mut self, first: bool) -> Value {
         let mut hello = json!({"type": "hello", "role": "agent", "agentId": self.client.name});
+        if self.world.manner == Manner::Mild {
+            // Of every group there are agents.
+            let number: usize = self.client.name["agent-".len()..].parse().unwrap();
+            hello["groups"] = json!([GROUPS[number % GROUPS.len()]]);
+            return hello;
+        }
         if self.tab == 0 && (first || self.chance.percent(10)) {
             let groups: Vec<&str> = GROUPS.into_iter().filter(|_| self.chance.percent(50)).collect();
             hello["groups"] = json!(groups);
@@ -89,17 +98,19 @@ impl Tab {
             let now = Instant::now();
             let traffic = match self.world.phase() {
                 Phase::Traffic => true,
-                Phase::Quiet => false,
+                // Mild agents answer to the end, so that no notification is left to its timer.
+                Phase::Quiet => self.world.manner == Manner::Mild,
                 Phase::End => {
                     let question = json!({"type": "accept", "id": "end", "notificationId": "0192f0c4-7e3a-7b21-8c55-0123456789ab"});
                     link.finish(&question).await;
                     return link.record.to_the_end;
                 }
             };
-            if traffic && leave_at <= now {
+            let wild = traffic && self.world.manner == Manner::Wild;
+            if wild && leave_at <= now {
                 return false;
             }
-            if traffic && presence_at <= now {
+            if wild && presence_at <= now {
                 let presence = if self.chance.percent(30) { "away" } else { "available" };
                 link.send(&json!({"type": "presence", "presence": presence, "id": "presence"})).await;
                 presence_at = now + self.chance.ms(500, 8000);
@@ -109,6 +120,10 @@ impl Tab {
                 self.answers += 1;
                 let id = format!("answer-{}-{}", self.answers, write_nid(nid));
                 self.answer(link, id, nid, act).await;
+            }
+            while traffic && let Some(at) = self.ends.iter().position(|(at, _)| *at <= now) {
+                let (_, session) = self.ends.swap_remove(at);
+                link.send(&json!({"type": "endSession", "sessionId": session, "id": "endSession"})).await;
             }
             let soon = self.plans.iter().map(|(at, ..)| *at).filter(|_| traffic).min();
             let until = now + Duration::from_millis(50);
@@ -141,6 +156,9 @@ impl Tab {
                 }
             }
             Saw::Shown(card) => self.consider(card.nid),
+            Saw::Session { session, .. } if self.chance.percent(70) => {
+                self.ends.push((Instant::now() + self.chance.ms(100, 3000), session.clone()));
+            }
             Saw::Answered { nid, .. } => self.unanswered.retain(|(_, answered, _)| answered != nid),
             Saw::Error { id, .. } => self.unanswered.retain(|(answered, ..)| answered != id),
             _ => {}
@@ -149,6 +167,10 @@ impl Tab {
 
     /// Decides what to do about it, and when; sometimes twice, sometimes too late, sometimes nothing.
     fn consider(&mut self, nid: Nid) {
+        if self.world.manner == Manner::Mild {
+            self.plans.push((Instant::now() + self.chance.ms(20, 150), nid, Act::Accept));
+            return;
+        }
         let times = if self.chance.percent(15) { 2 } else { 1 };
         for _ in 0..times {
             let act = match self.chance.below(100) {

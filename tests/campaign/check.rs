@@ -234,6 +234,7 @@ fn errors(verdict: &mut Verdict, client: &Client, known: &Known) {
             let Saw::Error { id, code, detail } = saw else { continue };
             let may = match id.split_once('-').map_or(id.as_str(), |(kind, _)| kind) {
                 // Its token may never have arrived; a session may be nobody's, or be over.
+                "endSession" if code == "notAllowed" => client.name.starts_with("agent"),
                 "cancel" | "endSession" | "activity" | "end" => code == "notFound",
                 "answer" => {
                     let nid = id.splitn(3, '-').nth(2).and_then(read_nid).unwrap_or_default();

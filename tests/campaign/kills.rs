@@ -12,7 +12,7 @@ use crate::agent::{Tab, observe};
 use crate::chance::Chance;
 use crate::check::{Verdict, check, check_end};
 use crate::harness::{Hub, Setup};
-use crate::link::{Came, Faults, Link, Phase, World};
+use crate::link::{Came, Faults, Link, Manner, Phase, World};
 use crate::provider::Provider;
 use crate::record::{Client, Connection, Saw};
 use crate::scene::config;
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 }
 
 /// Everything must have its outcome so long after the last call: the longest template and two restarts.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const SETTLE_PATIENCE: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -66,7 +66,8 @@ pub(crate) async fn run(plan: &Plan) -> bool {
         faults: Faults::default(),
         unresolved: AtomicU64::new(0),
         notified: AtomicU64::new(0),
-        provider_pause: (5, 120),
+        provider_pause: (20, 200),
+        manner: Manner::Wild,
     });
     let clients = start_clients(&world, plan.clients);
     let mut counts = Counts::default();
@@ -99,7 +100,7 @@ pub(crate) async fn run(plan: &Plan) -> bool {
     verdict.count() == 0
 }
 
-fn start_clients(world: &Arc<World>, clients: u64) -> Vec<JoinHandle<Client>> {
+pub(crate) fn start_clients(world: &Arc<World>, clients: u64) -> Vec<JoinHandle<Client>> {
     let providers = (clients / 4).max(2);
     let mut tasks: Vec<_> = (0..providers).map(|n| tokio::spawn(Provider::new(world, n).run())).collect();
     tasks.push(tokio::spawn(observe(Arc::clone(world), 0)));
@@ -150,7 +151,7 @@ fn lose(layer: Option<&mut Unsynced>, chance: &mut Chance) {
     }
 }
 
-async fn until_settled(world: &World) -> bool {
+pub(crate) async fn until_settled(world: &World) -> bool {
     let settled = async {
         while world.unresolved.load(Ordering::Relaxed) > 0 {
             sleep(Duration::from_millis(20)).await;

@@ -62,6 +62,16 @@ pub(crate) struct World {
     pub(crate) unresolved: AtomicU64,
     pub(crate) notified: AtomicU64,
     pub(crate) provider_pause: (u64, u64),
+    pub(crate) manner: Manner,
+}
+
+/// How clients behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Everything that the contract allows, and broken connections.
+    Wild,
+    /// Providers ring groups, agents accept; nobody does anything else.
+    Mild,
 }
 
 impl World {
@@ -101,7 +111,7 @@ impl Link {
     async fn try_join(world: &Arc<World>, chance: &mut Chance, hello: &Value) -> Option<Self> {
         let port = world.port.load(Ordering::Relaxed);
         let socket = TcpSocket::new_v4().ok()?;
-        if chance.percent(30) {
+        if world.manner == Manner::Wild && chance.percent(30) {
             // A slow reader's kernel must not hide that it is slow.
             socket.set_recv_buffer_size(8 * 1024).ok()?;
         }
@@ -112,7 +122,7 @@ impl Link {
         let (ws, _) = tokio_tungstenite::client_async(request, stream).await.ok()?;
         let mut link =
             Self { ws, record: Connection::default(), fault: None, world: Arc::clone(world), wrong: Vec::new() };
-        if world.phase() == Phase::Traffic && chance.percent(40) {
+        if world.manner == Manner::Wild && world.phase() == Phase::Traffic && chance.percent(40) {
             let fault = *chance.pick(&[Fault::Cut, Fault::Cut, Fault::Stall, Fault::HalfClose]);
             link.fault = Some((Instant::now() + chance.ms(20, 1800), fault));
         }

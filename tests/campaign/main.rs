@@ -9,22 +9,30 @@
 mod harness;
 
 mod agent;
+mod backup;
 mod chance;
 mod check;
+mod full_disk;
+mod hostile;
 mod kills;
+mod light;
 mod link;
 mod provider;
 mod record;
 mod scene;
+mod storm;
 mod table;
 mod unsynced;
+mod upgrade;
+mod usage;
+mod years;
 
 use std::process::ExitCode;
 
 use kills::Plan;
 
-/// The commands. The first few are the short run.
-const COMMANDS: [&str; 2] = ["kills", "unsynced"];
+/// The commands.
+const COMMANDS: &str = "kills, unsynced, full-disk, backup, upgrade, storm, hostile, years";
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -76,19 +84,29 @@ fn main() -> ExitCode {
 }
 
 async fn run(asked: &Asked) -> bool {
-    if asked.commands.is_empty() {
-        let kills = kills::run(&asked.plan(12, false)).await;
-        let unsynced = kills::run(&asked.plan(6, true)).await;
-        return kills && unsynced;
-    }
     let mut kept = true;
+    if asked.commands.is_empty() {
+        kept &= kills::run(&asked.plan(8, false)).await;
+        kept &= kills::run(&asked.plan(4, true)).await;
+        kept &= upgrade::run(asked.option("seed", 1), 1, 24).await;
+        kept &= full_disk::run().await;
+        kept &= backup::run().await;
+    }
     for command in &asked.commands {
         kept &= match command.as_str() {
             "kills" => kills::run(&asked.plan(300, false)).await,
             "unsynced" => kills::run(&asked.plan(200, true)).await,
+            "full-disk" => full_disk::run().await,
+            "backup" => backup::run().await,
+            "upgrade" => {
+                upgrade::run(asked.option("seed", 1), asked.option("count", 10), asked.option("clients", 24)).await
+            }
+            "storm" => storm::run(asked.option("count", 10_000)).await,
+            "hostile" => hostile::run(asked.option("count", 10_000)).await,
+            "years" => years::run(asked.option("count", 1_000_000)).await,
             // `cargo test some_name` filters the tests of all binaries; there is none of that name here.
             _ => {
-                println!("campaign: nothing is named {command}; there is {}", COMMANDS.join(", "));
+                println!("campaign: nothing is named {command}; there is {COMMANDS}");
                 true
             }
         };

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::chance::Chance;
-use crate::link::{Came, Link, Phase, World};
+use crate::link::{Came, Link, Manner, Phase, World};
 use crate::record::{Client, Notified, Saw};
-use crate::scene::{AGENTS_NAMED, GROUPS, TEMPLATES};
+use crate::scene::{AGENTS_NAMED, CALM, GROUPS, TEMPLATES};
 
 /// What was not answered on a living connection for so long is repeated once nothing new is sent.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
@@ -124,6 +124,9 @@ impl Provider {
     }
 
     async fn act(&mut self, link: &mut Link) {
+        if self.world.manner == Manner::Mild {
+            return self.notify(link).await;
+        }
         match self.chance.below(100) {
             0..72 => self.notify(link).await,
             72..84 => self.cancel(link).await,
@@ -143,7 +146,8 @@ impl Provider {
     async fn notify(&mut self, link: &mut Link) {
         let call = self.calls;
         self.calls += 1;
-        let template = self.chance.pick(&TEMPLATES).name;
+        let mild = self.world.manner == Manner::Mild;
+        let template = if mild { CALM } else { self.chance.pick(&TEMPLATES).name };
         let token = self.chance.percent(60).then(|| format!("token-{call}"));
         let mut message = json!({"type": "notify", "id": format!("call-{call}"), "templateName": template});
         let mut parameters = json!({"card": format!("{}/{call}", self.client.name)});
@@ -152,6 +156,7 @@ impl Provider {
         }
         message["templateParameters"] = parameters;
         message["to"] = match self.chance.below(10) {
+            _ if mild => json!({"groups": [*self.chance.pick(&GROUPS)]}),
             0 => json!({}),
             1..6 => json!({"groups": [*self.chance.pick(&GROUPS)]}),
             6..9 => json!({"agents": [format!("agent-{}", self.chance.below(AGENTS_NAMED))]}),
@@ -160,7 +165,7 @@ impl Provider {
         if let Some(token) = &token {
             message["cancellationToken"] = Value::String(token.clone());
         }
-        if self.chance.percent(25) {
+        if !mild && self.chance.percent(25) {
             message["sessionId"] = Value::String(self.own_session());
         }
         let text = message.to_string();

@@ -20,6 +20,9 @@ pub(crate) const TEMPLATES: [Template; 6] = [
     Template { name: "c-long", timeout_ms: 5000, queue_ms: 4000, more: "" },
 ];
 
+/// The one that mild providers use.
+pub(crate) const CALM: &str = "c-long";
+
 pub(crate) const GROUPS: [&str; 4] = ["billing", "sales", "support", "night"];
 
 /// Agents that are rung by name.

@@ -126,6 +126,11 @@ impl Setup {
         self
     }
 
+    /// The port that it is told to listen on, unless it takes a free one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
+    }
+
     /// In one step, so that a running hub never reads half of it.
     pub(crate) fn write_config(&self, toml: &str) {
         let new = self.home.path().join("deskbell.toml.new");
