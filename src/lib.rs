@@ -5,4 +5,5 @@
 
 pub mod hub;
 pub mod log;
+pub mod protocol;
 pub mod workspace;

@@ -1,0 +1,110 @@
+//! The table of close codes: why the hub ends a connection.
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Close {
+    /// The hub is stopping or restarting.
+    GoingAway,
+    /// A binary frame.
+    Binary,
+    /// Text that is not UTF-8.
+    NotUtf8,
+    /// A message over its limit.
+    TooLarge,
+    /// The client reads too slowly.
+    TooSlow,
+    /// The hub's log does not answer.
+    LogSilent,
+    /// No hello where one must be, or a wrong one.
+    BadHello,
+    /// Token missing, bad or expired.
+    BadToken,
+    /// Not allowed.
+    NotAllowed,
+    /// No hello in time.
+    HelloTimeout,
+    /// Too many messages.
+    TooManyMessages,
+}
+
+/// Whether a client should come back after a close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ComeBack {
+    /// At once.
+    Yes,
+    /// After a random short time, so that not all come at once.
+    WithJitter,
+    /// After a while.
+    AfterAWhile,
+    /// With a fresh token.
+    WithFreshToken,
+    /// Not before the client itself is changed.
+    No,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct CloseRow {
+    /// Which.
+    pub close: Close,
+    /// The WebSocket close code.
+    pub code: u16,
+    /// What goes into the close frame, for people; at most
+    /// [`CLOSE_REASON_BYTES_MAX`](super::size::CLOSE_REASON_BYTES_MAX).
+    pub reason: &'static str,
+    /// Whether the client should come back.
+    pub come_back: ComeBack,
+}
+
+const fn row(close: Close, code: u16, reason: &'static str, come_back: ComeBack) -> CloseRow {
+    CloseRow { close, code, reason, come_back }
+}
+
+/// All of them, in the order of declaration.
+pub const CLOSES: [CloseRow; 11] = [
+    row(Close::GoingAway, 1001, "the hub is stopping or restarting", ComeBack::WithJitter),
+    row(Close::Binary, 1003, "binary frames are not taken", ComeBack::No),
+    row(Close::NotUtf8, 1007, "the text is not UTF-8", ComeBack::No),
+    row(Close::TooLarge, 1009, "the message is too large", ComeBack::No),
+    row(Close::TooSlow, 1013, "the client reads too slowly", ComeBack::AfterAWhile),
+    row(Close::LogSilent, 1013, "the hub's log does not answer", ComeBack::AfterAWhile),
+    row(Close::BadHello, 4400, "bad hello", ComeBack::No),
+    row(Close::BadToken, 4401, "token missing, bad or expired", ComeBack::WithFreshToken),
+    row(Close::NotAllowed, 4403, "not allowed", ComeBack::No),
+    row(Close::HelloTimeout, 4408, "no hello in time", ComeBack::Yes),
+    row(Close::TooManyMessages, 4429, "too many messages", ComeBack::AfterAWhile),
+];
+
+impl Close {
+    /// Its row of the table.
+    #[must_use]
+    pub fn row(self) -> &'static CloseRow {
+        &CLOSES[self as usize]
+    }
+
+    /// The WebSocket close code.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        self.row().code
+    }
+
+    /// What goes into the close frame, for people.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        self.row().reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::size::CLOSE_REASON_BYTES_MAX;
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_declaration_and_its_reasons_fit() {
+        for (at, row) in CLOSES.iter().enumerate() {
+            assert_eq!(row.close as usize, at);
+            assert!(row.reason.len() <= CLOSE_REASON_BYTES_MAX);
+        }
+    }
+}

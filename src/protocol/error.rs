@@ -1,0 +1,136 @@
+//! The table of error codes.
+
+use serde::{Serialize, Serializer};
+
+/// Why nothing was done, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// No JSON object, or of no known type.
+    BadMessage,
+    /// A field.
+    BadParameter,
+    /// The template.
+    UnknownTemplate,
+    /// A placeholder of the template.
+    UnresolvedParameter,
+    /// Role or ownership.
+    NotAllowed,
+    /// What the message speaks of.
+    NotFound,
+    /// The notify's id.
+    IdTaken,
+    /// The notify's cancellationToken.
+    TokenTaken,
+    /// A count of the workspace.
+    Limit,
+    /// A rate.
+    RateLimited,
+    /// The hub's log.
+    Unavailable,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorRow {
+    /// Which.
+    pub code: ErrorCode,
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The `message` that goes with it.
+    pub message: &'static str,
+    /// When it is sent.
+    pub meaning: &'static str,
+    /// Whether the same message may do better later; such an error bears `retryAfterMs`.
+    pub temporary: bool,
+}
+
+const TEMPLATE_NOT_FOUND: &str = "NotificationTemplateNotFoundError";
+const RESOLVER_NOT_FOUND: &str = "NotificationTemplateResolverNotFoundError";
+const CLIENT_ERROR: &str = "RejectAfterClientError";
+
+const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning: &'static str) -> ErrorRow {
+    let temporary = matches!(code, ErrorCode::RateLimited | ErrorCode::Unavailable);
+    ErrorRow { code, name, message, meaning, temporary }
+}
+
+/// All codes, in the order of declaration.
+pub const ERRORS: [ErrorRow; 11] = [
+    row(
+        ErrorCode::BadMessage,
+        "badMessage",
+        CLIENT_ERROR,
+        "the text is no JSON object, or its type is missing or unknown",
+    ),
+    row(
+        ErrorCode::BadParameter,
+        "badParameter",
+        CLIENT_ERROR,
+        "a field is missing, empty, of the wrong type or too long",
+    ),
+    row(ErrorCode::UnknownTemplate, "unknownTemplate", TEMPLATE_NOT_FOUND, "no template has that name"),
+    row(
+        ErrorCode::UnresolvedParameter,
+        "unresolvedParameter",
+        RESOLVER_NOT_FOUND,
+        "a placeholder of the template has neither a parameter nor a default",
+    ),
+    row(ErrorCode::NotAllowed, "notAllowed", CLIENT_ERROR, "the client's role may not send this, or it is another's"),
+    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold what the message speaks of"),
+    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id stands for another notification that says something else"),
+    row(
+        ErrorCode::TokenTaken,
+        "tokenTaken",
+        CLIENT_ERROR,
+        "an open notification of the provider bears the cancellationToken",
+    ),
+    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace holds as many as it may"),
+    row(ErrorCode::RateLimited, "rateLimited", CLIENT_ERROR, "too many messages or deliveries in too little time"),
+    row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub takes no new work at the moment"),
+];
+
+impl ErrorCode {
+    /// Its row of the table.
+    #[must_use]
+    pub fn row(self) -> &'static ErrorRow {
+        &ERRORS[self as usize]
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The `message` that goes with it.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        self.row().message
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_declaration() {
+        for (at, row) in ERRORS.iter().enumerate() {
+            assert_eq!(row.code as usize, at);
+            assert_eq!(row.code.row().name, row.name);
+        }
+    }
+
+    #[test]
+    fn a_message_follows_from_its_code() {
+        assert_eq!(ErrorCode::UnknownTemplate.message(), "NotificationTemplateNotFoundError");
+        assert_eq!(ErrorCode::UnresolvedParameter.message(), "NotificationTemplateResolverNotFoundError");
+        let others = ERRORS.iter().filter(|row| row.message == CLIENT_ERROR).count();
+        assert_eq!(others, ERRORS.len() - 2);
+    }
+}

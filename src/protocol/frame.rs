@@ -1,0 +1,124 @@
+//! Whole WebSocket frames from the hub, encoded once: the server's frames are not masked, so the bytes are the same
+//! for every connection (RFC 6455, section 5.2).
+
+use bytes::Bytes;
+
+use super::close::Close;
+use super::encode::{Encode, append};
+use super::size::CLOSE_REASON_BYTES_MAX;
+
+/// The longest header: two bytes, and a length of eight.
+const HEADER_BYTES_MAX: usize = 10;
+/// The last (and only) frame of its message.
+const FIN: u8 = 0x80;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+
+/// The message as one text frame, encoded without a copy.
+#[must_use]
+pub fn text(message: &impl Encode) -> Bytes {
+    let mut buffer = Vec::with_capacity(512);
+    buffer.resize(HEADER_BYTES_MAX, 0);
+    append(message, &mut buffer);
+    with_header(buffer, TEXT)
+}
+
+/// A close frame with its code and reason.
+#[must_use]
+pub fn close(why: Close) -> Bytes {
+    close_with(why.code(), why.reason())
+}
+
+/// A close frame with any code; a reason over [`CLOSE_REASON_BYTES_MAX`] is cut at a character.
+#[must_use]
+pub fn close_with(code: u16, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
+    let mut buffer = vec![0; HEADER_BYTES_MAX];
+    buffer.extend_from_slice(&code.to_be_bytes());
+    buffer.extend_from_slice(reason.as_bytes());
+    with_header(buffer, CLOSE)
+}
+
+/// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`]; what is before the header is cut off.
+fn with_header(mut buffer: Vec<u8>, opcode: u8) -> Bytes {
+    let length = (buffer.len() - HEADER_BYTES_MAX) as u64;
+    let start = match length {
+        0..=125 => {
+            buffer[9] = length as u8;
+            8
+        }
+        126..=0xffff => {
+            buffer[7] = 126;
+            buffer[8..10].copy_from_slice(&(length as u16).to_be_bytes());
+            6
+        }
+        _ => {
+            buffer[1] = 127;
+            buffer[2..10].copy_from_slice(&length.to_be_bytes());
+            0
+        }
+    };
+    buffer[start] = FIN | opcode;
+    Bytes::from(buffer).slice(start..)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+    use tokio_tungstenite::tungstenite::{Error, Message};
+
+    use super::super::close::CLOSES;
+    use super::super::encode::encode;
+    use super::super::error::ErrorCode;
+    use super::super::server::{ErrorReply, Ids};
+    use super::*;
+
+    fn read_back(bytes: &[u8]) -> Result<Message, Error> {
+        let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
+        WebSocket::from_raw_socket(Cursor::new(bytes.to_vec()), Role::Client, Some(config)).read()
+    }
+
+    fn error(detail: &str) -> ErrorReply<'_> {
+        ErrorReply { ids: Ids::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
+    }
+
+    #[test]
+    fn a_text_frame_is_read_back_at_every_length_of_its_header() {
+        let around = encode(&error("")).len();
+        for length in [around, 125, 126, 127, 65_535, 65_536, 1_000_000] {
+            let detail = "x".repeat(length - around);
+            let frame = text(&error(&detail));
+            let header = match length {
+                0..=125 => 2,
+                126..=65_535 => 4,
+                _ => 10,
+            };
+            assert_eq!(frame.len(), header + length);
+            match read_back(&frame) {
+                Ok(Message::Text(text)) => assert_eq!(text.as_bytes(), encode(&error(&detail))),
+                other => panic!("{length}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_frame_is_read_back_with_its_code_and_reason() {
+        for row in CLOSES {
+            match read_back(&close(row.close)) {
+                Ok(Message::Close(Some(frame))) => {
+                    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (row.code, row.reason));
+                }
+                other => panic!("{row:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let frame = close_with(4400, &"é".repeat(100));
+        assert_eq!(frame.len(), 2 + 2 + 122);
+        assert!(matches!(read_back(&frame), Ok(Message::Close(Some(_)))));
+    }
+}
