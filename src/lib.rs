@@ -3,6 +3,7 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod client;
 pub mod hub;
 pub mod log;
 pub mod protocol;
