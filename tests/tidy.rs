@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("hub", &["log", "workspace"]),
     ("gateway", &["hub", "protocol", "template", "workspace"]),
-    ("config", &["template", "workspace"]),
+    ("config", &["telemetry", "template", "workspace"]),
     ("telemetry", &[]),
     ("client", &["protocol"]),
     ("command", &["client", "workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),

@@ -86,7 +86,7 @@ enum Lost {
 }
 
 impl Lost {
-    fn again(why: impl ToString) -> Self {
+    fn again<W: ToString>(why: W) -> Self {
         Self::Again { why: why.to_string(), after_a_while: false, token: false }
     }
 }

@@ -11,8 +11,9 @@ pub trait Delivery: Send {
     /// Connections of other incarnations than `core`'s own hub are other hubs' business.
     fn deliver(&mut self, core: &Core, at: Timestamp, effects: Effects);
 
-    /// Once a second: what observers are told then.
-    fn every_second(&mut self, core: &Core, at: Timestamp);
+    /// Called at every turn of the hub: tells what is told by the second (observers' numbers). Returns how long until
+    /// it wants to be called again at the latest; `None`: there is nobody to tell.
+    fn tick(&mut self, core: &Core) -> Option<Duration>;
 
     /// The group is over: what was gathered goes out now.
     fn flush(&mut self);

@@ -400,9 +400,9 @@ impl<D: Delivery> Partition<D> {
         &self.core
     }
 
-    /// The delivery, for what the hub's thread does once a second.
-    pub fn delivery_mut(&mut self) -> (&mut D, &Core) {
-        (&mut self.delivery, &self.core)
+    /// What is told by the second; see [`Delivery::tick`].
+    pub fn tick_delivery(&mut self) -> Option<Duration> {
+        self.delivery.tick(&self.core)
     }
 
     /// The log, for its background fold and its size.

@@ -12,8 +12,8 @@ use super::intake::Intake;
 use super::partition::{HubError, HubSettings, Partition};
 use crate::log::Log;
 
-/// How often observers are told the numbers, from the contract.
-const STATS_EVERY_MS: u64 = 1_000;
+/// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// A running hub.
 #[derive(Debug)]
@@ -98,7 +98,6 @@ impl<D: Delivery> Runner<D> {
     }
 
     fn turn_until_stopped(&mut self) -> Result<(), HubError> {
-        let mut stats_at = self.clock.now().plus_ms(STATS_EVERY_MS);
         loop {
             let stopping = self.intake.is_stopping();
             let turned = self.partition.turn(&self.intake, &*self.clock)?;
@@ -106,20 +105,15 @@ impl<D: Delivery> Runner<D> {
             if let Some(fold) = &self.fold {
                 fold.reached(self.partition.applied());
             }
-            let now = self.clock.now();
-            if now >= stats_at {
-                let (delivery, core) = self.partition.delivery_mut();
-                delivery.every_second(core, now);
-                stats_at = now.plus_ms(STATS_EVERY_MS);
-            }
+            let tick = self.partition.tick_delivery();
             if turned.busy {
                 continue;
             }
             if stopping && self.intake.is_empty() {
                 return Ok(());
             }
-            let next = turned.next.map_or(stats_at, |next| next.min(stats_at));
-            self.intake.wait(Duration::from_millis(next.since_ms(now)));
+            let due = turned.next.map(|at| Duration::from_millis(at.since_ms(self.clock.now())));
+            self.intake.wait(due.into_iter().chain(tick).fold(WAIT_MAX, Duration::min));
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::delivery::{Delivery, NotTried};
@@ -215,7 +216,9 @@ impl Delivery for Recorder {
         }
     }
 
-    fn every_second(&mut self, _: &Core, _: Timestamp) {}
+    fn tick(&mut self, _: &Core) -> Option<Duration> {
+        None
+    }
 
     fn flush(&mut self) {}
 

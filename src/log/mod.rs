@@ -2,7 +2,15 @@
 //!
 //! Files here may use those above them: `memory`, `disk`.
 
+pub mod disk;
+mod memory;
+#[cfg(test)]
+mod suite;
+
 use std::fmt;
+
+pub use disk::Disk;
+pub use memory::Memory;
 
 /// The number of a record in its log: the first is 1, and there are no gaps.
 pub type RecordNumber = u64;

@@ -107,4 +107,21 @@ mod tests {
             assert!(row.reason.len() <= CLOSE_REASON_BYTES_MAX);
         }
     }
+
+    #[test]
+    fn the_document_has_the_same_table() {
+        let document = include_str!("../../docs/PROTOCOL.md");
+        for row in CLOSES {
+            let begins = format!("| {} |", row.code);
+            let line = document.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{begins}"));
+            let advice = match row.come_back {
+                ComeBack::Yes => "| yes |",
+                ComeBack::WithJitter => "| yes, with jitter |",
+                ComeBack::AfterAWhile => "| yes, after a while |",
+                ComeBack::WithFreshToken => "| with a fresh token |",
+                ComeBack::No => "| no |",
+            };
+            assert!(line.ends_with(advice), "{line}");
+        }
+    }
 }

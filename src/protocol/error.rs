@@ -133,4 +133,15 @@ mod tests {
         let others = ERRORS.iter().filter(|row| row.message == CLIENT_ERROR).count();
         assert_eq!(others, ERRORS.len() - 2);
     }
+
+    #[test]
+    fn the_document_has_the_same_table() {
+        let document = include_str!("../../docs/PROTOCOL.md");
+        for row in ERRORS {
+            let begins = format!("| `{}` |", row.name);
+            let line = document.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{begins}"));
+            assert!(line.ends_with(&format!("| `{}` |", row.message)), "{line}");
+            assert_eq!(line.contains("retryAfterMs"), row.temporary, "{line}");
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! The wire: one type per message, errors and close codes as tables, decoding, encoding, framing.
 //!
 //! What a client sends is read by [`decode`] into a [`client::Message`]; what the hub says is one of the types of
-//! [`server`], [`welcome`] and [`watch`], written by [`encode`] (the JSON alone) or [`frame::text`] (the whole WebSocket frame). This room knows
-//! no other: it takes and gives text, numbers and its own enums.
+//! [`server`], [`welcome`] and [`watch`], written by [`encode`] (the JSON alone) or [`frame::text`] (the whole
+//! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, and for the client's side `scan`,
-//! `from_hub`, `to_hub`.
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `asyncapi`, and for the client's
+//! side `scan`, `from_hub`, `to_hub`.
 
+pub mod asyncapi;
 pub mod client;
 pub mod close;
 mod decode;

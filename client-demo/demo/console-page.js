@@ -1,0 +1,5 @@
+import { mountConsole } from './console.js'
+import { mountWire } from './wire.js'
+
+const onMessage = mountWire(document.getElementById('wire'))
+mountConsole(document.getElementById('console'), { onMessage })

@@ -1,0 +1,42 @@
+// Every message as it passes, newest last.
+
+import { element } from './dom.js'
+
+const ROWS_MAX = 300
+const SUMMARY_MAX = 160
+
+/**
+ * Puts the log into `place`.
+ * @param {HTMLElement} place
+ * @returns {(who: string, event: { direction: 'in' | 'out', message: any }) => void} what to call with each message
+ */
+export function mountWire(place) {
+  const rows = element('ol', { role: 'log', 'aria-label': 'Wire log', 'aria-live': 'off', tabindex: 0 })
+  const pause = element('input', { type: 'checkbox' })
+  place.replaceChildren(element('section', { class: 'panel wire', 'aria-labelledby': 'wire-title' },
+    element('header', {},
+      element('h2', { id: 'wire-title' }, 'On the wire'),
+      element('label', {}, pause, ' Pause'),
+      element('button', { type: 'button', class: 'quiet', click: () => rows.replaceChildren() }, 'Clear')),
+    rows))
+  return (who, { direction, message }) => {
+    if (pause.checked) return
+    const atEnd = rows.scrollHeight - rows.scrollTop - rows.clientHeight < 40
+    rows.append(row(who, direction, message))
+    while (rows.children.length > ROWS_MAX) rows.firstChild.remove()
+    if (atEnd) rows.scrollTop = rows.scrollHeight
+  }
+}
+
+function row(who, direction, message) {
+  const { type, ...rest } = message
+  const text = JSON.stringify(rest)
+  const details = element('details', {
+    toggle: () => { if (details.children.length === 1) details.append(element('pre', {}, JSON.stringify(message, null, 2))) },
+  }, element('summary', {},
+    element('time', {}, new Date().toISOString().slice(11, 23)),
+    element('span', { class: 'who' }, direction === 'out' ? `${who} → hub` : `hub → ${who}`),
+    element('b', {}, String(type)),
+    element('code', {}, text.length > SUMMARY_MAX ? `${text.slice(0, SUMMARY_MAX)}…` : text)))
+  return element('li', { class: direction }, details)
+}

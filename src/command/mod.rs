@@ -1,0 +1,36 @@
+//! The command line: `serve` (also without any word), `check`.
+//!
+//! Files here may use those above them: `answer`, `arguments`, `serve`, `check`.
+
+mod answer;
+mod arguments;
+mod check;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use answer::EXIT_USAGE;
+use answer::{load, refuse, say};
+use arguments::{Asked, Command};
+
+use crate::telemetry;
+
+/// Does what the command line says. `arguments` begins with the program's own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match arguments::parse(arguments.into_iter().collect(), std::env::vars_os().collect()) {
+        Asked::Text(text) => say(&text),
+        Asked::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
+        Asked::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {
+            Err(faults) => refuse(&faults),
+            Ok(config) => {
+                // Only a test's own subscriber can be in the way.
+                let _ = telemetry::init(config.log_format, &config.log_filter);
+                for notice in &config.notices {
+                    tracing::warn!("{notice}");
+                }
+                serve::run(&config)
+            }
+        },
+    }
+}

@@ -1,0 +1,195 @@
+//! The checked configuration: what the hub is started with.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::telemetry;
+use crate::template::Catalogue;
+
+/// What the environment's names of settings begin with.
+pub(super) const PREFIX: &str = "DESKBELL_";
+
+/// Everything that can be configured, checked: what stands here is what the hub does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The configuration file, if there is one.
+    pub file: Option<PathBuf>,
+    /// `[server]`
+    pub server: Server,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[log]`
+    pub log: LogHistory,
+    /// How long to wait for the data directory's lock.
+    pub wait_lock: Duration,
+    /// How the log is written.
+    pub log_format: telemetry::Format,
+    /// What is logged; see [`telemetry::check_filter`].
+    pub log_filter: String,
+    /// The built-in and the file's templates as they were at the start.
+    pub templates: Arc<Catalogue>,
+    /// What is no fault, but what whoever started the hub should know; to be logged.
+    pub notices: Vec<String>,
+    /// Where all this came from; a reload reads it again.
+    pub sources: Arc<Sources>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where to serve; port 0 means a free one.
+    pub listen: SocketAddr,
+    /// Whether other machines may connect though there is no authentication.
+    pub insecure: bool,
+    /// Where the durable log lives, unless `memory`.
+    pub data_dir: PathBuf,
+    /// No durable log.
+    pub memory: bool,
+    /// Origins besides the hub's own, as browsers write them; at most [`ORIGINS_MAX`].
+    pub allowed_origins: Vec<String>,
+    /// From the upgrade to the hello.
+    pub hello_timeout: Duration,
+    /// Between the hub's pings.
+    pub ping_interval: Duration,
+    /// Silence after which a peer is dropped; longer than `ping_interval`.
+    pub idle_timeout: Duration,
+}
+
+/// `[limits]`; counts are per workspace where [`crate::workspace::Limits`] has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is explained in its row of SETTINGS")]
+pub struct Limits {
+    pub display_limit: u32,
+    pub queue_limit: u32,
+    pub retention: Duration,
+    pub max_message_bytes: u64,
+    pub max_connections: u32,
+    pub messages_per_second: u32,
+    pub outbound_bytes: u64,
+    pub outbound_frames: u32,
+    pub open_notifications: u32,
+    pub sessions: u32,
+    pub kpi_marks: u32,
+    pub retained_outcomes: u32,
+    pub remembered_agents: u32,
+    pub deliveries_per_second: u32,
+    pub session_idle: Duration,
+    pub session_limit: u32,
+    pub regroup_time: Duration,
+}
+
+/// `[log]`: how far back what is settled can be explained; whichever ends first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogHistory {
+    /// By time.
+    pub history: Duration,
+    /// By size, in bytes.
+    pub history_bytes: u64,
+}
+
+impl Default for Config {
+    /// The contract's defaults.
+    fn default() -> Self {
+        Self {
+            file: None,
+            server: Server::default(),
+            limits: Limits::default(),
+            log: LogHistory { history: Duration::from_secs(24 * 60 * 60), history_bytes: 256 * 1024 * 1024 },
+            wait_lock: Duration::ZERO,
+            log_format: telemetry::Format::Text,
+            log_filter: telemetry::FILTER_DEFAULT.to_owned(),
+            templates: Arc::default(),
+            notices: Vec::new(),
+            sources: Arc::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            insecure: false,
+            data_dir: PathBuf::from("./deskbell-data"),
+            memory: false,
+            allowed_origins: Vec::new(),
+            hello_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(40),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let core = crate::workspace::Limits::default();
+        Self {
+            display_limit: core.display_limit,
+            queue_limit: core.queue_limit,
+            retention: Duration::from_millis(core.retention_ms),
+            max_message_bytes: 65_536,
+            max_connections: 20_000,
+            messages_per_second: 200,
+            outbound_bytes: 1 << 20,
+            outbound_frames: 1_024,
+            open_notifications: core.open_notifications,
+            sessions: core.sessions,
+            kpi_marks: core.kpi_marks,
+            retained_outcomes: core.retained_outcomes,
+            remembered_agents: core.remembered_agents,
+            deliveries_per_second: 50_000,
+            session_idle: Duration::from_millis(core.session_idle_ms),
+            session_limit: core.session_limit,
+            regroup_time: Duration::from_millis(core.regroup_time_ms),
+        }
+    }
+}
+
+/// Where settings come from besides the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The values of each flag, by its name without dashes; `true` for a switch.
+    pub flags: HashMap<&'static str, Vec<String>>,
+    /// The environment, as far as it is deskbell's.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Sources {
+    /// `flags`, and of `environment` what may be a setting: nobody else's secrets are kept.
+    pub fn new(
+        flags: HashMap<&'static str, Vec<String>>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with(PREFIX);
+        Self { flags, environment: environment.into_iter().filter(ours).collect() }
+    }
+}
+
+impl Config {
+    /// What decides in the core.
+    #[must_use]
+    pub fn core_limits(&self) -> crate::workspace::Limits {
+        let limits = &self.limits;
+        crate::workspace::Limits {
+            display_limit: limits.display_limit,
+            queue_limit: limits.queue_limit,
+            retention_ms: ms(limits.retention),
+            open_notifications: limits.open_notifications,
+            sessions: limits.sessions,
+            kpi_marks: limits.kpi_marks,
+            retained_outcomes: limits.retained_outcomes,
+            remembered_agents: limits.remembered_agents,
+            session_idle_ms: ms(limits.session_idle),
+            session_limit: limits.session_limit,
+            regroup_time_ms: ms(limits.regroup_time),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,306 @@
+//! All settings as one table: where each can be given, what it may be, what it means. The command line, the readers
+//! of the file and of the environment, and the documentation come from it; a new setting is a new row here and a new
+//! field of [`Config`](super::checked::Config).
+
+use std::time::Duration;
+
+use super::setting::{Kind, Setting};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const fn seconds(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// A row for a key of the file that has no flag; its variable follows from table and key.
+macro_rules! key {
+    ($table:literal, $key:literal, $variable:literal, $kind:expr, $meaning:literal) => {
+        Setting { file: Some(($table, $key)), flag: None, variable: $variable, kind: $kind, meaning: $meaning }
+    };
+}
+
+macro_rules! limit {
+    ($key:literal, $variable:literal, $min:literal ..= $max:literal, $field:ident, $meaning:literal) => {
+        key!("limits", $key, $variable, Kind::Count { min: $min, max: $max, at: |c| &mut c.limits.$field }, $meaning)
+    };
+}
+
+/// The table, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        file: None,
+        flag: Some("config"),
+        variable: "DESKBELL_CONFIG",
+        kind: Kind::OptionalPath(|c| &mut c.file),
+        meaning: "The TOML file: everything below that has a key, and the templates.",
+    },
+    Setting {
+        file: Some(("server", "listen")),
+        flag: Some("listen"),
+        variable: "DESKBELL_LISTEN",
+        kind: Kind::Address(|c| &mut c.server.listen),
+        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs --insecure.",
+    },
+    Setting {
+        file: Some(("server", "insecure")),
+        flag: Some("insecure"),
+        variable: "DESKBELL_INSECURE",
+        kind: Kind::Switch(|c| &mut c.server.insecure),
+        meaning: "Serve other machines without authentication.",
+    },
+    Setting {
+        file: Some(("server", "dataDir")),
+        flag: Some("data-dir"),
+        variable: "DESKBELL_DATA_DIR",
+        kind: Kind::Path(|c| &mut c.server.data_dir),
+        meaning: "Where the durable log lives; a relative path counts from the working directory.",
+    },
+    Setting {
+        file: Some(("server", "memory")),
+        flag: Some("memory"),
+        variable: "DESKBELL_MEMORY",
+        kind: Kind::Switch(|c| &mut c.server.memory),
+        meaning: "Keep nothing: no durable log. Beside a data directory given in the same place it wins.",
+    },
+    Setting {
+        file: Some(("server", "allowedOrigins")),
+        flag: Some("allowed-origin"),
+        variable: "DESKBELL_ALLOWED_ORIGIN",
+        kind: Kind::Origins(|c| &mut c.server.allowed_origins),
+        meaning: "Origins whose pages may connect besides the hub's own; the flag is repeatable.",
+    },
+    key!(
+        "server",
+        "helloTimeout",
+        "DESKBELL_HELLO_TIMEOUT",
+        Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.hello_timeout },
+        "How long a connection may take to say hello."
+    ),
+    key!(
+        "server",
+        "pingInterval",
+        "DESKBELL_PING_INTERVAL",
+        Kind::Time { min: ms(100), max: seconds(HOUR), at: |c| &mut c.server.ping_interval },
+        "How often the hub pings each connection."
+    ),
+    key!(
+        "server",
+        "idleTimeout",
+        "DESKBELL_IDLE_TIMEOUT",
+        Kind::Time { min: ms(200), max: seconds(2 * HOUR), at: |c| &mut c.server.idle_timeout },
+        "A peer that sends nothing for so long is dropped; longer than `pingInterval`."
+    ),
+    limit!(
+        "displayLimit",
+        "DESKBELL_LIMITS_DISPLAY_LIMIT",
+        1..=1_000,
+        display_limit,
+        "Notifications displayed on one desk at once."
+    ),
+    limit!(
+        "queueLimit",
+        "DESKBELL_LIMITS_QUEUE_LIMIT",
+        0..=10_000,
+        queue_limit,
+        "Notifications waiting behind one desk; also how many of one audience wait for an agent."
+    ),
+    key!(
+        "limits",
+        "retention",
+        "DESKBELL_LIMITS_RETENTION",
+        Kind::Time { min: ms(100), max: seconds(7 * DAY), at: |c| &mut c.limits.retention },
+        "How long what is settled is kept for `resume` and repeated calls."
+    ),
+    key!(
+        "limits",
+        "maxMessageBytes",
+        "DESKBELL_LIMITS_MAX_MESSAGE_BYTES",
+        Kind::Size { min: 1 << 10, max: 1 << 20, at: |c| &mut c.limits.max_message_bytes },
+        "The largest message of a client; a larger one closes with 1009."
+    ),
+    limit!(
+        "maxConnections",
+        "DESKBELL_LIMITS_MAX_CONNECTIONS",
+        1..=1_000_000,
+        max_connections,
+        "Connections at once; one more gets HTTP 503."
+    ),
+    limit!(
+        "messagesPerSecond",
+        "DESKBELL_LIMITS_MESSAGES_PER_SECOND",
+        1..=1_000_000,
+        messages_per_second,
+        "Messages per second and connection, with a burst of twice that."
+    ),
+    key!(
+        "limits",
+        "outboundBytes",
+        "DESKBELL_LIMITS_OUTBOUND_BYTES",
+        Kind::Size { min: 1 << 12, max: 1 << 30, at: |c| &mut c.limits.outbound_bytes },
+        "Bytes that may wait for one slow client; past it it is closed with 1013."
+    ),
+    limit!(
+        "outboundFrames",
+        "DESKBELL_LIMITS_OUTBOUND_FRAMES",
+        1..=1_000_000,
+        outbound_frames,
+        "Frames that may wait for one slow client; past it it is closed with 1013."
+    ),
+    limit!(
+        "openNotifications",
+        "DESKBELL_LIMITS_OPEN_NOTIFICATIONS",
+        1..=1_000_000,
+        open_notifications,
+        "Open notifications per workspace; one more is refused."
+    ),
+    limit!(
+        "sessions",
+        "DESKBELL_LIMITS_SESSIONS",
+        1..=1_000_000,
+        sessions,
+        "Open sessions per workspace; past it the one untouched longest ends."
+    ),
+    limit!(
+        "kpiMarks",
+        "DESKBELL_LIMITS_KPI_MARKS",
+        1..=1_000_000,
+        kpi_marks,
+        "KPI marks per workspace; past it the one untouched longest ends."
+    ),
+    limit!(
+        "retainedOutcomes",
+        "DESKBELL_LIMITS_RETAINED_OUTCOMES",
+        1..=10_000_000,
+        retained_outcomes,
+        "Settled notifications kept per workspace; past it the oldest are forgotten."
+    ),
+    limit!(
+        "rememberedAgents",
+        "DESKBELL_LIMITS_REMEMBERED_AGENTS",
+        1..=10_000_000,
+        remembered_agents,
+        "Agents remembered per workspace; past it the oldest are forgotten."
+    ),
+    limit!(
+        "deliveriesPerSecond",
+        "DESKBELL_LIMITS_DELIVERIES_PER_SECOND",
+        1..=1_000_000_000,
+        deliveries_per_second,
+        "Deliveries per second that one provider's calls may cause, with a burst of twice that."
+    ),
+    key!(
+        "limits",
+        "sessionIdle",
+        "DESKBELL_LIMITS_SESSION_IDLE",
+        Kind::Time { min: ms(100), max: seconds(30 * DAY), at: |c| &mut c.limits.session_idle },
+        "A session or mark that nothing touches for so long ends."
+    ),
+    limit!(
+        "sessionLimit",
+        "DESKBELL_LIMITS_SESSION_LIMIT",
+        1..=100_000,
+        session_limit,
+        "Open sessions at which an agent gets no more automatic accepts."
+    ),
+    key!(
+        "limits",
+        "regroupTime",
+        "DESKBELL_LIMITS_REGROUP_TIME",
+        Kind::Time { min: ms(0), max: seconds(600), at: |c| &mut c.limits.regroup_time },
+        "How long after a start nothing is refused while agents come back."
+    ),
+    key!(
+        "log",
+        "history",
+        "DESKBELL_LOG_HISTORY",
+        Kind::Time { min: ms(0), max: seconds(365 * DAY), at: |c| &mut c.log.history },
+        "How far back what is settled can be explained …"
+    ),
+    key!(
+        "log",
+        "historyBytes",
+        "DESKBELL_LOG_HISTORY_BYTES",
+        Kind::Size { min: 0, max: 1 << 40, at: |c| &mut c.log.history_bytes },
+        "… as long as it fits into so many bytes; what is over is erased."
+    ),
+    Setting {
+        file: None,
+        flag: Some("wait-lock"),
+        variable: "DESKBELL_WAIT_LOCK",
+        kind: Kind::Time { min: ms(0), max: seconds(HOUR), at: |c| &mut c.wait_lock },
+        meaning: "How long to wait for another hub to leave the data directory, for an upgrade that overlaps.",
+    },
+    Setting {
+        file: None,
+        flag: Some("log-format"),
+        variable: "DESKBELL_LOG_FORMAT",
+        kind: Kind::LogFormat(|c| &mut c.log_format),
+        meaning: "How the log on standard error is written.",
+    },
+    Setting {
+        file: None,
+        flag: None,
+        variable: "DESKBELL_LOG",
+        kind: Kind::LogFilter(|c| &mut c.log_filter),
+        meaning: "What is logged.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::checked::Config;
+    use super::super::setting::Given;
+    use super::*;
+
+    #[test]
+    fn every_default_is_within_its_own_range() {
+        for setting in SETTINGS {
+            let mut config = Config::default();
+            let shown = setting.show(&config);
+            if shown.is_empty() {
+                continue;
+            }
+            assert_eq!(setting.set(&mut config, Given::Variable(&shown)), Ok(()), "{}", setting.name());
+            assert_eq!(setting.show(&config), shown);
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_settings() {
+        let count = |names: Vec<String>| (names.len(), names.into_iter().collect::<BTreeSet<_>>().len());
+        for (all, different) in [
+            count(SETTINGS.iter().map(|s| s.variable.to_owned()).collect()),
+            count(SETTINGS.iter().filter_map(|s| s.flag).map(str::to_owned).collect()),
+            count(SETTINGS.iter().map(Setting::name).collect()),
+        ] {
+            assert_eq!(all, different);
+        }
+    }
+
+    #[test]
+    fn a_variable_is_named_after_its_key() {
+        for setting in SETTINGS {
+            let Some((table, key)) = setting.file else { continue };
+            let mut name = String::from("DESKBELL_");
+            if table != "server" {
+                name.push_str(&format!("{}_", table.to_uppercase()));
+            }
+            for c in key.chars() {
+                if c.is_uppercase() {
+                    name.push('_');
+                }
+                name.extend(c.to_uppercase());
+            }
+            // The contract's flag is in the singular, and its variable with it.
+            let expected = if key == "allowedOrigins" { "DESKBELL_ALLOWED_ORIGIN" } else { &name };
+            assert_eq!(setting.variable, expected);
+        }
+    }
+}

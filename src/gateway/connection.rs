@@ -1,0 +1,268 @@
+//! The life of one connection, from the upgrade until its socket is dropped.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::counters::Seat;
+use super::hellos::HelloIds;
+use super::house::whole_ms;
+use super::inputs::{self, Meaning};
+use super::link::Link;
+use super::rate::Rate;
+use super::reader::{End, Reader};
+use super::settings::{CLOSING_READ, CLOSING_WRITE, OVER_RATE_MAX};
+use super::shard::Shard;
+use super::socket::Socket;
+use crate::hub::Stopping;
+use crate::protocol::client::{Body, Message, Text};
+use crate::protocol::server::{ErrorReply, Ids, Pong, Refreshed};
+use crate::protocol::{Close, ErrorCode, Fault, Role, decode, frame};
+use crate::workspace::Name;
+use crate::workspace::entry::Input;
+
+/// The workspace of all clients as long as no token names another.
+const DEFAULT_WORKSPACE: &str = "default";
+/// The close code of RFC 6455 for frames that are no WebSocket.
+const PROTOCOL_ERROR: u16 = 1002;
+
+/// Serves one connection. `early` is what the client sent together with the handshake.
+pub(super) async fn run<S: Socket>(shard: Arc<Shard<S>>, socket: S, early: Vec<u8>, seat: Seat) {
+    let Some(link) = shard.admit(socket) else { return };
+    let end = listen(&link, early).await;
+    link.leave();
+    shard.house.hellos.take(link.serial);
+    shut(&link, end).await;
+    shard.dismiss(link.serial);
+    drop(seat);
+}
+
+async fn listen<S: Socket>(link: &Arc<Link<S>>, early: Vec<u8>) -> End {
+    if link.house().is_stopping() {
+        return End::Close(Close::GoingAway);
+    }
+    let mut reader = Reader::new(early, inputs::message_bytes_max(None, link.house().settings.max_message_bytes));
+    tokio::select! {
+        biased;
+        () = link.cut() => End::Cut,
+        end = converse(link, &mut reader) => end,
+    }
+}
+
+async fn converse<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader) -> End {
+    let hello_timeout = link.house().settings.hello_timeout;
+    let first = match timeout(hello_timeout, first_text(link, reader)).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(end)) => return end,
+        Err(_) => return End::Close(Close::HelloTimeout),
+    };
+    match join_and_talk(link, reader, first).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    }
+}
+
+async fn first_text<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader) -> Result<Utf8Bytes, End> {
+    let mut manners = Manners::new(link);
+    loop {
+        match reader.next(link).await? {
+            Some(text) => return Ok(text),
+            None => manners.count_control(link)?,
+        }
+    }
+}
+
+async fn join_and_talk<S: Socket>(
+    link: &Arc<Link<S>>,
+    reader: &mut Reader,
+    hello: Utf8Bytes,
+) -> Result<Infallible, End> {
+    let role = join(link, hello).await?;
+    // What the client asks before it knows the state would be answered before it knows the state.
+    link.welcomed().await;
+    reader.limit(inputs::message_bytes_max(Some(role), link.house().settings.max_message_bytes));
+    let mut manners = Manners::new(link);
+    loop {
+        let Some(text) = reader.next(link).await? else {
+            manners.count_control(link)?;
+            continue;
+        };
+        let input = hear(link, role, &mut manners, &text)?;
+        drop(text);
+        if let Some(input) = input {
+            link.submit(input).await.map_err(going_away)?;
+        }
+    }
+}
+
+async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes) -> Result<Role, End> {
+    let (role, client) = match decode(&text) {
+        Ok(Message { envelope, body: Body::Hello(hello) }) => {
+            let name = |text: &Text<'_>| Name::from(&**text);
+            let (id, correlation_id) = (envelope.id.as_ref().map(name), envelope.correlation_id.as_ref().map(name));
+            link.house().hellos.put(link.serial, HelloIds { id, correlation_id });
+            (hello.who.role(), inputs::client(&hello.who))
+        }
+        Ok(other) => {
+            refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello", None);
+            return Err(End::Close(Close::BadHello));
+        }
+        Err(fault) => {
+            link.refuse(&fault.reply());
+            return Err(End::Close(Close::BadHello));
+        }
+    };
+    drop(text);
+    link.join(DEFAULT_WORKSPACE.into(), role, client).await.map_err(going_away)?;
+    Ok(role)
+}
+
+/// What a client of `role` said comes to this input, if any; what needs no hub is answered here.
+fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text: &str) -> Result<Option<Input>, End> {
+    let in_time = manners.take(link);
+    let message = match decode(text) {
+        Ok(message) => message,
+        Err(fault) => {
+            let fault = match in_time {
+                Ok(()) => fault,
+                Err(wait) => return over_rate(link, manners, fault, wait),
+            };
+            link.refuse(&fault.reply());
+            return Ok(None);
+        }
+    };
+    if let Err(wait) = in_time {
+        let Message { envelope, ref body } = message;
+        let call = body.call();
+        let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
+        return over_rate(link, manners, fault, wait);
+    }
+    Ok(answer(link, role, &message))
+}
+
+fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
+    if !message.body.is_for(role) {
+        let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
+        refuse(link, message, ErrorCode::NotAllowed, &detail, None);
+        return None;
+    }
+    match inputs::meaning(message, &link.house().behind.templates) {
+        Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
+        Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification", None),
+        Meaning::Nothing => {}
+        Meaning::NoCall => match message.body {
+            Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first", None),
+            Body::Refresh { .. } => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
+            _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
+        },
+    }
+    None
+}
+
+fn over_rate<S: Socket>(
+    link: &Arc<Link<S>>,
+    manners: &Manners,
+    fault: Fault<'_>,
+    wait: Duration,
+) -> Result<Option<Input>, End> {
+    let detail = format!("more than {} messages per second", link.house().settings.messages_per_second);
+    let fault = Fault { code: ErrorCode::RateLimited, detail, ..fault };
+    link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+    manners.verdict().map(|()| None)
+}
+
+fn refuse<S: Socket>(
+    link: &Arc<Link<S>>,
+    message: &Message<'_>,
+    code: ErrorCode,
+    detail: &str,
+    retry_after_ms: Option<u64>,
+) {
+    let ids = Ids::of(&message.envelope);
+    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms });
+}
+
+fn going_away(_: Stopping) -> End {
+    End::Close(Close::GoingAway)
+}
+
+/// How often a client speaks, and for how long it has not listened to that.
+struct Manners {
+    rate: Rate,
+    over_in_a_row: u32,
+}
+
+impl Manners {
+    fn new<S: Socket>(link: &Link<S>) -> Self {
+        Self { rate: Rate::new(link.house().settings.messages_per_second), over_in_a_row: 0 }
+    }
+
+    /// Counts one message.
+    ///
+    /// # Errors
+    /// It is one too many: when the next one would do.
+    fn take<S: Socket>(&mut self, link: &Link<S>) -> Result<(), Duration> {
+        let taken = self.rate.take(link.house().now());
+        self.over_in_a_row = if taken.is_ok() { 0 } else { self.over_in_a_row + 1 };
+        taken
+    }
+
+    /// Counts a control frame, to which there is no error reply.
+    fn count_control<S: Socket>(&mut self, link: &Link<S>) -> Result<(), End> {
+        let _ = self.take(link);
+        self.verdict()
+    }
+
+    fn verdict(&self) -> Result<(), End> {
+        if self.over_in_a_row > OVER_RATE_MAX { Err(End::Close(Close::TooManyMessages)) } else { Ok(()) }
+    }
+}
+
+/// Says what there is to say, lets it arrive, and ends.
+async fn shut<S: Socket>(link: &Arc<Link<S>>, end: End) {
+    match end {
+        End::Close(why) => link.close_with(&frame::close(why)),
+        End::NoWebSocket => link.close_with(&frame::close_with(PROTOCOL_ERROR, "not a WebSocket frame")),
+        End::Gone => link.abandon(),
+        End::ByPeer | End::Cut => {}
+    }
+    if link.outbox().is_dead() {
+        return;
+    }
+    // What the peer still sends is read and thrown away: a socket that is dropped with something unread resets
+    // the connection, and the close frame would be lost.
+    let deadline = Instant::now() + CLOSING_WRITE;
+    let mut peer_finished = false;
+    tokio::select! {
+        biased;
+        _ = timeout_at(deadline, link.outbox().emptied()) => {}
+        () = discard(link) => peer_finished = true,
+    }
+    if peer_finished {
+        let _ = timeout_at(deadline, link.outbox().emptied()).await;
+    }
+    link.outbox().socket().finish();
+    if !peer_finished {
+        let _ = timeout(CLOSING_READ, discard(link)).await;
+    }
+    link.outbox().kill();
+}
+
+/// Reads to the end.
+async fn discard<S: Socket>(link: &Link<S>) {
+    let mut buffer = vec![0; 4096];
+    poll_fn(|cx| {
+        loop {
+            match ready!(link.outbox().socket().poll_read(cx, &mut buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,114 @@
+//! What the gateway counts. A value that is passed around, no global.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use crate::protocol::{ErrorCode, Role, error};
+
+/// The gateway's counters, in Prometheus' words.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    connections: [AtomicU64; Role::ALL.len()],
+    /// Frames handed to connections.
+    pub(super) deliveries: AtomicU64,
+    /// Clients cut off because they read too slowly.
+    pub(super) slow_clients: AtomicU64,
+    refused: [AtomicU64; error::ERRORS.len()],
+    /// WebSockets, from the upgrade until the socket is closed.
+    seats: AtomicUsize,
+}
+
+impl Counters {
+    pub(super) fn joined(&self, role: Role) {
+        self.connections[role as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn left(&self, role: Role) {
+        self.connections[role as usize].fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn refused(&self, code: ErrorCode) {
+        self.refused[code as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How many seats are taken.
+    pub(super) fn seats(&self) -> usize {
+        self.seats.load(Relaxed)
+    }
+
+    /// The counters as Prometheus reads them.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, lines: &[(String, u64)]| {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, value) in lines {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        };
+        let roles = Role::ALL
+            .map(|role| (format!("{{role=\"{}\"}}", role.as_str()), self.connections[role as usize].load(Relaxed)));
+        family("deskbell_connections", "gauge", "Clients that have said hello, by role.", &roles);
+        let one = |counter: &AtomicU64| [(String::new(), counter.load(Relaxed))];
+        let deliveries = one(&self.deliveries);
+        family("deskbell_deliveries_total", "counter", "Messages handed to connections.", &deliveries);
+        let slow = one(&self.slow_clients);
+        family("deskbell_slow_clients_total", "counter", "Clients closed with 1013 for reading too slowly.", &slow);
+        let refused = error::ERRORS
+            .map(|row| (format!("{{code=\"{}\"}}", row.name), self.refused[row.code as usize].load(Relaxed)));
+        family("deskbell_refused_total", "counter", "Messages answered with an error, by code.", &refused);
+        text
+    }
+}
+
+/// One of `maxConnections`; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat(Arc<Counters>);
+
+impl Seat {
+    /// Takes a seat, if fewer than `max` are taken.
+    pub(super) fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
+        let free = |taken: usize| (taken < max).then_some(taken + 1);
+        counters.seats.fetch_update(Relaxed, Relaxed, free).ok()?;
+        Some(Self(Arc::clone(counters)))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_bounded_and_given_back() {
+        let counters = Arc::new(Counters::default());
+        let first = Seat::take(&counters, 2);
+        let second = Seat::take(&counters, 2);
+        assert!(first.is_some() && second.is_some() && Seat::take(&counters, 2).is_none());
+        drop(first);
+        assert!(Seat::take(&counters, 2).is_some());
+        assert_eq!(counters.seats(), 1);
+    }
+
+    #[test]
+    fn the_text_names_every_role_and_every_code() {
+        let counters = Counters::default();
+        counters.joined(Role::Agent);
+        counters.refused(ErrorCode::NotFound);
+        let text = counters.text();
+        for line in [
+            "deskbell_connections{role=\"agent\"} 1",
+            "deskbell_connections{role=\"observer\"} 0",
+            "deskbell_deliveries_total 0",
+            "deskbell_refused_total{code=\"notFound\"} 1",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}");
+        }
+    }
+}

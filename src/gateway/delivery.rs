@@ -1,0 +1,347 @@
+//! Carries the core's effects to this hub's connections: each message is encoded once, on the hub's thread; the
+//! shards' threads write it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::counters::Counters;
+use super::hellos::Hellos;
+use super::house::whole_ms;
+use super::rates::Rates;
+use super::serial::Serial;
+use super::settings::Settings;
+use super::shard::{Batch, Kind, Sending};
+use super::words;
+use crate::hub::{Delivery, NotTried};
+use crate::protocol::server::{
+    Ack, Activity, Answered, CancelResult, Closed, Done, ErrorReply, Ids, NotifyResult, PresenceNow, SessionEnded,
+};
+use crate::protocol::watch::Stats;
+use crate::protocol::welcome::{Limits, Welcome};
+use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
+use crate::workspace::effect::{Effect, Effects, ReplyTo};
+use crate::workspace::entry::To;
+use crate::workspace::{ConnectionId, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
+
+/// How often the operator is told of full audiences.
+const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
+
+/// The gateway's side of [`Delivery`]. Used on the hub's thread.
+#[derive(Debug)]
+pub struct Fanout {
+    incarnation: Incarnation,
+    settings: Arc<Settings>,
+    counters: Arc<Counters>,
+    hellos: Arc<Hellos>,
+    shards: Vec<mpsc::Sender<Batch>>,
+    /// What is gathered for each shard.
+    batches: Vec<Batch>,
+    rates: Rates,
+    warned_at: Option<Instant>,
+}
+
+impl Fanout {
+    pub(super) fn new(
+        incarnation: Incarnation,
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        hellos: Arc<Hellos>,
+        shards: Vec<mpsc::Sender<Batch>>,
+    ) -> Self {
+        let batches = shards.iter().map(|_| Batch::default()).collect();
+        let rates = Rates::new(Instant::now());
+        Self { incarnation, settings, counters, hellos, shards, batches, rates, warned_at: None }
+    }
+}
+
+impl Delivery for Fanout {
+    fn deliver(&mut self, core: &Core, at: Timestamp, effects: Effects) {
+        let Effects { joiner, list } = effects;
+        for (workspace, effect) in list {
+            Step { core, at, joiner, workspace: &workspace, out: self }.carry_out(effect);
+        }
+    }
+
+    fn flush(&mut self) {
+        for (batch, shard) in self.batches.iter_mut().zip(&self.shards) {
+            if batch.is_empty() {
+                continue;
+            }
+            if let Err(TrySendError::Full(batch)) = shard.try_send(std::mem::take(batch)) {
+                // The shard is behind; it waits for nobody, so it comes. If it has stopped, nobody misses the batch.
+                let _ = shard.blocking_send(batch);
+            }
+        }
+    }
+
+    fn refuse(&mut self, to: &ReplyTo, why: NotTried) {
+        let (code, detail, retry_after) = match why {
+            NotTried::Unavailable { retry_after, detail } => (ErrorCode::Unavailable, detail, retry_after),
+            NotTried::DeliveriesPerSecond { retry_after, limit } => {
+                let detail = format!("the provider's calls cause more than {limit} deliveries per second");
+                (ErrorCode::RateLimited, detail, retry_after)
+            }
+        };
+        self.error(to, code, &detail, Some(whole_ms(retry_after).max(1)));
+    }
+
+    fn cut_off(&mut self, serials: &[u64]) {
+        for serial in serials {
+            if let Some(batch) = self.batches.get_mut(usize::from(Serial::unpack(*serial).shard)) {
+                batch.closes.push((*serial, Close::LogSilent));
+            }
+        }
+    }
+
+    fn tick(&mut self, core: &Core) -> Option<Duration> {
+        core.observed_workspaces().next()?;
+        let now = Instant::now();
+        if self.rates.due_in(now).is_zero() {
+            self.tell_observers(core, now);
+            self.flush();
+        }
+        Some(self.rates.due_in(now))
+    }
+}
+
+impl Fanout {
+    /// One message to those of `to` that are this hub's; encoded only if there are any.
+    fn tell(&mut self, to: impl IntoIterator<Item = ConnectionId>, kind: Kind, encode: impl FnOnce() -> Bytes) {
+        let mut targets = vec![Vec::new(); self.shards.len()];
+        let mut count = 0;
+        for connection in to.into_iter().filter(|connection| connection.incarnation == self.incarnation) {
+            let shard = usize::from(Serial::unpack(connection.serial).shard);
+            if let Some(targets) = targets.get_mut(shard) {
+                targets.push(connection.serial);
+                count += 1;
+            }
+        }
+        if count == 0 {
+            return;
+        }
+        let frame = encode();
+        for (batch, targets) in self.batches.iter_mut().zip(targets) {
+            if !targets.is_empty() {
+                batch.sendings.push(Sending { frame: frame.clone(), kind, targets });
+            }
+        }
+        self.count(count);
+    }
+
+    /// One message to one connection.
+    fn tell_one(&mut self, to: ConnectionId, kind: Kind, message: &impl Encode) {
+        if to.incarnation != self.incarnation {
+            return;
+        }
+        if let Some(batch) = self.batches.get_mut(usize::from(Serial::unpack(to.serial).shard)) {
+            batch.sendings.push(Sending { frame: frame::text(message), kind, targets: vec![to.serial] });
+            self.count(1);
+        }
+    }
+
+    fn count(&mut self, deliveries: usize) {
+        self.rates.delivered(deliveries);
+        self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
+    }
+
+    fn error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
+        self.counters.refused(code);
+        let reply = ErrorReply { ids: words::ids(to), call: words::call(to), code, detail, retry_after_ms };
+        self.tell_one(to.connection, Kind::News, &reply);
+    }
+
+    fn tell_observers(&mut self, core: &Core, now: Instant) {
+        let told = self.rates.tell(now);
+        for workspace in core.observed_workspaces() {
+            let mine = |connection: &&ConnectionId| connection.incarnation == self.incarnation;
+            let observers: Vec<_> = core.observer_connections(workspace).iter().filter(mine).copied().collect();
+            let Some(counts) = core.stats(workspace).filter(|_| !observers.is_empty()) else { continue };
+            let outcomes: Vec<_> = Outcome::ALL.into_iter().map(words::outcome).zip(counts.outcomes).collect();
+            let stats = Stats {
+                agents: counts.agents,
+                providers: counts.providers,
+                observers: counts.observers,
+                open: counts.open,
+                waiting: counts.waiting,
+                notifies_per_second: told.notifies,
+                deliveries_per_second: told.deliveries,
+                outcomes: &outcomes,
+                notify_to_result_ms: told.notify_to_result,
+            };
+            self.tell(observers, Kind::News, || frame::text(&stats));
+        }
+    }
+
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To) {
+        let now = Instant::now();
+        if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
+            return;
+        }
+        self.warned_at = Some(now);
+        let most = core.limits().display_limit.saturating_add(core.limits().queue_limit);
+        tracing::warn!(
+            workspace, agents = ?to.agents, groups = ?to.groups,
+            "this audience is full: its agents' desks fill alike, so it holds at most {most} open notifications \
+             however many agents it has; a busy workspace addresses by group"
+        );
+    }
+}
+
+/// One entry's effects on their way out.
+struct Step<'a> {
+    core: &'a Core,
+    at: Timestamp,
+    joiner: Option<ConnectionId>,
+    workspace: &'a Name,
+    out: &'a mut Fanout,
+}
+
+impl Step<'_> {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Welcome(welcome) => self.welcome(&welcome),
+            Effect::Ack { to, notification_id, duplicate } => {
+                if !duplicate {
+                    self.out.rates.notified();
+                }
+                let (ids, notification_id) = (words::ids(&to), words::uuid(notification_id));
+                self.reply(&to, &Ack { ids, call: CallName::NotifyEvent, notification_id, duplicate });
+            }
+            Effect::Settled { settled, position } => {
+                self.out.rates.settled(Instant::now(), settled.elapsed_ms());
+                let to = self.others(self.core.provider_connections(self.workspace, &settled.provider_id));
+                self.out.tell(to, Kind::News, || frame::text(&result(&settled, position)));
+            }
+            Effect::SettledAgain { to, settled, position } => {
+                let kind = if Some(to) == self.joiner { Kind::Replayed } else { Kind::News };
+                self.out.tell_one(to, kind, &result(&settled, position));
+            }
+            Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
+                let result = CancelResult {
+                    ids: words::ids(&to),
+                    call: CallName::CancelEvent,
+                    cancellation_token: &cancellation_token,
+                    notification_id: words::uuid(notification_id),
+                    value: words::outcome(outcome),
+                };
+                self.reply(&to, &result);
+            }
+            Effect::Done { to } => self.reply(&to, &Done { ids: words::ids(&to), call: words::call(&to), value: () }),
+            Effect::Answered { to, notification_id, outcome, agent_id, won } => {
+                let answered = Answered {
+                    id: to.id.as_deref(),
+                    notification_id: words::uuid(notification_id),
+                    correlation_id: to.correlation_id.as_deref(),
+                    value: outcome.map(words::outcome),
+                    agent_id: agent_id.as_deref(),
+                    won,
+                };
+                self.reply(&to, &answered);
+            }
+            Effect::Refused { to, refusal } => {
+                let (code, detail, retry_after_ms) = words::refusal(&refusal);
+                self.out.error(&to, code, &detail, retry_after_ms);
+            }
+            Effect::Show { agents, shown } => self.agents_get(&agents, &words::notification(&shown)),
+            Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
+                let closed = Closed {
+                    notification_id: words::uuid(notification_id),
+                    correlation_id: &correlation_id,
+                    value: outcome.map(words::outcome),
+                    agent_id: agent_id.as_deref(),
+                };
+                self.agents_get(&agents, &closed);
+            }
+            Effect::SessionStarted { agent, session } => self.agents_get(&[agent], &words::session(&session)),
+            Effect::SessionEnded { agent, session_id, correlation_id } => {
+                let ended = SessionEnded { session_id: &session_id, correlation_id: correlation_id.as_deref() };
+                self.agents_get(&[agent], &ended);
+            }
+            Effect::Kpi { mark, breached } => {
+                let to = self.core.all_agent_connections(self.workspace);
+                let joiner = self.joiner;
+                let others = to.filter(move |connection| Some(*connection) != joiner);
+                self.out.tell(others, Kind::News, || frame::text(&words::kpi(&mark, breached)));
+            }
+            Effect::Activity { agent, session_id, count, correlation_id } => {
+                let correlation_id = correlation_id.as_deref();
+                self.agents_get(&[agent], &Activity { session_id: &session_id, count, correlation_id });
+            }
+            Effect::Presence { agent, presence, asked } => {
+                let presence = words::presence(presence);
+                let asker = asked.as_ref().map(|to| to.connection);
+                let tabs = self.others(self.core.agent_connections(self.workspace, agent));
+                let others = tabs.into_iter().filter(|connection| Some(*connection) != asker);
+                let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
+                let news = PresenceNow { ids: Ids { id: None, correlation_id }, presence };
+                self.out.tell(others, Kind::News, || frame::text(&news));
+                if let Some(to) = &asked {
+                    self.reply(to, &PresenceNow { ids: words::ids(to), presence });
+                }
+            }
+            Effect::Event(event) => {
+                let to = self.others(self.core.observer_connections(self.workspace));
+                self.out.tell(to, Kind::News, || frame::text(&words::event(&event)));
+            }
+            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.core, self.workspace, &to),
+            // The hub's own business.
+            Effect::HubRemoved { .. } => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: &crate::workspace::effect::Welcome) {
+        let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
+        let said = self.out.hellos.take(joiner.serial);
+        let settings = Arc::clone(&self.out.settings);
+        let message = Welcome {
+            ids: Ids { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
+            who: words::found(welcome),
+            workspace: self.workspace,
+            connection_id: &joiner.to_string(),
+            ping_interval_ms: whole_ms(settings.ping_interval),
+            server_time: words::time(self.at),
+            limits: Limits {
+                max_message_bytes: settings.max_message_bytes as u64,
+                display_limit: self.core.limits().display_limit,
+                queue_limit: self.core.limits().queue_limit,
+            },
+        };
+        self.out.tell_one(joiner, Kind::Welcome, &message);
+    }
+
+    fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
+        self.out.tell_one(to.connection, Kind::News, message);
+    }
+
+    fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {
+        let (core, workspace, joiner) = (self.core, self.workspace, self.joiner);
+        let connections = agents.iter().flat_map(|agent| core.agent_connections(workspace, *agent)).copied();
+        let others = connections.filter(|connection| Some(*connection) != joiner);
+        self.out.tell(others, Kind::News, || frame::text(message));
+    }
+
+    /// Less the joiner, whose welcome has it all.
+    fn others(&self, connections: &[ConnectionId]) -> Vec<ConnectionId> {
+        connections.iter().filter(|connection| Some(**connection) != self.joiner).copied().collect()
+    }
+}
+
+fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
+    NotifyResult {
+        ids: Ids { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        call: CallName::NotifyEvent,
+        notification_id: words::uuid(settled.notification_id),
+        value: words::outcome(settled.outcome),
+        agent_id: settled.agent_id.as_deref(),
+        decline_reason: settled.decline_reason.as_deref(),
+        session_id: settled.outcome.is_accept().then_some(&*settled.session_id),
+        cancellation_token: settled.cancellation_token.as_deref(),
+        elapsed_ms: settled.elapsed_ms(),
+        reach: words::reach(settled.reach),
+        position: words::position(position),
+    }
+}

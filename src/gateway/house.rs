@@ -1,0 +1,84 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::counters::Counters;
+use super::hellos::Hellos;
+use super::origin::Origins;
+use super::settings::Settings;
+use crate::hub::Intake;
+use crate::template::SharedCatalogue;
+
+/// The text of `/metrics`, less the gateway's own.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the gateway needs of the rest of the hub.
+#[derive(Clone)]
+pub struct Behind {
+    /// Where inputs go.
+    pub intake: Arc<Intake>,
+    /// The templates in force.
+    pub templates: SharedCatalogue,
+    /// Whether the hub takes notifications (`/readyz`).
+    pub ready: Arc<AtomicBool>,
+    /// Metrics of others, for `/metrics`.
+    pub metrics: MetricsText,
+}
+
+impl std::fmt::Debug for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behind").field("intake", &self.intake).field("ready", &self.ready).finish_non_exhaustive()
+    }
+}
+
+/// Shared by all shards and connections.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) settings: Arc<Settings>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) hellos: Arc<Hellos>,
+    pub(super) behind: Behind,
+    pub(super) origins: Origins,
+    stopping: AtomicBool,
+    started: Instant,
+}
+
+impl House {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        hellos: Arc<Hellos>,
+        behind: Behind,
+        origins: Origins,
+    ) -> Self {
+        let stopping = AtomicBool::new(false);
+        Self { settings, counters, hellos, behind, origins, stopping, started: Instant::now() }
+    }
+
+    /// Since the gateway's start.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// [`now`](Self::now) in whole milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        whole_ms(self.now())
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+}
+
+/// A duration in whole milliseconds.
+pub(super) fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

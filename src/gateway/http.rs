@@ -1,0 +1,231 @@
+//! The HTTP side: a handful of routes, and the upgrade.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+
+use super::assets::{self, Asset};
+use super::connection;
+use super::counters::Seat;
+use super::house::House;
+use super::origin::Origins;
+use super::settings::{HEAD_BYTES_MAX, HEADER_TIMEOUT, HTTP_LIFETIME};
+use super::shard::Shard;
+use crate::protocol::SUBPROTOCOL;
+
+type Reply = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// What Prometheus calls its text format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Pages run only what this hub serves and speak only to it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Serves one TCP connection until it has become a WebSocket, or ends.
+pub(super) async fn serve(shard: Arc<Shard<TcpStream>>, stream: TcpStream) {
+    let service = service_fn(|request| {
+        let reply = route(&shard, request);
+        async move { Ok::<_, Infallible>(reply) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    // An error here is a client that broke off or sent no HTTP: hyper has answered it as far as one can.
+    if timeout(HTTP_LIFETIME, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(HEADER_TIMEOUT, connection).await;
+    }
+}
+
+fn route(shard: &Arc<Shard<TcpStream>>, request: Request<Incoming>) -> Reply {
+    let path = request.uri().path();
+    if path == "/ws" {
+        return match *request.method() {
+            Method::GET => upgrade(shard, request).unwrap_or_else(|Refusal(status, text)| plain(status, text)),
+            _ => not_allowed("GET"),
+        };
+    }
+    let Some(answer) = find(path) else {
+        return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => answer.reply(&shard.house),
+        _ => not_allowed("GET, HEAD"),
+    }
+}
+
+/// What a path gives to read.
+enum Answer {
+    Alive,
+    Ready,
+    Metrics,
+    Page(&'static Asset),
+}
+
+fn find(path: &str) -> Option<Answer> {
+    match path {
+        "/healthz" => Some(Answer::Alive),
+        "/readyz" => Some(Answer::Ready),
+        "/metrics" => Some(Answer::Metrics),
+        _ => assets::find(path).map(Answer::Page),
+    }
+}
+
+impl Answer {
+    fn reply(self, house: &House) -> Reply {
+        match self {
+            Self::Alive => plain(StatusCode::OK, "alive\n"),
+            Self::Ready if house.behind.ready.load(Relaxed) && !house.is_stopping() => plain(StatusCode::OK, "ready\n"),
+            Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready to take notifications\n"),
+            Self::Metrics => {
+                let text = house.counters.text() + &(house.behind.metrics)();
+                reply(StatusCode::OK, METRICS, Bytes::from(text))
+            }
+            Self::Page(asset) => page(asset),
+        }
+    }
+}
+
+/// Why a request does not become a WebSocket, for people.
+#[derive(Debug)]
+struct Refusal(StatusCode, String);
+
+/// Answers a request to become a WebSocket.
+fn upgrade(shard: &Arc<Shard<TcpStream>>, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
+    let house = &shard.house;
+    if house.is_stopping() {
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping\n".into()));
+    }
+    check_origin(&house.origins, request.headers())?;
+    let mut response = create_response_with_body(&request, Full::default)
+        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}\n")))?;
+    if let Some(chosen) = subprotocol(request.headers())? {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
+    }
+    let seat = Seat::take(&house.counters, house.settings.max_connections).ok_or_else(|| {
+        Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub has as many connections as it may\n".into())
+    })?;
+    let upgraded = hyper::upgrade::on(&mut request);
+    let shard = Arc::clone(shard);
+    // A task of its own: the one that speaks HTTP ends here and gives its memory back.
+    tokio::spawn(async move {
+        let Some((stream, early)) = upgraded.await.ok().and_then(taken_apart) else { return };
+        connection::run(shard, stream, early, seat).await;
+    });
+    Ok(response)
+}
+
+/// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
+/// buffer back.
+fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+}
+
+fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
+    let allowed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin));
+    if headers.get_all(header::ORIGIN).iter().all(allowed) {
+        return Ok(());
+    }
+    Err(Refusal(StatusCode::FORBIDDEN, "pages from this origin may not connect; see --allowed-origin\n".into()))
+}
+
+/// The subprotocol to select; none was offered: none.
+fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
+    let mut offered = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .peekable();
+    if offered.peek().is_none() {
+        return Ok(None);
+    }
+    if offered.any(|name| name == SUBPROTOCOL.as_bytes()) {
+        return Ok(Some(SUBPROTOCOL));
+    }
+    Err(Refusal(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here\n")))
+}
+
+fn page(asset: &Asset) -> Reply {
+    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
+    let headers = page.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // The files change with the binary only, but their names do not.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    page
+}
+
+fn not_allowed(allowed: &'static str) -> Reply {
+    let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
+    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    refusal
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+    reply(status, TEXT, text.into())
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(lines: &[&'static str]) -> Result<Option<&'static str>, StatusCode> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(line));
+        }
+        subprotocol(&headers).map_err(|Refusal(status, _)| status)
+    }
+
+    #[test]
+    fn our_subprotocol_is_selected_wherever_it_stands_and_none_need_be_offered() {
+        assert_eq!(offered(&[]), Ok(None));
+        for lines in [&["deskbell.v1"][..], &["other, deskbell.v1"], &["other", "more,deskbell.v1 "]] {
+            assert_eq!(offered(lines), Ok(Some("deskbell.v1")), "{lines:?}");
+        }
+        for lines in [&["other"][..], &["deskbell.v2, DESKBELL.V1"], &[""]] {
+            assert_eq!(offered(lines), Err(StatusCode::BAD_REQUEST), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_checked_only_where_there_is_one() {
+        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), &[]);
+        let mut headers = HeaderMap::new();
+        assert!(check_origin(&origins, &headers).is_ok());
+        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
+        assert!(check_origin(&origins, &headers).is_ok());
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
+        let Refusal(status, _) = check_origin(&origins, &headers).unwrap_err();
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    }
+}

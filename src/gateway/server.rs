@@ -1,0 +1,258 @@
+//! The gateway's threads: one accepts, the others serve.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::counters::Counters;
+use super::delivery::Fanout;
+use super::hellos::Hellos;
+use super::house::{Behind, House};
+use super::http;
+use super::origin::Origins;
+use super::serial::SHARDS_MAX;
+use super::settings::{
+    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, SEND_BUFFER_BYTES, STOP_MAX, Settings,
+};
+use super::shard::{Batch, Shard};
+use crate::workspace::Incarnation;
+
+/// Accepted sockets on their way to one shard; what does not fit waits in the kernel.
+const ARRIVALS_PER_SHARD_MAX: usize = 256;
+/// How long accepting rests after it failed (most often for want of file descriptors).
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How often failing to accept is reported.
+const ACCEPT_REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// The gateway cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// Where.
+    pub address: SocketAddr,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// An accepted socket and its place among those that are no WebSockets.
+type Arrival = (std::net::TcpStream, OwnedSemaphorePermit);
+
+/// A gateway whose port is bound, and which does not serve yet: clients that connect already wait.
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Arc<Settings>,
+    counters: Arc<Counters>,
+    hellos: Arc<Hellos>,
+    address: SocketAddr,
+    listener: TcpListener,
+    /// The accepting thread's; the listener lives in it.
+    runtime: Detached,
+    shards: Vec<mpsc::Sender<Batch>>,
+    batches: Vec<mpsc::Receiver<Batch>>,
+}
+
+/// A runtime that nothing runs on yet. Dropping it waits for nothing, so that it may be dropped anywhere.
+#[derive(Debug)]
+struct Detached(Option<Runtime>);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Serving {
+    house: Arc<House>,
+    stop: watch::Sender<Option<Instant>>,
+    accepting: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    shards: Vec<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Binds the port.
+    ///
+    /// # Errors
+    /// [`BindError`]: the address is in use, not this machine's, or not permitted.
+    pub fn bind(settings: Settings) -> Result<Self, BindError> {
+        let address = settings.listen;
+        let failed = |source| BindError { address, source };
+        let runtime = Detached(Some(runtime().map_err(failed)?));
+        let listener = listen(&runtime, address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (shards, batches) = (0..shard_count(settings.shards)).map(|_| mpsc::channel(BATCHES_PER_SHARD_MAX)).unzip();
+        Ok(Self {
+            settings: Arc::new(settings),
+            counters: Arc::default(),
+            hellos: Arc::default(),
+            address,
+            listener,
+            runtime,
+            shards,
+            batches,
+        })
+    }
+
+    /// Where it listens; the port is the real one.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The way from the hub of that incarnation to this gateway's connections.
+    #[must_use]
+    pub fn delivery(&self, incarnation: Incarnation) -> Fanout {
+        let (settings, counters, hellos) = (&self.settings, &self.counters, &self.hellos);
+        let (settings, counters, hellos) = (Arc::clone(settings), Arc::clone(counters), Arc::clone(hellos));
+        Fanout::new(incarnation, settings, counters, hellos, self.shards.clone())
+    }
+
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no runtime for it.
+    pub fn serve(self, behind: Behind) -> io::Result<Serving> {
+        let origins = Origins::new(self.address, &self.settings.allowed_origins);
+        let house = Arc::new(House::new(self.settings, self.counters, self.hellos, behind, origins));
+        let (stop, stopped) = watch::channel(None);
+        let mut serving = Serving { house: Arc::clone(&house), stop, accepting: None, shards: Vec::new() };
+        let mut arrivals = Vec::new();
+        for (number, batches) in self.batches.into_iter().enumerate() {
+            let (sender, receiver) = mpsc::channel(ARRIVALS_PER_SHARD_MAX);
+            arrivals.push(sender);
+            let shard = Arc::new(Shard::new(Arc::clone(&house), u8::try_from(number).unwrap_or(u8::MAX)));
+            let runtime = runtime()?;
+            let stopped = stopped.clone();
+            let thread = thread::Builder::new().name(format!("shard-{number}"));
+            serving.shards.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
+        }
+        let (listener, mut runtime) = (self.listener, self.runtime);
+        let thread = thread::Builder::new().name("accept".to_owned());
+        let (stop_accepting, stopped) = watch::channel(false);
+        let accepting = move || {
+            if let Some(runtime) = runtime.0.take() {
+                runtime.block_on(accept_until(listener, arrivals, stopped));
+            }
+        };
+        serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
+        Ok(serving)
+    }
+}
+
+impl Serving {
+    /// Stops accepting: the port is free when this returns, and no page or upgrade is served any more.
+    pub fn stop_accepting(&mut self) {
+        self.house.begin_stop();
+        if let Some((stop, thread)) = self.accepting.take() {
+            stop.send_replace(true);
+            // A thread that panicked has said so, and has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+
+    /// Stops accepting, closes all clients with 1001, and waits until they are gone, at most 8 s. Blocks.
+    pub fn stop(mut self) {
+        self.stop_accepting();
+        self.stop.send_replace(Some(Instant::now() + STOP_MAX));
+        for thread in self.shards {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn shard_count(wanted: Option<NonZeroUsize>) -> usize {
+    wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(SHARDS_MAX)
+}
+
+fn listen(runtime: &Detached, address: SocketAddr) -> io::Result<TcpListener> {
+    let _inside = runtime.0.as_ref().map(Runtime::enter);
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit both.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_nodelay(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_BACKLOG)
+}
+
+async fn accept_until(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        () = accept(listener, shards) => {}
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+async fn accept(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>) {
+    let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    let mut reported: Option<Instant> = None;
+    for shard in shards.iter().cycle() {
+        // Never closed.
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let stream = loop {
+            match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => break stream,
+                Err(error) => {
+                    if reported.is_none_or(|at| at.elapsed() >= ACCEPT_REPORT_EVERY) {
+                        tracing::warn!(%error, "cannot accept connections");
+                        reported = Some(Instant::now());
+                    }
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        };
+        if shard.send((stream, place)).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the thread owns its runtime and drops it at its end")]
+fn run_shard(
+    runtime: Runtime,
+    shard: Arc<Shard<TcpStream>>,
+    arrivals: mpsc::Receiver<Arrival>,
+    batches: mpsc::Receiver<Batch>,
+    mut stopped: watch::Receiver<Option<Instant>>,
+) {
+    runtime.block_on(async move {
+        let own = |shard: &Arc<_>| Arc::clone(shard);
+        tokio::spawn(welcome_in(own(&shard), arrivals));
+        let delivering = own(&shard);
+        tokio::spawn(async move { delivering.deliver(batches).await });
+        let beating = own(&shard);
+        tokio::spawn(async move { beating.keep_alive().await });
+        let deadline = match stopped.wait_for(Option::is_some).await {
+            Ok(told) => told.unwrap_or_else(Instant::now),
+            // The gateway was dropped without being stopped.
+            Err(_) => Instant::now(),
+        };
+        shard.stop(deadline).await;
+    });
+    // What is left is HTTP, and clients that would not end: dropped with the runtime.
+}
+
+async fn welcome_in(shard: Arc<Shard<TcpStream>>, mut arrivals: mpsc::Receiver<Arrival>) {
+    while let Some((stream, place)) = arrivals.recv().await {
+        let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let shard = Arc::clone(&shard);
+        tokio::spawn(async move {
+            http::serve(shard, stream).await;
+            drop(place);
+        });
+    }
+}

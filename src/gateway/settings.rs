@@ -1,0 +1,81 @@
+//! What the gateway is told at the start, and its fixed bounds: every one in this file, with its reason.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// What the kernel may take in for one connection that does not read, before the outbox's own bound counts. The
+/// kernel's own idea is megabytes.
+pub(super) const SEND_BUFFER_BYTES: u32 = 64 * 1024;
+/// Connections that the kernel keeps ready for the accepting task: a reconnect storm's first second.
+pub(super) const ACCEPT_BACKLOG: u32 = 4096;
+/// Sockets that have not become WebSockets (yet): being upgraded, fetching a page, or holding a slot. At the bound
+/// accepting waits.
+pub(super) const HTTP_CONNECTIONS_MAX: usize = 8192;
+/// How long a client may take for the head of a request, and how long an idle HTTP connection is kept.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an HTTP connection that does not become a WebSocket may last: it bounds clients that do not read.
+pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
+/// The largest request head.
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// A connection's read buffer. With it an idle connection stays below 4 KiB; larger messages make it grow.
+pub(super) const READ_BUFFER_BYTES: usize = 1024;
+/// How long a close frame, and what waits before it, may take to go out. From the contract's "Close codes".
+pub(super) const CLOSING_WRITE: Duration = Duration::from_secs(5);
+/// How long the peer may take to finish after that.
+pub(super) const CLOSING_READ: Duration = Duration::from_secs(1);
+/// Connections served between two yields: a direct write costs the scheduler's budget nothing.
+pub(super) const CONNECTIONS_PER_TURN: usize = 256;
+/// Groups on their way to one shard. At the bound the hub waits for the shard: nothing a client does makes a shard wait.
+pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
+/// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".
+pub(super) const OVER_RATE_MAX: u32 = 100;
+/// Over how long a stop spreads its closes, so that not all clients come back in one moment.
+pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
+/// How long a stop waits for all connections to end.
+pub(super) const STOP_MAX: Duration = Duration::from_secs(8);
+
+/// How the gateway listens and what it grants its clients. Defaults are the contract's.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Origins of pages that may connect, besides the hub's own.
+    pub allowed_origins: Vec<String>,
+    /// How long a client may take from the upgrade to its hello.
+    pub hello_timeout: Duration,
+    /// How often a client is pinged; at least 1 ms.
+    pub ping_interval: Duration,
+    /// A client that has sent nothing for so long is dropped.
+    pub idle_timeout: Duration,
+    /// The largest message of a provider, in bytes.
+    pub max_message_bytes: usize,
+    /// WebSocket connections at once.
+    pub max_connections: usize,
+    /// Messages per second of one connection; the burst is twice that. At least 1.
+    pub messages_per_second: u32,
+    /// Bytes that may wait for one client.
+    pub outbound_bytes: usize,
+    /// Frames that may wait for one client.
+    pub outbound_frames: usize,
+    /// Threads that serve connections; `None`: one per processor.
+    pub shards: Option<NonZeroUsize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            allowed_origins: Vec::new(),
+            hello_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(40),
+            max_message_bytes: crate::protocol::size::MESSAGE_BYTES_DEFAULT,
+            max_connections: 100_000,
+            messages_per_second: 200,
+            outbound_bytes: 1024 * 1024,
+            outbound_frames: 1024,
+            shards: None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a connection needs of its stream. A trait, so that TLS can stand in for TCP, and a script for both in tests.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll, ready};
+
+use tokio::net::TcpStream;
+
+/// A stream that is read by one task and written, without ever waiting, by whoever holds its outbox.
+pub(super) trait Socket: Send + Sync + 'static {
+    /// Reads what is there into `buffer`; 0 bytes: the peer has finished sending.
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes as much as fits, or says [`io::ErrorKind::WouldBlock`].
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Waits until a write may succeed again.
+    fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Tells the peer that nothing more comes.
+    fn finish(&self);
+}
+
+impl Socket for TcpStream {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_read_ready(cx))?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [one] => Self::try_write(self, one),
+            several => self.try_write_vectored(several),
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        Self::writable(self).await
+    }
+
+    fn finish(&self) {
+        // tokio shuts down only through `&mut`; a second descriptor of the same socket does it through `&`.
+        // If there is none to be had, the drop that follows says the same, less gently.
+        if let Ok(socket) = self.as_fd().try_clone_to_owned() {
+            let _ = std::net::TcpStream::from(socket).shutdown(Shutdown::Write);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is not WebSocket.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+/// Sends one request and reads the reply: its head in lower case, and its body.
+async fn ask(house: &House, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let close = if request.contains("Upgrade") { "" } else { "Connection: close\r\n" };
+    stream.write_all(format!("{request}\r\nHost: x\r\n{close}\r\n").as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    loop {
+        let read = tokio::time::timeout(SOON, stream.read_buf(&mut reply)).await.unwrap().unwrap();
+        let text = String::from_utf8_lossy(&reply);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            // The hub ends the connection if it was asked to; else the reply tells its length, or is the handshake's.
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let whole = head.contains(" 101 ") || length.is_some_and(|length| length.parse() == Ok(body.len()));
+            if read == 0 || close.is_empty() && whole {
+                return (head, body.to_owned());
+            }
+        }
+        assert_ne!(read, 0, "{text}");
+    }
+}
+
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
+fn status(head: &str) -> &str {
+    head.split(' ').nth(1).unwrap()
+}
+
+#[tokio::test]
+async fn pages_and_probes_are_served() {
+    let house = House::new();
+    for (path, content_type, part) in [
+        ("/", "text/html; charset=utf-8", "<title>"),
+        ("/desk", "text/html; charset=utf-8", "<title>"),
+        ("/desk?agent=ada", "text/html; charset=utf-8", "<title>"),
+        ("/sdk/deskbell.js", "text/javascript; charset=utf-8", "export"),
+        ("/asyncapi.yaml", "application/yaml; charset=utf-8", "asyncapi"),
+        ("/healthz", "text/plain; charset=utf-8", "alive"),
+        ("/readyz", "text/plain; charset=utf-8", "ready"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "deskbell_other 1"),
+    ] {
+        let (head, body) = ask(&house, &format!("GET {path} HTTP/1.1")).await;
+        assert_eq!(status(&head), "200", "{path}");
+        assert!(head.contains(&format!("content-type: {content_type}")) && body.contains(part), "{path}: {head}");
+        assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
+        if content_type.contains("html") {
+            assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {head}");
+        }
+        let (head, nothing) = ask(&house, &format!("HEAD {path} HTTP/1.1")).await;
+        assert_eq!((status(&head), &*nothing), ("200", ""), "{path}");
+        assert!(path == "/metrics" || head.contains(&format!("content-length: {}", body.len())), "{path}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_so() {
+    let house = House::new();
+    for (request, expected) in [
+        ("GET /nothing HTTP/1.1", "404"),
+        ("GET /sdk/../Cargo.toml HTTP/1.1", "404"),
+        ("POST / HTTP/1.1\r\nContent-Length: 0", "405"),
+        ("POST /ws HTTP/1.1\r\nContent-Length: 0", "405"),
+        ("DELETE /healthz HTTP/1.1", "405"),
+        ("GET /ws HTTP/1.1", "400"),
+    ] {
+        let (head, body) = ask(&house, request).await;
+        assert_eq!((status(&head), body.is_empty()), (expected, false), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_is_checked_in_every_part() {
+    let house = House::new();
+    let own = format!("{UPGRADE}\r\nOrigin: http://{}", house.address);
+    let local = format!("{UPGRADE}\r\nOrigin: http://localhost:{}", house.address.port());
+    for (request, expected) in [
+        (UPGRADE.to_owned(), "101"),
+        (own, "101"),
+        (local, "101"),
+        (format!("{UPGRADE}\r\nOrigin: http://evil.example"), "403"),
+        (format!("{UPGRADE}\r\nOrigin: null"), "403"),
+        (format!("{UPGRADE}\r\nSec-WebSocket-Protocol: other, deskbell.v1"), "101"),
+        (format!("{UPGRADE}\r\nSec-WebSocket-Protocol: other"), "400"),
+        (UPGRADE.replace("Version: 13", "Version: 12"), "400"),
+        (UPGRADE.replace("dGhl", "!!!!"), "400"),
+        (UPGRADE.replace("HTTP/1.1", "HTTP/1.0"), "400"),
+    ] {
+        let (head, body) = ask(&house, &request).await;
+        assert_eq!(status(&head), expected, "{request}");
+        assert_eq!(body.is_empty(), expected == "101", "{request}: {body}");
+        let selected = head.contains("sec-websocket-protocol: deskbell.v1");
+        assert_eq!(selected, request.contains("other, deskbell.v1"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_hub_answers_the_upgrade_with_503() {
+    let house = House::with(|settings| settings.max_connections = 1);
+    let mut only = house.connect().await;
+    let (head, _) = ask(&house, UPGRADE).await;
+    assert_eq!(status(&head), "503");
+    only.send(Message::Close(None)).await;
+    while only.frame().await.is_some() {}
+    // The seat is free once the socket is closed on the other side too, an instant later.
+    while status(&ask(&house, UPGRADE).await.0) != "101" {}
+}
+
+#[tokio::test]
+async fn metrics_count_connections_and_refusals() {
+    let house = House::new();
+    let mut ada = house.agent("ada").await;
+    ada.say(&json!({"type": "dance"})).await;
+    ada.hear_type("error").await;
+    let (_, body) = ask(&house, "GET /metrics HTTP/1.1").await;
+    for line in ["deskbell_connections{role=\"agent\"} 1", "deskbell_refused_total{code=\"badMessage\"} 1"] {
+        assert!(body.lines().any(|have| have == line), "{line} in {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let house = House::new();
+    let settings = Settings { listen: house.address, ..Settings::default() };
+    let error = Gateway::bind(settings).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {}: ", house.address)), "{error}");
+}

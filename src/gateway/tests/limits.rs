@@ -1,0 +1,200 @@
+//! What clients may not do, and what becomes of them.
+
+use tokio::io::AsyncReadExt;
+
+use super::*;
+
+#[tokio::test]
+async fn frames_that_are_not_taken_close_with_their_code() {
+    let house = House::new();
+    let text = |bytes: usize| Message::text("x".repeat(bytes));
+    let mut binary = house.agent("ada").await;
+    binary.send(Message::binary(vec![1])).await;
+    assert_eq!(binary.closed().await, 1003);
+    let mut early = house.connect().await;
+    early.send(text(16_385)).await;
+    assert_eq!(early.closed().await, 1009, "before the hello");
+    let mut agent = house.agent("ada").await;
+    agent.send(text(16_384)).await;
+    assert_eq!(agent.hear().await["code"], "badMessage", "just small enough");
+    agent.send(text(16_385)).await;
+    assert_eq!(agent.closed().await, 1009);
+    let mut provider = house.provider("bot").await;
+    provider.send(text(65_536)).await;
+    assert_eq!(provider.hear().await["code"], "badMessage");
+    provider.send(text(65_537)).await;
+    assert_eq!(provider.closed().await, 1009);
+}
+
+#[tokio::test]
+async fn raw_frames_that_are_wrong_close_with_their_code() {
+    use tokio::io::AsyncWriteExt;
+    let house = House::new();
+    for (frame, code) in [
+        (&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28][..], 1007_u16),
+        (&[0x81, 0x02, b'{', b'}'], 1002),
+        (&[0xc1, 0x80, 0, 0, 0, 0], 1002),
+        (&[0x81, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1009),
+    ] {
+        let mut client = house.connect().await;
+        let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
+        stream.write_all(frame).await.unwrap();
+        assert_eq!(client.closed().await, code, "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_says_no_hello_is_closed_with_4408() {
+    let house = House::with(|settings| settings.hello_timeout = Duration::from_millis(50));
+    let mut silent = house.connect().await;
+    silent.send(Message::Ping(vec![1].into())).await;
+    assert_eq!(silent.closed().await, 4408);
+}
+
+#[tokio::test]
+async fn over_the_rate_it_is_errors_and_then_4429() {
+    let house = House::with(|settings| settings.messages_per_second = 1);
+    let mut bot = house.provider("bot").await;
+    for number in 0..200 {
+        let ping = json!({"type": "ping", "id": number.to_string()}).to_string();
+        // The hub may have closed already.
+        if bot.socket.send(Message::text(ping)).await.is_err() {
+            break;
+        }
+    }
+    let (mut pongs, mut errors) = (0, 0);
+    let code = loop {
+        match bot.frame().await {
+            Some(Message::Close(Some(frame))) => break u16::from(frame.code),
+            Some(Message::Text(text)) => {
+                let reply: Value = serde_json::from_str(&text).unwrap();
+                if reply["type"] == "pong" {
+                    pongs += 1;
+                } else {
+                    assert_eq!(reply["code"], "rateLimited");
+                    assert!(reply["retryAfterMs"].as_u64().unwrap() > 0 && reply["id"].is_string());
+                    errors += 1;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((pongs, errors, code), (2, 101, 4429));
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_pinged_and_then_dropped_without_a_close() {
+    let house = House::with(|settings| {
+        settings.ping_interval = Duration::from_millis(40);
+        settings.idle_timeout = Duration::from_millis(200);
+    });
+    let mut client = house.agent("ada").await;
+    let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
+    let mut heard = Vec::new();
+    tokio::time::timeout(SOON, stream.read_to_end(&mut heard)).await.unwrap().unwrap();
+    assert!(heard.len() >= 4 && heard.chunks(2).all(|frame| frame == [0x89, 0]), "pings and nothing else: {heard:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_pings_stays() {
+    let house = House::with(|settings| {
+        settings.ping_interval = Duration::from_millis(20);
+        settings.idle_timeout = Duration::from_millis(300);
+    });
+    let mut client = house.agent("ada").await;
+    let until = tokio::time::Instant::now() + Duration::from_millis(900);
+    // The client's library answers pings as it reads.
+    while let Ok(frame) = tokio::time::timeout_at(until, client.socket.next()).await {
+        assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_closed_with_1013_and_the_others_notice_nothing() {
+    let house = House::with(|settings| {
+        settings.outbound_bytes = 20_000;
+        settings.messages_per_second = 1_000_000;
+    });
+    let mut bot = house.provider("bot").await;
+    let (mut observer, _) = house.join(json!({"type": "hello", "role": "observer"})).await;
+    let mut slow = house.agent("slow").await;
+    let reader = tokio::spawn(async move {
+        let mut observed = Vec::new();
+        while observed.last().is_none_or(|event: &Value| event["event"] != "agentLeft") {
+            observed.push(observer.hear_type("event").await);
+        }
+        observed.len()
+    });
+    let details = "x".repeat(500);
+    // `slow` reads nothing, so its sockets' buffers fill, and then the outbox.
+    for number in 0..100_000 {
+        if reader.is_finished() {
+            break;
+        }
+        bot.say(&json!({"type": "kpi", "sessionId": "s", "details": details, "id": number.to_string()})).await;
+        assert_eq!(bot.hear().await["type"], "result");
+    }
+    assert!(reader.await.unwrap() > 10, "the observer was told all, and that the slow one is gone");
+    assert_eq!(slow.closed().await, 1013, "what was sent before is whole, and then comes the close");
+}
+
+#[tokio::test]
+async fn a_stop_closes_everybody_with_1001() {
+    let mut house = House::new();
+    let mut clients = vec![house.agent("ada").await, house.provider("bot").await, house.connect().await];
+    let (hub, serving) = (house.hub.take().unwrap(), house.serving.take().unwrap());
+    let stopping = std::thread::spawn(move || {
+        hub.stop().unwrap();
+        serving.stop();
+    });
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 1001);
+    }
+    stopping.join().unwrap();
+    assert!(TcpStream::connect(house.address).await.is_err(), "and nobody listens any more");
+}
+
+#[tokio::test]
+async fn random_bytes_harm_nobody_else() {
+    use tokio::io::AsyncWriteExt;
+    let house = House::new();
+    let mut witness = house.agent("ada").await;
+    // A fixed sequence (xorshift), so that what fails once fails again.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..200 {
+        let mut client = house.connect().await;
+        let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
+        let mut bytes = Vec::new();
+        for _ in 0..40 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend(state.to_be_bytes());
+        }
+        // Half of them begin as a text frame would.
+        if state & 1 == 0 {
+            bytes[..2].copy_from_slice(&[0x81, 0x80 | 64]);
+        }
+        let _ = stream.write_all(&bytes).await;
+    }
+    witness.say(&json!({"type": "ping"})).await;
+    assert_eq!(witness.hear().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_storm_of_clients_that_come_and_break_off_leaves_nothing_behind() {
+    let house = House::new();
+    let (mut observer, _) = house.join(json!({"type": "hello", "role": "observer"})).await;
+    for storm in 0..3 {
+        let clients = futures::future::join_all((0..100).map(|number| {
+            let hello = json!({"type": "hello", "role": "agent", "agentId": format!("agent-{storm}-{number}")});
+            house.join(hello)
+        }));
+        drop(clients.await);
+    }
+    let mut left = 0;
+    while left < 300 {
+        left += u32::from(observer.hear_type("event").await["event"] == "agentLeft");
+    }
+    assert_eq!(observer.hear_type("stats").await["agents"], 0);
+}

@@ -1,0 +1,200 @@
+//! The gateway over real sockets, with the hub's real loop behind it and a log that keeps nothing.
+
+mod http;
+mod limits;
+mod talk;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::{Behind, Gateway, Serving, Settings};
+use crate::hub::{Hub, HubSettings, Intake, WallClock};
+use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber};
+use crate::template::SharedCatalogue;
+use crate::workspace::{Incarnation, Limits};
+
+/// Long enough for anything that is to happen.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A log that keeps nothing.
+#[derive(Debug, Default)]
+struct Nothing {
+    number: RecordNumber,
+    records: VecDeque<Vec<u8>>,
+}
+
+impl Log for Nothing {
+    fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
+        self.records.push_back(record.to_vec());
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        Ok(self.records.pop_front().map(|record| {
+            self.number += 1;
+            (self.number, record)
+        }))
+    }
+
+    fn history(&self) -> Option<Box<dyn History>> {
+        None
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn reopen(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), AppendError> {
+        Ok(())
+    }
+}
+
+/// A gateway with a hub behind it.
+struct House {
+    address: SocketAddr,
+    hub: Option<Hub>,
+    serving: Option<Serving>,
+}
+
+impl House {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
+            listen: ([127, 0, 0, 1], 0).into(),
+            shards: std::num::NonZeroUsize::new(2),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let gateway = Gateway::bind(settings).unwrap();
+        let (address, intake) = (gateway.local_addr(), Arc::new(Intake::default()));
+        let incarnation = Incarnation(7);
+        let settings = HubSettings {
+            incarnation,
+            epoch: 1,
+            limits: Limits { regroup_time_ms: 0, ..Limits::default() },
+            deliveries_per_second: 50_000,
+            keep: Keep { history_ms: 0, history_bytes: 0 },
+        };
+        let log = Box::new(Nothing::default());
+        let delivery = gateway.delivery(incarnation);
+        let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
+        let behind = Behind {
+            intake,
+            templates: SharedCatalogue::default(),
+            ready: hub.ready(),
+            metrics: Arc::new(|| "deskbell_other 1\n".to_owned()),
+        };
+        let serving = gateway.serve(behind).unwrap();
+        Self { address, hub: Some(hub), serving: Some(serving) }
+    }
+
+    /// Connects a client that has not said anything yet.
+    async fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("ws://{}/ws", self.address);
+        let stream = MaybeTlsStream::Plain(stream);
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        Client { socket }
+    }
+
+    /// Connects and says hello; the client and its welcome.
+    async fn join(&self, hello: Value) -> (Client, Value) {
+        let mut client = self.connect().await;
+        client.say(&hello).await;
+        let welcome = client.hear().await;
+        assert_eq!(welcome["type"], "welcome", "{welcome}");
+        (client, welcome)
+    }
+
+    async fn agent(&self, name: &str) -> Client {
+        self.join(json!({"type": "hello", "role": "agent", "agentId": name})).await.0
+    }
+
+    async fn provider(&self, name: &str) -> Client {
+        self.join(json!({"type": "hello", "role": "provider", "providerId": name})).await.0
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let (hub, serving) = (self.hub.take(), self.serving.take());
+        // Both block, and a test may be on a runtime's thread.
+        let stop = move || {
+            let _ = hub.map(Hub::stop);
+            if let Some(serving) = serving {
+                serving.stop();
+            }
+        };
+        std::thread::spawn(stop).join().unwrap();
+    }
+}
+
+/// A client of the tests' own.
+struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    async fn say(&mut self, message: &Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// The next frame, pings aside.
+    async fn frame(&mut self) -> Option<Message> {
+        loop {
+            match tokio::time::timeout(SOON, self.socket.next()).await.expect("something comes") {
+                Some(Ok(Message::Ping(_))) => {}
+                Some(Ok(message)) => return Some(message),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// The next message.
+    async fn hear(&mut self) -> Value {
+        match self.frame().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    /// The next message of that type.
+    async fn hear_type(&mut self, wanted: &str) -> Value {
+        loop {
+            let message = self.hear().await;
+            if message["type"] == wanted {
+                return message;
+            }
+        }
+    }
+
+    /// The code of the close frame that ends the connection, whatever comes before it.
+    async fn closed(&mut self) -> u16 {
+        loop {
+            match self.frame().await {
+                Some(Message::Close(Some(frame))) => return frame.code.into(),
+                Some(_) => {}
+                None => panic!("ended without a close frame"),
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The data directory: who may enter, whose it is, what lies in it; and the words for what is wrong with it.
+
+use std::fmt::Display;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::files::{Files, is_full};
+use super::header::{HeaderFault, VERSION};
+use crate::log::{AppendError, LogError, RecordNumber};
+
+pub(super) const LOCK: &str = "LOCK";
+pub(super) const FORMAT: &str = "FORMAT";
+const SEGMENT: &str = "log-";
+const SNAPSHOT: &str = "snapshot-";
+const UNFINISHED: &str = ".tmp";
+
+/// How often a start that waits for the lock tries again.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+/// What lies in a data directory, in the order of its numbers.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) format: bool,
+    pub(super) segments: Vec<RecordNumber>,
+    pub(super) snapshots: Vec<RecordNumber>,
+    /// Files that were never finished.
+    pub(super) unfinished: Vec<PathBuf>,
+    /// Names that mean nothing here.
+    pub(super) strangers: Vec<String>,
+    /// Files that others than their owner could have read.
+    pub(super) opened_to_others: Vec<PathBuf>,
+}
+
+pub(super) fn segment_path(directory: &Path, first: RecordNumber) -> PathBuf {
+    directory.join(format!("{SEGMENT}{first:020}"))
+}
+
+pub(super) fn snapshot_path(directory: &Path, number: RecordNumber) -> PathBuf {
+    directory.join(format!("{SNAPSHOT}{number:020}"))
+}
+
+/// The name that a file has until it is whole.
+pub(super) fn unfinished_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    PathBuf::from(name)
+}
+
+/// Makes the directory if it is not there, and closes it to everybody but its owner.
+pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
+    files.create_directory(directory).map_err(|error| device(directory, "cannot be made", &error))?;
+    let metadata = metadata(directory)?;
+    if !metadata.is_dir() {
+        return Err(LogError::Device(format!("{} is not a directory; name another data directory", directory.display())));
+    }
+    close_to_others(directory, &metadata, 0o700).map(drop)
+}
+
+/// Takes the directory for as long as the file that is returned lives, waiting for it at most `wait`.
+pub(super) fn lock(directory: &Path, wait: Duration) -> Result<File, LogError> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(|error| device(&path, "cannot be opened", &error))?;
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(std::fs::TryLockError::Error(error)) => return Err(device(&path, "cannot be locked", &error)),
+            Err(std::fs::TryLockError::WouldBlock) if since.elapsed() >= wait => {
+                return Err(in_use(directory, &mut file));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => thread::sleep(LOCK_POLL.min(wait)),
+        }
+    }
+    // The number is for people only; a full disk must not keep a hub from starting.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+fn in_use(directory: &Path, lock: &mut File) -> LogError {
+    let mut holder = String::new();
+    let _ = lock.take(20).read_to_string(&mut holder);
+    let holder = match holder.trim() {
+        "" => String::new(),
+        pid => format!(" (process {pid})"),
+    };
+    LogError::InUse(format!(
+        "the data directory {} is in use by another hub{holder}; stop that one, give this one its own --data-dir, or let \
+         it wait with --wait-lock",
+        directory.display()
+    ))
+}
+
+impl Listing {
+    /// Reads the directory and closes its files to everybody but their owner.
+    pub(super) fn read(directory: &Path) -> Result<Self, LogError> {
+        let mut listing = Self::default();
+        let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !listing.sort(&name, &path) {
+                continue;
+            }
+            if close_to_others(&path, &metadata(&path)?, 0o600)? {
+                listing.opened_to_others.push(path);
+            }
+        }
+        listing.segments.sort_unstable();
+        listing.snapshots.sort_unstable();
+        Ok(listing)
+    }
+
+    /// Puts a file where it belongs; `false` if it is none of ours.
+    fn sort(&mut self, name: &str, path: &Path) -> bool {
+        if name == FORMAT {
+            self.format = true;
+        } else if let Some(first) = number(name, SEGMENT) {
+            self.segments.push(first);
+        } else if let Some(last) = number(name, SNAPSHOT) {
+            self.snapshots.push(last);
+        } else if name.strip_suffix(UNFINISHED).is_some_and(is_ours) {
+            self.unfinished.push(path.to_owned());
+        } else if name != LOCK {
+            self.strangers.push(name.to_owned());
+            return false;
+        }
+        true
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    name == FORMAT || number(name, SEGMENT).is_some() || number(name, SNAPSHOT).is_some()
+}
+
+fn number(name: &str, prefix: &str) -> Option<RecordNumber> {
+    let digits = name.strip_prefix(prefix)?;
+    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+fn metadata(path: &Path) -> Result<Metadata, LogError> {
+    std::fs::metadata(path).map_err(|error| device(path, "cannot be read", &error))
+}
+
+/// Whether others could have looked in.
+fn close_to_others(path: &Path, metadata: &Metadata, mode: u32) -> Result<bool, LogError> {
+    if metadata.permissions().mode() & 0o777 == mode {
+        return Ok(false);
+    }
+    let closed = std::fs::set_permissions(path, Permissions::from_mode(mode));
+    closed.map_err(|error| device(path, "holds customers' names and cannot be closed to other users", &error))?;
+    Ok(metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// How to go on where something is damaged.
+const GO_ON: &str = "Nothing was changed. To go on, stop here and restore the whole data directory from a backup, or move \
+                     it away to start with an empty log (docs/data-directory.md)";
+
+/// The file is not what was written, seen at `byte`.
+pub(super) fn damaged(path: &Path, byte: u64, what: impl Display) -> LogError {
+    LogError::Damaged(format!("{} is damaged at byte {byte}: {what}. {GO_ON}", path.display()))
+}
+
+/// A file that must be there is not.
+pub(super) fn missing(path: &Path, why: impl Display) -> LogError {
+    LogError::Damaged(format!("{} is missing (byte 0): {why}. {GO_ON}", path.display()))
+}
+
+/// If snapshot `snapshot` holds all that came of the records before `next`, a start does not need them: says so.
+pub(super) fn or_give_up_history(error: LogError, next: Option<RecordNumber>, snapshot: RecordNumber) -> LogError {
+    match (error, next) {
+        (LogError::Damaged(text), Some(next)) if next <= snapshot + 1 => LogError::Damaged(format!(
+            "{text}. Or, since snapshot {snapshot} holds everything that came of these records, give up the explanations of \
+             what was settled before: move all log- files with numbers below {next} away"
+        )),
+        (error, _) => error,
+    }
+}
+
+pub(super) fn header_fault(path: &Path, fault: &HeaderFault) -> LogError {
+    match fault {
+        HeaderFault::Damaged(byte, what) => damaged(path, *byte, what),
+        HeaderFault::Newer(version) => LogError::Newer(format!(
+            "{} was written by a newer deskbell (format {version}; this one knows formats up to {VERSION}): start that \
+             version, or give this one another --data-dir",
+            path.display()
+        )),
+    }
+}
+
+/// The device, or who may use it.
+pub(super) fn device(path: &Path, what: &str, error: &io::Error) -> LogError {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let advice = match error.kind() {
+        PermissionDenied => ": give the hub's user the data directory (chown), or name another with --data-dir",
+        ReadOnlyFilesystem => ": mount it writable, or name another data directory with --data-dir",
+        NotADirectory => ": a part of the path is a file; name another data directory with --data-dir",
+        _ if is_full(error) => ": make room on the device",
+        _ => "",
+    };
+    LogError::Device(format!("{} {what}: {error}{advice}", path.display()))
+}
+
+/// A change that failed: for want of room, or nobody knows.
+pub(super) fn append_error(path: &Path, what: &str, error: &io::Error) -> AppendError {
+    let text = format!("{} {what}: {error}", path.display());
+    if is_full(error) { AppendError::Full(text) } else { AppendError::Broken(text) }
+}

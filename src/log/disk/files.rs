@@ -1,0 +1,108 @@
+//! The few things that are done to files, and the only place that does them: so tests can make each of them fail.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Changes to the data directory go through here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    #[cfg(test)]
+    pub(super) faults: Option<std::sync::Arc<super::faults::Faults>>,
+}
+
+/// One change, as the tests' faults see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Create,
+    Write,
+    Sync,
+    Truncate,
+    Rename,
+    Remove,
+    SyncDirectory,
+}
+
+impl Files {
+    /// A new, empty file that only its owner can read.
+    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+        self.gate(Op::Create, path)?;
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    }
+
+    /// Writes all of `bytes` at byte `at`.
+    pub(super) fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(faults) = &self.faults {
+            let (part, result) = faults.write(path, bytes);
+            file.write_all_at(part, at)?;
+            return result;
+        }
+        self.gate(Op::Write, path)?;
+        file.write_all_at(bytes, at)
+    }
+
+    /// Returns once contents and size are on the device.
+    pub(super) fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.gate(Op::Sync, path)?;
+        file.sync_data()
+    }
+
+    /// Cuts the file to `bytes`, durably: what is later written behind never meets what was cut off.
+    pub(super) fn truncate(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()> {
+        self.gate(Op::Truncate, path)?;
+        file.set_len(bytes)?;
+        self.gate(Op::Sync, path)?;
+        file.sync_all()
+    }
+
+    /// Gives a file its name, replacing what had it.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.gate(Op::Rename, to)?;
+        std::fs::rename(from, to)
+    }
+
+    /// Deletes a file; one that is not there is no error.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.gate(Op::Remove, path)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Returns once the directory's names are on the device.
+    pub(super) fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.gate(Op::SyncDirectory, path)?;
+        File::open(path)?.sync_all()
+    }
+
+    /// Makes a directory that only its owner can enter, and its parents as the umask has them.
+    pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    #[cfg(test)]
+    fn gate(&self, op: Op, path: &Path) -> io::Result<()> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.gate(op, path))
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests make it fail")]
+    fn gate(&self, _op: Op, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the device refused for want of room, which may come back.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}

@@ -1,0 +1,173 @@
+//! The log's past, read and trimmed beside its owner.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::cursor::Cursor;
+use super::directory::{append_error, segment_path, snapshot_path};
+use super::recovery::Kept;
+use super::segment::Segment;
+use super::shared::{Shared, State};
+use super::snapshot;
+use crate::log::{AppendError, History, Keep, LogError, RecordNumber};
+
+/// Snapshots that are kept. Two, with all records after the older one: then one that went bad costs no restart, since
+/// the older one and the records give the same state.
+const SNAPSHOTS: usize = 2;
+
+/// A segment is closed once its first record is older than this part of the history that is kept, so that what is to
+/// be forgotten does not wait for a quiet log's segment to fill.
+const HISTORY_PARTS: u64 = 8;
+
+/// A reader of a log on disk.
+#[derive(Debug)]
+pub(super) struct DiskHistory {
+    shared: Arc<Shared>,
+    cursor: Cursor,
+}
+
+impl DiskHistory {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { cursor: Cursor::new(Arc::clone(&shared)), shared }
+    }
+}
+
+impl History for DiskHistory {
+    fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        let newest = self.shared.state().newest_snapshot();
+        match newest {
+            0 => Ok(None),
+            number => snapshot::read(self.shared.directory(), number).map(|contents| Some((number, contents))),
+        }
+    }
+
+    fn oldest(&self) -> RecordNumber {
+        self.shared.state().oldest()
+    }
+
+    fn after(&mut self, number: RecordNumber) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        let Some(next) = number.checked_add(1) else { return Ok(None) };
+        Ok(self.cursor.read(next)?.map(|payload| (next, payload)))
+    }
+
+    fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError> {
+        let shared = Arc::clone(&self.shared);
+        let _alone = shared.housekeeping();
+        let (durable, newest) = {
+            let state = shared.state();
+            (state.durable(), state.newest_snapshot())
+        };
+        if number > durable {
+            return Err(AppendError::Broken(format!("a snapshot of record {number}, but the log ends with {durable}")));
+        }
+        if number > 0 && number >= newest {
+            self.write_snapshot(number, snapshot, keep)?;
+        }
+        self.forget(keep);
+        Ok(())
+    }
+}
+
+impl DiskHistory {
+    fn write_snapshot(&self, number: RecordNumber, contents: &[u8], keep: &Keep) -> Result<(), AppendError> {
+        let shared = &self.shared;
+        let with_new = |state: &State| {
+            let mut snapshots = state.snapshots.clone();
+            snapshots.retain(|kept| kept.number != number);
+            snapshots.push(Kept { number, bytes: 0 });
+            snapshots
+        };
+        let oldest = {
+            let state = shared.state();
+            let forgotten = forgettable(&state, &with_new(&state), keep, (shared.now_ms)());
+            state.segments.get(forgotten).map_or(1, |segment| segment.first)
+        };
+        let path = snapshot_path(shared.directory(), number);
+        let written = snapshot::write(&shared.files, shared.directory(), shared.id, number, oldest, contents);
+        let bytes = written.map_err(|error| append_error(&path, "cannot be written", &error))?;
+        let mut state = shared.state();
+        state.snapshots = with_new(&state);
+        if let Some(kept) = state.snapshots.last_mut() {
+            kept.bytes = bytes;
+        }
+        state.useless.retain(|useless| *useless != path);
+        Ok(())
+    }
+
+    /// Deletes what no start needs and `keep` does not ask for, oldest first. An error or a crash in the middle leaves
+    /// the rest to the next time.
+    fn forget(&self, keep: &Keep) {
+        let now_ms = (self.shared.now_ms)();
+        if let Err(error) = self.forget_files(keep, now_ms) {
+            tracing::warn!(%error, "what is no longer needed could not be deleted; tried again with the next snapshot");
+        }
+        let state = self.shared.state();
+        if let Some(last) = state.segments.back().filter(|last| !last.is_empty() && last.last <= state.newest_snapshot())
+            && last.oldest_ms.saturating_add(keep.history_ms / HISTORY_PARTS) <= now_ms
+        {
+            self.shared.begin_segment.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn forget_files(&self, keep: &Keep, now_ms: u64) -> Result<(), AppendError> {
+        let shared = &self.shared;
+        let directory = shared.directory();
+        let useless = shared.state().useless.clone();
+        for path in useless {
+            self.remove(&path)?;
+            shared.state().useless.retain(|other| *other != path);
+        }
+        let surplus = shared.state().surplus_snapshots();
+        for number in surplus {
+            self.remove(&snapshot_path(directory, number))?;
+            shared.state().snapshots.retain(|kept| kept.number != number);
+        }
+        loop {
+            // Out of the state first, so that no reader goes there any more.
+            let oldest = shared.state().take_forgettable(keep, now_ms);
+            let Some(segment) = oldest else { return Ok(()) };
+            if let Err(error) = self.remove(&segment_path(directory, segment.first)) {
+                shared.state().segments.push_front(segment);
+                return Err(error);
+            }
+        }
+    }
+
+    /// One at a time, each durably: after a crash what is left has no gap.
+    fn remove(&self, path: &Path) -> Result<(), AppendError> {
+        let files = &self.shared.files;
+        let removed = files.remove(path).and_then(|()| files.sync_directory(self.shared.directory()));
+        removed.map_err(|error| append_error(path, "cannot be removed", &error))
+    }
+}
+
+impl State {
+    fn surplus_snapshots(&self) -> Vec<RecordNumber> {
+        let surplus = self.snapshots.len().saturating_sub(SNAPSHOTS);
+        self.snapshots.iter().take(surplus).map(|kept| kept.number).collect()
+    }
+
+    fn take_forgettable(&mut self, keep: &Keep, now_ms: u64) -> Option<Segment> {
+        if forgettable(self, &self.snapshots, keep, now_ms) == 0 { None } else { self.segments.pop_front() }
+    }
+}
+
+/// How many of the oldest segments may go: no start needs them, and they are too old or too much.
+fn forgettable(state: &State, snapshots: &[Kept], keep: &Keep, now_ms: u64) -> usize {
+    let newest = snapshots.last().map_or(0, |kept| kept.number);
+    let needed_after = snapshots.len().checked_sub(SNAPSHOTS).map_or(0, |index| snapshots[index].number);
+    let finished = state.segments.len().saturating_sub(1);
+    let history = |segment: &&Segment| segment.last <= newest;
+    let mut bytes: u64 = state.segments.iter().take(finished).filter(history).map(|segment| segment.bytes).sum();
+    let mut count = 0;
+    for segment in state.segments.iter().take(finished) {
+        let too_old = segment.newest_ms.saturating_add(keep.history_ms) < now_ms;
+        if segment.last > needed_after || !(too_old || bytes > keep.history_bytes) {
+            break;
+        }
+        bytes -= segment.bytes;
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,378 @@
+//! What a start does: look at everything, decide, and only then change anything.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use super::directory::{
+    FORMAT, Listing, damaged, device, header_fault, missing, or_give_up_history, segment_path, snapshot_path,
+};
+use super::files::{Files, is_full};
+use super::header::{Header, HeaderFault, Kind};
+use super::record::{Broken, encode_seal};
+use super::segment::{self, CreateError, Scan, Segment, Stop, scan, write_whole};
+use super::snapshot;
+use crate::log::{LogError, RecordNumber};
+
+/// What a start found in the data directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// The newest whole snapshot.
+    pub snapshot: Option<RecordNumber>,
+    /// The last record; 0 in a fresh log.
+    pub last: RecordNumber,
+    /// The incomplete last record that was dropped. It was never acknowledged.
+    pub dropped: Option<Dropped>,
+    /// What else was wrong and has been put right without loss, for people.
+    pub repaired: Vec<String>,
+}
+
+/// An incomplete last record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The number that it would have had.
+    pub number: RecordNumber,
+    /// The file that held it.
+    pub file: PathBuf,
+    /// Where in the file it began.
+    pub byte: u64,
+    /// How many bytes there were of it.
+    pub bytes: u64,
+    /// How it was seen to be incomplete.
+    pub what: &'static str,
+}
+
+/// A snapshot that is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) number: RecordNumber,
+    pub(super) bytes: u64,
+}
+
+/// A log as it is after recovery.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) id: u64,
+    /// Never empty; the last one takes the next record.
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) snapshots: Vec<Kept>,
+    /// Snapshots that cannot be used; the next one that is kept replaces them.
+    pub(super) useless: Vec<PathBuf>,
+    pub(super) report: Recovery,
+}
+
+/// Reads the whole directory, founds a log with the id `new_id` if there is none, and puts right what can be put right
+/// without loss.
+pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Recovered, LogError> {
+    let listing = Listing::read(directory)?;
+    if listing.segments.is_empty() && !listing.format && listing.snapshots.is_empty() {
+        refuse_strangers(directory, &listing)?;
+        found(files, directory, new_id)?;
+        return recover(files, directory, new_id);
+    }
+    let mut repair = Repair::default();
+    let id = read_format(directory, &listing, &mut repair)?;
+    let snapshots = Snapshots::check(directory, &listing)?;
+    let mut data = Vec::new();
+    let scans = scan_all(directory, &listing, &snapshots, &mut data)?;
+    let id = same_id(directory, id, &scans, &snapshots)?;
+    join(directory, &scans, &snapshots, &mut repair)?;
+    finish(directory, &scans, &snapshots, &mut repair)?;
+    repair.note(directory, &listing, &scans, &snapshots);
+    repair.apply(files, directory, id, &scans, &data)?;
+    for path in &listing.unfinished {
+        files.remove(path).map_err(|error| device(path, "cannot be removed", &error))?;
+    }
+    files.sync_directory(directory).map_err(|error| device(directory, "cannot be synced", &error))?;
+    Ok(repair.recovered(directory, id, scans, snapshots))
+}
+
+/// Nobody's home directory becomes a data directory because of a slip of the pen.
+fn refuse_strangers(directory: &Path, listing: &Listing) -> Result<(), LogError> {
+    let stranger = listing.strangers.iter().find(|name| !name.starts_with('.') && *name != "lost+found");
+    stranger.map_or(Ok(()), |name| {
+        Err(LogError::Device(format!(
+            "{} holds other things ({name}) and no log; name an empty or a new directory with --data-dir",
+            directory.display()
+        )))
+    })
+}
+
+fn found(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
+    segment::create(files, directory, id, 1).map_err(|error| {
+        let (CreateError::Nothing(error) | CreateError::Unclear(error)) = error;
+        device(directory, "cannot take a new log", &error)
+    })?;
+    // Last, so that its being there means that there is a log.
+    write_format(files, directory, id)
+}
+
+fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
+    let path = directory.join(FORMAT);
+    let header = Header { kind: Kind::Format, id, number: 0, length: 0, oldest: 0 };
+    let written = write_whole(files, &path, &[&header.encode()]).and_then(|_| files.sync_directory(directory));
+    written.map_err(|error| device(&path, "cannot be written", &error))
+}
+
+/// The log's id as FORMAT has it; `None` if that is to be written anew.
+fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Result<Option<u64>, LogError> {
+    repair.format = true;
+    if !listing.format {
+        return Ok(None);
+    }
+    let path = directory.join(FORMAT);
+    let bytes = std::fs::read(&path).map_err(|error| device(&path, "cannot be read", &error))?;
+    match Header::decode(Kind::Format, &bytes) {
+        Ok(header) if bytes.len() == super::header::HEADER_BYTES => {
+            repair.format = false;
+            Ok(Some(header.id))
+        }
+        Err(fault @ HeaderFault::Newer(_)) => Err(header_fault(&path, &fault)),
+        Ok(_) | Err(HeaderFault::Damaged(..)) => {
+            repair.repaired.push(format!("{} was damaged and is written anew", path.display()));
+            Ok(None)
+        }
+    }
+}
+
+/// The snapshots, each read and checked.
+#[derive(Debug, Default)]
+struct Snapshots {
+    whole: Vec<(Header, Kept)>,
+    damaged: Vec<(RecordNumber, LogError)>,
+}
+
+impl Snapshots {
+    fn check(directory: &Path, listing: &Listing) -> Result<Self, LogError> {
+        let mut snapshots = Self::default();
+        for &number in &listing.snapshots {
+            match snapshot::check(directory, number) {
+                Ok((header, bytes)) => snapshots.whole.push((header, Kept { number, bytes })),
+                Err(error @ LogError::Damaged(_)) => snapshots.damaged.push((number, error)),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(snapshots)
+    }
+
+    /// The newest that is whole; 0 if there is none.
+    fn newest(&self) -> RecordNumber {
+        self.whole.last().map_or(0, |(_, kept)| kept.number)
+    }
+
+    /// The last record that any of them, whole or not, says was there.
+    fn witnessed(&self) -> RecordNumber {
+        self.newest().max(self.damaged.last().map_or(0, |(number, _)| *number))
+    }
+}
+
+/// Reads all segments; the last one's bytes stay in `data`.
+fn scan_all(
+    directory: &Path,
+    listing: &Listing,
+    snapshots: &Snapshots,
+    data: &mut Vec<u8>,
+) -> Result<Vec<Scan>, LogError> {
+    if listing.segments.is_empty() {
+        let path = segment_path(directory, snapshots.witnessed() + 1);
+        return Err(missing(&path, "there was a log, and none of its segments is there"));
+    }
+    let mut scans = Vec::with_capacity(listing.segments.len());
+    for (index, &first) in listing.segments.iter().enumerate() {
+        if first == 0 {
+            return Err(damaged(&segment_path(directory, 0), 0, "there is no record 0"));
+        }
+        let next = listing.segments.get(index + 1).copied();
+        let scanned = scan(directory, first, data);
+        scans.push(scanned.map_err(|error| or_give_up_history(error, next, snapshots.newest()))?);
+    }
+    Ok(scans)
+}
+
+/// All files are of one log.
+fn same_id(directory: &Path, format: Option<u64>, scans: &[Scan], snapshots: &Snapshots) -> Result<u64, LogError> {
+    let segments = scans.iter().map(|scan| (segment_path(directory, scan.segment.first), scan.id));
+    let snapshots = snapshots.whole.iter().map(|(header, kept)| (snapshot_path(directory, kept.number), header.id));
+    let id = format.unwrap_or_else(|| scans.first().map_or(0, |scan| scan.id));
+    match segments.chain(snapshots).find(|(_, other)| *other != id) {
+        Some((path, _)) => Err(damaged(&path, 24, "it belongs to another log than the other files here")),
+        None => Ok(id),
+    }
+}
+
+/// Every segment reaches to where the next one begins.
+fn join(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Repair) -> Result<(), LogError> {
+    for (index, pair) in scans.windows(2).enumerate() {
+        let [scan, follower] = pair else { continue };
+        let (segment, next) = (scan.segment, follower.segment.first);
+        let path = segment_path(directory, segment.first);
+        let history = |error| or_give_up_history(error, Some(next), snapshots.newest());
+        let end = segment.last + 1;
+        if end > next {
+            let path = segment_path(directory, next);
+            return Err(damaged(&path, 32, format_args!("record {next} is in {} too", segment_path_name(&segment))));
+        }
+        match &scan.stop {
+            Stop::Seal(sealed) if end < next => {
+                let path = segment_path(directory, *sealed);
+                return Err(history(missing(&path, format_args!("records {end} to {} were in it", next - 1))));
+            }
+            Stop::Broken(broken) if end < next => return Err(history(damaged(&path, segment.end, broken.what))),
+            Stop::End if end < next => {
+                let what = format_args!("the file ends here, and records {end} to {} are missing", next - 1);
+                return Err(history(damaged(&path, segment.end, what)));
+            }
+            Stop::Seal(_) => {}
+            Stop::End | Stop::Broken(_) => {
+                repair.seals.push(index);
+                // A crash between making the next segment and sealing this one is no damage.
+                let cut = matches!(&scan.stop, Stop::End | Stop::Broken(Broken { unfinished: true, .. }));
+                let crashed = cut && index + 2 == scans.len() && follower.segment.is_empty();
+                if !crashed {
+                    let (path, end) = (path.display(), segment.end);
+                    repair.repaired.push(format!("{path} was damaged behind its last record, at byte {end}; cut and sealed"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn segment_path_name(segment: &Segment) -> String {
+    segment_path(Path::new(""), segment.first).display().to_string()
+}
+
+/// The log begins where the snapshot ends or earlier, and ends as a log may end.
+fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Repair) -> Result<(), LogError> {
+    let (Some(first), Some(last)) = (scans.first(), scans.last()) else { return Ok(()) };
+    let path = segment_path(directory, last.segment.first);
+    let begin = first.segment.first;
+    if begin > snapshots.newest() + 1 {
+        return Err(no_beginning(directory, begin, snapshots));
+    }
+    match &last.stop {
+        Stop::End => {}
+        Stop::Seal(next) => {
+            return Err(missing(&segment_path(directory, *next), "the one before it says that it was there"));
+        }
+        Stop::Broken(broken) if !broken.unfinished => return Err(damaged(&path, last.segment.end, broken.what)),
+        Stop::Broken(broken) => {
+            repair.dropped = Some(Dropped {
+                number: last.segment.last + 1,
+                file: path.clone(),
+                byte: last.segment.end,
+                bytes: last.segment.bytes - last.segment.end,
+                what: broken.what,
+            });
+        }
+    }
+    let witnessed = snapshots.witnessed();
+    if last.segment.last < witnessed {
+        let what = format_args!("records {} to {witnessed} are missing, a snapshot contains them", last.segment.last + 1);
+        return Err(damaged(&path, last.segment.end, what));
+    }
+    Ok(())
+}
+
+fn no_beginning(directory: &Path, begin: RecordNumber, snapshots: &Snapshots) -> LogError {
+    let newest = snapshots.newest();
+    if let Some((_, LogError::Damaged(text))) = snapshots.damaged.iter().rfind(|(number, _)| *number > newest) {
+        return LogError::Damaged(text.clone());
+    }
+    let why = format_args!("records {} to {} are in no file and no snapshot", newest + 1, begin - 1);
+    missing(&segment_path(directory, newest + 1), why)
+}
+
+/// What is to be changed, once all has been looked at.
+#[derive(Debug, Default)]
+struct Repair {
+    format: bool,
+    /// Which segments get a new seal.
+    seals: Vec<usize>,
+    dropped: Option<Dropped>,
+    repaired: Vec<String>,
+}
+
+impl Repair {
+    /// What is worth telling and needs no change.
+    fn note(&mut self, directory: &Path, listing: &Listing, scans: &[Scan], snapshots: &Snapshots) {
+        for path in &listing.opened_to_others {
+            self.repaired.push(format!("{} could be read by other users; no longer", path.display()));
+        }
+        for name in &listing.strangers {
+            tracing::debug!(name, directory = %directory.display(), "a file that is none of the log's is ignored");
+        }
+        for (number, error) in &snapshots.damaged {
+            let instead = if *number < snapshots.newest() { "a newer one" } else { "what came before it, and all records" };
+            self.repaired.push(format!("{error}. But {instead} is there, and the log goes on with that"));
+        }
+        let begin = scans.first().map_or(1, |scan| scan.segment.first);
+        if let (Some((header, _)), true) = (snapshots.whole.last(), snapshots.damaged.is_empty())
+            && header.oldest < begin
+        {
+            self.repaired.push(format!(
+                "records {} to {} are gone, which only explanations of what is settled would need",
+                header.oldest,
+                begin - 1
+            ));
+        }
+    }
+
+    fn apply(&self, files: &Files, directory: &Path, id: u64, scans: &[Scan], data: &[u8]) -> Result<(), LogError> {
+        if self.format {
+            write_format(files, directory, id)?;
+        }
+        for &index in &self.seals {
+            seal(files, directory, id, &scans[index].segment)?;
+        }
+        scans.last().map_or(Ok(()), |last| secure_end(files, directory, last, data))
+    }
+
+    fn recovered(self, directory: &Path, id: u64, scans: Vec<Scan>, snapshots: Snapshots) -> Recovered {
+        let mut segments: VecDeque<Segment> = scans.into_iter().map(|scan| scan.segment).collect();
+        if let Some(last) = segments.back_mut() {
+            last.bytes = last.end;
+        }
+        let whole: Vec<Kept> = snapshots.whole.into_iter().map(|(_, kept)| kept).collect();
+        let report = Recovery {
+            snapshot: whole.last().map(|kept| kept.number),
+            last: segments.back().map_or(0, |segment| segment.last),
+            dropped: self.dropped,
+            repaired: self.repaired,
+        };
+        let useless = snapshots.damaged.iter().map(|(number, _)| snapshot_path(directory, *number)).collect();
+        Recovered { id, segments, snapshots: whole, useless, report }
+    }
+}
+
+/// Cuts off what is behind the last record and writes the seal there. A full disk is no obstacle: nothing is lost
+/// without the seal, and the next start tries again.
+fn seal(files: &Files, directory: &Path, id: u64, segment: &Segment) -> Result<(), LogError> {
+    let path = segment_path(directory, segment.first);
+    let sealed = segment::open(&path).and_then(|file| {
+        files.truncate(&file, &path, segment.end)?;
+        files.write(&file, &path, &encode_seal(id, segment.last + 1), segment.end)?;
+        files.sync(&file, &path)
+    });
+    match sealed {
+        Err(error) if !is_full(&error) => Err(device(&path, "cannot be sealed", &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Brings the end of the log onto the device, before anybody believes it.
+fn secure_end(files: &Files, directory: &Path, last: &Scan, data: &[u8]) -> Result<(), LogError> {
+    let path = segment_path(directory, last.segment.first);
+    let end = last.segment.end;
+    let secured = segment::open(&path).and_then(|file| {
+        if last.segment.bytes > end {
+            files.truncate(&file, &path, end)?;
+        }
+        if let Some(at) = last.last_record_at {
+            // Once an fsync has failed, the kernel may hold pages for clean that never reached the device: what is read
+            // back proves nothing. Only the last record can be such a one, so it is written again.
+            files.write(&file, &path, &data[at as usize..end as usize], at)?;
+        }
+        files.sync(&file, &path)
+    });
+    secured.map_err(|error| device(&path, "cannot be written", &error))
+}

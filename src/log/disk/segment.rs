@@ -1,0 +1,170 @@
+//! Segments: making them, and reading one whole to see that it is what was written.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::directory::{damaged, device, header_fault, segment_path, unfinished_path};
+use super::files::Files;
+use super::header::{HEADER_BYTES, Header, Kind};
+use super::record::{Broken, FRAME_BYTES_MAX, Found, inspect};
+use crate::log::{LogError, RecordNumber};
+
+/// A segment that has reached this many bytes takes no more records: trimming is by whole segments.
+pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// No segment is longer than this (header, records up to [`SEGMENT_BYTES`], one more, a seal).
+const SEGMENT_BYTES_MAX: u64 = SEGMENT_BYTES + (HEADER_BYTES + 2 * FRAME_BYTES_MAX) as u64;
+
+/// What is known of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) first: RecordNumber,
+    /// Its last record; `first - 1` while it has none.
+    pub(super) last: RecordNumber,
+    /// Where its last record ends.
+    pub(super) end: u64,
+    /// Bytes of the file.
+    pub(super) bytes: u64,
+    /// When its oldest and its newest record were written.
+    pub(super) oldest_ms: u64,
+    pub(super) newest_ms: u64,
+}
+
+impl Segment {
+    pub(super) fn empty(first: RecordNumber) -> Self {
+        let header = HEADER_BYTES as u64;
+        Self { first, last: first - 1, end: header, bytes: header, oldest_ms: u64::MAX, newest_ms: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.last < self.first
+    }
+
+    /// Counts one more record in.
+    pub(super) fn grow(&mut self, frame_bytes: u64, written_at_ms: u64) {
+        self.last += 1;
+        self.end += frame_bytes;
+        self.bytes = self.end;
+        self.oldest_ms = self.oldest_ms.min(written_at_ms);
+        self.newest_ms = self.newest_ms.max(written_at_ms);
+    }
+}
+
+/// How far making a new segment came.
+#[derive(Debug)]
+pub(super) enum CreateError {
+    /// The directory is as it was.
+    Nothing(io::Error),
+    /// The new segment may be there or not.
+    Unclear(io::Error),
+}
+
+/// Makes an empty segment, durably.
+pub(super) fn create(files: &Files, directory: &Path, id: u64, first: RecordNumber) -> Result<File, CreateError> {
+    let header = Header { kind: Kind::Segment, id, number: first, length: 0, oldest: 0 };
+    let path = segment_path(directory, first);
+    let file = write_whole(files, &path, &[&header.encode()]).map_err(CreateError::Nothing)?;
+    files.sync_directory(directory).map_err(CreateError::Unclear)?;
+    Ok(file)
+}
+
+/// Writes a file under another name first, so that it has its own only when it is whole. The caller syncs the directory.
+pub(super) fn write_whole(files: &Files, path: &Path, contents: &[&[u8]]) -> io::Result<File> {
+    let unfinished = unfinished_path(path);
+    let written = write_new(files, &unfinished, contents);
+    let named = written.and_then(|file| files.rename(&unfinished, path).map(|()| file));
+    if named.is_err() {
+        // The next start removes it where this cannot.
+        let _ = files.remove(&unfinished);
+    }
+    named
+}
+
+/// Bytes after which a long file is brought to the device, so that the log's own syncs never wait for all of it.
+const SYNC_EVERY: usize = 1024 * 1024;
+
+fn write_new(files: &Files, path: &Path, contents: &[&[u8]]) -> io::Result<File> {
+    files.remove(path)?;
+    let file = files.create(path)?;
+    let mut at = 0;
+    for chunk in contents.iter().flat_map(|part| part.chunks(SYNC_EVERY)) {
+        files.write(&file, path, chunk, at)?;
+        if chunk.len() == SYNC_EVERY {
+            files.sync(&file, path)?;
+        }
+        at += chunk.len() as u64;
+    }
+    files.sync(&file, path)?;
+    Ok(file)
+}
+
+/// A segment that was read whole.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) segment: Segment,
+    pub(super) id: u64,
+    /// Where its last record begins; `None` if it has none.
+    pub(super) last_record_at: Option<u64>,
+    /// What is behind its last record.
+    pub(super) stop: Stop,
+}
+
+/// Why a scan went no further.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    End,
+    /// The seal, saying the next segment's first record, with nothing behind it.
+    Seal(RecordNumber),
+    Broken(Broken),
+}
+
+/// Reads the segment that begins with record `first` into `data` and looks at every byte.
+pub(super) fn scan(directory: &Path, first: RecordNumber, data: &mut Vec<u8>) -> Result<Scan, LogError> {
+    let path = segment_path(directory, first);
+    read(&path, data)?;
+    let header = Header::decode(Kind::Segment, data).map_err(|fault| header_fault(&path, &fault))?;
+    if header.number != first {
+        return Err(damaged(&path, 32, format_args!("it begins with record {}, not as its name says", header.number)));
+    }
+    Ok(records(data, &header))
+}
+
+fn read(path: &Path, data: &mut Vec<u8>) -> Result<(), LogError> {
+    data.clear();
+    let unreadable = |error: io::Error| device(path, "cannot be read", &error);
+    let file = open(path).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    if bytes > SEGMENT_BYTES_MAX {
+        return Err(damaged(path, SEGMENT_BYTES_MAX, "the file is longer than any that was written"));
+    }
+    file.take(SEGMENT_BYTES_MAX).read_to_end(data).map_err(unreadable)?;
+    Ok(())
+}
+
+/// A segment's file; changes go through [`Files`].
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+fn records(data: &[u8], header: &Header) -> Scan {
+    let mut segment = Segment::empty(header.number);
+    let mut last_record_at = None;
+    let stop = loop {
+        let at = segment.end as usize;
+        match inspect(data, at, header.id, segment.last + 1) {
+            Found::Record(record) => {
+                last_record_at = Some(segment.end);
+                segment.grow(record.frame_bytes as u64, record.written_at_ms);
+            }
+            Found::Seal(next) if data.len() == at + super::record::RECORD_HEADER_BYTES => break Stop::Seal(next),
+            Found::Seal(_) => {
+                break Stop::Broken(Broken { what: "something follows the end of the segment", unfinished: false });
+            }
+            Found::End => break Stop::End,
+            Found::Broken(broken) => break Stop::Broken(broken),
+        }
+    };
+    segment.bytes = data.len() as u64;
+    Scan { segment, id: header.id, last_record_at, stop }
+}

@@ -1,0 +1,118 @@
+//! What the log's owner and the readers of its past share: which files there are, and how far they are durable.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Options;
+use super::files::Files;
+use super::recovery::{Kept, Recovered};
+use super::segment::Segment;
+use crate::log::RecordNumber;
+
+/// One log's directory, locked for as long as anybody here uses it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) directory: PathBuf,
+    pub(super) id: u64,
+    pub(super) files: Files,
+    pub(super) now_ms: fn() -> u64,
+    pub(super) segment_bytes: u64,
+    /// Held while files come and go other than by appending: by who keeps a snapshot or re-opens.
+    pub(super) housekeeping: Mutex<()>,
+    /// The owner should begin a new segment: the old one is to be forgotten in time.
+    pub(super) begin_segment: AtomicBool,
+    state: Mutex<State>,
+    _lock: File,
+}
+
+/// Never held across anything slow.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Never empty; what stands here is durable.
+    pub(super) segments: VecDeque<Segment>,
+    /// At most two, oldest first.
+    pub(super) snapshots: Vec<Kept>,
+    /// Files that the next snapshot replaces.
+    pub(super) useless: Vec<PathBuf>,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    In(Segment),
+    NotYet,
+    Forgotten,
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options, lock: File, recovered: Recovered) -> Self {
+        Self {
+            directory: options.directory.clone(),
+            id: recovered.id,
+            files: options.files.clone(),
+            now_ms: options.now_ms,
+            segment_bytes: options.segment_bytes,
+            housekeeping: Mutex::new(()),
+            begin_segment: AtomicBool::new(false),
+            state: Mutex::new(State::new(recovered)),
+            _lock: lock,
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is a push, a pop or an assignment: a panic elsewhere cannot leave it half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn housekeeping(&self) -> MutexGuard<'_, ()> {
+        self.housekeeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last record that is durable.
+    pub(super) fn durable(&self) -> RecordNumber {
+        self.state().durable()
+    }
+
+    pub(super) fn place(&self, number: RecordNumber) -> Place {
+        let state = self.state();
+        if number > state.durable() {
+            return Place::NotYet;
+        }
+        let behind = state.segments.partition_point(|segment| segment.first <= number);
+        match behind.checked_sub(1).and_then(|index| state.segments.get(index)) {
+            Some(segment) => Place::In(*segment),
+            None => Place::Forgotten,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(recovered: Recovered) -> Self {
+        Self { segments: recovered.segments, snapshots: recovered.snapshots, useless: recovered.useless }
+    }
+
+    pub(super) fn durable(&self) -> RecordNumber {
+        self.segments.back().map_or(0, |segment| segment.last)
+    }
+
+    pub(super) fn oldest(&self) -> RecordNumber {
+        self.segments.front().map_or(1, |segment| segment.first)
+    }
+
+    /// The newest snapshot; 0 if there is none.
+    pub(super) fn newest_snapshot(&self) -> RecordNumber {
+        self.snapshots.last().map_or(0, |kept| kept.number)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let segments: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        segments + self.snapshots.iter().map(|kept| kept.bytes).sum::<u64>()
+    }
+}

@@ -1,0 +1,82 @@
+//! A log that keeps nothing: records wait here until they are read back, and are gone then.
+
+use std::collections::VecDeque;
+
+use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber};
+
+/// Bytes that may wait to be read back; past it [`AppendError::Full`].
+pub const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+
+/// The log without a device (`--memory`): ordered, and forgotten with the process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    returned: RecordNumber,
+    unread: VecDeque<Vec<u8>>,
+    unread_bytes: usize,
+}
+
+impl Memory {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Log for Memory {
+    fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
+        if record.len() > RECORD_BYTES_MAX {
+            let bytes = record.len();
+            return Err(AppendError::Full(format!("a record of {bytes} bytes, the most are {RECORD_BYTES_MAX}")));
+        }
+        // An empty record takes memory too.
+        let bytes = self.unread_bytes + record.len() + size_of::<Vec<u8>>();
+        if bytes > UNREAD_BYTES_MAX {
+            return Err(AppendError::Full(format!("{} bytes wait to be read back", self.unread_bytes)));
+        }
+        self.unread_bytes = bytes;
+        self.unread.push_back(record.to_vec());
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        let Some(record) = self.unread.pop_front() else { return Ok(None) };
+        self.unread_bytes -= record.len() + size_of::<Vec<u8>>();
+        self.returned += 1;
+        Ok(Some((self.returned, record)))
+    }
+
+    fn history(&self) -> Option<Box<dyn History>> {
+        None
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn reopen(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), AppendError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_read_back_is_bounded_and_reading_makes_room() {
+        let mut log = Memory::new();
+        let record = vec![7; RECORD_BYTES_MAX];
+        let taken = std::iter::repeat_with(|| log.append(&record)).take_while(Result::is_ok).count();
+        assert_eq!(taken, 15);
+        assert!(log.unread_bytes <= UNREAD_BYTES_MAX);
+        assert!(log.next().unwrap().is_some());
+        log.append(&record).unwrap();
+        while log.next().unwrap().is_some() {}
+        assert_eq!((log.unread_bytes, log.unread.len()), (0, 0));
+    }
+}

@@ -1,0 +1,237 @@
+//! What every kind of log must do. A kind joins by implementing [`Kind`] and a line at the end.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::disk::{Options, faults};
+use super::{AppendError, Disk, Keep, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber};
+
+/// One log that can be opened again and again, one at a time.
+trait Kind {
+    fn open(&self) -> Box<dyn Log>;
+
+    /// Whether it keeps what was appended when its process ends.
+    fn keeps(&self) -> bool;
+}
+
+/// Everything is to be kept.
+const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
+/// Only what a start needs is to be kept.
+const NOTHING: Keep = Keep { history_ms: 0, history_bytes: 0 };
+
+fn payload(number: RecordNumber) -> Vec<u8> {
+    format!("record {number}").repeat(number as usize % 7).into_bytes()
+}
+
+/// Appends the records from `from` to `to`, each read back before the next.
+fn append(log: &mut dyn Log, from: RecordNumber, to: RecordNumber) {
+    for number in from..=to {
+        log.append(&payload(number)).unwrap();
+        assert_eq!(log.next().unwrap(), Some((number, payload(number))));
+    }
+}
+
+/// Reads from record `from` to the end, and tells where that is.
+fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
+    let mut number = from;
+    while let Some(record) = log.next().unwrap() {
+        assert_eq!(record, (number, payload(number)));
+        number += 1;
+    }
+    number - 1
+}
+
+fn what_is_appended_is_read_back_once_and_in_order(kind: &dyn Kind) {
+    let mut log = kind.open();
+    assert_eq!(log.next().unwrap(), None);
+    append(&mut *log, 1, 100);
+    assert_eq!(log.next().unwrap(), None);
+}
+
+fn reading_may_lag_behind_appending(kind: &dyn Kind) {
+    let mut log = kind.open();
+    for number in 1..=50 {
+        log.append(&payload(number)).unwrap();
+    }
+    assert_eq!(log.next().unwrap(), Some((1, payload(1))));
+    for number in 51..=60 {
+        log.append(&payload(number)).unwrap();
+    }
+    assert_eq!(read(&mut *log, 2), 60);
+}
+
+fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &dyn Kind) {
+    let mut log = kind.open();
+    let largest: Vec<u8> = (0..RECORD_BYTES_MAX).map(|byte| byte as u8).collect();
+    let zeros = vec![0; RECORD_BYTES_MAX];
+    for record in [&[][..], &largest, &zeros] {
+        log.append(record).unwrap();
+    }
+    let refused = log.append(&vec![1; RECORD_BYTES_MAX + 1]);
+    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    assert_eq!(log.next().unwrap(), Some((1, Vec::new())));
+    assert_eq!(log.next().unwrap(), Some((2, largest)));
+    assert_eq!(log.next().unwrap(), Some((3, zeros)));
+    assert_eq!(log.next().unwrap(), None);
+    append(&mut *log, 4, 5);
+}
+
+fn reopening_goes_on_where_reading_was(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 20);
+    log.reopen().unwrap();
+    assert_eq!(log.next().unwrap(), None);
+    append(&mut *log, 21, 25);
+    for number in 26..=30 {
+        log.append(&payload(number)).unwrap();
+    }
+    log.reopen().unwrap();
+    assert_eq!(read(&mut *log, 26), 30);
+}
+
+fn a_new_start_reads_the_same_again(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 40);
+    drop(log);
+    let mut log = kind.open();
+    assert_eq!(read(&mut *log, 1), if kind.keeps() { 40 } else { 0 });
+    log.close().unwrap();
+    let mut log = kind.open();
+    assert_eq!(read(&mut *log, 1), if kind.keeps() { 40 } else { 0 });
+}
+
+fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 30);
+    let Some(mut history) = log.history() else { return };
+    assert_eq!(history.snapshot().unwrap(), None);
+    history.keep(10, b"ten", &ALL).unwrap();
+    history.keep(25, b"twenty-five", &ALL).unwrap();
+    history.keep(12, b"late", &ALL).unwrap();
+    assert_eq!(history.snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
+    assert!(matches!(history.keep(31, b"of the future", &ALL), Err(AppendError::Broken(_))));
+    assert_eq!(log.next().unwrap(), None, "a snapshot does not disturb who reads");
+    drop((log, history));
+    let mut log = kind.open();
+    assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
+    assert_eq!(read(&mut *log, 26), 30);
+    append(&mut *log, 31, 32);
+}
+
+fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 30);
+    let Some(mut history) = log.history() else { return };
+    history.keep(30, &[], &ALL).unwrap();
+    drop(history);
+    log.close().unwrap();
+    for _ in 0..3 {
+        let mut log = kind.open();
+        assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((30, Vec::new())));
+        assert_eq!(log.next().unwrap(), None);
+        log.close().unwrap();
+    }
+    append(&mut *kind.open(), 31, 40);
+    assert_eq!(read(&mut *kind.open(), 31), 40);
+}
+
+fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn Kind) {
+    let mut log = kind.open();
+    let Some(mut history) = log.history() else { return };
+    assert_eq!((history.oldest(), history.after(0).unwrap()), (1, None));
+    append(&mut *log, 1, 30);
+    for from in [0, 29, 7, 7, 8, 15] {
+        assert_eq!(history.after(from).unwrap(), Some((from + 1, payload(from + 1))));
+    }
+    assert_eq!(history.after(30).unwrap(), None);
+    append(&mut *log, 31, 31);
+    assert_eq!(history.after(30).unwrap(), Some((31, payload(31))));
+    assert_eq!(history.after(u64::MAX).unwrap(), None);
+}
+
+fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 200);
+    let Some(mut history) = log.history() else { return };
+    let before = log.bytes();
+    history.keep(100, b"a", &NOTHING).unwrap();
+    assert_eq!(history.oldest(), 1, "the only snapshot may go bad; all records could replace it");
+    history.keep(200, b"b", &NOTHING).unwrap();
+    let oldest = history.oldest();
+    assert!((80..=101).contains(&oldest), "kept from {oldest} on");
+    assert!(log.bytes() < before * 2 / 3, "{} bytes of {before}", log.bytes());
+    let forgotten = history.after(oldest - 2);
+    assert!(matches!(forgotten, Err(LogError::Forgotten(number)) if number == oldest - 1), "{forgotten:?}");
+    assert!(history.after(oldest - 1).unwrap().is_some());
+    append(&mut *log, 201, 210);
+    drop((log, history));
+    assert_eq!(read(&mut *kind.open(), 201), 210);
+}
+
+fn the_history_that_is_asked_for_is_kept(kind: &dyn Kind) {
+    let mut log = kind.open();
+    append(&mut *log, 1, 200);
+    let Some(mut history) = log.history() else { return };
+    for number in [50, 150, 200] {
+        history.keep(number, b"", &ALL).unwrap();
+    }
+    assert_eq!(history.oldest(), 1);
+    history.keep(200, b"", &Keep { history_ms: u64::MAX, history_bytes: log.bytes() / 2 }).unwrap();
+    let oldest = history.oldest();
+    assert!((50..=150).contains(&oldest), "half of it is kept: from {oldest} on");
+}
+
+struct InMemory;
+
+impl Kind for InMemory {
+    fn open(&self) -> Box<dyn Log> {
+        Box::new(Memory::new())
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+}
+
+struct OnDisk(TempDir, Options);
+
+impl OnDisk {
+    fn new() -> Self {
+        let directory = faults::scratch();
+        let options = faults::options(&PathBuf::from(directory.path()).join("data"));
+        Self(directory, options)
+    }
+}
+
+impl Kind for OnDisk {
+    fn open(&self) -> Box<dyn Log> {
+        let (log, recovery) = Disk::open(&self.1).unwrap();
+        assert_eq!((recovery.dropped, recovery.repaired), (None, Vec::new()), "in {:?}", self.0);
+        Box::new(log)
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+macro_rules! every_kind {
+    ($($test:ident)*) => {
+        mod memory { $(#[test] fn $test() { super::$test(&super::InMemory); })* }
+        mod disk { $(#[test] fn $test() { super::$test(&super::OnDisk::new()); })* }
+    };
+}
+
+every_kind! {
+    what_is_appended_is_read_back_once_and_in_order
+    reading_may_lag_behind_appending
+    an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused
+    reopening_goes_on_where_reading_was
+    a_new_start_reads_the_same_again
+    a_start_reads_on_after_the_newest_snapshot
+    an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail
+    history_reads_beside_the_owner_from_any_record_on
+    what_no_start_needs_is_forgotten_after_the_second_snapshot
+    the_history_that_is_asked_for_is_kept
+}

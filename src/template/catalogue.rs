@@ -1,0 +1,184 @@
+//! All templates that are in force: the built-in ones, replaced and added to by the configured ones.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::definition::{Definition, FieldDefinition, RenderFault, Rendered, Template};
+
+/// The most configured templates; the built-in ones come on top.
+pub const TEMPLATES_MAX: usize = 1_000;
+
+/// Templates by name. Never changes; a reload makes another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    templates: HashMap<Arc<str>, Template>,
+}
+
+impl Default for Catalogue {
+    /// The built-in templates alone.
+    fn default() -> Self {
+        Self::with(Vec::new())
+    }
+}
+
+impl Catalogue {
+    /// The built-in templates and `configured` (at most [`TEMPLATES_MAX`] by whoever reads them). One of a built-in
+    /// one's name replaces it; of several of one name the last holds.
+    #[must_use]
+    pub fn with(configured: Vec<Template>) -> Self {
+        let built_in = built_in().into_iter().filter_map(|definition| Template::check(definition).ok());
+        let templates = built_in.chain(configured).map(|template| (template.name().clone(), template)).collect();
+        Self { templates }
+    }
+
+    /// Renders the template named `name`.
+    ///
+    /// # Errors
+    /// [`RenderFault`].
+    pub fn render<'p>(
+        &self,
+        name: &str,
+        parameters: &dyn Fn(&str) -> Option<&'p str>,
+    ) -> Result<Rendered, RenderFault> {
+        match self.templates.get(name) {
+            Some(template) => template.render(parameters),
+            None => Err(RenderFault::UnknownTemplate { name: name.to_owned() }),
+        }
+    }
+
+    /// How many templates there are, the built-in ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// Never: the built-in templates are always there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.templates.is_empty()
+    }
+
+    /// The names of all templates, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.templates.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The catalogue in force, shared by all who render; a reload swaps it as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct SharedCatalogue {
+    current: Arc<RwLock<Arc<Catalogue>>>,
+}
+
+impl SharedCatalogue {
+    /// Starts with `catalogue`.
+    #[must_use]
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        Self { current: Arc::new(RwLock::new(catalogue)) }
+    }
+
+    /// The catalogue in force now. Keep it for one notification, not for longer.
+    #[must_use]
+    pub fn get(&self) -> Arc<Catalogue> {
+        // Nothing can panic while the lock is held, so a poisoned one is as good as any.
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts `catalogue` in force.
+    pub fn replace(&self, catalogue: Arc<Catalogue>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalogue;
+    }
+}
+
+/// The templates that the seeds' example calls name. All their placeholders have defaults, so that a call without
+/// parameters works.
+fn built_in() -> Vec<Definition> {
+    let definition = |name: &str, icon: &str, title: &str, fields: &[(&str, &str)]| Definition {
+        name: name.to_owned(),
+        icon: Some(icon.to_owned()),
+        title: title.to_owned(),
+        fields: fields
+            .iter()
+            .map(|(label, value)| FieldDefinition { label: (*label).to_owned(), value: (*value).to_owned() })
+            .collect(),
+        ..Definition::default()
+    };
+    vec![
+        definition(
+            "msdyn_chat_incoming_unauthenticated",
+            "chat",
+            "{customerName|A visitor} wants to chat",
+            &[("Customer", "{customerName|A visitor}")],
+        ),
+        definition(
+            "msdyn_chat_incoming_authenticated",
+            "chat",
+            "{customerName|A customer} wants to chat",
+            &[("Customer", "{customerName|A customer}"), ("Queue", "{queueName|Chat}")],
+        ),
+        definition(
+            "msdyn_sms_incoming_unauthenticated",
+            "sms",
+            "{customerName|A customer} sent a text message",
+            &[("Customer", "{customerName|A customer}"), ("Number", "{phoneNumber|unknown}")],
+        ),
+        definition(
+            "msdyn_call_incoming",
+            "phone",
+            "{customerName|A customer} is calling",
+            &[("Customer", "{customerName|A customer}"), ("Number", "{phoneNumber|unknown}")],
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_template_is_sound_and_needs_no_parameter() {
+        let catalogue = Catalogue::default();
+        assert_eq!(catalogue.len(), built_in().len());
+        for name in catalogue.names() {
+            let rendered = catalogue.render(name, &|_| None).unwrap();
+            assert!(!rendered.title.is_empty() && !rendered.fields.is_empty() && rendered.icon.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_contracts_example_reads_as_it_does_there() {
+        let grace = |name: &str| (name == "customerName").then_some("Grace");
+        let rendered = Catalogue::default().render("msdyn_chat_incoming_unauthenticated", &grace).unwrap();
+        assert_eq!((&*rendered.title, rendered.icon.as_deref()), ("Grace wants to chat", Some("chat")));
+        assert_eq!((&*rendered.fields[0].label, &*rendered.fields[0].value), ("Customer", "Grace"));
+    }
+
+    #[test]
+    fn a_configured_template_replaces_a_built_in_one_and_others_are_added() {
+        let template = |name: &str| Template::check(Definition { name: name.into(), ..Definition::default() }).unwrap();
+        let catalogue = Catalogue::with(vec![template("msdyn_call_incoming"), template("vip_call")]);
+        assert_eq!(catalogue.len(), 5);
+        assert_eq!(&*catalogue.render("msdyn_call_incoming", &|_| None).unwrap().title, "");
+        assert!(catalogue.render("vip_call", &|_| None).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_template_is_named() {
+        let fault = Catalogue::default().render("x\n", &|_| None).unwrap_err();
+        assert_eq!(fault.to_string(), r#"no template named "x\n""#);
+    }
+
+    #[test]
+    fn who_rendered_before_a_reload_keeps_what_they_had() {
+        let shared = SharedCatalogue::default();
+        let other = shared.clone();
+        let before = shared.get();
+        let vip = Template::check(Definition { name: "vip".into(), ..Definition::default() }).unwrap();
+        shared.replace(Arc::new(Catalogue::with(vec![vip])));
+        assert!(before.render("vip", &|_| None).is_err());
+        assert!(other.get().render("vip", &|_| None).is_ok());
+    }
+}

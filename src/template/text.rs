@@ -1,0 +1,309 @@
+//! Template texts: `{name}` and `{name|default}` are placeholders, `{{` and `}}` the braces themselves.
+//!
+//! A text is expanded once: what stands in a parameter or a default is never read as a template again. A default
+//! runs to the next closing brace, so it can hold anything but that.
+
+use std::borrow::Cow;
+
+/// The longest template text as it is written, in bytes; the same for its rendered form is [`RENDERED_BYTES_MAX`].
+pub const TEXT_BYTES_MAX: usize = 4_096;
+/// The longest rendered title or field value, in bytes (the contract's "Sizes").
+pub const RENDERED_BYTES_MAX: usize = 1_024;
+/// The longest placeholder name, in bytes.
+pub const PLACEHOLDER_BYTES_MAX: usize = 128;
+
+/// A text that was read and found well formed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    Placeholder { name: String, default: Option<String> },
+}
+
+/// A text is no template text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// A `{` that no `}` follows.
+    #[error("character {at}: this \"{{\" is never closed; a literal brace is written \"{{{{\"")]
+    Unclosed {
+        /// Which character of the text, from 1.
+        at: usize,
+    },
+    /// A `}` that belongs to no placeholder.
+    #[error("character {at}: this \"}}\" closes nothing; a literal brace is written \"}}}}\"")]
+    LoneClosing {
+        /// Which character of the text, from 1.
+        at: usize,
+    },
+    /// `{}` or `{|default}`.
+    #[error("character {at}: the placeholder has no name; write {{name}} or {{name|default}}")]
+    NoName {
+        /// Which character of the text, from 1.
+        at: usize,
+    },
+    /// A placeholder's name that no parameter can have.
+    #[error(
+        "character {at}: a placeholder's name has at most {PLACEHOLDER_BYTES_MAX} bytes, no \"{{\" and no control characters"
+    )]
+    BadName {
+        /// Which character of the text, from 1.
+        at: usize,
+    },
+    /// The text as written is over [`TEXT_BYTES_MAX`].
+    #[error("{bytes} bytes long; allowed: at most {TEXT_BYTES_MAX}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// What stands outside the placeholders alone is over [`RENDERED_BYTES_MAX`], so it could never be shown.
+    #[error("{bytes} bytes outside its placeholders; rendered it may have at most {RENDERED_BYTES_MAX}")]
+    NeverFits {
+        /// How long that part is.
+        bytes: usize,
+    },
+}
+
+/// A text cannot be rendered with these parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpandFault {
+    /// A placeholder has neither a parameter nor a default.
+    Unresolved {
+        /// Its name.
+        placeholder: String,
+    },
+    /// The rendered text would be over [`RENDERED_BYTES_MAX`].
+    TooLong {
+        /// How long it would be.
+        bytes: usize,
+    },
+}
+
+impl Text {
+    /// Reads a template text.
+    ///
+    /// # Errors
+    /// The first fault, with its place in the text.
+    pub fn parse(source: &str) -> Result<Self, TextFault> {
+        if source.len() > TEXT_BYTES_MAX {
+            return Err(TextFault::TooLong { bytes: source.len() });
+        }
+        let mut reader = Reader { source, at: 0, pieces: Vec::new(), literal: String::new() };
+        while reader.step()? {}
+        let text = Self { pieces: reader.finish() };
+        let bytes = text.literal_bytes();
+        if bytes > RENDERED_BYTES_MAX { Err(TextFault::NeverFits { bytes }) } else { Ok(text) }
+    }
+
+    /// The names of its placeholders, in their order; a name used twice comes twice.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Placeholder { name, .. } => Some(name.as_str()),
+            Piece::Literal(_) => None,
+        })
+    }
+
+    /// Puts `parameters` in the places of the placeholders. An empty parameter counts as given.
+    ///
+    /// # Errors
+    /// [`ExpandFault`]: a placeholder with neither a parameter nor a default comes before a text too long.
+    pub fn expand<'p>(&self, parameters: &dyn Fn(&str) -> Option<&'p str>) -> Result<String, ExpandFault> {
+        let parts = self.pieces.iter().map(|piece| piece.resolve(parameters)).collect::<Result<Vec<_>, _>>()?;
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        if bytes > RENDERED_BYTES_MAX { Err(ExpandFault::TooLong { bytes }) } else { Ok(parts.concat()) }
+    }
+
+    fn literal_bytes(&self) -> usize {
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(literal) => literal.len(),
+                Piece::Placeholder { .. } => 0,
+            })
+            .sum()
+    }
+}
+
+impl Piece {
+    fn resolve<'a, 'p: 'a>(&'a self, parameters: &dyn Fn(&str) -> Option<&'p str>) -> Result<&'a str, ExpandFault> {
+        match self {
+            Self::Literal(literal) => Ok(literal),
+            Self::Placeholder { name, default } => parameters(name)
+                .or(default.as_deref())
+                .ok_or_else(|| ExpandFault::Unresolved { placeholder: name.clone() }),
+        }
+    }
+}
+
+/// Writes `literal` so that [`Text::parse`] reads it back as that literal.
+#[must_use]
+pub fn escape(literal: &str) -> Cow<'_, str> {
+    if literal.contains(['{', '}']) { literal.replace('{', "{{").replace('}', "}}").into() } else { literal.into() }
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    /// The byte to read next; always at a character's start.
+    at: usize,
+    pieces: Vec<Piece>,
+    /// Literal text that no piece holds yet.
+    literal: String,
+}
+
+impl Reader<'_> {
+    /// Reads up to and including the next brace; `false` at the end.
+    fn step(&mut self) -> Result<bool, TextFault> {
+        let rest = &self.source[self.at..];
+        let Some(brace) = rest.find(['{', '}']) else {
+            self.literal.push_str(rest);
+            self.at = self.source.len();
+            return Ok(false);
+        };
+        self.literal.push_str(&rest[..brace]);
+        let opening = self.at + brace;
+        let rest = &rest[brace..];
+        if rest.starts_with("{{") || rest.starts_with("}}") {
+            self.literal.push_str(&rest[..1]);
+            self.at = opening + 2;
+        } else if rest.starts_with('}') {
+            return Err(TextFault::LoneClosing { at: self.character(opening) });
+        } else {
+            self.placeholder(opening)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads the placeholder whose brace is at byte `opening`.
+    fn placeholder(&mut self, opening: usize) -> Result<(), TextFault> {
+        let at = self.character(opening);
+        let inside = &self.source[opening + 1..];
+        let closing = inside.find('}').ok_or(TextFault::Unclosed { at })?;
+        let (name, default) = match inside[..closing].split_once('|') {
+            Some((name, default)) => (name, Some(default.to_owned())),
+            None => (&inside[..closing], None),
+        };
+        if name.is_empty() {
+            return Err(TextFault::NoName { at });
+        }
+        if name.len() > PLACEHOLDER_BYTES_MAX || name.contains('{') || name.contains(char::is_control) {
+            return Err(TextFault::BadName { at });
+        }
+        self.end_literal();
+        self.pieces.push(Piece::Placeholder { name: name.to_owned(), default });
+        self.at = opening + 1 + closing + 1;
+        Ok(())
+    }
+
+    fn end_literal(&mut self) {
+        if !self.literal.is_empty() {
+            self.pieces.push(Piece::Literal(std::mem::take(&mut self.literal)));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Piece> {
+        self.end_literal();
+        self.pieces
+    }
+
+    /// The place of byte `byte`, as people count: in characters, from 1.
+    fn character(&self, byte: usize) -> usize {
+        self.source[..byte].chars().count() + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn expand(source: &str, parameters: &[(&str, &str)]) -> Result<String, ExpandFault> {
+        Text::parse(source).unwrap().expand(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+    }
+
+    #[test]
+    fn placeholders_defaults_and_braces() {
+        for (source, parameters, expected) in [
+            ("", &[][..], ""),
+            ("{customerName|A customer} is calling", &[], "A customer is calling"),
+            ("{customerName|A customer} is calling", &[("customerName", "Grace")], "Grace is calling"),
+            ("{a}{b}", &[("a", "1"), ("b", "2")], "12"),
+            ("{a|x}", &[("a", "")], ""),
+            ("{a|}", &[], ""),
+            ("{{a}}", &[("a", "1")], "{a}"),
+            ("{{{a}}}", &[("a", "1")], "{1}"),
+            ("{a|b|c}", &[], "b|c"),
+            ("{a|b{c}", &[], "b{c"),
+            ("{a|b}}}", &[], "b}"),
+            ("{a}", &[("a", "{b}}{{"), ("b", "no")], "{b}}{{"),
+            ("{ a }", &[(" a ", "spaces belong to the name")], "spaces belong to the name"),
+            ("é{ü|ö}", &[], "éö"),
+        ] {
+            assert_eq!(expand(source, parameters).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_where_it_is() {
+        for (source, fault) in [
+            ("é{a", TextFault::Unclosed { at: 2 }),
+            ("{", TextFault::Unclosed { at: 1 }),
+            ("{{{", TextFault::Unclosed { at: 3 }),
+            ("a}", TextFault::LoneClosing { at: 2 }),
+            ("{a|b}}", TextFault::LoneClosing { at: 6 }),
+            ("x{}", TextFault::NoName { at: 2 }),
+            ("x{|d}", TextFault::NoName { at: 2 }),
+            ("{a{b}", TextFault::BadName { at: 1 }),
+            ("{a\n}", TextFault::BadName { at: 1 }),
+        ] {
+            assert_eq!(Text::parse(source), Err(fault), "{source}");
+        }
+        let long_name = format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX + 1));
+        assert_eq!(Text::parse(&long_name), Err(TextFault::BadName { at: 1 }));
+    }
+
+    #[test]
+    fn a_placeholder_without_parameter_or_default_is_unresolved() {
+        let fault = ExpandFault::Unresolved { placeholder: "queue".to_owned() };
+        assert_eq!(expand("{a|x} in {queue}", &[]), Err(fault));
+    }
+
+    #[test]
+    fn lengths_are_counted_in_bytes_and_held() {
+        let fits = "é".repeat(RENDERED_BYTES_MAX / 2);
+        assert_eq!(expand("{a}", &[("a", &fits)]).as_deref(), Ok(fits.as_str()));
+        assert_eq!(expand(".{a}", &[("a", &fits)]), Err(ExpandFault::TooLong { bytes: 1025 }));
+        assert_eq!(Text::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
+        assert_eq!(Text::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
+        assert!(Text::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_never_panics(
+            source in "([{}|a-cé\u{202e}\n]|\\PC){0,40}",
+            value in "\\PC{0,8}",
+        ) {
+            if let Ok(text) = Text::parse(&source) {
+                let _ = text.expand(&|_| None);
+                prop_assert!(text.expand(&|_| Some(&value)).is_ok());
+            }
+        }
+
+        #[test]
+        fn an_escaped_literal_comes_back_as_it_was(literal in "([{}|a]|\\PC){0,60}") {
+            let text = Text::parse(&escape(&literal)).unwrap();
+            prop_assert_eq!(text.placeholders().count(), 0);
+            prop_assert_eq!(text.expand(&|_| None), Ok(literal));
+        }
+
+        #[test]
+        fn a_parameter_stands_in_the_text_as_it_is(before in "\\PC{0,9}", value in "([{}|a]|\\PC){0,30}") {
+            let text = Text::parse(&format!("{}{{p}}", escape(&before))).unwrap();
+            prop_assert_eq!(text.expand(&|_| Some(&value)), Ok(format!("{before}{value}")));
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Puts new templates in force when their file changes, and when asked to.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+
+use super::catalogue::{Catalogue, SharedCatalogue};
+
+/// How often the file is looked at. A change is read once two looks have seen the same, so that a file that is just
+/// being written is not read half: in force after at most 3 looks, within the contract's 2 s.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks at a file that keeps changing, after which it is read all the same.
+const UNSETTLED_LOOKS_MAX: u32 = 2;
+
+/// Reads and checks the file; on failure every fault in a line of its own.
+pub type Load = Arc<dyn Fn() -> Result<Arc<Catalogue>, Vec<String>> + Send + Sync>;
+
+/// Watches one file for one [`SharedCatalogue`]. Its owner runs it as a task.
+pub struct Watch {
+    path: PathBuf,
+    load: Load,
+    catalogue: SharedCatalogue,
+    asked: Arc<Notify>,
+    /// What the file was when it was last read.
+    read: Option<Stamp>,
+    /// What it was at the last look, if that is not what was read.
+    unsettled: Option<(Option<Stamp>, u32)>,
+}
+
+/// Asks a [`Watch`] to reload.
+#[derive(Debug, Clone)]
+pub struct ReloadHandle {
+    asked: Arc<Notify>,
+}
+
+impl ReloadHandle {
+    /// Reloads soon, changed or not (SIGHUP). Never waits; asking twice before it happens is asking once.
+    pub fn reload_now(&self) {
+        self.asked.notify_one();
+    }
+}
+
+/// By what a changed file is told from an unchanged one. Replacing a file by renaming changes its inode, and the
+/// status change time tells of what keeps length and modification time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("path", &self.path).field("read", &self.read).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Watches `path`, whose templates `catalogue` holds already.
+    #[must_use]
+    pub fn new(path: PathBuf, catalogue: SharedCatalogue, load: Load) -> (Self, ReloadHandle) {
+        let asked = Arc::new(Notify::new());
+        // Looked at only now, after the start has read it: a change in between is missed here, so the first look
+        // reads it once more.
+        let watch = Self { path, load, catalogue, asked: asked.clone(), read: None, unsettled: None };
+        (watch, ReloadHandle { asked })
+    }
+
+    /// Watches until its task is dropped.
+    pub async fn run(mut self) {
+        let asked = self.asked.clone();
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_asked = tokio::select! {
+                () = asked.notified() => true,
+                _ = looks.tick() => false,
+            };
+            // A file system can take its time; no runtime thread should wait with it.
+            let look = tokio::task::spawn_blocking(move || {
+                if is_asked {
+                    self.reload(Stamp::of(&self.path))
+                } else {
+                    self.look()
+                }
+                self
+            });
+            match look.await {
+                Ok(watch) => self = watch,
+                Err(error) => {
+                    tracing::error!(%error, "the configuration file is not watched any more");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One look at the file.
+    fn look(&mut self) {
+        let now = Stamp::of(&self.path);
+        if now == self.read {
+            self.unsettled = None;
+            return;
+        }
+        let looks = match self.unsettled {
+            Some((before, looks)) if before == now || looks + 1 >= UNSETTLED_LOOKS_MAX => {
+                return self.reload(now);
+            }
+            Some((_, looks)) => looks + 1,
+            None => 0,
+        };
+        self.unsettled = Some((now, looks));
+    }
+
+    /// Reads the file, which was `stamp` just before.
+    fn reload(&mut self, stamp: Option<Stamp>) {
+        self.read = stamp;
+        self.unsettled = None;
+        match (self.load)() {
+            Ok(catalogue) => self.put_in_force(catalogue),
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!("configuration not reloaded, the templates stay as they are: {fault}");
+                }
+            }
+        }
+    }
+
+    fn put_in_force(&self, catalogue: Arc<Catalogue>) {
+        if *self.catalogue.get() == *catalogue {
+            tracing::debug!(path = %self.path.display(), "configuration read again; the templates are the same");
+            return;
+        }
+        let templates = catalogue.len();
+        self.catalogue.replace(catalogue);
+        tracing::info!(path = %self.path.display(), templates, "templates reloaded");
+    }
+}
+
+impl Stamp {
+    /// `None`: there is no such file, or it cannot be looked at.
+    fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::from)
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(file: &Metadata) -> Self {
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+            bytes: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::super::definition::{Definition, Template};
+    use super::*;
+
+    /// A watched file whose whole text is the title of the template `t`; "wrong" is a fault.
+    struct Bench {
+        directory: tempfile::TempDir,
+        path: PathBuf,
+        catalogue: SharedCatalogue,
+        reload: ReloadHandle,
+        loads: Arc<AtomicUsize>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            self.task.abort();
+        }
+    }
+
+    fn load(path: &Path) -> Result<Arc<Catalogue>, Vec<String>> {
+        let title = fs::read_to_string(path).map_err(|error| vec![error.to_string()])?;
+        if title == "wrong" {
+            return Err(vec!["wrong".to_owned()]);
+        }
+        let template = Template::check(Definition { name: "t".into(), title, ..Definition::default() });
+        Ok(Arc::new(Catalogue::with(vec![template.unwrap()])))
+    }
+
+    impl Bench {
+        fn new(title: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("deskbell.toml");
+            fs::write(&path, title).unwrap();
+            let catalogue = SharedCatalogue::new(load(&path).unwrap());
+            let loads = Arc::new(AtomicUsize::new(0));
+            let counted: Load = {
+                let (path, loads) = (path.clone(), loads.clone());
+                Arc::new(move || {
+                    loads.fetch_add(1, Ordering::SeqCst);
+                    load(&path)
+                })
+            };
+            let (watch, reload) = Watch::new(path.clone(), catalogue.clone(), counted);
+            let task = tokio::spawn(watch.run());
+            Self { directory, path, catalogue, reload, loads, task }
+        }
+
+        fn title(&self) -> String {
+            self.catalogue.get().render("t", &|_| None).unwrap().title.to_string()
+        }
+
+        /// Waits for something to come true, within the contract's 2 s.
+        async fn within_2_s(&self, what: impl Fn(&Self) -> bool) {
+            let start = Instant::now();
+            while !what(self) {
+                assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+
+        async fn shows(&self, title: &str) {
+            self.within_2_s(|bench| bench.title() == title).await;
+        }
+
+        async fn loaded(&self, times: usize) {
+            self.within_2_s(|bench| bench.loads.load(Ordering::SeqCst) >= times).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_written_anew_is_in_force_within_two_seconds() {
+        let bench = Bench::new("one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_is_renamed_over_is_seen() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        let other = bench.directory.path().join("other");
+        fs::write(&other, "two").unwrap();
+        fs::rename(&other, &bench.path).unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_switched_to_another_file_is_seen() {
+        let bench = Bench::new("one");
+        let [first, second] = ["first", "second"].map(|name| bench.directory.path().join(name));
+        fs::rename(&bench.path, &first).unwrap();
+        fs::write(&second, "two").unwrap();
+        std::os::unix::fs::symlink(&second, &bench.path).unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn while_there_is_no_file_the_templates_stay() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        fs::remove_file(&bench.path).unwrap();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn after_a_wrong_file_the_templates_stay_until_it_is_right() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        fs::write(&bench.path, "wrong").unwrap();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+        fs::write(&bench.path, "two").unwrap();
+        bench.shows("two").await;
+    }
+
+    #[tokio::test]
+    async fn asked_to_reload_it_reads_an_unchanged_file() {
+        let bench = Bench::new("one");
+        bench.loaded(1).await;
+        bench.reload.reload_now();
+        bench.loaded(2).await;
+        assert_eq!(bench.title(), "one");
+    }
+
+    #[test]
+    fn a_file_that_keeps_changing_is_read_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deskbell.toml");
+        let catalogue = SharedCatalogue::default();
+        let (mut watch, _) = Watch::new(path.clone(), catalogue, {
+            let path = path.clone();
+            Arc::new(move || load(&path))
+        });
+        let mut looks = 0;
+        while watch.read.is_none() {
+            looks += 1;
+            assert!(looks <= 3, "not read after {looks} looks");
+            fs::write(&path, "x".repeat(looks)).unwrap();
+            watch.look();
+        }
+    }
+}

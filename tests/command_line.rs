@@ -1,0 +1,47 @@
+//! What the program says and how it exits when its command line or configuration is wrong, seen from outside.
+
+use std::process::{Command, Output};
+
+fn deskbell(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DESKBELL_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).output().expect("deskbell runs")
+}
+
+/// Standard output, standard error, exit code.
+fn said(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn what_is_wrong_stops_the_start_with_64_and_nothing_on_standard_output() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("deskbell.toml");
+    std::fs::write(&file, "[limits]\ndisplayLimit = 0\nunknown = 1\n").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let (out, err, code) = said(&deskbell(&["--config", file, "--unknown-flag", "--listen", "0.0.0.0:0"]));
+    assert_eq!((out.as_str(), code), ("", Some(64)));
+    for fault in ["--unknown-flag: ", ":2:16: ", ":3:1: ", "--listen: 0.0.0.0:0 "] {
+        assert!(err.contains(fault), "no {fault:?} in {err}");
+    }
+    assert_eq!(err.lines().count(), 5, "{err}");
+}
+
+#[test]
+fn check_says_ok_or_what_serve_would() {
+    assert_eq!(said(&deskbell(&["check"])), ("ok\n".into(), String::new(), Some(0)));
+    let (out, err, code) = said(&deskbell(&["check", "--config", "/nowhere/deskbell.toml"]));
+    assert_eq!((out.as_str(), code), ("", Some(64)));
+    assert!(err.contains("/nowhere/deskbell.toml: the configuration file cannot be read"), "{err}");
+}
+
+#[test]
+fn version_and_help_are_on_standard_output() {
+    let version = format!("deskbell {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(said(&deskbell(&["--version"])), (version, String::new(), Some(0)));
+    let (out, err, code) = said(&deskbell(&["--help"]));
+    assert!(out.contains("--data-dir") && err.is_empty() && code == Some(0), "{out}{err}");
+}

@@ -1,0 +1,204 @@
+// What a program sees of the SDK while nothing breaks.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { Agent, install, Provider } from '../../client-demo/sdk/deskbell.js'
+import { event, startHub } from '../support/hub.mjs'
+
+const CHAT = 'msdyn_chat_incoming_unauthenticated'
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+describe('calls', () => {
+  let hub
+  const clients = []
+  const keep = (client) => (clients.push(client), client)
+  const agent = async (agentId, options) => {
+    const one = keep(new Agent(hub.ws, { agentId, ...options }))
+    await one.ready
+    return one
+  }
+  const provider = async (options) => {
+    const one = keep(new Provider(hub.ws, options))
+    await one.ready
+    return one
+  }
+  before(async () => { hub = await startHub() })
+  after(() => hub.dispose())
+  afterEach(() => { for (const one of clients.splice(0)) one.close() })
+
+  test('install sets Microsoft.CIFramework, and a notifyEvent resolves with its outcome', async () => {
+    const ada = await agent('ada-1')
+    const framework = keep(await install(hub.url, { providerId: 'bot-1' }))
+    assert.equal(framework.providerId, 'bot-1')
+    ada.on('notification', ({ notificationId }) => {
+      ada.seen(notificationId)
+      ada.accept(notificationId)
+    })
+    const result = await Microsoft.CIFramework.notifyEvent({ templateName: CHAT, templateParameters: { customerName: 'Grace' } })
+    assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
+    assert.equal(result.agentId, 'ada-1')
+    assert.match(result.id, GUID)
+    assert.equal(ada.sessions.length, 1)
+    assert.equal(ada.notifications.length, 0)
+  })
+
+  test('a call that fails rejects with a plain object of message, msdyn_name and detail', async () => {
+    keep(await install(hub.ws))
+    const error = await Microsoft.CIFramework.notifyEvent({ templateName: 'no_such' }).then(assert.fail, (error) => error)
+    assert.equal(error.message, 'NotificationTemplateNotFoundError')
+    assert.equal(error.msdyn_name, 'NotifyEvent')
+    assert.match(error.detail, /no_such/)
+    assert.ok(JSON.stringify(error).includes('NotificationTemplateNotFoundError'))
+    for (const input of [undefined, null, {}, 'text', 7]) {
+      await assert.rejects(Microsoft.CIFramework.notifyEvent(input), { message: 'RejectAfterClientError', msdyn_name: 'NotifyEvent' })
+    }
+    await assert.rejects(Microsoft.CIFramework.cancelEvent('never-heard-of'), { message: 'RejectAfterClientError', msdyn_name: 'CancelEvent' })
+    await assert.rejects(Microsoft.CIFramework.notifyKpiBreach(''), { message: 'RejectAfterClientError', msdyn_name: 'NotifyKpiBreach' })
+    await assert.rejects(Microsoft.CIFramework.notifyNewActivity('no-session', 1), { message: 'RejectAfterClientError', msdyn_name: 'NotifyNewActivity' })
+  })
+
+  test('what is no JSON rejects, and is not thrown', async () => {
+    const bot = await provider()
+    const round = {}
+    round.self = round
+    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: round }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
+    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
+  })
+
+  test('a message that is too long rejects alone, and the connection stays', async () => {
+    const bot = await provider()
+    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { text: 'ü'.repeat(40_000) } }), { message: 'RejectAfterClientError', code: 'badParameter' })
+    assert.equal(bot.state, 'open')
+    const ada = await agent('ada-long')
+    await assert.rejects(ada.reject('n', 'x'.repeat(20_000)), { code: 'badParameter' })
+    assert.equal(ada.state, 'open')
+    const early = keep(new Provider(hub.ws))
+    await assert.rejects(early.notify({ templateName: 'x'.repeat(70_000) }), { code: 'badParameter' })
+    assert.equal(early.state, 'open')
+  })
+
+  test('the cancellationToken inside input wins over the third argument', async () => {
+    keep(await install(hub.ws))
+    const { CIFramework } = Microsoft
+    const inside = CIFramework.notifyEvent({ templateName: CHAT, cancellationToken: 'inside', to: { agents: ['nobody-a'] } }, undefined, 'outside')
+    await assert.rejects(CIFramework.cancelEvent('outside'))
+    const cancelled = await CIFramework.cancelEvent('inside')
+    assert.deepEqual(cancelled.value, { actionName: 'Cancel', responseReason: 'Cancelled' })
+    assert.deepEqual((await inside).value, cancelled.value)
+    const third = CIFramework.notifyEvent({ templateName: CHAT, to: { agents: ['nobody-b'] } }, undefined, 'third')
+    await CIFramework.cancelEvent('third')
+    assert.equal((await third).cancellationToken, 'third')
+  })
+
+  test('a correlationId comes back exactly as it was given', async () => {
+    keep(await install(hub.ws))
+    const correlationId = '{7F9C24E8-0d3c-4a1b-9b1e-5f6a7b8c9d0e}'
+    const call = Microsoft.CIFramework.notifyEvent({ templateName: CHAT, to: { agents: ['nobody-c'] } }, correlationId, 'corr')
+    const cancelled = await Microsoft.CIFramework.cancelEvent('corr', correlationId)
+    assert.equal(cancelled.correlationId, correlationId)
+    assert.equal((await call).correlationId, correlationId)
+    await assert.rejects(Microsoft.CIFramework.notifyEvent({ templateName: CHAT }, 'no-guid'), { message: 'RejectAfterClientError' })
+  })
+
+  test('kpi, activity and the end of a session reach the desk and its state', async () => {
+    const ada = await agent('ada-2')
+    const bot = await provider()
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId))
+    const { sessionId } = await bot.notify({ templateName: CHAT, to: { agents: ['ada-2'] }, sessionId: 'conv-2' })
+    assert.equal(sessionId, 'conv-2')
+    const told = event(ada, 'kpi', ({ breached }) => breached)
+    assert.equal((await bot.kpi('conv-2', false, 'first response > 60 s')).value, null)
+    assert.equal((await told).details, 'first response > 60 s')
+    assert.equal(ada.sessions[0].breached, true)
+    assert.equal(ada.kpi.length, 1)
+    const counted = event(ada, 'activity')
+    assert.equal((await bot.activity('conv-2', 3)).value, null)
+    await counted
+    assert.equal(ada.sessions[0].unread, 3)
+    const cleared = event(ada, 'kpi', ({ breached }) => !breached)
+    await bot.kpi('conv-2', true)
+    await cleared
+    assert.equal(ada.sessions[0].breached, false)
+    assert.deepEqual(ada.kpi, [])
+    const gone = event(ada, 'sessionEnded')
+    assert.equal((await ada.endSession('conv-2')).value, null)
+    await gone
+    assert.deepEqual(ada.sessions, [])
+  })
+
+  test('two agents race: one has won, the other is told who', async () => {
+    const [ada, bob, bot] = [await agent('ada-3'), await agent('bob-3'), await provider()]
+    const answers = [ada, bob].map(async (one) => one.accept((await event(one, 'notification')).notificationId))
+    const result = await bot.notify({ templateName: CHAT, to: { agents: ['ada-3', 'bob-3'] } })
+    const [first, second] = await Promise.all(answers)
+    assert.equal(Number(first.won) + Number(second.won), 1)
+    assert.equal(first.agentId, result.agentId)
+    assert.equal(second.agentId, result.agentId)
+    assert.equal(ada.sessions.length + bob.sessions.length, 1)
+  })
+
+  test('a reject with a reason reaches the caller', async () => {
+    const [ada, bot] = [await agent('ada-4'), await provider()]
+    ada.on('notification', ({ notificationId }) => ada.reject(notificationId, 'on break'))
+    const result = await bot.notify({ templateName: CHAT, to: { agents: ['ada-4'] } })
+    assert.deepEqual(result.value, { actionName: 'Reject', responseReason: 'DeclinedByAgent' })
+    assert.equal(result.declineReason, 'on break')
+  })
+
+  test('presence is the same in all tabs of an agent', async () => {
+    const [one, two] = [await agent('ada-5'), await agent('ada-5')]
+    const told = event(two, 'presence', ({ presence }) => presence === 'away')
+    assert.equal((await one.setPresence('away')).presence, 'away')
+    await told
+    assert.equal(one.presence, 'away')
+    assert.equal(two.presence, 'away')
+    assert.equal((await agent('ada-5')).presence, 'away')
+    assert.equal((await agent('ada-5', { presence: 'available' })).presence, 'available')
+  })
+
+  test('the countdown falls by a clock that nobody sets', async () => {
+    const [ada, bot] = [await agent('ada-6'), await provider()]
+    const call = bot.notify({ templateName: CHAT, to: { agents: ['ada-6'] }, cancellationToken: 't-6' })
+    const notification = await event(ada, 'notification')
+    const first = ada.remainingMs(notification)
+    assert.ok(first > 100_000 && first <= notification.timeoutMs)
+    await new Promise((done) => setTimeout(done, 60))
+    const second = ada.remainingMs(notification)
+    assert.ok(second < first && second > first - 5_000)
+    await bot.cancel('t-6')
+    await call
+  })
+
+  test('the same id is the same call: said twice it settles twice alike, with other words it is refused', async () => {
+    const bot = await provider()
+    const input = { id: 'conv-7', templateName: CHAT, to: { agents: ['nobody-d'] }, cancellationToken: 't-7' }
+    const calls = [bot.notify(input), bot.notify(input)]
+    await assert.rejects(bot.notify({ ...input, sessionId: 'other' }), { code: 'idTaken', msdyn_name: 'NotifyEvent' })
+    await bot.cancel('t-7')
+    const [one, two] = await Promise.all(calls)
+    assert.equal(one.notificationId, two.notificationId)
+  })
+
+  test('close rejects what is pending, once, and what comes after it', async () => {
+    const bot = await provider()
+    const acknowledged = event(bot, 'ack')
+    const call = bot.notify({ templateName: CHAT, to: { agents: ['nobody-e'] }, cancellationToken: 't-8' })
+    await acknowledged
+    bot.close()
+    await assert.rejects(call, { message: 'RejectAfterClientError', msdyn_name: 'NotifyEvent', code: 'unavailable' })
+    await assert.rejects(bot.cancel('t-8'), { message: 'RejectAfterClientError', msdyn_name: 'CancelEvent' })
+    assert.equal(bot.state, 'closed')
+  })
+
+  test('many calls at once go no faster than the hub takes them', async () => {
+    const bot = await provider()
+    const calls = Array.from({ length: 700 }, (_, n) => bot.kpi(`storm-${n}`, true))
+    assert.equal((await Promise.all(calls)).length, 700)
+    assert.equal(bot.state, 'open')
+  })
+
+  test('without a WebSocket the error says what to do', () => {
+    assert.throws(() => new Provider(hub.ws, { WebSocket: null }), /experimental-websocket.*undici/)
+    assert.throws(() => new Provider('not an address'), TypeError)
+  })
+})

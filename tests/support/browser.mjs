@@ -1,0 +1,99 @@
+// A real browser, and the playground as a person finds things in it: by role and name.
+
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from '../../client-demo/node_modules/playwright-core/index.mjs'
+
+const CHROMIUM = process.env.DESKBELL_CHROMIUM ?? '/usr/bin/chromium'
+const ARGUMENTS = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+]
+
+/**
+ * Starts a browser with a profile of its own.
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function openBrowser(options = {}) {
+  if (!existsSync(CHROMIUM)) throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
+  const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
+  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: ARGUMENTS, viewport: { width: 1280, height: 900 }, ...options })
+  context.setDefaultTimeout(10_000)
+  return {
+    context,
+    async dispose() {
+      await context.close()
+      await rm(profile, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * Opens a page and keeps what went wrong in it: errors of scripts, and what the Content-Security-Policy refused.
+ */
+export async function openPage(context, url) {
+  const page = await context.newPage()
+  const faults = []
+  page.on('pageerror', (error) => faults.push(error.message))
+  page.on('console', (message) => {
+    // That a hub is away for a while is part of some tests, and of life.
+    if (message.type() === 'error' && !/WebSocket connection to/.test(message.text())) faults.push(message.text())
+  })
+  await page.goto(url)
+  return Object.assign(page, { faults })
+}
+
+/** The parts of the playground. */
+export function parts(page) {
+  const region = (name) => page.getByRole('region', { name })
+  return {
+    provider: consoleIn(region('Provider')),
+    ada: deskIn(region('Desk of ada')),
+    bob: deskIn(region('Desk of bob')),
+    wire: region('On the wire'),
+  }
+}
+
+/** Opens the playground, and waits until everybody in it is connected. */
+export async function openPlayground(context, hub) {
+  const page = await openPage(context, hub.url)
+  const playground = parts(page)
+  for (const one of [playground.provider, playground.ada, playground.bob]) await connected(one)
+  return Object.assign(page, playground)
+}
+
+export async function connected(part) {
+  await part.region.getByText('connected', { exact: true }).waitFor()
+}
+
+function consoleIn(region) {
+  const calls = region.getByRole('list', { name: 'Calls' })
+  return {
+    region,
+    calls,
+    /** The newest call for that customer. */
+    call: (customer) => calls.getByRole('article', { name: customer }).first(),
+    async ring(customer, more = {}) {
+      await region.getByLabel('Customer').fill(customer)
+      if (Object.keys(more).length) await region.getByText('More fields').click()
+      for (const [label, value] of Object.entries(more)) await region.getByLabel(label).fill(value)
+      if (Object.keys(more).length) await region.getByText('More fields').click()
+      await region.getByRole('button', { name: 'Ring', exact: true }).click()
+    },
+  }
+}
+
+function deskIn(region) {
+  const ringing = region.getByRole('list', { name: 'Ringing' })
+  return {
+    region,
+    ringing,
+    card: (title) => ringing.getByRole('article', { name: title }),
+    session: (title) => region.getByRole('list', { name: 'Sessions' }).getByRole('listitem').filter({ hasText: title }),
+    justNow: region.getByRole('list', { name: 'Just now' }),
+    elsewhere: region.getByRole('list', { name: 'KPI breaches elsewhere' }),
+    available: region.getByRole('switch', { name: 'Available' }),
+  }
+}

@@ -1,0 +1,114 @@
+// A real hub for a test: started on a free port of loopback, with a data directory of its own.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const BINARY = process.env.DESKBELL_BIN ?? join(ROOT, 'target/debug/deskbell')
+const START_MS = 20_000
+
+/**
+ * Starts a hub.
+ * @param {{ toml?: string, flags?: string[] }} [options] what its configuration file says, and further flags
+ */
+export async function startHub({ toml = '', flags = [] } = {}) {
+  const home = await mkdtemp(join(tmpdir(), 'deskbell-test-'))
+  const config = join(home, 'deskbell.toml')
+  await writeFile(config, toml)
+  const hub = new Hub(home, ['--config', config, '--data-dir', join(home, 'data'), ...flags])
+  await hub.start('127.0.0.1:0')
+  return hub
+}
+
+class Hub {
+  #home
+  #flags
+  /** @type {import('node:child_process').ChildProcess | null} */ #process = null
+  #log = ''
+
+  constructor(home, flags) {
+    this.#home = home
+    this.#flags = flags
+  }
+
+  /** Where it listens: `http://127.0.0.1:PORT`. The port stays over a restart. */
+  url = ''
+
+  get ws() {
+    return `${this.url.replace('http', 'ws')}/ws`
+  }
+
+  get home() {
+    return this.#home
+  }
+
+  async start(listen = new URL(this.url).host) {
+    const child = spawn(BINARY, [...this.#flags, '--listen', listen], { cwd: this.#home, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#process = child
+    child.stderr.setEncoding('utf8').on('data', (text) => { this.#log = (this.#log + text).slice(-20_000) })
+    const line = await Promise.race([
+      firstLine(child.stdout),
+      once(child, 'exit').then(([code]) => { throw new Error(`the hub ended with ${code}: ${this.#log}`) }),
+      once(child, 'error').then(([error]) => { throw new Error(`cannot run ${BINARY} (DESKBELL_BIN): ${error.message}`) }),
+      late(START_MS).then(() => { throw new Error(`the hub does not say that it listens: ${this.#log}`) }),
+    ])
+    this.url = /listening on (\S+)/.exec(line)?.[1] ?? ''
+    if (!this.url) throw new Error(`the hub said: ${line}`)
+  }
+
+  /** An orderly stop. */
+  async stop() {
+    await this.#end('SIGTERM')
+  }
+
+  /** No time for a word: as in a power cut. */
+  async kill() {
+    await this.#end('SIGKILL')
+  }
+
+  /** Stops it and leaves nothing behind. */
+  async dispose() {
+    await this.#end('SIGKILL')
+    await rm(this.#home, { recursive: true, force: true })
+  }
+
+  async #end(signal) {
+    const child = this.#process
+    this.#process = null
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+}
+
+async function firstLine(stream) {
+  for await (const line of createInterface({ input: stream })) return line
+  return new Promise(() => {})
+}
+
+/** A promise that comes when it is too late, and keeps no process alive. */
+export function late(ms) {
+  return new Promise((done) => setTimeout(done, ms).unref())
+}
+
+/** The detail of the client's next event of that type that `wanted` takes; a failure after `ms`. */
+export function event(client, type, wanted = () => true, ms = 15_000) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      stop()
+      reject(new Error(`no such "${type}" within ${ms} ms`))
+    }, ms)
+    const stop = client.on(type, (detail) => {
+      if (!wanted(detail)) return
+      clearTimeout(timer)
+      stop()
+      resolve(detail)
+    })
+  })
+}
