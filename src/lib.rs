@@ -3,13 +3,10 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
-<<<<<<< HEAD
 pub mod client;
-=======
 pub mod command;
 pub mod config;
 pub mod gateway;
->>>>>>> main
 pub mod hub;
 pub mod log;
 pub mod protocol;
