@@ -2,10 +2,11 @@
 
 use tokio::sync::{broadcast, watch};
 
+use super::address::Address;
 use super::desk::{AgentEvent, Desk, Events};
 use super::error::{CallError, ConnectError, Ended};
 use super::line::Line;
-use super::link::{Address, Asked, Link, Peer, Status};
+use super::link::{Asked, Link, Peer, Status};
 use super::options::AgentOptions;
 use crate::protocol::client::{Body, Envelope, Hello, Message, Who};
 use crate::protocol::from_hub::{CallResult, Welcome};

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
-use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::address::Address;
 use super::backoff::{Backoff, Budget};
 use super::calls::{Call, Calls};
 use super::error::{CallError, Ended};
@@ -86,9 +86,14 @@ enum Lost {
 }
 
 impl Lost {
-    fn again<W: ToString>(why: W) -> Self {
-        Self::Again { why: why.to_string(), after_a_while: false, token: false }
+    fn again(why: impl Into<String>) -> Self {
+        Self::Again { why: why.into(), after_a_while: false, token: false }
     }
+}
+
+/// What a fault of the network means.
+fn lost<E: Into<Error>>(error: E) -> Lost {
+    Lost::again(error.into().to_string())
 }
 
 type Socket = WebSocketStream<TcpStream>;
@@ -321,7 +326,7 @@ impl<P: Peer> Link<P> {
                 Some(frame.map_or_else(|| Lost::again("closed"), |frame| closed(frame.code.into(), &frame.reason)))
             }
             Some(Ok(_)) => None,
-            Some(Err(error)) => Some(Lost::again(error)),
+            Some(Err(error)) => Some(lost(error)),
             None => Some(Lost::again("the connection broke")),
         }
     }
@@ -373,26 +378,26 @@ impl<P: Peer> Link<P> {
 
 async fn in_time(sending: impl Future<Output = Result<(), Error>>) -> Result<(), Lost> {
     match timeout(ANSWER_WITHIN, sending).await {
-        Ok(sent) => sent.map_err(Lost::again),
+        Ok(sent) => sent.map_err(lost),
         Err(_) => Err(Lost::again("the hub takes nothing more")),
     }
 }
 
 /// Connects, says hello and waits for the welcome.
 async fn open(address: Address, hello: String) -> Result<(Socket, Welcome), Lost> {
-    let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(Lost::again)?;
-    stream.set_nodelay(true).map_err(Lost::again)?;
+    let stream = TcpStream::connect((address.host(), address.port())).await.map_err(lost)?;
+    stream.set_nodelay(true).map_err(lost)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let request = ClientRequestBuilder::new(address.uri).with_sub_protocol(SUBPROTOCOL);
+    let request = ClientRequestBuilder::new(address.uri().clone()).with_sub_protocol(SUBPROTOCOL);
     let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
     let (mut socket, _) = upgraded.map_err(|error| match error {
         Error::Http(response) => refused(response.status().as_u16()),
-        error => Lost::again(error),
+        error => lost(error),
     })?;
-    socket.send(Message::text(hello)).await.map_err(Lost::again)?;
+    socket.send(Message::text(hello)).await.map_err(lost)?;
     // An error tells why the close comes that follows it.
     let mut why = None;
     loop {
@@ -407,7 +412,7 @@ async fn open(address: Address, hello: String) -> Result<(Socket, Welcome), Lost
                 return Err(closed(frame.code.into(), why.as_deref().unwrap_or(&frame.reason)));
             }
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(Lost::again(error)),
+            Some(Err(error)) => return Err(lost(error)),
             None => return Err(Lost::again("the connection broke before the welcome")),
         }
     }
@@ -436,53 +441,9 @@ fn refused(status: u16) -> Lost {
     }
 }
 
-/// Where the hub is.
-#[derive(Debug, Clone)]
-pub(super) struct Address {
-    host: String,
-    port: u16,
-    uri: Uri,
-}
-
-impl Address {
-    /// Reads `ws://host:port/ws`; the path may be missing, and `http:` is as `ws:`.
-    pub(super) fn parse(url: &str) -> Result<Self, Ended> {
-        let wrong = |what: &str| Ended::Address(format!("{url:?} {what}"));
-        let uri: Uri = url.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
-        match uri.scheme_str() {
-            Some("ws" | "http") => {}
-            Some("wss" | "https") => return Err(wrong("needs TLS, which this client does not have")),
-            _ => return Err(wrong("must begin with ws://")),
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
-        let port = uri.port_u16().unwrap_or(80);
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let path = if path == "/" { "/ws" } else { path };
-        let uri =
-            format!("ws://{host}:{port}{path}").parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
-        Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), port, uri })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_may_leave_out_the_path() {
-        for (url, expected) in [
-            ("ws://127.0.0.1:8080/ws", "ws://127.0.0.1:8080/ws"),
-            ("ws://hub", "ws://hub:80/ws"),
-            ("http://hub:1/", "ws://hub:1/ws"),
-            ("ws://[::1]:5/x?y", "ws://[::1]:5/x?y"),
-        ] {
-            assert_eq!(Address::parse(url).unwrap().uri.to_string(), expected);
-        }
-        assert_eq!(Address::parse("ws://[::1]:5").unwrap().host, "::1");
-        for url in ["wss://hub", "https://hub", "ftp://hub", "hub:80", "", "ws://"] {
-            assert!(matches!(Address::parse(url), Err(Ended::Address(_))), "{url}");
-        }
-    }
 
     #[test]
     fn each_close_code_means_what_the_table_says() {

@@ -22,9 +22,10 @@
 //!
 //! TLS is not built in: `wss:` and `https:` addresses are refused.
 //!
-//! Files here may use those above them: `error`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
+//! Files here may use those above them: `error`, `address`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
 //! `agent`.
 
+mod address;
 mod agent;
 mod backoff;
 mod calls;
@@ -41,6 +42,7 @@ pub use crate::protocol::from_hub::{
 };
 pub use crate::protocol::{ErrorCode, Outcome, Presence};
 
+pub(crate) use address::Address;
 pub use agent::{Agent, Answer};
 pub use desk::{AgentEvent, Desk, Events};
 pub use error::{CallError, ConnectError, Ended, Refused};

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::address::Address;
 use super::calls::{Call, Waiting};
 use super::error::{CallError, ConnectError, Ended};
 use super::line::Line;
-use super::link::{Address, Asked, Link, Peer, Status};
+use super::link::{Asked, Link, Peer, Status};
 use super::notify::Notify;
 use super::options::ProviderOptions;
 use crate::protocol::client::{Body, Envelope, Hello, Message, Resume, Who};

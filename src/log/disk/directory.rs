@@ -55,7 +55,10 @@ pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
     files.create_directory(directory).map_err(|error| device(directory, "cannot be made", &error))?;
     let metadata = metadata(directory)?;
     if !metadata.is_dir() {
-        return Err(LogError::Device(format!("{} is not a directory; name another data directory", directory.display())));
+        return Err(LogError::Device(format!(
+            "{} is not a directory; name another data directory",
+            directory.display()
+        )));
     }
     close_to_others(directory, &metadata, 0o700).map(drop)
 }

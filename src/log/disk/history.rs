@@ -103,7 +103,8 @@ impl DiskHistory {
             tracing::warn!(%error, "what is no longer needed could not be deleted; tried again with the next snapshot");
         }
         let state = self.shared.state();
-        if let Some(last) = state.segments.back().filter(|last| !last.is_empty() && last.last <= state.newest_snapshot())
+        if let Some(last) =
+            state.segments.back().filter(|last| !last.is_empty() && last.last <= state.newest_snapshot())
             && last.oldest_ms.saturating_add(keep.history_ms / HISTORY_PARTS) <= now_ms
         {
             self.shared.begin_segment.store(true, Ordering::Relaxed);

@@ -213,7 +213,11 @@ impl Log for Disk {
         let recovered = recovery::recover(&shared.files, shared.directory(), shared.id)?;
         if recovered.id != shared.id || recovered.report.last < durable {
             let path = shared.directory();
-            return Err(directory::damaged(path, 0, format_args!("records up to {durable} were there and are not now")));
+            return Err(directory::damaged(
+                path,
+                0,
+                format_args!("records up to {durable} were there and are not now"),
+            ));
         }
         tell(&recovered.report);
         *shared.state() = State::new(recovered);

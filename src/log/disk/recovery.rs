@@ -229,7 +229,9 @@ fn join(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Re
                 let crashed = cut && index + 2 == scans.len() && follower.segment.is_empty();
                 if !crashed {
                     let (path, end) = (path.display(), segment.end);
-                    repair.repaired.push(format!("{path} was damaged behind its last record, at byte {end}; cut and sealed"));
+                    repair
+                        .repaired
+                        .push(format!("{path} was damaged behind its last record, at byte {end}; cut and sealed"));
                 }
             }
         }
@@ -267,7 +269,8 @@ fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut 
     }
     let witnessed = snapshots.witnessed();
     if last.segment.last < witnessed {
-        let what = format_args!("records {} to {witnessed} are missing, a snapshot contains them", last.segment.last + 1);
+        let what =
+            format_args!("records {} to {witnessed} are missing, a snapshot contains them", last.segment.last + 1);
         return Err(damaged(&path, last.segment.end, what));
     }
     Ok(())
@@ -302,7 +305,8 @@ impl Repair {
             tracing::debug!(name, directory = %directory.display(), "a file that is none of the log's is ignored");
         }
         for (number, error) in &snapshots.damaged {
-            let instead = if *number < snapshots.newest() { "a newer one" } else { "what came before it, and all records" };
+            let instead =
+                if *number < snapshots.newest() { "a newer one" } else { "what came before it, and all records" };
             self.repaired.push(format!("{error}. But {instead} is there, and the log goes on with that"));
         }
         let begin = scans.first().map_or(1, |scan| scan.segment.first);

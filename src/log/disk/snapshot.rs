@@ -83,7 +83,11 @@ fn verify(path: &Path, mut file: File, header: &Header, crc: u32) -> Result<(), 
     let read = file.read_exact(&mut checksum);
     if read.is_err() || checksum != crc.to_le_bytes() {
         let at = HEADER_BYTES as u64;
-        return Err(damaged(path, at, format_args!("the checksum of its {} bytes of contents is wrong", header.length)));
+        return Err(damaged(
+            path,
+            at,
+            format_args!("the checksum of its {} bytes of contents is wrong", header.length),
+        ));
     }
     Ok(())
 }
