@@ -74,17 +74,19 @@ class Console {
     const text = (value = '', placeholder) => element('input', { type: 'text', value, placeholder, autocomplete: 'off' })
     const choice = (options) => element('select', {}, ...options.map(([value, label]) => element('option', { value }, label)))
     const form = element('form', { submit: (event) => { event.preventDefault(); this.#ring(new FormData(form)) } },
-      field('template', 'Template', choice(TEMPLATES)),
-      field('customer', 'Customer', text('Grace Hopper')),
-      field('to', 'For', choice([['', 'everyone'], ['ada', 'ada only'], ['bob', 'bob only']])),
+      element('div', { class: 'fields' },
+        field('template', 'Template', choice(TEMPLATES)),
+        field('customer', 'Customer', text('Grace Hopper')),
+        field('to', 'For', choice([['', 'everyone'], ['ada', 'ada only'], ['bob', 'bob only']]))),
       element('button', { class: 'ring', type: 'submit' }, 'Ring'),
       element('details', { class: 'more' }, element('summary', {}, 'More fields'),
-        field('templateName', 'Another template, by name', text()),
-        field('parameters', 'More parameters, a name=value on each line', element('textarea', { rows: 2 })),
-        field('group', 'For a group', text()),
-        field('sessionId', 'Session', text('', 'by default the notification\u2019s id')),
-        field('token', 'Cancellation token', text('', 'by default a random one')),
-        field('correlationId', 'Correlation (a GUID)', text())))
+        element('div', { class: 'fields' },
+          field('templateName', 'Another template, by name', text()),
+          field('parameters', 'More parameters, a name=value on each line', element('textarea', { rows: 2 })),
+          field('group', 'For a group', text()),
+          field('sessionId', 'Session', text('', 'by default the notification\u2019s id')),
+          field('token', 'Cancellation token', text('', 'by default a random one')),
+          field('correlationId', 'Correlation (a GUID)', text()))))
     return form
   }
 

@@ -83,7 +83,7 @@ export function connectionState(client) {
 
 /** An id in so few characters that it fits, as it is where it is short; the whole of it is the tooltip. */
 export function shortId(id) {
-  return element('span', { title: id }, id.length > 20 ? `${id.slice(0, 8)}…` : id)
+  return element('span', { title: id }, id.length > 20 ? `…${id.slice(-8)}` : id)
 }
 
 /** `2:05`, and `0:09` below. */

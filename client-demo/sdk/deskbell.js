@@ -7,22 +7,18 @@
  * is said again under the same id, by which the hub knows it.
  */
 
-/** @import { AgentEvents, AgentOptions, AnswerResult, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, Notification, NotifyInput, NotifyResult, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session } from './deskbell.d.ts' */
+/** @import { AgentEvents, AgentOptions, AnswerResult, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, Notification, NotifyInput, NotifyResult, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session } from './deskbell.d.ts' */
 /** @typedef {Record<string, any>} Message */
 /**
- * @typedef {object} Call one call that has not settled
- * @property {string} text what is sent, the same bytes every time
- * @property {string} type
- * @property {number} since when it was made, wall clock
- * @property {number} retries
- * @property {boolean} resting asked to try later, and waiting for that
- * @property {Promise<any>} promise
- * @property {(value: any) => void} resolve
- * @property {(error: any) => void} reject
+ * One that has not settled: what is sent, the same bytes every time; when it was made, by the wall clock;
+ * whether the hub asked to try later, and it rests until then.
+ * @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, promise: Promise<any>,
+ *   resolve(value: any): void, reject(error: any): void }} Call
  */
 
 const BACKOFF_FIRST_MS = 500
-const BACKOFF_MAX_MS = 20_000
+/** Less than the 10 s for which a hub that started anew waits for its agents before it refuses for want of them. */
+const BACKOFF_MAX_MS = 8_000
 /** A connection that held this long was a good one: the next backoff begins anew. */
 const STEADY_MS = 5_000
 /** From the first try of a connection to its welcome. */
@@ -34,12 +30,9 @@ const CALLS_MAX = 10_000
 const RESULTS_REMEMBERED = 10_000
 /** What the hub takes from an agent; a provider is told its limit in the welcome. */
 const AGENT_MESSAGE_BYTES = 16_384
-/** Close codes after which the same client would only be sent away again. */
-const FINAL_CODES = [1003, 1007, 1009, 4400, 4403]
-const CODE_OF_CLOSE = /** @type {Record<number, string>} */ ({ 1009: 'limit', 4400: 'badMessage', 4401: 'notAllowed', 4403: 'notAllowed' })
-const CALL_NAMES = /** @type {Record<string, string>} */ ({
-  notify: 'NotifyEvent', cancel: 'CancelEvent', kpi: 'NotifyKpiBreach', activity: 'NotifyNewActivity',
-})
+/** Close codes after which the same client would only be sent away again, and what calls are told. */
+const FINAL = new Map([[1003, 'unavailable'], [1007, 'unavailable'], [1009, 'limit'], [4400, 'badMessage'], [4403, 'notAllowed']])
+const CALLS = new Map([['notify', 'NotifyEvent'], ['cancel', 'CancelEvent'], ['kpi', 'NotifyKpiBreach'], ['activity', 'NotifyNewActivity']])
 
 /** One connection at a time to the hub, and the calls that wait for their answers. */
 class Connection {
@@ -64,22 +57,24 @@ class Connection {
   /** What the hub had against the hello; its close code does not say. */
   #refusal = ''
   #url
-  /** @type {Message} */ #options
-  #client
+  #hello
+  #tell
+  /** @type {any} */ #WebSocket
+  /** @type {any} */ #token
+  #giveUpAfterMs
+  #messagesPerSecond
 
-  /**
-   * @param {string | URL} url
-   * @param {Message} options
-   * @param {{ hello: Message, state(detail: Message): void, message(direction: 'in' | 'out', message: Message): void,
-   *   welcome(message: Message): void, ended(error: Message): void }} client
-   */
-  constructor(url, options, client) {
+  /** @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[]) => void>} tell */
+  constructor(url, { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150 }, hello, tell) {
     this.#url = socketUrl(url)
-    this.#options = { giveUpAfterMs: 540_000, messagesPerSecond: 150, WebSocket: globalThis.WebSocket, ...options }
-    this.#budget = this.#options.messagesPerSecond
-    this.#client = client
-    if (!this.#options.WebSocket) {
-      throw new TypeError('deskbell: there is no WebSocket here. Node 22 has one, Node 20 with --experimental-websocket; or pass { WebSocket }, from undici or ws')
+    this.#hello = hello
+    this.#tell = tell
+    this.#WebSocket = WebSocket
+    this.#token = token
+    this.#giveUpAfterMs = giveUpAfterMs
+    this.#budget = this.#messagesPerSecond = Math.max(1, messagesPerSecond)
+    if (!WebSocket) {
+      throw new TypeError('deskbell: no WebSocket here. Node 22 has one, Node 20 with --experimental-websocket; or pass { WebSocket }, of undici or ws')
     }
     for (const [target, type] of wakeUps()) target.addEventListener(type, this.#wake)
     // Not at once: whoever made this client should have the time to listen.
@@ -88,23 +83,28 @@ class Connection {
 
   /**
    * Says something that the hub answers, as often as it takes.
-   * @param {Message} message
-   * @returns {Promise<any>}
+   * @param {Message} message @returns {Promise<any>}
    */
   call(message) {
     const type = message.type
-    if (this.state === 'closed') return Promise.reject(failure(type, 'unavailable', 'this client is closed'))
-    let text
+    const no = (/** @type {string} */ code, /** @type {string} */ detail) => Promise.reject(failure(type, code, detail))
+    if (this.state === 'closed') return no('unavailable', 'this client is closed')
     const id = message.id ?? uuid()
+    let text
     try {
       text = JSON.stringify({ ...message, id })
     } catch (error) {
-      return Promise.reject(failure(type, 'badParameter', `this is not JSON: ${error}`))
+      return no('badParameter', `this is not JSON: ${error}`)
+    }
+    // What the hub cannot read it cannot answer by its id.
+    if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(text)) return no('badParameter', 'half a character: a surrogate alone')
+    if (typeof id !== 'string' || !/^[^\p{Cc}\p{Bidi_C}]+$/u.test(id) || bytes(id) > 128) {
+      return no('badParameter', 'id: 1 to 128 bytes, no control characters')
     }
     const same = this.#calls.get(id)
-    if (same) return same.text === text ? same.promise : Promise.reject(failure(type, 'idTaken', `a call under way has the id "${id}"`))
-    if (this.#calls.size >= CALLS_MAX) return Promise.reject(failure(type, 'limit', `${CALLS_MAX} calls are waiting already`))
-    if (this.#welcomedAt && this.#tooLong(text)) return Promise.reject(this.#tooLongError(type))
+    if (same) return same.text === text ? same.promise : no('idTaken', `a call under way has the id "${id}"`)
+    if (this.#calls.size >= CALLS_MAX) return no('limit', `${CALLS_MAX} calls are waiting already`)
+    if (this.#welcomedAt && bytes(text) > this.#maxBytes) return no('badParameter', this.#tooLong())
     const call = /** @type {Call} */ ({ text, type, since: Date.now(), retries: 0, resting: false })
     call.promise = new Promise((resolve, reject) => Object.assign(call, { resolve, reject }))
     this.#calls.set(id, call)
@@ -121,7 +121,7 @@ class Connection {
 
   /** @param {string} token */
   refresh(token) {
-    this.#options.token = token
+    if (typeof this.#token !== 'function') this.#token = token
     return this.call({ type: 'refresh', token })
   }
 
@@ -133,14 +133,14 @@ class Connection {
     if (this.state === 'closed') return
     const attempt = ++this.#attempt
     this.#refusal = ''
-    this.#setState('connecting')
     this.#timer('open', OPEN_MS, () => this.#lost(1006, 'no welcome in time'))
-    const { WebSocket, token } = this.#options
+    this.#setState('connecting')
+    const token = this.#token
     try {
       const fresh = typeof token === 'function' ? await token() : token
       if (attempt !== this.#attempt || this.state !== 'connecting') return
-      const socket = this.#socket = new WebSocket(this.#url, ['deskbell.v1'])
-      socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#client.hello, token: fresh }))
+      const socket = this.#socket = new this.#WebSocket(this.#url, ['deskbell.v1'])
+      socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
       socket.onerror = () => {}
@@ -161,8 +161,8 @@ class Connection {
     } else {
       this.#forgetOld([])
     }
-    const refused = code === 4401 && (typeof this.#options.token !== 'function' || ++this.#refusals > 3)
-    if (refused || FINAL_CODES.includes(code)) return this.#end(code, reason)
+    const refused = code === 4401 && (typeof this.#token !== 'function' || ++this.#refusals > 3)
+    if (refused || FINAL.has(code)) return this.#end(code, reason)
     // Full jitter: thousands who lost the same hub come back at thousands of moments.
     const pause = code === 1013 || code === 4429 ? 1_000 : 0
     const delayMs = pause + Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++)
@@ -189,10 +189,10 @@ class Connection {
     this.#timer('retry')
     for (const [target, type] of wakeUps()) target.removeEventListener(type, this.#wake)
     const detail = this.#refusal || reason || `the hub closed the connection with ${code}`
-    const error = (/** @type {string} */ type) => ({ ...failure(type, CODE_OF_CLOSE[code] ?? 'unavailable', detail), closeCode: code })
+    const error = (/** @type {string} */ type) => ({ ...failure(type, FINAL.get(code) ?? (code === 4401 ? 'notAllowed' : 'unavailable'), detail), closeCode: code })
     for (const [id, call] of this.#calls) this.#settle(id, call.reject, error(call.type))
     this.#setState('closed', { code, reason: detail })
-    this.#client.ended(error(''))
+    this.#tell.ended(error(''))
   }
 
   /** @param {any} data @param {string} [token] the one that this connection was opened with */
@@ -204,7 +204,8 @@ class Connection {
     } catch {
       return
     }
-    this.#client.message('in', message)
+    this.#tell.message('in', message)
+    if (this.state === 'closed') return
     if (message.type === 'welcome') this.#welcomed(message, token)
     else this.#answered(message)
     this.#pump()
@@ -223,12 +224,12 @@ class Connection {
     this.#refreshInTime(token)
     this.#forgetOld(message.open ?? [])
     for (const [id, call] of this.#calls) {
-      if (this.#tooLong(call.text)) this.#settle(id, call.reject, this.#tooLongError(call.type))
+      if (bytes(call.text) > this.#maxBytes) this.#settle(id, call.reject, failure(call.type, 'badParameter', this.#tooLong()))
       else if (!call.resting) this.#outbox.push(call.text)
     }
     this.state = 'open'
-    this.#client.welcome(message)
-    this.#setState('open')
+    this.#tell.welcome(message)
+    if (this.#socket) this.#setState('open')
   }
 
   /** @param {Message} message */
@@ -237,7 +238,7 @@ class Connection {
     if (!call) {
       if (message.type === 'error' && this.state === 'connecting') this.#refusal = message.detail ?? message.message
     } else if (message.type === 'error') {
-      if (!this.#later(message, call)) this.#settle(message.id, call.reject, { msdyn_name: CALL_NAMES[call.type], ...message })
+      if (!this.#later(message, call)) this.#settle(message.id, call.reject, { msdyn_name: CALLS.get(call.type), ...message })
     } else if (message.type !== 'ack' && message.type !== 'pong') {
       this.#settle(message.id, call.resolve, message)
     }
@@ -269,7 +270,7 @@ class Connection {
    * @param {Message[]} open what the hub still knows
    */
   #forgetOld(open) {
-    const { giveUpAfterMs } = this.#options
+    const giveUpAfterMs = this.#giveUpAfterMs
     const known = new Set(open.map((one) => one.id))
     for (const [id, call] of this.#calls) {
       if (Date.now() - Math.max(call.since, this.#aliveAt) <= giveUpAfterMs || known.has(id)) continue
@@ -277,26 +278,19 @@ class Connection {
     }
   }
 
-  /** @param {string} text */
-  #tooLong(text) {
-    return text.length * 3 > this.#maxBytes && new TextEncoder().encode(text).length > this.#maxBytes
-  }
-
-  /** @param {string} type */
-  #tooLongError(type) {
-    return failure(type, 'badParameter', `the message is longer than ${this.#maxBytes} bytes`)
+  #tooLong() {
+    return `the message is longer than ${this.#maxBytes} bytes`
   }
 
   /** Sends what waits, no faster than the hub takes it. */
   #pump() {
     if (this.state !== 'open' || this.#timers.pump) return
-    const rate = this.#options.messagesPerSecond
+    const rate = this.#messagesPerSecond
     const now = Date.now()
     this.#budget = Math.min(rate, this.#budget + Math.max(0, now - this.#budgetAt) * rate / 1_000)
     this.#budgetAt = now
-    let sent = 0
-    for (; sent < this.#outbox.length && this.#budget >= 1; this.#budget--) this.#transmit(this.#outbox[sent++])
-    this.#outbox.splice(0, sent)
+    // Each is off the list before a listener hears of it, who may call or close.
+    for (; this.#outbox.length && this.#budget >= 1; this.#budget--) this.#transmit(/** @type {string} */ (this.#outbox.shift()))
     if (this.#outbox.length) this.#timer('pump', 10_000 / rate, () => this.#pump())
   }
 
@@ -305,7 +299,7 @@ class Connection {
     this.#socket.send(text)
     const message = JSON.parse(text)
     if (message.token) message.token = '…'
-    this.#client.message('out', message)
+    this.#tell.message('out', message)
   }
 
   /** A page does not see the hub's pings, so after a silence it asks; who does not answer is gone. */
@@ -329,12 +323,12 @@ class Connection {
 
   /** Asks for a fresh token half a minute before this one ends, earlier for one that lives shorter. @param {string} [token] */
   #refreshInTime(token) {
-    if (typeof this.#options.token !== 'function' || !token) return
+    if (typeof this.#token !== 'function' || !token) return
     const lifeMs = expiry(token) * 1_000 - Date.now() - this.#clockSkewMs
     if (!(lifeMs > 0)) return
     this.#timer('refresh', Math.min(Math.max(lifeMs - 30_000, lifeMs / 2), 2 ** 31 - 1), async () => {
       try {
-        const fresh = await this.#options.token()
+        const fresh = await this.#token()
         await this.call({ type: 'refresh', token: fresh })
         this.#refreshInTime(fresh)
       } catch {
@@ -358,7 +352,7 @@ class Connection {
   /** @param {Connection['state']} state @param {Message} [more] */
   #setState(state, more) {
     this.state = state
-    this.#client.state({ state, ...more })
+    this.#tell.state({ state, ...more })
   }
 }
 
@@ -367,7 +361,7 @@ class Client extends EventTarget {
   /** @type {E['welcome'] | null} the last one, as it came */ welcome = null
   /** @type {Promise<E['welcome']>} */ ready
   /** @protected @type {Message} */ _hello
-  /** @type {Connection} */ #connection
+  /** @protected @type {Connection} */ _connection
 
   /** @param {string | URL} url @param {Message} options @param {Message} hello */
   constructor(url, options, hello) {
@@ -378,8 +372,7 @@ class Client extends EventTarget {
     this.ready = new Promise((yes, no) => { [resolve, reject] = [yes, no] })
     // Who does not wait for it should not be told of an unhandled rejection.
     this.ready.catch(() => {})
-    this.#connection = new Connection(url, options, {
-      hello: this._hello,
+    this._connection = new Connection(url, options, this._hello, {
       state: (detail) => this._emit('state', detail),
       message: (direction, message) => {
         this._emit('message', { direction, message })
@@ -400,7 +393,7 @@ class Client extends EventTarget {
 
   /** @returns {Connection['state']} */
   get state() {
-    return this.#connection.state
+    return this._connection.state
   }
 
   /** @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @returns {() => void} */
@@ -412,26 +405,16 @@ class Client extends EventTarget {
 
   /** @param {string} token @returns {Promise<{ type: 'refreshed' }>} */
   refresh(token) {
-    return this.#connection.refresh(token)
+    return this._connection.refresh(token)
   }
 
   /** @param {string} sessionId @returns {Promise<EmptyResult>} */
   endSession(sessionId) {
-    return this._call({ type: 'endSession', sessionId })
+    return this._connection.call({ type: 'endSession', sessionId })
   }
 
   close() {
-    this.#connection.close()
-  }
-
-  /** @protected @param {Message} message */
-  _call(message) {
-    return this.#connection.call(message)
-  }
-
-  /** @protected @param {Message} message */
-  _send(message) {
-    this.#connection.send(JSON.stringify(message))
+    this._connection.close()
   }
 
   /** @protected @param {string} type @param {any} detail */
@@ -467,22 +450,22 @@ export class Provider extends Client {
 
   /** @param {NotifyInput} input @returns {Promise<NotifyResult>} */
   notify(input) {
-    return this._call({ ...input, type: 'notify' })
+    return this._connection.call({ ...input, type: 'notify' })
   }
 
   /** @param {string} cancellationToken @param {string} [correlationId] @returns {Promise<CancelResult>} */
   cancel(cancellationToken, correlationId) {
-    return this._call({ type: 'cancel', cancellationToken, correlationId })
+    return this._connection.call({ type: 'cancel', cancellationToken, correlationId })
   }
 
   /** @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {string} [correlationId] @returns {Promise<EmptyResult>} */
   kpi(sessionId, shouldReset, details, correlationId) {
-    return this._call({ type: 'kpi', sessionId, shouldReset, details, correlationId })
+    return this._connection.call({ type: 'kpi', sessionId, shouldReset, details, correlationId })
   }
 
   /** @param {string} sessionId @param {number} count @param {string} [correlationId] @returns {Promise<EmptyResult>} */
   activity(sessionId, count, correlationId) {
-    return this._call({ type: 'activity', sessionId, count, correlationId })
+    return this._connection.call({ type: 'activity', sessionId, count, correlationId })
   }
 
   /** @protected @param {Message} welcome */
@@ -533,24 +516,24 @@ export class Agent extends Client {
 
   /** @param {string} notificationId @returns {Promise<AnswerResult>} */
   accept(notificationId) {
-    return this._call({ type: 'accept', notificationId })
+    return this._connection.call({ type: 'accept', notificationId })
   }
 
   /** @param {string} notificationId @param {string} [reason] @returns {Promise<AnswerResult>} */
   reject(notificationId, reason) {
-    return this._call({ type: 'reject', notificationId, reason })
+    return this._connection.call({ type: 'reject', notificationId, reason })
   }
 
   /** @param {string} notificationId @returns {void} */
   seen(notificationId) {
     if (this.#looked.has(notificationId)) return
     this.#looked.add(notificationId)
-    this._send({ type: 'seen', notificationId })
+    this._connection.send(JSON.stringify({ type: 'seen', notificationId }))
   }
 
   /** @param {Presence} presence @returns {Promise<PresenceMessage>} */
   setPresence(presence) {
-    return this._call({ type: 'presence', presence })
+    return this._connection.call({ type: 'presence', presence })
   }
 
   /** @protected @param {Message} welcome */
@@ -639,7 +622,12 @@ export async function install(url, options) {
 
 /** What a call is rejected with when the hub did not say it. @param {string} type @param {string} code @param {string} detail */
 function failure(type, code, detail) {
-  return { message: 'RejectAfterClientError', msdyn_name: CALL_NAMES[type], code, detail }
+  return { message: 'RejectAfterClientError', msdyn_name: CALLS.get(type), code, detail }
+}
+
+/** @param {string} text */
+function bytes(text) {
+  return new TextEncoder().encode(text).length
 }
 
 /** `ws://…/ws`, whichever way the hub was named. @param {string | URL} url */
@@ -666,12 +654,8 @@ function expiry(token) {
   }
 }
 
-/** crypto.randomUUID is not there in a page from plain http: on another machine than this one. */
+/** By hand, as crypto.randomUUID is not there in a page that came by plain http. */
 function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID()
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  bytes[6] = (bytes[6] & 0x0f) | 0x40
-  bytes[8] = (bytes[8] & 0x3f) | 0x80
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, '$1-$2-4$3-a$4-$5')
 }

@@ -16,7 +16,7 @@ use super::inputs::{self, Meaning};
 use super::link::Link;
 use super::rate::Rate;
 use super::reader::{End, Reader};
-use super::settings::{CLOSING_READ, CLOSING_WRITE, OVER_RATE_MAX};
+use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX};
 use super::shard::Shard;
 use super::socket::Socket;
 use crate::hub::Stopping;
@@ -109,7 +109,7 @@ async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes) -> Result<Role, E
             (hello.who.role(), inputs::client(&hello.who))
         }
         Ok(other) => {
-            refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello", None);
+            refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello");
             return Err(End::Close(Close::BadHello));
         }
         Err(fault) => {
@@ -148,15 +148,15 @@ fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text:
 fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
     if !message.body.is_for(role) {
         let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
-        refuse(link, message, ErrorCode::NotAllowed, &detail, None);
+        refuse(link, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
     match inputs::meaning(message, &link.house().behind.templates) {
         Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
-        Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification", None),
+        Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification"),
         Meaning::Nothing => {}
         Meaning::NoCall => match message.body {
-            Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first", None),
+            Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { .. } => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
             _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
         },
@@ -176,30 +176,36 @@ fn over_rate<S: Socket>(
     manners.verdict().map(|()| None)
 }
 
-fn refuse<S: Socket>(
-    link: &Arc<Link<S>>,
-    message: &Message<'_>,
-    code: ErrorCode,
-    detail: &str,
-    retry_after_ms: Option<u64>,
-) {
-    let ids = Ids::of(&message.envelope);
-    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms });
+fn refuse<S: Socket>(link: &Arc<Link<S>>, message: &Message<'_>, code: ErrorCode, detail: &str) {
+    let mut ids = Ids::of(&message.envelope);
+    if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
+        // Checked and not used: such a reply bears the notification's, if anything's.
+        ids.correlation_id = None;
+    }
+    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms: None });
 }
 
 fn going_away(_: Stopping) -> End {
     End::Close(Close::GoingAway)
 }
 
-/// How often a client speaks, and for how long it has not listened to that.
+/// How often a client speaks, and for how long it has gone on after it was told that this is too often.
 struct Manners {
+    messages: Counted,
+    /// Pings, and pongs to ours: apart, so that answering the hub costs nobody a message.
+    controls: Counted,
+}
+
+struct Counted {
     rate: Rate,
     over_in_a_row: u32,
 }
 
 impl Manners {
     fn new<S: Socket>(link: &Link<S>) -> Self {
-        Self { rate: Rate::new(link.house().settings.messages_per_second), over_in_a_row: 0 }
+        let counted = |per_second| Counted { rate: Rate::new(per_second), over_in_a_row: 0 };
+        let messages_per_second = link.house().settings.messages_per_second;
+        Self { messages: counted(messages_per_second), controls: counted(CONTROL_FRAMES_PER_SECOND) }
     }
 
     /// Counts one message.
@@ -207,19 +213,26 @@ impl Manners {
     /// # Errors
     /// It is one too many: when the next one would do.
     fn take<S: Socket>(&mut self, link: &Link<S>) -> Result<(), Duration> {
-        let taken = self.rate.take(link.house().now());
-        self.over_in_a_row = if taken.is_ok() { 0 } else { self.over_in_a_row + 1 };
-        taken
+        self.messages.take(link.house().now())
     }
 
     /// Counts a control frame, to which there is no error reply.
     fn count_control<S: Socket>(&mut self, link: &Link<S>) -> Result<(), End> {
-        let _ = self.take(link);
+        let _ = self.controls.take(link.house().now());
         self.verdict()
     }
 
     fn verdict(&self) -> Result<(), End> {
-        if self.over_in_a_row > OVER_RATE_MAX { Err(End::Close(Close::TooManyMessages)) } else { Ok(()) }
+        let over = self.messages.over_in_a_row.max(self.controls.over_in_a_row);
+        if over > OVER_RATE_MAX { Err(End::Close(Close::TooManyMessages)) } else { Ok(()) }
+    }
+}
+
+impl Counted {
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let taken = self.rate.take(now);
+        self.over_in_a_row = if taken.is_ok() { 0 } else { self.over_in_a_row + 1 };
+        taken
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) const CONNECTIONS_PER_TURN: usize = 256;
 pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 /// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".
 pub(super) const OVER_RATE_MAX: u32 = 100;
+/// WebSocket pings and pongs of one connection per second, with a burst of twice that, past which the same holds.
+pub(super) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
 /// Over how long a stop spreads its closes, so that not all clients come back in one moment.
 pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
 /// How long a stop waits for all connections to end.

@@ -32,9 +32,11 @@ describe('calls', () => {
     assert.equal(framework.providerId, 'bot-1')
     ada.on('notification', ({ notificationId }) => {
       ada.seen(notificationId)
-      ada.accept(notificationId)
+      ada.accept(notificationId).catch(() => {})
     })
+    const started = event(ada, 'session')
     const result = await Microsoft.CIFramework.notifyEvent({ templateName: CHAT, templateParameters: { customerName: 'Grace' } })
+    await started
     assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
     assert.equal(result.agentId, 'ada-1')
     assert.match(result.id, GUID)
@@ -63,6 +65,44 @@ describe('calls', () => {
     round.self = round
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: round }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
+  })
+
+  test('what the hub could not answer by its id rejects here', async () => {
+    const bot = await provider()
+    for (const id of [7, '', 'x'.repeat(129), 'a\nb', 'a\u202eb', { }]) await assert.rejects(bot.notify({ id, templateName: CHAT }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
+    for (const text of ['\ud800', 'a\udc00b', '\\\ud83d']) {
+      await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { text } }), { code: 'badParameter' })
+      await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { [text]: '' } }), { code: 'badParameter' })
+    }
+    for (const text of ['😀', '\\ud800', '\\\\ud800']) assert.equal((await bot.kpi(`s${text}`, true)).value, null)
+  })
+
+  test('who listens may call, and may close', async () => {
+    const bot = keep(new Provider(hub.ws))
+    const said = []
+    let more = 3
+    bot.on('message', ({ direction, message }) => {
+      if (direction === 'out') said.push(message.sessionId)
+      if (direction === 'out' && message.type === 'kpi' && more-- > 0) bot.kpi(`more-${more}`, true).catch(() => {})
+    })
+    await Promise.all(['a', 'b', 'c'].map((name) => bot.kpi(name, true)))
+    await bot.kpi('last', true)
+    assert.deepEqual(said.filter(Boolean).sort(), ['a', 'b', 'c', 'last', 'more-0', 'more-1', 'more-2'])
+    for (const moment of ['connecting', 'welcome', 'open']) {
+      const shy = keep(new Provider(hub.ws))
+      const states = []
+      shy.on('state', ({ state }) => { states.push(state); if (state === moment) shy.close() })
+      shy.on('welcome', () => { if (moment === 'welcome') shy.close() })
+      await event(shy, 'close')
+      await new Promise((done) => setTimeout(done, 30))
+      assert.equal(states.at(-1), 'closed')
+      assert.equal(shy.state, 'closed')
+    }
+  })
+
+  test('an option that is undefined is as absent', async () => {
+    const bot = await provider({ WebSocket: undefined, giveUpAfterMs: undefined, messagesPerSecond: undefined, token: undefined })
+    assert.equal((await bot.kpi('s', true)).value, null)
   })
 
   test('a message that is too long rejects alone, and the connection stays', async () => {
@@ -103,7 +143,7 @@ describe('calls', () => {
   test('kpi, activity and the end of a session reach the desk and its state', async () => {
     const ada = await agent('ada-2')
     const bot = await provider()
-    ada.on('notification', ({ notificationId }) => ada.accept(notificationId))
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const { sessionId } = await bot.notify({ templateName: CHAT, to: { agents: ['ada-2'] }, sessionId: 'conv-2' })
     assert.equal(sessionId, 'conv-2')
     const told = event(ada, 'kpi', ({ breached }) => breached)
@@ -139,7 +179,7 @@ describe('calls', () => {
 
   test('a reject with a reason reaches the caller', async () => {
     const [ada, bot] = [await agent('ada-4'), await provider()]
-    ada.on('notification', ({ notificationId }) => ada.reject(notificationId, 'on break'))
+    ada.on('notification', ({ notificationId }) => ada.reject(notificationId, 'on break').catch(() => {}))
     const result = await bot.notify({ templateName: CHAT, to: { agents: ['ada-4'] } })
     assert.deepEqual(result.value, { actionName: 'Reject', responseReason: 'DeclinedByAgent' })
     assert.equal(result.declineReason, 'on break')

@@ -1,0 +1,20 @@
+//! Starts hubs and speaks to them.
+//!
+//! Nothing here sleeps where there is an event: whatever a test waits for is a message, a close, a line or the end of a
+//! process, for at most [`PATIENCE`]. Silence is shown by a round trip through the hub, not by waiting.
+
+mod client;
+mod hub;
+mod words;
+
+use std::time::Duration;
+
+pub(crate) use client::Client;
+pub(crate) use hub::{Exit, Hub, Setup, hub};
+pub(crate) use words::*;
+
+/// The longest that anything is waited for; far more than anything takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A notificationId that no hub has given.
+pub(crate) const NOBODYS: &str = "0192f0c4-7e3a-7b21-8c55-0123456789ab";

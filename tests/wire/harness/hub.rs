@@ -1,0 +1,402 @@
+//! The real process: how it is started, stopped, killed, and what it says.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+use super::{Client, PATIENCE};
+
+/// Templates that every hub of these tests has.
+const TEMPLATES: &str = r#"
+[[templates]]
+name = "chat"
+title = "{customerName|Someone} wants to chat"
+icon = "chat"
+fields = [{ label = "Customer", value = "{customerName|Someone}" }]
+
+[[templates]]
+name = "first"
+title = "The first accept takes it"
+settle = "firstAccept"
+
+[[templates]]
+name = "auto"
+title = "Taken automatically"
+autoAccept = true
+
+[[templates]]
+name = "needs"
+title = "{customerName} needs help"
+
+[[templates]]
+name = "short"
+title = "Be quick"
+timeout = "300ms"
+
+[[templates]]
+name = "impatient"
+title = "Hangs up soon"
+queueTimeout = "300ms"
+"#;
+
+/// How a hub is started: arguments, configuration, home directory.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    home: Arc<tempfile::TempDir>,
+    storage: Storage,
+    config: bool,
+    listen: String,
+    args: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Storage {
+    Memory,
+    DataDir,
+    AsItLikes,
+}
+
+impl Setup {
+    /// A hub in memory, on a free port, with the tests' templates.
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let setup = Self {
+            home: Arc::new(home),
+            storage: Storage::Memory,
+            config: true,
+            listen: "127.0.0.1:0".into(),
+            args: Vec::new(),
+        };
+        setup.write_config(TEMPLATES);
+        setup
+    }
+
+    /// The same with a durable log in its home.
+    pub(crate) fn on_disk() -> Self {
+        Self { storage: Storage::DataDir, ..Self::new() }
+    }
+
+    /// Leaves it to the hub (or to further arguments) where the log lives.
+    pub(crate) fn without_data_dir(self) -> Self {
+        Self { storage: Storage::AsItLikes, ..self }
+    }
+
+    /// Leaves it to further arguments which file is read.
+    pub(crate) fn without_config(self) -> Self {
+        Self { config: false, ..self }
+    }
+
+    /// Puts `toml` before the tests' templates.
+    pub(crate) fn config(self, toml: &str) -> Self {
+        self.write_config(&format!("{toml}\n{TEMPLATES}"));
+        self
+    }
+
+    /// Replaces the whole configuration.
+    pub(crate) fn only_config(self, toml: &str) -> Self {
+        self.write_config(toml);
+        self
+    }
+
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    pub(crate) fn listen(mut self, listen: &str) -> Self {
+        self.listen = listen.to_owned();
+        self
+    }
+
+    /// In one step, so that a running hub never reads half of it.
+    pub(crate) fn write_config(&self, toml: &str) {
+        let new = self.home.path().join("deskbell.toml.new");
+        std::fs::write(&new, toml).unwrap();
+        std::fs::rename(new, self.config_path()).unwrap();
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.home.path().join("deskbell.toml")
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+        command.arg("serve");
+        if !self.listen.is_empty() {
+            command.arg("--listen").arg(&self.listen);
+        }
+        if self.config {
+            command.arg("--config").arg(self.config_path());
+        }
+        match self.storage {
+            Storage::Memory => drop(command.arg("--memory")),
+            Storage::DataDir => drop(command.arg("--data-dir").arg(self.data_dir())),
+            Storage::AsItLikes => {}
+        }
+        command.args(&self.args).current_dir(self.home.path());
+        command
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) async fn start(&self) -> Hub {
+        let mut hub = self.spawn();
+        hub.await_listening().await;
+        hub
+    }
+
+    /// Starts it without waiting.
+    pub(crate) fn spawn(&self) -> Hub {
+        Hub::spawn_with(self.command(), self.clone(), &[])
+    }
+
+    /// Starts it and waits until it has given up.
+    pub(crate) async fn fail(&self) -> Exit {
+        self.spawn().exit().await
+    }
+}
+
+/// How a process ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// What a hub has written to its standard error so far.
+#[derive(Clone, Default)]
+pub(crate) struct Said(Arc<Mutex<String>>);
+
+impl Said {
+    pub(crate) fn so_far(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Its last lines, for a failure message.
+    pub(super) fn tail(&self) -> String {
+        let all = self.so_far();
+        let lines: Vec<&str> = all.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+/// A running hub; killed when dropped.
+pub(crate) struct Hub {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    stdout: String,
+    pub(crate) stderr: Said,
+    stderr_reader: Option<std::thread::JoinHandle<()>>,
+    pub(crate) port: u16,
+    pub(crate) setup: Setup,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the hub's standard error, its end:\n{}\n---", self.stderr.tail());
+        }
+    }
+}
+
+/// A hub with `config` before the tests' templates, in memory.
+pub(crate) async fn hub(config: &str) -> Hub {
+    Setup::new().config(config).start().await
+}
+
+impl Hub {
+    /// Starts any command of the binary, with these variables and no others of its own.
+    pub(crate) fn spawn_with(mut command: Command, setup: Setup, variables: &[(&str, String)]) -> Self {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKBELL_")) {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().map(|(name, value)| (*name, value)));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let stderr = Said::default();
+        let said = stderr.clone();
+        let mut pipe = child.stderr.take().unwrap();
+        let stderr_reader = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+                said.0.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        });
+        let (tell, lines) = mpsc::channel(1024);
+        let pipe = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in pipe.lines().map_while(Result::ok) {
+                if tell.blocking_send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, stdout: String::new(), stderr, stderr_reader: Some(stderr_reader), port: 0, setup }
+    }
+
+    pub(crate) async fn await_listening(&mut self) {
+        let line = timeout(PATIENCE, self.lines.recv()).await;
+        let Ok(Some(line)) = line else {
+            panic!("no line on standard output ({line:?}); standard error:\n{}", self.stderr.so_far());
+        };
+        self.stdout.push_str(&line);
+        self.stdout.push('\n');
+        let port = line.strip_prefix("deskbell listening on http://127.0.0.1:").and_then(|port| port.parse().ok());
+        self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.pid()]).status().unwrap().success());
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Kills it as a power cut would, and waits until it is gone.
+    pub(crate) fn kill_9(mut self) -> Setup {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.setup.clone()
+    }
+
+    /// kill -9, then the same hub again over the same data, on another port.
+    pub(crate) async fn crash_and_restart(self) -> Self {
+        self.kill_9().start().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn exit(mut self) -> Exit {
+        // Its standard output ends with it: that is the event to wait for.
+        let end = timeout(PATIENCE, async {
+            while let Some(line) = self.lines.recv().await {
+                self.stdout.push_str(&line);
+                self.stdout.push('\n');
+            }
+        });
+        assert!(end.await.is_ok(), "it still runs; standard error:\n{}", self.stderr.so_far());
+        let status = self.child.wait().unwrap();
+        // It may be a moment behind.
+        self.stderr_reader.take().unwrap().join().unwrap();
+        Exit { code: status.code(), stdout: self.stdout.clone(), stderr: self.stderr.so_far() }
+    }
+
+    /// Waits until its standard error holds all of `words`, in any order.
+    pub(crate) async fn says(&self, words: &[&str]) {
+        for word in words {
+            self.says_after(0, word).await;
+        }
+    }
+
+    /// Waits until its standard error holds `word` behind its first `skip` bytes.
+    pub(crate) async fn says_after(&self, skip: usize, word: &str) {
+        let said = async {
+            while !self.stderr.so_far()[skip..].contains(word) {
+                // Another process's pipe, read by a thread: there is no event here that could be awaited.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, said).await.is_ok(), "never said {word:?}; said:\n{}", self.stderr.so_far());
+    }
+
+    // -------------------------------------------------------- its clients
+
+    /// A connection that has said nothing yet.
+    pub(crate) async fn connect(&self) -> Client {
+        let (client, _) = self.connect_with(Some("deskbell.v1"), &[]).await.expect("the upgrade");
+        client
+    }
+
+    /// Connects with a chosen subprotocol and further headers; gives the response too.
+    pub(crate) async fn connect_with(
+        &self,
+        subprotocol: Option<&str>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        let mut request = format!("ws://127.0.0.1:{}/ws", self.port).into_client_request().unwrap();
+        if let Some(subprotocol) = subprotocol {
+            request.headers_mut().append("Sec-WebSocket-Protocol", HeaderValue::from_str(subprotocol).unwrap());
+        }
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let upgrade = tokio_tungstenite::client_async(request, tcp);
+        let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
+        Ok((Client::new(ws, self.stderr.clone()), response))
+    }
+
+    /// The HTTP status with which an upgrade is refused.
+    pub(crate) async fn upgrade_refused(&self, subprotocol: Option<&str>, headers: &[(&'static str, &str)]) -> u16 {
+        match self.connect_with(subprotocol, headers).await {
+            Ok(_) => panic!("the upgrade should be refused"),
+            Err(error) => match *error {
+                tungstenite::Error::Http(response) => response.status().as_u16(),
+                other => panic!("no HTTP answer: {other}"),
+            },
+        }
+    }
+
+    /// A client that has said `hello` with these fields and was welcomed.
+    pub(crate) async fn join(&self, hello: Value) -> Client {
+        let mut client = self.connect().await;
+        client.hello(hello).await;
+        client
+    }
+
+    pub(crate) async fn provider(&self, id: &str) -> Client {
+        self.join(json!({"role": "provider", "providerId": id})).await
+    }
+
+    pub(crate) async fn agent(&self, id: &str) -> Client {
+        self.join(json!({"role": "agent", "agentId": id})).await
+    }
+
+    pub(crate) async fn agent_in(&self, id: &str, groups: &[&str]) -> Client {
+        self.join(json!({"role": "agent", "agentId": id, "groups": groups})).await
+    }
+
+    pub(crate) async fn observer(&self) -> Client {
+        self.join(json!({"role": "observer"})).await
+    }
+
+    /// Closes the last connection of an agent or a provider, and waits until the hub has taken note.
+    pub(crate) async fn depart(&self, client: Client) {
+        let mut watcher = self.observer().await;
+        let id = client.welcome.get("agentId").or(client.welcome.get("providerId")).unwrap().clone();
+        client.leave().await;
+        let left = |m: &Value| {
+            m["event"] == "agentLeft" && m["agentId"] == id || m["event"] == "providerLeft" && m["providerId"] == id
+        };
+        watcher.take(&format!("{id} to leave"), left).await;
+    }
+}

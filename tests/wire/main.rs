@@ -1,0 +1,36 @@
+//! The hub held to its contract from outside: the real process, real sockets, nothing of the library.
+//!
+//! Each test starts its own hub on a free port and asks one thing of it. `harness` is how; the other
+//! files follow the contract's sections.
+
+// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
+// A JSON object that a test has just built is given away, as a caller would.
+#![allow(clippy::needless_pass_by_value)]
+
+mod harness;
+mod raw;
+
+mod answers;
+mod autos;
+mod cancel;
+mod chaos;
+mod damage;
+mod fields;
+mod hello;
+mod http;
+mod idempotence;
+mod kpi;
+mod life;
+mod limits;
+mod notify;
+mod observer;
+mod operate;
+mod presence;
+mod recovery;
+mod resume;
+mod seeds;
+mod sessions;
+mod slow;
+mod tabs;
+mod transport;

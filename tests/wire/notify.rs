@@ -1,0 +1,308 @@
+//! notify: its replies, what the desk shows, templates, reach.
+
+use serde_json::{Value, json};
+
+use crate::harness::{accepted, declined, display_timeout, has, hub, is_error, is_time, text};
+
+const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
+
+#[tokio::test]
+async fn ack_then_result_with_all_their_fields() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let notify = json!({"type": "notify", "id": "0d7e", "correlationId": GUID, "templateName": "chat",
+        "templateParameters": {"customerName": "Grace"}, "cancellationToken": "tok-1", "sessionId": "conv-42",
+        "to": {"agents": ["ada"], "groups": ["billing"]}});
+    bot.send(notify).await;
+    let ack = bot.next().await;
+    has(
+        &ack,
+        json!({"type": "ack", "id": "0d7e", "correlationId": GUID, "msdyn_name": "NotifyEvent", "duplicate": false}),
+    );
+    let id = text(&ack["notificationId"]);
+    ada.send(json!({"type": "seen", "notificationId": id})).await;
+    ada.accept(&id).await;
+    let result = bot.next().await;
+    has(
+        &result,
+        json!({"type": "result", "id": "0d7e", "correlationId": GUID, "msdyn_name": "NotifyEvent",
+        "notificationId": id, "value": accepted(), "agentId": "ada", "sessionId": "conv-42",
+        "cancellationToken": "tok-1", "reach": {"displayed": 1, "seen": 1, "rejected": 0}, "declineReason": null}),
+    );
+    assert!(result["elapsedMs"].is_u64(), "{result}");
+    assert!((1..=32).contains(&text(&result["position"]).len()), "{result}");
+    bot.expect_silence().await;
+}
+
+#[tokio::test]
+async fn only_the_template_name_is_required() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.send(json!({"type": "notify", "templateName": "chat"})).await;
+    let ack = bot.next().await;
+    has(&ack, json!({"type": "ack", "id": null}));
+    let id = text(&ack["notificationId"]);
+    ada.accept(&id).await;
+    // sessionId, if the notify had none, is the notificationId.
+    let result = bot.next().await;
+    has(&result, json!({"type": "result", "id": null, "sessionId": id, "cancellationToken": null}));
+    has(&result, json!({"correlationId": ack["correlationId"]}));
+    has(&ada.expect("session").await, json!({"sessionId": id, "notificationId": id}));
+}
+
+#[tokio::test]
+async fn the_notification_on_the_desk_has_all_its_fields() {
+    let template = r#"
+        [[templates]]
+        name = "vip"
+        title = "{customerName|A customer} is calling"
+        icon = "phone"
+        timeout = "20s"
+        showTimeout = false
+        buttons = { accept = "Take it", reject = "Not now" }
+        fields = [ { label = "Number", value = "{phoneNumber|unknown}" }, { label = "Queue", value = "{queue}" } ]"#;
+    let hub = hub(template).await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let parameters = json!({"customerName": "Grace", "queue": 7, "unused": "x"});
+    let more = json!({"correlationId": GUID, "sessionId": "conv-42", "templateParameters": parameters});
+    let id = bot.ring_with("vip", more).await;
+    let shown = ada.next().await;
+    has(
+        &shown,
+        json!({"type": "notification", "notificationId": id, "correlationId": GUID, "templateName": "vip",
+        "title": "Grace is calling", "icon": "phone", "buttons": {"accept": "Take it", "reject": "Not now"},
+        "fields": [{"label": "Number", "value": "unknown"}, {"label": "Queue", "value": "7"}],
+        "providerId": "bot", "sessionId": "conv-42", "timeoutMs": 20_000, "showTimeout": false}),
+    );
+    is_time(&shown["notifiedAt"]);
+    let remaining = shown["remainingMs"].as_u64().unwrap();
+    assert!((15_000..=20_000).contains(&remaining), "{remaining}");
+}
+
+#[tokio::test]
+async fn the_templates_defaults() {
+    let hub = hub("[[templates]]\nname = \"bare\"\ntitle = \"Hello\"").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.ring("bare").await;
+    let shown = ada.next().await;
+    has(&shown, json!({"title": "Hello", "timeoutMs": 120_000, "showTimeout": true, "fields": []}));
+    has(&shown["buttons"], json!({"accept": "Accept", "reject": "Reject"}));
+}
+
+#[tokio::test]
+async fn the_built_in_templates_need_no_parameters() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    for name in [
+        "msdyn_chat_incoming_unauthenticated",
+        "msdyn_chat_incoming_authenticated",
+        "msdyn_sms_incoming_unauthenticated",
+        "msdyn_call_incoming",
+    ] {
+        let id = bot.ring(name).await;
+        let shown = ada.shown(&id).await;
+        has(&shown, json!({"templateName": name}));
+        assert!(!text(&shown["title"]).is_empty());
+        ada.accept(&id).await;
+    }
+}
+
+#[tokio::test]
+async fn the_seeds_example_runs() {
+    let hub = hub("").await;
+    let mut bot = hub.provider("bot").await;
+    let call = json!({"type": "notify", "templateName": "msdyn_chat_incoming_unauthenticated", "templateParameters": {},
+        "cancellationToken": "cancellationtoken123456"});
+    has(&bot.call(call).await, json!({"type": "ack"}));
+}
+
+// ---------------------------------------------------------------- templates
+
+#[tokio::test]
+async fn a_configured_template_replaces_the_built_in_one() {
+    let hub = hub("[[templates]]\nname = \"msdyn_call_incoming\"\ntitle = \"Ring ring\"").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.ring("msdyn_call_incoming").await;
+    has(&ada.next().await, json!({"title": "Ring ring"}));
+}
+
+async fn rendered(title: &str, parameters: Value) -> String {
+    let hub = hub(&format!("[[templates]]\nname = \"t\"\ntitle = '{title}'")).await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.ring_with("t", json!({"templateParameters": parameters})).await;
+    text(&ada.next().await["title"])
+}
+
+#[tokio::test]
+async fn double_braces_are_literal_ones() {
+    assert_eq!(rendered("{{a}} {x} }}{{", json!({"x": "1"})).await, "{a} 1 }{");
+}
+
+#[tokio::test]
+async fn a_default_runs_to_the_closing_brace() {
+    assert_eq!(rendered("<{x|a | b: c}>", json!({})).await, "<a | b: c>");
+    assert_eq!(rendered("<{x|}>", json!({})).await, "<>");
+}
+
+#[tokio::test]
+async fn a_template_is_expanded_once() {
+    assert_eq!(rendered("{x} {y|d}", json!({"x": "{y} {{", "y": "1"})).await, "{y} {{ 1");
+}
+
+#[tokio::test]
+async fn numbers_and_booleans_are_taken_as_json_writes_them() {
+    let parameters = json!({"a": 1, "b": true, "c": -1.5, "d": false});
+    assert_eq!(rendered("{a} {b} {c} {d}", parameters).await, "1 true -1.5 false");
+}
+
+#[tokio::test]
+async fn a_parameter_may_be_empty() {
+    assert_eq!(rendered("<{x}>", json!({"x": ""})).await, "<>");
+}
+
+#[tokio::test]
+async fn only_titles_and_field_values_are_expanded() {
+    let template = "[[templates]]\nname = \"t\"\ntitle = \"t\"\nicon = \"{x}\"\nbuttons = { accept = \"{x}\", reject = \"{{\" }\n\
+                    fields = [{ label = \"{x}\", value = \"{x}\" }]";
+    let hub = hub(template).await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.ring_with("t", json!({"templateParameters": {"x": "1"}})).await;
+    let expected = json!({"icon": "{x}", "buttons": {"accept": "{x}", "reject": "{{"}, "fields": [{"label": "{x}", "value": "1"}]});
+    has(&ada.next().await, expected);
+}
+
+#[tokio::test]
+async fn markup_in_a_parameter_comes_through_as_it_is() {
+    let nasty = "<img src=x onerror=alert(1)> \"'&\\ \u{1f600}";
+    assert_eq!(rendered("{x}", json!({"x": nasty})).await, nasty);
+}
+
+// ---------------------------------------------------------------- errors
+
+#[tokio::test]
+async fn an_unknown_template_is_an_error_and_nothing_is_done() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let call =
+        json!({"type": "notify", "id": "n", "correlationId": GUID, "templateName": "nope", "cancellationToken": "t"});
+    let error = bot.call(call).await;
+    is_error(&error, "unknownTemplate", Some("NotifyEvent"));
+    has(&error, json!({"id": "n", "correlationId": GUID}));
+    is_error(&bot.call(json!({"type": "cancel", "cancellationToken": "t"})).await, "notFound", Some("CancelEvent"));
+    bot.expect_silence().await;
+    ada.expect_silence().await;
+    // An id answered with an error is free again.
+    has(&bot.call(json!({"type": "notify", "id": "n", "templateName": "chat"})).await, json!({"duplicate": false}));
+}
+
+#[tokio::test]
+async fn a_placeholder_without_parameter_or_default_is_an_error() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    for parameters in [json!({}), json!({"customername": "x"}), json!({"customerName": null})] {
+        let call = json!({"type": "notify", "templateName": "needs", "templateParameters": parameters});
+        is_error(&bot.call(call).await, "unresolvedParameter", Some("NotifyEvent"));
+    }
+    ada.expect_silence().await;
+}
+
+#[tokio::test]
+async fn a_token_that_an_open_notification_bears_is_taken() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let first = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;
+    let again = json!({"type": "notify", "templateName": "chat", "cancellationToken": "t"});
+    is_error(&bot.call(again.clone()).await, "tokenTaken", Some("NotifyEvent"));
+    // Another provider's tokens are its own.
+    let mut other = hub.provider("other").await;
+    has(&other.call(again.clone()).await, json!({"type": "ack"}));
+    ada.accept(&first).await;
+    bot.result_of(&first).await;
+    has(&bot.call(again).await, json!({"type": "ack"}));
+}
+
+// ---------------------------------------------------------------- reach and results
+
+#[tokio::test]
+async fn reach_tells_nobody_was_there_from_nobody_looked_from_they_let_it_pass() {
+    let hub = hub("[[templates]]\nname = \"f\"\ntitle = \"t\"\nsettle = \"firstAccept\"\ntimeout = \"700ms\"").await;
+    let mut bot = hub.provider("bot").await;
+    let alone = bot.ring_with("impatient", json!({"to": {"agents": ["nobody"]}})).await;
+    has(&bot.result_of(&alone).await, json!({"reach": {"displayed": 0, "seen": 0, "rejected": 0}}));
+
+    let mut ada = hub.agent("ada").await;
+    let mut tab = hub.agent("ada").await;
+    let mut bob = hub.agent("bob").await;
+    let _cleo = hub.agent("cleo").await;
+    let id = bot.ring("f").await;
+    for seer in [&mut ada, &mut tab] {
+        seer.shown(&id).await;
+        seer.send(json!({"type": "seen", "notificationId": id})).await;
+        seer.send(json!({"type": "seen", "notificationId": id})).await;
+    }
+    bob.shown(&id).await;
+    has(&bob.reject(&id).await, json!({"won": false}));
+    let result = bot.result_of(&id).await;
+    has(&result, json!({"value": display_timeout(), "agentId": null, "sessionId": null}));
+    has(&result, json!({"reach": {"displayed": 3, "seen": 1, "rejected": 1}}));
+    assert!(result["elapsedMs"].as_u64().unwrap() >= 700, "{result}");
+}
+
+#[tokio::test]
+async fn decline_reason_repeats_the_reason_of_the_reject_that_settled_it() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let id = bot.ring("chat").await;
+    ada.shown(&id).await;
+    let reply = ada.call(json!({"type": "reject", "notificationId": id, "reason": "on break"})).await;
+    has(&reply, json!({"type": "result", "value": declined(), "won": true, "agentId": "ada"}));
+    let result = bot.result_of(&id).await;
+    has(&result, json!({"value": declined(), "agentId": "ada", "declineReason": "on break", "sessionId": null}));
+    has(&result, json!({"reach": {"displayed": 1, "seen": 0, "rejected": 1}}));
+}
+
+#[tokio::test]
+async fn two_providers_may_share_a_correlation_id() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let (mut one, mut two) = (hub.provider("one").await, hub.provider("two").await);
+    let shared = json!({"correlationId": GUID, "id": "same id too"});
+    let a = one.ring_with("chat", shared.clone()).await;
+    let b = two.ring_with("chat", shared).await;
+    assert_ne!(a, b);
+    has(&ada.shown(&a).await, json!({"providerId": "one", "correlationId": GUID}));
+    has(&ada.shown(&b).await, json!({"providerId": "two", "correlationId": GUID}));
+    ada.accept(&a).await;
+    ada.reject(&b).await;
+    has(&one.result_of(&a).await, json!({"value": accepted(), "correlationId": GUID}));
+    has(&two.result_of(&b).await, json!({"value": declined(), "correlationId": GUID}));
+    one.expect_silence().await;
+    two.expect_silence().await;
+}
+
+#[tokio::test]
+async fn seen_counts_only_from_those_it_was_displayed_to() {
+    let hub = hub("[limits]\ndisplayLimit = 1").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let displayed = bot.ring("chat").await;
+    let waits = bot.ring("chat").await;
+    ada.send(json!({"type": "seen", "notificationId": waits})).await;
+    ada.shown(&displayed).await;
+    ada.reject(&displayed).await;
+    ada.shown(&waits).await;
+    ada.reject(&waits).await;
+    has(&bot.result_of(&waits).await, json!({"reach": {"displayed": 1, "seen": 0, "rejected": 1}}));
+}

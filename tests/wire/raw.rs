@@ -1,0 +1,171 @@
+//! Bytes on a socket, for what no well-behaved client would send.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::harness::PATIENCE;
+
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+
+/// What a browser sends to become a WebSocket.
+pub(crate) fn upgrade(port: u16, more: &str) -> String {
+    format!(
+        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+}
+
+/// A client's frame (masked with zeros, which leaves the payload as it is).
+pub(crate) fn frame(opcode: u8, last: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![opcode | if last { 0x80 } else { 0 }];
+    match payload.len() {
+        n @ 0..=125 => bytes.push(0x80 | u8::try_from(n).unwrap()),
+        n @ 126..=0xffff => {
+            bytes.push(0x80 | 126);
+            bytes.extend(u16::try_from(n).unwrap().to_be_bytes());
+        }
+        n => {
+            bytes.push(0x80 | 127);
+            bytes.extend((n as u64).to_be_bytes());
+        }
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
+
+/// A socket and what was read from it and not yet looked at.
+pub(crate) struct Raw {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) async fn connect(port: u16) -> Self {
+        Self { stream: TcpStream::connect(("127.0.0.1", port)).await.unwrap(), unread: Vec::new() }
+    }
+
+    /// A connection whose kernel takes little while nobody reads.
+    pub(crate) async fn with_small_window(port: u16) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        // The hub may have closed already; what it answered is what counts.
+        let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the hub reads");
+    }
+
+    /// Upgrades and says hello in one write, and reads the welcome.
+    pub(crate) async fn join(&mut self, port: u16, hello: &Value) -> Value {
+        let mut bytes = upgrade(port, "").into_bytes();
+        bytes.extend(frame(TEXT, true, hello.to_string().as_bytes()));
+        self.send(&bytes).await;
+        let head = self.head().await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        loop {
+            let (opcode, payload) = self.frame().await.expect("a welcome");
+            if opcode == TEXT {
+                return serde_json::from_slice(&payload).unwrap();
+            }
+        }
+    }
+
+    /// The head of an HTTP response (or what there was before the end).
+    pub(crate) async fn head(&mut self) -> String {
+        loop {
+            if let Some(at) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
+                let head = self.unread.drain(..at + 4).collect();
+                return String::from_utf8(head).unwrap();
+            }
+            if !self.read_more().await {
+                return String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned();
+            }
+        }
+    }
+
+    /// The next frame of the hub; `None` at the end of the connection.
+    pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        loop {
+            if let Some(frame) = self.whole_frame() {
+                return Some(frame);
+            }
+            if !self.read_more().await {
+                return None;
+            }
+        }
+    }
+
+    fn whole_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let (first, second) = (*self.unread.first()?, *self.unread.get(1)?);
+        assert_eq!(second & 0x80, 0, "a server does not mask");
+        let (head, length) = match second {
+            126 => (4, usize::from(u16::from_be_bytes(self.unread.get(2..4)?.try_into().unwrap()))),
+            127 => (10, usize::try_from(u64::from_be_bytes(self.unread.get(2..10)?.try_into().unwrap())).unwrap()),
+            n => (2, usize::from(n)),
+        };
+        if self.unread.len() < head + length {
+            return None;
+        }
+        let payload = self.unread.drain(..head + length).skip(head).collect();
+        Some((first & 0x0f, payload))
+    }
+
+    /// Everything until the hub ends the connection.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.read_more().await {}
+        std::mem::take(&mut self.unread)
+    }
+
+    /// The close code that the hub sends before it ends the connection, if any.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some((opcode, payload)) = self.frame().await {
+            if opcode == CLOSE {
+                code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            }
+        }
+        code
+    }
+
+    async fn read_more(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        match timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("the hub answers or closes") {
+            Ok(0) | Err(_) => false,
+            Ok(n) => {
+                self.unread.extend(&buffer[..n]);
+                true
+            }
+        }
+    }
+}
+
+/// One HTTP request over its own connection.
+pub(crate) async fn http(port: u16, request: &str) -> String {
+    let mut raw = Raw::connect(port).await;
+    raw.send(request.as_bytes()).await;
+    String::from_utf8_lossy(&raw.rest().await).into_owned()
+}
+
+pub(crate) async fn get(port: u16, path: &str) -> String {
+    http(port, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")).await
+}
+
+/// The status of an HTTP response.
+pub(crate) fn status(response: &str) -> u16 {
+    let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("no HTTP response: {response:?}"))
+}
+
+/// The status with which a request to upgrade is answered.
+pub(crate) async fn upgrade_status(port: u16, request: &str) -> u16 {
+    let mut raw = Raw::connect(port).await;
+    raw.send(request.as_bytes()).await;
+    status(&raw.head().await)
+}

@@ -1,0 +1,130 @@
+//! A client that reads too slowly never costs the others anything.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Client, Hub, desk, has, hub};
+use crate::raw::Raw;
+
+/// Marks a session and waits until every agent has been told; gives how long that took.
+async fn round(bot: &mut Client, agents: &mut [Client], n: usize) -> Duration {
+    let details = format!("{n:06}{}", "x".repeat(500));
+    let began = Instant::now();
+    bot.send(json!({"type": "kpi", "sessionId": "s", "details": details})).await;
+    for agent in agents {
+        has(&agent.expect("kpi").await, json!({"details": details}));
+    }
+    let took = began.elapsed();
+    bot.expect("result").await;
+    took
+}
+
+fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() * 99 / 100]
+}
+
+async fn cast(hub: &Hub) -> (Client, Vec<Client>) {
+    let mut agents = Vec::new();
+    for n in 0..5 {
+        agents.push(hub.agent(&format!("agent-{n}")).await);
+    }
+    (hub.provider("bot").await, agents)
+}
+
+async fn slow_reader(hub: &Hub) -> Raw {
+    let mut slow = Raw::with_small_window(hub.port).await;
+    slow.join(hub.port, &json!({"type": "hello", "role": "agent", "agentId": "slow"})).await;
+    slow
+}
+
+/// Goes on until the hub counts the slow reader as gone; gives the others' times.
+async fn until_gone(hub: &Hub, bot: &mut Client, agents: &mut [Client]) -> Vec<Duration> {
+    let mut watcher = hub.observer().await;
+    let mut times = Vec::new();
+    loop {
+        times.push(round(bot, agents, times.len()).await);
+        if times.len().is_multiple_of(20) {
+            let events = watcher.rest().await;
+            if events.iter().any(|m| m["event"] == "agentLeft" && m["agentId"] == "slow") {
+                return times;
+            }
+        }
+        assert!(times.len() < 20_000, "the slow client is never given up");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_closed_with_1013_while_the_others_go_on() {
+    let hub = hub("[limits]\noutboundBytes = 65536\nmessagesPerSecond = 100000\ndeliveriesPerSecond = 1000000").await;
+    let (mut bot, mut agents) = cast(&hub).await;
+    // The first ones warm things up.
+    for n in 0..100 {
+        round(&mut bot, &mut agents, n).await;
+    }
+    let mut without = Vec::new();
+    for n in 0..300 {
+        without.push(round(&mut bot, &mut agents, n).await);
+    }
+    let mut slow = slow_reader(&hub).await;
+    let with = until_gone(&hub, &mut bot, &mut agents).await;
+    let rounds = with.len();
+    let (without, with) = (p99(without), p99(with));
+    let ratio = with.as_secs_f64() / without.as_secs_f64();
+    println!("p99 of the others: {without:?} without, {with:?} with a slow client ({rounds} rounds): × {ratio:.2}");
+    assert_eq!(slow.close_code().await, Some(1013));
+    for agent in &mut agents {
+        agent.expect_silence().await;
+    }
+    // Its next welcome gives it the whole state again.
+    let id = bot.ring("chat").await;
+    let back = hub.agent("slow").await;
+    assert_eq!(desk(&back.welcome), [id]);
+    assert_eq!(back.welcome["kpi"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_bound_in_frames_counts_too() {
+    let hub = hub("[limits]\noutboundFrames = 32\nmessagesPerSecond = 100000\ndeliveriesPerSecond = 1000000").await;
+    let (mut bot, mut agents) = cast(&hub).await;
+    let mut slow = slow_reader(&hub).await;
+    until_gone(&hub, &mut bot, &mut agents).await;
+    assert_eq!(slow.close_code().await, Some(1013));
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_never_reads_again_is_dropped() {
+    let hub = hub(
+        "[limits]\noutboundBytes = 4096\nmessagesPerSecond = 100000\ndeliveriesPerSecond = 1000000\nmaxConnections = 8",
+    )
+    .await;
+    let (mut bot, mut agents) = cast(&hub).await;
+    let mut slow = slow_reader(&hub).await;
+    until_gone(&hub, &mut bot, &mut agents).await;
+    // It is gone for the hub, its socket stays for the 1013 that nobody reads. Take every place that is left.
+    let began = Instant::now();
+    let upgrade = crate::raw::upgrade(hub.port, "");
+    let mut others = Vec::new();
+    loop {
+        let mut raw = Raw::connect(hub.port).await;
+        raw.send(upgrade.as_bytes()).await;
+        if crate::raw::status(&raw.head().await) == 503 {
+            break;
+        }
+        others.push(raw);
+        assert!(others.len() < 4, "more places than there are");
+    }
+    // In the end all eight are others'.
+    while others.len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(10), "the place of the slow client is never free");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut raw = Raw::connect(hub.port).await;
+        raw.send(upgrade.as_bytes()).await;
+        if crate::raw::status(&raw.head().await) == 101 {
+            others.push(raw);
+        }
+    }
+    has(&agents[0].call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    slow.rest().await;
+}
