@@ -135,8 +135,6 @@ impl Workspace {
         step.deadlines.remove(&(notification.due, arrival, self.slot, slot));
         self.open_by_id.remove(&content.notification_id);
         self.arrivals.remove(&arrival);
-        // What it was shown for in this very step is told no more.
-        self.scratch.shows.remove(&arrival);
         self.autos -= u32::from(content.rendered.auto_accept);
         self.never_displayed -= u32::from(!notification.was_displayed);
         self.sessions.unbear(&content.session_id);

@@ -155,6 +155,24 @@ fn an_accept_that_ends_anothers_session_makes_room_for_what_waited_for_that_agen
 }
 
 #[test]
+fn what_waited_goes_before_what_arrives_in_the_step_that_makes_room() {
+    let mut world = World::with_limits(|limits| (limits.display_limit, limits.session_limit) = (1, 1));
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).timeout(500));
+    world.notify("bot", raise(2).auto().session("s2"));
+    world.oversleep(1_000);
+    check(
+        world.notify("bot", raise(3).auto().session("s3")),
+        "ada: close n1 DisplayTimeout
+         bot: n1 DisplayTimeout (1/0/0)
+         bot: ack n3
+         ada: session s2(n2)
+         bot: n2 AutoAccepted by ada (0/0/0)",
+    );
+}
+
+#[test]
 fn a_full_queue_of_automatic_ones_is_passed_by_what_can_be_displayed() {
     let mut world = World::with_limits(|limits| (limits.session_limit, limits.queue_limit) = (0, 1));
     world.provider("bot");
