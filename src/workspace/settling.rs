@@ -68,7 +68,7 @@ impl Workspace {
         if let Some(agent) = agent
             && outcome.is_accept()
         {
-            self.agents.get_mut(agent).last_accept = Some(step.now);
+            self.agents.get_mut(agent).last_accept = Some(number);
             self.start_session(step, agent, slot);
         }
         self.take_out(step, slot);

@@ -30,6 +30,22 @@ fn an_automatic_one_goes_to_the_longest_idle_with_room_and_is_displayed_to_nobod
 }
 
 #[test]
+fn among_accepts_of_one_millisecond_the_earlier_one_is_longer_ago() {
+    let mut world = World::new();
+    world.provider("bot");
+    world.agent("ada");
+    world.agent("bob");
+    for (n, first) in [(1, "bob"), (2, "ada")] {
+        world.notify("bot", raise(n).agents(&[first]));
+        world.accept(first, n);
+    }
+    check(
+        world.notify("bot", raise(3).auto().session("s3")),
+        "bot: ack n3\nbob: session s3(n3)\nbot: n3 AutoAccepted by bob (0/0/0)",
+    );
+}
+
+#[test]
 fn an_accept_of_any_kind_is_an_accept() {
     let mut world = World::new();
     world.provider("bot");

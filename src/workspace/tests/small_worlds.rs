@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::invariants::check_invariants;
+use super::told::BEGIN;
 use super::watch::Watch;
-use super::world::{BEGIN, Raise, raise};
+use super::world::{Raise, raise};
 use crate::workspace::core::Core;
 use crate::workspace::entry::{Action, Call, Client, Entry, Input, RULES, Record, Resume};
 use crate::workspace::ids::{Incarnation, Name, NotificationId, Timestamp};
