@@ -36,6 +36,8 @@ mod link;
 mod notify;
 mod options;
 mod provider;
+#[cfg(test)]
+mod tests;
 
 pub use crate::protocol::from_hub::{
     Activity, Buttons, Closed, Field, Kpi, Notification, Open, Reach, Session, SessionEnded,

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A running hub. Killed when dropped.
-pub struct Hub {
+pub(crate) struct Hub {
     process: Child,
     port: u16,
     directory: TempDir,
@@ -15,24 +15,24 @@ pub struct Hub {
 
 impl Hub {
     /// One with a durable log, in a directory of its own.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (process, port) = spawn(directory.path(), 0);
         Self { process, port, directory }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://127.0.0.1:{}/ws", self.port)
     }
 
     /// As a power cut would: nothing is flushed, nobody is told.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends");
     }
 
     /// On the same port with the same log.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         (self.process, self.port) = spawn(self.directory.path(), self.port);
     }
 }

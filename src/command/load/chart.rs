@@ -43,7 +43,8 @@ const BOTTOM: f64 = 44.0;
 impl Axis {
     /// From 0 to somewhat above the greatest value, with round numbers named.
     pub(super) fn linear(name: &'static str, greatest: f64) -> Self {
-        let step = round_step(greatest.max(1e-6) / 5.0);
+        let greatest = if greatest > 0.0 { greatest } else { 1.0 };
+        let step = round_step(greatest / 5.0);
         let to = (greatest / step).ceil().max(1.0) * step;
         let count = (to / step).round() as usize;
         let ticks = (0..=count).map(|at| (at as f64 * step, short(at as f64 * step))).collect();
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_axis_names_round_numbers_and_holds_all_values() {
-        for (greatest, to, ticks) in [(0.0, 0.000_001, 6), (7.0, 8.0, 5), (50.0, 50.0, 6), (12_345.0, 15_000.0, 4)] {
+        for (greatest, to, ticks) in [(0.0, 1.0, 6), (7.0, 8.0, 5), (50.0, 50.0, 6), (12_345.0, 15_000.0, 4)] {
             let axis = Axis::linear("x", greatest);
             assert!((axis.to - to).abs() < to * 0.51 && axis.to >= greatest, "{greatest}: {axis:?}");
             assert!(axis.ticks.len() <= ticks + 2, "{axis:?}");

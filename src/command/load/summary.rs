@@ -125,7 +125,7 @@ impl Summary {
         Self {
             url: options.url.clone(),
             asked: Asked::of(options, run.audiences),
-            achieved: Achieved::of(run),
+            achieved: Achieved::of(options, run),
             latencies_ms: Latency::ALL.into_iter().map(quantiles).filter(|(_, found)| found.count > 0).collect(),
             outcomes: Outcome::ALL.into_iter().map(outcome).filter(|(_, count)| *count > 0).collect(),
             failures: run.failures.clone(),
@@ -227,14 +227,17 @@ impl Asked {
 }
 
 impl Achieved {
-    fn of(run: &Run) -> Self {
+    fn of(options: &Options, run: &Run) -> Self {
         let count = |what| run.measures.count(what);
-        // While notifies came: what was answered after that is not part of the rate.
-        let spans = (run.run_ns / run.measures.span_ns).max(1) as usize;
+        let span_ns = run.measures.span_ns;
         let seconds = run.run_ns as f64 / 1e9;
+        // The whole spans between the ramp and the last arrival: what was answered later is not part of the rate.
+        let end = (run.run_ns / span_ns).max(1) as usize;
+        let first = (options.ramp.as_nanos() as u64).div_ceil(span_ns).min(end as u64 - 1) as usize;
         let within = |what: Count| -> f64 {
-            let whole: u64 = run.measures.spans.iter().take(spans).map(|span| span.counts[what as usize]).sum();
-            whole as f64 / (spans as f64 * run.measures.span_ns as f64 / 1e9)
+            let spans = run.measures.spans.iter().take(end).skip(first);
+            let whole: u64 = spans.map(|span| span.counts[what as usize]).sum();
+            whole as f64 / ((end - first) as f64 * span_ns as f64 / 1e9)
         };
         Self {
             seconds,
@@ -388,12 +391,15 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_run_and_not_of_what_came_after() {
-        let mut run = run();
-        for at in [0, 1_500_000_000, 2_500_000_000] {
+        let mut run = Run { run_ns: 3_000_000_000, ..run() };
+        for at in [0, 500_000_000, 1_500_000_000, 2_500_000_000, 3_500_000_000] {
             run.measures.add(Count::Acked, at);
         }
+        for (ramp, rate) in [("--ramp=0s", 4.0 / 3.0), ("--ramp=1s", 1.0), ("--ramp=9s", 1.0)] {
+            let achieved = Summary::of(&options(&[ramp]), &run).achieved;
+            assert_eq!((achieved.acks, achieved.acks_per_second), (5, rate), "{ramp}");
+        }
         let summary = Summary::of(&options(&[]), &run);
-        assert_eq!((summary.achieved.acks, summary.achieved.acks_per_second), (3, 1.0));
         assert_eq!(summary.broken(), 0);
     }
 
@@ -417,7 +423,9 @@ mod tests {
         run.broken.cases.push("call 7 …".to_owned());
         let summary = Summary::of(&options(&[]), &run);
         assert_eq!(summary.broken(), 2);
-        assert!(summary.text().contains("BROKEN: one answer settles a notification, not two (2 times)\n    call 7"));
+        let text = summary.text();
+        assert!(text.contains("BROKEN: one answer settles a notification, not two (2 times)\n"), "{text}");
+        assert!(text.ends_with("    call 7 …\n"), "{text}");
         let json: serde_json::Value = serde_json::from_str(&summary.json()).unwrap();
         assert_eq!(json["promises"][2]["broken"], 2);
     }
