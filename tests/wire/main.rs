@@ -12,6 +12,7 @@ mod harness;
 mod raw;
 
 mod answers;
+mod asyncapi;
 mod autos;
 mod cancel;
 mod chaos;

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use super::coverage::Seen;
 use super::{Client, PATIENCE};
 
 /// Templates that every hub of these tests has.
@@ -57,6 +58,7 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
+    seen: Option<Seen>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +78,7 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
+            seen: None,
         };
         setup.write_config(TEMPLATES);
         setup
@@ -111,6 +114,11 @@ impl Setup {
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
         self
+    }
+
+    /// Notes what of the AsyncAPI document this hub and its clients show.
+    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
     }
 
     pub(crate) fn listen(mut self, listen: &str) -> Self {
@@ -352,7 +360,7 @@ impl Hub {
         tcp.set_nodelay(true).unwrap();
         let upgrade = tokio_tungstenite::client_async(request, tcp);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
-        Ok((Client::new(ws, self.stderr.clone()), response))
+        Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
     }
 
     /// The HTTP status with which an upgrade is refused.
