@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::invariants::check_invariants;
-use super::told::{log_line, resolve, words};
+use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
 use crate::workspace::core::Core;
 use crate::workspace::effect::{Effect, Effects};
@@ -12,9 +12,6 @@ use crate::workspace::entry::{
 };
 use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
 use crate::workspace::limits::Limits;
-
-/// When a world begins.
-pub(super) const BEGIN: u64 = 1_000_000_000_000;
 
 /// A log with one hub, its clients, and their time.
 ///
@@ -415,6 +412,7 @@ impl Raise {
 
 /// The lines must be these, one a row.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "so that a test reads: check what this told, against that")]
 pub(super) fn check(lines: Vec<String>, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(lines, expected, "\ngot:\n{}\nexpected:\n{}\n", lines.join("\n"), expected.join("\n"));

@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     listen: String,
     args: Vec<String>,
     seen: Option<Seen>,
+    variables: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -79,6 +80,7 @@ impl Setup {
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
             seen: None,
+            variables: Vec::new(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -121,9 +123,20 @@ impl Setup {
         Self { seen: Some(seen.clone()), ..self }
     }
 
+    /// Sets a variable of the hub's environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
     pub(crate) fn listen(mut self, listen: &str) -> Self {
         self.listen = listen.to_owned();
         self
+    }
+
+    /// The port that it is told to listen on, unless it takes a free one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }
 
     /// In one step, so that a running hub never reads half of it.
@@ -172,7 +185,7 @@ impl Setup {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(&self) -> Hub {
-        Hub::spawn_with(self.command(), self.clone(), &[])
+        Hub::spawn_with(self.command(), self.clone(), &self.variables)
     }
 
     /// Starts it and waits until it has given up.
