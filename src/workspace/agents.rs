@@ -36,12 +36,12 @@ pub(super) struct Agent {
     pub(super) sessions: BTreeSet<Name>,
     /// Audiences and sessions that hold this slot.
     pub(super) holders: u32,
+    /// The newest arrival when the last connection went: what arrived until then may have the slot in its sets.
+    /// 0: was never connected, nothing has.
+    known_until: Arrival,
     /// A place may have fallen free in this step. Always false between steps.
     #[serde(skip)]
     pub(super) dirty: bool,
-    /// The last walk over an audience that met this agent; see [`Agents::next_walk`].
-    #[serde(skip)]
-    pub(super) walk: u64,
 }
 
 impl Agent {
@@ -67,12 +67,13 @@ pub(super) struct Agents {
     by_name: BTreeMap<Name, u32>,
     /// Those with a connection.
     connected: BTreeSet<u32>,
+    /// How many connections these have together.
+    connections: u64,
     /// Those remembered, by when they left: the oldest are forgotten first.
     remembered: BTreeSet<(Timestamp, u32)>,
-    /// Freed slots that something open may still have in its bitmaps, with the newest arrival at that time.
-    resting: VecDeque<(Arrival, u32)>,
-    #[serde(skip)]
-    walks: u64,
+    /// Agents whom nobody needs but what is open may have in its sets, by the newest arrival that may. Should they
+    /// come back until it is settled, they are who they were: what they rejected is not offered to them again.
+    resting: BTreeSet<(Arrival, u32)>,
 }
 
 impl Agents {
@@ -109,9 +110,10 @@ impl Agents {
         self.by_name.is_empty()
     }
 
-    /// The slot of the agent called `name`, made if need be.
+    /// The slot of the agent called `name`, made if need be, for who needs it from here on.
     pub(super) fn ensure(&mut self, name: &Name) -> u32 {
         if let Some(slot) = self.find(name) {
+            self.resting.remove(&(self.slots[slot].known_until, slot));
             return slot;
         }
         let slot = self.slots.insert(Agent {
@@ -128,26 +130,43 @@ impl Agents {
             behind: false,
             sessions: BTreeSet::new(),
             holders: 0,
+            known_until: 0,
             dirty: false,
-            walk: 0,
         });
         self.by_name.insert(name.clone(), slot);
         slot
     }
 
-    /// The first connection came.
-    pub(super) fn connect(&mut self, slot: u32) {
-        if let Some(left_at) = self.slots[slot].left_at.take() {
+    /// A connection came; whether it is the agent's first.
+    pub(super) fn connect(&mut self, slot: u32, connection: ConnectionId) -> bool {
+        let agent = &mut self.slots[slot];
+        agent.connections.push(connection);
+        self.connections += 1;
+        if let Some(left_at) = agent.left_at.take() {
             self.remembered.remove(&(left_at, slot));
         }
-        self.connected.insert(slot);
+        self.connected.insert(slot)
     }
 
-    /// The last connection went.
-    pub(super) fn disconnect(&mut self, slot: u32, now: Timestamp) {
-        self.slots[slot].left_at = Some(now);
+    /// A connection went; whether it was the agent's last. `newest` is the newest arrival.
+    pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp, newest: Arrival) -> bool {
+        let agent = &mut self.slots[slot];
+        let before = agent.connections.len();
+        agent.connections.retain(|&other| other != connection);
+        self.connections -= (before - agent.connections.len()) as u64;
+        if agent.is_connected() {
+            return false;
+        }
+        agent.left_at = Some(now);
+        agent.known_until = newest;
         self.remembered.insert((now, slot));
         self.connected.remove(&slot);
+        true
+    }
+
+    /// The connections of all agents together.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// No longer remembered. The slot goes by [`Agents::tidy`] when nothing holds it.
@@ -160,32 +179,59 @@ impl Agents {
         }
     }
 
-    /// Frees the slot if the agent is neither connected nor remembered nor held. `newest` is the newest arrival:
-    /// what arrived until now may have the slot in its bitmaps.
-    pub(super) fn tidy(&mut self, slot: u32, newest: Arrival) {
+    /// Lets the slot rest if the agent is neither connected nor remembered nor held.
+    pub(super) fn tidy(&mut self, slot: u32) {
         let agent = &self.slots[slot];
         if agent.is_connected() || agent.left_at.is_some() || agent.holders > 0 {
             return;
         }
-        self.by_name.remove(&agent.name);
-        self.slots.take(slot);
-        self.resting.push_back((newest, slot));
+        if agent.known_until > 0 {
+            self.resting.insert((agent.known_until, slot));
+        } else {
+            self.remove(slot);
+        }
     }
 
     /// Lets slots be used again that nothing open can know any more; `oldest` is the oldest open arrival.
     pub(super) fn release_rested(&mut self, oldest: Option<Arrival>) {
-        while let Some(&(newest, slot)) = self.resting.front() {
-            if oldest.is_some_and(|oldest| oldest <= newest) {
-                break;
-            }
-            self.resting.pop_front();
-            self.slots.release(slot);
+        while let Some(&(newest, slot)) = self.resting.first()
+            && oldest.is_none_or(|oldest| oldest > newest)
+        {
+            self.resting.pop_first();
+            self.remove(slot);
         }
     }
 
-    /// A number for one walk over an audience, so that an agent who is in it twice is met once.
-    pub(super) fn next_walk(&mut self) -> u64 {
-        self.walks += 1;
-        self.walks
+    fn remove(&mut self, slot: u32) {
+        if let Some(agent) = self.slots.remove(slot) {
+            self.by_name.remove(&agent.name);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Agents {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Agent)> {
+        self.slots.iter()
+    }
+
+    /// That every index says what the agents say.
+    pub(super) fn check(&self) {
+        for (slot, agent) in self.slots.iter() {
+            assert_eq!(self.find(&agent.name), Some(slot), "by name");
+            assert_eq!(self.connected.contains(&slot), agent.is_connected(), "connected");
+            let left = agent.left_at.map(|at| (at, slot));
+            assert!(left.is_none_or(|left| self.remembered.contains(&left)), "remembered");
+            assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
+            let needed = agent.is_connected() || left.is_some() || agent.holders > 0;
+            assert_ne!(needed, self.resting.contains(&(agent.known_until, slot)), "{} rests", agent.name);
+            assert!(!agent.dirty, "a desk is still to be refilled");
+        }
+        assert_eq!(self.by_name.len(), self.slots.iter().count());
+        assert_eq!(self.connected.len(), self.slots.iter().filter(|(_, agent)| agent.is_connected()).count());
+        assert_eq!(self.remembered.len(), self.slots.iter().filter(|(_, agent)| agent.left_at.is_some()).count());
+        let connections: usize = self.slots.iter().map(|(_, agent)| agent.connections.len()).sum();
+        assert_eq!(self.connections, connections as u64);
+        assert!(self.resting.iter().all(|&(_, slot)| self.slots.get(slot).is_some()));
     }
 }

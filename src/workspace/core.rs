@@ -107,6 +107,10 @@ impl Core {
         }
         self.now = self.now.max(record.time);
         for entry in &record.entries {
+            // What a hub wrote behind its own removal is as late as its next record.
+            if !self.hubs.contains_key(&record.incarnation) {
+                return;
+            }
             let effects = self.step(record.incarnation, entry);
             each(self, effects);
         }
@@ -251,23 +255,36 @@ impl Core {
         for slot in touched {
             self.finish(slot, &mut out);
         }
-        self.welcome(&mut out, incarnation);
+        self.welcome(&mut out, entry);
         out
     }
 
     /// Everything that is due, over all workspaces: by deadline, then by arrival.
     fn settle_due(&mut self, out: &mut Effects, touched: &mut BTreeSet<u32>) {
-        while let Some(&(at, _, slot, notification)) = self.deadlines.first()
+        loop {
+            let expires = self.deadlines.first().map(|&(at, _, slot, notification)| (at, slot, notification));
+            let ends = self.idle.first();
+            let end_first = ends.is_some_and(|(at, _)| expires.is_none_or(|(expiry, ..)| at < expiry));
+            let slot = match (expires, ends) {
+                (_, Some((at, slot))) if end_first && at <= self.now => {
+                    self.on(slot, out, Workspace::end_idle);
+                    slot
+                }
+                (Some((at, slot, notification)), _) if !end_first && at <= self.now => {
+                    self.on(slot, out, |workspace, step| workspace.expire(step, notification));
+                    slot
+                }
+                _ => break,
+            };
+            touched.insert(slot);
+            self.idle.set(slot, self.workspaces[slot].idle_deadline(self.limits.session_idle_ms));
+        }
+        while let Some((at, slot)) = self.forgetting.first()
             && at <= self.now
         {
-            self.on(slot, out, |workspace, step| workspace.expire(step, notification));
+            self.on(slot, out, Workspace::forget);
             touched.insert(slot);
-        }
-        for ageing in [self.idle.clone_due(self.now), self.forgetting.clone_due(self.now)] {
-            for slot in ageing {
-                self.on(slot, out, Workspace::age);
-                touched.insert(slot);
-            }
+            self.forgetting.set(slot, self.workspaces[slot].forget_deadline(self.limits.retention_ms));
         }
     }
 
@@ -282,7 +299,7 @@ impl Core {
                 self.limits.clone_from(limits);
                 touched.extend(self.workspaces.iter().map(|(slot, _)| slot));
                 for &slot in touched.iter() {
-                    self.on(slot, out, |workspace, _| workspace.soil_all());
+                    self.on(slot, out, Workspace::reconfigured);
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
@@ -312,8 +329,7 @@ impl Core {
         };
         let role = self.on(slot, out, |workspace, step| match client {
             Client::Provider { id, .. } => {
-                let Client::Provider { resume, .. } = client else { return Role::Observer };
-                workspace.join_provider(step, connection, id, *resume);
+                workspace.join_provider(step, connection, id);
                 Role::Provider(id.clone())
             }
             Client::Agent { id, groups, presence } => {
@@ -321,8 +337,6 @@ impl Core {
             }
             Client::Observer => {
                 workspace.observers.push(connection);
-                let welcome = Effect::Welcome(Box::new(Welcome::Observer));
-                step.emit(&workspace.name, welcome);
                 Role::Observer
             }
         });
@@ -395,13 +409,18 @@ impl Core {
         }
     }
 
-    /// The welcome of an agent shows the desk as the step left it.
-    fn welcome(&mut self, out: &mut Effects, incarnation: Incarnation) {
-        let Some(joiner) = out.joiner else { return };
-        let member = self.hubs.get(&incarnation).and_then(|hub| hub.connections.get(&joiner.serial));
-        if let Some(&Member { workspace, role: Role::Agent(agent) }) = member {
-            self.on(workspace, out, |workspace, step| workspace.welcome_agent(step, agent));
-        }
+    /// The joiner's welcome shows everything as the step left it.
+    fn welcome(&mut self, out: &mut Effects, entry: &Entry) {
+        let (Some(joiner), Input::Join { client, .. }) = (out.joiner, &entry.input) else { return };
+        let hub = self.hubs.get(&joiner.incarnation);
+        let Some(member) = hub.and_then(|hub| hub.connections.get(&joiner.serial)).cloned() else { return };
+        self.on(member.workspace, out, |workspace, step| match (&member.role, client) {
+            (Role::Provider(id), Client::Provider { resume, .. }) => {
+                workspace.welcome_provider(step, joiner, id, *resume);
+            }
+            (Role::Agent(agent), _) => workspace.welcome_agent(step, *agent),
+            _ => step.emit(&workspace.name, Effect::Welcome(Box::new(Welcome::Observer))),
+        });
     }
 
     /// Runs `act` on a workspace with what a step needs.
@@ -414,12 +433,6 @@ impl Core {
             out,
         };
         act(&mut self.workspaces[slot], &mut step)
-    }
-}
-
-impl Ageing {
-    fn clone_due(&self, now: Timestamp) -> Vec<u32> {
-        self.by_time.iter().take_while(|(at, _)| *at <= now).map(|&(_, slot)| slot).collect()
     }
 }
 
@@ -450,5 +463,58 @@ impl Workspace {
             // The edge lets no agent send these.
             Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    /// Every connection, with its workspace and, for an agent's, the slot.
+    pub(super) fn members(&self) -> impl Iterator<Item = (ConnectionId, u32, Option<u32>)> + '_ {
+        self.hubs.iter().flat_map(|(&incarnation, hub)| {
+            hub.connections.iter().map(move |(&serial, member)| {
+                let agent = if let Role::Agent(agent) = member.role { Some(agent) } else { None };
+                (ConnectionId { incarnation, serial }, member.workspace, agent)
+            })
+        })
+    }
+
+    /// The workspaces by slot.
+    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = (u32, &Workspace)> {
+        self.workspaces.iter()
+    }
+
+    /// The deadlines of what is open.
+    pub(super) fn deadlines(&self) -> &BTreeSet<Deadline> {
+        &self.deadlines
+    }
+
+    /// The welcome that another tab of that agent would get now.
+    pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
+        let mut out = Effects::default();
+        self.on(workspace, &mut out, |workspace, step| workspace.welcome_agent(step, agent));
+        match out.list.pop() {
+            Some((_, Effect::Welcome(welcome))) => *welcome,
+            other => panic!("no welcome but {other:?}"),
+        }
+    }
+
+    /// That the log's own indexes say what the workspaces say.
+    pub(super) fn check(&self) {
+        for (slot, workspace) in self.workspaces.iter() {
+            assert_eq!(workspace.slot, slot);
+            assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
+            assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
+            let idle = workspace.idle_deadline(self.limits.session_idle_ms);
+            assert_eq!(self.idle.of.get(&slot).copied(), idle, "idle deadline");
+            let forget = workspace.forget_deadline(self.limits.retention_ms);
+            assert_eq!(self.forgetting.of.get(&slot).copied(), forget, "forget deadline");
+        }
+        assert_eq!(self.by_name.len(), self.workspaces.iter().count());
+        for ageing in [&self.idle, &self.forgetting] {
+            assert!(ageing.by_time.iter().all(|(at, slot)| ageing.of.get(slot) == Some(at)));
+            assert_eq!(ageing.by_time.len(), ageing.of.len());
+        }
+        assert!(self.removed.len() <= REMOVED_MAX);
+        assert!(self.removed.iter().all(|incarnation| !self.hubs.contains_key(incarnation)));
     }
 }

@@ -27,6 +27,8 @@ mod settling;
 mod slab;
 mod state;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use core::Core;
 pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};

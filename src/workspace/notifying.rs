@@ -135,8 +135,8 @@ impl Workspace {
             return;
         }
         let offered = self.offer(step, slot);
-        let full = if offered.eligible > 0 {
-            offered.taken == 0
+        let full = if offered.somebody {
+            !offered.taken
         } else {
             self.audiences.get(audience).never_displayed > step.limits.queue_limit
         };

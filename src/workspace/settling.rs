@@ -139,10 +139,10 @@ impl Workspace {
         self.autos -= u32::from(content.rendered.auto_accept);
         self.never_displayed -= u32::from(!notification.was_displayed);
         self.sessions.unbear(&content.session_id);
-        self.leave_audience(step, notification.audience, arrival, !notification.was_displayed);
+        self.leave_audience(notification.audience, arrival, !notification.was_displayed);
     }
 
-    fn leave_audience(&mut self, step: &Step<'_>, slot: u32, arrival: Arrival, never_displayed: bool) {
+    fn leave_audience(&mut self, slot: u32, arrival: Arrival, never_displayed: bool) {
         let audience = self.audiences.get_mut(slot);
         audience.open -= 1;
         audience.never_displayed -= u32::from(never_displayed);
@@ -159,7 +159,7 @@ impl Workspace {
         if gone && let Some(audience) = self.audiences.remove(slot) {
             for agent in audience.agents {
                 self.agents.get_mut(agent).holders -= 1;
-                self.agents.tidy(agent, step.numbers.arrivals);
+                self.agents.tidy(agent);
             }
             for group in audience.groups {
                 self.groups.let_go(group);
@@ -169,6 +169,11 @@ impl Workspace {
 
     fn retain(&mut self, step: &Step<'_>, settled: &Arc<Settled>, arrival: Arrival) {
         self.providers.settle(Arc::clone(settled), arrival);
+        self.keep_retained_count(step);
+    }
+
+    /// Past the count the oldest are forgotten first.
+    pub(super) fn keep_retained_count(&mut self, step: &Step<'_>) {
         while self.providers.retained_len() > step.limits.retained_outcomes as usize {
             self.providers.forget_oldest();
         }

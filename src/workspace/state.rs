@@ -53,8 +53,12 @@ pub(super) struct Workspace {
 pub(super) struct Scratch {
     /// Agents whose desk may have a free place, each once.
     pub(super) dirty: Vec<u32>,
+    /// Room for the agents of one audience, so that no arrival allocates it.
+    pub(super) audience: Vec<u32>,
     /// What was put on desks: by arrival, to whom.
     pub(super) shows: BTreeMap<Arrival, Vec<AgentSlot>>,
+    /// A session ended or moved away: its agent may take an automatic accept again.
+    pub(super) released: bool,
 }
 
 impl Workspace {
@@ -84,19 +88,11 @@ impl Workspace {
         }
     }
 
-    /// Marks every desk: the limits changed.
-    pub(super) fn soil_all(&mut self) {
-        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
-        for agent in connected {
-            self.soil(agent);
-        }
-    }
-
     /// How many connections an audience has.
     pub(super) fn cost_of(&self, to: &To) -> u64 {
         let connections = |agent: u32| self.agents.get(agent).connections.len() as u64;
         if to.is_all() {
-            return self.agents.connected().iter().map(|&agent| connections(agent)).sum();
+            return self.agents.connections();
         }
         let named = to.agents.iter().filter_map(|name| self.agents.find(name));
         let groups = to.groups.iter().filter_map(|name| self.groups.find(name));
@@ -118,19 +114,26 @@ impl Workspace {
         self.regrouping.as_ref().is_some_and(|(until, missing)| now < *until && !missing.is_empty())
     }
 
-    /// Ends and forgets what has been idle or kept for long enough.
-    pub(super) fn age(&mut self, step: &mut Step<'_>) {
-        let now = step.now;
-        while let Some((touched, id)) = self.sessions.idlest().cloned()
-            && touched.plus_ms(step.limits.session_idle_ms) <= now
+    /// Ends the session and the mark that nothing has touched for longest, if that is long enough.
+    pub(super) fn end_idle(&mut self, step: &mut Step<'_>) {
+        let long_ago = |touched: Timestamp, step: &Step<'_>| touched.plus_ms(step.limits.session_idle_ms) <= step.now;
+        if let Some((touched, id)) = self.sessions.idlest()
+            && long_ago(touched, step)
         {
+            let id = id.clone();
             self.end_session(step, &id, None);
         }
-        while let Some((touched, id)) = self.sessions.idlest_mark().cloned()
-            && touched.plus_ms(step.limits.session_idle_ms) <= now
+        if let Some((touched, id)) = self.sessions.idlest_mark()
+            && long_ago(touched, step)
         {
+            let id = id.clone();
             self.clear_mark(step, &id, None);
         }
+    }
+
+    /// Forgets what has been kept for long enough.
+    pub(super) fn forget(&mut self, step: &mut Step<'_>) {
+        let now = step.now;
         while self.providers.oldest().is_some_and(|settled| settled.settled_at.plus_ms(step.limits.retention_ms) <= now)
         {
             self.providers.forget_oldest();
@@ -141,17 +144,28 @@ impl Workspace {
         while let Some((left_at, agent)) = self.agents.oldest_remembered()
             && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
         {
-            self.forget_agent(step, agent);
+            self.forget_agent(agent);
         }
         if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.regrouping = None;
         }
     }
 
+    /// The limits changed: what is past the counts goes, and what waits is chosen anew.
+    pub(super) fn reconfigured(&mut self, step: &mut Step<'_>) {
+        self.keep_session_counts(step, None);
+        self.keep_retained_count(step);
+        self.keep_remembered_count(step);
+        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
+        for agent in connected {
+            self.requeue(agent);
+        }
+    }
+
     /// When a session or mark ends by itself: clients see that.
     pub(super) fn idle_deadline(&self, session_idle_ms: u64) -> Option<Timestamp> {
-        let session = self.sessions.idlest().map(|(touched, _)| *touched);
-        let mark = self.sessions.idlest_mark().map(|(touched, _)| *touched);
+        let session = self.sessions.idlest().map(|(touched, _)| touched);
+        let mark = self.sessions.idlest_mark().map(|(touched, _)| touched);
         session.into_iter().chain(mark).min().map(|touched| touched.plus_ms(session_idle_ms))
     }
 
@@ -164,7 +178,7 @@ impl Workspace {
     }
 
     /// Forgets an agent's presence and groups.
-    pub(super) fn forget_agent(&mut self, step: &Step<'_>, agent: u32) {
+    pub(super) fn forget_agent(&mut self, agent: u32) {
         let groups = std::mem::take(&mut self.agents.get_mut(agent).groups);
         for group in groups {
             self.groups.let_go(group);
@@ -173,7 +187,7 @@ impl Workspace {
             missing.remove(&agent);
         }
         self.agents.forget(agent);
-        self.agents.tidy(agent, step.numbers.arrivals);
+        self.agents.tidy(agent);
     }
 
     /// Whether nothing is left to know.
