@@ -5,7 +5,7 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `outbox`, `words`, `hellos`, `house`, `templates`, `link`, `shard`, `reader`, `inputs`, `connection`,
+//! `socket`, `outbox`, `round`, `words`, `hellos`, `house`, `templates`, `link`, `shard`, `reader`, `inputs`, `connection`,
 //! `delivery`, `assets`, `http`, `server`.
 
 mod assets;
@@ -23,6 +23,7 @@ mod outbox;
 mod rate;
 mod rates;
 mod reader;
+mod round;
 mod serial;
 mod server;
 mod settings;
