@@ -3,6 +3,7 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod auth;
 pub mod command;
 pub mod config;
 pub mod gateway;
@@ -11,4 +12,6 @@ pub mod log;
 pub mod protocol;
 pub mod telemetry;
 pub mod template;
+pub mod tls;
+pub mod watched;
 pub mod workspace;

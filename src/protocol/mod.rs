@@ -29,6 +29,7 @@ pub use close::Close;
 pub use decode::{Fault, decode};
 pub use encode::{Encode, encode};
 pub use error::ErrorCode;
+pub use fields::check_name;
 pub use name::{CallName, Presence, Role};
 pub use outcome::Outcome;
 pub use position::Position;
