@@ -9,6 +9,7 @@ pub mod config;
 pub mod gateway;
 pub mod hub;
 pub mod log;
+pub mod network;
 pub mod protocol;
 pub mod telemetry;
 pub mod template;

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("workspace", &[]),
     ("protocol", &[]),
+    ("network", &[]),
     ("watched", &[]),
     ("template", &["watched"]),
     ("auth", &["protocol"]),
     ("tls", &[]),
     ("log", &[]),
     ("hub", &["log", "workspace"]),
-    ("gateway", &["auth", "hub", "protocol", "template", "tls", "workspace"]),
-    ("config", &["auth", "telemetry", "template", "tls", "workspace"]),
+    ("gateway", &["auth", "hub", "network", "protocol", "template", "tls", "workspace"]),
+    ("config", &["auth", "network", "telemetry", "template", "tls", "workspace"]),
     ("telemetry", &[]),
     (
         "command",

@@ -1,11 +1,12 @@
-//! The command line: `serve` (also without any word), `check`.
+//! The command line: `serve` (also without any word), `check`, `token`.
 //!
-//! Files here may use those above them: `answer`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `arguments`, `serve`, `check`, `token`.
 
 mod answer;
 mod arguments;
 mod check;
 pub mod serve;
+mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use crate::telemetry;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments::parse(arguments.into_iter().collect(), std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),
+        Asked::Command(Command::Token(arguments)) => token::run(*arguments),
         Asked::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
         Asked::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {
             Err(faults) => refuse(&faults),

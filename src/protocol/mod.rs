@@ -5,8 +5,9 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `asyncapi`.
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `asyncapi`.
 
+pub mod admin;
 pub mod asyncapi;
 pub mod client;
 pub mod close;

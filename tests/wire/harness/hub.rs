@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
-use super::{Client, PATIENCE};
+use super::{Client, PATIENCE, Stream};
 
 /// Templates that every hub of these tests has.
 const TEMPLATES: &str = r#"
@@ -57,6 +57,7 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +77,7 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
+            variables: Vec::new(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -96,6 +98,10 @@ impl Setup {
         Self { config: false, ..self }
     }
 
+    fn speaks_tls(&self) -> bool {
+        self.args.iter().any(|arg| arg == "--tls-cert")
+    }
+
     /// Puts `toml` before the tests' templates.
     pub(crate) fn config(self, toml: &str) -> Self {
         self.write_config(&format!("{toml}\n{TEMPLATES}"));
@@ -110,6 +116,11 @@ impl Setup {
 
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
         self
     }
 
@@ -164,7 +175,7 @@ impl Setup {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(&self) -> Hub {
-        Hub::spawn_with(self.command(), self.clone(), &[])
+        Hub::spawn_with(self.command(), self.clone(), &self.variables)
     }
 
     /// Starts it and waits until it has given up.
@@ -265,7 +276,9 @@ impl Hub {
         };
         self.stdout.push_str(&line);
         self.stdout.push('\n');
-        let port = line.strip_prefix("deskbell listening on http://127.0.0.1:").and_then(|port| port.parse().ok());
+        let scheme = if self.setup.speaks_tls() { "https" } else { "http" };
+        let before = format!("deskbell listening on {scheme}://127.0.0.1:");
+        let port = line.strip_prefix(&before).and_then(|port| port.parse().ok());
         self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
     }
 
@@ -348,9 +361,23 @@ impl Hub {
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
         }
+        self.upgrade(request, Box::new(self.tcp().await)).await
+    }
+
+    /// A TCP connection that nothing was said on.
+    pub(crate) async fn tcp(&self) -> TcpStream {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let upgrade = tokio_tungstenite::client_async(request, tcp);
+        tcp
+    }
+
+    /// Makes this stream a WebSocket.
+    pub(crate) async fn upgrade(
+        &self,
+        request: Request<()>,
+        stream: Box<dyn Stream>,
+    ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
         Ok((Client::new(ws, self.stderr.clone()), response))
     }

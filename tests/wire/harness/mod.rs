@@ -9,7 +9,7 @@ mod words;
 
 use std::time::Duration;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Stream};
 pub(crate) use hub::{Exit, Hub, Setup, hub};
 pub(crate) use words::*;
 
