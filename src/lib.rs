@@ -4,6 +4,7 @@
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
 pub mod auth;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod gateway;

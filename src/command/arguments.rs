@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
@@ -24,22 +23,6 @@ pub(super) enum Asked {
 pub(super) enum Command {
     Serve { sources: Sources, usage: Faults },
     Check { sources: Sources, usage: Faults },
-    Token(Box<TokenArguments>),
-}
-
-/// What `deskbell token` is given.
-#[derive(Debug, Clone)]
-pub(super) struct TokenArguments {
-    pub(super) secret_file: PathBuf,
-    pub(super) sub: String,
-    pub(super) role: String,
-    pub(super) groups: Vec<String>,
-    pub(super) workspace: Option<String>,
-    pub(super) issuer: Option<String>,
-    pub(super) audience: Option<String>,
-    pub(super) ttl: String,
-    /// What is wrong with the command line.
-    pub(super) usage: Faults,
 }
 
 /// Reads `arguments`, which begin with the program's own name.
@@ -57,9 +40,6 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
             }
         }
     };
-    if let Some(("token", given)) = matches.subcommand() {
-        return Asked::Command(Command::Token(Box::new(token_arguments(given, usage))));
-    }
     let mut flags = given_flags(&matches);
     let Some((name, of_command)) = matches.subcommand() else {
         return Asked::Command(Command::Serve { sources: Sources::new(flags, environment), usage });
@@ -69,6 +49,10 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
         flags.entry(flag).or_default().extend(values);
     }
     let sources = Sources::new(flags, environment);
+    if name == "load" {
+        let what = "must be the first word, with its own flags after it".to_owned();
+        usage.add(Fault { origin: Origin::CommandLine(name.to_owned()), what });
+    }
     match name {
         "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Asked::Text(markdown()),
         "check" => Asked::Command(Command::Check { sources, usage }),
@@ -92,39 +76,8 @@ fn command_line() -> clap::Command {
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
-        .subcommand(token_command())
-}
-
-fn token_command() -> clap::Command {
-    let text = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).num_args(1).help(help)
-    };
-    clap::Command::new("token")
-        .about("Print a token for development, signed by HS256 as --auth-secret-file checks it")
-        .arg(text("secret-file", "FILE", "The file that the hub is given by --auth-secret-file.").required(true))
-        .arg(text("sub", "ID", "Whose it is: the agentId or providerId.").required(true))
-        .arg(text("role", "ROLE", "provider, agent or observer.").required(true))
-        .arg(text("groups", "A,B", "The agent's groups.").value_delimiter(','))
-        .arg(text("workspace", "NAME", "The workspace; without it, it is default."))
-        .arg(text("issuer", "TEXT", "Its `iss`, if the hub asks for one."))
-        .arg(text("audience", "TEXT", "Its `aud`, if the hub asks for one."))
-        .arg(text("ttl", "DURATION", "For how long it is good, such as 90s, 1h or 7d.").default_value("1h"))
-}
-
-fn token_arguments(given: &ArgMatches, usage: Faults) -> TokenArguments {
-    let text = |name: &str| given.try_get_one::<String>(name).ok().flatten().cloned();
-    let groups = given.try_get_many::<String>("groups").ok().flatten();
-    TokenArguments {
-        secret_file: text("secret-file").unwrap_or_default().into(),
-        sub: text("sub").unwrap_or_default(),
-        role: text("role").unwrap_or_default(),
-        groups: groups.map(|groups| groups.cloned().collect()).unwrap_or_default(),
-        workspace: text("workspace"),
-        issuer: text("issuer"),
-        audience: text("audience"),
-        ttl: text("ttl").unwrap_or_default(),
-        usage,
-    }
+        .subcommand(super::load::command_line())
+        .subcommand(super::token::command_line())
 }
 
 fn flags() -> impl Iterator<Item = Arg> {
@@ -238,23 +191,14 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_named_and_the_rest_is_read() {
-        let (flags, faults) = serve(&[
-            "--lisen",
-            "x",
-            "--kubeconfig=f",
-            "--memory",
-            "srv",
-            "-xz",
-            "--config",
-            "a.toml",
-            "--data-dir",
-        ]);
+        let (flags, faults) =
+            serve(&["--lisen", "x", "--kubeconfig=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
         assert_eq!(
             faults,
             [
                 "--lisen: unknown flag; did you mean --listen?",
                 "--kubeconfig: unknown flag; deskbell --help lists them",
-                "srv: unknown command; known: serve, check, token",
+                "srv: unknown command; known: serve, check",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]

@@ -188,8 +188,7 @@ fn one_wrong_value_is_one_fault_that_says_what_is_allowed() {
         ("[servers]", "1:2: unknown table or key \"servers\"; did you mean server?"),
         (
             "server.tlsCert = 'c'",
-            "1:8: unknown key \"tlsCert\" in [server]; known: listen, insecure, dataDir, memory, \
-          allowedOrigins, helloTimeout, pingInterval, idleTimeout",
+            "1:18: --tls-key is missing: certificate and key go together",
         ),
         (
             "server.listen = 8080",

@@ -201,8 +201,9 @@ fn visit(house: &House, peer: IpAddr, headers: &HeaderMap) -> Result<Visitor, Re
 fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
     let Some(gate) = &house.behind.gate else { return Ok(None) };
     let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
-        let (scheme, token) = line.as_bytes().split_at_checked("bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+        let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
+        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(token, [] | [b' ', ..]);
+        is_bearer.then(|| token.trim_ascii())
     });
     let Some(token) = tokens.next() else { return Ok(None) };
     let refusal = |why: &str| Refusal(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}\n"), None);

@@ -23,7 +23,7 @@ use super::http;
 use super::origin::Origins;
 use super::serial::SHARDS_MAX;
 use super::settings::{
-    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, SEND_BUFFER_BYTES, STOP_MAX, Settings,
+    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, KNOCKING_SPARE, SEND_BUFFER_BYTES, STOP_MAX, Settings,
 };
 use super::shard::{Batch, Shard};
 use super::stream::Stream;
@@ -251,7 +251,11 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
                 Ok((stream, peer)) => {
                     // Many clients come from a proxy's one address; they are told apart by what it says of them.
                     let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
-                    let max = if is_proxy { 0 } else { settings.connections_per_address };
+                    let max = match settings.connections_per_address {
+                        0 => 0,
+                        _ if is_proxy => 0,
+                        max => max + KNOCKING_SPARE,
+                    };
                     match house.knocking.join(peer, max) {
                         Some(spot) => break (stream, peer, spot),
                         // Closed without a word: to answer would keep it.

@@ -17,6 +17,9 @@ pub(super) const ACCEPT_BACKLOG: u32 = 4096;
 /// Sockets that have not become WebSockets (yet): being upgraded, fetching a page, or holding a slot. At the bound
 /// accepting waits.
 pub(super) const HTTP_CONNECTIONS_MAX: usize = 8192;
+/// Connections of one address that are no WebSockets (yet), over and above `connectionsPerAddress`: so that one more
+/// WebSocket is told why it is not let in.
+pub(super) const KNOCKING_SPARE: usize = 16;
 /// How long an HTTP connection that does not become a WebSocket may last: it bounds clients that do not read.
 pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 /// The largest request head.
@@ -74,7 +77,7 @@ pub struct Settings {
     pub max_message_bytes: usize,
     /// WebSocket connections at once.
     pub max_connections: usize,
-    /// WebSocket connections of one address, and as many that are no WebSockets (yet); 0: no limit.
+    /// WebSocket connections of one address; 0: no limit.
     pub connections_per_address: usize,
     /// WebSocket connections that have not got in yet.
     pub pending_connections: usize,

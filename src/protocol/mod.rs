@@ -5,7 +5,8 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `asyncapi`.
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `asyncapi`, and for the client's
+//! side `scan`, `from_hub`, `to_hub`.
 
 pub mod admin;
 pub mod asyncapi;
@@ -17,12 +18,15 @@ pub mod error;
 mod fields;
 mod fingerprint;
 pub mod frame;
+pub mod from_hub;
 mod name;
 mod outcome;
 mod position;
+pub mod scan;
 pub mod server;
 pub mod size;
 mod time;
+mod to_hub;
 pub mod watch;
 pub mod welcome;
 
@@ -31,10 +35,12 @@ pub use decode::{Fault, decode};
 pub use encode::{Encode, encode};
 pub use error::ErrorCode;
 pub use fields::check_name;
+pub use from_hub::{FromHub, decode_hub};
 pub use name::{CallName, Presence, Role};
 pub use outcome::Outcome;
 pub use position::Position;
 pub use time::Time;
+pub use to_hub::encode_client;
 
 /// The subprotocol that the hub selects if the client offers it.
 pub const SUBPROTOCOL: &str = "deskbell.v1";

@@ -20,8 +20,11 @@ pub(super) struct Agent {
     pub(super) groups: Vec<u32>,
     /// When the last connection went; `Some` exactly while remembered and not connected.
     pub(super) left_at: Option<Timestamp>,
-    /// The last accept of any kind: who has the oldest has been idle longest.
-    pub(super) last_accept: Option<Timestamp>,
+    /// The how manieth to leave that was: whose last connection went first is forgotten first.
+    leave: u64,
+    /// The last accept of any kind, by the number of its settling: who has the lowest has been idle longest, also among
+    /// accepts of one millisecond.
+    pub(super) last_accept: Option<u64>,
     /// What is open for this agent by name.
     pub(super) named: Stream,
     /// Slots of what is displayed, in the order of display; at most the display limit.
@@ -30,18 +33,19 @@ pub(super) struct Agent {
     pub(super) waiting: VecDeque<u32>,
     /// Everything of the agent's stream up to here has been on the desk or was rejected.
     pub(super) cursor: Arrival,
-    /// Something beyond the cursor was passed over, so a new arrival must not move the cursor.
+    /// Something beyond the cursor may have been passed over: a free place is filled by looking there, and a new
+    /// arrival must not move the cursor. Otherwise the whole stream has been on the desk or was rejected.
     pub(super) behind: bool,
     /// The agent's open sessions.
     pub(super) sessions: BTreeSet<Name>,
     /// Audiences and sessions that hold this slot.
     pub(super) holders: u32,
+    /// The newest arrival when the last connection went: what arrived until then may have the slot in its sets.
+    /// 0: was never connected, nothing has.
+    known_until: Arrival,
     /// A place may have fallen free in this step. Always false between steps.
     #[serde(skip)]
     pub(super) dirty: bool,
-    /// The last walk over an audience that met this agent; see [`Agents::next_walk`].
-    #[serde(skip)]
-    pub(super) walk: u64,
 }
 
 impl Agent {
@@ -55,7 +59,7 @@ impl Agent {
     }
 
     /// The order in which automatic accepts are given: never accepted first, then idle longest, then by name.
-    pub(super) fn idle_order(&self) -> (Option<Timestamp>, &Name) {
+    pub(super) fn idle_order(&self) -> (Option<u64>, &Name) {
         (self.last_accept, &self.name)
     }
 }
@@ -67,12 +71,15 @@ pub(super) struct Agents {
     by_name: BTreeMap<Name, u32>,
     /// Those with a connection.
     connected: BTreeSet<u32>,
-    /// Those remembered, by when they left: the oldest are forgotten first.
-    remembered: BTreeSet<(Timestamp, u32)>,
-    /// Freed slots that something open may still have in its bitmaps, with the newest arrival at that time.
-    resting: VecDeque<(Arrival, u32)>,
-    #[serde(skip)]
-    walks: u64,
+    /// How many connections these have together.
+    connections: u64,
+    /// Those remembered, in the order in which they left: the oldest are forgotten first.
+    remembered: BTreeMap<u64, u32>,
+    /// How often somebody left.
+    leaves: u64,
+    /// Agents whom nobody needs but what is open may have in its sets, by the newest arrival that may. Should they
+    /// come back until it is settled, they are who they were: what they rejected is not offered to them again.
+    resting: BTreeSet<(Arrival, u32)>,
 }
 
 impl Agents {
@@ -98,7 +105,8 @@ impl Agents {
 
     /// The oldest of those remembered and not connected.
     pub(super) fn oldest_remembered(&self) -> Option<(Timestamp, u32)> {
-        self.remembered.first().copied()
+        let (_, &slot) = self.remembered.first_key_value()?;
+        Some((self.slots[slot].left_at?, slot))
     }
 
     pub(super) fn remembered_len(&self) -> usize {
@@ -109,9 +117,10 @@ impl Agents {
         self.by_name.is_empty()
     }
 
-    /// The slot of the agent called `name`, made if need be.
+    /// The slot of the agent called `name`, made if need be, for who needs it from here on.
     pub(super) fn ensure(&mut self, name: &Name) -> u32 {
         if let Some(slot) = self.find(name) {
+            self.resting.remove(&(self.slots[slot].known_until, slot));
             return slot;
         }
         let slot = self.slots.insert(Agent {
@@ -120,6 +129,7 @@ impl Agents {
             presence: Presence::Available,
             groups: Vec::new(),
             left_at: None,
+            leave: 0,
             last_accept: None,
             named: Stream::default(),
             displayed: Vec::new(),
@@ -128,26 +138,45 @@ impl Agents {
             behind: false,
             sessions: BTreeSet::new(),
             holders: 0,
+            known_until: 0,
             dirty: false,
-            walk: 0,
         });
         self.by_name.insert(name.clone(), slot);
         slot
     }
 
-    /// The first connection came.
-    pub(super) fn connect(&mut self, slot: u32) {
-        if let Some(left_at) = self.slots[slot].left_at.take() {
-            self.remembered.remove(&(left_at, slot));
+    /// A connection came; whether it is the agent's first.
+    pub(super) fn connect(&mut self, slot: u32, connection: ConnectionId) -> bool {
+        let agent = &mut self.slots[slot];
+        agent.connections.push(connection);
+        self.connections += 1;
+        if agent.left_at.take().is_some() {
+            self.remembered.remove(&agent.leave);
         }
-        self.connected.insert(slot);
+        self.connected.insert(slot)
     }
 
-    /// The last connection went.
-    pub(super) fn disconnect(&mut self, slot: u32, now: Timestamp) {
-        self.slots[slot].left_at = Some(now);
-        self.remembered.insert((now, slot));
+    /// A connection went; whether it was the agent's last. `newest` is the newest arrival.
+    pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp, newest: Arrival) -> bool {
+        let agent = &mut self.slots[slot];
+        let before = agent.connections.len();
+        agent.connections.retain(|&other| other != connection);
+        self.connections -= (before - agent.connections.len()) as u64;
+        if agent.is_connected() {
+            return false;
+        }
+        agent.left_at = Some(now);
+        agent.known_until = newest;
+        self.leaves += 1;
+        agent.leave = self.leaves;
+        self.remembered.insert(agent.leave, slot);
         self.connected.remove(&slot);
+        true
+    }
+
+    /// The connections of all agents together.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// No longer remembered. The slot goes by [`Agents::tidy`] when nothing holds it.
@@ -155,37 +184,64 @@ impl Agents {
         let agent = &mut self.slots[slot];
         agent.presence = Presence::Available;
         agent.last_accept = None;
-        if let Some(left_at) = agent.left_at.take() {
-            self.remembered.remove(&(left_at, slot));
+        if agent.left_at.take().is_some() {
+            self.remembered.remove(&agent.leave);
         }
     }
 
-    /// Frees the slot if the agent is neither connected nor remembered nor held. `newest` is the newest arrival:
-    /// what arrived until now may have the slot in its bitmaps.
-    pub(super) fn tidy(&mut self, slot: u32, newest: Arrival) {
+    /// Lets the slot rest if the agent is neither connected nor remembered nor held.
+    pub(super) fn tidy(&mut self, slot: u32) {
         let agent = &self.slots[slot];
         if agent.is_connected() || agent.left_at.is_some() || agent.holders > 0 {
             return;
         }
-        self.by_name.remove(&agent.name);
-        self.slots.take(slot);
-        self.resting.push_back((newest, slot));
+        if agent.known_until > 0 {
+            self.resting.insert((agent.known_until, slot));
+        } else {
+            self.remove(slot);
+        }
     }
 
     /// Lets slots be used again that nothing open can know any more; `oldest` is the oldest open arrival.
     pub(super) fn release_rested(&mut self, oldest: Option<Arrival>) {
-        while let Some(&(newest, slot)) = self.resting.front() {
-            if oldest.is_some_and(|oldest| oldest <= newest) {
-                break;
-            }
-            self.resting.pop_front();
-            self.slots.release(slot);
+        while let Some(&(newest, slot)) = self.resting.first()
+            && oldest.is_none_or(|oldest| oldest > newest)
+        {
+            self.resting.pop_first();
+            self.remove(slot);
         }
     }
 
-    /// A number for one walk over an audience, so that an agent who is in it twice is met once.
-    pub(super) fn next_walk(&mut self) -> u64 {
-        self.walks += 1;
-        self.walks
+    fn remove(&mut self, slot: u32) {
+        if let Some(agent) = self.slots.remove(slot) {
+            self.by_name.remove(&agent.name);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Agents {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Agent)> {
+        self.slots.iter()
+    }
+
+    /// That every index says what the agents say.
+    pub(super) fn check(&self) {
+        for (slot, agent) in self.slots.iter() {
+            assert_eq!(self.find(&agent.name), Some(slot), "by name");
+            assert_eq!(self.connected.contains(&slot), agent.is_connected(), "connected");
+            let left = agent.left_at;
+            assert_eq!(left.is_some(), self.remembered.get(&agent.leave) == Some(&slot), "remembered");
+            assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
+            let needed = agent.is_connected() || left.is_some() || agent.holders > 0;
+            assert_ne!(needed, self.resting.contains(&(agent.known_until, slot)), "{} rests", agent.name);
+            assert!(!agent.dirty, "a desk is still to be refilled");
+        }
+        assert_eq!(self.by_name.len(), self.slots.iter().count());
+        assert_eq!(self.connected.len(), self.slots.iter().filter(|(_, agent)| agent.is_connected()).count());
+        assert_eq!(self.remembered.len(), self.slots.iter().filter(|(_, agent)| agent.left_at.is_some()).count());
+        let connections: usize = self.slots.iter().map(|(_, agent)| agent.connections.len()).sum();
+        assert_eq!(self.connections, connections as u64);
+        assert!(self.resting.iter().all(|&(_, slot)| self.slots.get(slot).is_some()));
     }
 }

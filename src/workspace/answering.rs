@@ -30,11 +30,12 @@ impl Workspace {
             return;
         };
         let notification = &self.open[slot];
-        to.correlation_id = Some(notification.content.correlation_id.clone());
+        // To who never saw it, it is as unknown as any other.
         if !notification.displayed_to.has(agent) {
             step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoSuchNotification });
             return;
         }
+        to.correlation_id = Some(notification.content.correlation_id.clone());
         if notification.rejected_by.has(agent) {
             self.answer_unsettled(step, to, notification_id);
             return;
@@ -58,7 +59,7 @@ impl Workspace {
     /// Notes a reject under `firstAccept`, takes it off that desk, and says whether nobody is left who could accept it.
     fn rejected_by_all(&mut self, step: &mut Step<'_>, agent: u32, slot: u32) -> bool {
         self.open[slot].rejected_by.set(agent);
-        if self.nobody_is_left(slot) {
+        if self.nobody_is_left(agent, slot) {
             return true;
         }
         let was_displayed = self.clear_from_desk(agent, slot);
@@ -77,16 +78,14 @@ impl Workspace {
     }
 
     /// Whether no connected agent who is eligible or has it displayed has not rejected it.
-    fn nobody_is_left(&mut self, slot: u32) -> bool {
+    fn nobody_is_left(&self, agent: u32, slot: u32) -> bool {
         let notification = &self.open[slot];
-        let displayed = notification.on_desk.iter().filter(|&agent| self.agents.get(agent).displayed.contains(&slot));
-        if displayed.into_iter().any(|agent| !notification.rejected_by.has(agent)) {
+        // On whose desk it is, displayed or waiting, has not rejected it; where it waits, that agent is eligible.
+        if notification.on_desk.count() > u32::from(notification.on_desk.has(agent)) {
             return false;
         }
-        let audience = notification.audience;
-        let mut left = false;
-        self.for_each_eligible(audience, |workspace, agent| left |= !workspace.open[slot].rejected_by.has(agent));
-        !left
+        let mut eligible = self.eligible(notification.audience);
+        !eligible.any(|agent| !notification.rejected_by.has(agent))
     }
 
     /// It is settled, or unknown.

@@ -12,30 +12,33 @@ use super::slab::Slab;
 pub(super) type Arrival = u64;
 
 /// What is open for one key (everybody, an agent by name, a group), in order of arrival.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stream {
-    /// Arrival to slot of every open notification of this key.
-    open: BTreeMap<Arrival, u32>,
-    /// Of these, those to be accepted automatically: they are looked for by themselves.
+    /// Arrival to slot of every open notification of this key that is displayed to people.
+    plain: BTreeMap<Arrival, u32>,
+    /// Those to be accepted automatically: they are displayed to nobody, and looked for by themselves.
     autos: BTreeMap<Arrival, u32>,
 }
 
 impl Stream {
     pub(super) fn insert(&mut self, arrival: Arrival, slot: u32, auto: bool) {
-        self.open.insert(arrival, slot);
-        if auto {
-            self.autos.insert(arrival, slot);
-        }
+        let map = if auto { &mut self.autos } else { &mut self.plain };
+        map.insert(arrival, slot);
     }
 
     pub(super) fn remove(&mut self, arrival: Arrival) {
-        self.open.remove(&arrival);
+        self.plain.remove(&arrival);
         self.autos.remove(&arrival);
     }
 
     /// The first that arrived after `after`.
     pub(super) fn next(&self, after: Arrival) -> Option<(Arrival, u32)> {
-        self.open.range(after + 1..).next().map(|(&arrival, &slot)| (arrival, slot))
+        self.next_plain(after).into_iter().chain(self.next_auto(after)).min()
+    }
+
+    /// The first that arrived after `after` and is displayed to people.
+    pub(super) fn next_plain(&self, after: Arrival) -> Option<(Arrival, u32)> {
+        self.plain.range(after + 1..).next().map(|(&arrival, &slot)| (arrival, slot))
     }
 
     /// The first automatic one that arrived after `after`.
@@ -146,5 +149,38 @@ impl Audiences {
 
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut Audience {
         &mut self.slots[slot]
+    }
+}
+
+#[cfg(test)]
+impl Groups {
+    /// That every group is found by its name, and `holders` hold it.
+    pub(super) fn check(&self, holders: impl Fn(u32) -> usize) {
+        for (slot, group) in self.slots.iter() {
+            assert_eq!(self.find(&group.name), Some(slot));
+            assert_eq!(group.holders as usize, holders(slot), "holders of {}", group.name);
+            assert!(group.holders > 0, "{} is kept for nothing", group.name);
+        }
+        assert_eq!(self.by_name.len(), self.slots.iter().count());
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Group)> {
+        self.slots.iter()
+    }
+}
+
+#[cfg(test)]
+impl Audiences {
+    /// That every audience is found by its names.
+    pub(super) fn check(&self) {
+        for (slot, audience) in self.slots.iter() {
+            assert_eq!(self.find(&audience.to), Some(slot));
+            assert!(audience.open > 0, "an audience is kept for nothing");
+        }
+        assert_eq!(self.by_to.len(), self.slots.iter().count());
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Audience)> {
+        self.slots.iter()
     }
 }

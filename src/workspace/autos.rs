@@ -12,12 +12,15 @@ impl Workspace {
     /// Gives waiting automatic ones, by arrival, to agents whose desk changed in this step. Others cannot take any:
     /// had they been able to, nothing would be waiting. With `before`, only what arrived before that.
     pub(super) fn give_autos(&mut self, step: &mut Step<'_>, before: Option<Arrival>) {
-        if self.autos == 0 {
-            return;
-        }
+        // An accept may end another's session (the count of sessions is full), and so make room for an earlier one.
+        while self.autos > 0 && self.give_autos_until_released(step, before) {}
+    }
+
+    /// Whether it stopped because somebody's session ended, so that it has to begin anew.
+    fn give_autos_until_released(&mut self, step: &mut Step<'_>, before: Option<Arrival>) -> bool {
+        self.scratch.released = false;
         let mut next: BTreeSet<(Arrival, u32)> = BTreeSet::new();
-        for at in 0..self.scratch.dirty.len() {
-            let agent = self.scratch.dirty[at];
+        for &agent in &self.scratch.dirty {
             self.push_next_auto(step, &mut next, agent, 0);
         }
         while let Some(&(arrival, _)) = next.first()
@@ -34,17 +37,21 @@ impl Workspace {
                 let takers = candidates.iter().copied().filter(|&agent| self.takes_autos(step, agent));
                 if let Some(agent) = self.idlest(takers, |_| ()) {
                     self.settle(step, slot, Ending::accepted(Outcome::AutoAccepted, agent));
+                    if self.scratch.released {
+                        return true;
+                    }
                 }
             }
             for agent in candidates {
                 self.push_next_auto(step, &mut next, agent, arrival);
             }
         }
+        false
     }
 
     fn push_next_auto(&self, step: &Step<'_>, next: &mut BTreeSet<(Arrival, u32)>, agent: u32, after: Arrival) {
         if self.takes_autos(step, agent)
-            && let Some((arrival, _)) = self.next_auto_for(agent, after)
+            && let Some((arrival, _)) = self.next_of(agent, |stream| stream.next_auto(after))
         {
             next.insert((arrival, agent));
         }
@@ -52,13 +59,8 @@ impl Workspace {
 
     /// Gives an arriving automatic one to the idlest of its whole audience who has room.
     pub(super) fn give_arriving_auto(&mut self, step: &mut Step<'_>, slot: u32) -> bool {
-        let mut takers = Vec::new();
-        self.for_each_eligible(self.open[slot].audience, |workspace, agent| {
-            if workspace.takes_autos(step, agent) {
-                takers.push(agent);
-            }
-        });
-        let Some(agent) = self.idlest(takers.into_iter(), |_| ()) else { return false };
+        let takers = self.eligible(self.open[slot].audience).filter(|&agent| self.takes_autos(step, agent));
+        let Some(agent) = self.idlest(takers, |_| ()) else { return false };
         self.settle(step, slot, Ending::accepted(Outcome::AutoAccepted, agent));
         true
     }

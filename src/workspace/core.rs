@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Stats;
-use super::answering::Answer;
+use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
 use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
 use super::limits::Limits;
-use super::session_calls::Ender;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
@@ -29,8 +28,8 @@ const FORGET_SLACK_MS: u64 = 60_000;
 /// - [`Core::apply`] takes one record and cannot fail; what cannot be done is an effect that says so.
 /// - It knows no clock: time comes with the record and never runs back. Whoever runs it appends a record at
 ///   [`Core::next_deadline`]; one that comes early changes nothing.
-/// - The same records in the same order give the same state and the same effects, everywhere. [`Core::snapshot`] in
-///   between changes nothing.
+/// - The same records in the same order give the same state and the same effects, everywhere. To write the state down
+///   and read it back in between changes nothing.
 /// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -70,34 +69,6 @@ enum Role {
     Observer,
 }
 
-/// One time per workspace at most, by time.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Ageing {
-    by_time: BTreeSet<(Timestamp, u32)>,
-    of: BTreeMap<u32, Timestamp>,
-}
-
-impl Ageing {
-    fn set(&mut self, workspace: u32, at: Option<Timestamp>) {
-        let old = match at {
-            Some(at) => self.of.insert(workspace, at),
-            None => self.of.remove(&workspace),
-        };
-        if old != at {
-            if let Some(old) = old {
-                self.by_time.remove(&(old, workspace));
-            }
-            if let Some(at) = at {
-                self.by_time.insert((at, workspace));
-            }
-        }
-    }
-
-    fn first(&self) -> Option<(Timestamp, u32)> {
-        self.by_time.first().copied()
-    }
-}
-
 impl Core {
     /// Applies a record, calling `each` after each of its entries with what that entry caused. A record that was
     /// applied before, or that is of a hub that is not or no longer known, changes nothing.
@@ -107,6 +78,10 @@ impl Core {
         }
         self.now = self.now.max(record.time);
         for entry in &record.entries {
+            // What a hub wrote behind its own removal is as late as its next record.
+            if !self.hubs.contains_key(&record.incarnation) {
+                return;
+            }
             let effects = self.step(record.incarnation, entry);
             each(self, effects);
         }
@@ -245,29 +220,43 @@ impl Core {
             self.settle_due(&mut out, &mut touched);
         }
         self.input(incarnation, entry, &mut out, &mut touched);
-        if matches!(entry.input, Input::Removed { .. }) {
+        // Under other limits more may be due.
+        if matches!(entry.input, Input::Removed { .. } | Input::Configured(_)) {
             self.settle_due(&mut out, &mut touched);
         }
         for slot in touched {
             self.finish(slot, &mut out);
         }
-        self.welcome(&mut out, incarnation);
+        self.welcome(&mut out, entry);
         out
     }
 
     /// Everything that is due, over all workspaces: by deadline, then by arrival.
     fn settle_due(&mut self, out: &mut Effects, touched: &mut BTreeSet<u32>) {
-        while let Some(&(at, _, slot, notification)) = self.deadlines.first()
+        loop {
+            let expires = self.deadlines.first().map(|&(at, _, slot, notification)| (at, slot, notification));
+            let ends = self.idle.first();
+            let end_first = ends.is_some_and(|(at, _)| expires.is_none_or(|(expiry, ..)| at < expiry));
+            let slot = match (expires, ends) {
+                (_, Some((at, slot))) if end_first && at <= self.now => {
+                    self.on(slot, out, Workspace::end_idle);
+                    slot
+                }
+                (Some((at, slot, notification)), _) if !end_first && at <= self.now => {
+                    self.on(slot, out, |workspace, step| workspace.expire(step, notification));
+                    slot
+                }
+                _ => break,
+            };
+            touched.insert(slot);
+            self.schedule(slot);
+        }
+        while let Some((at, slot)) = self.forgetting.first()
             && at <= self.now
         {
-            self.on(slot, out, |workspace, step| workspace.expire(step, notification));
+            self.on(slot, out, Workspace::forget);
             touched.insert(slot);
-        }
-        for ageing in [self.idle.clone_due(self.now), self.forgetting.clone_due(self.now)] {
-            for slot in ageing {
-                self.on(slot, out, Workspace::age);
-                touched.insert(slot);
-            }
+            self.schedule(slot);
         }
     }
 
@@ -282,7 +271,8 @@ impl Core {
                 self.limits.clone_from(limits);
                 touched.extend(self.workspaces.iter().map(|(slot, _)| slot));
                 for &slot in touched.iter() {
-                    self.on(slot, out, |workspace, _| workspace.soil_all());
+                    self.on(slot, out, Workspace::reconfigured);
+                    self.schedule(slot);
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
@@ -312,8 +302,7 @@ impl Core {
         };
         let role = self.on(slot, out, |workspace, step| match client {
             Client::Provider { id, .. } => {
-                let Client::Provider { resume, .. } = client else { return Role::Observer };
-                workspace.join_provider(step, connection, id, *resume);
+                workspace.join_provider(step, connection, id);
                 Role::Provider(id.clone())
             }
             Client::Agent { id, groups, presence } => {
@@ -321,8 +310,6 @@ impl Core {
             }
             Client::Observer => {
                 workspace.observers.push(connection);
-                let welcome = Effect::Welcome(Box::new(Welcome::Observer));
-                step.emit(&workspace.name, welcome);
                 Role::Observer
             }
         });
@@ -384,24 +371,33 @@ impl Core {
 
     fn finish(&mut self, slot: u32, out: &mut Effects) {
         self.on(slot, out, Workspace::finish);
-        let workspace = &self.workspaces[slot];
-        let empty = workspace.is_empty();
-        let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-        let forget = workspace.forget_deadline(self.limits.retention_ms);
-        self.idle.set(slot, idle);
-        self.forgetting.set(slot, forget);
-        if empty && let Some(workspace) = self.workspaces.remove(slot) {
+        self.schedule(slot);
+        if self.workspaces[slot].is_empty()
+            && let Some(workspace) = self.workspaces.remove(slot)
+        {
             self.by_name.remove(&workspace.name);
         }
     }
 
-    /// The welcome of an agent shows the desk as the step left it.
-    fn welcome(&mut self, out: &mut Effects, incarnation: Incarnation) {
-        let Some(joiner) = out.joiner else { return };
-        let member = self.hubs.get(&incarnation).and_then(|hub| hub.connections.get(&joiner.serial));
-        if let Some(&Member { workspace, role: Role::Agent(agent) }) = member {
-            self.on(workspace, out, |workspace, step| workspace.welcome_agent(step, agent));
-        }
+    /// Notes when something ends by itself in a workspace, or is to be forgotten.
+    fn schedule(&mut self, slot: u32) {
+        let workspace = &self.workspaces[slot];
+        self.idle.set(slot, workspace.idle_deadline(self.limits.session_idle_ms));
+        self.forgetting.set(slot, workspace.forget_deadline(self.limits.retention_ms));
+    }
+
+    /// The joiner's welcome shows everything as the step left it.
+    fn welcome(&mut self, out: &mut Effects, entry: &Entry) {
+        let (Some(joiner), Input::Join { client, .. }) = (out.joiner, &entry.input) else { return };
+        let hub = self.hubs.get(&joiner.incarnation);
+        let Some(member) = hub.and_then(|hub| hub.connections.get(&joiner.serial)).cloned() else { return };
+        self.on(member.workspace, out, |workspace, step| match (&member.role, client) {
+            (Role::Provider(id), Client::Provider { resume, .. }) => {
+                workspace.welcome_provider(step, joiner, id, *resume);
+            }
+            (Role::Agent(agent), _) => workspace.welcome_agent(step, *agent),
+            _ => step.emit(&workspace.name, Effect::Welcome(Box::new(Welcome::Observer))),
+        });
     }
 
     /// Runs `act` on a workspace with what a step needs.
@@ -417,38 +413,60 @@ impl Core {
     }
 }
 
-impl Ageing {
-    fn clone_due(&self, now: Timestamp) -> Vec<u32> {
-        self.by_time.iter().take_while(|(at, _)| *at <= now).map(|&(_, slot)| slot).collect()
+#[cfg(test)]
+impl Core {
+    /// Every connection, with its workspace and, for an agent's, the slot.
+    pub(super) fn members(&self) -> impl Iterator<Item = (ConnectionId, u32, Option<u32>)> + '_ {
+        self.hubs.iter().flat_map(|(&incarnation, hub)| {
+            hub.connections.iter().map(move |(&serial, member)| {
+                let agent = if let Role::Agent(agent) = member.role { Some(agent) } else { None };
+                (ConnectionId { incarnation, serial }, member.workspace, agent)
+            })
+        })
     }
-}
 
-impl Workspace {
-    fn provider_call(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, action: Action) {
-        match action {
-            Action::Notify(notify) => self.notify(step, to, provider_id, *notify),
-            Action::Cancel { cancellation_token } => self.cancel(step, to, provider_id, cancellation_token),
-            Action::Kpi { session_id, should_reset, details } => self.kpi(step, to, &session_id, should_reset, details),
-            Action::Activity { session_id, count } => self.activity(step, to, &session_id, count),
-            Action::EndSession { session_id } => {
-                self.end_session_call(step, to, &Ender::Provider(provider_id.clone()), &session_id);
-            }
-            // The edge lets no provider send these.
-            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => {}
+    /// The workspaces by slot.
+    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = (u32, &Workspace)> {
+        self.workspaces.iter()
+    }
+
+    /// The deadlines of what is open.
+    pub(super) fn deadlines(&self) -> &BTreeSet<Deadline> {
+        &self.deadlines
+    }
+
+    /// The same state, whatever the number of groups that led to it.
+    pub(super) fn without_groups(&self) -> Self {
+        let mut core = self.clone();
+        core.hubs.values_mut().for_each(|hub| hub.group = 0);
+        core
+    }
+
+    /// The welcome that another tab of that agent would get now.
+    pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
+        let mut out = Effects::default();
+        self.on(workspace, &mut out, |workspace, step| workspace.welcome_agent(step, agent));
+        match out.list.pop() {
+            Some((_, Effect::Welcome(welcome))) => *welcome,
+            other => panic!("no welcome but {other:?}"),
         }
     }
 
-    fn agent_call(&mut self, step: &mut Step<'_>, to: ReplyTo, agent: u32, action: Action) {
-        match action {
-            Action::Accept { notification_id } => self.answer(step, to, agent, notification_id, Answer::Accept),
-            Action::Reject { notification_id, reason } => {
-                self.answer(step, to, agent, notification_id, Answer::Reject { reason });
-            }
-            Action::Seen { notification_id } => self.seen(agent, notification_id),
-            Action::Presence(presence) => self.set_presence(step, agent, presence, Some(to)),
-            Action::EndSession { session_id } => self.end_session_call(step, to, &Ender::Agent(agent), &session_id),
-            // The edge lets no agent send these.
-            Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
+    /// That the log's own indexes say what the workspaces say.
+    pub(super) fn check(&self) {
+        for (slot, workspace) in self.workspaces.iter() {
+            assert_eq!(workspace.slot, slot);
+            assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
+            assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
+            let idle = workspace.idle_deadline(self.limits.session_idle_ms);
+            assert_eq!(self.idle.get(slot), idle, "idle deadline");
+            let forget = workspace.forget_deadline(self.limits.retention_ms);
+            assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
         }
+        assert_eq!(self.by_name.len(), self.workspaces.iter().count());
+        self.idle.check();
+        self.forgetting.check();
+        assert!(self.removed.len() <= REMOVED_MAX);
+        assert!(self.removed.iter().all(|incarnation| !self.hubs.contains_key(incarnation)));
     }
 }

@@ -1,63 +1,47 @@
 //! Desks: which notifications an agent sees, which wait behind them.
 
-use super::audience::Arrival;
-use super::ids::Timestamp;
+use super::audience::{Arrival, Stream};
 use super::state::Workspace;
 use super::step::Step;
 
 /// How an arriving notification fared with its audience.
 #[derive(Debug, Default)]
 pub(super) struct Offered {
-    /// Agents who were eligible.
-    pub(super) eligible: u32,
-    /// Of these, those on whose desk it is now.
-    pub(super) taken: u32,
+    /// Some agent was eligible.
+    pub(super) somebody: bool,
+    /// It is on some desk now.
+    pub(super) taken: bool,
 }
 
 impl Workspace {
-    /// Calls `meet` for each connected and available agent of an audience, each once.
+    /// The connected and available agents of an audience. Who is in it more than once (by name, by a group, by another)
+    /// comes more than once: whoever minds has to look.
     ///
     /// This is the one place that says to whom a notification goes; another policy than "all" goes here.
-    pub(super) fn for_each_eligible(&mut self, audience: u32, mut meet: impl FnMut(&mut Self, u32)) {
-        let agents: Vec<u32> = {
-            let walk = self.agents.next_walk();
-            let audience = self.audiences.get(audience);
-            if audience.to.is_all() {
-                self.agents.connected().iter().copied().collect()
-            } else {
-                let members = audience.groups.iter().flat_map(|&group| &self.groups.get(group).members);
-                let mut agents = Vec::new();
-                for &agent in audience.agents.iter().chain(members) {
-                    let met = &mut self.agents.get_mut(agent).walk;
-                    if *met != walk {
-                        *met = walk;
-                        agents.push(agent);
-                    }
-                }
-                agents
-            }
-        };
-        for agent in agents {
-            if self.agents.get(agent).is_available() {
-                meet(self, agent);
-            }
-        }
+    pub(super) fn eligible(&self, audience: u32) -> impl Iterator<Item = u32> + '_ {
+        let audience = self.audiences.get(audience);
+        let all = audience.to.is_all().then(|| self.agents.connected().iter());
+        let members = audience.groups.iter().flat_map(|&group| &self.groups.get(group).members);
+        let agents = all.into_iter().flatten().chain(&audience.agents).chain(members);
+        agents.copied().filter(|&agent| self.agents.get(agent).is_available())
     }
 
     /// Rule 1: an arriving notification goes to every eligible agent.
     pub(super) fn offer(&mut self, step: &mut Step<'_>, slot: u32) -> Offered {
-        let audience = self.open[slot].audience;
-        let mut offered = Offered::default();
-        self.for_each_eligible(audience, |workspace, agent| {
-            offered.eligible += 1;
-            if workspace.agents.get(agent).dirty {
+        let mut agents = std::mem::take(&mut self.scratch.audience);
+        agents.extend(self.eligible(self.open[slot].audience));
+        for &agent in &agents {
+            if self.agents.get(agent).dirty {
                 // What fell free in this step is taken in order of arrival: older ones may come first.
-                workspace.refill(step, agent);
-            } else {
-                workspace.place(step, agent, slot);
+                self.refill(step, agent);
             }
-            offered.taken += u32::from(workspace.open[slot].on_desk.has(agent));
-        });
+            if !self.open[slot].on_desk.has(agent) {
+                self.place(step, agent, slot);
+            }
+        }
+        let offered = Offered { somebody: !agents.is_empty(), taken: self.open[slot].on_desk.count() > 0 };
+        agents.clear();
+        self.scratch.audience = agents;
         offered
     }
 
@@ -101,39 +85,38 @@ impl Workspace {
             return;
         }
         self.display_waiting(step, agent);
+        if !self.agents.get(agent).behind {
+            return;
+        }
         let mut after = self.agents.get(agent).cursor;
-        let mut skipped = false;
+        let mut passed_over = false;
         loop {
             let desk = self.agents.get(agent);
             let may_display = desk.displayed.len() < step.limits.display_limit as usize;
             let may_wait = desk.waiting.len() < step.limits.queue_limit as usize;
-            if !may_display && !may_wait {
-                self.agents.get_mut(agent).behind = true;
-                return;
-            }
-            let Some((arrival, slot)) = self.next_for(agent, after) else {
-                self.agents.get_mut(agent).behind = skipped;
-                return;
+            // A full queue behind a free place holds automatic ones only: others may pass them.
+            passed_over |= !may_wait;
+            let next = match (may_display, may_wait) {
+                (_, true) => self.next_of(agent, |stream| stream.next(after)),
+                (true, false) => self.next_of(agent, |stream| stream.next_plain(after)),
+                (false, false) => None,
             };
+            let Some((arrival, slot)) = next else { break };
             after = arrival;
             let notification = &mut self.open[slot];
-            let auto = notification.content.rendered.auto_accept;
             if notification.is_new_to(agent) {
-                if may_display && !auto {
-                    notification.on_desk.set(agent);
+                notification.on_desk.set(agent);
+                if may_display && !notification.content.rendered.auto_accept {
                     self.display(step, agent, slot);
-                } else if may_wait {
-                    notification.on_desk.set(agent);
-                    self.agents.get_mut(agent).waiting.push_back(slot);
                 } else {
-                    // An automatic one finds the queue full while a place to display is free: others may pass it.
-                    skipped = true;
+                    self.agents.get_mut(agent).waiting.push_back(slot);
                 }
             }
-            if !skipped {
+            if !passed_over {
                 self.agents.get_mut(agent).cursor = arrival;
             }
         }
+        self.agents.get_mut(agent).behind = passed_over;
     }
 
     /// Displays what waits while there is room; automatic ones keep waiting, they are displayed to nobody.
@@ -183,20 +166,15 @@ impl Workspace {
         });
     }
 
-    /// The first open notification for an agent that arrived after `after`: the least over the agent's few streams.
-    fn next_for(&self, agent: u32, after: Arrival) -> Option<(Arrival, u32)> {
+    /// The next open notification for an agent: the least of what `next` finds in each of the agent's few streams.
+    pub(super) fn next_of(
+        &self,
+        agent: u32,
+        next: impl Fn(&Stream) -> Option<(Arrival, u32)>,
+    ) -> Option<(Arrival, u32)> {
         let desk = self.agents.get(agent);
-        let of_groups = desk.groups.iter().filter_map(|&group| self.groups.get(group).stream.next(after));
-        let others = [self.everybody.next(after), desk.named.next(after)];
-        others.into_iter().flatten().chain(of_groups).min()
-    }
-
-    /// The first automatic one, likewise.
-    pub(super) fn next_auto_for(&self, agent: u32, after: Arrival) -> Option<(Arrival, u32)> {
-        let desk = self.agents.get(agent);
-        let of_groups = desk.groups.iter().filter_map(|&group| self.groups.get(group).stream.next_auto(after));
-        let others = [self.everybody.next_auto(after), desk.named.next_auto(after)];
-        others.into_iter().flatten().chain(of_groups).min()
+        let groups = desk.groups.iter().map(|&group| &self.groups.get(group).stream);
+        [&self.everybody, &desk.named].into_iter().chain(groups).filter_map(next).min()
     }
 
     /// Takes a notification off a desk, if it is there; whether it was displayed.
@@ -218,7 +196,7 @@ impl Workspace {
     pub(super) fn requeue(&mut self, agent: u32) {
         let desk = self.agents.get_mut(agent);
         desk.cursor = 0;
-        desk.behind = false;
+        desk.behind = true;
         for slot in std::mem::take(&mut desk.waiting) {
             self.open[slot].on_desk.clear(agent);
         }
@@ -235,7 +213,7 @@ impl Workspace {
 
     /// The agent among `candidates` who has been idle longest; `rank` comes before idleness.
     pub(super) fn idlest<R: Ord>(&self, candidates: impl Iterator<Item = u32>, rank: impl Fn(u32) -> R) -> Option<u32> {
-        let order = |agent: u32| -> (R, (Option<Timestamp>, &super::ids::Name)) {
+        let order = |agent: u32| -> (R, (Option<u64>, &super::ids::Name)) {
             (rank(agent), self.agents.get(agent).idle_order())
         };
         candidates.min_by(|&a, &b| order(a).cmp(&order(b)))

@@ -9,14 +9,18 @@ use super::state::Workspace;
 use super::step::Step;
 
 impl Workspace {
-    /// A provider's connection. The welcome says what is open; the results that it resumes from follow.
-    pub(super) fn join_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name, resume: Resume) {
+    /// A provider's connection. Its welcome is made at the end of the step, by [`Workspace::welcome_provider`].
+    pub(super) fn join_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name) {
         let provider = self.providers.ensure(id);
         provider.connections.push(connection);
         if provider.connections.len() == 1 {
             self.providers.connected += 1;
             self.observe_provider(step, id, EventKind::ProviderJoined);
         }
+    }
+
+    /// What is open, then the results that it resumes from.
+    pub(super) fn welcome_provider(&self, step: &mut Step<'_>, connection: ConnectionId, id: &Name, resume: Resume) {
         let (after, missed) = self.resume_point(step, id, resume);
         let welcome = Welcome::Provider { id: id.clone(), open: self.open_of(id), missed };
         step.emit(&self.name, Effect::Welcome(Box::new(welcome)));
@@ -61,14 +65,10 @@ impl Workspace {
         presence: Option<Presence>,
     ) -> u32 {
         let agent = self.agents.ensure(id);
-        let first = !self.agents.get(agent).is_connected();
-        self.agents.get_mut(agent).connections.push(connection);
+        let first = self.agents.connect(agent, connection);
         if first {
-            self.agents.connect(agent);
             self.enter_groups(agent);
-            if let Some((_, missing)) = &mut self.regrouping {
-                missing.remove(&agent);
-            }
+            self.regrouping.remove(&agent);
         }
         if let Some(groups) = groups {
             self.set_groups(agent, groups);
@@ -104,19 +104,21 @@ impl Workspace {
 
     /// An agent's connection is gone; with the last one the desk is dissolved. An agent's leaving settles nothing.
     pub(super) fn leave_agent(&mut self, step: &mut Step<'_>, connection: ConnectionId, agent: u32) {
-        let desk = self.agents.get_mut(agent);
-        desk.connections.retain(|&other| other != connection);
-        if desk.is_connected() {
+        if !self.agents.disconnect(agent, connection, step.now, step.numbers.arrivals) {
             return;
         }
         self.leave_groups(agent);
         self.dissolve_desk(agent);
-        self.agents.disconnect(agent, step.now);
         self.observe_agent(step, agent, EventKind::AgentLeft);
+        self.keep_remembered_count(step);
+    }
+
+    /// Past the count the oldest are forgotten first.
+    pub(super) fn keep_remembered_count(&mut self, step: &Step<'_>) {
         while self.agents.remembered_len() > step.limits.remembered_agents as usize
             && let Some((_, oldest)) = self.agents.oldest_remembered()
         {
-            self.forget_agent(step, oldest);
+            self.forget_agent(oldest);
         }
     }
 
@@ -125,13 +127,7 @@ impl Workspace {
         let gone = agents.into_iter().filter(|&agent| {
             self.agents.try_get(agent).is_some_and(|desk| !desk.is_connected() && desk.left_at.is_some())
         });
-        let gone: BTreeSet<u32> = gone.collect();
-        if gone.is_empty() {
-            return;
-        }
-        let (end, missing) = self.regrouping.get_or_insert_with(|| (until, BTreeSet::new()));
-        *end = until.max(*end);
-        missing.extend(gone);
+        self.regrouping.extend(gone.map(|agent| (agent, until)));
     }
 
     /// An agent comes or goes, staying connected. All the agent's connections are told.

@@ -179,6 +179,48 @@ impl Providers {
 
     /// Whether nothing is left to know.
     pub(super) fn is_empty(&self) -> bool {
-        self.by_name.is_empty() && self.settled.is_empty()
+        self.by_name.is_empty() && self.settled.is_empty() && self.forgotten_floor == 0
+    }
+}
+
+#[cfg(test)]
+impl Providers {
+    /// That every index says what `open` (slot and content, by arrival) and the retained results say.
+    pub(super) fn check(&self, open: &BTreeMap<u64, (u32, &super::content::Content)>) {
+        let connected = self.by_name.values().filter(|provider| !provider.connections.is_empty()).count();
+        assert_eq!(self.connected as usize, connected);
+        let by_notification = self.settled.iter().map(|(&number, settled)| (settled.notification_id, number));
+        assert!(self.by_notification.iter().map(|(&id, &number)| (id, number)).eq({
+            let mut sorted: Vec<_> = by_notification.collect();
+            sorted.sort_unstable();
+            sorted
+        }));
+        for (name, provider) in &self.by_name {
+            self.check_one(name, provider, open);
+        }
+        for settled in self.settled.values() {
+            assert!(self.by_name.contains_key(&settled.provider_id), "retained for nobody");
+        }
+    }
+
+    fn check_one(&self, name: &Name, provider: &Provider, open: &BTreeMap<u64, (u32, &super::content::Content)>) {
+        let idle = self.idle.contains(&(provider.forgotten, name.clone()));
+        assert_eq!(idle, provider.is_idle(), "{name} idle");
+        assert!(!idle || provider.forgotten > 0, "{name} is kept for nothing");
+        let retained: Vec<_> = self.settled.iter().filter(|(_, settled)| settled.provider_id == *name).collect();
+        assert!(provider.retained.iter().eq(retained.iter().map(|(number, _)| *number)), "{name} retained");
+        let own: Vec<_> = open.iter().filter(|(_, (_, content))| content.provider_id == *name).collect();
+        assert!(provider.open.iter().eq(own.iter().map(|(arrival, (slot, _))| (*arrival, slot))), "{name} open");
+        let (mut ids, mut tokens) = (BTreeMap::new(), BTreeMap::new());
+        for (number, settled) in retained {
+            ids.extend(settled.id.clone().map(|id| (id, Held::Settled(*number))));
+            tokens.extend(settled.cancellation_token.clone().map(|token| (token, Held::Settled(*number))));
+        }
+        for (_, (slot, content)) in own {
+            ids.extend(content.id.clone().map(|id| (id, Held::Open(*slot))));
+            tokens.extend(content.cancellation_token.clone().map(|token| (token, Held::Open(*slot))));
+        }
+        assert_eq!(provider.ids, ids, "{name} ids");
+        assert_eq!(provider.tokens, tokens, "{name} tokens");
     }
 }

@@ -28,7 +28,6 @@ impl Workspace {
                     session.notification_id = content.notification_id;
                     session.correlation_id = content.correlation_id.clone();
                 }
-                self.sessions.touch(id, step.now);
             }
             None => {
                 let session = Session::new(
@@ -43,13 +42,32 @@ impl Workspace {
                 self.hold_session(agent, id);
             }
         }
+        self.sessions.touch(id, step.now);
         if let Some(session) = self.sessions.view(id) {
             step.emit(&self.name, Effect::SessionStarted { agent, session });
         }
+        self.keep_session_counts(step, Some(&content.correlation_id));
+    }
+
+    /// Past the counts the one untouched longest ends first, and the oldest is forgotten first.
+    pub(super) fn keep_session_counts(&mut self, step: &mut Step<'_>, correlation_id: Option<&Name>) {
         while self.sessions.len() > step.limits.sessions as usize
-            && let Some((_, idlest)) = self.sessions.idlest().cloned()
+            && let Some(idlest) = self.sessions.idlest().map(|(_, id)| id.clone())
         {
-            self.end_session(step, &idlest, Some(&content.correlation_id));
+            self.end_session(step, &idlest, correlation_id);
+        }
+        while self.sessions.marks_len() > step.limits.kpi_marks as usize
+            && let Some(idlest) = self.sessions.idlest_mark().map(|(_, id)| id.clone())
+        {
+            self.clear_mark(step, &idlest, correlation_id.cloned());
+        }
+        self.keep_ended_count(step);
+    }
+
+    /// Each was accepted once: as many are remembered as outcomes are retained.
+    fn keep_ended_count(&mut self, step: &Step<'_>) {
+        while self.sessions.ended_len() > step.limits.retained_outcomes as usize {
+            self.sessions.forget_ended();
         }
     }
 
@@ -66,7 +84,7 @@ impl Workspace {
             session.unread = 0;
         }
         self.hold_session(agent, id);
-        self.release_session(step, former, id);
+        self.release_session(former, id);
     }
 
     fn hold_session(&mut self, agent: u32, id: &Name) {
@@ -75,27 +93,29 @@ impl Workspace {
         desk.holders += 1;
     }
 
-    fn release_session(&mut self, step: &Step<'_>, agent: u32, id: &Name) {
+    fn release_session(&mut self, agent: u32, id: &Name) {
         let desk = self.agents.get_mut(agent);
         desk.sessions.remove(id);
         desk.holders -= 1;
         // One session less may make room for an automatic accept.
+        self.scratch.released = true;
         self.soil(agent);
-        self.agents.tidy(agent, step.numbers.arrivals);
+        self.agents.tidy(agent);
     }
 
     /// A session is over: its agent is told, and if it was marked, everybody.
     pub(super) fn end_session(&mut self, step: &mut Step<'_>, id: &Name, correlation_id: Option<&Name>) {
         let Some(agent) = self.sessions.get(id).map(|session| session.agent) else { return };
         let agent_name = self.agents.get(agent).name.clone();
-        self.sessions.end(id, agent_name, step.now, step.limits.sessions as usize);
+        self.sessions.end(id, agent_name, step.now);
         let correlation_id = correlation_id.cloned();
         step.emit(
             &self.name,
             Effect::SessionEnded { agent, session_id: id.clone(), correlation_id: correlation_id.clone() },
         );
-        self.release_session(step, agent, id);
+        self.release_session(agent, id);
         self.clear_mark(step, id, correlation_id);
+        self.keep_ended_count(step);
     }
 
     /// A mark is gone: everybody is told. Without a mark: nothing.
@@ -130,11 +150,7 @@ impl Workspace {
         if let Some(mark) = self.sessions.mark_view(id) {
             self.tell_mark(step, mark, true);
         }
-        while self.sessions.marks_len() > step.limits.kpi_marks as usize
-            && let Some((_, idlest)) = self.sessions.idlest_mark().cloned()
-        {
-            self.clear_mark(step, &idlest, correlation_id.clone());
-        }
+        self.keep_session_counts(step, correlation_id.as_ref());
     }
 
     /// A provider's activity: the unread count at the session's agent.
@@ -153,21 +169,17 @@ impl Workspace {
 
     /// A provider or the session's agent ends a session. One that ended within the retention time ends again.
     pub(super) fn end_session_call(&mut self, step: &mut Step<'_>, to: ReplyTo, by: &Ender, id: &Name) {
-        let owners = if let Some(session) = self.sessions.get(id) {
-            Some((session.provider.clone(), self.agents.get(session.agent).name.clone()))
-        } else {
-            self.sessions.ended(id).map(|ended| (ended.provider.clone(), ended.agent.clone()))
-        };
-        let refusal = match owners {
-            None if self.is_borne_by_another(by, id) => Some(Refusal::SessionNotYours),
-            None => Some(Refusal::NoSuchSession),
-            Some((provider, agent)) => {
+        let refusal = match self.sessions.get(id) {
+            Some(session) => {
                 let theirs = match by {
-                    Ender::Provider(name) => *name == provider,
-                    Ender::Agent(slot) => self.agents.get(*slot).name == agent,
+                    Ender::Provider(name) => *name == session.provider,
+                    Ender::Agent(slot) => *slot == session.agent,
                 };
                 (!theirs).then_some(Refusal::SessionNotYours)
             }
+            None if self.is_borne_by_another(by, id) => Some(Refusal::SessionNotYours),
+            None if self.had_ended(by, id) => None,
+            None => Some(Refusal::NoSuchSession),
         };
         if let Some(refusal) = refusal {
             step.emit(&self.name, Effect::Refused { to, refusal });
@@ -178,6 +190,15 @@ impl Workspace {
         self.end_session(step, id, correlation_id.as_ref());
     }
 
+    /// Whether it was theirs and ended within the retention time.
+    fn had_ended(&self, by: &Ender, id: &Name) -> bool {
+        self.sessions.ended(id).is_some_and(|ended| match by {
+            Ender::Provider(name) => *name == ended.provider,
+            Ender::Agent(slot) => self.agents.get(*slot).name == ended.agent,
+        })
+    }
+
+    /// Whether an open notification of another provider bears the name.
     fn is_borne_by_another(&self, by: &Ender, id: &Name) -> bool {
         let Ender::Provider(name) = by else { return false };
         self.sessions.owner(id).is_some_and(|owner| owner != name)

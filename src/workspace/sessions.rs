@@ -1,11 +1,15 @@
 //! Sessions and KPI marks, as data. What they cause is in `session_calls`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::effect::{MarkView, SessionView};
 use super::ids::{Name, NotificationId, Timestamp};
+
+/// When something was touched last, and the how manieth touch of the workspace it was: what was touched in the
+/// same millisecond is still in order.
+pub(super) type Touch = (Timestamp, u64);
 
 /// An open session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub(super) struct Session {
     pub(super) title: Name,
     pub(super) started_at: Timestamp,
     pub(super) unread: u32,
-    touched: Timestamp,
+    touched: Touch,
 }
 
 /// A session that ended within the retention time: to end it again is no error.
@@ -26,7 +30,7 @@ pub(super) struct Session {
 pub(super) struct Ended {
     pub(super) provider: Name,
     pub(super) agent: Name,
-    at: Timestamp,
+    at: Touch,
 }
 
 /// A mark that stands.
@@ -35,7 +39,7 @@ struct Mark {
     details: Option<Name>,
     since: Timestamp,
     correlation_id: Option<Name>,
-    touched: Timestamp,
+    touched: Touch,
 }
 
 /// To whom a session's name belongs while anything bears it.
@@ -51,12 +55,14 @@ struct Owner {
 pub(super) struct Sessions {
     open: BTreeMap<Name, Session>,
     /// By when they were touched last, for those untouched longest.
-    idle: BTreeSet<(Timestamp, Name)>,
+    idle: BTreeMap<Touch, Name>,
     ended: BTreeMap<Name, Ended>,
-    ended_order: BTreeSet<(Timestamp, Name)>,
+    /// By when they ended.
+    ended_order: BTreeMap<Touch, Name>,
     marks: BTreeMap<Name, Mark>,
-    idle_marks: BTreeSet<(Timestamp, Name)>,
+    idle_marks: BTreeMap<Touch, Name>,
     owners: BTreeMap<Name, Owner>,
+    touches: u64,
 }
 
 impl Sessions {
@@ -97,26 +103,25 @@ impl Sessions {
         }
     }
 
-    /// Opens a session; it bears its name.
-    pub(super) fn start(&mut self, id: &Name, session: Session) {
+    /// Opens a session, touched now; it bears its name.
+    pub(super) fn start(&mut self, id: &Name, mut session: Session) {
+        session.touched = self.next_touch(session.started_at);
         if let Some(ended) = self.ended.remove(id) {
-            self.ended_order.remove(&(ended.at, id.clone()));
+            self.ended_order.remove(&ended.at);
         }
-        self.idle.insert((session.touched, id.clone()));
+        self.idle.insert(session.touched, id.clone());
         self.bear(id, &session.provider);
         self.open.insert(id.clone(), session);
     }
 
-    /// Ends a session; it is remembered as ended by `agent`'s name, at most `ended_max` such.
-    pub(super) fn end(&mut self, id: &Name, agent: Name, now: Timestamp, ended_max: usize) -> Option<Session> {
+    /// Ends a session; it is remembered as ended by `agent`'s name.
+    pub(super) fn end(&mut self, id: &Name, agent: Name, now: Timestamp) -> Option<Session> {
         let session = self.open.remove(id)?;
-        self.idle.remove(&(session.touched, id.clone()));
+        self.idle.remove(&session.touched);
         self.unbear(id);
-        self.ended.insert(id.clone(), Ended { provider: session.provider.clone(), agent, at: now });
-        self.ended_order.insert((now, id.clone()));
-        if self.ended.len() > ended_max {
-            self.forget_ended();
-        }
+        let at = self.next_touch(now);
+        self.ended.insert(id.clone(), Ended { provider: session.provider.clone(), agent, at });
+        self.ended_order.insert(at, id.clone());
         Some(session)
     }
 
@@ -126,7 +131,11 @@ impl Sessions {
 
     /// When the oldest of those that ended did.
     pub(super) fn oldest_ended(&self) -> Option<Timestamp> {
-        self.ended_order.first().map(|(at, _)| *at)
+        self.ended_order.first_key_value().map(|(touch, _)| touch.0)
+    }
+
+    pub(super) fn ended_len(&self) -> usize {
+        self.ended.len()
     }
 
     pub(super) fn forget_ended(&mut self) {
@@ -137,37 +146,44 @@ impl Sessions {
 
     /// Something concerned the session or mark of that name.
     pub(super) fn touch(&mut self, id: &Name, now: Timestamp) {
+        let touch = self.next_touch(now);
         if let Some(session) = self.open.get_mut(id) {
-            self.idle.remove(&(session.touched, id.clone()));
-            session.touched = now;
-            self.idle.insert((now, id.clone()));
+            self.idle.remove(&session.touched);
+            session.touched = touch;
+            self.idle.insert(touch, id.clone());
         }
         if let Some(mark) = self.marks.get_mut(id) {
-            self.idle_marks.remove(&(mark.touched, id.clone()));
-            mark.touched = now;
-            self.idle_marks.insert((now, id.clone()));
+            self.idle_marks.remove(&mark.touched);
+            mark.touched = touch;
+            self.idle_marks.insert(touch, id.clone());
         }
     }
 
+    fn next_touch(&mut self, now: Timestamp) -> Touch {
+        self.touches += 1;
+        (now, self.touches)
+    }
+
     /// The session untouched longest, and when it was touched.
-    pub(super) fn idlest(&self) -> Option<&(Timestamp, Name)> {
-        self.idle.first()
+    pub(super) fn idlest(&self) -> Option<(Timestamp, &Name)> {
+        self.idle.first_key_value().map(|(touch, id)| (touch.0, id))
     }
 
     /// Sets or renews a mark; a mark set again keeps its `since`.
     pub(super) fn mark(&mut self, id: &Name, details: Option<Name>, correlation_id: Option<Name>, now: Timestamp) {
         let since = self.marks.get(id).map_or(now, |mark| mark.since);
-        if let Some(old) = self.marks.insert(id.clone(), Mark { details, since, correlation_id, touched: now }) {
-            self.idle_marks.remove(&(old.touched, id.clone()));
+        let touched = self.next_touch(now);
+        if let Some(old) = self.marks.insert(id.clone(), Mark { details, since, correlation_id, touched }) {
+            self.idle_marks.remove(&old.touched);
         }
-        self.idle_marks.insert((now, id.clone()));
+        self.idle_marks.insert(touched, id.clone());
     }
 
     /// Clears a mark; how it stood.
     pub(super) fn unmark(&mut self, id: &Name) -> Option<MarkView> {
         let view = self.mark_view(id);
         if let Some(mark) = self.marks.remove(id) {
-            self.idle_marks.remove(&(mark.touched, id.clone()));
+            self.idle_marks.remove(&mark.touched);
         }
         view
     }
@@ -181,8 +197,8 @@ impl Sessions {
     }
 
     /// The mark untouched longest, and when it was touched.
-    pub(super) fn idlest_mark(&self) -> Option<&(Timestamp, Name)> {
-        self.idle_marks.first()
+    pub(super) fn idlest_mark(&self) -> Option<(Timestamp, &Name)> {
+        self.idle_marks.first_key_value().map(|(touch, id)| (touch.0, id))
     }
 
     pub(super) fn mark_view(&self, id: &Name) -> Option<MarkView> {
@@ -226,6 +242,31 @@ impl Session {
         title: Name,
         now: Timestamp,
     ) -> Self {
-        Self { agent, provider, notification_id, correlation_id, title, started_at: now, unread: 0, touched: now }
+        Self { agent, provider, notification_id, correlation_id, title, started_at: now, unread: 0, touched: (now, 0) }
+    }
+}
+
+#[cfg(test)]
+impl Sessions {
+    /// That every index says what the sessions, the marks and the `bearers` (session and provider of what is open) say.
+    pub(super) fn check<'a>(&'a self, bearers: impl Iterator<Item = (&'a Name, &'a Name)>) {
+        assert!(self.idle.iter().all(|(touch, id)| self.open[id].touched == *touch));
+        assert_eq!(self.idle.len(), self.open.len());
+        assert!(self.idle_marks.iter().all(|(touch, id)| self.marks[id].touched == *touch));
+        assert_eq!(self.idle_marks.len(), self.marks.len());
+        assert!(self.ended_order.iter().all(|(at, id)| self.ended[id].at == *at));
+        assert_eq!(self.ended_order.len(), self.ended.len());
+        assert!(self.ended.keys().all(|id| !self.open.contains_key(id)), "open and ended");
+        let mut borne: BTreeMap<&Name, u32> = BTreeMap::new();
+        let sessions = self.open.iter().map(|(id, session)| (id, &session.provider));
+        for (id, provider) in bearers.chain(sessions) {
+            assert_eq!(self.owner(id), Some(provider), "owner of {id}");
+            *borne.entry(id).or_default() += 1;
+        }
+        assert!(self.owners.iter().map(|(id, owner)| (id, owner.bearers)).eq(borne), "bearers");
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Session)> {
+        self.open.iter()
     }
 }

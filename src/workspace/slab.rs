@@ -30,19 +30,9 @@ impl<T> Slab<T> {
 
     /// Takes the value out; the slot is free again.
     pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
-        let value = self.take(slot)?;
+        let value = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
         Some(value)
-    }
-
-    /// Takes the value out, but keeps the slot from being used again until [`Slab::release`].
-    pub(super) fn take(&mut self, slot: u32) -> Option<T> {
-        self.slots.get_mut(slot as usize)?.take()
-    }
-
-    /// Lets a slot that was emptied by [`Slab::take`] be used again.
-    pub(super) fn release(&mut self, slot: u32) {
-        self.free.push(slot);
     }
 
     pub(super) fn get(&self, slot: u32) -> Option<&T> {
@@ -131,15 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_used_again_only_when_it_was_given_back() {
+    fn a_removed_slot_is_used_again_once() {
         let mut slab = Slab::default();
         let (a, b) = (slab.insert("a"), slab.insert("b"));
-        assert_eq!((slab.take(a), slab.get(a)), (Some("a"), None));
-        assert_eq!(slab.insert("c"), 2, "a taken slot is not given out");
-        slab.release(a);
-        assert_eq!(slab.insert("d"), a);
+        assert_eq!(slab.remove(a), Some("a"));
+        assert_eq!(slab.get(a), None);
+        assert_eq!(slab.remove(a), None);
+        assert_eq!((slab.insert("c"), slab.insert("d")), (a, 2));
         assert_eq!(slab.remove(b), Some("b"));
-        assert_eq!(slab.remove(b), None);
         assert_eq!(slab.iter().count(), 2);
     }
 

@@ -1,6 +1,6 @@
 //! One workspace: its state, the end of a step, and what time does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +42,8 @@ pub(super) struct Workspace {
     pub(super) observers: Vec<ConnectionId>,
     /// Settled so far, in the order of [`Outcome::ALL`].
     pub(super) outcomes: [u64; Outcome::ALL.len()],
-    /// Agents who were connected before a hub went, and until when they are waited for (rule 10).
-    pub(super) regrouping: Option<(Timestamp, BTreeSet<u32>)>,
+    /// Agents who were connected before a hub went, and until when each is waited for (rule 10).
+    pub(super) regrouping: BTreeMap<u32, Timestamp>,
     #[serde(skip)]
     pub(super) scratch: Scratch,
 }
@@ -53,8 +53,12 @@ pub(super) struct Workspace {
 pub(super) struct Scratch {
     /// Agents whose desk may have a free place, each once.
     pub(super) dirty: Vec<u32>,
+    /// Room for the agents of one audience, so that no arrival allocates it.
+    pub(super) audience: Vec<u32>,
     /// What was put on desks: by arrival, to whom.
     pub(super) shows: BTreeMap<Arrival, Vec<AgentSlot>>,
+    /// A session ended or moved away: its agent may take an automatic accept again.
+    pub(super) released: bool,
 }
 
 impl Workspace {
@@ -84,25 +88,18 @@ impl Workspace {
         }
     }
 
-    /// Marks every desk: the limits changed.
-    pub(super) fn soil_all(&mut self) {
-        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
-        for agent in connected {
-            self.soil(agent);
-        }
-    }
-
     /// How many connections an audience has.
     pub(super) fn cost_of(&self, to: &To) -> u64 {
-        let connections = |agent: u32| self.agents.get(agent).connections.len() as u64;
         if to.is_all() {
-            return self.agents.connected().iter().map(|&agent| connections(agent)).sum();
+            return self.agents.connections();
         }
         let named = to.agents.iter().filter_map(|name| self.agents.find(name));
         let groups = to.groups.iter().filter_map(|name| self.groups.find(name));
         let members = groups.flat_map(|group| self.groups.get(group).members.iter().copied());
-        let agents: BTreeSet<u32> = named.chain(members).collect();
-        agents.into_iter().map(connections).sum()
+        let mut agents: Vec<u32> = named.chain(members).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        agents.into_iter().map(|agent| self.agents.get(agent).connections.len() as u64).sum()
     }
 
     /// Tells observers, if there are any.
@@ -114,23 +111,34 @@ impl Workspace {
     }
 
     /// Rule 10: whether rules 2 and 3 refuse nothing now.
-    pub(super) fn is_regrouping(&self, now: Timestamp) -> bool {
-        self.regrouping.as_ref().is_some_and(|(until, missing)| now < *until && !missing.is_empty())
+    pub(super) fn is_regrouping(&mut self, now: Timestamp) -> bool {
+        let waits = self.regrouping.values().any(|until| now < *until);
+        if !waits {
+            self.regrouping.clear();
+        }
+        waits
     }
 
-    /// Ends and forgets what has been idle or kept for long enough.
-    pub(super) fn age(&mut self, step: &mut Step<'_>) {
-        let now = step.now;
-        while let Some((touched, id)) = self.sessions.idlest().cloned()
-            && touched.plus_ms(step.limits.session_idle_ms) <= now
-        {
+    /// Ends the session or mark that nothing has touched for longest, if that is long enough.
+    pub(super) fn end_idle(&mut self, step: &mut Step<'_>) {
+        let session = self.sessions.idlest();
+        let mark = self.sessions.idlest_mark();
+        let mark_first = mark.is_some_and(|(at, _)| session.is_none_or(|(touched, _)| at < touched));
+        let Some((touched, id)) = (if mark_first { mark } else { session }) else { return };
+        if touched.plus_ms(step.limits.session_idle_ms) > step.now {
+            return;
+        }
+        let id = id.clone();
+        if mark_first {
+            self.clear_mark(step, &id, None);
+        } else {
             self.end_session(step, &id, None);
         }
-        while let Some((touched, id)) = self.sessions.idlest_mark().cloned()
-            && touched.plus_ms(step.limits.session_idle_ms) <= now
-        {
-            self.clear_mark(step, &id, None);
-        }
+    }
+
+    /// Forgets what has been kept for long enough.
+    pub(super) fn forget(&mut self, step: &mut Step<'_>) {
+        let now = step.now;
         while self.providers.oldest().is_some_and(|settled| settled.settled_at.plus_ms(step.limits.retention_ms) <= now)
         {
             self.providers.forget_oldest();
@@ -141,17 +149,25 @@ impl Workspace {
         while let Some((left_at, agent)) = self.agents.oldest_remembered()
             && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
         {
-            self.forget_agent(step, agent);
+            self.forget_agent(agent);
         }
-        if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
-            self.regrouping = None;
+    }
+
+    /// The limits changed: what is past the counts goes, and what waits is chosen anew.
+    pub(super) fn reconfigured(&mut self, step: &mut Step<'_>) {
+        self.keep_session_counts(step, None);
+        self.keep_retained_count(step);
+        self.keep_remembered_count(step);
+        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
+        for agent in connected {
+            self.requeue(agent);
         }
     }
 
     /// When a session or mark ends by itself: clients see that.
     pub(super) fn idle_deadline(&self, session_idle_ms: u64) -> Option<Timestamp> {
-        let session = self.sessions.idlest().map(|(touched, _)| *touched);
-        let mark = self.sessions.idlest_mark().map(|(touched, _)| *touched);
+        let session = self.sessions.idlest().map(|(touched, _)| touched);
+        let mark = self.sessions.idlest_mark().map(|(touched, _)| touched);
         session.into_iter().chain(mark).min().map(|touched| touched.plus_ms(session_idle_ms))
     }
 
@@ -164,16 +180,14 @@ impl Workspace {
     }
 
     /// Forgets an agent's presence and groups.
-    pub(super) fn forget_agent(&mut self, step: &Step<'_>, agent: u32) {
+    pub(super) fn forget_agent(&mut self, agent: u32) {
         let groups = std::mem::take(&mut self.agents.get_mut(agent).groups);
         for group in groups {
             self.groups.let_go(group);
         }
-        if let Some((_, missing)) = &mut self.regrouping {
-            missing.remove(&agent);
-        }
+        self.regrouping.remove(&agent);
         self.agents.forget(agent);
-        self.agents.tidy(agent, step.numbers.arrivals);
+        self.agents.tidy(agent);
     }
 
     /// Whether nothing is left to know.

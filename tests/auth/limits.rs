@@ -45,7 +45,7 @@ async fn nobody_else_is_believed_where_a_client_comes_from() {
 async fn an_address_cannot_hold_all_the_places_before_the_upgrade_either() {
     let hub = hub("[limits]\nconnectionsPerAddress = 3").await;
     let mut held = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..3 + 16 {
         let mut socket = hub.tcp().await;
         socket.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
         held.push(socket);

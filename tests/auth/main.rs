@@ -7,7 +7,7 @@
 // The wire's own helpers, of which not all are needed here.
 #![allow(dead_code, unused_imports)]
 
-#[path = "../wire/harness/mod.rs"]
+#[path = "../support/harness/mod.rs"]
 mod harness;
 #[path = "../wire/raw.rs"]
 mod raw;

@@ -83,7 +83,9 @@ async fn what_belongs_to_the_other_is_as_if_it_were_not() {
     eve.expect("kpi").await;
     let theirs = spy.ring_with("chat", json!({"sessionId": "s-1", "to": {"agents": ["ada"]}})).await;
     eve.take_on(&theirs).await;
-    let session = ada.take_on(&ring).await;
+    has(&ada.accept(&ring).await, json!({"won": true}));
+    ada.closed(&ring).await;
+    let session = ada.expect("session").await;
     has(&session, json!({"sessionId": "s-1", "breached": false}));
     let reach = bot.result_of(&ring).await["reach"].clone();
     assert_eq!(reach, json!({"displayed": 1, "seen": 0, "rejected": 0}));

@@ -118,7 +118,7 @@ impl Raw {
     }
 
     /// Everything until the hub ends the connection.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.read_more().await {}
         std::mem::take(&mut self.unread)
     }
@@ -150,7 +150,7 @@ impl Raw {
 pub(crate) async fn http(port: u16, request: &str) -> String {
     let mut raw = Raw::connect(port).await;
     raw.send(request.as_bytes()).await;
-    String::from_utf8_lossy(&raw.to_end().await).into_owned()
+    String::from_utf8_lossy(&raw.rest().await).into_owned()
 }
 
 pub(crate) async fn get(port: u16, path: &str) -> String {

@@ -119,6 +119,7 @@ impl Setup {
         self
     }
 
+    /// Sets a variable of the hub's environment.
     pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
@@ -127,6 +128,11 @@ impl Setup {
     pub(crate) fn listen(mut self, listen: &str) -> Self {
         self.listen = listen.to_owned();
         self
+    }
+
+    /// The port that it is told to listen on, unless it takes a free one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }
 
     /// In one step, so that a running hub never reads half of it.
