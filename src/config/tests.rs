@@ -186,10 +186,7 @@ fn one_wrong_value_is_one_fault_that_says_what_is_allowed() {
         ("server = 5", "1:10: server is 5; it is a table: [server]"),
         ("[auth]\nsecretFile = 's'", "2:14: s: it cannot be read: No such file or directory (os error 2)"),
         ("[servers]", "1:2: unknown table or key \"servers\"; did you mean server?"),
-        (
-            "server.tlsCert = 'c'",
-            "1:18: --tls-key is missing: certificate and key go together",
-        ),
+        ("server.tlsCert = 'c'", "1:18: --tls-key is missing: certificate and key go together"),
         (
             "server.listen = 8080",
             "1:17: [server] listen: 8080 is no string; write it in quotes; allowed: ADDR:PORT such \

@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn what_is_posted_is_read_strictly() {
-        let read = |body: &str| super::read::<Disconnect>(body.as_bytes());
-        assert!(read(r#"{"connectionId":"7-1"}"#).is_ok_and(|ask| ask.come_back));
+        let disconnect = |body: &str| read::<Disconnect>(body.as_bytes());
+        assert!(disconnect(r#"{"connectionId":"7-1"}"#).is_ok_and(|ask| ask.come_back));
         for wrong in
             ["", "{}", r#"{"connectionId":7}"#, r#"{"connectionId":"7-1","comeback":false}"#, "connectionId=7-1"]
         {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert!(disconnect(wrong).is_err(), "{wrong}");
         }
-        let revoke: Revoke = super::read(br#"{"subject":"ada"}"#).unwrap();
+        let revoke: Revoke = read(br#"{"subject":"ada"}"#).unwrap();
         assert_eq!((revoke.subject.as_str(), revoke.workspace), ("ada", None));
     }
 

@@ -13,6 +13,7 @@ mod harness;
 mod raw;
 
 mod answers;
+mod asyncapi;
 mod autos;
 mod cancel;
 mod chaos;

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
+use super::coverage::Seen;
 use super::{Client, PATIENCE, Stream};
 
 /// Templates that every hub of these tests has.
@@ -58,6 +59,7 @@ pub(crate) struct Setup {
     listen: String,
     args: Vec<String>,
     variables: Vec<(&'static str, String)>,
+    seen: Option<Seen>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +80,7 @@ impl Setup {
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
             variables: Vec::new(),
+            seen: None,
         };
         setup.write_config(TEMPLATES);
         setup
@@ -123,6 +126,11 @@ impl Setup {
     pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
+    }
+
+    /// Notes what of the AsyncAPI document this hub and its clients show.
+    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
     }
 
     pub(crate) fn listen(mut self, listen: &str) -> Self {
@@ -385,7 +393,7 @@ impl Hub {
     ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
         let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
-        Ok((Client::new(ws, self.stderr.clone()), response))
+        Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
     }
 
     /// The HTTP status with which an upgrade is refused.
