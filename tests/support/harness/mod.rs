@@ -3,6 +3,9 @@
 //! Nothing here sleeps where there is an event: whatever a test waits for is a message, a close, a line or the end of a
 //! process, for at most [`PATIENCE`]. Silence is shown by a round trip through the hub, not by waiting.
 
+// Each suite uses a part of it.
+#![allow(dead_code, unused_imports)]
+
 mod client;
 mod coverage;
 mod document;
@@ -12,7 +15,7 @@ mod words;
 
 use std::time::Duration;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Stream};
 pub(crate) use coverage::Seen;
 pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub, Setup, hub};
