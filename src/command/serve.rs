@@ -58,6 +58,7 @@ pub fn run(config: &Config) -> ExitCode {
 /// Starts from the inside out (log, port, hub, doors) and stops from the outside in.
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    survive_file_size_limit(&runtime)?;
     let log = open_log(config)?;
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
@@ -90,6 +91,15 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     serving.stop();
     end(runtime);
     Ok(result?)
+}
+
+/// SIGXFSZ would end the process at `ulimit -f`; handled, the write fails instead and the log says that it is full.
+fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
+    /// Its number on every Linux but MIPS.
+    const SIGXFSZ: i32 = 25;
+    let _inside = runtime.enter();
+    // Once installed the handler stays, whoever listens.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
