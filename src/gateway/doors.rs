@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::house::House;
 use super::serial::Serial;
 use super::settings::EXPIRY_SLEEP_MAX;
-use super::shard::Batch;
+use super::round::Batch;
 use crate::protocol::Close;
 
 /// The way to every shard.

@@ -38,8 +38,6 @@ pub(super) struct Link<S> {
     address: IpAddr,
     /// The hub was told that it is gone.
     left: AtomicBool,
-    /// It is among those whose staged frames are about to be written.
-    staged: AtomicBool,
     /// Told when the welcome is on its way.
     welcomed: Notify,
     /// Told when the connection was ended from outside.
@@ -73,7 +71,6 @@ impl<S: Socket> Link<S> {
             ends_ms: AtomicU64::new(NEVER),
             address,
             left: AtomicBool::new(false),
-            staged: AtomicBool::new(false),
             welcomed: Notify::new(),
             cut: Notify::new(),
             house,
@@ -105,16 +102,9 @@ impl<S: Socket> Link<S> {
         self.see_to(after);
     }
 
-    /// Adds a frame for the next [`flush`](Self::flush); whether it is the first since the last one.
-    pub(super) fn stage(&self, frame: Bytes, weight: Weight) -> bool {
-        self.outbox.stage(frame, weight);
-        !self.staged.swap(true, Relaxed)
-    }
-
-    /// Writes what was staged.
-    pub(super) fn flush(self: &Arc<Self>) {
-        self.staged.store(false, Relaxed);
-        let after = self.outbox.flush();
+    /// Sends frames together; see [`Outbox::send_all`].
+    pub(super) fn send_all<'f>(self: &Arc<Self>, joined: &[u8], frames: impl Iterator<Item = (&'f Bytes, Weight)>) {
+        let after = self.outbox.send_all(joined, frames);
         self.see_to(after);
     }
 

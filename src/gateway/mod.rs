@@ -5,7 +5,7 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `stream`, `outbox`, `words`, `hellos`, `address`, `expiry`, `house`, `templates`, `inputs`, `link`,
+//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `templates`, `inputs`, `link`,
 //! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `admin`, `server`.
 
 mod address;
@@ -28,6 +28,7 @@ mod outbox;
 mod rate;
 mod rates;
 mod reader;
+mod round;
 mod serial;
 mod server;
 mod settings;

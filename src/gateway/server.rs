@@ -21,11 +21,12 @@ use super::hellos::Hellos;
 use super::house::{Behind, House};
 use super::http;
 use super::origin::Origins;
+use super::round::Batch;
 use super::serial::SHARDS_MAX;
 use super::settings::{
     ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, KNOCKING_SPARE, SEND_BUFFER_BYTES, STOP_MAX, Settings,
 };
-use super::shard::{Batch, Shard};
+use super::shard::Shard;
 use super::stream::Stream;
 use crate::workspace::Incarnation;
 

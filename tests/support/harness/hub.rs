@@ -58,8 +58,8 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
-    variables: Vec<(&'static str, String)>,
     seen: Option<Seen>,
+    variables: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -79,8 +79,8 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
-            variables: Vec::new(),
             seen: None,
+            variables: Vec::new(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -122,15 +122,15 @@ impl Setup {
         self
     }
 
+    /// Notes what of the AsyncAPI document this hub and its clients show.
+    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
+    }
+
     /// Sets a variable of the hub's environment.
     pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
-    }
-
-    /// Notes what of the AsyncAPI document this hub and its clients show.
-    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
-        Self { seen: Some(seen.clone()), ..self }
     }
 
     pub(crate) fn listen(mut self, listen: &str) -> Self {
