@@ -56,7 +56,7 @@ pub(super) fn check(house: &House, gate: &Gate, token: &str) -> Result<Claims, R
 pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (ErrorCode, String)> {
     let house = link.house();
     let (Some(gate), Some(member)) = (&house.behind.gate, link.member()) else { return Ok(()) };
-    let claims = check(house, gate, token).map_err(|why| (ErrorCode::BadParameter, format!("`token`: {why}")))?;
+    let claims = check(house, gate, token).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
     let same = member.role == claims.role
         && *member.workspace == *claims.workspace
         && member.name.as_deref() == Some(claims.subject.as_str());
