@@ -24,6 +24,9 @@ use deskbell::workspace::entry::{
 };
 use deskbell::workspace::{Core, Incarnation, Limits, NotificationId, Timestamp};
 
+/// What is done with any bytes.
+type Target = fn(&[u8]);
+
 /// The longest input that is made.
 const BYTES_MAX: usize = 4096;
 
@@ -61,7 +64,7 @@ fn the_corpus_and_what_chance_makes_of_it_is_survived() {
     let (times, seed) = (number("FUZZ_TIMES").unwrap_or(1), number("FUZZ_SEED").unwrap_or(1));
     let panics = count_panics();
     // How often each runs by default: together a few seconds.
-    let targets: [(&str, fn(&[u8]), u64); 6] = [
+    let targets: [(&str, Target, u64); 6] = [
         ("wire", targets::wire, 20_000),
         ("config", targets::config, 3_000),
         ("template", targets::template, 20_000),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -128,6 +129,7 @@ impl Unsynced {
         for (name, bytes) in left {
             let path = self.data.join(name);
             fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             let key = key(&path);
             fs::write(self.kept.join(&key), bytes).unwrap();
             names += &format!("{name} {key}\n");

@@ -188,7 +188,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         to: To { agents: vec![agent.clone()], groups: Vec::new() },
         rendered: Ok(rendered),
     };
-    let id = format!("{:08x}-0000-4000-8000-{number:012x}", lane);
+    let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
     Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), action: Action::Notify(Box::new(notify)) }
 }
 
@@ -329,7 +329,8 @@ pub(crate) fn copy_running(from: &Path, to: &Path) {
 
 async fn restart_of(setup: &Setup) -> Duration {
     let began = Instant::now();
-    let hub = setup.start().await;
+    let mut hub = setup.spawn();
+    hub.await_listening_for(Duration::from_secs(120)).await;
     let took = began.elapsed();
     hub.terminate();
     assert_eq!(hub.exit().await.code, Some(0));
