@@ -215,6 +215,8 @@ fn gateway() -> &'static SocketAddr {
             intake,
             templates: SharedCatalogue::new(Arc::new(Catalogue::with(Vec::new()))),
             ready: hub.ready(),
+            gate: None,
+            clock: Arc::new(WallClock),
             metrics: Arc::new(String::new),
         };
         // Both live as long as the process.
