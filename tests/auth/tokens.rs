@@ -114,7 +114,7 @@ async fn a_hello_that_disagrees_with_its_token_is_4403() {
         assert_eq!(attempt(&hub, hello.clone()).await, Err(4403), "{hello}");
     }
     let mut client = hub.connect().await;
-    client.send(json!({"type": "hello", "role": "boss", "token": ada()})).await;
+    client.send_wrong(json!({"type": "hello", "role": "boss", "token": ada()})).await;
     assert_eq!(
         client.expect("error").await["code"],
         "badParameter",
