@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -141,7 +141,7 @@ async fn large_messages_and_closes_come_whole() {
     let mut tab = wss(&hub).await;
     tab.hello(json!({"role": "agent", "agentId": "ada"})).await;
     assert_eq!(tab.welcome["sessions"].as_array().unwrap().len(), 90);
-    tab.send_text(&json!({"type": "ping", "id": "x".repeat(20_000)}).to_string()).await;
+    tab.send_wrong(json!({"type": "ping", "id": "x".repeat(20_000)})).await;
     tab.expect_close(1009).await;
     hub.terminate();
     ada.expect_close(1001).await;
@@ -159,13 +159,19 @@ async fn a_slow_reader_is_closed_with_1013_and_costs_nobody_anything() {
     quick.hello(json!({"role": "agent", "agentId": "quick"})).await;
     let mut bot = wss(&hub).await;
     bot.hello(json!({"role": "provider"})).await;
-    // Far more than the kernel's buffers, TLS and the outbox hold.
+    let mut watcher = wss(&hub).await;
+    watcher.hello(json!({"role": "observer"})).await;
+    let gone = |m: &Value| m["event"] == "agentLeft" && m["agentId"] == "slow";
+    // Far more than the kernel's buffers, TLS and the outbox hold; no longer than needed, as the 1013 waits 5 s only.
     let details = "d".repeat(500);
     for number in 0..3_000 {
         let mark = json!({"type": "kpi", "sessionId": "s".repeat(128), "details": details,
             "shouldReset": number % 2 == 1});
         has(&bot.call(mark).await, json!({"type": "result"}));
         quick.expect("kpi").await;
+        if watcher.rest().await.iter().any(gone) {
+            break;
+        }
     }
     slow.expect_close(1013).await;
 }
