@@ -192,12 +192,12 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_and_the_rest_is_read() {
         let (flags, faults) =
-            serve(&["--lisen", "x", "--zzz=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
+            serve(&["--lisen", "x", "--kubeconfig=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
         assert_eq!(
             faults,
             [
                 "--lisen: unknown flag; did you mean --listen?",
-                "--zzz: unknown flag; deskbell --help lists them",
+                "--kubeconfig: unknown flag; did you mean --config?",
                 "srv: unknown command; known: serve, check, load, token",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",

@@ -2,28 +2,16 @@
 
 use super::house::House;
 use super::inputs;
-use super::link::Link;
+use super::link::{Admitted, Link};
 use super::socket::Socket;
 use crate::auth::{Claims, Gate, Refused};
 use crate::protocol::client::{Hello, Who};
-use crate::protocol::{Close, ErrorCode, Role};
+use crate::protocol::{Close, ErrorCode};
 use crate::workspace::Name;
 use crate::workspace::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
-
-/// Somebody who may come in.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    pub(super) workspace: Name,
-    pub(super) role: Role,
-    /// See [`Member`](super::link::Member).
-    pub(super) name: Option<Name>,
-    pub(super) client: Client,
-    /// When the token ends, in milliseconds since 1970.
-    pub(super) ends_ms: Option<u64>,
-}
 
 /// Whom `hello` brings; `bearer` is what the token said that came with the upgrade.
 ///
