@@ -81,11 +81,9 @@ impl Talk {
         }
         let asked = self.asked.entry(id(message).map(str::to_owned)).or_default();
         asked.replies.extend(document().replies_to(message));
-        if described && !is_beyond_schemas(message) {
-            asked.described = true;
-        } else {
-            asked.undescribed = true;
-        }
+        // Whether what is said in words only holds depends on the templates, so then either reply will do.
+        asked.described |= described;
+        asked.undescribed |= !described || is_beyond_schemas(message);
     }
 
     /// The hub says this.
