@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,6 +14,8 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
+#[cfg(feature = "cluster")]
+use crate::log::{JetStream, jetstream::Servers};
 use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
 use crate::template::SharedCatalogue;
 use crate::workspace::Incarnation;
@@ -44,19 +47,27 @@ pub fn run(config: &Config) -> ExitCode {
 /// Starts from the inside out (log, port, hub, doors) and stops from the outside in.
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let log = open_log(config)?;
+    let intake = Arc::new(Intake::default());
+    let log = open_log(config, &intake)?;
     let gateway = Gateway::bind(gateway_settings(config))?;
     let address = gateway.local_addr();
-    let intake = Arc::new(Intake::default());
     let clock = WallClock;
-    let settings = hub_settings(config, clock);
+    let settings = hub_settings(config);
     let delivery = gateway.delivery(settings.incarnation);
     let ended = Arc::new(Notify::new());
     let hub_ended = Arc::clone(&ended);
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let behind = Behind { intake, templates: catalogue.clone(), ready: hub.ready(), metrics: Arc::new(String::new) };
+    let divergences = hub.divergences();
+    let metrics = Arc::new(move || {
+        format!(
+            "# HELP deskbell_divergences_total Times that another hub's state differed from this one's.\n\
+             # TYPE deskbell_divergences_total counter\ndeskbell_divergences_total {}\n",
+            divergences.load(Relaxed)
+        )
+    });
+    let behind = Behind { intake, templates: catalogue.clone(), ready: hub.ready(), metrics };
     let mut serving = gateway.serve(behind)?;
     announce(address);
     runtime.block_on(until_stopped(config, catalogue, &ended))?;
@@ -68,7 +79,10 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     Ok(result?)
 }
 
-fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
+fn open_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    if !config.cluster.servers.is_empty() {
+        return open_shared_log(config, intake);
+    }
     if config.server.memory {
         return Ok(Box::new(Memory::default()));
     }
@@ -76,6 +90,25 @@ fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
     let (log, recovery) = Disk::open(&options)?;
     tracing::info!(directory = %config.server.data_dir.display(), records = recovery.last, "data directory opened");
     Ok(Box::new(log))
+}
+
+/// The log of a cluster; it wakes the hub when there is something in it.
+#[cfg(feature = "cluster")]
+fn open_shared_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    let cluster = &config.cluster;
+    let servers = Servers {
+        urls: cluster.servers.clone(),
+        creds_file: cluster.creds_file.clone(),
+        password_file: cluster.password_file.clone(),
+    };
+    let intake = Arc::clone(intake);
+    Ok(Box::new(JetStream::open(&servers, 0, Arc::new(move || intake.wake()))?))
+}
+
+/// The configuration was refused already.
+#[cfg(not(feature = "cluster"))]
+fn open_shared_log(_: &Config, _: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
 }
 
 fn gateway_settings(config: &Config) -> Settings {
@@ -99,13 +132,16 @@ fn as_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn hub_settings(config: &Config, clock: WallClock) -> HubSettings {
-    // 48 bits of time and 16 of chance: never used twice, and later runs sort after earlier ones.
-    let chance = Uuid::new_v4().as_u128();
-    let incarnation = Incarnation((clock.now().0 << 16) | (chance as u64 & 0xffff));
+/// 48 bits of time and 16 of chance: never used twice, and later runs sort after earlier ones.
+fn next_incarnation() -> Incarnation {
+    Incarnation((WallClock.now().0 << 16) | (Uuid::new_v4().as_u128() as u64 & 0xffff))
+}
+
+fn hub_settings(config: &Config) -> HubSettings {
     HubSettings {
-        incarnation,
-        epoch: ((chance >> 64) as u64).max(1),
+        incarnation: next_incarnation(),
+        next_incarnation,
+        epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
         keep: Keep {

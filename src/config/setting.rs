@@ -15,6 +15,9 @@ use crate::telemetry;
 /// The most allowed origins.
 pub const ORIGINS_MAX: usize = 100;
 
+/// The most NATS servers.
+pub const SERVERS_MAX: usize = 100;
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -42,6 +45,7 @@ pub enum Kind {
     OptionalPath(At<Option<PathBuf>>),
     Switch(At<bool>),
     Origins(At<Vec<String>>),
+    Servers(At<Vec<String>>),
     Time { min: Duration, max: Duration, at: At<Duration> },
     Count { min: u32, max: u32, at: At<u32> },
     Size { min: u64, max: u64, at: At<u64> },
@@ -105,6 +109,7 @@ impl Setting {
             Kind::OptionalPath(_) => Some("FILE"),
             Kind::Switch(_) => None,
             Kind::Origins(_) => Some("ORIGIN"),
+            Kind::Servers(_) => Some("URL[,URL…]"),
             Kind::Time { .. } => Some("DURATION"),
             Kind::Count { .. } => Some("N"),
             Kind::Size { .. } => Some("SIZE"),
@@ -121,6 +126,7 @@ impl Setting {
             Kind::OptionalPath(at) => *at(config) = Some(read(given, path, "is no path")?),
             Kind::Switch(at) => *at(config) = switch(given)?,
             Kind::Origins(at) => *at(config) = origins(given)?,
+            Kind::Servers(at) => *at(config) = servers(given)?,
             Kind::Time { min, max, at } => {
                 let time = duration(given)?;
                 *at(config) = if (min..=max).contains(&time) { time } else { return Err(out_of_range(given).into()) };
@@ -151,6 +157,7 @@ impl Setting {
             Kind::Path(_) | Kind::OptionalPath(_) => "a path".to_owned(),
             Kind::Switch(_) => "true, false".to_owned(),
             Kind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
+            Kind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
             Kind::Time { min, max, .. } => {
                 format!("{} to {}", value::show_duration(min), value::show_duration(max))
             }
@@ -174,6 +181,10 @@ impl Setting {
             }
             Kind::Switch(at) => at(&mut config).to_string(),
             Kind::Origins(at) => at(&mut config).join(","),
+            Kind::Servers(at) => {
+                let shown: Vec<String> = at(&mut config).iter().map(|url| value::without_userinfo(url)).collect();
+                shown.join(",")
+            }
             Kind::Time { at, .. } => value::show_duration(*at(&mut config)),
             Kind::Count { at, .. } => at(&mut config).to_string(),
             Kind::Size { at, .. } => value::show_size(*at(&mut config)),
@@ -261,8 +272,29 @@ fn out_of_range(given: Given<'_>) -> String {
 }
 
 fn origins(given: Given<'_>) -> Result<Vec<String>, Problems> {
-    let read = |given: Given<'_>| read(given, value::origin, "is no origin");
-    let origins: Vec<Result<String, Problem>> = match given {
+    list(given, ORIGINS_MAX, "origins", &|given| read(given, value::origin, "is no origin"))
+}
+
+/// NATS servers. A wrong one is not repeated with what opens it.
+fn servers(given: Given<'_>) -> Result<Vec<String>, Problems> {
+    let read = |given: Given<'_>| {
+        let text = text(given)?;
+        value::server(text).ok_or_else(|| format!("{} is no NATS server", quoted(&value::without_userinfo(text))))
+    };
+    if let Given::Flag(texts) = given {
+        let all = texts.join(",");
+        return list(Given::Variable(&all), SERVERS_MAX, "servers", &read);
+    }
+    list(given, SERVERS_MAX, "servers", &read)
+}
+
+fn list(
+    given: Given<'_>,
+    max: usize,
+    what: &str,
+    read: &dyn Fn(Given<'_>) -> Result<String, String>,
+) -> Result<Vec<String>, Problems> {
+    let items: Vec<Result<String, Problem>> = match given {
         Given::Flag(texts) => texts.iter().map(|text| read(Given::Variable(text)).map_err(Problem::of_all)).collect(),
         Given::Variable(text) => {
             text.split(',').map(|text| read(Given::Variable(text.trim())).map_err(Problem::of_all)).collect()
@@ -273,12 +305,12 @@ fn origins(given: Given<'_>) -> Result<Vec<String>, Problems> {
             .collect(),
         Given::File(other) => return Err(format!("{} is no array of strings", shown(other)).into()),
     };
-    if origins.len() > ORIGINS_MAX {
-        return Err(format!("{} origins", origins.len()).into());
+    if items.len() > max {
+        return Err(format!("{} {what}", items.len()).into());
     }
-    let (origins, problems): (Vec<_>, Vec<_>) = origins.into_iter().partition(Result::is_ok);
+    let (items, problems): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
     if problems.is_empty() {
-        Ok(origins.into_iter().flatten().collect())
+        Ok(items.into_iter().flatten().collect())
     } else {
         Err(Problems(problems.into_iter().filter_map(Result::err).collect()))
     }

@@ -169,7 +169,7 @@ fn all_faults_of_all_places_are_named_at_once() {
             "deskbell.toml:6:1: unknown key \"helloTimeout\" in [limits]; it belongs in [server]",
             "deskbell.toml:9:9: [[templates]] \"a\" title: character 3: this \"{\" is never closed; a literal brace is \
              written \"{{\"",
-            "deskbell.toml:10:2: unknown table or key \"tls\"; known: server, limits, log, templates",
+            "deskbell.toml:10:2: unknown table or key \"tls\"; known: server, limits, log, cluster, templates",
             "DESKBELL_LIMITS_SESSIONS: \"many\" is no integer; allowed: 1 to 1000000",
             "--wait-lock: \"10\" is no duration such as 90s or 1m30s; allowed: 0s to 1h",
             "deskbell.toml:1:17: 0.0.0.0:80 can be reached from other machines, and there is no authentication; listen \

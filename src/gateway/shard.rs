@@ -31,6 +31,8 @@ pub(super) struct Batch {
     pub(super) sendings: Vec<Sending>,
     /// Connections to close, after that.
     pub(super) closes: Vec<(u64, Close)>,
+    /// All that are there then are closed.
+    pub(super) close_all: Option<Close>,
 }
 
 /// One frame for many.
@@ -55,7 +57,7 @@ pub(super) enum Kind {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.sendings.is_empty() && self.closes.is_empty()
+        self.sendings.is_empty() && self.closes.is_empty() && self.close_all.is_none()
     }
 }
 
@@ -154,6 +156,20 @@ impl<S: Socket> Shard<S> {
             if let Some(link) = self.find(*serial) {
                 link.close(*why);
             }
+        }
+        if let Some(why) = batches.iter().find_map(|batch| batch.close_all) {
+            self.close_all(why).await;
+        }
+    }
+
+    async fn close_all(&self, why: Close) {
+        let slots = self.lock().slots();
+        for slot in 0..slots {
+            let link = self.lock().at(slot).map(Arc::clone);
+            if let Some(link) = link {
+                link.close(why);
+            }
+            yield_every(CONNECTIONS_PER_TURN, slot).await;
         }
     }
 

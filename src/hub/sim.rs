@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::delivery::{Delivery, NotTried};
 use super::intake::{Intake, Waiting};
 use super::partition::{HubSettings, Partition};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber};
+use crate::log::{AppendError, History, Keep, Log, LogError, Stored};
 use crate::workspace::effect::{Effect, Effects, ReplyTo, Welcome};
 use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, Rendered, Resume, Settle, To};
 use crate::workspace::{ConnectionId, Core, Incarnation, Limits, Name, NotificationId, Outcome, Position, Timestamp};
@@ -109,14 +109,14 @@ impl Log for SimLog {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         if self.crashed || self.broken {
             return Err(LogError::Device("simulated".to_owned()));
         }
         let device = self.device.lock().unwrap();
         let Some(record) = device.records.get(self.read) else { return Ok(None) };
         self.read += 1;
-        Ok(Some((self.read as u64, record.clone())))
+        Ok(Some(Stored::new(self.read as u64, record.clone())))
     }
 
     fn history(&self) -> Option<Box<dyn History>> {
@@ -229,6 +229,12 @@ impl Delivery for Recorder {
     fn cut_off(&mut self, serials: &[u64]) {
         self.inbox.lock().unwrap().extend(serials.iter().map(|&serial| (serial, Told::CutOff)));
     }
+
+    fn cut_off_all(&mut self) {}
+
+    fn begin_anew(&mut self, incarnation: Incarnation) {
+        self.incarnation = incarnation;
+    }
 }
 
 /// A client over all its connections.
@@ -302,6 +308,7 @@ impl World {
             let log = SimLog { device: Arc::clone(&self.device), read: 0, broken: false, crashed: false };
             let settings = HubSettings {
                 incarnation,
+                next_incarnation: || unreachable!("a log of its own removes no hub"),
                 epoch: self.seed | 1,
                 limits: Limits { display_limit: 2, queue_limit: 2, ..Limits::default() },
                 deliveries_per_second: 1_000_000,

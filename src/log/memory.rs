@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber};
+use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
 
-/// Bytes that may wait to be read back; past it [`AppendError::Full`].
-pub const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+/// Bytes that may wait to be read back.
+const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
 
-/// The log without a device (`--memory`): ordered, and forgotten with the process.
+/// The log without a device (`--memory`): ordered, and forgotten with the process. At most 16 MiB of records wait to
+/// be read back; past that [`AppendError::Full`].
 #[derive(Debug, Default)]
 pub struct Memory {
     returned: RecordNumber,
@@ -39,11 +40,11 @@ impl Log for Memory {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         let Some(record) = self.unread.pop_front() else { return Ok(None) };
         self.unread_bytes -= record.len() + size_of::<Vec<u8>>();
         self.returned += 1;
-        Ok(Some((self.returned, record)))
+        Ok(Some(Stored::new(self.returned, record)))
     }
 
     fn history(&self) -> Option<Box<dyn History>> {

@@ -32,7 +32,8 @@ pub(super) struct Agent {
     pub(super) waiting: VecDeque<u32>,
     /// Everything of the agent's stream up to here has been on the desk or was rejected.
     pub(super) cursor: Arrival,
-    /// Something beyond the cursor was passed over, so a new arrival must not move the cursor.
+    /// Something beyond the cursor may have been passed over: a free place is filled by looking there, and a new
+    /// arrival must not move the cursor. Otherwise the whole stream has been on the desk or was rejected.
     pub(super) behind: bool,
     /// The agent's open sessions.
     pub(super) sessions: BTreeSet<Name>,

@@ -5,18 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Stats;
-use super::answering::Answer;
+use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
 use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
 use super::limits::Limits;
-use super::session_calls::Ender;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
 
 /// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
 const REMOVED_MAX: usize = 1_000;
+
+/// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
+const SILENCE_MAX_MS: u64 = 10_000;
+
+/// A pause of the whole log counts as at most so much silence of each hub: while nobody's records came, nobody was
+/// silent. Twice the time within which each hub of a cluster writes something.
+const PAUSE_COUNTED_MAX_MS: u64 = 2_000;
 
 /// How long what nobody sees (a result past its retention, an agent past memory) may outstay its time while
 /// nothing else happens: so an idle hub does not write a record for each.
@@ -40,6 +46,8 @@ pub struct Core {
     numbers: Numbers,
     deadlines: BTreeSet<Deadline>,
     hubs: BTreeMap<Incarnation, Hub>,
+    /// Time during which the log moved on, in milliseconds: what silence is measured by.
+    moving_ms: u64,
     removed: BTreeSet<Incarnation>,
     workspaces: Slab<Workspace>,
     by_name: BTreeMap<Name, u32>,
@@ -53,6 +61,8 @@ pub struct Core {
 struct Hub {
     /// The number of its last group that was applied.
     group: u64,
+    /// [`Core::moving_ms`] at its last record.
+    heard_ms: u64,
     connections: BTreeMap<u64, Member>,
 }
 
@@ -70,34 +80,6 @@ enum Role {
     Observer,
 }
 
-/// One time per workspace at most, by time.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Ageing {
-    by_time: BTreeSet<(Timestamp, u32)>,
-    of: BTreeMap<u32, Timestamp>,
-}
-
-impl Ageing {
-    fn set(&mut self, workspace: u32, at: Option<Timestamp>) {
-        let old = match at {
-            Some(at) => self.of.insert(workspace, at),
-            None => self.of.remove(&workspace),
-        };
-        if old != at {
-            if let Some(old) = old {
-                self.by_time.remove(&(old, workspace));
-            }
-            if let Some(at) = at {
-                self.by_time.insert((at, workspace));
-            }
-        }
-    }
-
-    fn first(&self) -> Option<(Timestamp, u32)> {
-        self.by_time.first().copied()
-    }
-}
-
 impl Core {
     /// Applies a record, calling `each` after each of its entries with what that entry caused. A record that was
     /// applied before, or that is of a hub that is not or no longer known, changes nothing.
@@ -105,7 +87,7 @@ impl Core {
         if !self.admit(record) {
             return;
         }
-        self.now = self.now.max(record.time);
+        self.pass_time(record);
         for entry in &record.entries {
             // What a hub wrote behind its own removal is as late as its next record.
             if !self.hubs.contains_key(&record.incarnation) {
@@ -146,6 +128,25 @@ impl Core {
     /// The hubs that are alive as far as the log says.
     pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
         self.hubs.keys().copied()
+    }
+
+    /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
+    /// ([`Input::Silent`]).
+    pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
+        self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
+    }
+
+    /// The connections of the provider of what falls due next; none if it is nobody's.
+    #[must_use]
+    pub fn next_due_connections(&self) -> &[ConnectionId] {
+        let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
+        if self.next_deadline() != Some(at) {
+            return &[];
+        }
+        let Some(workspace) = self.workspaces.get(slot) else { return &[] };
+        let provider = workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
+        provider.map_or(&[], |provider| &provider.connections)
     }
 
     /// The number of a hub's last group that was applied; 0: none.
@@ -240,17 +241,28 @@ impl Core {
         new
     }
 
+    /// Time never runs back.
+    fn pass_time(&mut self, record: &Record) {
+        let passed_ms = record.time.since_ms(self.now);
+        self.now = self.now.max(record.time);
+        self.moving_ms = self.moving_ms.saturating_add(passed_ms.min(PAUSE_COUNTED_MAX_MS));
+        if let Some(hub) = self.hubs.get_mut(&record.incarnation) {
+            hub.heard_ms = self.moving_ms;
+        }
+    }
+
     fn step(&mut self, incarnation: Incarnation, entry: &Entry) -> Effects {
         let mut out = Effects::default();
         let mut touched = BTreeSet::new();
         // That a hub is gone was so before it is written: its agents are not there when what is due meanwhile is settled.
-        let looks_back = matches!(entry.input, Input::Started { .. } | Input::Removed { .. });
+        let gone = matches!(entry.input, Input::Removed { .. } | Input::Silent { .. });
+        let looks_back = gone || matches!(entry.input, Input::Started { .. });
         if !looks_back {
             self.settle_due(&mut out, &mut touched);
         }
         self.input(incarnation, entry, &mut out, &mut touched);
         // Under other limits more may be due.
-        if matches!(entry.input, Input::Removed { .. } | Input::Configured(_)) {
+        if gone || matches!(entry.input, Input::Configured(_)) {
             self.settle_due(&mut out, &mut touched);
         }
         for slot in touched {
@@ -305,6 +317,12 @@ impl Core {
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
+            Input::Silent { incarnation } => {
+                // It may have spoken since that was written.
+                if self.silent_hubs().any(|silent| silent == *incarnation) {
+                    self.remove_hub(*incarnation, out, touched);
+                }
+            }
             Input::Tick => {}
             Input::Join { connection, client } => {
                 let connection = ConnectionId { incarnation, serial: *connection };
@@ -442,36 +460,6 @@ impl Core {
     }
 }
 
-impl Workspace {
-    fn provider_call(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, action: Action) {
-        match action {
-            Action::Notify(notify) => self.notify(step, to, provider_id, *notify),
-            Action::Cancel { cancellation_token } => self.cancel(step, to, provider_id, cancellation_token),
-            Action::Kpi { session_id, should_reset, details } => self.kpi(step, to, &session_id, should_reset, details),
-            Action::Activity { session_id, count } => self.activity(step, to, &session_id, count),
-            Action::EndSession { session_id } => {
-                self.end_session_call(step, to, &Ender::Provider(provider_id.clone()), &session_id);
-            }
-            // The edge lets no provider send these.
-            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => {}
-        }
-    }
-
-    fn agent_call(&mut self, step: &mut Step<'_>, to: ReplyTo, agent: u32, action: Action) {
-        match action {
-            Action::Accept { notification_id } => self.answer(step, to, agent, notification_id, Answer::Accept),
-            Action::Reject { notification_id, reason } => {
-                self.answer(step, to, agent, notification_id, Answer::Reject { reason });
-            }
-            Action::Seen { notification_id } => self.seen(agent, notification_id),
-            Action::Presence(presence) => self.set_presence(step, agent, presence, Some(to)),
-            Action::EndSession { session_id } => self.end_session_call(step, to, &Ender::Agent(agent), &session_id),
-            // The edge lets no agent send these.
-            Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
-        }
-    }
-}
-
 #[cfg(test)]
 impl Core {
     /// Every connection, with its workspace and, for an agent's, the slot.
@@ -494,6 +482,13 @@ impl Core {
         &self.deadlines
     }
 
+    /// The same state, whatever the number of groups that led to it.
+    pub(super) fn without_groups(&self) -> Self {
+        let mut core = self.clone();
+        core.hubs.values_mut().for_each(|hub| hub.group = 0);
+        core
+    }
+
     /// The welcome that another tab of that agent would get now.
     pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
         let mut out = Effects::default();
@@ -511,15 +506,13 @@ impl Core {
             assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
             assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
             let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-            assert_eq!(self.idle.of.get(&slot).copied(), idle, "idle deadline");
+            assert_eq!(self.idle.get(slot), idle, "idle deadline");
             let forget = workspace.forget_deadline(self.limits.retention_ms);
-            assert_eq!(self.forgetting.of.get(&slot).copied(), forget, "forget deadline");
+            assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
         }
         assert_eq!(self.by_name.len(), self.workspaces.iter().count());
-        for ageing in [&self.idle, &self.forgetting] {
-            assert!(ageing.by_time.iter().all(|(at, slot)| ageing.of.get(slot) == Some(at)));
-            assert_eq!(ageing.by_time.len(), ageing.of.len());
-        }
+        self.idle.check();
+        self.forgetting.check();
         assert!(self.removed.len() <= REMOVED_MAX);
         assert!(self.removed.iter().all(|incarnation| !self.hubs.contains_key(incarnation)));
     }

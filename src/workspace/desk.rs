@@ -35,7 +35,8 @@ impl Workspace {
             if self.agents.get(agent).dirty {
                 // What fell free in this step is taken in order of arrival: older ones may come first.
                 self.refill(step, agent);
-            } else if !self.open[slot].on_desk.has(agent) {
+            }
+            if !self.open[slot].on_desk.has(agent) {
                 self.place(step, agent, slot);
             }
         }
@@ -85,6 +86,9 @@ impl Workspace {
             return;
         }
         self.display_waiting(step, agent);
+        if !self.agents.get(agent).behind {
+            return;
+        }
         let mut after = self.agents.get(agent).cursor;
         let mut passed_over = false;
         loop {
@@ -193,7 +197,7 @@ impl Workspace {
     pub(super) fn requeue(&mut self, agent: u32) {
         let desk = self.agents.get_mut(agent);
         desk.cursor = 0;
-        desk.behind = false;
+        desk.behind = true;
         for slot in std::mem::take(&mut desk.waiting) {
             self.open[slot].on_desk.clear(agent);
         }

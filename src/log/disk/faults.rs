@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use super::files::Op;
 use super::{Disk, Options};
-use crate::log::{Log, RecordNumber};
+use crate::log::{Log, RecordNumber, Stored};
 
 /// What is to go wrong.
 #[derive(Debug, Default)]
-pub(in crate::log) struct Faults(Mutex<Plan>);
+pub(super) struct Faults(Mutex<Plan>);
 
 #[derive(Debug, Default)]
 struct Plan {
@@ -31,31 +31,31 @@ impl Faults {
     }
 
     /// Lets the process die after so many more steps.
-    pub(in crate::log) fn die_after(&self, steps: usize) {
+    pub(super) fn die_after(&self, steps: usize) {
         self.plan().steps_left = Some(steps);
     }
 
     /// Steps so far.
-    pub(in crate::log) fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.plan().steps
     }
 
     /// Leaves room for so many more bytes, `None`: for any.
-    pub(in crate::log) fn room(&self, bytes: Option<usize>) {
+    pub(super) fn room(&self, bytes: Option<usize>) {
         self.plan().room = bytes;
     }
 
     /// Lets the next `op` fail.
-    pub(in crate::log) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
+    pub(super) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
         self.fail_after(0, op, kind);
     }
 
     /// Lets an `op` fail after so many more that do not.
-    pub(in crate::log) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
+    pub(super) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
         self.plan().failing = Some((op, others, kind));
     }
 
-    pub(in crate::log) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
+    pub(super) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
         let mut plan = self.plan();
         plan.step()?;
         if op == Op::Create && plan.room == Some(0) {
@@ -65,7 +65,7 @@ impl Faults {
     }
 
     /// The part of `bytes` that is still written, and what the writer is told.
-    pub(in crate::log) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
+    pub(super) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
         let mut plan = self.plan();
         if let Err(error) = plan.fail(Op::Write) {
             return (&bytes[..bytes.len() / 2], Err(error));
@@ -115,7 +115,7 @@ impl Plan {
 }
 
 /// The tests' clock stands still.
-pub(in crate::log) fn noon() -> u64 {
+pub(super) fn noon() -> u64 {
     1_700_000_000_000
 }
 
@@ -131,18 +131,18 @@ pub(in crate::log) fn options(directory: &Path) -> Options {
 }
 
 /// A payload that tells which one it is, of changing length.
-pub(in crate::log) fn payload(number: RecordNumber) -> Vec<u8> {
+pub(super) fn payload(number: RecordNumber) -> Vec<u8> {
     let length = (number as usize * 37) % 60;
     format!("record {number} ").into_bytes().into_iter().cycle().take(9 + length).collect()
 }
 
 /// What a snapshot of everything up to `number` holds.
-pub(in crate::log) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
+pub(super) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
     format!("all up to {number} ").repeat(number as usize % 5).into_bytes()
 }
 
 /// Copies a data directory.
-pub(in crate::log) fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in names(from) {
         std::fs::copy(from.join(&name), to.join(&name)).unwrap();
@@ -150,7 +150,7 @@ pub(in crate::log) fn copy(from: &Path, to: &Path) {
 }
 
 /// The names in a directory, sorted.
-pub(in crate::log) fn names(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn names(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| PathBuf::from(entry.unwrap().file_name())).collect();
     names.sort();
@@ -166,12 +166,12 @@ pub(super) fn check(log: &mut Disk) -> RecordNumber {
         assert_eq!(contents, snapshot_of(number), "snapshot {number}");
         last = number;
     }
-    while let Some((number, record)) = log.next().unwrap() {
+    while let Some((number, record)) = log.next().unwrap().map(Stored::record) {
         assert_eq!((number, record), (last + 1, payload(last + 1)));
         last += 1;
     }
     let mut past = history.oldest() - 1;
-    while let Some((number, record)) = history.after(past).unwrap() {
+    while let Some((number, record)) = history.after(past).unwrap().map(Stored::record) {
         assert_eq!((number, record), (past + 1, payload(past + 1)));
         past += 1;
     }

@@ -220,6 +220,26 @@ fn a_session_that_ends_idle_before_a_display_time_does_so_first() {
 }
 
 #[test]
+fn a_mark_that_an_accept_touches_in_time_outlives_a_session_that_ends_before_it() {
+    let mut world = World::with_limits(|limits| limits.session_idle_ms = 2_000);
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).auto().session("s1"));
+    world.wait(800);
+    world.notify("bot", raise(2).auto_on_timeout().timeout(1_300).session("s2"));
+    world.mark("bot", "s2", "slow");
+    world.oversleep(3_000);
+    // s1 at 2 000, n2 at 2 100, which touches the mark of 2 800.
+    check(
+        world.tick(),
+        "ada: session s1 ended
+         ada: close n2 AutoAcceptedOnTimeout by ada
+         ada: session s2!(n2)
+         bot: n2 AutoAcceptedOnTimeout by ada (1/0/0)",
+    );
+}
+
+#[test]
 fn a_provider_that_joins_in_the_step_that_settles_is_not_told_that_it_is_open() {
     let mut world = World::with_limits(|limits| limits.display_limit = 1);
     world.provider("bot");

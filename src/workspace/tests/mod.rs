@@ -1,8 +1,8 @@
 //! The core, held against the contract: rule by rule, by random histories, and by all histories of small worlds.
 //!
 //! Files: `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
-//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `histories`
-//! (random histories against a simple model).
+//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `model_calls`,
+//! `histories` (random histories against a simple model), `small_worlds` (all histories).
 
 mod answering;
 mod automatic;
@@ -10,11 +10,13 @@ mod counting;
 mod histories;
 mod invariants;
 mod model;
+mod model_calls;
 mod offering;
 mod presence;
 mod providing;
 mod regrouping;
 mod sessions;
+mod small_worlds;
 mod timing;
 mod told;
 mod watch;

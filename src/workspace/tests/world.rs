@@ -415,6 +415,7 @@ impl Raise {
 
 /// The lines must be these, one a row.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "so that a test reads: check what this told, against that")]
 pub(super) fn check(lines: Vec<String>, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(lines, expected, "\ngot:\n{}\nexpected:\n{}\n", lines.join("\n"), expected.join("\n"));
