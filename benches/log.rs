@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use deskbell::log::{Disk, Log, disk};
 use redb::{Database, Durability, TableDefinition};
 
-/// Appends in one turn of one contender.
-const TURN: usize = 50;
-const TURNS: usize = 20;
+/// Appends of each contender, one by one in turns.
+const APPENDS: usize = 1000;
+
+/// One durable append.
+type Append = Box<dyn FnMut(&[u8])>;
 
 fn main() {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-log");
@@ -29,35 +31,30 @@ fn main() {
 }
 
 fn compare(scratch: &Path, bytes: usize) {
-    let mut contenders: Vec<(&str, Box<dyn FnMut(&[u8])>)> = vec![
+    let mut contenders: Vec<(&str, Append)> = vec![
         ("bare write + fdatasync", Box::new(bare(&scratch.join("bare"), 0))),
-        ("bare, into zeros written before", Box::new(bare(&scratch.join("zeros"), bytes * TURN * TURNS))),
+        ("bare, into zeros written before", Box::new(bare(&scratch.join("zeros"), bytes * APPENDS))),
         ("log on disk", Box::new(log(&scratch.join("log")))),
         ("redb, Durability::Immediate", Box::new(redb(&scratch.join("redb")))),
     ];
     let record = vec![b'x'; bytes];
     let mut times = vec![Vec::new(); contenders.len()];
-    for _ in 0..TURNS {
+    for _ in 0..APPENDS {
         for ((_, append), times) in contenders.iter_mut().zip(&mut times) {
-            for _ in 0..TURN {
-                let began = Instant::now();
-                append(&record);
-                times.push(began.elapsed());
-            }
+            let began = Instant::now();
+            append(&record);
+            times.push(began.elapsed());
         }
     }
-    println!("{bytes} bytes, {} appends each", TURN * TURNS);
-    let floor = median(&mut times[0]);
-    for ((name, _), times) in contenders.iter().zip(&mut times) {
-        let (middle, late) = (median(times), times[times.len() * 99 / 100]);
-        let ratio = middle.as_secs_f64() / floor.as_secs_f64();
-        println!("  {name:32} median {middle:>9.1?}  p99 {late:>9.1?}  {ratio:.2} x bare");
+    println!("{bytes} bytes, {} appends each", APPENDS);
+    times.iter_mut().for_each(|times| times.sort_unstable());
+    let percentile = |times: &[Duration], percent: usize| times[times.len() * percent / 100];
+    println!("  {:32} {:>10} {:>10} {:>10}   p10, p50 x bare", "", "p10", "p50", "p99");
+    for ((name, _), own) in contenders.iter().zip(&times) {
+        let [p10, p50, p99] = [10, 50, 99].map(|percent| percentile(own, percent));
+        let ratio = |percent| percentile(own, percent).as_secs_f64() / percentile(&times[0], percent).as_secs_f64();
+        println!("  {name:32} {p10:>10.1?} {p50:>10.1?} {p99:>10.1?}   {:.2}, {:.2}", ratio(10), ratio(50));
     }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn bare(path: &Path, zeros: usize) -> impl FnMut(&[u8]) + use<> {

@@ -14,7 +14,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gateway", &["hub", "protocol", "template", "workspace"]),
     ("config", &["telemetry", "template", "workspace"]),
     ("telemetry", &[]),
-    ("command", &["workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),
+    ("client", &["protocol"]),
+    ("command", &["client", "workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),
 ];
 
 /// Words that must not stand in a room's code, with the reason.

@@ -16,7 +16,7 @@ use crate::telemetry;
 pub const ORIGINS_MAX: usize = 100;
 
 /// The most NATS servers.
-pub const SERVERS_MAX: usize = 100;
+pub(super) const SERVERS_MAX: usize = 100;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]

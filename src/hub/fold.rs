@@ -233,3 +233,91 @@ fn digest(state: &[u8]) -> u64 {
     let hash = Sha1::digest(state);
     hash.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::clock::WallClock;
+    use super::super::codec::GroupBytes;
+    use super::*;
+    use crate::log::{AppendError, Stored};
+    use crate::workspace::entry::{Client, Entry, Input};
+
+    /// A history made up, and the subject on which hubs tell their digests.
+    #[derive(Debug)]
+    struct Told {
+        other: bool,
+        subject: Arc<Mutex<Vec<Digest>>>,
+    }
+
+    impl History for Told {
+        fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+            Ok(None)
+        }
+
+        fn oldest(&self) -> RecordNumber {
+            1
+        }
+
+        fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+            let next = number + 1;
+            let input = match next {
+                1 | 2 => Input::Started { epoch: 1 },
+                7 if self.other => Input::Join { connection: 1, client: Client::Observer },
+                _ => Input::Tick,
+            };
+            let mut group = GroupBytes::default();
+            group.push(&Entry { workspace: "default".into(), input });
+            let hub = Incarnation(1 + next % 2);
+            let there = next <= RECORDS_PER_DIGEST;
+            Ok(there.then(|| Stored::new(next, group.seal(hub, next.div_ceil(2), Timestamp(next)))))
+        }
+
+        fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+            Ok(())
+        }
+
+        fn compare(&mut self, own: Digest) -> Vec<Digest> {
+            let mut subject = self.subject.lock().unwrap();
+            subject.push(own);
+            subject.clone()
+        }
+    }
+
+    fn divergences(others: [bool; 2]) -> u64 {
+        let subject = Arc::default();
+        let mut found = 0;
+        for (hub, other) in others.into_iter().enumerate() {
+            let watch = Watch::new(Incarnation(hub as u64 + 1));
+            let folder = Folder {
+                history: Box::new(Told { other, subject: Arc::clone(&subject) }),
+                keep: Keep { history_ms: 0, history_bytes: 0 },
+                clock: Arc::new(WallClock),
+                core: Core::default(),
+                number: 0,
+                due_at: RECORDS_PER_SNAPSHOT,
+                bytes: 0,
+                shared: Some(watch.clone()),
+                told: VecDeque::new(),
+                heard: VecDeque::new(),
+            };
+            let (news, heard) = sync_channel(1);
+            news.send(()).unwrap();
+            let thread = thread::spawn(move || folder.run(&heard));
+            // The thread folds all that is there before it hears of the end: the one place is free again then.
+            news.send(()).unwrap();
+            news.send(()).unwrap();
+            drop(news);
+            thread.join().unwrap().unwrap();
+            found += watch.divergences.load(Relaxed);
+        }
+        found
+    }
+
+    #[test]
+    fn hubs_whose_states_differ_find_out_and_those_that_agree_find_nothing() {
+        assert_eq!(divergences([false, false]), 0);
+        assert_eq!(divergences([false, true]), 1);
+    }
+}

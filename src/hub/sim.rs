@@ -17,6 +17,8 @@ use crate::workspace::effect::{Effect, Effects, ReplyTo, Welcome};
 use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, Rendered, Resume, Settle, To};
 use crate::workspace::{ConnectionId, Core, Incarnation, Limits, Name, NotificationId, Outcome, Position, Timestamp};
 
+mod cluster;
+
 /// Histories per run; `DESKBELL_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 2_000;
 /// Steps per history.
@@ -154,6 +156,9 @@ enum Told {
     CutOff,
 }
 
+/// Stands for all connections of a hub.
+const EVERYBODY: u64 = u64::MAX;
+
 type Inbox = Arc<Mutex<Vec<(u64, Told)>>>;
 
 #[derive(Debug)]
@@ -230,7 +235,9 @@ impl Delivery for Recorder {
         self.inbox.lock().unwrap().extend(serials.iter().map(|&serial| (serial, Told::CutOff)));
     }
 
-    fn cut_off_all(&mut self) {}
+    fn cut_off_all(&mut self) {
+        self.inbox.lock().unwrap().push((EVERYBODY, Told::CutOff));
+    }
 
     fn begin_anew(&mut self, incarnation: Incarnation) {
         self.incarnation = incarnation;

@@ -22,8 +22,9 @@ pub(super) struct Agent {
     pub(super) left_at: Option<Timestamp>,
     /// The how manieth to leave that was: whose last connection went first is forgotten first.
     leave: u64,
-    /// The last accept of any kind: who has the oldest has been idle longest.
-    pub(super) last_accept: Option<Timestamp>,
+    /// The last accept of any kind, by the number of its settling: who has the lowest has been idle longest, also among
+    /// accepts of one millisecond.
+    pub(super) last_accept: Option<u64>,
     /// What is open for this agent by name.
     pub(super) named: Stream,
     /// Slots of what is displayed, in the order of display; at most the display limit.
@@ -58,7 +59,7 @@ impl Agent {
     }
 
     /// The order in which automatic accepts are given: never accepted first, then idle longest, then by name.
-    pub(super) fn idle_order(&self) -> (Option<Timestamp>, &Name) {
+    pub(super) fn idle_order(&self) -> (Option<u64>, &Name) {
         (self.last_accept, &self.name)
     }
 }

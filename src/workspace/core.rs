@@ -35,8 +35,8 @@ const FORGET_SLACK_MS: u64 = 60_000;
 /// - [`Core::apply`] takes one record and cannot fail; what cannot be done is an effect that says so.
 /// - It knows no clock: time comes with the record and never runs back. Whoever runs it appends a record at
 ///   [`Core::next_deadline`]; one that comes early changes nothing.
-/// - The same records in the same order give the same state and the same effects, everywhere. [`Core::snapshot`] in
-///   between changes nothing.
+/// - The same records in the same order give the same state and the same effects, everywhere. To write the state down
+///   and read it back in between changes nothing.
 /// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

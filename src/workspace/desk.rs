@@ -1,7 +1,6 @@
 //! Desks: which notifications an agent sees, which wait behind them.
 
 use super::audience::{Arrival, Stream};
-use super::ids::Timestamp;
 use super::state::Workspace;
 use super::step::Step;
 
@@ -214,7 +213,7 @@ impl Workspace {
 
     /// The agent among `candidates` who has been idle longest; `rank` comes before idleness.
     pub(super) fn idlest<R: Ord>(&self, candidates: impl Iterator<Item = u32>, rank: impl Fn(u32) -> R) -> Option<u32> {
-        let order = |agent: u32| -> (R, (Option<Timestamp>, &super::ids::Name)) {
+        let order = |agent: u32| -> (R, (Option<u64>, &super::ids::Name)) {
             (rank(agent), self.agents.get(agent).idle_order())
         };
         candidates.min_by(|&a, &b| order(a).cmp(&order(b)))

@@ -68,7 +68,7 @@ impl Workspace {
         if let Some(agent) = agent
             && outcome.is_accept()
         {
-            self.agents.get_mut(agent).last_accept = Some(step.now);
+            self.agents.get_mut(agent).last_accept = Some(number);
             self.start_session(step, agent, slot);
         }
         self.take_out(step, slot);
@@ -135,8 +135,6 @@ impl Workspace {
         step.deadlines.remove(&(notification.due, arrival, self.slot, slot));
         self.open_by_id.remove(&content.notification_id);
         self.arrivals.remove(&arrival);
-        // What it was shown for in this very step is told no more.
-        self.scratch.shows.remove(&arrival);
         self.autos -= u32::from(content.rendered.auto_accept);
         self.never_displayed -= u32::from(!notification.was_displayed);
         self.sessions.unbear(&content.session_id);

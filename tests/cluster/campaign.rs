@@ -25,7 +25,6 @@ struct Book {
     acknowledged: BTreeSet<String>,
     outcomes: BTreeMap<String, BTreeSet<String>>,
     winners: BTreeMap<String, BTreeSet<String>>,
-    positions: Option<Value>,
     reconnects: u64,
     refused: u64,
 }
@@ -148,20 +147,17 @@ async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Rec
                 Ok(Some(message)) => {
                     quiet = 0;
                     let id = message["id"].as_str().unwrap_or_default().to_owned();
-                    let mut book = book.lock().unwrap();
                     match message["type"].as_str().unwrap() {
-                        "ack" => drop(book.acknowledged.insert(id)),
+                        "ack" => drop(book.lock().unwrap().acknowledged.insert(id)),
                         "result" => {
                             let value = format!("{} {}", message["value"], message["agentId"]);
-                            book.outcomes.entry(id.clone()).or_default().insert(value);
+                            book.lock().unwrap().outcomes.entry(id.clone()).or_default().insert(value);
                             position = message["position"].clone();
-                            book.positions = Some(position.clone());
                             pending.remove(&id);
                         }
                         "error" if message["code"] == "unavailable" => {
-                            book.refused += 1;
+                            book.lock().unwrap().refused += 1;
                             // Nothing was done by this try; earlier ones may have been: it is asked again.
-                            drop(book);
                             tokio::time::sleep(Duration::from_millis(50)).await;
                             if let Some(call) = pending.get(&id).cloned() {
                                 line.send(&call).await;

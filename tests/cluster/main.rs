@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod campaign;
+mod deploy;
 mod fixture;
 #[allow(dead_code, unused_imports, reason = "it is the wire tests' own; not all of it is needed here")]
-#[path = "../wire/harness.rs"]
+#[path = "../support/harness/mod.rs"]
 mod harness;
 mod life;
 mod measure;

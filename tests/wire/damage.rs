@@ -42,6 +42,28 @@ async fn used(notifications: usize) -> (Setup, Vec<String>) {
     (setup, ids)
 }
 
+/// A hub whose disk [`fill_the_disk`] can fill.
+pub(crate) async fn on_a_disk_that_may_fill(setup: &Setup) -> Hub {
+    // The signal that a process over its file size gets is ignored, so that its writes fail as on a full disk.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_deskbell"), "serve"]);
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(setup.config_path());
+    command.arg("--data-dir").arg(setup.data_dir());
+    let mut hub = Hub::spawn_with(command, setup.clone(), &[]);
+    hub.await_listening().await;
+    hub
+}
+
+/// Nothing more can be written.
+pub(crate) fn fill_the_disk(hub: &Hub) {
+    limit_files(hub, &fs::metadata(log_file(&hub.setup)).unwrap().len().to_string());
+}
+
+fn limit_files(hub: &Hub, bytes: &str) {
+    let prlimit = Command::new("prlimit").args(["--pid", &hub.pid(), &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(prlimit.unwrap().success());
+}
+
 #[track_caller]
 fn refused(exit: &Exit, words: &[&str]) {
     assert!(exit.code.is_some_and(|code| code != 0), "{exit:?}");
@@ -178,23 +200,12 @@ async fn no_client_string_is_the_name_of_a_file() {
 #[tokio::test]
 async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_room() {
     let setup = Setup::on_disk();
-    // The signal that a process over its file size gets is ignored, so that its writes fail as on a full disk.
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_deskbell"), "serve"]);
-    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(setup.config_path());
-    command.arg("--data-dir").arg(setup.data_dir());
-    let mut hub = Hub::spawn_with(command, setup.clone(), &[]);
-    hub.await_listening().await;
-    let limit = |bytes: &str| {
-        let prlimit =
-            Command::new("prlimit").args(["--pid", &hub.pid(), &format!("--fsize={bytes}:unlimited")]).status();
-        assert!(prlimit.unwrap().success());
-    };
+    let hub = on_a_disk_that_may_fill(&setup).await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
     let before = bot.ring("chat").await;
     ada.shown(&before).await;
-    limit(&fs::metadata(log_file(&setup)).unwrap().len().to_string());
+    fill_the_disk(&hub);
     for _ in 0..3 {
         let notify = json!({"type": "notify", "id": "n", "templateName": "chat"});
         is_error(&bot.call(notify).await, "unavailable", Some("NotifyEvent"));
@@ -202,7 +213,7 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
     }
     has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
     assert_eq!(status(&get(hub.port, "/healthz").await), 200);
-    limit("unlimited");
+    limit_files(&hub, "unlimited");
     let ack = loop {
         let reply = bot.call(json!({"type": "notify", "id": "n", "templateName": "chat"})).await;
         if reply["type"] == "ack" {

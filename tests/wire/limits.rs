@@ -152,7 +152,7 @@ async fn more_than_a_hundred_over_the_rate_in_a_row_close_with_4429() {
     {
         let mut bot = hub.provider("bot").await;
         for _ in 0..150 {
-            bot.send(flood.clone()).await;
+            bot.send_text(&flood.to_string()).await;
         }
         bot.expect_close(4429).await;
     }

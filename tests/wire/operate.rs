@@ -354,9 +354,9 @@ async fn what_clients_send_makes_no_lines_of_its_own_in_the_log() {
     for name in ["a\u{2028}FORGED", "a\u{1b}[31mFORGED", "a\r\nFORGED"] {
         let to = json!({"agents": [name]});
         for _ in 0..3 {
-            bot.send(json!({"type": "notify", "templateName": "chat", "to": to})).await;
+            bot.send_text(&json!({"type": "notify", "templateName": "chat", "to": to}).to_string()).await;
         }
-        bot.send(json!({"type": name})).await;
+        bot.send_text(&json!({"type": name}).to_string()).await;
     }
     bot.round_trip().await;
     for line in hub.stderr.so_far().lines() {

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, Side, document};
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;
@@ -72,7 +72,9 @@ impl Raw {
         loop {
             let (opcode, payload) = self.frame().await.expect("a welcome");
             if opcode == TEXT {
-                return serde_json::from_slice(&payload).unwrap();
+                let welcome = serde_json::from_slice(&payload).unwrap();
+                assert!(document().find(Side::Hub, &welcome).is_ok(), "{welcome}");
+                return welcome;
             }
         }
     }

@@ -105,6 +105,20 @@ fn a_failed_sync_stops_all_writing_until_the_log_is_read_anew() {
 }
 
 #[test]
+fn a_start_brings_the_last_record_to_the_device_before_it_believes_it() {
+    for op in [Op::Write, Op::Sync] {
+        let scratch = scratch();
+        let (options, faults) = faulty(scratch.path());
+        let (mut log, _) = Disk::open(&options).unwrap();
+        append(&mut log, 1, 3);
+        drop(log);
+        faults.fail_next(op, ErrorKind::Other);
+        assert!(matches!(Disk::open(&options), Err(LogError::Device(_))), "{op:?}");
+        assert_eq!(check(&mut Disk::open(&options).unwrap().0), 3);
+    }
+}
+
+#[test]
 fn a_snapshot_that_cannot_be_written_leaves_the_log_as_it_was() {
     for (op, kind) in [
         (Op::Create, ErrorKind::StorageFull),

@@ -230,7 +230,7 @@ impl Model {
         if outcome.is_accept() {
             let agent = agent.expect("somebody accepts");
             let desk = at.agents.iter_mut().find(|desk| desk.name == agent).expect("who accepts is connected");
-            desk.last_accept = Some(now);
+            desk.last_accept = Some(number);
             self.start_session(place, n, agent);
         }
         self.keep_counts(place);

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::invariants::check_invariants;
+use super::told::BEGIN;
 use super::watch::Watch;
-use super::world::{BEGIN, Raise, raise};
+use super::world::{Raise, raise};
 use crate::workspace::core::Core;
 use crate::workspace::entry::{Action, Call, Client, Entry, Input, RULES, Record, Resume};
 use crate::workspace::ids::{Incarnation, Name, NotificationId, Timestamp};
@@ -181,7 +182,6 @@ fn explore(kinds: [usize; 2], depth: u32) -> (usize, usize) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "how much was tried is what one wants to know of such a test")]
 fn every_history_of_a_small_world_keeps_the_contract() {
     let depth = std::env::var("DESKBELL_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(DEPTH);
     let (mut states, mut steps) = (0, 0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::invariants::check_invariants;
-use super::told::{log_line, resolve, words};
+use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
 use crate::workspace::core::Core;
 use crate::workspace::effect::{Effect, Effects};
@@ -12,9 +12,6 @@ use crate::workspace::entry::{
 };
 use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
 use crate::workspace::limits::Limits;
-
-/// When a world begins.
-pub(super) const BEGIN: u64 = 1_000_000_000_000;
 
 /// A log with one hub, its clients, and their time.
 ///
