@@ -290,7 +290,7 @@ mod tests {
         let mut found = 0;
         for (hub, other) in others.into_iter().enumerate() {
             let watch = Watch::new(Incarnation(hub as u64 + 1));
-            let folder = Folder {
+            let mut folder = Folder {
                 history: Box::new(Told { other, subject: Arc::clone(&subject) }),
                 keep: Keep { history_ms: 0, history_bytes: 0 },
                 clock: Arc::new(WallClock),
@@ -302,14 +302,8 @@ mod tests {
                 told: VecDeque::new(),
                 heard: VecDeque::new(),
             };
-            let (news, heard) = sync_channel(1);
-            news.send(()).unwrap();
-            let thread = thread::spawn(move || folder.run(&heard));
-            // The thread folds all that is there before it hears of the end: the one place is free again then.
-            news.send(()).unwrap();
-            news.send(()).unwrap();
-            drop(news);
-            thread.join().unwrap().unwrap();
+            let (_news, heard) = sync_channel(1);
+            folder.follow(&heard).unwrap();
             found += watch.divergences.load(Relaxed);
         }
         found

@@ -13,8 +13,9 @@ pub(super) const SEND_AGAIN_MS: u64 = 1_000;
 /// A hub counts itself alive while a group of its own came back that is not older than this.
 pub(super) const ALIVE_MS: u64 = 3_000;
 
-/// A hub that is not alive for so long cuts its clients off: the others are about to take it for gone.
-pub(super) const CUT_OFF_MS: u64 = 10_000;
+/// A hub that is not alive for so long cuts its clients off: the others have taken it for gone. Longer than the servers
+/// need to elect a leader: for that pause nobody has to go.
+pub(super) const CUT_OFF_MS: u64 = 15_000;
 
 /// How much later than the hub that has the provider another one ticks.
 pub(super) const TICK_LATER_MS: u64 = 300;

@@ -46,14 +46,23 @@ impl Dice {
 }
 
 /// A client that comes back, at another hub, as a load balancer would have it.
-struct Line {
+pub(crate) struct Line {
     ws: Option<WebSocketStream<TcpStream>>,
     ports: Ports,
     turn: usize,
 }
 
 impl Line {
-    async fn connect(&mut self, hello: &Value) -> Option<Value> {
+    /// To one hub.
+    pub(crate) fn to(port: u16) -> Self {
+        Self { ws: None, ports: watch::channel(vec![port]).1, turn: 0 }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.ws.is_some()
+    }
+
+    pub(crate) async fn connect(&mut self, hello: &Value) -> Option<Value> {
         let ports = self.ports.borrow().clone();
         self.turn += 1;
         let port = ports.get(self.turn % ports.len().max(1))?;
@@ -74,7 +83,7 @@ impl Line {
     }
 
     /// The next message; `Err`: the connection is over, or has said nothing for too long.
-    async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
+    pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
         let ws = self.ws.as_mut().ok_or(())?;
         match timeout(within, ws.next()).await {
             Err(_) => Ok(None),
@@ -87,7 +96,7 @@ impl Line {
         }
     }
 
-    async fn send(&mut self, message: &Value) {
+    pub(crate) async fn send(&mut self, message: &Value) {
         if let Some(ws) = &mut self.ws
             && !matches!(timeout(Duration::from_secs(3), ws.send(Message::text(message.to_string()))).await, Ok(Ok(())))
         {

@@ -79,6 +79,21 @@ impl Server {
         }
     }
 
+    /// Waits until it knows the others, and the stream is whole on it again.
+    #[allow(dead_code, reason = "not every test has several")]
+    pub(crate) fn await_jetstream(&self) {
+        let began = Instant::now();
+        loop {
+            let info = self.ask("$JS.API.STREAM.INFO.DESKBELL_0", "");
+            let lags = info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
+            if info.contains("\"leader\"") && !lags {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "the stream is not whole again: {info}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -130,27 +145,32 @@ impl Server {
     /// One request in NATS' own words, and its answer.
     #[allow(dead_code, reason = "not every test asks")]
     pub(crate) fn request(&self, subject: &str, payload: &str) -> String {
+        let answer = self.ask(subject, payload);
+        assert!(!answer.is_empty() && !answer.contains("\"error\""), "{subject}: {answer}");
+        answer
+    }
+
+    /// The same; empty where there is no answer.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn ask(&self, subject: &str, payload: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap());
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
         let length = payload.len();
-        write!(
-            stream,
+        let question = format!(
             "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {length}\r\n{payload}\r\n"
-        )
-        .unwrap();
-        loop {
-            line.clear();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "the server hung up");
+        );
+        stream.write_all(question.as_bytes()).unwrap();
+        let mut line = String::new();
+        while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
             if line.starts_with("MSG ") {
                 line.clear();
-                lines.read_line(&mut line).unwrap();
-                assert!(!line.contains("\"error\""), "{subject}: {line}");
+                let _ = lines.read_line(&mut line);
                 return line.trim().to_owned();
             }
+            line.clear();
         }
+        String::new()
     }
 }
 

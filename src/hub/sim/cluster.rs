@@ -495,6 +495,7 @@ impl Cluster {
         }
         assert!(self.provider.pending.is_empty(), "seed {seed}: without an answer: {:?}", self.provider.pending);
         let last = self.stream.lock().unwrap().records.len() as u64;
+        for host in &self.hosts { let p = host.partition.as_ref().unwrap(); println!("{:?} ready {} applied {} of {last} idle {} {:?} anew {}", p.incarnation(), host.ready, p.applied(), p.is_idle(), p.core().incarnations().collect::<Vec<_>>(), self.anew); }
         let mut states = Vec::new();
         for host in &mut self.hosts {
             let partition = host.partition.as_mut().unwrap();
@@ -504,7 +505,8 @@ impl Cluster {
             }
             let core = partition.core();
             assert_eq!(core.stats("default").map_or(0, |stats| stats.open), 0, "seed {seed}: still open at the end");
-            assert_eq!(core.incarnations().count(), HUBS, "seed {seed}: those that are gone are out");
+            let alive: Vec<_> = core.incarnations().collect();
+            assert_eq!(alive.len(), HUBS, "seed {seed}: those that are gone are out: {alive:?}, {:?}", partition.incarnation());
             states.push((partition.applied(), encode_snapshot(core)));
         }
         for (applied, state) in &states {
