@@ -14,9 +14,9 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
+use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
 #[cfg(feature = "cluster")]
 use crate::log::{JetStream, jetstream::Servers};
-use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
 use crate::template::SharedCatalogue;
 use crate::workspace::Incarnation;
 

@@ -25,11 +25,11 @@ pub trait Delivery: Send {
     /// what became of them.
     fn cut_off(&mut self, serials: &[u64]);
 
-    /// Cuts all connections off in the same way: the log does not answer for long, or it has removed this hub.
-    fn cut_off_all(&mut self);
+    /// A hub of a shared log only: cuts all connections off in the same way: the log does not answer for long, or it has removed this hub.
+    fn cut_off_all(&mut self) {}
 
-    /// From now on this hub's connections are those of that incarnation.
-    fn begin_anew(&mut self, incarnation: Incarnation);
+    /// A hub of a shared log only: from now on this hub's connections are those of that incarnation.
+    fn begin_anew(&mut self, _incarnation: Incarnation) {}
 }
 
 /// Why a call was not tried. Nothing was done; it may be repeated.

@@ -57,12 +57,7 @@ pub(super) struct Fold {
 
 impl Fold {
     /// `shared`: the log is shared with other hubs.
-    pub(super) fn start(
-        history: Box<dyn History>,
-        keep: Keep,
-        clock: Arc<dyn Clock>,
-        shared: Option<Watch>,
-    ) -> Self {
+    pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>, shared: Option<Watch>) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
         let thread = thread::spawn(move || {

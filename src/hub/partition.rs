@@ -188,8 +188,22 @@ impl<D: Delivery> Partition<D> {
     }
 
     fn begin(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
-        let entry = |input| Entry { workspace: Name::default(), input };
+        if let Some(standing) = &mut self.standing {
+            // The first groups that a shared log takes; until one of them is back nothing else is.
+            standing.begins(leaving.to_vec());
+            return Ok(());
+        }
         let mut gathered = Gathered::default();
+        self.gather_beginning(&mut gathered, leaving);
+        let under_way = self.seal(gathered, self.moment(clock));
+        self.log.append(&under_way.bytes)?;
+        self.group += 1;
+        self.catch_up(clock)
+    }
+
+    /// What a hub says first: that it is there, who is not any more, and which limits hold.
+    fn gather_beginning(&self, gathered: &mut Gathered, leaving: &[Incarnation]) {
+        let entry = |input| Entry { workspace: Name::default(), input };
         gathered.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
         for &incarnation in leaving {
             gathered.bytes.push(&entry(Input::Removed { incarnation }));
@@ -197,15 +211,6 @@ impl<D: Delivery> Partition<D> {
         if *self.core.limits() != self.settings.limits {
             gathered.bytes.push(&entry(Input::Configured(self.settings.limits.clone())));
         }
-        let moment = self.moment(clock);
-        let under_way = self.seal(gathered, moment);
-        self.log.append(&under_way.bytes)?;
-        self.group += 1;
-        if self.standing.is_some() {
-            self.handed_in(under_way);
-            return Ok(());
-        }
-        self.catch_up(clock)
     }
 
     /// One turn: applies what the log has, hands the next group to it, applies that if it is back already.
@@ -279,6 +284,11 @@ impl<D: Delivery> Partition<D> {
 
     /// A group of this hub's was read back: it is done.
     fn came_back(&mut self, group: u64) {
+        if self.core.last_group(self.settings.incarnation) < group {
+            // It changed nothing: by the log this hub is not one of the hubs.
+            self.removed = true;
+            return;
+        }
         if let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group)
             && let Some(standing) = &mut self.standing
         {
@@ -314,6 +324,10 @@ impl<D: Delivery> Partition<D> {
             return false;
         }
         let mut gathered = Gathered::default();
+        if let Some(leaving) = self.standing.as_ref().and_then(Standing::beginning) {
+            self.gather_beginning(&mut gathered, leaving);
+            return self.append(gathered, moment);
+        }
         self.gather_leaves(&mut gathered);
         if !refuses {
             self.gather(intake, &mut gathered, moment);

@@ -2,7 +2,7 @@
 //! by the log's own clock.
 
 use super::clock::Clock;
-use crate::workspace::Timestamp;
+use crate::workspace::{Incarnation, Timestamp};
 
 /// A hub that has appended nothing for so long appends a tick, so that the others hear of it.
 pub(super) const HEARTBEAT_MS: u64 = 1_000;
@@ -39,6 +39,8 @@ pub(super) struct Standing {
     proven_at: Option<Timestamp>,
     /// When a group was last handed in for the first time.
     appended_at: Timestamp,
+    /// The hub has yet to begin; those whom it says to be gone when it does.
+    beginning: Option<Vec<Incarnation>>,
     /// The clients were told already, in this absence.
     clients_cut_off: bool,
 }
@@ -60,8 +62,19 @@ impl Standing {
         self.appended_at = now;
     }
 
+    /// The next group is to say that the hub is there, and that those who are `leaving` are not.
+    pub(super) fn begins(&mut self, leaving: Vec<Incarnation>) {
+        self.beginning = Some(leaving);
+    }
+
+    /// Who is to be said to be gone, if the hub has yet to begin.
+    pub(super) fn beginning(&self) -> Option<&[Incarnation]> {
+        self.beginning.as_deref()
+    }
+
     /// A group of this hub came back that was handed in at `since`.
     pub(super) fn proven(&mut self, since: Timestamp) {
+        self.beginning = None;
         self.proven_at = Some(since);
         self.clients_cut_off = false;
     }

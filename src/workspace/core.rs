@@ -145,7 +145,8 @@ impl Core {
             return &[];
         }
         let Some(workspace) = self.workspaces.get(slot) else { return &[] };
-        let provider = workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
+        let provider =
+            workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
         provider.map_or(&[], |provider| &provider.connections)
     }
 

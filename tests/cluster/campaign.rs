@@ -237,7 +237,8 @@ fn text(value: &Value) -> String {
 async fn campaign_of_faults_under_traffic() {
     let seconds = std::env::var("CAMPAIGN_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let seed = std::env::var("CAMPAIGN_SEED").map_or(1, |seed| seed.parse().unwrap());
-    let config = format!("{CONFIG}\n[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n");
+    let config =
+        format!("{CONFIG}\n[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n");
     let Some(mut cluster) = Cluster::start_with(3, 3, &config).await else { return };
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed) | 1);
     let (tell, ports) = watch::channel(cluster.hubs.iter().map(|hub| hub.port).collect::<Vec<_>>());

@@ -50,7 +50,8 @@ async fn three_servers_of_the_shown_configuration_carry_hubs_that_know_the_passw
         .collect();
     let urls: Vec<String> = ports.iter().map(|(client, _)| format!("\"nats://127.0.0.1:{client}\"")).collect();
     let secret = home.path().join("nats");
-    let config = |secret: &str| format!("{CONFIG}\n[cluster]\nservers = [{}]\npasswordFile = \"{secret}\"\n", urls.join(","));
+    let config =
+        |secret: &str| format!("{CONFIG}\n[cluster]\nservers = [{}]\npasswordFile = \"{secret}\"\n", urls.join(","));
     std::fs::write(&secret, "deskbell:s3cret\n").unwrap();
     let setup = Setup::new().without_data_dir().config(&config(&secret.display().to_string()));
     let (a, b) = (setup.start().await, setup.start().await);
@@ -88,7 +89,8 @@ fn the_unit_and_the_load_balancer_are_well_formed_where_that_can_be_asked() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(program != "haproxy" || output.status.success(), "{said}");
         // The program itself is not installed where the unit says.
-        let said: Vec<&str> = said.lines().filter(|line| line.contains("deskbell@") && !line.contains("not executable")).collect();
+        let said: Vec<&str> =
+            said.lines().filter(|line| line.contains("deskbell@") && !line.contains("not executable")).collect();
         assert!(said.is_empty(), "{program}: {said:?}");
     }
 }

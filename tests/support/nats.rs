@@ -34,6 +34,7 @@ impl Server {
     }
 
     /// Three servers that are one cluster.
+    #[allow(dead_code, reason = "not every test needs three")]
     pub(crate) fn three() -> Vec<Self> {
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let routes: Vec<String> = ports.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
@@ -85,7 +86,8 @@ impl Server {
         let began = Instant::now();
         loop {
             let info = self.ask("$JS.API.STREAM.INFO.DESKBELL_0", "");
-            let lags = info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
+            let lags =
+                info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
             if info.contains("\"leader\"") && !lags {
                 return;
             }
@@ -116,6 +118,7 @@ impl Server {
         self.child.is_some()
     }
 
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -157,9 +160,8 @@ impl Server {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap());
         let length = payload.len();
-        let question = format!(
-            "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {length}\r\n{payload}\r\n"
-        );
+        let question =
+            format!("CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {length}\r\n{payload}\r\n");
         stream.write_all(question.as_bytes()).unwrap();
         let mut line = String::new();
         while lines.read_line(&mut line).is_ok_and(|read| read > 0) {

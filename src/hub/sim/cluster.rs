@@ -86,7 +86,10 @@ impl Stream {
         }
         let faulty = self.fault_every > 0 && self.dice.one_in(self.fault_every);
         let fault = if faulty { self.dice.below(5) } else { 5 };
-        *self.faults.entry(["lost", "late", "twice", "now and late", "refused", "good"][fault as usize]).or_default() += 1;
+        *self
+            .faults
+            .entry(["lost", "late", "twice", "now and late", "refused", "good"][fault as usize])
+            .or_default() += 1;
         let due = self.now() + self.dice.below(6_000);
         match fault {
             0 => {}
@@ -307,7 +310,8 @@ impl Cluster {
     fn hang_up(&mut self, host: usize) {
         let at = self.at.clone();
         let people = std::iter::once(&mut self.provider).chain(&mut self.agents);
-        let gone: Vec<u64> = people.zip(at).filter(|(_, at)| *at == host).filter_map(|(p, _)| p.serial.take()).collect();
+        let gone: Vec<u64> =
+            people.zip(at).filter(|(_, at)| *at == host).filter_map(|(p, _)| p.serial.take()).collect();
         for serial in gone {
             self.submit(host, serial, Input::Leave { connection: serial });
         }
@@ -372,11 +376,7 @@ impl Cluster {
     fn notify(&mut self, id: &Name) {
         let Some(serial) = self.provider.serial else { return };
         *self.provider.pending.entry(id.clone()).or_default() += 1;
-        let call = Call {
-            id: Some(id.clone()),
-            correlation_id: Some("c".into()),
-            action: Action::Notify(super::notify(id)),
-        };
+        let call = Call { id: Some(id.clone()), correlation_id: Some("c".into()), action: Action::Notify(notify(id)) };
         self.submit(self.at[PROVIDER], serial, Input::Call { connection: serial, call });
     }
 
@@ -481,7 +481,12 @@ impl Cluster {
         for _ in 0..8 {
             self.connect_provider();
             self.pass(10_000);
+            // What was refused at a second try is tried again: an earlier one may have been done.
+            for id in self.provider.pending.clone().into_keys() {
+                self.notify(&id);
+            }
         }
+        self.pass(20_000);
     }
 
     fn check(&mut self) {
@@ -495,7 +500,6 @@ impl Cluster {
         }
         assert!(self.provider.pending.is_empty(), "seed {seed}: without an answer: {:?}", self.provider.pending);
         let last = self.stream.lock().unwrap().records.len() as u64;
-        for host in &self.hosts { let p = host.partition.as_ref().unwrap(); println!("{:?} ready {} applied {} of {last} idle {} {:?} anew {}", p.incarnation(), host.ready, p.applied(), p.is_idle(), p.core().incarnations().collect::<Vec<_>>(), self.anew); }
         let mut states = Vec::new();
         for host in &mut self.hosts {
             let partition = host.partition.as_mut().unwrap();
@@ -506,7 +510,12 @@ impl Cluster {
             let core = partition.core();
             assert_eq!(core.stats("default").map_or(0, |stats| stats.open), 0, "seed {seed}: still open at the end");
             let alive: Vec<_> = core.incarnations().collect();
-            assert_eq!(alive.len(), HUBS, "seed {seed}: those that are gone are out: {alive:?}, {:?}", partition.incarnation());
+            assert_eq!(
+                alive.len(),
+                HUBS,
+                "seed {seed}: those that are gone are out: {alive:?}, {:?}",
+                partition.incarnation()
+            );
             states.push((partition.applied(), encode_snapshot(core)));
         }
         for (applied, state) in &states {

@@ -97,7 +97,11 @@ fn a_failed_sync_stops_all_writing_until_the_log_is_read_anew() {
             last = number;
         }
         append(&mut log, last + 1, last + 10);
-        assert_eq!(history.after(last + 9).unwrap().map(Stored::record), Some((last + 10, payload(last + 10))), "handles stay good");
+        assert_eq!(
+            history.after(last + 9).unwrap().map(Stored::record),
+            Some((last + 10, payload(last + 10))),
+            "handles stay good"
+        );
         drop((log, history));
         let (mut log, recovery) = Disk::open(&options).unwrap();
         assert_eq!((check(&mut log), recovery.repaired), (last + 10, Vec::new()), "{op:?}");

@@ -136,7 +136,9 @@ async fn newest_snapshot(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8
         return Err(LogError::Damaged(text));
     }
     if !numbers.is_empty() && first > 1 {
-        return Err(LogError::Damaged("none of the snapshots can be read, and the records before them are gone".into()));
+        return Err(LogError::Damaged(
+            "none of the snapshots can be read, and the records before them are gone".into(),
+        ));
     }
     Ok(None)
 }

@@ -88,6 +88,8 @@ impl Shared {
     /// Waits, on a thread that is not the log's own, at most `most`.
     pub(super) fn wait<T>(&self, most: Duration, what: impl Future<Output = T>) -> Result<T, String> {
         let bounded = async { tokio::time::timeout(most, what).await };
-        self.handle.block_on(bounded).map_err(|_| format!("the NATS servers did not answer within {} s", most.as_secs()))
+        self.handle
+            .block_on(bounded)
+            .map_err(|_| format!("the NATS servers did not answer within {} s", most.as_secs()))
     }
 }

@@ -45,7 +45,8 @@ pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Re
     let client = context.client();
     let payload_max = client.max_payload();
     if payload_max < RECORD_BYTES_MAX {
-        let text = format!("the NATS servers take messages of {payload_max} bytes only: set max_payload to 1MB or more");
+        let text =
+            format!("the NATS servers take messages of {payload_max} bytes only: set max_payload to 1MB or more");
         return Err(LogError::Device(text));
     }
     let began = Instant::now();
@@ -193,11 +194,13 @@ fn say(client: &Client, info: &Info) {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut Config);
+
     #[test]
     fn the_stream_as_it_is_made_is_accepted_and_each_setting_that_loses_is_named() {
         let names = Names::of(0);
         refuse_what_loses(&config(&names, 3), &names).unwrap();
-        let spoil: [(fn(&mut Config), &str); 9] = [
+        let spoil: [(Spoil, &str); 9] = [
             (|c| c.max_age = Duration::from_secs(1), "max_age"),
             (|c| c.max_messages = 5, "max_msgs:"),
             (|c| c.max_messages_per_subject = 1, "max_msgs_per_subject"),
