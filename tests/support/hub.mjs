@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { unwatchHub, watchHub } from './wire.mjs'
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const BINARY = process.env.DESKBELL_BIN ?? join(ROOT, 'target/debug/deskbell')
@@ -30,6 +31,7 @@ class Hub {
   #flags
   /** @type {import('node:child_process').ChildProcess | null} */ #process = null
   #log = ''
+  #watch = { faults: [], messages: 0 }
 
   constructor(home, flags) {
     this.#home = home
@@ -59,6 +61,7 @@ class Hub {
     ])
     this.url = /listening on (\S+)/.exec(line)?.[1] ?? ''
     if (!this.url) throw new Error(`the hub said: ${line}`)
+    this.#watch = await watchHub(this.url)
   }
 
   /** An orderly stop. */
@@ -71,10 +74,21 @@ class Hub {
     await this.#end('SIGKILL')
   }
 
-  /** Stops it and leaves nothing behind. */
+  /**
+   * Stops it and leaves nothing behind.
+   * @throws if anything that it and its clients said to each other is not as the AsyncAPI document has it
+   */
   async dispose() {
     await this.#end('SIGKILL')
+    unwatchHub(this.url)
     await rm(this.#home, { recursive: true, force: true })
+    const { faults } = this.#watch
+    if (faults.length) throw new Error(`${faults.length} messages are not as /asyncapi.yaml has them\n${faults.slice(0, 10).join('\n')}`)
+  }
+
+  /** How many messages were held to the AsyncAPI document so far. */
+  get messages() {
+    return this.#watch.messages
   }
 
   async #end(signal) {
