@@ -43,7 +43,7 @@ impl std::fmt::Debug for StreamHistory {
 
 impl StreamHistory {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let cursor = Cursor::new(shared.stream.clone(), 1);
+        let cursor = Cursor::new(shared.ahead.clone(), 1);
         Self { shared, cursor, digests: None }
     }
 }
@@ -67,7 +67,7 @@ impl History for StreamHistory {
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let Some(next) = number.checked_add(1).filter(|next| *next <= self.shared.seen()) else { return Ok(None) };
         if self.cursor.next_number() != next {
-            self.cursor = Cursor::new(self.shared.stream.clone(), next);
+            self.cursor = Cursor::new(self.shared.ahead.clone(), next);
         }
         let shared = Arc::clone(&self.shared);
         let record = shared.wait(RECORD_MAX, self.cursor.next());

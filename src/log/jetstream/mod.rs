@@ -44,6 +44,9 @@ const OUTSTANDING_MAX: usize = 64;
 /// How long the servers may take to answer an append, before it counts as unanswered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
+/// How long a reader waits for the servers' answer before it asks again.
+const READER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long the next record that is known to be there may take to come, at a start.
 const RECORD_MAX: Duration = Duration::from_secs(20);
 
@@ -151,16 +154,20 @@ impl Ended {
 async fn open(handle: tokio::runtime::Handle, servers: &Servers, partition: u32) -> Result<Shared, LogError> {
     let names = Names::of(partition);
     let client = connect::connect(servers).await?;
-    let context = jetstream::ContextBuilder::new().timeout(ANSWER_MAX).build(client.clone());
+    let patient = |patience| jetstream::ContextBuilder::new().timeout(patience).build(client.clone());
+    let context = patient(ANSWER_MAX);
     let stream = stream::open(&context, &names, servers.urls.len()).await?;
     let replicas = stream.cached_info().config.num_replicas;
     let snapshots = stream::open_snapshots(&context, &names, replicas).await?;
-    Ok(Shared::new(handle, client, context, stream, snapshots, names))
+    // What reads asks again soon: while the servers elect a leader nobody answers, and then at once.
+    let ahead = patient(READER_PATIENCE).get_stream(&names.stream).await;
+    let ahead = ahead.map_err(|error| LogError::Device(chain(&error)))?;
+    Ok(Shared::new(handle, client, context, stream, ahead, snapshots, names))
 }
 
 /// Reads on until nobody takes it, or there is nothing to read any more.
 async fn read(shared: Arc<Shared>, from: RecordNumber, out: mpsc::Sender<Result<Stored, LogError>>, wake: Waker) {
-    let mut cursor = Cursor::new(shared.stream.clone(), from);
+    let mut cursor = Cursor::new(shared.ahead.clone(), from);
     loop {
         let news = cursor.next().await;
         let ends = news.is_err();

@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) context: Context,
     pub(super) stream: Stream,
+    /// The same, for those who read on.
+    pub(super) ahead: Stream,
     pub(super) snapshots: ObjectStore,
     pub(super) names: Names,
     /// The last record that was read from the stream.
@@ -44,6 +46,7 @@ impl Shared {
         client: Client,
         context: Context,
         stream: Stream,
+        ahead: Stream,
         snapshots: ObjectStore,
         names: Names,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Shared {
             client,
             context,
             stream,
+            ahead,
             snapshots,
             names,
             seen: AtomicU64::new(0),
