@@ -12,7 +12,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
 /// What is logged if `DESKBELL_LOG` says nothing.
-pub const FILTER_DEFAULT: &str = "info";
+pub const FILTER_DEFAULT: &str = "info,async_nats=error";
 
 /// How an event is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

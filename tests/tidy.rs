@@ -252,6 +252,15 @@ fn only_the_clock_reads_the_wall_clock() {
 }
 
 #[test]
+fn only_the_clusters_log_knows_nats() {
+    let elsewhere: Vec<_> = rust_files(&source())
+        .into_iter()
+        .filter(|file| code(file).contains("async_nats::") && !file.starts_with(source().join("log/jetstream")))
+        .collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+#[test]
 fn nothing_is_left_unfinished() {
     let words = ["TO", "FIX", "XX"].map(|half| {
         format!(

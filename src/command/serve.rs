@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -17,6 +18,8 @@ use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
 use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
+#[cfg(feature = "cluster")]
+use crate::log::{JetStream, jetstream::Servers};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
@@ -59,27 +62,35 @@ pub fn run(config: &Config) -> ExitCode {
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
-    let log = open_log(config)?;
+    let intake = Arc::new(Intake::default());
+    let log = open_log(config, &intake)?;
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
     let (address, admin) = (gateway.local_addr(), gateway.admin_addr());
-    let intake = Arc::new(Intake::default());
     let clock = WallClock;
-    let settings = hub_settings(config, clock);
+    let settings = hub_settings(config);
     let delivery = gateway.delivery(settings.incarnation);
     let ended = Arc::new(Notify::new());
     let hub_ended = Arc::clone(&ended);
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
+    let divergences = hub.divergences();
+    let metrics = Arc::new(move || {
+        format!(
+            "# HELP deskbell_divergences_total Times that another hub's state differed from this one's.\n\
+             # TYPE deskbell_divergences_total counter\ndeskbell_divergences_total {}\n",
+            divergences.load(Relaxed)
+        )
+    });
     let behind = Behind {
         intake,
         templates: catalogue.clone(),
         ready: hub.ready(),
         gate: gate.clone(),
         clock: Arc::new(clock),
-        metrics: Arc::new(String::new),
+        metrics,
     };
     let mut serving = gateway.serve(behind)?;
     // Before the line: whoever reads it may send a signal at once.
@@ -107,7 +118,10 @@ fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
+fn open_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    if !config.cluster.servers.is_empty() {
+        return open_shared_log(config, intake);
+    }
     if config.server.memory {
         return Ok(Box::new(Memory::default()));
     }
@@ -115,6 +129,25 @@ fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
     let (log, recovery) = Disk::open(&options)?;
     tracing::info!(directory = %config.server.data_dir.display(), records = recovery.last, "data directory opened");
     Ok(Box::new(log))
+}
+
+/// The log of a cluster; it wakes the hub when there is something in it.
+#[cfg(feature = "cluster")]
+fn open_shared_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    let cluster = &config.cluster;
+    let servers = Servers {
+        urls: cluster.servers.clone(),
+        creds_file: cluster.creds_file.clone(),
+        password_file: cluster.password_file.clone(),
+    };
+    let intake = Arc::clone(intake);
+    Ok(Box::new(JetStream::open(&servers, 0, Arc::new(move || intake.wake()))?))
+}
+
+/// The configuration was refused already.
+#[cfg(not(feature = "cluster"))]
+fn open_shared_log(_: &Config, _: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+    Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
 }
 
 /// Who checks tokens, if there is authentication. Whom it revokes is kept beside the log, where that is kept.
@@ -125,7 +158,8 @@ fn open_gate(config: &Config) -> Result<Option<Arc<Gate>>, GateError> {
     }
     let leeway_ms = u64::try_from(auth.leeway.as_millis()).unwrap_or(u64::MAX);
     let rules = Rules { issuer: auth.issuer.clone(), audience: auth.audience.clone(), leeway_ms };
-    let revoked = (!config.server.memory).then(|| config.server.data_dir.join(REVOKED_FILE));
+    let revoked =
+        (!config.server.memory && config.cluster.servers.is_empty()).then(|| config.server.data_dir.join(REVOKED_FILE));
     let gate = Gate::open(auth.key_files(), rules, revoked.as_deref())?;
     tracing::info!(keys = gate.keys().count(), "clients need tokens");
     Ok(Some(Arc::new(gate)))
@@ -176,13 +210,16 @@ fn as_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn hub_settings(config: &Config, clock: WallClock) -> HubSettings {
-    // 48 bits of time and 16 of chance: never used twice, and later runs sort after earlier ones.
-    let chance = Uuid::new_v4().as_u128();
-    let incarnation = Incarnation((clock.now().0 << 16) | (chance as u64 & 0xffff));
+/// 48 bits of time and 16 of chance: never used twice, and later runs sort after earlier ones.
+fn next_incarnation() -> Incarnation {
+    Incarnation((WallClock.now().0 << 16) | (Uuid::new_v4().as_u128() as u64 & 0xffff))
+}
+
+fn hub_settings(config: &Config) -> HubSettings {
     HubSettings {
-        incarnation,
-        epoch: ((chance >> 64) as u64).max(1),
+        incarnation: next_incarnation(),
+        next_incarnation,
+        epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
         keep: Keep {

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::value;
 use crate::auth::KeyFiles;
 use crate::network::Network;
 use crate::telemetry;
@@ -29,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`
     pub log: LogHistory,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// How long to wait for the data directory's lock.
     pub wait_lock: Duration,
     /// How the log is written.
@@ -146,6 +150,33 @@ pub struct LogHistory {
     pub history_bytes: u64,
 }
 
+/// `[cluster]`
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The NATS servers' URLs, with what opens them where they hold it; none: no cluster.
+    pub servers: Vec<String>,
+    /// Streams among which workspaces are spread.
+    pub partitions: u32,
+    /// A NATS credentials file.
+    pub creds_file: Option<PathBuf>,
+    /// A file with what opens the servers.
+    pub password_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Cluster {
+    /// Without what opens the servers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<String> = self.servers.iter().map(|url| value::without_userinfo(url)).collect();
+        f.debug_struct("Cluster").field("servers", &servers).finish_non_exhaustive()
+    }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { servers: Vec::new(), partitions: 1, creds_file: None, password_file: None }
+    }
+}
+
 impl Default for Config {
     /// The contract's defaults.
     fn default() -> Self {
@@ -155,6 +186,7 @@ impl Default for Config {
             auth: Auth::default(),
             limits: Limits::default(),
             log: LogHistory { history: Duration::from_secs(24 * 60 * 60), history_bytes: 256 * 1024 * 1024 },
+            cluster: Cluster::default(),
             wait_lock: Duration::ZERO,
             log_format: telemetry::Format::Text,
             log_filter: telemetry::FILTER_DEFAULT.to_owned(),

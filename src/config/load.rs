@@ -155,6 +155,7 @@ impl Loader {
         self.try_keys();
         self.try_certificate();
         self.tell_what_memory_hides();
+        self.see_to_the_cluster();
         if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
     }
 
@@ -244,6 +245,31 @@ impl Loader {
         if self.config.server.memory && self.named.contains_key("DESKBELL_DATA_DIR") {
             let notice = "nothing is kept: memory is on, so the data directory that is given is not used";
             self.config.notices.push(notice.to_owned());
+        }
+    }
+
+    fn see_to_the_cluster(&mut self) {
+        let cluster = &self.config.cluster;
+        if cluster.servers.is_empty() {
+            return;
+        }
+        let open = cluster.servers.iter().any(|url| value::without_userinfo(url) != *url);
+        if open {
+            let notice = "a NATS server's URL holds what opens it, which others on this machine may read; \
+                          [cluster] credsFile or passwordFile keeps it from them";
+            self.config.notices.push(notice.to_owned());
+        }
+        if self.named.contains_key("DESKBELL_DATA_DIR") {
+            let notice = "the data directory that is given is not used: the cluster's servers keep the log";
+            self.config.notices.push(notice.to_owned());
+        }
+        if self.config.server.memory {
+            let what = "a cluster's log is kept by its servers, and memory keeps none: leave one of them out";
+            self.fault(self.origin("DESKBELL_MEMORY"), what.to_owned());
+        }
+        if cfg!(not(feature = "cluster")) {
+            let what = "this deskbell was built without the feature \"cluster\"";
+            self.fault(self.origin("DESKBELL_CLUSTER"), what.to_owned());
         }
     }
 

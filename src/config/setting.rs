@@ -20,6 +20,9 @@ pub const PROXIES_MAX: usize = 100;
 /// The longest issuer or audience, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
 
+/// The most NATS servers.
+pub(super) const SERVERS_MAX: usize = 100;
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -49,6 +52,7 @@ pub enum Kind {
     Switch(At<bool>),
     OptionalText(At<Option<String>>),
     Origins(At<Vec<String>>),
+    Servers(At<Vec<String>>),
     Networks(At<Vec<Network>>),
     Time { min: Duration, max: Duration, at: At<Duration> },
     Count { min: u32, max: u32, at: At<u32> },
@@ -114,6 +118,7 @@ impl Setting {
             Kind::Switch(_) => None,
             Kind::OptionalText(_) => Some("TEXT"),
             Kind::Origins(_) => Some("ORIGIN"),
+            Kind::Servers(_) => Some("URL[,URL…]"),
             Kind::Networks(_) => Some("NETWORK"),
             Kind::Time { .. } => Some("DURATION"),
             Kind::Count { .. } => Some("N"),
@@ -135,6 +140,7 @@ impl Setting {
             Kind::OptionalPath(at) => *at(config) = Some(read(given, path, "is no path")?),
             Kind::Switch(at) => *at(config) = switch(given)?,
             Kind::Origins(at) => *at(config) = list(given, value::origin, "is no origin", ORIGINS_MAX)?,
+            Kind::Servers(at) => *at(config) = servers(given)?,
             Kind::Networks(at) => *at(config) = list(given, |text| text.parse().ok(), "is no network", PROXIES_MAX)?,
             Kind::Time { min, max, at } => {
                 let time = duration(given)?;
@@ -168,6 +174,7 @@ impl Setting {
             Kind::Path(_) | Kind::OptionalPath(_) => "a path".to_owned(),
             Kind::Switch(_) => "true, false".to_owned(),
             Kind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
+            Kind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
             Kind::Time { min, max, .. } => {
                 format!("{} to {}", value::show_duration(min), value::show_duration(max))
             }
@@ -194,6 +201,10 @@ impl Setting {
             }
             Kind::Switch(at) => at(&mut config).to_string(),
             Kind::Origins(at) => at(&mut config).join(","),
+            Kind::Servers(at) => {
+                let shown: Vec<String> = at(&mut config).iter().map(|url| value::without_userinfo(url)).collect();
+                shown.join(",")
+            }
             Kind::Time { at, .. } => value::show_duration(*at(&mut config)),
             Kind::Count { at, .. } => at(&mut config).to_string(),
             Kind::Size { at, .. } => value::show_size(*at(&mut config)),
@@ -285,9 +296,25 @@ fn out_of_range(given: Given<'_>) -> String {
     format!("{shown} is out of range")
 }
 
+/// NATS servers. A wrong one is not repeated with what opens it.
+fn servers(given: Given<'_>) -> Result<Vec<String>, Problems> {
+    let read = |given: Given<'_>| {
+        let text = text(given)?;
+        value::server(text).ok_or_else(|| format!("{} is no NATS server", quoted(&value::without_userinfo(text))))
+    };
+    if let Given::Flag(texts) = given {
+        let all = texts.join(",");
+        return list_by(Given::Variable(&all), &read, SERVERS_MAX);
+    }
+    list_by(given, &read, SERVERS_MAX)
+}
+
 /// A list of at most `max` values, each read by `one`.
 fn list<T>(given: Given<'_>, one: fn(&str) -> Option<T>, problem: &str, max: usize) -> Result<Vec<T>, Problems> {
-    let read = |given: Given<'_>| read(given, one, problem);
+    list_by(given, &|given| read(given, one, problem), max)
+}
+
+fn list_by<T>(given: Given<'_>, read: &dyn Fn(Given<'_>) -> Result<T, String>, max: usize) -> Result<Vec<T>, Problems> {
     let values: Vec<Result<T, Problem>> = match given {
         Given::Flag(texts) => texts.iter().map(|text| read(Given::Variable(text)).map_err(Problem::of_all)).collect(),
         Given::Variable(text) => {

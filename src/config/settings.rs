@@ -313,6 +313,34 @@ pub const SETTINGS: &[Setting] = &[
         "… as long as it fits into so many bytes; what is over is erased."
     ),
     Setting {
+        file: Some(("cluster", "servers")),
+        flag: Some("cluster"),
+        variable: "DESKBELL_CLUSTER",
+        kind: Kind::Servers(|c| &mut c.cluster.servers),
+        meaning: "The NATS servers whose JetStream carries the log of several hubs, instead of a data directory.",
+    },
+    key!(
+        "cluster",
+        "partitions",
+        "DESKBELL_CLUSTER_PARTITIONS",
+        Kind::Count { min: 1, max: 1, at: |c| &mut c.cluster.partitions },
+        "Streams among which the workspaces are spread; one is all that this version can."
+    ),
+    key!(
+        "cluster",
+        "credsFile",
+        "DESKBELL_CLUSTER_CREDS_FILE",
+        Kind::OptionalPath(|c| &mut c.cluster.creds_file),
+        "A NATS credentials file."
+    ),
+    key!(
+        "cluster",
+        "passwordFile",
+        "DESKBELL_CLUSTER_PASSWORD_FILE",
+        Kind::OptionalPath(|c| &mut c.cluster.password_file),
+        "A file with `USER:PASSWORD`, the password of the user in the URL, or a token."
+    ),
+    Setting {
         file: None,
         flag: Some("wait-lock"),
         variable: "DESKBELL_WAIT_LOCK",
@@ -382,8 +410,12 @@ mod tests {
                 }
                 name.extend(c.to_uppercase());
             }
-            // The contract's flag is in the singular, and its variable with it.
-            let expected = if key == "allowedOrigins" { "DESKBELL_ALLOWED_ORIGIN" } else { &name };
+            // The contract's flags name these, and so their variables.
+            let expected = match (table, key) {
+                ("server", "allowedOrigins") => "DESKBELL_ALLOWED_ORIGIN",
+                ("cluster", "servers") => "DESKBELL_CLUSTER",
+                _ => &name,
+            };
             assert_eq!(setting.variable, expected);
         }
     }

@@ -87,6 +87,35 @@ pub(super) fn origin(text: &str) -> Option<String> {
     (scheme_ok && host_ok).then(|| format!("{scheme}://{host}{port}"))
 }
 
+/// Reads a NATS server, `nats://host:4222` or `tls://host:4222`, possibly with `user:password@` before the host; the
+/// scheme may be left out, and so may the port.
+pub(super) fn server(text: &str) -> Option<String> {
+    let (scheme, authority) = text.split_once("://").unwrap_or(("nats", text));
+    let (secret, place) = match authority.rsplit_once('@') {
+        Some((secret, place)) => (Some(secret), place),
+        None => (None, authority),
+    };
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().ok()?),
+        _ => (place, 4222),
+    };
+    let host_ok = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+    };
+    let secret_ok = secret.is_none_or(|secret| !secret.is_empty() && !secret.contains(['/', ' ']));
+    let secret = secret.map(|secret| format!("{secret}@")).unwrap_or_default();
+    let ok = matches!(scheme, "nats" | "tls") && host_ok && secret_ok && port > 0;
+    ok.then(|| format!("{scheme}://{secret}{host}:{port}"))
+}
+
+/// A server's URL without what stands before the host, as it may be shown.
+pub(super) fn without_userinfo(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    if scheme.is_empty() { place.to_owned() } else { format!("{scheme}://{place}") }
+}
+
 /// The number that `text` begins with, and what follows it.
 fn number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -151,6 +180,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn servers() {
+        for (text, written) in [
+            ("nats://a:4222", "nats://a:4222"),
+            ("a", "nats://a:4222"),
+            ("tls://[::1]:5000", "tls://[::1]:5000"),
+            ("nats://ada:s3cret@a.example", "nats://ada:s3cret@a.example:4222"),
+            ("tok@a:1", "nats://tok@a:1"),
+        ] {
+            assert_eq!(server(text).as_deref(), Some(written), "{text}");
+            assert_eq!(server(written).as_deref(), Some(written), "{text}");
+            assert!(!without_userinfo(written).contains("s3cret"));
+        }
+        for text in ["", "nats://", "http://a:1", "a:0", "a:x", "a b", "nats://a:1/b", "@a", "a,b"] {
+            assert_eq!(server(text), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_back(ms in 0..u64::from(u32::MAX), bytes in any::<u64>()) {
@@ -161,7 +208,7 @@ mod tests {
 
         #[test]
         fn nothing_panics(text in "([0-9dhms:/.KiB\\[\\]]|\\PC){0,24}") {
-            let _ = (duration(&text), size(&text), address(&text), origin(&text));
+            let _ = (duration(&text), size(&text), address(&text), origin(&text), server(&text), without_userinfo(&text));
         }
     }
 }

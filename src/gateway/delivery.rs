@@ -100,6 +100,16 @@ impl Delivery for Fanout {
         }
     }
 
+    fn cut_off_all(&mut self) {
+        for batch in &mut self.batches {
+            batch.close_all = Some(Close::LogSilent);
+        }
+    }
+
+    fn begin_anew(&mut self, incarnation: Incarnation) {
+        self.incarnation = incarnation;
+    }
+
     fn tick(&mut self, core: &Core) -> Option<Duration> {
         core.observed_workspaces().next()?;
         let now = Instant::now();

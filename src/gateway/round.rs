@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub(super) sendings: Vec<Sending>,
     /// Connections to close, after that.
     pub(super) closes: Vec<(u64, Close)>,
+    /// All that are there then are closed.
+    pub(super) close_all: Option<Close>,
 }
 
 /// One frame for many.
@@ -45,7 +47,7 @@ pub(super) enum Kind {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.sendings.is_empty() && self.closes.is_empty()
+        self.sendings.is_empty() && self.closes.is_empty() && self.close_all.is_none()
     }
 }
 
@@ -63,6 +65,7 @@ impl Kind {
 pub(super) struct Round {
     sendings: Vec<Sending>,
     closes: Vec<(u64, Close)>,
+    close_all: Option<Close>,
     deliveries: usize,
     stops: Vec<Stop>,
     /// Places in `sendings`, stop by stop, each stop's in order.
@@ -85,6 +88,7 @@ impl Round {
         self.deliveries += batch.sendings.iter().map(|sending| sending.targets.len()).sum::<usize>();
         self.sendings.extend(batch.sendings);
         self.closes.extend(batch.closes);
+        self.close_all = self.close_all.or(batch.close_all);
     }
 
     /// Whether further batches should wait for the next round.
@@ -133,7 +137,12 @@ impl Round {
         })
     }
 
-    /// The connections to close when all is sent.
+    /// Whether all are to be closed when all is sent.
+    pub(super) fn close_all(&self) -> Option<Close> {
+        self.close_all
+    }
+
+    /// Connections to close, after what is sent.
     pub(super) fn closes(&self) -> &[(u64, Close)] {
         &self.closes
     }
@@ -142,6 +151,7 @@ impl Round {
     pub(super) fn clear(&mut self) {
         self.sendings.clear();
         self.closes.clear();
+        self.close_all = None;
         self.deliveries = 0;
         self.stops.clear();
         self.places.clear();
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn every_connection_gets_its_frames_in_order_by_one_stop() {
         let mut round = Round::default();
-        let batch = |sendings| Batch { sendings, closes: Vec::new() };
+        let batch = |sendings| Batch { sendings, ..Batch::default() };
         round.add(batch(vec![sending("a", &[7]), sending("b", &[1, 2, 7])]));
         round.add(batch(vec![sending("c", &[2]), sending("d", &[1, 2])]));
         let words = |of: Vec<(u32, Vec<u8>)>| -> Vec<_> {
@@ -259,7 +269,7 @@ mod tests {
         let of = |count| {
             let sending = || Sending { frame: frame.clone(), kind: Kind::News, targets: vec![serial(0)] };
             let mut round = Round::default();
-            round.add(Batch { sendings: std::iter::repeat_with(sending).take(count).collect(), closes: Vec::new() });
+            round.add(Batch { sendings: std::iter::repeat_with(sending).take(count).collect(), ..Batch::default() });
             sorted(&mut round, &[]).swap_remove(0).1.len()
         };
         assert_eq!((of(1), of(2), of(3)), (JOINED_BYTES_MAX / 2, JOINED_BYTES_MAX, 0));
@@ -270,7 +280,7 @@ mod tests {
         let mut round = Round::default();
         let all: Vec<u32> = (0..50_000).collect();
         for full in [false, false, true] {
-            round.add(Batch { sendings: vec![sending("a", &all)], closes: Vec::new() });
+            round.add(Batch { sendings: vec![sending("a", &all)], ..Batch::default() });
             assert_eq!(round.is_full(), full);
         }
         round.clear();

@@ -122,7 +122,23 @@ impl<S: Socket> Shard<S> {
                 link.close(*why);
             }
         }
+        if let Some(why) = round.close_all() {
+            self.close_all(why).await;
+        }
         round.clear();
+    }
+
+    async fn close_all(&self, why: Close) {
+        let slots = self.lock().slots();
+        for slot in 0..slots {
+            let link = self.lock().at(slot).map(Arc::clone);
+            if let Some(link) = link {
+                link.close(why);
+            }
+            if slot % CONNECTIONS_PER_TURN == CONNECTIONS_PER_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     fn sort(&self, round: &mut Round) {

@@ -1,7 +1,8 @@
 //! The one place that reads the wall clock.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::workspace::Timestamp;
 
@@ -9,7 +10,16 @@ use crate::workspace::Timestamp;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Now. May jump, as wall clocks do; the core never lets time run back.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since some moment of this process; never jumps. For how long something takes, and to tell the time
+    /// of a log that has a clock of its own.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
 }
+
+/// What the steady clock counts from.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,6 +29,11 @@ impl Clock for WallClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn steady(&self) -> Timestamp {
+        let since = BEGAN.get_or_init(Instant::now).elapsed();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -6,7 +6,7 @@ use crate::workspace::entry::{Entry, RULES, Record};
 use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// The form of the bytes of records and snapshots; raised when a type in them changes its shape.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Why encoding is not expected to fail.
 const INFALLIBLE: &str = "into memory, without maps of unknown length or custom serializers, encoding cannot fail";

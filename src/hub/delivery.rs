@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::workspace::effect::{Effects, ReplyTo};
-use crate::workspace::{Core, Timestamp};
+use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// Carries effects to the connections of this hub. Called from the hub's own thread only; must never wait for a client.
 pub trait Delivery: Send {
@@ -24,6 +24,12 @@ pub trait Delivery: Send {
     /// Cuts connections off without a word about their calls, with close code 1013: the hub cannot know
     /// what became of them.
     fn cut_off(&mut self, serials: &[u64]);
+
+    /// A hub of a shared log only: cuts all connections off in the same way: the log does not answer for long, or it has removed this hub.
+    fn cut_off_all(&mut self) {}
+
+    /// A hub of a shared log only: from now on this hub's connections are those of that incarnation.
+    fn begin_anew(&mut self, _incarnation: Incarnation) {}
 }
 
 /// Why a call was not tried. Nothing was done; it may be repeated.

@@ -1,14 +1,18 @@
 //! The second fold: snapshots made in the background, from the last snapshot and the log, never by stopping the live one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
+
+use sha1::{Digest as _, Sha1};
 
 use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
 use super::partition::HubError;
-use crate::log::{History, Keep, RecordNumber};
-use crate::workspace::Core;
+use crate::log::{Digest, History, Keep, LogError, RecordNumber};
+use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// Records after which a new snapshot is made.
 const RECORDS_PER_SNAPSHOT: u64 = 50_000;
@@ -20,6 +24,29 @@ const BYTES_PER_SNAPSHOT: u64 = 8 * 1024 * 1024;
 /// How far the log may run ahead before the fold follows. A busy hub's records have some ten thousand bytes.
 const RECORDS_PER_STEP: u64 = 100;
 
+/// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
+const RECORDS_PER_DIGEST: u64 = 10_000;
+
+/// What the fold of a shared log has to do with the other hubs.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    /// This hub's incarnation: the lowest one that is alive makes the snapshots.
+    own: Arc<AtomicU64>,
+    /// Digests of others that differed from this hub's.
+    pub(super) divergences: Arc<AtomicU64>,
+}
+
+impl Watch {
+    pub(super) fn new(own: Incarnation) -> Self {
+        Self { own: Arc::new(AtomicU64::new(own.0)), divergences: Arc::default() }
+    }
+
+    /// The hub came back as another incarnation.
+    pub(super) fn is_now(&self, own: Incarnation) {
+        self.own.store(own.0, Relaxed);
+    }
+}
+
 /// The thread that folds the log a second time.
 #[derive(Debug)]
 pub(super) struct Fold {
@@ -30,7 +57,8 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>) -> Self {
+    /// `shared`: the log is shared with other hubs.
+    pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>, shared: Option<Watch>) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
         let thread = thread::spawn(move || {
@@ -42,6 +70,9 @@ impl Fold {
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
                 bytes: 0,
+                shared,
+                told: VecDeque::new(),
+                heard: VecDeque::new(),
             })
             .run(&news)
             {
@@ -76,7 +107,14 @@ struct Folder {
     due_at: RecordNumber,
     /// Bytes of records folded since.
     bytes: u64,
+    shared: Option<Watch>,
+    /// This hub's last digests, and those of others that are not compared yet; at most [`DIGESTS_MAX`] each.
+    told: VecDeque<Digest>,
+    heard: VecDeque<Digest>,
 }
+
+/// Digests that wait for their counterpart.
+const DIGESTS_MAX: usize = 64;
 
 impl Folder {
     fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
@@ -84,17 +122,38 @@ impl Folder {
             if self.number == 0 {
                 self.load()?;
             }
-            while let Some((number, bytes)) = self.history.after(self.number)? {
-                self.core.apply(&decode_record(number, &bytes)?, |_, _| {});
-                self.number = number;
-                self.bytes += bytes.len() as u64;
-                if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
-                    return Ok(());
+            match self.follow(news) {
+                Ok(()) => {}
+                // The hub with the lowest incarnation was faster, and trimmed the log.
+                Err(HubError::Log(LogError::Forgotten(_))) if self.shared.is_some() => self.load()?,
+                Err(HubError::Log(error)) if self.shared.is_some() => {
+                    tracing::warn!(%error, "the background fold goes on later");
                 }
-                // Here and not after the loop: under a steady load the log's end may never be reached.
-                if self.number >= self.due_at || self.bytes >= BYTES_PER_SNAPSHOT {
-                    self.snapshot();
-                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds what the log has.
+    fn follow(&mut self, news: &Receiver<()>) -> Result<(), HubError> {
+        while let Some(stored) = self.history.after(self.number)? {
+            let mut record = decode_record(stored.number, &stored.bytes)?;
+            if let Some(ms) = stored.time_ms {
+                record.time = Timestamp(ms);
+            }
+            self.core.apply(&record, |_, _| {});
+            self.number = stored.number;
+            self.bytes += stored.bytes.len() as u64;
+            if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
+                return Ok(());
+            }
+            if self.shared.is_some() && self.number.is_multiple_of(RECORDS_PER_DIGEST) {
+                self.compare();
+            }
+            // Here and not after the loop: under a steady load the log's end may never be reached.
+            if self.number >= self.due_at || self.bytes >= BYTES_PER_SNAPSHOT {
+                self.snapshot();
             }
         }
         Ok(())
@@ -105,21 +164,150 @@ impl Folder {
             self.core = decode_snapshot(number, &bytes)?;
             self.number = number;
             self.due_at = number + RECORDS_PER_SNAPSHOT;
+            self.bytes = 0;
         }
         Ok(())
     }
 
     fn snapshot(&mut self) {
+        self.due_at = self.number + RECORDS_PER_SNAPSHOT;
+        self.bytes = 0;
+        if !self.is_first() {
+            return;
+        }
         let began = self.clock.now();
         let bytes = encode_snapshot(&self.core);
         let kept = self.history.keep(self.number, &bytes, &self.keep);
-        let pause = if kept.is_ok() { RECORDS_PER_SNAPSHOT } else { RECORDS_PER_STEP };
-        self.due_at = self.number + pause;
-        self.bytes = 0;
         let took_ms = self.clock.now().since_ms(began);
         match kept {
             Ok(()) => tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written"),
-            Err(error) => tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon"),
+            Err(error) => {
+                self.due_at = self.number + RECORDS_PER_STEP;
+                tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon");
+            }
         }
+    }
+
+    /// Whether the snapshots are this hub's to make: of several, the one with the lowest incarnation as the log has it
+    /// at this record. All hubs come to the same answer, since they fold the same.
+    fn is_first(&self) -> bool {
+        let Some(watch) = &self.shared else { return true };
+        self.core.incarnations().next() == Some(Incarnation(watch.own.load(Relaxed)))
+    }
+
+    /// Holds what the state came to against what it came to at the other hubs.
+    fn compare(&mut self) {
+        if self.core.incarnations().nth(1).is_none() {
+            return;
+        }
+        let own = Digest { number: self.number, value: digest(&encode_snapshot(&self.core)) };
+        self.heard.extend(self.history.compare(own));
+        self.told.push_back(own);
+        for theirs in &self.heard {
+            if let Some(own) = self.told.iter().find(|own| own.number == theirs.number)
+                && own.value != theirs.value
+                && let Some(watch) = &self.shared
+            {
+                watch.divergences.fetch_add(1, Relaxed);
+                tracing::error!(
+                    record = own.number,
+                    "this hub's state differs from another's: stop all hubs, keep the stream, and report it"
+                );
+            }
+        }
+        let told = &self.told;
+        self.heard.retain(|theirs| told.iter().all(|own| own.number != theirs.number));
+        for digests in [&mut self.told, &mut self.heard] {
+            let over = digests.len().saturating_sub(DIGESTS_MAX);
+            digests.drain(..over);
+        }
+    }
+}
+
+/// 64 bits over a state.
+fn digest(state: &[u8]) -> u64 {
+    let hash = Sha1::digest(state);
+    hash.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::clock::WallClock;
+    use super::super::codec::GroupBytes;
+    use super::*;
+    use crate::log::{AppendError, Stored};
+    use crate::workspace::entry::{Client, Entry, Input};
+
+    /// A history made up, and the subject on which hubs tell their digests.
+    #[derive(Debug)]
+    struct Told {
+        other: bool,
+        subject: Arc<Mutex<Vec<Digest>>>,
+    }
+
+    impl History for Told {
+        fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+            Ok(None)
+        }
+
+        fn oldest(&self) -> RecordNumber {
+            1
+        }
+
+        fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+            let next = number + 1;
+            let input = match next {
+                1 | 2 => Input::Started { epoch: 1 },
+                7 if self.other => Input::Join { connection: 1, client: Client::Observer },
+                _ => Input::Tick,
+            };
+            let mut group = GroupBytes::default();
+            group.push(&Entry { workspace: "default".into(), input });
+            let hub = Incarnation(1 + next % 2);
+            let there = next <= RECORDS_PER_DIGEST;
+            Ok(there.then(|| Stored::new(next, group.seal(hub, next.div_ceil(2), Timestamp(next)))))
+        }
+
+        fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+            Ok(())
+        }
+
+        fn compare(&mut self, own: Digest) -> Vec<Digest> {
+            let mut subject = self.subject.lock().unwrap();
+            subject.push(own);
+            subject.clone()
+        }
+    }
+
+    fn divergences(others: [bool; 2]) -> u64 {
+        let subject = Arc::default();
+        let mut found = 0;
+        for (hub, other) in others.into_iter().enumerate() {
+            let watch = Watch::new(Incarnation(hub as u64 + 1));
+            let mut folder = Folder {
+                history: Box::new(Told { other, subject: Arc::clone(&subject) }),
+                keep: Keep { history_ms: 0, history_bytes: 0 },
+                clock: Arc::new(WallClock),
+                core: Core::default(),
+                number: 0,
+                due_at: RECORDS_PER_SNAPSHOT,
+                bytes: 0,
+                shared: Some(watch.clone()),
+                told: VecDeque::new(),
+                heard: VecDeque::new(),
+            };
+            let (_news, heard) = sync_channel(1);
+            folder.follow(&heard).unwrap();
+            found += watch.divergences.load(Relaxed);
+        }
+        found
+    }
+
+    #[test]
+    fn hubs_whose_states_differ_find_out_and_those_that_agree_find_nothing() {
+        assert_eq!(divergences([false, false]), 0);
+        assert_eq!(divergences([false, true]), 1);
     }
 }

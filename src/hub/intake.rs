@@ -110,7 +110,10 @@ impl Intake {
 
     /// Asks the hub to finish: nothing more is taken, what waits is done, then its thread ends.
     pub fn stop(&self) {
-        self.lock().stopping = true;
+        let mut queues = self.lock();
+        queues.stopping = true;
+        queues.woken = true;
+        drop(queues);
         self.wake.notify_one();
     }
 
@@ -124,10 +127,10 @@ impl Intake {
         self.lock().turn.is_empty()
     }
 
-    /// Waits until there is something to do, at most `timeout`.
-    pub(super) fn wait(&self, timeout: Duration) {
+    /// Waits until it is woken, or (where `inputs` are wanted now) until there is one, at most `timeout`.
+    pub(super) fn wait(&self, timeout: Duration, inputs: bool) {
         let queues = self.lock();
-        let idle = |queues: &mut Queues| queues.turn.is_empty() && !queues.woken && !queues.stopping;
+        let idle = |queues: &mut Queues| (!inputs || queues.turn.is_empty()) && !queues.woken;
         let mut queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
         queues.woken = false;
     }

@@ -1,17 +1,19 @@
 //! Runs one partition: gathers inputs, appends them to the log, applies what comes back, hands on what follows.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `partition`, `fold`, `run`.
+//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `group`, `standing`, `partition`, `fold`, `run`.
 
 mod clock;
 mod codec;
 mod delivery;
 mod fold;
+mod group;
 mod intake;
 mod partition;
 mod rates;
 mod run;
 #[cfg(test)]
 mod sim;
+mod standing;
 
 pub use clock::{Clock, WallClock};
 pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};

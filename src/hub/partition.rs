@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, decode_record, decode_snapshot, encode_snapshot};
 use super::delivery::{Delivery, NotTried};
+use super::group::{Caller, Gathered, UnderWay, over_rate};
 use super::intake::{Intake, Waiting};
 use super::rates::DeliveryRates;
-use crate::log::{AppendError, Keep, Log, LogError, RecordNumber};
-use crate::workspace::effect::{Effect, ReplyTo};
-use crate::workspace::entry::{Action, Entry, Input};
-use crate::workspace::{ConnectionId, Core, Incarnation, Limits, Name, Timestamp};
+use super::standing::{Moment, SEND_AGAIN_MS, Standing, TICK_LATER_MS};
+use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
+use crate::workspace::effect::Effect;
+use crate::workspace::entry::{Entry, Input, Record};
+use crate::workspace::{Core, Incarnation, Limits, Name, Timestamp};
 
 /// Bytes of entries at which a group is full: one record of the cluster's stream stays below its default limit.
 const GROUP_BYTES_MAX: usize = 512 * 1024;
@@ -49,6 +49,8 @@ pub enum HubError {
 pub struct HubSettings {
     /// This run's name in the log; never used before.
     pub incarnation: Incarnation,
+    /// Draws another one, for a hub that was removed from a shared log and comes back.
+    pub next_incarnation: fn() -> Incarnation,
     /// Becomes the log's own if the log is new; drawn at random.
     pub epoch: u64,
     /// In force from the start on.
@@ -57,27 +59,6 @@ pub struct HubSettings {
     pub deliveries_per_second: u64,
     /// What of the past is kept for explanations.
     pub keep: Keep,
-}
-
-/// Inputs that were handed to the log and are not read back yet.
-#[derive(Debug)]
-struct UnderWay {
-    group: u64,
-    bytes: Vec<u8>,
-    since: Timestamp,
-    callers: Vec<Caller>,
-    leaves: Vec<Waiting>,
-    /// Held until the group is done: a connection's inputs under way are bounded by them.
-    _permits: Vec<OwnedSemaphorePermit>,
-}
-
-/// Who waits for a group.
-#[derive(Debug)]
-enum Caller {
-    /// A call that is answered.
-    Call(ReplyTo),
-    /// A hello.
-    Join(u64),
 }
 
 /// Whether the log takes appends.
@@ -106,6 +87,8 @@ pub struct Partition<D> {
     /// Leaves that the log did not take yet: a connection that is gone must not stay on the desks' books.
     leaves: VecDeque<Waiting>,
     health: Health,
+    /// Among the hubs of a shared log; `None`: the log is this hub's alone.
+    standing: Option<Standing>,
     removed: bool,
 }
 
@@ -114,24 +97,25 @@ pub struct Partition<D> {
 pub struct Turned {
     /// There may be more to do at once.
     pub busy: bool,
-    /// When to turn again at the latest; `None`: when an input comes.
-    pub next: Option<Timestamp>,
+    /// In how long to turn again at the latest; `None`: when an input comes.
+    pub next: Option<Duration>,
     /// Whether new notifications are taken.
     pub ready: bool,
+    /// Whether an input would be taken up (or refused) at once; else it waits for the group under way.
+    pub takes: bool,
 }
 
 impl<D: Delivery> Partition<D> {
-    /// Reads the log to its end and begins: whatever hub wrote it before is gone, its connections with it.
+    /// Reads the log to its end and begins. Whatever hub wrote a log of this hub's own before is gone, its connections
+    /// with it; among the hubs of a shared log it begins with the first [`turn`](Self::turn)s, and is ready when these
+    /// say so.
     ///
     /// # Errors
     /// [`HubError`]: the log cannot be read, folded, or written.
     pub fn start(log: Box<dyn Log>, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
-        let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
-        let (core, applied) = match snapshot {
-            Some((number, bytes)) => (decode_snapshot(number, &bytes)?, number),
-            None => (Core::default(), 0),
-        };
+        let (core, applied) = newest_snapshot(&*log)?;
         let rates = DeliveryRates::new(settings.deliveries_per_second);
+        let standing = log.is_shared().then(Standing::default);
         let mut partition = Self {
             core,
             log,
@@ -143,61 +127,138 @@ impl<D: Delivery> Partition<D> {
             under_way: None,
             leaves: VecDeque::new(),
             health: Health::Good,
+            standing,
             removed: false,
         };
-        partition.catch_up()?;
-        partition.begin(clock)?;
+        partition.catch_up(clock)?;
+        let mut leaving = Vec::new();
+        if partition.standing.is_none() {
+            leaving.extend(partition.core.incarnations());
+        }
+        partition.begin(clock, &leaving)?;
         Ok(partition)
     }
 
+    /// Comes back as another incarnation, after [`HubError::Removed`] or where the log was trimmed past what this hub
+    /// had read: its clients are cut off, what it missed is read, and it begins as at a start.
+    ///
+    /// # Errors
+    /// [`HubError`]: as at a start; it may be tried again.
+    pub fn begin_anew(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+        let incarnation = (self.settings.next_incarnation)();
+        self.delivery.cut_off_all();
+        self.delivery.flush();
+        self.under_way = None;
+        self.leaves.clear();
+        if !self.removed {
+            self.log.restart()?;
+            (self.core, self.applied) = newest_snapshot(&*self.log)?;
+        }
+        self.catch_up(clock)?;
+        let before = std::mem::replace(&mut self.settings.incarnation, incarnation);
+        self.delivery.begin_anew(incarnation);
+        self.removed = false;
+        self.group = 1;
+        if let Some(standing) = &mut self.standing {
+            standing.begin_anew();
+        }
+        self.begin(clock, &[before])
+    }
+
     /// Applies what is in the log already. Nobody is connected, so nobody is told.
-    fn catch_up(&mut self) -> Result<(), HubError> {
-        while let Some((number, bytes)) = self.log.next()? {
-            self.core.apply(&decode_record(number, &bytes)?, |_, _| {});
-            self.applied = number;
+    fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+        while let Some(stored) = self.log.next()? {
+            let record = self.decode(&stored, clock)?;
+            self.core.apply(&record, |_, _| {});
+            self.applied = stored.number;
         }
         Ok(())
     }
 
-    fn begin(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+    /// A record as it is applied: a log that has a clock of its own says when it was written.
+    fn decode(&mut self, stored: &Stored, clock: &dyn Clock) -> Result<Record, HubError> {
+        let mut record = decode_record(stored.number, &stored.bytes)?;
+        if let Some(ms) = stored.time_ms {
+            record.time = Timestamp(ms);
+        }
+        if let Some(standing) = &mut self.standing {
+            standing.hear(record.time, clock);
+        }
+        Ok(record)
+    }
+
+    fn begin(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
+        if let Some(standing) = &mut self.standing {
+            // The first groups that a shared log takes; until one of them is back nothing else is.
+            standing.begins(leaving.to_vec());
+            return Ok(());
+        }
+        let mut gathered = Gathered::default();
+        self.gather_beginning(&mut gathered, leaving);
+        let under_way = self.seal(gathered, self.moment(clock));
+        self.log.append(&under_way.bytes)?;
+        self.group += 1;
+        self.catch_up(clock)
+    }
+
+    /// What a hub says first: that it is there, who is not any more, and which limits hold.
+    fn gather_beginning(&self, gathered: &mut Gathered, leaving: &[Incarnation]) {
         let entry = |input| Entry { workspace: Name::default(), input };
-        let mut group = GroupBytes::default();
-        group.push(&entry(Input::Started { epoch: self.settings.epoch }));
-        for incarnation in self.core.incarnations() {
-            group.push(&entry(Input::Removed { incarnation }));
+        gathered.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
+        for &incarnation in leaving {
+            gathered.bytes.push(&entry(Input::Removed { incarnation }));
         }
         if *self.core.limits() != self.settings.limits {
-            group.push(&entry(Input::Configured(self.settings.limits.clone())));
+            gathered.bytes.push(&entry(Input::Configured(self.settings.limits.clone())));
         }
-        let bytes = group.seal(self.settings.incarnation, self.group, clock.now());
-        self.group += 1;
-        self.log.append(&bytes)?;
-        self.catch_up()
     }
 
     /// One turn: applies what the log has, hands the next group to it, applies that if it is back already.
     ///
     /// # Errors
-    /// [`HubError`]: the hub must stop; what it acknowledged is in the log.
+    /// [`HubError::Removed`], and in a shared log [`LogError::Forgotten`]: see [`begin_anew`](Self::begin_anew). Any
+    /// other: the hub must stop; what it acknowledged is in the log.
     pub fn turn(&mut self, intake: &Intake, clock: &dyn Clock) -> Result<Turned, HubError> {
-        let now = clock.now();
-        self.mend(now);
-        let read = self.read()?;
-        let appended = self.under_way.is_none() && self.append_next(intake, now);
-        let read_back = self.read()?;
-        self.give_up_waiting(clock.now());
+        self.mend(clock);
+        let read = self.read(clock)?;
         if self.removed {
             return Err(HubError::Removed);
         }
-        Ok(Turned { busy: read || (appended && read_back), next: self.next_turn(), ready: self.health == Health::Good })
+        let moment = self.moment(clock);
+        self.hear_refusal(moment);
+        self.send_again(moment);
+        let appended = self.append_next(intake, moment);
+        let read_back = self.read(clock)?;
+        let moment = self.moment(clock);
+        self.give_up_waiting(moment);
+        if self.removed {
+            return Err(HubError::Removed);
+        }
+        let ready = !self.refuses(moment);
+        Ok(Turned {
+            busy: read || (appended && read_back),
+            next: self.next_turn(moment),
+            ready,
+            takes: !ready || self.under_way.is_none(),
+        })
+    }
+
+    fn moment(&self, clock: &dyn Clock) -> Moment {
+        match &self.standing {
+            Some(standing) => standing.moment(clock),
+            None => {
+                let now = clock.now();
+                Moment { steady: now, log: now }
+            }
+        }
     }
 
     /// Applies and tells whatever the log has; whether there was something.
-    fn read(&mut self) -> Result<bool, HubError> {
+    fn read(&mut self, clock: &dyn Clock) -> Result<bool, HubError> {
         let mut any = false;
         loop {
-            let (number, bytes) = match self.log.next() {
-                Ok(Some(record)) => record,
+            let stored = match self.log.next() {
+                Ok(Some(stored)) => stored,
                 Ok(None) => return Ok(any),
                 Err(error) if matches!(self.health, Health::Broken(_)) => {
                     tracing::debug!(%error, "the log cannot be read yet");
@@ -206,86 +267,165 @@ impl<D: Delivery> Partition<D> {
                 Err(error) => return Err(error.into()),
             };
             any = true;
-            let record = decode_record(number, &bytes)?;
+            let record = self.decode(&stored, clock)?;
             let (delivery, removed, own) = (&mut self.delivery, &mut self.removed, self.settings.incarnation);
             self.core.apply(&record, |core, effects| {
                 let gone = Effect::HubRemoved { incarnation: own };
                 *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
                 delivery.deliver(core, core.now(), effects);
             });
-            self.applied = number;
-            if record.incarnation == own
-                && self.under_way.as_ref().is_some_and(|under_way| under_way.group == record.group)
-            {
-                self.under_way = None;
+            self.applied = stored.number;
+            if record.incarnation == own {
+                self.came_back(record.group);
             }
             self.delivery.flush();
         }
     }
 
+    /// A group of this hub's was read back: it is done.
+    fn came_back(&mut self, group: u64) {
+        if self.core.last_group(self.settings.incarnation) < group {
+            // It changed nothing: by the log this hub is not one of the hubs.
+            self.removed = true;
+            return;
+        }
+        if let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group)
+            && let Some(standing) = &mut self.standing
+        {
+            standing.proven(under_way.since);
+            if self.health != Health::Good {
+                tracing::info!("the log takes records again");
+                self.health = Health::Good;
+            }
+        }
+    }
+
+    /// Whether new work is refused: the log takes nothing, or this hub cannot know whether it still counts.
+    fn refuses(&self, moment: Moment) -> bool {
+        let alive = self.standing.as_ref().is_none_or(|standing| standing.is_alive(moment.steady));
+        !alive || self.health != Health::Good
+    }
+
     /// Gathers a group and hands it to the log; whether there was one.
-    fn append_next(&mut self, intake: &Intake, now: Timestamp) -> bool {
+    fn append_next(&mut self, intake: &Intake, moment: Moment) -> bool {
+        let shared = self.standing.is_some();
         let waits = match self.health {
             Health::Good => false,
-            Health::Full(at) => now < at,
+            Health::Full(at) => moment.steady < at,
             Health::Broken(_) => true,
         };
-        if waits {
-            self.refuse_waiting(intake, now);
+        // A log of its own shows by the next group whether it takes something again; a shared one by a tick that comes
+        // back, since its word is not enough.
+        let refuses = if shared { self.refuses(moment) } else { waits };
+        if refuses {
+            self.refuse_waiting(intake, moment);
+        }
+        if waits || self.under_way.is_some() {
             return false;
         }
         let mut gathered = Gathered::default();
-        for leave in self.leaves.drain(..) {
-            gathered.take(leave, self.settings.incarnation);
+        if let Some(leaving) = self.standing.as_ref().and_then(Standing::beginning) {
+            self.gather_beginning(&mut gathered, leaving);
+            return self.append(gathered, moment);
         }
+        self.gather_leaves(&mut gathered);
+        if !refuses {
+            self.gather(intake, &mut gathered, moment);
+            self.gather_silent(&mut gathered);
+        }
+        if gathered.bytes.is_empty() {
+            if !self.wants_tick(moment, refuses) {
+                return false;
+            }
+            gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Tick });
+        }
+        self.append(gathered, moment)
+    }
+
+    fn gather_leaves(&mut self, gathered: &mut Gathered) {
+        while let Some(leave) = self.leaves.pop_front() {
+            if gathered.take(leave, self.settings.incarnation) >= GROUP_BYTES_MAX {
+                return;
+            }
+        }
+    }
+
+    fn gather(&mut self, intake: &Intake, gathered: &mut Gathered, moment: Moment) {
         let (core, delivery, rates) = (&self.core, &mut self.delivery, &mut self.rates);
         let incarnation = self.settings.incarnation;
         intake.gather(|waiting| {
-            if let Some((to, why)) = over_rate(core, rates, incarnation, &waiting, now) {
+            if let Some((to, why)) = over_rate(core, rates, incarnation, &waiting, moment.steady) {
                 delivery.refuse(&to, why);
                 return true;
             }
             gathered.take(waiting, incarnation) < GROUP_BYTES_MAX
         });
         delivery.flush();
-        let due = self.core.next_deadline().is_some_and(|at| at <= now);
-        let retry = self.health != Health::Good;
-        if gathered.bytes.is_empty() {
-            if !due && !retry {
-                return false;
-            }
-            gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Tick });
-        }
-        self.append(gathered, now)
     }
 
-    fn append(&mut self, gathered: Gathered, now: Timestamp) -> bool {
-        let group = self.group;
-        let bytes = gathered.bytes.seal(self.settings.incarnation, group, now);
-        let under_way = UnderWay {
-            group,
-            bytes,
-            since: now,
-            callers: gathered.callers,
-            leaves: gathered.leaves,
-            _permits: gathered.permits,
+    /// Hubs that are taken for gone are reported by whoever sees it; the first report counts.
+    fn gather_silent(&self, gathered: &mut Gathered) {
+        if self.standing.is_none() {
+            return;
+        }
+        for incarnation in self.core.silent_hubs().filter(|other| *other != self.settings.incarnation) {
+            tracing::warn!(hub = format_args!("{:016x}", incarnation.0), "nothing comes of a hub: it is removed");
+            gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Silent { incarnation } });
+        }
+    }
+
+    /// Whether a record is due though nobody said anything.
+    fn wants_tick(&self, moment: Moment, refuses: bool) -> bool {
+        let due = self.due_at().is_some_and(|at| at <= moment.log);
+        let owed = self.standing.as_ref().is_some_and(|standing| standing.owes_heartbeat(moment.steady));
+        let retry = self.health != Health::Good;
+        owed || retry || (due && !refuses)
+    }
+
+    /// When this hub ticks for what falls due next: in a shared log the hub that has the provider does so at once, the
+    /// others a little later, when that one is surely gone or slow.
+    fn due_at(&self) -> Option<Timestamp> {
+        let at = self.core.next_deadline()?;
+        if self.standing.is_none() {
+            return Some(at);
+        }
+        let own = self.settings.incarnation;
+        let connections = self.core.next_due_connections();
+        let first = match connections {
+            [] => self.core.incarnations().next() == Some(own),
+            _ => connections.iter().any(|connection| connection.incarnation == own),
         };
+        Some(if first { at } else { at.plus_ms(TICK_LATER_MS) })
+    }
+
+    fn seal(&self, gathered: Gathered, moment: Moment) -> UnderWay {
+        let (incarnation, group) = (self.settings.incarnation, self.group);
+        let seal = |entries: GroupBytes| entries.seal(incarnation, group, moment.log);
+        gathered.under_way(group, moment.steady, seal)
+    }
+
+    fn handed_in(&mut self, under_way: UnderWay) {
+        if let Some(standing) = &mut self.standing {
+            standing.appended(under_way.since);
+        }
+        self.under_way = Some(under_way);
+    }
+
+    fn append(&mut self, gathered: Gathered, moment: Moment) -> bool {
+        let now = moment.steady;
+        let under_way = self.seal(gathered, moment);
         match self.log.append(&under_way.bytes) {
             Ok(()) => {
                 self.group += 1;
-                self.under_way = Some(under_way);
-                if self.health != Health::Good {
+                self.handed_in(under_way);
+                if self.health != Health::Good && self.standing.is_none() {
                     tracing::info!("the log takes records again");
                     self.health = Health::Good;
                 }
                 true
             }
             Err(AppendError::Full(why)) => {
-                if self.health == Health::Good {
-                    tracing::error!(%why, "the log has no room: new work is refused until there is room");
-                }
-                self.health = Health::Full(now.plus_ms(LOG_RETRY_MS));
-                self.refuse_all(under_way, &why);
+                self.found_full(under_way, &why, now);
                 false
             }
             Err(AppendError::Broken(why)) => {
@@ -298,8 +438,43 @@ impl<D: Delivery> Partition<D> {
         }
     }
 
+    /// The log has no room: nothing of this group was done.
+    fn found_full(&mut self, under_way: UnderWay, why: &str, now: Timestamp) {
+        if self.health == Health::Good {
+            tracing::error!(%why, "the log has no room: new work is refused until there is room");
+        }
+        self.health = Health::Full(now.plus_ms(LOG_RETRY_MS));
+        self.refuse_all(under_way, why);
+    }
+
+    /// A shared log tells later that it had no room. Only of a group that was handed in once is it sure that no trace
+    /// is left; one that was sent again may be there all the same, and nothing is said of it.
+    fn hear_refusal(&mut self, moment: Moment) {
+        if let Some(why) = self.log.refused()
+            && let Some(under_way) = self.under_way.take_if(|under_way| under_way.sent_at == under_way.since)
+        {
+            self.found_full(under_way, &why, moment.steady);
+        }
+    }
+
+    /// What a shared log has not brought back it may have lost. The same group under the same number counts once.
+    fn send_again(&mut self, moment: Moment) {
+        if self.standing.is_none() {
+            return;
+        }
+        if let Some(under_way) = &mut self.under_way
+            && moment.steady.since_ms(under_way.sent_at) >= SEND_AGAIN_MS
+        {
+            under_way.sent_at = moment.steady;
+            if let Err(error) = self.log.append(&under_way.bytes) {
+                tracing::debug!(%error, "a group could not be sent again yet");
+            }
+        }
+    }
+
     /// Re-opens a broken log; then whatever is read back was appended, and the rest was not.
-    fn mend(&mut self, now: Timestamp) {
+    fn mend(&mut self, clock: &dyn Clock) {
+        let now = self.moment(clock).steady;
         let Health::Broken(at) = self.health else { return };
         if now < at {
             return;
@@ -311,7 +486,7 @@ impl<D: Delivery> Partition<D> {
         }
         tracing::warn!("the log is open again");
         self.health = Health::Good;
-        if let Err(error) = self.read() {
+        if let Err(error) = self.read(clock) {
             tracing::error!(%error, "the log cannot be read after it was opened again");
             self.health = Health::Broken(now.plus_ms(LOG_RETRY_MS));
             return;
@@ -322,21 +497,14 @@ impl<D: Delivery> Partition<D> {
     }
 
     /// Answers what waits while the log takes nothing. Leaves are kept: they must come into the log one day.
-    fn refuse_waiting(&mut self, intake: &Intake, now: Timestamp) {
+    fn refuse_waiting(&mut self, intake: &Intake, moment: Moment) {
         let mut gathered = Gathered::default();
         intake.gather(|waiting| {
             gathered.take(waiting, self.settings.incarnation);
             true
         });
-        let under_way = UnderWay {
-            group: 0,
-            bytes: Vec::new(),
-            since: now,
-            callers: gathered.callers,
-            leaves: gathered.leaves,
-            _permits: gathered.permits,
-        };
-        self.refuse_all(under_way, "the log takes nothing at the moment");
+        let nothing = |_: GroupBytes| Vec::new();
+        self.refuse_all(gathered.under_way(0, moment.steady, nothing), "the log takes nothing at the moment");
     }
 
     /// Nothing of this group was done, and its callers are told so.
@@ -356,8 +524,17 @@ impl<D: Delivery> Partition<D> {
         self.delivery.flush();
     }
 
-    /// Past the time that a call may wait for the log nobody knows what became of it: its connection is cut off.
-    fn give_up_waiting(&mut self, now: Timestamp) {
+    /// Past the time that a call may wait for the log nobody knows what became of it: its connection is cut off. A hub
+    /// of a cluster cuts all off then: at the other hubs they find the calls that this one does not get.
+    fn give_up_waiting(&mut self, moment: Moment) {
+        let now = moment.steady;
+        if let Some(standing) = &mut self.standing
+            && standing.cuts_clients_off(now)
+        {
+            tracing::error!("the log does not answer: all clients are cut off, other hubs may serve them");
+            self.delivery.cut_off_all();
+            self.delivery.flush();
+        }
         let Some(under_way) = &mut self.under_way else { return };
         if now.since_ms(under_way.since) < LOG_ANSWER_MAX_MS || under_way.callers.is_empty() {
             return;
@@ -371,23 +548,52 @@ impl<D: Delivery> Partition<D> {
         self.delivery.flush();
     }
 
-    fn next_turn(&self) -> Option<Timestamp> {
+    fn next_turn(&self, moment: Moment) -> Option<Duration> {
+        let until = |at: Timestamp| Duration::from_millis(at.since_ms(moment.steady));
         let health = match self.health {
-            Health::Good => self.core.next_deadline().filter(|_| self.under_way.is_none()),
-            Health::Full(at) | Health::Broken(at) => Some(at),
+            Health::Good => {
+                let due = self.due_at().filter(|_| self.under_way.is_none() && !self.refuses(moment));
+                due.map(|at| Duration::from_millis(at.since_ms(moment.log)))
+            }
+            Health::Full(at) | Health::Broken(at) => Some(until(at)),
         };
-        let give_up = self.under_way.as_ref().map(|under_way| under_way.since.plus_ms(LOG_ANSWER_MAX_MS));
-        health.into_iter().chain(give_up).min()
+        let give_up = self.under_way.as_ref().filter(|under_way| !under_way.callers.is_empty());
+        let give_up = give_up.map(|under_way| until(under_way.since.plus_ms(LOG_ANSWER_MAX_MS)));
+        let standing = self.standing.iter().flat_map(|standing| standing.next(moment.steady, self.under_way.is_some()));
+        let again = self.under_way.as_ref().filter(|_| self.standing.is_some());
+        let again = again.map(|under_way| under_way.sent_at.plus_ms(SEND_AGAIN_MS));
+        health.into_iter().chain(give_up).chain(standing.chain(again).map(until)).min()
+    }
+
+    /// Whether nothing is under way to the log.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_none()
+    }
+
+    /// Tells the other hubs of a shared log that this one goes; [`turn`](Self::turn) says [`HubError::Removed`] when
+    /// they know. `false`: there are no others.
+    pub fn say_goodbye(&mut self, clock: &dyn Clock) -> bool {
+        if self.standing.is_none() {
+            return false;
+        }
+        let mut gathered = Gathered::default();
+        let incarnation = self.settings.incarnation;
+        gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
+        let moment = self.moment(clock);
+        self.append(gathered, moment)
     }
 
     /// The end of an orderly stop: a snapshot of everything, so that the next start, of whatever version, finds no
-    /// records after it.
+    /// records after it. Of a shared log only the last hub leaves one.
     pub fn finish(self) {
-        let Some(mut history) = self.log.history() else { return };
-        let bytes = encode_snapshot(&self.core);
-        match history.keep(self.applied, &bytes, &self.settings.keep) {
-            Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
-            Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
+        let last = self.standing.is_none() || self.core.incarnations().next().is_none();
+        if let Some(mut history) = self.log.history().filter(|_| last) {
+            let bytes = encode_snapshot(&self.core);
+            match history.keep(self.applied, &bytes, &self.settings.keep) {
+                Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
+                Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
+            }
         }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the log was not closed; nothing is lost");
@@ -416,63 +622,19 @@ impl<D: Delivery> Partition<D> {
     pub fn applied(&self) -> RecordNumber {
         self.applied
     }
-}
 
-/// Inputs on their way into a group.
-#[derive(Debug, Default)]
-struct Gathered {
-    bytes: GroupBytes,
-    callers: Vec<Caller>,
-    leaves: Vec<Waiting>,
-    permits: Vec<OwnedSemaphorePermit>,
-}
-
-impl Gathered {
-    /// Adds an input; the group's bytes then.
-    fn take(&mut self, mut waiting: Waiting, incarnation: Incarnation) -> usize {
-        let bytes = self.bytes.push(&waiting.entry);
-        match &waiting.entry.input {
-            // Nobody waits for a word about `seen`.
-            Input::Call { call, .. } if matches!(call.action, Action::Seen { .. }) => {}
-            Input::Call { connection, call } => {
-                let connection = ConnectionId { incarnation, serial: *connection };
-                self.callers.push(Caller::Call(ReplyTo::new(connection, call)));
-            }
-            Input::Join { connection, .. } => {
-                self.callers.push(Caller::Join(*connection));
-            }
-            Input::Leave { .. } => {
-                self.leaves.push(waiting);
-                return bytes;
-            }
-            Input::Started { .. } | Input::Configured(_) | Input::Removed { .. } | Input::Tick => {}
-        }
-        self.permits.extend(waiting.permit.take());
-        bytes
+    /// What this run is called in the log.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.settings.incarnation
     }
 }
 
-impl Caller {
-    fn serial(&self) -> u64 {
-        match self {
-            Self::Call(to) => to.connection.serial,
-            Self::Join(serial) => *serial,
-        }
-    }
-}
-
-/// Whether a provider's call would go past its deliveries per second.
-fn over_rate(
-    core: &Core,
-    rates: &mut DeliveryRates,
-    incarnation: Incarnation,
-    waiting: &Waiting,
-    now: Timestamp,
-) -> Option<(ReplyTo, NotTried)> {
-    let Input::Call { connection, call } = &waiting.entry.input else { return None };
-    let connection = ConnectionId { incarnation, serial: *connection };
-    let (workspace, provider) = core.provider_of(connection)?;
-    let cost = core.cost(workspace, &call.action);
-    let retry_after = rates.take(workspace, provider, cost, now).err()?;
-    Some((ReplyTo::new(connection, call), NotTried::DeliveriesPerSecond { retry_after, limit: rates.limit() }))
+/// The state to begin with, and the last record in it.
+fn newest_snapshot(log: &dyn Log) -> Result<(Core, RecordNumber), HubError> {
+    let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
+    Ok(match snapshot {
+        Some((number, bytes)) => (decode_snapshot(number, &bytes)?, number),
+        None => (Core::default(), 0),
+    })
 }

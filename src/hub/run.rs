@@ -1,25 +1,35 @@
 //! The hub's own thread: turns a partition whenever there is something to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::delivery::Delivery;
-use super::fold::Fold;
+use super::fold::{Fold, Watch};
 use super::intake::Intake;
 use super::partition::{HubError, HubSettings, Partition};
-use crate::log::Log;
+use crate::log::{AppendError, Log, LogError};
 
 /// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a hub may take to find its place among the others of a shared log.
+const BEGIN_MAX: Duration = Duration::from_secs(30);
+
+/// How long a stop waits for a shared log: once for the last group, once for the goodbye.
+const LAST_WORD_MAX: Duration = Duration::from_millis(1_500);
+
+/// How soon what a hub needs to come back is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
     intake: Arc<Intake>,
     ready: Arc<AtomicBool>,
+    divergences: Arc<AtomicU64>,
     thread: JoinHandle<Result<(), HubError>>,
 }
 
@@ -39,9 +49,14 @@ impl Hub {
     ) -> Result<Self, HubError> {
         let ready = Arc::new(AtomicBool::new(true));
         let keep = settings.keep.clone();
+        let watch = Watch::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
-        let fold = partition.log().history().map(|history| Fold::start(history, keep, Arc::clone(&clock)));
-        let runner = Runner { partition, intake: Arc::clone(&intake), clock, ready: Arc::clone(&ready), fold };
+        let shared = partition.log().is_shared().then(|| watch.clone());
+        let fold = partition.log().history().map(|history| Fold::start(history, keep, Arc::clone(&clock), shared));
+        let divergences = Arc::clone(&watch.divergences);
+        let ready_too = Arc::clone(&ready);
+        let mut runner = Runner { partition, intake: Arc::clone(&intake), clock, ready: ready_too, watch, fold };
+        runner.find_place()?;
         let thread = thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
@@ -49,14 +64,20 @@ impl Hub {
                 let _ended = OnDrop(Some(ended));
                 runner.run()
             })
-            .map_err(|error| HubError::Log(crate::log::LogError::Device(format!("no thread for the hub: {error}"))))?;
-        Ok(Self { intake, ready, thread })
+            .map_err(|error| HubError::Log(LogError::Device(format!("no thread for the hub: {error}"))))?;
+        Ok(Self { intake, ready, divergences, thread })
     }
 
     /// Whether new notifications are taken; for `/readyz`.
     #[must_use]
     pub fn ready(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ready)
+    }
+
+    /// How often another hub's state was found to differ from this one's.
+    #[must_use]
+    pub fn divergences(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.divergences)
     }
 
     /// Stops: what was handed in is done, a snapshot is written, the thread ends.
@@ -89,10 +110,29 @@ struct Runner<D> {
     intake: Arc<Intake>,
     clock: Arc<dyn Clock>,
     ready: Arc<AtomicBool>,
+    watch: Watch,
     fold: Option<Fold>,
 }
 
 impl<D: Delivery> Runner<D> {
+    /// Turns until the hub has its place among the others; at once where there can be none.
+    fn find_place(&mut self) -> Result<(), HubError> {
+        let began = Instant::now();
+        loop {
+            let turned = self.partition.turn(&self.intake, &*self.clock)?;
+            if turned.ready {
+                return Ok(());
+            }
+            if began.elapsed() > BEGIN_MAX {
+                let why = "the log does not bring back what this hub writes into it".to_owned();
+                return Err(AppendError::Broken(why).into());
+            }
+            if !turned.busy {
+                self.intake.wait(turned.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);
+            }
+        }
+    }
+
     fn run(mut self) -> Result<(), HubError> {
         let result = self.turn_until_stopped();
         self.ready.store(false, Ordering::Release);
@@ -103,15 +143,25 @@ impl<D: Delivery> Runner<D> {
         if let Err(error) = &result {
             tracing::error!(%error, "the hub stops");
         } else {
+            self.say_goodbye();
             self.partition.finish();
         }
         result
     }
 
     fn turn_until_stopped(&mut self) -> Result<(), HubError> {
+        let mut stopping_since: Option<Instant> = None;
         loop {
             let stopping = self.intake.is_stopping();
-            let turned = self.partition.turn(&self.intake, &*self.clock)?;
+            let turned = match self.partition.turn(&self.intake, &*self.clock) {
+                Ok(turned) => turned,
+                Err(error) if self.may_come_back(&error) => {
+                    tracing::warn!(%error, "the clients are cut off; this hub begins anew");
+                    self.begin_anew();
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             self.ready.store(turned.ready && !stopping, Ordering::Release);
             if let Some(fold) = &mut self.fold {
                 fold.reached(self.partition.applied());
@@ -120,11 +170,47 @@ impl<D: Delivery> Runner<D> {
             if turned.busy {
                 continue;
             }
-            if stopping && self.intake.is_empty() {
-                return Ok(());
+            if stopping {
+                let since = *stopping_since.get_or_insert_with(Instant::now);
+                let done = self.intake.is_empty() && self.partition.is_idle();
+                if done || since.elapsed() > LAST_WORD_MAX {
+                    return Ok(());
+                }
             }
-            let due = turned.next.map(|at| Duration::from_millis(at.since_ms(self.clock.now())));
-            self.intake.wait(due.into_iter().chain(tick).fold(WAIT_MAX, Duration::min));
+            self.intake.wait(turned.next.into_iter().chain(tick).fold(WAIT_MAX, Duration::min), turned.takes);
+        }
+    }
+
+    /// In a shared log a hub that was removed, or that was away while the log was trimmed, is not at its end.
+    fn may_come_back(&self, error: &HubError) -> bool {
+        let away = matches!(error, HubError::Removed | HubError::Log(LogError::Forgotten(_)));
+        away && self.partition.log().is_shared()
+    }
+
+    fn begin_anew(&mut self) {
+        self.ready.store(false, Ordering::Release);
+        while let Err(error) = self.partition.begin_anew(&*self.clock) {
+            tracing::error!(%error, "this hub cannot begin anew yet");
+            if self.intake.is_stopping() {
+                return;
+            }
+            self.intake.wait(AGAIN, false);
+        }
+        self.watch.is_now(self.partition.incarnation());
+    }
+
+    /// So that the others do not wait until they miss this hub.
+    fn say_goodbye(&mut self) {
+        let began = Instant::now();
+        if !self.partition.is_idle() || !self.partition.say_goodbye(&*self.clock) {
+            return;
+        }
+        while began.elapsed() < LAST_WORD_MAX {
+            match self.partition.turn(&self.intake, &*self.clock) {
+                Ok(turned) if turned.busy => {}
+                Ok(_) => self.intake.wait(Duration::from_millis(50), false),
+                Err(_) => return,
+            }
         }
     }
 }

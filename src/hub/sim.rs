@@ -12,10 +12,12 @@ use super::clock::Clock;
 use super::delivery::{Delivery, NotTried};
 use super::intake::{Intake, Waiting};
 use super::partition::{HubSettings, Partition};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber};
+use crate::log::{AppendError, History, Keep, Log, LogError, Stored};
 use crate::workspace::effect::{Effect, Effects, ReplyTo, Welcome};
 use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, Rendered, Resume, Settle, To};
 use crate::workspace::{ConnectionId, Core, Incarnation, Limits, Name, NotificationId, Outcome, Position, Timestamp};
+
+mod cluster;
 
 /// Histories per run; `DESKBELL_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 2_000;
@@ -109,14 +111,14 @@ impl Log for SimLog {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         if self.crashed || self.broken {
             return Err(LogError::Device("simulated".to_owned()));
         }
         let device = self.device.lock().unwrap();
         let Some(record) = device.records.get(self.read) else { return Ok(None) };
         self.read += 1;
-        Ok(Some((self.read as u64, record.clone())))
+        Ok(Some(Stored::new(self.read as u64, record.clone())))
     }
 
     fn history(&self) -> Option<Box<dyn History>> {
@@ -153,6 +155,9 @@ enum Told {
     Answered { won: bool, notification: NotificationId, outcome: Option<Outcome> },
     CutOff,
 }
+
+/// Stands for all connections of a hub.
+const EVERYBODY: u64 = u64::MAX;
 
 type Inbox = Arc<Mutex<Vec<(u64, Told)>>>;
 
@@ -227,6 +232,14 @@ impl Delivery for Recorder {
     fn cut_off(&mut self, serials: &[u64]) {
         self.inbox.lock().unwrap().extend(serials.iter().map(|&serial| (serial, Told::CutOff)));
     }
+
+    fn cut_off_all(&mut self) {
+        self.inbox.lock().unwrap().push((EVERYBODY, Told::CutOff));
+    }
+
+    fn begin_anew(&mut self, incarnation: Incarnation) {
+        self.incarnation = incarnation;
+    }
 }
 
 /// A client over all its connections.
@@ -300,6 +313,7 @@ impl World {
             let log = SimLog { device: Arc::clone(&self.device), read: 0, broken: false, crashed: false };
             let settings = HubSettings {
                 incarnation,
+                next_incarnation: || unreachable!("a log of its own removes no hub"),
                 epoch: self.seed | 1,
                 limits: Limits { display_limit: 2, queue_limit: 2, ..Limits::default() },
                 deliveries_per_second: 1_000_000,

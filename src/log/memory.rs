@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber};
+use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
 
 /// Bytes that may wait to be read back.
 const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
@@ -40,11 +40,11 @@ impl Log for Memory {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         let Some(record) = self.unread.pop_front() else { return Ok(None) };
         self.unread_bytes -= record.len() + size_of::<Vec<u8>>();
         self.returned += 1;
-        Ok(Some((self.returned, record)))
+        Ok(Some(Stored::new(self.returned, record)))
     }
 
     fn history(&self) -> Option<Box<dyn History>> {

@@ -1,8 +1,10 @@
 //! The ordered log: what was appended, in order, and nothing else.
 //!
-//! Files here may use those above them: `memory`, `disk`.
+//! Files here may use those above them: `memory`, `disk`, `jetstream`.
 
 pub mod disk;
+#[cfg(feature = "cluster")]
+pub mod jetstream;
 mod memory;
 #[cfg(test)]
 mod suite;
@@ -10,6 +12,8 @@ mod suite;
 use std::fmt;
 
 pub use disk::Disk;
+#[cfg(feature = "cluster")]
+pub use jetstream::JetStream;
 pub use memory::Memory;
 
 /// The number of a record in its log: the first is 1, and there are no gaps.
@@ -41,11 +45,12 @@ pub trait Log: Send + fmt::Debug {
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError>;
 
     /// The next record after the last one returned, if it is there; does not wait. A fresh log starts after its
-    /// newest snapshot (see [`History::snapshot`]).
+    /// newest snapshot (see [`History::snapshot`]). A shared log that was just opened or [restarted](Log::restart) has
+    /// everything there that was in it at that moment: it waits for it, a bounded time.
     ///
     /// # Errors
     /// [`LogError`], where the records that follow cannot be had. It stays so until the log is re-opened.
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+    fn next(&mut self) -> Result<Option<Stored>, LogError>;
 
     /// A second way into the same log, for a fold in the background; `None` if the log keeps nothing.
     fn history(&self) -> Option<Box<dyn History>>;
@@ -61,6 +66,28 @@ pub trait Log: Send + fmt::Debug {
     /// # Errors
     /// [`LogError`]: as at the start. The log stays as broken as it was; `reopen` may be called again.
     fn reopen(&mut self) -> Result<(), LogError>;
+
+    /// Whether other hubs write to it too. A shared log brings others' records at any time, and calls the waker that it
+    /// was given when it has something new; an append may be lost without a word, or come back late, or twice: whoever
+    /// appended appends the same again until it is read back. It needs no [`reopen`](Log::reopen): it heals itself.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// What has become clear of the last append to a shared log, once: it was refused for want of room, has left no
+    /// trace and will not come back. (The log has to be sure of that: an append whose answer is missing is not refused.)
+    fn refused(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Begins anew with what follows the newest snapshot, after [`LogError::Forgotten`]: a shared log was trimmed while
+    /// this hub was away.
+    ///
+    /// # Errors
+    /// As at the start; may be tried again.
+    fn restart(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
 
     /// The orderly end: whatever makes the next start simpler. Not needed for safety: a log that is merely dropped
     /// loses nothing either. A snapshot of everything is the owner's to keep before ([`History::keep`]).
@@ -85,7 +112,7 @@ pub trait History: Send + fmt::Debug {
     ///
     /// # Errors
     /// As [`Log::next`]; [`LogError::Forgotten`] before [`oldest`](History::oldest).
-    fn after(&mut self, number: RecordNumber) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
+    fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError>;
 
     /// Keeps `snapshot`, which contains everything up to and including record `number`, durably and whole or not at
     /// all; after that, forgets records that no start needs any more, oldest first, but keeps what `keep` asks for.
@@ -96,6 +123,47 @@ pub trait History: Send + fmt::Debug {
     /// is about the snapshot only), and the same snapshot may be tried again. `Broken` also where `number` is not in the
     /// log yet.
     fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError>;
+
+    /// Tells the other hubs of a shared log what the state came to at a record, and asks what it came to with them.
+    /// Nothing depends on it, so nothing is promised: what is told may get lost.
+    fn compare(&mut self, _own: Digest) -> Vec<Digest> {
+        Vec::new()
+    }
+}
+
+/// What the state came to after a record: hubs that folded the same have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// The last record folded.
+    pub number: RecordNumber,
+    /// A hash of the state then.
+    pub value: u64,
+}
+
+/// A record as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place in the order.
+    pub number: RecordNumber,
+    /// The log's own stamp, in milliseconds since 1970, where the log has a clock of its own: then it is the time of the
+    /// record, whatever its writer's clock said.
+    pub time_ms: Option<u64>,
+    /// What was appended.
+    pub bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// A record of a log without a clock.
+    #[must_use]
+    pub fn new(number: RecordNumber, bytes: Vec<u8>) -> Self {
+        Self { number, time_ms: None, bytes }
+    }
+
+    /// The record without its stamp.
+    #[must_use]
+    pub fn record(self) -> (RecordNumber, Vec<u8>) {
+        (self.number, self.bytes)
+    }
 }
 
 /// What of the records before a snapshot is kept for explanations (`[log] history`, `historyBytes`).

@@ -1,11 +1,12 @@
 //! What every kind of log must do. A kind joins by implementing [`Kind`] and a line at the end.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::disk::{Options, faults};
-use super::{AppendError, Disk, Keep, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber};
+use super::{AppendError, Disk, Keep, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber, Stored};
 
 /// One log that can be opened again and again, one at a time.
 trait Kind {
@@ -28,14 +29,33 @@ fn payload(number: RecordNumber) -> Vec<u8> {
 fn append(log: &mut dyn Log, from: RecordNumber, to: RecordNumber) {
     for number in from..=to {
         log.append(&payload(number)).unwrap();
-        assert_eq!(log.next().unwrap(), Some((number, payload(number))));
+        assert_eq!(await_next(log), Some((number, payload(number))));
+    }
+}
+
+/// The next record of a log that is not at its end; one over a network takes a moment.
+fn await_next(log: &mut dyn Log) -> Option<(RecordNumber, Vec<u8>)> {
+    let began = Instant::now();
+    loop {
+        let record = log.next().unwrap();
+        if record.is_some() || !log.is_shared() || began.elapsed() > Duration::from_secs(10) {
+            return record.map(Stored::record);
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Everything that was appended is there to be read.
+fn settle(log: &mut dyn Log) {
+    if log.is_shared() {
+        log.reopen().unwrap();
     }
 }
 
 /// Reads from record `from` to the end, and tells where that is.
 fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
     let mut number = from;
-    while let Some(record) = log.next().unwrap() {
+    while let Some(record) = log.next().unwrap().map(Stored::record) {
         assert_eq!(record, (number, payload(number)));
         number += 1;
     }
@@ -44,9 +64,9 @@ fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
 
 fn what_is_appended_is_read_back_once_and_in_order(kind: &dyn Kind) {
     let mut log = kind.open();
-    assert_eq!(log.next().unwrap(), None);
+    assert_eq!(log.next().unwrap().map(Stored::record), None);
     append(&mut *log, 1, 100);
-    assert_eq!(log.next().unwrap(), None);
+    assert_eq!(log.next().unwrap().map(Stored::record), None);
 }
 
 fn reading_may_lag_behind_appending(kind: &dyn Kind) {
@@ -54,10 +74,11 @@ fn reading_may_lag_behind_appending(kind: &dyn Kind) {
     for number in 1..=50 {
         log.append(&payload(number)).unwrap();
     }
-    assert_eq!(log.next().unwrap(), Some((1, payload(1))));
+    assert_eq!(await_next(&mut *log), Some((1, payload(1))));
     for number in 51..=60 {
         log.append(&payload(number)).unwrap();
     }
+    settle(&mut *log);
     assert_eq!(read(&mut *log, 2), 60);
 }
 
@@ -70,10 +91,10 @@ fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &
     }
     let refused = log.append(&vec![1; RECORD_BYTES_MAX + 1]);
     assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
-    assert_eq!(log.next().unwrap(), Some((1, Vec::new())));
-    assert_eq!(log.next().unwrap(), Some((2, largest)));
-    assert_eq!(log.next().unwrap(), Some((3, zeros)));
-    assert_eq!(log.next().unwrap(), None);
+    assert_eq!(await_next(&mut *log), Some((1, Vec::new())));
+    assert_eq!(await_next(&mut *log), Some((2, largest)));
+    assert_eq!(await_next(&mut *log), Some((3, zeros)));
+    assert_eq!(log.next().unwrap().map(Stored::record), None);
     append(&mut *log, 4, 5);
 }
 
@@ -81,7 +102,7 @@ fn reopening_goes_on_where_reading_was(kind: &dyn Kind) {
     let mut log = kind.open();
     append(&mut *log, 1, 20);
     log.reopen().unwrap();
-    assert_eq!(log.next().unwrap(), None);
+    assert_eq!(log.next().unwrap().map(Stored::record), None);
     append(&mut *log, 21, 25);
     for number in 26..=30 {
         log.append(&payload(number)).unwrap();
@@ -111,7 +132,7 @@ fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn Kind) {
     history.keep(12, b"late", &ALL).unwrap();
     assert_eq!(history.snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
     assert!(matches!(history.keep(31, b"of the future", &ALL), Err(AppendError::Broken(_))));
-    assert_eq!(log.next().unwrap(), None, "a snapshot does not disturb who reads");
+    assert_eq!(log.next().unwrap().map(Stored::record), None, "a snapshot does not disturb who reads");
     drop((log, history));
     let mut log = kind.open();
     assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
@@ -129,7 +150,7 @@ fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn Kind) 
     for _ in 0..3 {
         let mut log = kind.open();
         assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((30, Vec::new())));
-        assert_eq!(log.next().unwrap(), None);
+        assert_eq!(log.next().unwrap().map(Stored::record), None);
         log.close().unwrap();
     }
     append(&mut *kind.open(), 31, 40);
@@ -139,15 +160,15 @@ fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn Kind) 
 fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn Kind) {
     let mut log = kind.open();
     let Some(mut history) = log.history() else { return };
-    assert_eq!((history.oldest(), history.after(0).unwrap()), (1, None));
+    assert_eq!((history.oldest(), history.after(0).unwrap().map(Stored::record)), (1, None));
     append(&mut *log, 1, 30);
     for from in [0, 29, 7, 7, 8, 15] {
-        assert_eq!(history.after(from).unwrap(), Some((from + 1, payload(from + 1))));
+        assert_eq!(history.after(from).unwrap().map(Stored::record), Some((from + 1, payload(from + 1))));
     }
-    assert_eq!(history.after(30).unwrap(), None);
+    assert_eq!(history.after(30).unwrap().map(Stored::record), None);
     append(&mut *log, 31, 31);
-    assert_eq!(history.after(30).unwrap(), Some((31, payload(31))));
-    assert_eq!(history.after(u64::MAX).unwrap(), None);
+    assert_eq!(history.after(30).unwrap().map(Stored::record), Some((31, payload(31))));
+    assert_eq!(history.after(u64::MAX).unwrap().map(Stored::record), None);
 }
 
 fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn Kind) {
@@ -216,10 +237,35 @@ impl Kind for OnDisk {
     }
 }
 
+/// The same servers for all opens of one test; `None` where there is no nats-server to be had.
+#[cfg(feature = "cluster")]
+struct OnJetStream(super::jetstream::tests::Nats);
+
+#[cfg(feature = "cluster")]
+impl Kind for OnJetStream {
+    fn open(&self) -> Box<dyn Log> {
+        Box::new(self.0.open())
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// Runs a test over JetStream, if there is a server to be had.
+#[cfg(feature = "cluster")]
+fn on_jetstream(test: fn(&dyn Kind)) {
+    if let Some(nats) = super::jetstream::tests::Nats::start() {
+        test(&OnJetStream(nats));
+    }
+}
+
 macro_rules! every_kind {
     ($($test:ident)*) => {
         mod memory { $(#[test] fn $test() { super::$test(&super::InMemory); })* }
         mod disk { $(#[test] fn $test() { super::$test(&super::OnDisk::new()); })* }
+        #[cfg(feature = "cluster")]
+        mod jetstream { $(#[test] fn $test() { super::on_jetstream(super::$test); })* }
     };
 }
 

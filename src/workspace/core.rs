@@ -17,6 +17,13 @@ use super::step::{Deadline, Numbers, Step};
 /// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
 const REMOVED_MAX: usize = 1_000;
 
+/// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
+const SILENCE_MAX_MS: u64 = 10_000;
+
+/// A pause of the whole log counts as at most so much silence of each hub: while nobody's records came, nobody was
+/// silent. Twice the time within which each hub of a cluster writes something.
+const PAUSE_COUNTED_MAX_MS: u64 = 2_000;
+
 /// How long what nobody sees (a result past its retention, an agent past memory) may outstay its time while
 /// nothing else happens: so an idle hub does not write a record for each.
 const FORGET_SLACK_MS: u64 = 60_000;
@@ -39,6 +46,8 @@ pub struct Core {
     numbers: Numbers,
     deadlines: BTreeSet<Deadline>,
     hubs: BTreeMap<Incarnation, Hub>,
+    /// Time during which the log moved on, in milliseconds: what silence is measured by.
+    moving_ms: u64,
     removed: BTreeSet<Incarnation>,
     workspaces: Slab<Workspace>,
     by_name: BTreeMap<Name, u32>,
@@ -54,6 +63,8 @@ pub struct Core {
 struct Hub {
     /// The number of its last group that was applied.
     group: u64,
+    /// [`Core::moving_ms`] at its last record.
+    heard_ms: u64,
     connections: BTreeMap<u64, Member>,
 }
 
@@ -78,7 +89,7 @@ impl Core {
         if !self.admit(record) {
             return;
         }
-        self.now = self.now.max(record.time);
+        self.pass_time(record);
         for entry in &record.entries {
             // What a hub wrote behind its own removal is as late as its next record.
             if !self.hubs.contains_key(&record.incarnation) {
@@ -119,6 +130,26 @@ impl Core {
     /// The hubs that are alive as far as the log says.
     pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
         self.hubs.keys().copied()
+    }
+
+    /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
+    /// ([`Input::Silent`]).
+    pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
+        self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
+    }
+
+    /// The connections of the provider of what falls due next; none if it is nobody's.
+    #[must_use]
+    pub fn next_due_connections(&self) -> &[ConnectionId] {
+        let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
+        if self.next_deadline() != Some(at) {
+            return &[];
+        }
+        let Some(workspace) = self.workspaces.get(slot) else { return &[] };
+        let provider =
+            workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
+        provider.map_or(&[], |provider| &provider.connections)
     }
 
     /// The number of a hub's last group that was applied; 0: none.
@@ -213,17 +244,28 @@ impl Core {
         new
     }
 
+    /// Time never runs back.
+    fn pass_time(&mut self, record: &Record) {
+        let passed_ms = record.time.since_ms(self.now);
+        self.now = self.now.max(record.time);
+        self.moving_ms = self.moving_ms.saturating_add(passed_ms.min(PAUSE_COUNTED_MAX_MS));
+        if let Some(hub) = self.hubs.get_mut(&record.incarnation) {
+            hub.heard_ms = self.moving_ms;
+        }
+    }
+
     fn step(&mut self, incarnation: Incarnation, entry: &Entry) -> Effects {
         let mut out = Effects::default();
         let mut touched = BTreeSet::new();
         // That a hub is gone was so before it is written: its agents are not there when what is due meanwhile is settled.
-        let looks_back = matches!(entry.input, Input::Started { .. } | Input::Removed { .. });
+        let gone = matches!(entry.input, Input::Removed { .. } | Input::Silent { .. });
+        let looks_back = gone || matches!(entry.input, Input::Started { .. });
         if !looks_back {
             self.settle_due(&mut out, &mut touched);
         }
         self.input(incarnation, entry, &mut out, &mut touched);
         // Under other limits more may be due.
-        if matches!(entry.input, Input::Removed { .. } | Input::Configured(_)) {
+        if gone || matches!(entry.input, Input::Configured(_)) {
             self.settle_due(&mut out, &mut touched);
         }
         for slot in touched {
@@ -278,6 +320,12 @@ impl Core {
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
+            Input::Silent { incarnation } => {
+                // It may have spoken since that was written.
+                if self.silent_hubs().any(|silent| silent == *incarnation) {
+                    self.remove_hub(*incarnation, out, touched);
+                }
+            }
             Input::Tick => {}
             Input::Join { connection, client } => {
                 let connection = ConnectionId { incarnation, serial: *connection };

@@ -7,7 +7,7 @@ use super::limits::Limits;
 
 /// The number of the rules by which entries are folded. Raised whenever the behaviour of this room changes:
 /// a hub folds only records of its own number, so no two hubs ever read one history differently.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// One group of entries, appended and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ pub enum Input {
     /// A hub is gone, and all its connections with it.
     Removed {
         /// The hub that is gone.
+        incarnation: Incarnation,
+    },
+    /// Nothing came of a hub for so long that it is taken for gone, unless something has come since
+    /// ([`Core::silent_hubs`](super::Core::silent_hubs)).
+    Silent {
+        /// The hub that is silent.
         incarnation: Incarnation,
     },
     /// Time went on; nothing else.

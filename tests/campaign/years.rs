@@ -237,6 +237,7 @@ pub(crate) async fn run(count: u64) -> bool {
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(64)).unzip();
     let settings = HubSettings {
         incarnation: Incarnation(1),
+        next_incarnation: || Incarnation(u64::MAX),
         epoch: 1,
         limits: Limits::default(),
         deliveries_per_second: u64::MAX / 4,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use deskbell::config::{Config, SETTINGS, Sources};
 use deskbell::gateway::{Behind, Gateway, Settings};
 use deskbell::hub::{Hub, HubSettings, Intake, WallClock, decode_record, decode_snapshot, encode_snapshot};
-use deskbell::log::{Disk, Keep, Log as _, Memory, disk};
+use deskbell::log::{Disk, Keep, Log as _, Memory, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
 use deskbell::workspace::{Core, Incarnation, Limits};
@@ -96,7 +96,7 @@ pub(crate) fn disk(data: &[u8]) {
     if let Some((number, contents)) = snapshot {
         assert_eq!(contents, snapshot_at(number), "a snapshot came back otherwise than it was written");
     }
-    while let Ok(Some((number, record))) = log.next() {
+    while let Ok(Some((number, record))) = log.next().map(|stored| stored.map(Stored::record)) {
         assert_eq!(record, record_at(number), "a record came back otherwise than it was written");
     }
 }
@@ -202,6 +202,7 @@ fn gateway() -> &'static SocketAddr {
         let intake = Arc::new(Intake::default());
         let hub_settings = HubSettings {
             incarnation: Incarnation(1),
+            next_incarnation: || Incarnation(u64::MAX),
             epoch: 1,
             limits: Limits::default(),
             deliveries_per_second: 1 << 40,

@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{Behind, Gateway, Serving, Settings};
 use crate::hub::{Hub, HubSettings, Intake, WallClock};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber};
+use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
 use crate::template::SharedCatalogue;
 use crate::workspace::{Incarnation, Limits};
 
@@ -37,10 +37,10 @@ impl Log for Nothing {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         Ok(self.records.pop_front().map(|record| {
             self.number += 1;
-            (self.number, record)
+            Stored::new(self.number, record)
         }))
     }
 
@@ -85,6 +85,7 @@ impl House {
         let incarnation = Incarnation(7);
         let settings = HubSettings {
             incarnation,
+            next_incarnation: || Incarnation(8),
             epoch: 1,
             limits: Limits { regroup_time_ms: 0, ..Limits::default() },
             deliveries_per_second: 50_000,

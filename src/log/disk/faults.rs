@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::files::Op;
 use super::{Disk, Options};
-use crate::log::{Log, RecordNumber};
+use crate::log::{Log, RecordNumber, Stored};
 
 /// What is to go wrong.
 #[derive(Debug, Default)]
@@ -166,12 +166,12 @@ pub(super) fn check(log: &mut Disk) -> RecordNumber {
         assert_eq!(contents, snapshot_of(number), "snapshot {number}");
         last = number;
     }
-    while let Some((number, record)) = log.next().unwrap() {
+    while let Some((number, record)) = log.next().unwrap().map(Stored::record) {
         assert_eq!((number, record), (last + 1, payload(last + 1)));
         last += 1;
     }
     let mut past = history.oldest() - 1;
-    while let Some((number, record)) = history.after(past).unwrap() {
+    while let Some((number, record)) = history.after(past).unwrap().map(Stored::record) {
         assert_eq!((number, record), (past + 1, payload(past + 1)));
         past += 1;
     }

@@ -10,7 +10,7 @@ use super::recovery::Kept;
 use super::segment::Segment;
 use super::shared::{Shared, State};
 use super::snapshot;
-use crate::log::{AppendError, History, Keep, LogError, RecordNumber};
+use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
 
 /// Snapshots that are kept. Two, with all records after the older one: then one that went bad costs no restart, since
 /// the older one and the records give the same state.
@@ -46,9 +46,9 @@ impl History for DiskHistory {
         self.shared.state().oldest()
     }
 
-    fn after(&mut self, number: RecordNumber) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let Some(next) = number.checked_add(1) else { return Ok(None) };
-        Ok(self.cursor.read(next)?.map(|payload| (next, payload)))
+        Ok(self.cursor.read(next)?.map(|payload| Stored::new(next, payload)))
     }
 
     fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError> {

@@ -73,7 +73,7 @@ use std::time::Duration;
 
 pub use recovery::{Dropped, Recovery};
 
-use super::{AppendError, History, Log, LogError, RecordNumber};
+use super::{AppendError, History, Log, LogError, RecordNumber, Stored};
 use cursor::Cursor;
 use files::Files;
 use history::DiskHistory;
@@ -186,7 +186,7 @@ impl Log for Disk {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    fn next(&mut self) -> Result<Option<Stored>, LogError> {
         let number = self.returned + 1;
         let record = match self.ahead.pop(number) {
             Some(record) => Some(record),
@@ -194,7 +194,7 @@ impl Log for Disk {
         };
         Ok(record.map(|record| {
             self.returned = number;
-            (number, record)
+            Stored::new(number, record)
         }))
     }
 

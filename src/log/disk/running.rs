@@ -12,7 +12,7 @@ use super::directory::{segment_path, snapshot_path};
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
 use super::files::Op;
 use super::{AHEAD_BYTES_MAX, Disk, Options};
-use crate::log::{AppendError, Keep, Log, LogError, RecordNumber};
+use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
 
 const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
 
@@ -87,17 +87,21 @@ fn a_failed_sync_stops_all_writing_until_the_log_is_read_anew() {
         assert!(matches!(broken, AppendError::Broken(_)), "{op:?}: {broken:?}");
         assert!(matches!(log.append(b"later"), Err(AppendError::Broken(_))), "{op:?}: nothing is written any more");
         while log.next().unwrap().is_some() {}
-        assert_eq!(history.after(last).unwrap(), None, "what is unclear is not read");
+        assert_eq!(history.after(last).unwrap().map(Stored::record), None, "what is unclear is not read");
         faults.fail_next(Op::Sync, ErrorKind::Other);
         assert!(matches!(log.reopen(), Err(LogError::Device(_))), "{op:?}: the device still fails");
         assert!(matches!(log.append(b"later"), Err(AppendError::Broken(_))), "{op:?}: still broken");
         log.reopen().unwrap();
-        if let Some((number, record)) = log.next().unwrap() {
+        if let Some((number, record)) = log.next().unwrap().map(Stored::record) {
             assert_eq!((number, record), (last + 1, payload(number)), "{op:?}: it was written, if not synced");
             last = number;
         }
         append(&mut log, last + 1, last + 10);
-        assert_eq!(history.after(last + 9).unwrap(), Some((last + 10, payload(last + 10))), "handles stay good");
+        assert_eq!(
+            history.after(last + 9).unwrap().map(Stored::record),
+            Some((last + 10, payload(last + 10))),
+            "handles stay good"
+        );
         drop((log, history));
         let (mut log, recovery) = Disk::open(&options).unwrap();
         assert_eq!((check(&mut log), recovery.repaired), (last + 10, Vec::new()), "{op:?}");
@@ -159,7 +163,7 @@ fn what_could_not_be_deleted_is_deleted_with_the_next_snapshot() {
     assert_eq!(history.oldest(), 1);
     faults.fail_after(2, Op::SyncDirectory, ErrorKind::Other);
     history.keep(50, &snapshot_of(50), &nothing).unwrap();
-    assert_eq!(history.after(60).unwrap(), None);
+    assert_eq!(history.after(60).unwrap().map(Stored::record), None);
     history.keep(60, &snapshot_of(60), &nothing).unwrap();
     assert!(history.oldest() > 40);
     assert!(!segment_path(scratch.path(), 1).exists());
@@ -281,7 +285,7 @@ fn history_never_sees_what_is_not_durable_and_misses_nothing() {
             thread::spawn(move || {
                 let mut last = 0;
                 while last < 2000 {
-                    if let Some((number, record)) = history.after(last).unwrap() {
+                    if let Some((number, record)) = history.after(last).unwrap().map(Stored::record) {
                         assert_eq!((number, record), (last + 1, payload(last + 1)));
                         last = number;
                     }
@@ -305,12 +309,12 @@ fn what_was_just_appended_waits_in_bounded_memory() {
         assert!(log.ahead.bytes <= AHEAD_BYTES_MAX);
     }
     for number in 1..=20 {
-        assert_eq!(log.next().unwrap(), Some((number, record.clone())));
+        assert_eq!(log.next().unwrap().map(Stored::record), Some((number, record.clone())));
     }
     log.append(&record).unwrap();
     assert!(!log.ahead.records.is_empty(), "it is remembered again once reading has caught up");
-    assert_eq!(log.next().unwrap(), Some((21, record)));
-    assert_eq!((log.ahead.bytes, log.next().unwrap()), (0, None));
+    assert_eq!(log.next().unwrap().map(Stored::record), Some((21, record)));
+    assert_eq!((log.ahead.bytes, log.next().unwrap().map(Stored::record)), (0, None));
 }
 
 #[test]

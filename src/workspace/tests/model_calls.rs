@@ -8,7 +8,7 @@ use crate::workspace::outcome::Outcome;
 impl Model {
     pub(super) fn input(&mut self, incarnation: Incarnation, entry: &Entry) -> Option<String> {
         match &entry.input {
-            Input::Started { .. } | Input::Tick => None,
+            Input::Started { .. } | Input::Tick | Input::Silent { .. } => None,
             Input::Configured(limits) => {
                 self.limits = limits.clone();
                 for place in 0..self.places.len() {

@@ -67,6 +67,20 @@ impl Client {
         self.welcome = welcome;
     }
 
+    /// The same; `false` where the hub cut the connection off instead, because its log did not answer.
+    pub(crate) async fn hello_or_close(&mut self, hello: Value) -> bool {
+        self.name = format!("{hello}");
+        self.role = hello["role"].as_str().unwrap_or_default().to_owned();
+        self.send(with(json!({"type": "hello"}), hello)).await;
+        while self.inbox.is_empty() {
+            if !timeout(PATIENCE, self.pump()).await.expect("a welcome or a close") {
+                return false;
+            }
+        }
+        self.welcome = self.next().await;
+        true
+    }
+
     // -------------------------------------------------------- sending
 
     /// Sends a message that the AsyncAPI document describes, or one with an id, which the hub must refuse then.

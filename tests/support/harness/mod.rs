@@ -19,7 +19,7 @@ pub(crate) use hub::{Exit, Hub, Setup, hub};
 pub(crate) use words::*;
 
 /// The longest that anything is waited for; far more than anything takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A notificationId that no hub has given.
 pub(crate) const NOBODYS: &str = "0192f0c4-7e3a-7b21-8c55-0123456789ab";

@@ -1,0 +1,108 @@
+//! A group of inputs: how it is gathered, and who waits for it.
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::codec::GroupBytes;
+use super::delivery::NotTried;
+use super::intake::Waiting;
+use super::rates::DeliveryRates;
+use crate::workspace::effect::ReplyTo;
+use crate::workspace::entry::{Action, Input};
+use crate::workspace::{ConnectionId, Core, Incarnation, Timestamp};
+
+/// Inputs that were handed to the log and are not read back yet.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) group: u64,
+    pub(super) bytes: Vec<u8>,
+    /// When it was first handed to the log, by the steady clock.
+    pub(super) since: Timestamp,
+    /// When it was last handed to the log.
+    pub(super) sent_at: Timestamp,
+    pub(super) callers: Vec<Caller>,
+    pub(super) leaves: Vec<Waiting>,
+    /// Held until the group is done: a connection's inputs under way are bounded by them.
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
+/// Who waits for a group.
+#[derive(Debug)]
+pub(super) enum Caller {
+    /// A call that is answered.
+    Call(ReplyTo),
+    /// A hello.
+    Join(u64),
+}
+
+impl Caller {
+    pub(super) fn serial(&self) -> u64 {
+        match self {
+            Self::Call(to) => to.connection.serial,
+            Self::Join(serial) => *serial,
+        }
+    }
+}
+
+/// Inputs on their way into a group.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) bytes: GroupBytes,
+    callers: Vec<Caller>,
+    leaves: Vec<Waiting>,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Gathered {
+    /// Adds an input; the group's bytes then.
+    pub(super) fn take(&mut self, mut waiting: Waiting, incarnation: Incarnation) -> usize {
+        let bytes = self.bytes.push(&waiting.entry);
+        match &waiting.entry.input {
+            // Nobody waits for a word about `seen`.
+            Input::Call { call, .. } if matches!(call.action, Action::Seen { .. }) => {}
+            Input::Call { connection, call } => {
+                let connection = ConnectionId { incarnation, serial: *connection };
+                self.callers.push(Caller::Call(ReplyTo::new(connection, call)));
+            }
+            Input::Join { connection, .. } => {
+                self.callers.push(Caller::Join(*connection));
+            }
+            Input::Leave { .. } => {
+                self.leaves.push(waiting);
+                return bytes;
+            }
+            Input::Started { .. } | Input::Configured(_) | Input::Tick => {}
+            Input::Removed { .. } | Input::Silent { .. } => {}
+        }
+        self.permits.extend(waiting.permit.take());
+        bytes
+    }
+
+    /// The group as it goes to the log: `seal` makes the record of its entries.
+    pub(super) fn under_way(self, group: u64, now: Timestamp, seal: impl FnOnce(GroupBytes) -> Vec<u8>) -> UnderWay {
+        UnderWay {
+            group,
+            bytes: seal(self.bytes),
+            since: now,
+            sent_at: now,
+            callers: self.callers,
+            leaves: self.leaves,
+            _permits: self.permits,
+        }
+    }
+}
+
+/// Whether a provider's call would go past its deliveries per second.
+pub(super) fn over_rate(
+    core: &Core,
+    rates: &mut DeliveryRates,
+    incarnation: Incarnation,
+    waiting: &Waiting,
+    now: Timestamp,
+) -> Option<(ReplyTo, NotTried)> {
+    let Input::Call { connection, call } = &waiting.entry.input else { return None };
+    let connection = ConnectionId { incarnation, serial: *connection };
+    let (workspace, provider) = core.provider_of(connection)?;
+    let cost = core.cost(workspace, &call.action);
+    let retry_after = rates.take(workspace, provider, cost, now).err()?;
+    Some((ReplyTo::new(connection, call), NotTried::DeliveriesPerSecond { retry_after, limit: rates.limit() }))
+}

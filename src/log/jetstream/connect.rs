@@ -1,0 +1,171 @@
+//! How a hub reaches the NATS servers, and as whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event};
+
+use crate::log::LogError;
+
+/// How long the servers may take to be there at a start: they may be starting too.
+const CONNECT_MAX: Duration = Duration::from_secs(20);
+
+/// How soon a server that could not be reached is tried again.
+const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+
+/// How often a server has to show that it is there: two missed, and another one is tried. Well below the time after
+/// which a hub counts itself out.
+const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one server may take to answer a connection.
+const CONNECT_ONE_MAX: Duration = Duration::from_secs(2);
+
+/// How long a request to a server may take before it counts as lost.
+const REQUEST_MAX: Duration = Duration::from_secs(5);
+
+/// The NATS servers and what opens them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Servers {
+    /// `nats://HOST:PORT` or `tls://HOST:PORT`, possibly with `USER:PASSWORD@` or `TOKEN@` before the host.
+    pub urls: Vec<String>,
+    /// A NATS credentials file (JWT and key).
+    pub creds_file: Option<PathBuf>,
+    /// A file with `USER:PASSWORD`, or the password of the user in the URL, or a token.
+    pub password_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Servers {
+    /// Without what opens them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Servers {
+    /// The servers as they may be shown and logged.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.urls.iter().map(|url| without_userinfo(url)).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The URL without what stands before the host.
+fn without_userinfo(url: &str) -> String {
+    match userinfo(url) {
+        Some(secret) => url.replacen(&format!("{secret}@"), "", 1),
+        None => url.to_owned(),
+    }
+}
+
+fn userinfo(url: &str) -> Option<&str> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority.rsplit_once('@').map(|(secret, _)| secret)
+}
+
+/// Connects, as soon as one of the servers is there.
+pub(super) async fn connect(servers: &Servers) -> Result<Client, LogError> {
+    let urls: Vec<String> = servers.urls.iter().map(|url| without_userinfo(url)).collect();
+    let began = tokio::time::Instant::now();
+    loop {
+        let options = authenticated(servers).await?;
+        let error = match tune(options).connect(&urls).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        if began.elapsed() > CONNECT_MAX {
+            let shown = servers.shown();
+            return Err(LogError::Device(format!("no NATS server at {shown} takes this hub: {}", chain(&error))));
+        }
+        tracing::warn!(servers = %servers.shown(), error = %chain(&error), "no NATS server yet");
+        tokio::time::sleep(CONNECT_AGAIN).await;
+    }
+}
+
+fn tune(options: ConnectOptions) -> ConnectOptions {
+    options
+        .name("deskbell")
+        // Those that are named are those that are meant: what a server says of others may not be reachable from here.
+        .ignore_discovered_servers()
+        .ping_interval(PING_EVERY)
+        .connection_timeout(CONNECT_ONE_MAX)
+        .request_timeout(Some(REQUEST_MAX))
+        .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64 * 50).clamp(10, 500)))
+        .event_callback(async |event| match event {
+            Event::Connected => tracing::info!("connected to NATS"),
+            Event::Disconnected => tracing::warn!("disconnected from NATS"),
+            other => tracing::warn!(event = %other, "NATS"),
+        })
+}
+
+async fn authenticated(servers: &Servers) -> Result<ConnectOptions, LogError> {
+    if let Some(path) = &servers.creds_file {
+        let options = ConnectOptions::with_credentials_file(path).await;
+        return options.map_err(|error| LogError::Device(format!("{}: {error}", path.display())));
+    }
+    let in_url = servers.urls.iter().find_map(|url| userinfo(url));
+    let secret = match &servers.password_file {
+        Some(path) => Some(with_user(&secret_of(path)?, in_url)),
+        None => in_url.map(str::to_owned),
+    };
+    Ok(match secret.as_deref().map(|secret| (secret, secret.split_once(':'))) {
+        None => ConnectOptions::new(),
+        Some((_, Some((user, password)))) => {
+            ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        Some((token, None)) => ConnectOptions::with_token(token.to_owned()),
+    })
+}
+
+/// What the file says, for the user that the URL names, if it names one.
+fn with_user(secret: &str, in_url: Option<&str>) -> String {
+    match in_url.map(|userinfo| userinfo.split_once(':').map_or(userinfo, |(user, _)| user)) {
+        Some(user) if !secret.contains(':') => format!("{user}:{secret}"),
+        _ => secret.to_owned(),
+    }
+}
+
+fn secret_of(path: &Path) -> Result<String, LogError> {
+    let text = fs::read_to_string(path).map_err(|error| LogError::Device(format!("{}: {error}", path.display())))?;
+    match text.lines().next().map(str::trim) {
+        Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
+        _ => Err(LogError::Device(format!("{}: its first line is empty", path.display()))),
+    }
+}
+
+/// An error with what caused it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_the_servers_is_not_shown() {
+        let servers = Servers {
+            urls: vec!["nats://ada:s3cret@a:4222".into(), "tls://t0ken@b".into(), "c:4222".into()],
+            creds_file: None,
+            password_file: None,
+        };
+        assert_eq!(servers.shown(), "nats://a:4222,tls://b,c:4222");
+        assert_eq!(format!("{servers:?}"), servers.shown());
+    }
+
+    #[test]
+    fn a_file_brings_the_password_of_the_user_in_the_url_or_both_or_a_token() {
+        assert_eq!(with_user("p", Some("ada")), "ada:p");
+        assert_eq!(with_user("bob:p", Some("ada")), "bob:p");
+        assert_eq!(with_user("t0ken", None), "t0ken");
+    }
+}

@@ -1,0 +1,158 @@
+//! Reads a stream from one record on, for ever: made anew after every disconnection, and no gap goes unnoticed.
+
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::{State, Stream};
+use futures::StreamExt as _;
+use tokio::time::{Instant, sleep};
+
+use super::connect::chain;
+use crate::log::{LogError, RecordNumber, Stored};
+
+/// Records that a server sends ahead: with the largest ones 64 MiB.
+const AHEAD_MAX: usize = 128;
+
+/// How often a server has to say that it is still there though there is nothing to send.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long one request for records lasts.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// After so long a server may forget a reader that is gone.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
+
+/// How soon what failed is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// A new leader may for a moment not know of the last records; after this long they are not there.
+const SHORT_MAX: Duration = Duration::from_secs(10);
+
+/// A place in a stream.
+pub(super) struct Cursor {
+    stream: Stream,
+    next: RecordNumber,
+    messages: Option<pull::Stream>,
+    /// Since when the stream is shorter than what was read already.
+    short_since: Option<Instant>,
+    /// How often in a row a record was passed over that should be there.
+    gaps: u32,
+}
+
+impl Cursor {
+    /// The next record that it gives is `next`.
+    pub(super) fn new(stream: Stream, next: RecordNumber) -> Self {
+        Self { stream, next, messages: None, short_since: None, gaps: 0 }
+    }
+
+    pub(super) fn next_number(&self) -> RecordNumber {
+        self.next
+    }
+
+    /// Waits for the next record, however long the servers are away. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`LogError::Forgotten`], [`LogError::Damaged`].
+    pub(super) async fn next(&mut self) -> Result<Stored, LogError> {
+        loop {
+            let Some(messages) = &mut self.messages else {
+                if let Err(why) = self.subscribe().await? {
+                    tracing::debug!(why, "the stream cannot be read yet");
+                    sleep(AGAIN).await;
+                }
+                continue;
+            };
+            let message = match messages.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    tracing::debug!(error = %chain(&error), "reading the stream is begun again");
+                    self.messages = None;
+                    continue;
+                }
+                None => {
+                    self.messages = None;
+                    sleep(AGAIN).await;
+                    continue;
+                }
+            };
+            if let Some(stored) = self.take(&message)? {
+                return Ok(stored);
+            }
+        }
+    }
+
+    /// The record, if it is the next one.
+    fn take(&mut self, message: &Message) -> Result<Option<Stored>, LogError> {
+        let Ok(info) = message.info() else {
+            self.messages = None;
+            return Ok(None);
+        };
+        let number = info.stream_sequence;
+        if number < self.next {
+            return Ok(None);
+        }
+        if number > self.next {
+            self.gaps += 1;
+            self.messages = None;
+            // Lost on the way, most likely: read again. If the stream itself has no such record, it was deleted.
+            return if self.gaps < 3 { Ok(None) } else { Err(LogError::Forgotten(self.next)) };
+        }
+        self.gaps = 0;
+        self.next += 1;
+        let ms = info.published.unix_timestamp_nanos() / 1_000_000;
+        let time_ms = Some(u64::try_from(ms).unwrap_or(0));
+        Ok(Some(Stored { number, time_ms, bytes: message.payload.to_vec() }))
+    }
+
+    /// Has the server send what follows. `Ok(Err)`: not now.
+    async fn subscribe(&mut self) -> Result<Result<(), String>, LogError> {
+        let state = match self.stream.get_info().await {
+            Ok(info) => info.state,
+            Err(error) => return Ok(Err(chain(&error))),
+        };
+        if !self.is_long_enough(&state)? {
+            return Ok(Err(format!("the stream ends at {}", state.last_sequence)));
+        }
+        if self.next < state.first_sequence {
+            return Err(LogError::Forgotten(self.next));
+        }
+        let config = pull::Config {
+            description: Some("deskbell".to_owned()),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: FORGOTTEN_AFTER,
+            num_replicas: 1,
+            memory_storage: true,
+            ..pull::Config::default()
+        };
+        let consumer = match self.stream.create_consumer(config).await {
+            Ok(consumer) => consumer,
+            Err(error) => return Ok(Err(chain(&error))),
+        };
+        let messages = consumer.stream().max_messages_per_batch(AHEAD_MAX).heartbeat(HEARTBEAT).expires(REQUEST);
+        match messages.messages().await {
+            Ok(messages) => self.messages = Some(messages),
+            Err(error) => return Ok(Err(chain(&error))),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether the stream has all that was read of it. If not for long, it was emptied, or restored from a copy.
+    fn is_long_enough(&mut self, state: &State) -> Result<bool, LogError> {
+        if state.last_sequence + 1 >= self.next {
+            self.short_since = None;
+            return Ok(true);
+        }
+        let since = *self.short_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < SHORT_MAX {
+            return Ok(false);
+        }
+        let (read, last) = (self.next - 1, state.last_sequence);
+        Err(LogError::Damaged(format!(
+            "record {read} of the stream was read, and now it ends at {last}: it was emptied, replaced, or its servers \
+             lost what they had not written to their disks yet (set sync_interval: always); stop all hubs and start \
+             them again, they go on with what is there"
+        )))
+    }
+}

@@ -1,0 +1,217 @@
+//! The stream's past: its snapshots in an object store, and the records that follow them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Subscriber;
+use async_nats::jetstream::object_store::{ObjectInfo, ObjectMetadata};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::io::AsyncReadExt as _;
+
+use super::connect::chain;
+use super::cursor::Cursor;
+use super::shared::Shared;
+use crate::log::{AppendError, Digest, History, Keep, LogError, RecordNumber, Stored};
+
+/// Snapshots that are kept, with all records after the older one: one that cannot be read costs no start.
+const SNAPSHOTS: usize = 2;
+
+/// How long reading or writing a snapshot may take.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a record that is there may take to come.
+const RECORD_MAX: Duration = Duration::from_secs(10);
+
+/// How long small questions may take.
+const QUESTION_MAX: Duration = Duration::from_secs(5);
+
+/// What the names of snapshots begin with; the number of their last record follows.
+const PREFIX: &str = "snapshot-";
+
+/// A reader of a stream's past.
+pub(super) struct StreamHistory {
+    shared: Arc<Shared>,
+    cursor: Cursor,
+    digests: Option<Subscriber>,
+}
+
+impl std::fmt::Debug for StreamHistory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamHistory").field("next", &self.cursor.next_number()).finish_non_exhaustive()
+    }
+}
+
+impl StreamHistory {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let cursor = Cursor::new(shared.ahead.clone(), 1);
+        Self { shared, cursor, digests: None }
+    }
+}
+
+impl History for StreamHistory {
+    fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared)).unwrap_or_else(|late| Err(LogError::Device(late)))
+    }
+
+    fn oldest(&self) -> RecordNumber {
+        let shared = &self.shared;
+        let info = shared.wait(QUESTION_MAX, shared.stream.get_info());
+        match info {
+            Ok(Ok(info)) if info.state.messages > 0 => info.state.first_sequence,
+            Ok(Ok(info)) => info.state.last_sequence + 1,
+            _ => 1,
+        }
+    }
+
+    fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+        let Some(next) = number.checked_add(1).filter(|next| *next <= self.shared.seen()) else { return Ok(None) };
+        if self.cursor.next_number() != next {
+            self.cursor = Cursor::new(self.shared.ahead.clone(), next);
+        }
+        let shared = Arc::clone(&self.shared);
+        let record = shared.wait(RECORD_MAX, self.cursor.next());
+        record.unwrap_or_else(|late| Err(LogError::Device(late))).map(Some)
+    }
+
+    fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError> {
+        let shared = Arc::clone(&self.shared);
+        if number > shared.seen() {
+            let seen = shared.seen();
+            return Err(AppendError::Broken(format!("a snapshot of record {number}, but the stream ends with {seen}")));
+        }
+        let kept = shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, keep));
+        kept.unwrap_or_else(Err).map_err(AppendError::Broken)
+    }
+
+    fn compare(&mut self, own: Digest) -> Vec<Digest> {
+        let shared = Arc::clone(&self.shared);
+        let subject = shared.names.digests.clone();
+        if self.digests.is_none() {
+            let subscribed = shared.wait(QUESTION_MAX, shared.client.subscribe(subject.clone()));
+            self.digests = subscribed.ok().and_then(Result::ok);
+        }
+        let message = [own.number.to_be_bytes(), own.value.to_be_bytes()].concat();
+        // What others did not hear they cannot compare; there is a next time.
+        let _ = shared.wait(QUESTION_MAX, shared.client.publish(subject, message.into()));
+        let mut heard = Vec::new();
+        if let Some(digests) = &mut self.digests {
+            while let Some(Some(message)) = digests.next().now_or_never() {
+                heard.extend(digest(&message.payload));
+            }
+        }
+        heard
+    }
+}
+
+fn digest(message: &[u8]) -> Option<Digest> {
+    let (number, value) = message.split_first_chunk::<8>()?;
+    let value = <[u8; 8]>::try_from(value).ok()?;
+    Some(Digest { number: u64::from_be_bytes(*number), value: u64::from_be_bytes(value) })
+}
+
+/// The snapshots' numbers, newest first.
+async fn snapshots(shared: &Shared) -> Result<Vec<RecordNumber>, String> {
+    let mut list = shared.snapshots.list().await.map_err(|error| chain(&error))?;
+    let mut numbers = Vec::new();
+    while let Some(info) = list.next().await {
+        let info: ObjectInfo = info.map_err(|error| chain(&error))?;
+        numbers.extend(info.name.strip_prefix(PREFIX).and_then(|number| number.parse::<RecordNumber>().ok()));
+    }
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(numbers)
+}
+
+async fn newest_snapshot(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    let numbers = snapshots(shared).await.map_err(LogError::Device)?;
+    for &number in &numbers {
+        match read(shared, number).await {
+            Ok(bytes) => return Ok(Some((number, bytes))),
+            Err(why) => tracing::error!(number, why, "a snapshot cannot be read"),
+        }
+    }
+    let first = shared.stream.get_info().await.map_err(|error| LogError::Device(chain(&error)))?.state.first_sequence;
+    if numbers.is_empty() && first > 1 {
+        let text = format!("the stream begins with record {first}, and there is no snapshot of what was before it");
+        return Err(LogError::Damaged(text));
+    }
+    if !numbers.is_empty() && first > 1 {
+        return Err(LogError::Damaged(
+            "none of the snapshots can be read, and the records before them are gone".into(),
+        ));
+    }
+    Ok(None)
+}
+
+/// One snapshot, whole: the store holds its bytes against their hash.
+async fn read(shared: &Shared, number: RecordNumber) -> Result<Vec<u8>, String> {
+    let mut object = shared.snapshots.get(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
+    let mut bytes = Vec::with_capacity(object.info().size);
+    object.read_to_end(&mut bytes).await.map_err(|error| chain(&error))?;
+    match bytes.split_first_chunk::<8>() {
+        Some((stamp, contents)) if u64::from_be_bytes(*stamp) == number => Ok(contents.to_vec()),
+        _ => Err("it is not what its name says".to_owned()),
+    }
+}
+
+async fn write_and_trim(shared: &Shared, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), String> {
+    let mut kept = snapshots(shared).await?;
+    if number > 0 && kept.first().is_none_or(|newest| number > *newest) {
+        // The number goes before it, so that even an empty snapshot is an object with something in it.
+        let bytes = [&number.to_be_bytes()[..], snapshot].concat();
+        let meta = ObjectMetadata { name: format!("{PREFIX}{number}"), ..ObjectMetadata::default() };
+        shared.snapshots.put(meta, &mut &bytes[..]).await.map_err(|error| chain(&error))?;
+        kept.insert(0, number);
+    }
+    if let Some(&older) = kept.get(SNAPSHOTS - 1) {
+        trim(shared, older, keep).await?;
+    }
+    for number in kept.iter().skip(SNAPSHOTS) {
+        shared.snapshots.delete(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
+    }
+    Ok(())
+}
+
+/// Forgets the records up to `older`, the older snapshot's last one, but keeps what `keep` asks for.
+async fn trim(shared: &Shared, older: RecordNumber, keep: &Keep) -> Result<(), String> {
+    let state = shared.stream.get_info().await.map_err(|error| chain(&error))?.state;
+    if state.messages == 0 {
+        return Ok(());
+    }
+    let first = state.first_sequence;
+    let average = (state.bytes / state.messages).max(1);
+    let by_bytes = (state.last_sequence + 1).saturating_sub(keep.history_bytes / average);
+    let by_time = if keep.history_ms == 0 { older + 1 } else { written_within(shared, first, older, keep).await? };
+    let from = (older + 1).min(by_bytes.max(by_time));
+    if from > first {
+        shared.stream.purge().sequence(from).await.map_err(|error| chain(&error))?;
+        let state = shared.stream.get_info().await.map_err(|error| chain(&error))?.state;
+        shared.hold(state.bytes);
+    }
+    Ok(())
+}
+
+/// The first record up to `older` that is not older than what is to be kept. By halves: the stamps rise.
+async fn written_within(
+    shared: &Shared,
+    first: RecordNumber,
+    older: RecordNumber,
+    keep: &Keep,
+) -> Result<RecordNumber, String> {
+    let age_max = i128::from(keep.history_ms);
+    let stamp = async |number| {
+        let message = shared.stream.get_raw_message(number).await.map_err(|error| chain(&error))?;
+        Ok::<i128, String>(message.time.unix_timestamp_nanos() / 1_000_000)
+    };
+    let now = stamp(shared.seen()).await?;
+    let (mut low, mut high) = (first, older + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if now - stamp(middle).await? > age_max {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}

@@ -1,0 +1,307 @@
+//! Everything goes wrong in turn, under traffic: hubs and servers are killed and paused. At the end every notification
+//! that was acknowledged has exactly one outcome, and everybody who was told one was told the same.
+//!
+//! A short run belongs to the tests. A long one: `CAMPAIGN_SECONDS=600 cargo test --test cluster campaign`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::fixture::{CONFIG, Cluster, await_ready};
+
+const SECONDS: u64 = 25;
+
+/// What everybody was told.
+#[derive(Default)]
+struct Book {
+    acknowledged: BTreeSet<String>,
+    outcomes: BTreeMap<String, BTreeSet<String>>,
+    winners: BTreeMap<String, BTreeSet<String>>,
+    reconnects: u64,
+    refused: u64,
+}
+
+type Shared = Arc<Mutex<Book>>;
+
+/// Where hubs can be reached now.
+type Ports = watch::Receiver<Vec<u16>>;
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides as u64).unwrap()
+    }
+}
+
+/// A client that comes back, at another hub, as a load balancer would have it.
+pub(crate) struct Line {
+    ws: Option<WebSocketStream<TcpStream>>,
+    ports: Ports,
+    turn: usize,
+}
+
+impl Line {
+    /// To one hub.
+    pub(crate) fn to(port: u16) -> Self {
+        Self { ws: None, ports: watch::channel(vec![port]).1, turn: 0 }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.ws.is_some()
+    }
+
+    pub(crate) async fn connect(&mut self, hello: &Value) -> Option<Value> {
+        let ports = self.ports.borrow().clone();
+        self.turn += 1;
+        let port = ports.get(self.turn % ports.len().max(1))?;
+        let attempt = async {
+            let tcp = TcpStream::connect(("127.0.0.1", *port)).await.ok()?;
+            let (mut ws, _) = tokio_tungstenite::client_async(format!("ws://127.0.0.1:{port}/ws"), tcp).await.ok()?;
+            ws.send(Message::text(hello.to_string())).await.ok()?;
+            loop {
+                if let Message::Text(text) = ws.next().await?.ok()? {
+                    let welcome: Value = serde_json::from_str(&text).unwrap();
+                    return (welcome["type"] == "welcome").then_some((ws, welcome));
+                }
+            }
+        };
+        let (ws, welcome) = timeout(Duration::from_secs(3), attempt).await.ok()??;
+        self.ws = Some(ws);
+        Some(welcome)
+    }
+
+    /// The next message; `Err`: the connection is over, or has said nothing for too long.
+    pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
+        let ws = self.ws.as_mut().ok_or(())?;
+        match timeout(within, ws.next()).await {
+            Err(_) => Ok(None),
+            Ok(Some(Ok(Message::Text(text)))) => Ok(Some(serde_json::from_str(&text).unwrap())),
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Ok(None),
+            Ok(_) => {
+                self.ws = None;
+                Err(())
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: &Value) {
+        if let Some(ws) = &mut self.ws
+            && !matches!(timeout(Duration::from_secs(3), ws.send(Message::text(message.to_string()))).await, Ok(Ok(())))
+        {
+            self.ws = None;
+        }
+    }
+}
+
+/// Rings all the time; what it does not know the fate of it sends again, with the same id.
+async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
+    let mut line = Line { ws: None, ports, turn: name.len() };
+    let mut pending: BTreeMap<String, Value> = BTreeMap::new();
+    let mut position = json!(true);
+    let mut rung = 0;
+    let mut ended: Option<Instant> = None;
+    loop {
+        if *stop.borrow_and_update() {
+            let since = *ended.get_or_insert_with(Instant::now);
+            if pending.is_empty() || since.elapsed() > Duration::from_secs(60) {
+                assert!(pending.is_empty(), "{name} never learnt of {:?}", pending.keys());
+                return;
+            }
+        }
+        if line.ws.is_none() {
+            let hello = json!({"type": "hello", "role": "provider", "providerId": name, "resume": position});
+            let Some(welcome) = line.connect(&hello).await else {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            book.lock().unwrap().reconnects += 1;
+            assert_ne!(welcome["missed"], true, "{name}: {welcome}");
+            for call in pending.values().cloned().collect::<Vec<_>>() {
+                line.send(&call).await;
+            }
+        }
+        if ended.is_none() && pending.len() < 8 {
+            rung += 1;
+            let id = format!("{name}-{rung}");
+            let call = json!({"type": "notify", "id": id, "templateName": "brief"});
+            line.send(&call).await;
+            pending.insert(id, call);
+        }
+        // A hub that is paused keeps its sockets: who hears nothing for long goes elsewhere.
+        let mut quiet = 0;
+        loop {
+            match line.read(Duration::from_millis(40)).await {
+                Err(()) => break,
+                Ok(None) => {
+                    quiet += 1;
+                    if quiet > 100 {
+                        line.ws = None;
+                    }
+                    if quiet > 100 || (pending.len() < 8 && ended.is_none()) {
+                        break;
+                    }
+                }
+                Ok(Some(message)) => {
+                    quiet = 0;
+                    let id = message["id"].as_str().unwrap_or_default().to_owned();
+                    match message["type"].as_str().unwrap() {
+                        "ack" => drop(book.lock().unwrap().acknowledged.insert(id)),
+                        "result" => {
+                            let value = format!("{} {}", message["value"], message["agentId"]);
+                            book.lock().unwrap().outcomes.entry(id.clone()).or_default().insert(value);
+                            position = message["position"].clone();
+                            pending.remove(&id);
+                        }
+                        "error" if message["code"] == "unavailable" => {
+                            book.lock().unwrap().refused += 1;
+                            // Nothing was done by this try; earlier ones may have been: it is asked again.
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                            if let Some(call) = pending.get(&id).cloned() {
+                                line.send(&call).await;
+                            }
+                        }
+                        other => panic!("{name}: {other}: {message}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Answers whatever is shown.
+async fn agent(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
+    let mut line = Line { ws: None, ports, turn: name.len() };
+    let mut shown: BTreeSet<String> = BTreeSet::new();
+    let mut quiet = 0;
+    while !*stop.borrow_and_update() {
+        if line.ws.is_none() {
+            let hello = json!({"type": "hello", "role": "agent", "agentId": name});
+            let Some(welcome) = line.connect(&hello).await else {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            shown = welcome["notifications"].as_array().unwrap().iter().map(|n| text(&n["notificationId"])).collect();
+            for id in shown.clone() {
+                line.send(&json!({"type": "accept", "id": id, "notificationId": id})).await;
+            }
+        }
+        match line.read(Duration::from_millis(100)).await {
+            Err(()) => {}
+            Ok(None) => {
+                quiet += 1;
+                if quiet > 50 {
+                    line.ws = None;
+                    quiet = 0;
+                }
+            }
+            Ok(Some(message)) => {
+                quiet = 0;
+                match message["type"].as_str().unwrap() {
+                    "notification" => {
+                        let id = text(&message["notificationId"]);
+                        assert!(shown.insert(id.clone()), "{name}: shown twice: {message}");
+                        line.send(&json!({"type": "accept", "id": id, "notificationId": id})).await;
+                    }
+                    "closed" => {
+                        let id = text(&message["notificationId"]);
+                        assert!(shown.remove(&id), "{name}: closed, not shown: {message}");
+                    }
+                    "result" if message["won"] == true => {
+                        let id = text(&message["notificationId"]);
+                        book.lock().unwrap().winners.entry(id).or_default().insert(name.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn campaign_of_faults_under_traffic() {
+    let seconds = std::env::var("CAMPAIGN_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
+    let seed = std::env::var("CAMPAIGN_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let config =
+        format!("{CONFIG}\n[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n");
+    let Some(mut cluster) = Cluster::start_with(3, 3, &config).await else { return };
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed) | 1);
+    let (tell, ports) = watch::channel(cluster.hubs.iter().map(|hub| hub.port).collect::<Vec<_>>());
+    let (stop, stopped) = watch::channel(false);
+    let book = Shared::default();
+    let mut clients = Vec::new();
+    for n in 0..3 {
+        clients.push(tokio::spawn(provider(format!("bot-{n}"), ports.clone(), Arc::clone(&book), stopped.clone())));
+        clients.push(tokio::spawn(agent(format!("agent-{n}"), ports.clone(), Arc::clone(&book), stopped.clone())));
+    }
+    let began = Instant::now();
+    let mut faults: BTreeMap<&str, u32> = BTreeMap::new();
+    while began.elapsed() < Duration::from_secs(seconds) {
+        tokio::time::sleep(Duration::from_millis(1_000 + dice.roll(2_000) as u64)).await;
+        let victim = dice.roll(3);
+        let fault = ["hub killed", "hub paused", "server killed", "server paused"][dice.roll(4)];
+        *faults.entry(fault).or_default() += 1;
+        let pause = Duration::from_millis(500 + dice.roll(5_000) as u64);
+        match fault {
+            "hub killed" => {
+                let hub = cluster.hubs.remove(victim);
+                let setup = hub.kill_9();
+                let hub = setup.start().await;
+                cluster.hubs.insert(victim, hub);
+                tell.send_replace(cluster.hubs.iter().map(|hub| hub.port).collect());
+            }
+            "hub paused" => {
+                cluster.hubs[victim].signal("-STOP");
+                tokio::time::sleep(pause * 3).await;
+                cluster.hubs[victim].signal("-CONT");
+            }
+            "server killed" => {
+                cluster.servers[victim].kill();
+                tokio::time::sleep(pause).await;
+                cluster.servers[victim].start();
+            }
+            _ => {
+                cluster.servers[victim].signal("STOP");
+                tokio::time::sleep(pause).await;
+                cluster.servers[victim].signal("CONT");
+            }
+        }
+    }
+    for hub in &cluster.hubs {
+        await_ready(hub, true, Duration::from_secs(60)).await;
+    }
+    stop.send_replace(true);
+    for client in clients {
+        client.await.unwrap();
+    }
+    let book = book.lock().unwrap();
+    let lost = book.acknowledged.iter().filter(|id| !book.outcomes.contains_key(*id)).count();
+    let double = book.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
+    let winners = book.winners.values().filter(|winners| winners.len() > 1).count();
+    println!(
+        "{} s, faults {faults:?}: {} acknowledged, {} outcomes, {} calls refused, {} reconnects; lost {lost}, double \
+         {double}, two winners {winners}",
+        began.elapsed().as_secs(),
+        book.acknowledged.len(),
+        book.outcomes.len(),
+        book.refused,
+        book.reconnects
+    );
+    assert_eq!((lost, double, winners), (0, 0, 0));
+    assert!(book.outcomes.len() > 20, "there was too little traffic");
+}

@@ -1,0 +1,72 @@
+//! A cluster of hubs over one or three servers.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Hub, Setup};
+use crate::nats;
+
+/// What every hub of these tests is configured with.
+pub(crate) const CONFIG: &str = r#"
+[limits]
+messagesPerSecond = 100000
+regroupTime = "1s"
+"#;
+
+pub(crate) struct Cluster {
+    pub(crate) servers: Vec<nats::Server>,
+    pub(crate) hubs: Vec<Hub>,
+}
+
+impl Cluster {
+    /// `None` where there is no nats-server.
+    pub(crate) async fn start(servers: usize, hubs: usize) -> Option<Self> {
+        Self::start_with(servers, hubs, CONFIG).await
+    }
+
+    pub(crate) async fn start_with(servers: usize, hubs: usize, config: &str) -> Option<Self> {
+        if !nats::is_there() {
+            return None;
+        }
+        let servers = if servers == 1 { vec![nats::Server::alone()] } else { nats::Server::three() };
+        let mut cluster = Self { servers, hubs: Vec::new() };
+        for _ in 0..hubs {
+            let hub = cluster.setup(config).start().await;
+            cluster.hubs.push(hub);
+        }
+        Some(cluster)
+    }
+
+    /// How one more hub is started.
+    pub(crate) fn setup(&self, config: &str) -> Setup {
+        let urls: Vec<String> = self.servers.iter().map(nats::Server::url).collect();
+        Setup::new().without_data_dir().config(config).args(&["--cluster", &urls.join(",")])
+    }
+}
+
+/// The status of a hub's `/readyz`.
+pub(crate) async fn ready(hub: &Hub) -> u16 {
+    let ask = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0))
+    };
+    tokio::time::timeout(Duration::from_secs(5), ask).await.map_or(0, |status| status.unwrap_or(0))
+}
+
+/// Waits until a hub is ready, or not; how long it took.
+pub(crate) async fn await_ready(hub: &Hub, wanted: bool, within: Duration) -> Duration {
+    let began = Instant::now();
+    loop {
+        let status = ready(hub).await;
+        if (status == 200) == wanted {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < within, "readyz says {status} for {within:?}; {}", hub.stderr.so_far());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,23 @@
+//! Several hubs over real NATS servers, all as processes on loopback: what one hub promises, all promise together,
+//! whichever of them or of the servers is killed, paused or cut off. Where there is no nats-server the tests say so and
+//! pass.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
+
+mod campaign;
+mod deploy;
+mod fixture;
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::needless_pass_by_value,
+    reason = "made for the wire tests; not all of it is needed here"
+)]
+#[path = "../support/harness/mod.rs"]
+mod harness;
+mod life;
+mod measure;
+#[allow(dead_code, reason = "the log's own tests use it too")]
+#[path = "../support/nats.rs"]
+mod nats;
+mod outages;
+mod proxy;

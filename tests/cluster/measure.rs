@@ -1,0 +1,82 @@
+//! What the cluster costs, printed. By name only: `cargo test --release --test cluster -- --ignored --nocapture measure`.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde_json::json;
+
+use crate::fixture::{CONFIG, Cluster};
+use crate::harness::{Client, Hub, Setup};
+
+/// Notifications per measurement.
+const ROUNDS: usize = 500;
+
+/// Agents who are rung at once.
+const AGENTS: usize = 60;
+
+#[tokio::test]
+#[ignore = "it measures; nothing is held against it"]
+async fn measure_latency_and_deliveries_by_log() {
+    println!("notify → result: one provider, one agent who accepts at once; deliveries: {AGENTS} agents see all");
+    one("memory", &Setup::new().config(CONFIG).start().await).await;
+    one("disk", &Setup::on_disk().config(CONFIG).start().await).await;
+    for servers in [1, 3] {
+        for hubs in [1, 3] {
+            let Some(cluster) = Cluster::start(servers, hubs).await else { return };
+            let name = format!("JetStream, {servers} server(s), {hubs} hub(s)");
+            several(&name, &cluster.hubs.iter().collect::<Vec<_>>()).await;
+        }
+    }
+}
+
+async fn one(name: &str, hub: &Hub) {
+    several(name, &[hub]).await;
+}
+
+async fn several(name: &str, hubs: &[&Hub]) {
+    let mut bot = hubs[0].provider("bot").await;
+    let mut ada = hubs[hubs.len() - 1].agent_in("ada", &["one"]).await;
+    let mut latency = Histogram::<u64>::new(3).unwrap();
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        bot.send(json!({"type": "notify", "templateName": "chat", "to": {"agents": ["ada"]}})).await;
+        let shown = ada.expect("notification").await;
+        ada.send(json!({"type": "accept", "id": "a", "notificationId": shown["notificationId"]})).await;
+        bot.take("the result", |m| m["type"] == "result").await;
+        latency.record(u64::try_from(began.elapsed().as_micros()).unwrap()).unwrap();
+        ada.rest().await;
+    }
+    let deliveries = deliveries_per_second(hubs, &mut bot).await;
+    println!(
+        "{name}: notify→result p50 {:.2} ms, p99 {:.2} ms; {deliveries:.0} deliveries/s",
+        latency.value_at_quantile(0.5) as f64 / 1e3,
+        latency.value_at_quantile(0.99) as f64 / 1e3
+    );
+}
+
+/// Rings and cancels as fast as the hub takes it; each ring is shown to and closed at every agent.
+async fn deliveries_per_second(hubs: &[&Hub], bot: &mut Client) -> f64 {
+    let mut readers = Vec::new();
+    for n in 0..AGENTS {
+        let mut agent = hubs[n % hubs.len()].agent_in(&format!("agent-{n}"), &["many"]).await;
+        readers.push(tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                agent.expect("notification").await;
+                agent.expect("closed").await;
+            }
+        }));
+    }
+    let began = Instant::now();
+    for n in 0..ROUNDS {
+        let token = format!("t-{n}");
+        let to = json!({"groups": ["many"]});
+        bot.send(json!({"type": "notify", "templateName": "chat", "cancellationToken": token, "to": to})).await;
+        bot.send(json!({"type": "cancel", "id": token, "cancellationToken": token})).await;
+        bot.reply(&token).await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let seconds = began.elapsed().max(Duration::from_millis(1)).as_secs_f64();
+    (ROUNDS * AGENTS * 2) as f64 / seconds
+}

@@ -1,0 +1,184 @@
+//! Real nats-server processes on loopback, each with a directory of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whether there is a nats-server; says so where there is none.
+pub(crate) fn is_there() -> bool {
+    let there = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !there {
+        println!("skipped: no nats-server on this machine (Debian: apt-get install nats-server)");
+    }
+    there
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One server.
+pub(crate) struct Server {
+    home: tempfile::TempDir,
+    child: Option<Child>,
+    port: u16,
+}
+
+impl Server {
+    /// A server that is no cluster.
+    pub(crate) fn alone() -> Self {
+        Self::with("", free_port(), "alone")
+    }
+
+    /// Three servers that are one cluster.
+    #[allow(dead_code, reason = "not every test needs three")]
+    pub(crate) fn three() -> Vec<Self> {
+        let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let routes: Vec<String> = ports.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+        let configuration = |port: &u16| {
+            format!("cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{}] }}", routes.join(", "))
+        };
+        ports
+            .iter()
+            .enumerate()
+            .map(|(n, port)| Self::with(&configuration(port), free_port(), &format!("server-{n}")))
+            .collect()
+    }
+
+    /// A server with more lines in its configuration.
+    pub(crate) fn with(configuration: &str, port: u16, name: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let text = format!(
+            "server_name: {name}\nlisten: \"127.0.0.1:{port}\"\n\
+             jetstream {{ store_dir: \"{}\" }}\n{configuration}\n",
+            home.path().join("store").display()
+        );
+        std::fs::write(home.path().join("nats.conf"), text).unwrap();
+        let mut server = Self { home, child: None, port };
+        server.start();
+        server
+    }
+
+    /// Starts it again, with what it had.
+    pub(crate) fn start(&mut self) {
+        let log = std::fs::File::create(self.home.path().join("log")).unwrap();
+        let child = Command::new("nats-server")
+            .arg("-c")
+            .arg(self.home.path().join("nats.conf"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20), "nats-server does not listen: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until it knows the others, and the stream is whole on it again.
+    #[allow(dead_code, reason = "not every test has several")]
+    pub(crate) fn await_jetstream(&self) {
+        let began = Instant::now();
+        loop {
+            let info = self.ask("$JS.API.STREAM.INFO.DESKBELL_0", "");
+            let lags =
+                info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
+            if info.contains("\"leader\"") && !lags {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "the stream is not whole again: {info}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// SIGSTOP or SIGCONT, as `kill` names them.
+    #[allow(dead_code, reason = "not every test that has servers pauses them")]
+    pub(crate) fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            let pid = child.id().to_string();
+            assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        }
+    }
+
+    #[allow(dead_code, reason = "not every test kills them")]
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    #[allow(dead_code, reason = "not every test looks into it")]
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// Sets how many bytes a stream may hold.
+    #[allow(dead_code, reason = "not every test fills one")]
+    pub(crate) fn limit_stream(&self, name: &str, subject: &str, max_bytes: i64) {
+        let config = format!(
+            r#"{{"name":"{name}","subjects":["{subject}"],"retention":"limits","storage":"file","num_replicas":1,"discard":"new","max_bytes":{max_bytes},"deny_delete":true}}"#
+        );
+        self.request(&format!("$JS.API.STREAM.UPDATE.{name}"), &config);
+    }
+
+    /// One request in NATS' own words, and its answer.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn request(&self, subject: &str, payload: &str) -> String {
+        let answer = self.ask(subject, payload);
+        assert!(!answer.is_empty() && !answer.contains("\"error\""), "{subject}: {answer}");
+        answer
+    }
+
+    /// The same; empty where there is no answer.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn ask(&self, subject: &str, payload: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let length = payload.len();
+        let question =
+            format!("CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {length}\r\n{payload}\r\n");
+        stream.write_all(question.as_bytes()).unwrap();
+        let mut line = String::new();
+        while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
+            if line.starts_with("MSG ") {
+                line.clear();
+                let _ = lines.read_line(&mut line);
+                return line.trim().to_owned();
+            }
+            line.clear();
+        }
+        String::new()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.signal("CONT");
+        self.kill();
+    }
+}
