@@ -54,7 +54,7 @@ fn to_groups() {
         let groups = agents / GROUP;
         let group = |number: usize| To { agents: Vec::new(), groups: vec![group_name(number % groups)] };
         let mut open: Vec<_> = (0..agents).map(|number| world.notify(&desk, group(number))).collect();
-        let [mut arrival, mut accept, mut join, mut leave, mut deadline, mut kpi] = Default::default();
+        let [mut arrival, mut accept, mut join, mut leave, mut deadline, mut kpi]: [Mean; 6] = Default::default();
         for turn in 0..ENTRIES {
             // The oldest of its group, so it is displayed; its place is taken by one that waits.
             let (number, first) = (turn % agents, (turn % groups) * GROUP);

@@ -14,7 +14,7 @@ const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 
 /// A key that tokens can be checked with.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PublicKey<'a> {
     /// Modulus and exponent, big-endian, without leading zeros.
     Rsa { n: &'a [u8], e: &'a [u8] },

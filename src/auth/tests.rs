@@ -1,5 +1,8 @@
 //! Tokens good and bad, and the files that keys are read from.
 
+// A JSON object that a test has just built is given away, as a caller would.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

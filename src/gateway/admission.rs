@@ -2,28 +2,16 @@
 
 use super::house::House;
 use super::inputs;
-use super::link::Link;
+use super::link::{Admitted, Link};
 use super::socket::Socket;
 use crate::auth::{Claims, Gate, Refused};
 use crate::protocol::client::{Hello, Who};
-use crate::protocol::{Close, ErrorCode, Role};
+use crate::protocol::{Close, ErrorCode};
 use crate::workspace::Name;
 use crate::workspace::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
-
-/// Somebody who may come in.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    pub(super) workspace: Name,
-    pub(super) role: Role,
-    /// See [`Member`](super::link::Member).
-    pub(super) name: Option<Name>,
-    pub(super) client: Client,
-    /// When the token ends, in milliseconds since 1970.
-    pub(super) ends_ms: Option<u64>,
-}
 
 /// Whom `hello` brings; `bearer` is what the token said that came with the upgrade.
 ///
@@ -56,7 +44,7 @@ pub(super) fn check(house: &House, gate: &Gate, token: &str) -> Result<Claims, R
 pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (ErrorCode, String)> {
     let house = link.house();
     let (Some(gate), Some(member)) = (&house.behind.gate, link.member()) else { return Ok(()) };
-    let claims = check(house, gate, token).map_err(|why| (ErrorCode::BadParameter, format!("`token`: {why}")))?;
+    let claims = check(house, gate, token).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
     let same = member.role == claims.role
         && *member.workspace == *claims.workspace
         && member.name.as_deref() == Some(claims.subject.as_str());

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::house::House;
+use super::round::Batch;
 use super::serial::Serial;
 use super::settings::EXPIRY_SLEEP_MAX;
-use super::round::Batch;
 use crate::protocol::Close;
 
 /// The way to every shard.

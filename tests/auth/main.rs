@@ -4,12 +4,12 @@
 // What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 #![allow(clippy::needless_pass_by_value)]
-// The wire's own helpers, of which not all are needed here.
-#![allow(dead_code, unused_imports)]
 
 #[path = "../support/harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
 mod harness;
 #[path = "../wire/raw.rs"]
+#[allow(dead_code, reason = "each suite uses a part of it")]
 mod raw;
 
 mod admin;

@@ -141,7 +141,7 @@ async fn large_messages_and_closes_come_whole() {
     let mut tab = wss(&hub).await;
     tab.hello(json!({"role": "agent", "agentId": "ada"})).await;
     assert_eq!(tab.welcome["sessions"].as_array().unwrap().len(), 90);
-    tab.send_wrong(json!({"type": "ping", "id": "x".repeat(20_000)})).await;
+    tab.send_text(&json!({"type": "ping", "id": "x".repeat(20_000)}).to_string()).await;
     tab.expect_close(1009).await;
     hub.terminate();
     ada.expect_close(1001).await;

@@ -3,9 +3,6 @@
 //! Nothing here sleeps where there is an event: whatever a test waits for is a message, a close, a line or the end of a
 //! process, for at most [`PATIENCE`]. Silence is shown by a round trip through the hub, not by waiting.
 
-// Each suite uses a part of it.
-#![allow(dead_code, unused_imports)]
-
 mod client;
 mod coverage;
 mod document;
