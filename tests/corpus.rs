@@ -1,7 +1,7 @@
 //! The fuzz targets' corpus, replayed on the ordinary toolchain, and a plain driver that goes on from it by chance.
 //!
 //! `FUZZ_TIMES=100 FUZZ_SEED=2 cargo test --test corpus -- --nocapture` runs each target a hundred times as often as an
-//! ordinary test run does. `CORPUS_WRITE=1` writes the seeds that are not text.
+//! ordinary test run does, `FUZZ_ONLY=http` one of them. `CORPUS_WRITE=1` writes the seeds that are not text.
 
 // What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
@@ -72,7 +72,10 @@ fn the_corpus_and_what_chance_makes_of_it_is_survived() {
         ("disk", targets::disk, 1_000),
         ("http", targets::http, 300),
     ];
-    for (name, target, by_default) in targets {
+    let only = std::env::var("FUZZ_ONLY").ok();
+    for (name, target, by_default) in
+        targets.into_iter().filter(|(name, ..)| only.as_deref().is_none_or(|o| o == *name))
+    {
         let corpus = corpus(name);
         let try_one = |from: &str, input: &[u8]| {
             let went = catch_unwind(AssertUnwindSafe(|| target(input)));

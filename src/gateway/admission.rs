@@ -29,7 +29,15 @@ pub(super) fn admit(house: &House, hello: &Hello<'_>, bearer: Option<Claims>) ->
         name: Some(claims.subject.as_str().into()),
         client: inputs::client_of(&claims, &hello.who),
         ends_ms: Some(claims.ends_ms),
+        issued_ms: claims.issued_ms,
     })
+}
+
+/// Whether the token by which the connection has joined was revoked meanwhile. Asked after joining: who revokes looks
+/// for connections after that, so that one of the two sees the other.
+pub(super) fn is_revoked<S: Socket>(link: &Link<S>, issued_ms: Option<u64>) -> bool {
+    let (Some(gate), Some(member)) = (&link.house().behind.gate, link.member()) else { return false };
+    member.name.as_deref().is_some_and(|name| gate.is_revoked(&member.workspace, name, issued_ms))
 }
 
 /// What the token of an upgrade says; `Err`: it is not taken.
@@ -62,7 +70,7 @@ fn by_its_own_word(who: &Who<'_>) -> Admitted {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
         Client::Observer => None,
     };
-    Admitted { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None }
+    Admitted { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
 }
 
 /// Who it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:

@@ -63,6 +63,8 @@ pub(super) struct Admitted {
     pub(super) client: Client,
     /// When the token ends, in milliseconds since 1970.
     pub(super) ends_ms: Option<u64>,
+    /// When it was issued, likewise, if it says so.
+    pub(super) issued_ms: Option<u64>,
 }
 
 impl<S: Socket> Link<S> {
@@ -158,7 +160,7 @@ impl<S: Socket> Link<S> {
     /// # Errors
     /// [`Stopping`]: the hub takes no more.
     pub(super) async fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
-        let Admitted { workspace, role, name, client, ends_ms } = admitted;
+        let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
         let port = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
         if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);

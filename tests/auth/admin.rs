@@ -114,6 +114,16 @@ async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
 }
 
 #[tokio::test]
+async fn who_is_revoked_between_upgrade_and_hello_does_not_come_in() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let bearer = format!("Bearer {}", token("ada", "agent"));
+    let (mut waiting, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
+    assert_eq!(body(&post(admin, "/revoke", json!({"subject": "ada"})).await), json!({"disconnected": 0}));
+    waiting.send(json!({"type": "hello", "role": "agent"})).await;
+    assert_eq!(waiting.first_or_close().await, Err(4401));
+}
+
+#[tokio::test]
 async fn a_revocation_outlasts_a_crash() {
     let (hub, admin) = with_admin(guard(Setup::on_disk())).await;
     assert_eq!(status(&post(admin, "/revoke", json!({"subject": "ada"})).await), 200);

@@ -190,6 +190,19 @@ async fn a_fresh_token_of_the_same_person_lets_it_stay() {
 }
 
 #[tokio::test]
+async fn checking_tokens_is_no_way_to_keep_the_hub_busy() {
+    let hub = guarded().start().await;
+    let mut ada = join(&hub, "ada", "agent", json!({})).await;
+    let mut limited = 0;
+    for _ in 0..30 {
+        let reply = ada.call(json!({"type": "refresh", "token": token("bob", "agent")})).await;
+        limited += u32::from(reply["code"] == "rateLimited");
+    }
+    assert!(limited > 0);
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
 async fn keys_by_name_are_exchanged_while_the_hub_runs() {
     let setup = Setup::new();
     let file = setup.home().join("keys.pem");

@@ -1,6 +1,6 @@
 // A real hub for a test: started on a free port of loopback, with a data directory of its own.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,10 +15,15 @@ const START_MS = 20_000
 
 /**
  * Starts a hub.
- * @param {{ toml?: string, flags?: string[] }} [options] what its configuration file says, and further flags
+ * @param {{ toml?: string, flags?: string[], secret?: string }} [options] what its configuration file says, further
+ *   flags, and the secret of its tokens: with one it has authentication, and an admin listener
  */
-export async function startHub({ toml = '', flags = [] } = {}) {
+export async function startHub({ toml = '', flags = [], secret = '' } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'deskbell-test-'))
+  if (secret) {
+    await writeFile(join(home, 'secret'), secret)
+    flags = ['--auth-secret-file', join(home, 'secret'), '--admin-listen', '127.0.0.1:0', ...flags]
+  }
   const config = join(home, 'deskbell.toml')
   await writeFile(config, toml)
   const hub = new Hub(home, ['--config', config, '--data-dir', join(home, 'data'), ...flags])
@@ -62,6 +67,21 @@ class Hub {
     this.url = /listening on (\S+)/.exec(line)?.[1] ?? ''
     if (!this.url) throw new Error(`the hub said: ${line}`)
     this.#watch = await watchHub(this.url)
+  }
+
+  /** Where the operator is served. */
+  async admin() {
+    for (;;) {
+      const found = /admin listener on (\S+)/.exec(this.#log)
+      if (found) return found[1]
+      await new Promise((done) => setTimeout(done, 10))
+    }
+  }
+
+  /** A token of that person, by the program itself. */
+  token(sub, role, ...more) {
+    const given = ['token', '--secret-file', join(this.#home, 'secret'), '--sub', sub, '--role', role, ...more]
+    return execFileSync(BINARY, given, { encoding: 'utf8' }).trim()
   }
 
   /** An orderly stop. */
