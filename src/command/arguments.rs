@@ -197,7 +197,7 @@ mod tests {
             [
                 "--lisen: unknown flag; did you mean --listen?",
                 "--tls-cert: unknown flag; deskbell --help lists them",
-                "srv: unknown command; known: serve, check",
+                "srv: unknown command; known: serve, check, load",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]
