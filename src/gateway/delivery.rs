@@ -12,9 +12,9 @@ use super::counters::Counters;
 use super::hellos::Hellos;
 use super::house::whole_ms;
 use super::rates::Rates;
+use super::round::{Batch, Kind, Sending};
 use super::serial::Serial;
 use super::settings::Settings;
-use super::shard::{Batch, Kind, Sending};
 use super::words;
 use crate::hub::{Delivery, NotTried};
 use crate::protocol::server::{
@@ -40,6 +40,8 @@ pub struct Fanout {
     shards: Vec<mpsc::Sender<Batch>>,
     /// What is gathered for each shard.
     batches: Vec<Batch>,
+    /// The targets of one message, by shard. Empty between messages.
+    targets: Vec<Vec<u64>>,
     rates: Rates,
     warned_at: Option<Instant>,
 }
@@ -53,8 +55,9 @@ impl Fanout {
         shards: Vec<mpsc::Sender<Batch>>,
     ) -> Self {
         let batches = shards.iter().map(|_| Batch::default()).collect();
+        let targets = vec![Vec::new(); shards.len()];
         let rates = Rates::new(Instant::now());
-        Self { incarnation, settings, counters, hellos, shards, batches, rates, warned_at: None }
+        Self { incarnation, settings, counters, hellos, shards, batches, targets, rates, warned_at: None }
     }
 }
 
@@ -111,21 +114,20 @@ impl Delivery for Fanout {
 impl Fanout {
     /// One message to those of `to` that are this hub's; encoded only if there are any.
     fn tell(&mut self, to: impl IntoIterator<Item = ConnectionId>, kind: Kind, encode: impl FnOnce() -> Bytes) {
-        let mut targets = vec![Vec::new(); self.shards.len()];
-        let mut count = 0;
         for connection in to.into_iter().filter(|connection| connection.incarnation == self.incarnation) {
             let shard = usize::from(Serial::unpack(connection.serial).shard);
-            if let Some(targets) = targets.get_mut(shard) {
+            if let Some(targets) = self.targets.get_mut(shard) {
                 targets.push(connection.serial);
-                count += 1;
             }
         }
+        let count = self.targets.iter().map(Vec::len).sum();
         if count == 0 {
             return;
         }
         let frame = encode();
-        for (batch, targets) in self.batches.iter_mut().zip(targets) {
+        for (batch, targets) in self.batches.iter_mut().zip(&mut self.targets) {
             if !targets.is_empty() {
+                let targets = std::mem::take(targets);
                 batch.sendings.push(Sending { frame: frame.clone(), kind, targets });
             }
         }
@@ -157,9 +159,7 @@ impl Fanout {
     fn tell_observers(&mut self, core: &Core, now: Instant) {
         let told = self.rates.tell(now);
         for workspace in core.observed_workspaces() {
-            let mine = |connection: &&ConnectionId| connection.incarnation == self.incarnation;
-            let observers: Vec<_> = core.observer_connections(workspace).iter().filter(mine).copied().collect();
-            let Some(counts) = core.stats(workspace).filter(|_| !observers.is_empty()) else { continue };
+            let Some(counts) = core.stats(workspace) else { continue };
             let outcomes: Vec<_> = Outcome::ALL.into_iter().map(words::outcome).zip(counts.outcomes).collect();
             let stats = Stats {
                 agents: counts.agents,
@@ -172,7 +172,8 @@ impl Fanout {
                 outcomes: &outcomes,
                 notify_to_result_ms: told.notify_to_result,
             };
-            self.tell(observers, Kind::News, || frame::text(&stats));
+            let observers = core.observer_connections(workspace);
+            self.tell(observers.iter().copied(), Kind::News, || frame::text(&stats));
         }
     }
 
@@ -213,8 +214,8 @@ impl Step<'_> {
             }
             Effect::Settled { settled, position } => {
                 self.out.rates.settled(Instant::now(), settled.elapsed_ms());
-                let to = self.others(self.core.provider_connections(self.workspace, &settled.provider_id));
-                self.out.tell(to, Kind::News, || frame::text(&result(&settled, position)));
+                let to = self.core.provider_connections(self.workspace, &settled.provider_id);
+                self.tell(to.iter().copied(), || frame::text(&result(&settled, position)));
             }
             Effect::SettledAgain { to, settled, position } => {
                 let kind = if Some(to) == self.joiner { Kind::Replayed } else { Kind::News };
@@ -263,9 +264,7 @@ impl Step<'_> {
             }
             Effect::Kpi { mark, breached } => {
                 let to = self.core.all_agent_connections(self.workspace);
-                let joiner = self.joiner;
-                let others = to.filter(move |connection| Some(*connection) != joiner);
-                self.out.tell(others, Kind::News, || frame::text(&words::kpi(&mark, breached)));
+                self.tell(to, || frame::text(&words::kpi(&mark, breached)));
             }
             Effect::Activity { agent, session_id, count, correlation_id } => {
                 let correlation_id = correlation_id.as_deref();
@@ -274,18 +273,19 @@ impl Step<'_> {
             Effect::Presence { agent, presence, asked } => {
                 let presence = words::presence(presence);
                 let asker = asked.as_ref().map(|to| to.connection);
-                let tabs = self.others(self.core.agent_connections(self.workspace, agent));
-                let others = tabs.into_iter().filter(|connection| Some(*connection) != asker);
+                let agent = [agent];
+                let tabs = self.core.agent_connections(self.workspace, &agent);
+                let others = tabs.filter(|connection| Some(*connection) != asker);
                 let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
                 let news = PresenceNow { ids: Ids { id: None, correlation_id }, presence };
-                self.out.tell(others, Kind::News, || frame::text(&news));
+                self.tell(others, || frame::text(&news));
                 if let Some(to) = &asked {
                     self.reply(to, &PresenceNow { ids: words::ids(to), presence });
                 }
             }
             Effect::Event(event) => {
-                let to = self.others(self.core.observer_connections(self.workspace));
-                self.out.tell(to, Kind::News, || frame::text(&words::event(&event)));
+                let to = self.core.observer_connections(self.workspace);
+                self.tell(to.iter().copied(), || frame::text(&words::event(&event)));
             }
             Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.core, self.workspace, &to),
             // The hub's own business.
@@ -318,15 +318,14 @@ impl Step<'_> {
     }
 
     fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {
-        let (core, workspace, joiner) = (self.core, self.workspace, self.joiner);
-        let connections = agents.iter().flat_map(|agent| core.agent_connections(workspace, *agent)).copied();
-        let others = connections.filter(|connection| Some(*connection) != joiner);
-        self.out.tell(others, Kind::News, || frame::text(message));
+        let connections = self.core.agent_connections(self.workspace, agents);
+        self.tell(connections, || frame::text(message));
     }
 
-    /// Less the joiner, whose welcome has it all.
-    fn others(&self, connections: &[ConnectionId]) -> Vec<ConnectionId> {
-        connections.iter().filter(|connection| Some(**connection) != self.joiner).copied().collect()
+    /// Tells them something, less the joiner, whose welcome has it all.
+    fn tell(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
+        let joiner = self.joiner;
+        self.out.tell(to.filter(|connection| Some(*connection) != joiner), Kind::News, encode);
     }
 }
 

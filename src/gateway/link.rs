@@ -1,11 +1,13 @@
 //! A connection as the rest of the gateway sees it: what one can do to it from outside its own task.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::admission::Admitted;
 use super::house::{House, whole_ms};
 use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
@@ -13,7 +15,10 @@ use crate::hub::{Port, Stopping};
 use crate::protocol::server::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 use crate::workspace::Name;
-use crate::workspace::entry::{Client, Input};
+use crate::workspace::entry::Input;
+
+/// No token, so no end.
+const NEVER: u64 = u64::MAX;
 
 /// One connection. Its own task reads; everybody who has the link may send. Used on its shard's thread.
 #[derive(Debug)]
@@ -27,10 +32,12 @@ pub(super) struct Link<S> {
     ping_at_ms: AtomicU64,
     /// As what it joined; set by its hello.
     member: OnceLock<Member>,
+    /// From when on its token is not good any more, in milliseconds since 1970.
+    ends_ms: AtomicU64,
+    /// Where the client is.
+    address: IpAddr,
     /// The hub was told that it is gone.
     left: AtomicBool,
-    /// It is among those whose staged frames are about to be written.
-    staged: AtomicBool,
     /// Told when the welcome is on its way.
     welcomed: Notify,
     /// Told when the connection was ended from outside.
@@ -39,14 +46,16 @@ pub(super) struct Link<S> {
 
 /// A connection that has said hello.
 #[derive(Debug)]
-struct Member {
+pub(super) struct Member {
     port: Port,
-    workspace: Name,
-    role: Role,
+    pub(super) workspace: Name,
+    pub(super) role: Role,
+    /// Its agentId or providerId; of an observer, whom its token names.
+    pub(super) name: Option<Name>,
 }
 
 impl<S: Socket> Link<S> {
-    pub(super) fn new(house: Arc<House>, serial: u64, socket: S) -> Self {
+    pub(super) fn new(house: Arc<House>, serial: u64, socket: S, address: IpAddr) -> Self {
         let settings = &house.settings;
         let bounds = Bounds { bytes: settings.outbound_bytes, frames: settings.outbound_frames };
         let now_ms = house.now_ms();
@@ -59,8 +68,9 @@ impl<S: Socket> Link<S> {
             heard_ms: AtomicU64::new(now_ms),
             ping_at_ms: AtomicU64::new(now_ms + first_ping_ms),
             member: OnceLock::new(),
+            ends_ms: AtomicU64::new(NEVER),
+            address,
             left: AtomicBool::new(false),
-            staged: AtomicBool::new(false),
             welcomed: Notify::new(),
             cut: Notify::new(),
             house,
@@ -92,16 +102,9 @@ impl<S: Socket> Link<S> {
         self.see_to(after);
     }
 
-    /// Adds a frame for the next [`flush`](Self::flush); whether it is the first since the last one.
-    pub(super) fn stage(&self, frame: Bytes, weight: Weight) -> bool {
-        self.outbox.stage(frame, weight);
-        !self.staged.swap(true, Relaxed)
-    }
-
-    /// Writes what was staged.
-    pub(super) fn flush(self: &Arc<Self>) {
-        self.staged.store(false, Relaxed);
-        let after = self.outbox.flush();
+    /// Sends frames together; see [`Outbox::send_all`].
+    pub(super) fn send_all<'f>(self: &Arc<Self>, joined: &[u8], frames: impl Iterator<Item = (&'f Bytes, Weight)>) {
+        let after = self.outbox.send_all(joined, frames);
         self.see_to(after);
     }
 
@@ -130,22 +133,63 @@ impl<S: Socket> Link<S> {
             return;
         }
         self.house.counters.left(member.role);
+        if let Some(ends_ms) = self.ends_ms() {
+            self.house.expiries.forget(self.serial, ends_ms);
+        }
         // Those who are there when the hub stops are expected back: their desks must not be found dissolved.
         if !self.house.is_stopping() {
             member.port.leave(Name::clone(&member.workspace));
         }
     }
 
-    /// Joins `workspace` as `client`: from now on the hub knows the connection.
+    /// Joins: from now on the hub knows the connection.
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more.
-    pub(super) async fn join(&self, workspace: Name, role: Role, client: Client) -> Result<(), Stopping> {
+    pub(super) async fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
+        let Admitted { workspace, role, name, client, ends_ms } = admitted;
         let port = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
-        if self.member.set(Member { port, workspace, role }).is_ok() {
+        if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
+        if let Some(ends_ms) = ends_ms {
+            self.last_until(ends_ms);
+        }
         self.submit(Input::Join { connection: self.serial, client }).await
+    }
+
+    /// As what it joined.
+    pub(super) fn member(&self) -> Option<&Member> {
+        self.member.get()
+    }
+
+    /// Where the client is.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Its token is good until then, in milliseconds since 1970. A later one counts, an earlier one does not.
+    pub(super) fn last_until(&self, ends_ms: u64) {
+        let before_ms = self.ends_ms.load(Relaxed);
+        if before_ms == NEVER || before_ms < ends_ms {
+            self.ends_ms.store(ends_ms, Relaxed);
+            self.house.expiries.set(self.serial, Some(before_ms).filter(|ms| *ms != NEVER), ends_ms);
+        }
+    }
+
+    /// When its token ends, in milliseconds since 1970.
+    pub(super) fn ends_ms(&self) -> Option<u64> {
+        Some(self.ends_ms.load(Relaxed)).filter(|ms| *ms != NEVER)
+    }
+
+    /// Whether its token has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.ends_ms().is_some_and(|ends_ms| ends_ms <= self.house.wall_ms())
+    }
+
+    /// For how long the client has been silent, in milliseconds.
+    pub(super) fn silent_ms(&self) -> u64 {
+        self.house.now_ms().saturating_sub(self.heard_ms.load(Relaxed))
     }
 
     /// Hands an input to the hub, waiting while too many of this connection are under way.

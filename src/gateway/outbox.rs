@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::iter;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -106,40 +107,34 @@ impl<S: Socket> Outbox<S> {
 
     /// Sends one frame: at once if nothing waits and the socket takes it.
     pub(super) fn send(&self, frame: &Bytes, weight: Weight) -> After {
+        self.send_all(frame, iter::once((frame, weight)))
+    }
+
+    /// Sends frames, in order. `joined` is their bytes one after the other, so that they go out by one plain write if
+    /// nothing waits and the socket takes them; or it is empty. A close frame comes alone.
+    pub(super) fn send_all<'f>(&self, joined: &[u8], frames: impl Iterator<Item = (&'f Bytes, Weight)>) -> After {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             return After::default();
         }
-        if state.queue.is_empty() && !state.blocked {
-            return match self.socket.try_write(&[IoSlice::new(frame)]) {
-                Ok(written) if written == frame.len() => self.written_whole(&mut state, frame),
-                Ok(written) => {
-                    state.add(frame.clone(), weight);
-                    state.advance(written);
-                    self.write_out(&mut state)
-                }
+        let (mut written, mut drain) = (0, false);
+        if !joined.is_empty() && state.queue.is_empty() && !state.blocked {
+            match self.socket.try_write(&[IoSlice::new(joined)]) {
+                Ok(all) if all == joined.len() => return self.written_whole(&mut state, joined),
+                Ok(part) => written = part,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.add(frame.clone(), weight);
-                    self.blocked(&mut state)
+                    drain = true;
+                    state.blocked = true;
                 }
-                Err(_) => self.failed(&mut state),
-            };
+                Err(_) => return self.failed(&mut state),
+            }
         }
-        state.add(frame.clone(), weight);
-        self.write_out(&mut state)
-    }
-
-    /// Adds a frame without writing: [`flush`](Self::flush) writes all that was staged at once.
-    pub(super) fn stage(&self, frame: Bytes, weight: Weight) {
-        let mut state = self.lock();
-        if state.phase == Phase::Open {
+        for (frame, weight) in frames {
             state.add(frame, weight);
         }
-    }
-
-    /// Writes what was staged.
-    pub(super) fn flush(&self) -> After {
-        self.write_out(&mut self.lock())
+        state.advance(written);
+        let after = self.write_out(&mut state);
+        After { drain: drain || after.drain, ..after }
     }
 
     /// Adds a close frame behind what waits, and seals. Without effect once sealed.
@@ -198,7 +193,7 @@ impl<S: Socket> Outbox<S> {
         let state = self.lock();
         match state.phase {
             Phase::Open => false,
-            Phase::Closing => state.queue.is_empty(),
+            Phase::Closing => state.queue.is_empty() && !state.blocked,
             Phase::Dead => true,
         }
     }
@@ -216,8 +211,12 @@ impl<S: Socket> Outbox<S> {
                 Err(_) => return self.failed(state),
             }
         }
-        if state.queue.is_empty() {
-            self.all_written(state);
+        if state.queue.is_empty() && !state.blocked {
+            match self.socket.try_flush() {
+                Ok(()) => self.all_written(state),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.blocked(state),
+                Err(_) => return self.failed(state),
+            }
         }
         After { drain: false, overflowed: self.seal_if_over(state) }
     }
@@ -238,9 +237,8 @@ impl<S: Socket> Outbox<S> {
     fn written_whole(&self, state: &mut State, frame: &[u8]) -> After {
         if is_close(frame) {
             state.phase = Phase::Closing;
-            self.all_written(state);
         }
-        After::default()
+        self.write_out(state)
     }
 
     fn all_written(&self, state: &mut State) {
@@ -258,21 +256,21 @@ impl<S: Socket> Outbox<S> {
             return false;
         }
         state.drop_behind_torn_head();
-        state.add(frame::close(Close::TooSlow), Weight::Free);
+        state.add(&frame::close(Close::TooSlow), Weight::Free);
         true
     }
 }
 
 impl State {
-    fn add(&mut self, frame: Bytes, weight: Weight) {
+    fn add(&mut self, frame: &Bytes, weight: Weight) {
         if weight == Weight::Counted {
             self.bytes += frame.len();
             self.frames += 1;
         }
-        if is_close(&frame) {
+        if is_close(frame) {
             self.phase = Phase::Closing;
         }
-        self.queue.push_back(Waiting { frame, weight });
+        self.queue.push_back(Waiting { frame: frame.clone(), weight });
     }
 
     /// The next bytes to write, in order.
@@ -391,6 +389,11 @@ mod tests {
         Outbox::new(Grudging::default(), Bounds { bytes, frames })
     }
 
+    fn send_all(outbox: &Outbox<Grudging>, frames: &[Bytes], joined: bool) -> After {
+        let joined = if joined { frames.concat() } else { Vec::new() };
+        outbox.send_all(&joined, frames.iter().map(|frame| (frame, Weight::Counted)))
+    }
+
     /// Lets the drain go as far as it gets; whether it has ended.
     fn drain(outbox: &Outbox<Grudging>) -> bool {
         pin!(outbox.drain()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
@@ -424,14 +427,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_staged_goes_out_as_one_write() {
+    fn what_comes_together_goes_out_as_one_write() {
         let outbox = outbox(100, 10);
         outbox.socket.grant(100);
-        for word in ["a", "b", "c"] {
-            outbox.stage(text(word.as_bytes()), Weight::Counted);
-        }
-        assert_eq!(outbox.flush(), NOTHING);
-        assert_eq!((outbox.socket.taken(), outbox.socket.writes()), (b"\x81\x01a\x81\x01b\x81\x01c".to_vec(), 1));
+        let frames = [text(b"a"), text(b"b"), text(b"c")];
+        let all = b"\x81\x01a\x81\x01b\x81\x01c".to_vec();
+        assert_eq!(send_all(&outbox, &frames, true), NOTHING);
+        assert_eq!((outbox.socket.taken(), outbox.socket.writes()), (all.clone(), 1));
+        assert_eq!(send_all(&outbox, &frames, false), NOTHING, "nobody joined them: they are written as slices");
+        assert_eq!((outbox.socket.taken(), outbox.socket.writes()), ([all.clone(), all].concat(), 2));
+    }
+
+    #[test]
+    fn what_comes_together_and_is_not_taken_waits_frame_by_frame() {
+        let outbox = outbox(9, 10);
+        outbox.socket.grant(4);
+        let frames = [text(b"a"), text(b"b"), text(b"c"), text(b"d")];
+        assert_eq!(send_all(&outbox, &frames, true), DRAIN, "8 bytes wait");
+        assert_eq!(send_all(&outbox, &frames, true), After { drain: false, overflowed: true });
+        outbox.socket.grant(100);
+        assert!(drain(&outbox));
+        let torn_head = &b"\x81\x01a\x81\x01b"[..];
+        assert_eq!(outbox.socket.taken(), [torn_head, &frame::close(Close::TooSlow)].concat());
     }
 
     #[test]
@@ -474,10 +491,8 @@ mod tests {
     fn a_burst_over_the_bound_is_fine_for_a_socket_that_takes_it() {
         let outbox = outbox(10, 2);
         outbox.socket.grant(100_000);
-        for _ in 0..1000 {
-            outbox.stage(text(b"burst"), Weight::Counted);
-        }
-        assert_eq!(outbox.flush(), NOTHING);
+        let burst = vec![text(b"burst"); 1000];
+        assert_eq!(send_all(&outbox, &burst, false), NOTHING);
         assert_eq!(outbox.socket.taken().len(), 7000);
     }
 
@@ -517,14 +532,15 @@ mod tests {
             let outbox = outbox(100_000, 1000);
             let mut sent = Vec::new();
             let mut draining = false;
-            for (length, room, staged) in steps {
-                let frame = text(&vec![u8::try_from(length).unwrap(); length]);
-                sent.extend_from_slice(&frame);
-                if staged {
-                    outbox.stage(frame, Weight::Counted);
-                    draining |= outbox.flush().drain;
+            for (length, room, together) in steps {
+                let frames = [length, length / 2].map(|length| text(&vec![u8::try_from(length).unwrap(); length]));
+                sent.extend_from_slice(&frames.concat());
+                if together {
+                    draining |= send_all(&outbox, &frames, room % 2 == 0).drain;
                 } else {
-                    draining |= outbox.send(&frame, Weight::Counted).drain;
+                    for frame in &frames {
+                        draining |= outbox.send(frame, Weight::Counted).drain;
+                    }
                 }
                 outbox.socket.grant(room);
                 if draining && drain(&outbox) {

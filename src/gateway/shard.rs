@@ -1,72 +1,26 @@
 //! The connections of one thread, and what is done to many of them.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::house::House;
 use super::link::Link;
-use super::outbox::Weight;
-use super::settings::{BATCHES_PER_SHARD_MAX, CONNECTIONS_PER_TURN, STOP_SPREAD};
+use super::round::{Batch, Joined, Parcel, Round};
+use super::settings::{CONNECTIONS_PER_TURN, STOP_SPREAD};
 use super::slab::Slab;
 use super::socket::Socket;
 use crate::protocol::Close;
 
-/// Frames staged between two yields: staging costs a hundredth of writing.
-const STAGED_PER_TURN: usize = 16 * CONNECTIONS_PER_TURN;
 /// Rounds of the heartbeat over a shard's connections within the shorter of its two times.
 const ROUNDS_PER_TIMEOUT: u32 = 4;
 /// Steps of one round, so that pings go out evenly.
 const STEPS_PER_ROUND: u32 = 16;
 /// The longest round: how late an idle peer may be dropped.
 const ROUND_MAX: Duration = Duration::from_secs(1);
-
-/// What one group of entries gives one shard to do.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// In order.
-    pub(super) sendings: Vec<Sending>,
-    /// Connections to close, after that.
-    pub(super) closes: Vec<(u64, Close)>,
-}
-
-/// One frame for many.
-#[derive(Debug)]
-pub(super) struct Sending {
-    pub(super) frame: Bytes,
-    pub(super) kind: Kind,
-    /// The serials of this shard's connections.
-    pub(super) targets: Vec<u64>,
-}
-
-/// What a frame is to the connection that gets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Its welcome.
-    Welcome,
-    /// A result that it asked to have again.
-    Replayed,
-    /// Anything else.
-    News,
-}
-
-impl Batch {
-    pub(super) fn is_empty(&self) -> bool {
-        self.sendings.is_empty() && self.closes.is_empty()
-    }
-}
-
-impl Kind {
-    fn weight(self) -> Weight {
-        match self {
-            Self::Welcome | Self::Replayed => Weight::Free,
-            Self::News => Weight::Counted,
-        }
-    }
-}
 
 /// The connections of one thread.
 #[derive(Debug)]
@@ -81,8 +35,8 @@ impl<S: Socket> Shard<S> {
     }
 
     /// Takes in a new connection; `None`: there is no number left for it.
-    pub(super) fn admit(&self, socket: S) -> Option<Arc<Link<S>>> {
-        let make = |serial| Arc::new(Link::new(Arc::clone(&self.house), serial, socket));
+    pub(super) fn admit(&self, socket: S, address: IpAddr) -> Option<Arc<Link<S>>> {
+        let make = |serial| Arc::new(Link::new(Arc::clone(&self.house), serial, socket, address));
         self.lock().insert(make).map(Arc::clone)
     }
 
@@ -91,12 +45,24 @@ impl<S: Socket> Shard<S> {
         self.lock().remove(serial);
     }
 
+    /// The connections there are, from the slot `from` on.
+    pub(super) fn links(&self, from: usize) -> impl Iterator<Item = (usize, Arc<Link<S>>)> {
+        let slots = self.lock().slots();
+        // Locked for each anew: whoever looks must not keep the shard from its work.
+        (from..slots).filter_map(|slot| Some((slot, self.lock().at(slot).map(Arc::clone)?)))
+    }
+
     /// Carries out what the hub sends, until there is no hub any more.
     pub(super) async fn deliver(&self, mut batches: mpsc::Receiver<Batch>) {
-        let mut gathered = Vec::new();
-        while batches.recv_many(&mut gathered, BATCHES_PER_SHARD_MAX).await > 0 {
-            self.carry_out(&gathered).await;
-            gathered.clear();
+        let mut round = Round::default();
+        while let Some(batch) = batches.recv().await {
+            round.add(batch);
+            while !round.is_full()
+                && let Ok(batch) = batches.try_recv()
+            {
+                round.add(batch);
+            }
+            self.carry_out(&mut round).await;
         }
     }
 
@@ -143,59 +109,40 @@ impl<S: Socket> Shard<S> {
         let _ = tokio::time::timeout_at(deadline, all_ended).await;
     }
 
-    async fn carry_out(&self, batches: &[Batch]) {
-        let mut sendings = batches.iter().flat_map(|batch| &batch.sendings);
-        match (sendings.next(), sendings.next()) {
-            (Some(only), None) => self.send(only).await,
-            (None, _) => {}
-            _ => self.send_together(batches).await,
+    async fn carry_out(&self, round: &mut Round) {
+        self.sort(round);
+        let mut joined = Joined::default();
+        for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
+            let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
+            self.send(round.parcels(begin..end), &mut joined);
+            tokio::task::yield_now().await;
         }
-        for (serial, why) in batches.iter().flat_map(|batch| &batch.closes) {
+        for (serial, why) in round.closes() {
             if let Some(link) = self.find(*serial) {
                 link.close(*why);
             }
         }
+        round.clear();
     }
 
-    /// One frame: written directly.
-    async fn send(&self, sending: &Sending) {
-        for (at, serial) in sending.targets.iter().enumerate() {
-            if let Some(link) = self.find(*serial) {
-                link.send(&sending.frame, sending.kind.weight());
-                if sending.kind == Kind::Welcome {
-                    link.welcome();
-                }
-            }
-            yield_every(CONNECTIONS_PER_TURN, at).await;
-        }
+    fn sort(&self, round: &mut Round) {
+        let links = self.lock();
+        round.sort(|serial| links.get(serial).is_some());
     }
 
-    /// Several frames: gathered per connection, then one write for each.
-    async fn send_together(&self, batches: &[Batch]) {
-        let mut touched = Vec::new();
-        let mut staged = 0;
-        for sending in batches.iter().flat_map(|batch| &batch.sendings) {
-            for serial in &sending.targets {
-                if let Some(link) = self.find(*serial) {
-                    let first = link.stage(sending.frame.clone(), sending.kind.weight());
-                    if sending.kind == Kind::Welcome {
-                        link.welcome();
-                    }
-                    if first {
-                        touched.push(link);
-                    }
-                }
-                staged += 1;
-                yield_every(STAGED_PER_TURN, staged).await;
+    fn send<'r>(&self, parcels: impl Iterator<Item = (u64, Parcel<'r>)>, joined: &mut Joined) {
+        let links = self.lock();
+        for (serial, parcel) in parcels {
+            // Gone since the last yield.
+            let Some(link) = links.get(serial) else { continue };
+            link.send_all(joined.of(parcel), parcel.frames());
+            if parcel.welcomes() {
+                link.welcome();
             }
         }
-        for (at, link) in touched.into_iter().enumerate() {
-            link.flush();
-            yield_every(CONNECTIONS_PER_TURN, at).await;
-        }
     }
 
-    fn find(&self, serial: u64) -> Option<Arc<Link<S>>> {
+    pub(super) fn find(&self, serial: u64) -> Option<Arc<Link<S>>> {
         self.lock().get(serial).map(Arc::clone)
     }
 

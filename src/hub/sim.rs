@@ -173,9 +173,7 @@ impl Delivery for Recorder {
     fn deliver(&mut self, core: &Core, _: Timestamp, effects: Effects) {
         let joiner = effects.joiner;
         for (workspace, effect) in effects.list {
-            let agents = |agents: &[u32]| -> Vec<ConnectionId> {
-                agents.iter().flat_map(|&agent| core.agent_connections(&workspace, agent)).copied().collect()
-            };
+            let agents = |agents: &[u32]| -> Vec<ConnectionId> { core.agent_connections(&workspace, agents).collect() };
             match effect {
                 Effect::Welcome(welcome) => {
                     let told = match *welcome {

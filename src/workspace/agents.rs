@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::audience::{Arrival, Stream};
 use super::entry::Presence;
 use super::ids::{ConnectionId, Name, Timestamp};
-use super::slab::Slab;
+use super::slab::{Bits, Slab};
+use super::tabs::Tabs;
 
 /// One agent, and the desk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Agent {
     pub(super) name: Name,
     /// One per tab; empty while the agent is away from the hub.
-    pub(super) connections: Vec<ConnectionId>,
+    pub(super) connections: Tabs,
     pub(super) presence: Presence,
     /// Slots of the agent's groups, each held.
     pub(super) groups: Vec<u32>,
@@ -70,7 +71,7 @@ pub(super) struct Agents {
     slots: Slab<Agent>,
     by_name: BTreeMap<Name, u32>,
     /// Those with a connection.
-    connected: BTreeSet<u32>,
+    connected: Bits,
     /// How many connections these have together.
     connections: u64,
     /// Those remembered, in the order in which they left: the oldest are forgotten first.
@@ -99,7 +100,7 @@ impl Agents {
         self.by_name.get(name).copied()
     }
 
-    pub(super) fn connected(&self) -> &BTreeSet<u32> {
+    pub(super) fn connected(&self) -> &Bits {
         &self.connected
     }
 
@@ -125,7 +126,7 @@ impl Agents {
         }
         let slot = self.slots.insert(Agent {
             name: name.clone(),
-            connections: Vec::new(),
+            connections: Tabs::default(),
             presence: Presence::Available,
             groups: Vec::new(),
             left_at: None,
@@ -153,15 +154,13 @@ impl Agents {
         if agent.left_at.take().is_some() {
             self.remembered.remove(&agent.leave);
         }
-        self.connected.insert(slot)
+        self.connected.set(slot)
     }
 
     /// A connection went; whether it was the agent's last. `newest` is the newest arrival.
     pub(super) fn disconnect(&mut self, slot: u32, connection: ConnectionId, now: Timestamp, newest: Arrival) -> bool {
         let agent = &mut self.slots[slot];
-        let before = agent.connections.len();
-        agent.connections.retain(|&other| other != connection);
-        self.connections -= (before - agent.connections.len()) as u64;
+        self.connections -= u64::from(agent.connections.remove(connection));
         if agent.is_connected() {
             return false;
         }
@@ -170,7 +169,7 @@ impl Agents {
         self.leaves += 1;
         agent.leave = self.leaves;
         self.remembered.insert(agent.leave, slot);
-        self.connected.remove(&slot);
+        self.connected.clear(slot);
         true
     }
 
@@ -229,7 +228,7 @@ impl Agents {
     pub(super) fn check(&self) {
         for (slot, agent) in self.slots.iter() {
             assert_eq!(self.find(&agent.name), Some(slot), "by name");
-            assert_eq!(self.connected.contains(&slot), agent.is_connected(), "connected");
+            assert_eq!(self.connected.has(slot), agent.is_connected(), "connected");
             let left = agent.left_at;
             assert_eq!(left.is_some(), self.remembered.get(&agent.leave) == Some(&slot), "remembered");
             assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
@@ -238,7 +237,10 @@ impl Agents {
             assert!(!agent.dirty, "a desk is still to be refilled");
         }
         assert_eq!(self.by_name.len(), self.slots.iter().count());
-        assert_eq!(self.connected.len(), self.slots.iter().filter(|(_, agent)| agent.is_connected()).count());
+        assert_eq!(
+            self.connected.count() as usize,
+            self.slots.iter().filter(|(_, agent)| agent.is_connected()).count()
+        );
         assert_eq!(self.remembered.len(), self.slots.iter().filter(|(_, agent)| agent.left_at.is_some()).count());
         let connections: usize = self.slots.iter().map(|(_, agent)| agent.connections.len()).sum();
         assert_eq!(self.connections, connections as u64);

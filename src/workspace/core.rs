@@ -42,6 +42,8 @@ pub struct Core {
     removed: BTreeSet<Incarnation>,
     workspaces: Slab<Workspace>,
     by_name: BTreeMap<Name, u32>,
+    /// Workspaces with observers: they are asked for by the second, however many others there are.
+    observed: BTreeSet<u32>,
     /// When workspaces have something that ends by itself, or is to be forgotten.
     idle: Ageing,
     forgetting: Ageing,
@@ -133,11 +135,15 @@ impl Core {
         Some((&self.workspaces.get(member.workspace)?.name, id))
     }
 
-    /// The connections of an agent.
-    #[must_use]
-    pub fn agent_connections(&self, workspace: &str, agent: AgentSlot) -> &[ConnectionId] {
-        let desk = self.workspace(workspace).and_then(|workspace| workspace.agents.try_get(agent));
-        desk.map_or(&[], |desk| &desk.connections)
+    /// The connections of some agents of a workspace, agent by agent.
+    pub fn agent_connections<'a>(
+        &'a self,
+        workspace: &str,
+        agents: &'a [AgentSlot],
+    ) -> impl Iterator<Item = ConnectionId> + use<'a> {
+        let workspace = self.workspace(workspace);
+        let desks = agents.iter().filter_map(move |&agent| workspace?.agents.try_get(agent));
+        desks.flat_map(|desk| desk.connections.as_slice()).copied()
     }
 
     /// The connections of a provider.
@@ -148,14 +154,10 @@ impl Core {
     }
 
     /// The connections of all agents of a workspace.
-    pub fn all_agent_connections(&self, workspace: &str) -> impl Iterator<Item = ConnectionId> + '_ {
-        self.workspace(workspace).into_iter().flat_map(|workspace| {
-            workspace
-                .agents
-                .connected()
-                .iter()
-                .flat_map(|&agent| workspace.agents.get(agent).connections.iter().copied())
-        })
+    pub fn all_agent_connections<'a>(&'a self, workspace: &str) -> impl Iterator<Item = ConnectionId> + use<'a> {
+        let agents = self.workspace(workspace).map(|workspace| &workspace.agents);
+        let desks = agents.into_iter().flat_map(|agents| agents.connected().iter().map(|agent| agents.get(agent)));
+        desks.flat_map(|desk| desk.connections.as_slice()).copied()
     }
 
     /// The connections of all observers of a workspace.
@@ -182,7 +184,7 @@ impl Core {
 
     /// The names of all workspaces that have observers.
     pub fn observed_workspaces(&self) -> impl Iterator<Item = &Name> + '_ {
-        self.workspaces.iter().filter(|(_, workspace)| !workspace.observers.is_empty()).map(|(_, w)| &w.name)
+        self.observed.iter().filter_map(|&slot| self.workspaces.get(slot)).map(|workspace| &workspace.name)
     }
 
     /// A workspace in numbers; `None` if it is not there.
@@ -371,6 +373,11 @@ impl Core {
 
     fn finish(&mut self, slot: u32, out: &mut Effects) {
         self.on(slot, out, Workspace::finish);
+        if self.workspaces[slot].observers.is_empty() {
+            self.observed.remove(&slot);
+        } else {
+            self.observed.insert(slot);
+        }
         self.schedule(slot);
         if self.workspaces[slot].is_empty()
             && let Some(workspace) = self.workspaces.remove(slot)

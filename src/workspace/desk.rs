@@ -22,8 +22,8 @@ impl Workspace {
         let audience = self.audiences.get(audience);
         let all = audience.to.is_all().then(|| self.agents.connected().iter());
         let members = audience.groups.iter().flat_map(|&group| &self.groups.get(group).members);
-        let agents = all.into_iter().flatten().chain(&audience.agents).chain(members);
-        agents.copied().filter(|&agent| self.agents.get(agent).is_available())
+        let agents = all.into_iter().flatten().chain(audience.agents.iter().chain(members).copied());
+        agents.filter(|&agent| self.agents.get(agent).is_available())
     }
 
     /// Rule 1: an arriving notification goes to every eligible agent.

@@ -158,7 +158,7 @@ impl Workspace {
         self.keep_session_counts(step, None);
         self.keep_retained_count(step);
         self.keep_remembered_count(step);
-        let connected: Vec<u32> = self.agents.connected().iter().copied().collect();
+        let connected: Vec<u32> = self.agents.connected().iter().collect();
         for agent in connected {
             self.requeue(agent);
         }
@@ -202,7 +202,7 @@ impl Workspace {
     /// The workspace in numbers.
     pub(super) fn stats(&self) -> Stats {
         Stats {
-            agents: self.agents.connected().len() as u64,
+            agents: u64::from(self.agents.connected().count()),
             providers: u64::from(self.providers.connected),
             observers: self.observers.len() as u64,
             open: self.arrivals.len() as u64,

@@ -188,7 +188,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         to: To { agents: vec![agent.clone()], groups: Vec::new() },
         rendered: Ok(rendered),
     };
-    let id = format!("{:08x}-0000-4000-8000-{number:012x}", lane);
+    let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
     Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), action: Action::Notify(Box::new(notify)) }
 }
 

@@ -67,7 +67,12 @@ fn check_members(core: &Core, slot: u32, workspace: &Workspace) {
         }
     }
     for (agent, desk) in workspace.agents.iter().filter(|(_, desk)| desk.is_connected()) {
-        assert_eq!(agents.remove(&agent), Some(desk.connections.iter().copied().collect()), "tabs of {}", desk.name);
+        assert_eq!(
+            agents.remove(&agent),
+            Some(desk.connections.as_slice().iter().copied().collect()),
+            "tabs of {}",
+            desk.name
+        );
     }
     assert!(agents.is_empty(), "a connection of no agent");
     for &agent in workspace.regrouping.keys() {

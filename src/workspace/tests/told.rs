@@ -13,9 +13,7 @@ pub(super) const BEGIN: u64 = 1_000_000_000_000;
 
 /// To which connections an effect goes; the joiner is told by its welcome and what follows it, and by nothing else.
 pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &Effect) -> Vec<ConnectionId> {
-    let agents = |slots: &[u32]| -> Vec<ConnectionId> {
-        slots.iter().flat_map(|&agent| core.agent_connections(workspace, agent)).copied().collect()
-    };
+    let agents = |slots: &[u32]| -> Vec<ConnectionId> { core.agent_connections(workspace, slots).collect() };
     let broadcast = match effect {
         Effect::Welcome(_) => return effects.joiner.into_iter().collect(),
         Effect::SettledAgain { to, .. } => return vec![*to],

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
 use super::coverage::Seen;
-use super::{Client, PATIENCE};
+use super::{Client, PATIENCE, Stream};
 
 /// Templates that every hub of these tests has.
 const TEMPLATES: &str = r#"
@@ -99,6 +99,10 @@ impl Setup {
     /// Leaves it to further arguments which file is read.
     pub(crate) fn without_config(self) -> Self {
         Self { config: false, ..self }
+    }
+
+    fn speaks_tls(&self) -> bool {
+        self.args.iter().any(|arg| arg == "--tls-cert")
     }
 
     /// Puts `toml` before the tests' templates.
@@ -286,7 +290,9 @@ impl Hub {
         };
         self.stdout.push_str(&line);
         self.stdout.push('\n');
-        let port = line.strip_prefix("deskbell listening on http://127.0.0.1:").and_then(|port| port.parse().ok());
+        let scheme = if self.setup.speaks_tls() { "https" } else { "http" };
+        let before = format!("deskbell listening on {scheme}://127.0.0.1:");
+        let port = line.strip_prefix(&before).and_then(|port| port.parse().ok());
         self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
     }
 
@@ -369,9 +375,23 @@ impl Hub {
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
         }
+        self.upgrade(request, Box::new(self.tcp().await)).await
+    }
+
+    /// A TCP connection that nothing was said on.
+    pub(crate) async fn tcp(&self) -> TcpStream {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let upgrade = tokio_tungstenite::client_async(request, tcp);
+        tcp
+    }
+
+    /// Makes this stream a WebSocket.
+    pub(crate) async fn upgrade(
+        &self,
+        request: Request<()>,
+        stream: Box<dyn Stream>,
+    ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
         Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
     }

@@ -1,0 +1,250 @@
+//! What the core alone costs: time per entry as agents, open notifications and workspaces grow. Prints, asserts nothing.
+//!
+//! `cargo bench --bench core`. An entry's time is from the record to its effects, as the hub's thread does it; nothing is
+//! logged, encoded or sent.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it prints what it measured, and stops if it cannot")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use deskbell::workspace::effect::Effect;
+use deskbell::workspace::entry::{
+    Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To,
+};
+use deskbell::workspace::{ConnectionId, Core, Incarnation, Name, NotificationId, Timestamp};
+
+const HUB: Incarnation = Incarnation(1);
+const PROVIDER: u64 = 0;
+const GROUP: usize = 10;
+/// Of each kind of entry.
+const ENTRIES: usize = 1000;
+
+fn main() {
+    println!("time per entry; in brackets, per agent of the audience\n");
+    to_everybody();
+    to_groups();
+    many_workspaces();
+}
+
+/// One audience: everybody has it displayed, one accepts.
+fn to_everybody() {
+    println!("{:>8} {:>22} {:>22}", "agents", "arrival to all", "accept, off all desks");
+    for agents in [10, 1_000, 10_000] {
+        let mut world = World::new();
+        let desk = world.workspace("default", agents, None);
+        let [mut arrival, mut accept] = [Mean::default(), Mean::default()];
+        for _ in 0..ENTRIES.min(2_000_000 / agents) {
+            let id = arrival.time(|| world.notify(&desk, To::default()));
+            accept.time(|| world.accept(&desk, 1, id));
+        }
+        println!("{agents:>8} {:>22} {:>22}", arrival.each_of(agents), accept.each_of(agents));
+    }
+}
+
+/// Groups of ten, as many notifications open as there are agents: three displayed on each desk, seven waiting.
+fn to_groups() {
+    println!(
+        "\n{:>8} {:>8} {:>10} {:>16} {:>10} {:>10} {:>10} {:>10}",
+        "agents", "open", "arrival", "accept + refill", "join", "leave", "deadline", "kpi"
+    );
+    for agents in [10, 1_000, 10_000] {
+        let mut world = World::new();
+        let desk = world.workspace("default", agents, Some(GROUP));
+        let groups = agents / GROUP;
+        let group = |number: usize| To { agents: Vec::new(), groups: vec![group_name(number % groups)] };
+        let mut open: Vec<_> = (0..agents).map(|number| world.notify(&desk, group(number))).collect();
+        let [mut arrival, mut accept, mut join, mut leave, mut deadline, mut kpi]: [Mean; 6] = Default::default();
+        for turn in 0..ENTRIES {
+            // The oldest of its group, so it is displayed; its place is taken by one that waits.
+            let (number, first) = (turn % agents, (turn % groups) * GROUP);
+            accept.time(|| world.accept(&desk, first, open[number]));
+            open[number] = arrival.time(|| world.notify(&desk, group(number)));
+            leave.time(|| world.leave(&desk, first));
+            join.time(|| world.join(&desk, first, Some(GROUP)));
+            kpi.time(|| world.kpi());
+        }
+        for number in 0..ENTRIES {
+            deadline.time(|| world.tick());
+            world.notify(&desk, group(number));
+        }
+        println!(
+            "{agents:>8} {agents:>8} {arrival:>10} {accept:>16} {join:>10} {leave:>10} {deadline:>10} {:>10}",
+            kpi.each_of(1)
+        );
+    }
+}
+
+/// Ten agents in each of so many workspaces.
+fn many_workspaces() {
+    println!("\n{:>10} {:>22} {:>22}", "workspaces", "arrival to ten", "accept, off ten desks");
+    for workspaces in [1, 1_000] {
+        let mut world = World::new();
+        let desks: Vec<_> =
+            (0..workspaces).map(|number| world.workspace(&format!("workspace-{number}"), GROUP, None)).collect();
+        let [mut arrival, mut accept] = [Mean::default(), Mean::default()];
+        for turn in 0..ENTRIES {
+            let desk = &desks[turn * 7 % workspaces];
+            let id = arrival.time(|| world.notify(desk, To::default()));
+            accept.time(|| world.accept(desk, 1, id));
+        }
+        println!("{workspaces:>10} {:>22} {:>22}", arrival.each_of(GROUP), accept.each_of(GROUP));
+    }
+}
+
+/// The mean time of one kind of entry.
+#[derive(Debug, Default)]
+struct Mean {
+    all: Duration,
+    count: u32,
+}
+
+impl Mean {
+    fn time<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let done = act();
+        self.all += began.elapsed();
+        self.count += 1;
+        done
+    }
+
+    fn each_of(&self, agents: usize) -> String {
+        let each = self.all / self.count;
+        if agents == 1 { format!("{each:.1?}") } else { format!("{each:.1?} ({:.0?})", each / agents as u32) }
+    }
+}
+
+impl std::fmt::Display for Mean {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.each_of(1))
+    }
+}
+
+/// A workspace's name, and the serial of its first connection: the provider's; the agents' follow.
+#[derive(Debug)]
+struct Desk {
+    name: Name,
+    serial: u64,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    core: Core,
+    group: u64,
+    now: Timestamp,
+    serials: u64,
+    ids: u128,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self { now: Timestamp(1_000_000), ..Self::default() };
+        world.apply("", Input::Started { epoch: 1 });
+        world
+    }
+
+    /// A workspace with one provider and so many agents, in groups of `group` if it is given.
+    fn workspace(&mut self, name: &str, agents: usize, group: Option<usize>) -> Desk {
+        let desk = Desk { name: name.into(), serial: self.serials };
+        self.serials += 1 + agents as u64;
+        let client = Client::Provider { id: "provider".into(), resume: Resume::Nothing };
+        self.apply(name, Input::Join { connection: desk.serial + PROVIDER, client });
+        for number in 0..agents {
+            self.join(&desk, number, group);
+        }
+        desk
+    }
+
+    fn join(&mut self, desk: &Desk, number: usize, group: Option<usize>) {
+        let groups = group.map(|group| vec![group_name(number / group)]);
+        let client = Client::Agent { id: format!("agent-{number}").into(), groups, presence: None };
+        let connection = agent_serial(desk, number);
+        self.apply(&desk.name, Input::Join { connection, client });
+    }
+
+    fn leave(&mut self, desk: &Desk, number: usize) {
+        self.apply(&desk.name, Input::Leave { connection: agent_serial(desk, number) });
+    }
+
+    fn notify(&mut self, desk: &Desk, to: To) -> NotificationId {
+        self.ids += 1;
+        let notification_id = NotificationId(self.ids);
+        let rendered = Rendered {
+            title: "Grace wants to chat".into(),
+            icon: None,
+            fields: Vec::new(),
+            accept_label: "Accept".into(),
+            reject_label: "Reject".into(),
+            timeout_ms: 3_600_000,
+            queue_timeout_ms: 3_600_000,
+            show_timeout: true,
+            auto_accept: false,
+            auto_accept_on_timeout: false,
+            settle: Settle::FirstResponse,
+        };
+        let notify = Notify {
+            notification_id,
+            template_name: "bench".into(),
+            fingerprint: self.ids,
+            session_id: None,
+            cancellation_token: None,
+            to,
+            rendered: Ok(rendered),
+        };
+        self.call(desk, PROVIDER, Action::Notify(Box::new(notify)));
+        notification_id
+    }
+
+    fn accept(&mut self, desk: &Desk, number: usize, notification_id: NotificationId) {
+        self.call(desk, agent_serial(desk, number) - desk.serial, Action::Accept { notification_id });
+    }
+
+    fn kpi(&mut self) {
+        let action = Action::Kpi { session_id: "session".into(), should_reset: false, details: None };
+        self.call(&Desk { name: "default".into(), serial: 0 }, PROVIDER, action);
+    }
+
+    /// The time of the next deadline comes.
+    fn tick(&mut self) {
+        self.now = self.core.next_deadline().unwrap();
+        self.apply("", Input::Tick);
+    }
+
+    fn call(&mut self, desk: &Desk, connection: u64, action: Action) {
+        let correlation_id = Some("7f9c1d36-0000-4000-8000-000000000000".into());
+        let call = Call { id: None, correlation_id, action };
+        self.apply(&desk.name, Input::Call { connection: desk.serial + connection, call });
+    }
+
+    fn apply(&mut self, workspace: &str, input: Input) {
+        self.group += 1;
+        self.now = self.now.plus_ms(1);
+        let entries = vec![Entry { workspace: workspace.into(), input }];
+        let record = Record { rules: RULES, incarnation: HUB, group: self.group, time: self.now, entries };
+        self.core.apply(&record, |core, effects| {
+            for (workspace, effect) in &effects.list {
+                black_box(resolve(core, workspace, effect));
+            }
+        });
+    }
+}
+
+/// To how many connections an effect goes, found as the gateway finds them.
+fn resolve(core: &Core, workspace: &str, effect: &Effect) -> usize {
+    let count = |connections: &mut dyn Iterator<Item = ConnectionId>| connections.map(black_box).count();
+    match effect {
+        Effect::Show { agents, .. } | Effect::Close { agents, .. } => {
+            count(&mut core.agent_connections(workspace, agents))
+        }
+        Effect::Kpi { .. } => count(&mut core.all_agent_connections(workspace)),
+        _ => 1,
+    }
+}
+
+fn group_name(number: usize) -> Name {
+    format!("group-{number}").into()
+}
+
+fn agent_serial(desk: &Desk, number: usize) -> u64 {
+    desk.serial + PROVIDER + 1 + number as u64
+}

@@ -1,0 +1,74 @@
+//! Just enough of WebSocket and of the wire to count what comes, cheaply.
+
+/// A client's text frame; its mask is zero, so that the text stands in it as it is.
+pub(crate) fn masked(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match text.len() {
+        length @ 0..=125 => frame.push(0x80 | length as u8),
+        length => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+/// Finds the ends of a server's frames in whatever pieces they come.
+#[derive(Debug, Default)]
+pub(crate) struct Cutter {
+    head: Vec<u8>,
+    /// Bytes of the present frame's payload that are still to come.
+    rest: usize,
+}
+
+/// A frame's end was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Not a ping.
+    pub(crate) is_text: bool,
+    /// Header and payload.
+    pub(crate) bytes: usize,
+}
+
+impl Cutter {
+    /// Calls `each` for each frame that ends in `bytes`.
+    pub(crate) fn cut(&mut self, mut bytes: &[u8], mut each: impl FnMut(Frame)) {
+        while let Some(&first) = bytes.first() {
+            if self.rest == 0 {
+                self.head.push(first);
+                bytes = &bytes[1..];
+                match payload_bytes(&self.head) {
+                    Some(0) => self.end(0, &mut each),
+                    Some(length) => self.rest = length,
+                    None => {}
+                }
+                continue;
+            }
+            let part = self.rest.min(bytes.len());
+            self.rest -= part;
+            bytes = &bytes[part..];
+            if self.rest == 0 {
+                let length = payload_bytes(&self.head).unwrap_or(0);
+                self.end(length, &mut each);
+            }
+        }
+    }
+
+    fn end(&mut self, length: usize, each: &mut impl FnMut(Frame)) {
+        each(Frame { is_text: self.head[0] & 0x0f == 1, bytes: self.head.len() + length });
+        self.head.clear();
+    }
+}
+
+/// What a whole header says; `None` while it is not whole.
+fn payload_bytes(head: &[u8]) -> Option<usize> {
+    match head {
+        [_, 126, a, b] => Some(usize::from(u16::from_be_bytes([*a, *b]))),
+        [_, 127, length @ ..] => Some(u64::from_be_bytes(length.try_into().ok()?) as usize),
+        [_, 126, ..] => None,
+        [_, length] => Some(usize::from(*length)),
+        _ => None,
+    }
+}

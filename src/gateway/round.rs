@@ -1,0 +1,279 @@
+//! What the hub gives one shard to do, sorted by connection: each connection is written to once.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::outbox::Weight;
+use super::serial::Serial;
+use crate::protocol::Close;
+
+/// Deliveries at which a round takes no more batches: sorting so many takes about a millisecond, and nothing else
+/// runs on the thread meanwhile.
+const DELIVERIES_PER_ROUND: usize = 128 * 1024;
+/// Bytes up to which frames for one connection are joined: a socket takes no more by one write.
+const JOINED_BYTES_MAX: usize = super::settings::SEND_BUFFER_BYTES as usize;
+
+/// What one group of entries gives one shard to do.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// In order.
+    pub(super) sendings: Vec<Sending>,
+    /// Connections to close, after that.
+    pub(super) closes: Vec<(u64, Close)>,
+}
+
+/// One frame for many.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) frame: Bytes,
+    pub(super) kind: Kind,
+    /// The serials of this shard's connections.
+    pub(super) targets: Vec<u64>,
+}
+
+/// What a frame is to the connection that gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its welcome.
+    Welcome,
+    /// A result that it asked to have again.
+    Replayed,
+    /// Anything else.
+    News,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.sendings.is_empty() && self.closes.is_empty()
+    }
+}
+
+impl Kind {
+    fn weight(self) -> Weight {
+        match self {
+            Self::Welcome | Self::Replayed => Weight::Free,
+            Self::News => Weight::Counted,
+        }
+    }
+}
+
+/// All that is to be done at the moment. Kept from round to round for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    sendings: Vec<Sending>,
+    closes: Vec<(u64, Close)>,
+    deliveries: usize,
+    stops: Vec<Stop>,
+    /// Places in `sendings`, stop by stop, each stop's in order.
+    places: Vec<u32>,
+    /// By slot: the number of the connection's stop, from 1. All 0 between rounds.
+    stop_of: Vec<u32>,
+}
+
+/// One connection in a round.
+#[derive(Debug)]
+struct Stop {
+    serial: u64,
+    /// Where its part of `places` ends, and the next one's begins.
+    end: u32,
+}
+
+impl Round {
+    /// Takes a batch in, behind the others.
+    pub(super) fn add(&mut self, batch: Batch) {
+        self.deliveries += batch.sendings.iter().map(|sending| sending.targets.len()).sum::<usize>();
+        self.sendings.extend(batch.sendings);
+        self.closes.extend(batch.closes);
+    }
+
+    /// Whether further batches should wait for the next round.
+    pub(super) fn is_full(&self) -> bool {
+        self.deliveries >= DELIVERIES_PER_ROUND
+    }
+
+    /// Sorts what was added by connection, leaving out connections that are not `here` any more. Of those that are,
+    /// no two have the same slot.
+    pub(super) fn sort(&mut self, here: impl Fn(u64) -> bool) {
+        let here = |serial: &&u64| here(**serial);
+        for sending in &self.sendings {
+            for &serial in sending.targets.iter().filter(here) {
+                Stop::of(serial, &mut self.stops, &mut self.stop_of).end += 1;
+            }
+        }
+        let mut begin = 0;
+        for stop in &mut self.stops {
+            begin += std::mem::replace(&mut stop.end, begin);
+        }
+        self.places.resize(begin as usize, 0);
+        for (place, sending) in (0..).zip(&self.sendings) {
+            for &serial in sending.targets.iter().filter(here) {
+                let stop = Stop::of(serial, &mut self.stops, &mut self.stop_of);
+                self.places[stop.end as usize] = place;
+                stop.end += 1;
+            }
+        }
+        for stop in &self.stops {
+            self.stop_of[stop.slot()] = 0;
+        }
+    }
+
+    /// How many connections there are to write to.
+    pub(super) fn stops(&self) -> usize {
+        self.stops.len()
+    }
+
+    /// The connections numbered `range`, each with its sendings.
+    pub(super) fn parcels(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Parcel<'_>)> {
+        let first = range.start.checked_sub(1).map_or(0, |before| self.stops[before].end);
+        self.stops[range].iter().scan(first, |begin, stop| {
+            let places = &self.places[*begin as usize..stop.end as usize];
+            *begin = stop.end;
+            Some((stop.serial, Parcel { sendings: &self.sendings, places }))
+        })
+    }
+
+    /// The connections to close when all is sent.
+    pub(super) fn closes(&self) -> &[(u64, Close)] {
+        &self.closes
+    }
+
+    /// The round is over.
+    pub(super) fn clear(&mut self) {
+        self.sendings.clear();
+        self.closes.clear();
+        self.deliveries = 0;
+        self.stops.clear();
+        self.places.clear();
+    }
+}
+
+impl Stop {
+    fn of<'a>(serial: u64, stops: &'a mut Vec<Self>, stop_of: &mut Vec<u32>) -> &'a mut Self {
+        let slot = Serial::unpack(serial).slot as usize;
+        if slot >= stop_of.len() {
+            stop_of.resize(slot + 1, 0);
+        }
+        if stop_of[slot] == 0 {
+            stops.push(Self { serial, end: 0 });
+            stop_of[slot] = stops.len() as u32;
+        }
+        &mut stops[stop_of[slot] as usize - 1]
+    }
+
+    fn slot(&self) -> usize {
+        Serial::unpack(self.serial).slot as usize
+    }
+}
+
+/// What one connection gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parcel<'a> {
+    sendings: &'a [Sending],
+    places: &'a [u32],
+}
+
+impl<'a> Parcel<'a> {
+    /// Its frames, in order.
+    pub(super) fn frames(self) -> impl Iterator<Item = (&'a Bytes, Weight)> {
+        self.sendings().map(|sending| (&sending.frame, sending.kind.weight()))
+    }
+
+    /// Whether a welcome is among them.
+    pub(super) fn welcomes(self) -> bool {
+        self.sendings().any(|sending| sending.kind == Kind::Welcome)
+    }
+
+    fn sendings(self) -> impl Iterator<Item = &'a Sending> {
+        self.places.iter().map(move |&place| &self.sendings[place as usize])
+    }
+}
+
+/// The frames of one parcel, joined. Most connections of a round get the same, so it is kept for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    places: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Joined {
+    /// The bytes of the parcel's frames one after the other; nothing if they are too many to be worth it.
+    pub(super) fn of<'a>(&'a mut self, parcel: Parcel<'a>) -> &'a [u8] {
+        if let [only] = parcel.places {
+            return &parcel.sendings[*only as usize].frame;
+        }
+        if self.places != parcel.places {
+            self.places.clear();
+            self.places.extend_from_slice(parcel.places);
+            self.bytes.clear();
+            let bytes: usize = parcel.frames().map(|(frame, _)| frame.len()).sum();
+            if bytes <= JOINED_BYTES_MAX {
+                parcel.frames().for_each(|(frame, _)| self.bytes.extend_from_slice(frame));
+            }
+        }
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serial(slot: u32) -> u64 {
+        Serial { shard: 0, generation: 0, slot }.pack()
+    }
+
+    fn sending(word: &'static str, slots: &[u32]) -> Sending {
+        let targets = slots.iter().map(|&slot| serial(slot)).collect();
+        Sending { frame: Bytes::from_static(word.as_bytes()), kind: Kind::News, targets }
+    }
+
+    fn sorted(round: &mut Round, gone: &[u32]) -> Vec<(u32, Vec<u8>)> {
+        let mut joined = Joined::default();
+        round.sort(|serial| !gone.contains(&Serial::unpack(serial).slot));
+        let each = |(serial, parcel)| (Serial::unpack(serial).slot, joined.of(parcel).to_vec());
+        round.parcels(0..round.stops()).map(each).collect()
+    }
+
+    #[test]
+    fn every_connection_gets_its_frames_in_order_by_one_stop() {
+        let mut round = Round::default();
+        let batch = |sendings| Batch { sendings, closes: Vec::new() };
+        round.add(batch(vec![sending("a", &[7]), sending("b", &[1, 2, 7])]));
+        round.add(batch(vec![sending("c", &[2]), sending("d", &[1, 2])]));
+        let words = |of: Vec<(u32, Vec<u8>)>| -> Vec<_> {
+            of.into_iter().map(|(slot, bytes)| (slot, String::from_utf8(bytes).unwrap())).collect()
+        };
+        let told = words(sorted(&mut round, &[]));
+        assert_eq!(told, [(7, "ab".to_owned()), (1, "bd".to_owned()), (2, "bcd".to_owned())]);
+        let rest: Vec<_> = round.parcels(2..3).map(|(serial, _)| serial).collect();
+        assert_eq!(rest, [serial(2)]);
+        round.clear();
+        round.add(batch(vec![sending("e", &[2, 7, 9])]));
+        assert_eq!(words(sorted(&mut round, &[7])), [(2, "e".to_owned()), (9, "e".to_owned())]);
+    }
+
+    #[test]
+    fn too_many_bytes_are_not_joined() {
+        let frame = Bytes::from(vec![b'x'; JOINED_BYTES_MAX / 2]);
+        let of = |count| {
+            let sending = || Sending { frame: frame.clone(), kind: Kind::News, targets: vec![serial(0)] };
+            let mut round = Round::default();
+            round.add(Batch { sendings: std::iter::repeat_with(sending).take(count).collect(), closes: Vec::new() });
+            sorted(&mut round, &[]).swap_remove(0).1.len()
+        };
+        assert_eq!((of(1), of(2), of(3)), (JOINED_BYTES_MAX / 2, JOINED_BYTES_MAX, 0));
+    }
+
+    #[test]
+    fn a_round_takes_whole_batches_until_it_is_full() {
+        let mut round = Round::default();
+        let all: Vec<u32> = (0..50_000).collect();
+        for full in [false, false, true] {
+            round.add(Batch { sendings: vec![sending("a", &all)], closes: Vec::new() });
+            assert_eq!(round.is_full(), full);
+        }
+        round.clear();
+        assert!(!round.is_full() && round.stops() == 0);
+    }
+}
