@@ -114,6 +114,13 @@ impl Gate {
         self.revoked.write().unwrap_or_else(PoisonError::into_inner).add(workspace, subject, now_ms)
     }
 
+    /// Whether a token of that subject, issued then, is revoked.
+    #[must_use]
+    pub fn is_revoked(&self, workspace: &str, subject: &str, issued_ms: Option<u64>) -> bool {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        revoked.includes(workspace, subject, issued_ms)
+    }
+
     fn check_with(&self, key: &Key, token: &str) -> Result<Raw, Refused> {
         let mut validation = Validation::new(key.algorithm());
         // Times are checked by the caller's clock.
@@ -132,8 +139,7 @@ impl Gate {
     }
 
     fn not_revoked(&self, claims: Claims) -> Result<Claims, Refused> {
-        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        if revoked.includes(&claims.workspace, &claims.subject, claims.issued_ms) {
+        if self.is_revoked(&claims.workspace, &claims.subject, claims.issued_ms) {
             return Err(Refused::Revoked);
         }
         Ok(claims)

@@ -197,8 +197,8 @@ mod tests {
             faults,
             [
                 "--lisen: unknown flag; did you mean --listen?",
-                "--kubeconfig: unknown flag; deskbell --help lists them",
-                "srv: unknown command; known: serve, check, load",
+                "--kubeconfig: unknown flag; did you mean --config?",
+                "srv: unknown command; known: serve, check, load, token",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]

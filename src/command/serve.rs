@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_rustls::rustls;
 use uuid::Uuid;
@@ -82,9 +82,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         metrics: Arc::new(String::new),
     };
     let mut serving = gateway.serve(behind)?;
+    // Before the line: whoever reads it may send a signal at once.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
     announce(address, certificate.is_some(), admin);
     watch_keys(&runtime, gate, certificate);
-    runtime.block_on(until_stopped(config, catalogue, &ended))?;
+    runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");
     serving.stop_accepting();
     let result = hub.stop();
@@ -199,21 +204,35 @@ fn announce(address: SocketAddr, tls: bool, admin: Option<SocketAddr>) {
     }
 }
 
+/// The signals that a hub hears.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for a signal to stop, or the hub's own end; reloads templates meanwhile.
-async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify) -> io::Result<()> {
+async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify, mut signals: Signals) {
     let reload = config.watch_templates(catalogue).map(|(watch, reload)| {
         tokio::spawn(watch.run());
         reload
     });
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = ended.notified() => return Ok(()),
-            _ = hang_up.recv() => match &reload {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            () = ended.notified() => return,
+            _ = signals.hang_up.recv() => match &reload {
                 Some(reload) => reload.reload_now(),
                 None => tracing::info!("SIGHUP: there is no configuration file to read again"),
             },

@@ -2,28 +2,16 @@
 
 use super::house::House;
 use super::inputs;
-use super::link::Link;
+use super::link::{Admitted, Link};
 use super::socket::Socket;
 use crate::auth::{Claims, Gate, Refused};
 use crate::protocol::client::{Hello, Who};
-use crate::protocol::{Close, ErrorCode, Role};
+use crate::protocol::{Close, ErrorCode};
 use crate::workspace::Name;
 use crate::workspace::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
-
-/// Somebody who may come in.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    pub(super) workspace: Name,
-    pub(super) role: Role,
-    /// See [`Member`](super::link::Member).
-    pub(super) name: Option<Name>,
-    pub(super) client: Client,
-    /// When the token ends, in milliseconds since 1970.
-    pub(super) ends_ms: Option<u64>,
-}
 
 /// Whom `hello` brings; `bearer` is what the token said that came with the upgrade.
 ///
@@ -41,7 +29,15 @@ pub(super) fn admit(house: &House, hello: &Hello<'_>, bearer: Option<Claims>) ->
         name: Some(claims.subject.as_str().into()),
         client: inputs::client_of(&claims, &hello.who),
         ends_ms: Some(claims.ends_ms),
+        issued_ms: claims.issued_ms,
     })
+}
+
+/// Whether the token by which the connection has joined was revoked meanwhile. Asked after joining: who revokes looks
+/// for connections after that, so that one of the two sees the other.
+pub(super) fn is_revoked<S: Socket>(link: &Link<S>, issued_ms: Option<u64>) -> bool {
+    let (Some(gate), Some(member)) = (&link.house().behind.gate, link.member()) else { return false };
+    member.name.as_deref().is_some_and(|name| gate.is_revoked(&member.workspace, name, issued_ms))
 }
 
 /// What the token of an upgrade says; `Err`: it is not taken.
@@ -56,7 +52,7 @@ pub(super) fn check(house: &House, gate: &Gate, token: &str) -> Result<Claims, R
 pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (ErrorCode, String)> {
     let house = link.house();
     let (Some(gate), Some(member)) = (&house.behind.gate, link.member()) else { return Ok(()) };
-    let claims = check(house, gate, token).map_err(|why| (ErrorCode::BadParameter, format!("`token`: {why}")))?;
+    let claims = check(house, gate, token).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
     let same = member.role == claims.role
         && *member.workspace == *claims.workspace
         && member.name.as_deref() == Some(claims.subject.as_str());
@@ -74,7 +70,7 @@ fn by_its_own_word(who: &Who<'_>) -> Admitted {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
         Client::Observer => None,
     };
-    Admitted { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None }
+    Admitted { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
 }
 
 /// Who it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:

@@ -19,7 +19,7 @@ use super::inputs::{self, Meaning};
 use super::link::Link;
 use super::rate::Rate;
 use super::reader::{End, Reader};
-use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX};
+use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX, REFRESHES_PER_SECOND};
 use super::shard::Shard;
 use super::socket::Socket;
 use crate::auth::Claims;
@@ -139,8 +139,11 @@ async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes, bearer: Option<Cl
         }
     };
     drop(text);
-    let role = admitted.role;
+    let (role, issued_ms) = (admitted.role, admitted.issued_ms);
     link.join(admitted).await.map_err(going_away)?;
+    if admission::is_revoked(link, issued_ms) {
+        return Err(End::Close(Close::BadToken));
+    }
     Ok(role)
 }
 
@@ -166,6 +169,14 @@ fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text:
         let call = body.call();
         let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
         return over_rate(link, manners, fault, wait);
+    }
+    if let Body::Refresh { .. } = message.body
+        && let Err(wait) = manners.refreshes.take(link.house().now())
+    {
+        let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
+        let fault = Fault { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
+        link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+        return Ok(None);
     }
     Ok(answer(link, role, &message))
 }
@@ -222,6 +233,8 @@ struct Manners {
     messages: Counted,
     /// Pings, and pongs to ours: apart, so that answering the hub costs nobody a message.
     controls: Counted,
+    /// Each costs a signature or several.
+    refreshes: Rate,
 }
 
 struct Counted {
@@ -233,7 +246,11 @@ impl Manners {
     fn new<S: Socket>(link: &Link<S>) -> Self {
         let counted = |per_second| Counted { rate: Rate::new(per_second), over_in_a_row: 0 };
         let messages_per_second = link.house().settings.messages_per_second;
-        Self { messages: counted(messages_per_second), controls: counted(CONTROL_FRAMES_PER_SECOND) }
+        Self {
+            messages: counted(messages_per_second),
+            controls: counted(CONTROL_FRAMES_PER_SECOND),
+            refreshes: Rate::new(REFRESHES_PER_SECOND),
+        }
     }
 
     /// Counts one message.

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::admission::Admitted;
 use super::house::{House, whole_ms};
 use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
@@ -15,7 +14,7 @@ use crate::hub::{Port, Stopping};
 use crate::protocol::server::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 use crate::workspace::Name;
-use crate::workspace::entry::Input;
+use crate::workspace::entry::{Client, Input};
 
 /// No token, so no end.
 const NEVER: u64 = u64::MAX;
@@ -52,6 +51,20 @@ pub(super) struct Member {
     pub(super) role: Role,
     /// Its agentId or providerId; of an observer, whom its token names.
     pub(super) name: Option<Name>,
+}
+
+/// Somebody who may come in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) workspace: Name,
+    pub(super) role: Role,
+    /// See [`Member`].
+    pub(super) name: Option<Name>,
+    pub(super) client: Client,
+    /// When the token ends, in milliseconds since 1970.
+    pub(super) ends_ms: Option<u64>,
+    /// When it was issued, likewise, if it says so.
+    pub(super) issued_ms: Option<u64>,
 }
 
 impl<S: Socket> Link<S> {
@@ -147,7 +160,7 @@ impl<S: Socket> Link<S> {
     /// # Errors
     /// [`Stopping`]: the hub takes no more.
     pub(super) async fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
-        let Admitted { workspace, role, name, client, ends_ms } = admitted;
+        let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
         let port = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
         if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);

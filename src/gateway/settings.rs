@@ -38,6 +38,9 @@ pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 pub(super) const OVER_RATE_MAX: u32 = 100;
 /// WebSocket pings and pongs of one connection per second, with a burst of twice that, past which the same holds.
 pub(super) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
+/// Fresh tokens that one connection may send per second, with a burst of twice that: to check one costs a signature, or
+/// several where keys have no names.
+pub(super) const REFRESHES_PER_SECOND: u32 = 5;
 /// Over how long a stop spreads its closes, so that not all clients come back in one moment.
 pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
 /// Connections to the admin listener at once; one more waits.

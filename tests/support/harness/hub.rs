@@ -284,7 +284,11 @@ impl Hub {
     }
 
     pub(crate) async fn await_listening(&mut self) {
-        let line = timeout(PATIENCE, self.lines.recv()).await;
+        self.await_listening_for(PATIENCE).await;
+    }
+
+    pub(crate) async fn await_listening_for(&mut self, patience: Duration) {
+        let line = timeout(patience, self.lines.recv()).await;
         let Ok(Some(line)) = line else {
             panic!("no line on standard output ({line:?}); standard error:\n{}", self.stderr.so_far());
         };
