@@ -69,12 +69,17 @@ impl Raw {
         self.send(&bytes).await;
         let head = self.head().await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        let welcome = self.message().await;
+        assert!(document().find(Side::Hub, &welcome).is_ok(), "{welcome}");
+        welcome
+    }
+
+    /// The next message. The hub's pings are passed over: when the first one comes is chance.
+    pub(crate) async fn message(&mut self) -> Value {
         loop {
-            let (opcode, payload) = self.frame().await.expect("a welcome");
+            let (opcode, payload) = self.frame().await.expect("a message");
             if opcode == TEXT {
-                let welcome = serde_json::from_slice(&payload).unwrap();
-                assert!(document().find(Side::Hub, &welcome).is_ok(), "{welcome}");
-                return welcome;
+                return serde_json::from_slice(&payload).unwrap();
             }
         }
     }

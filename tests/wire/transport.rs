@@ -435,7 +435,9 @@ async fn a_websocket_ping_is_answered_with_its_payload() {
     let hub = hub("").await;
     let mut agent = hub.agent("ada").await;
     agent.send_frame(Message::Ping(b"are you there".to_vec().into())).await;
-    agent.control_frame().await;
+    while agent.pongs.is_empty() {
+        agent.control_frame().await; // or a ping of the hub's own
+    }
     assert_eq!(agent.pongs, [b"are you there".to_vec()]);
 }
 
@@ -453,9 +455,7 @@ async fn a_whole_conversation_over_bare_bytes() {
         raw.send(&[*byte]).await;
     }
     for id in ["1", "2"] {
-        let (_, payload) = raw.frame().await.unwrap();
-        let pong: Value = serde_json::from_slice(&payload).unwrap();
-        has(&pong, with(json!({"type": "pong"}), json!({"id": id})));
+        has(&raw.message().await, with(json!({"type": "pong"}), json!({"id": id})));
     }
     raw.send(&frame(CLOSE, true, &1000_u16.to_be_bytes())).await;
     assert_eq!(raw.close_code().await, Some(1000));
