@@ -6,7 +6,12 @@
 mod campaign;
 mod deploy;
 mod fixture;
-#[allow(dead_code, unused_imports, reason = "it is the wire tests' own; not all of it is needed here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::needless_pass_by_value,
+    reason = "made for the wire tests; not all of it is needed here"
+)]
 #[path = "../support/harness/mod.rs"]
 mod harness;
 mod life;

@@ -242,9 +242,9 @@ async fn a_ping_is_answered_with_its_id_and_correlation_id() {
     for role in ["provider", "agent", "observer"] {
         let mut client = hub.join(json!({"role": role})).await;
         client.send(json!({"type": "ping"})).await;
-        has(&client.next().await, json!({"type": "pong", "id": null, "correlationId": null}));
+        has(&client.expect("pong").await, json!({"type": "pong", "id": null, "correlationId": null}));
         client.send(json!({"type": "ping", "id": "x", "correlationId": GUID})).await;
-        has(&client.next().await, json!({"type": "pong", "id": "x", "correlationId": GUID}));
+        has(&client.expect("pong").await, json!({"type": "pong", "id": "x", "correlationId": GUID}));
     }
 }
 

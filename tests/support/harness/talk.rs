@@ -134,16 +134,14 @@ fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What the document says in words only: how many names there may be, each counted once, how long a rendered text, and
-/// what makes a token good.
+/// What the document says in words only: how many names there may be, each counted once, and how long a rendered text.
 fn is_beyond_schemas(message: &Value) -> bool {
     let names = |list: &Value| -> usize {
         list.as_array().into_iter().flatten().map(Value::to_string).collect::<BTreeSet<_>>().len()
     };
     let to = &message["to"];
     let long = |value: &Value| value.as_str().is_some_and(|text| text.len() > RENDERED_BYTES_MAX);
-    message["type"] == "refresh" && message["token"].is_string()
-        || names(&to["agents"]) + names(&to["groups"]) > 100
+    names(&to["agents"]) + names(&to["groups"]) > 100
         || names(&message["groups"]) > 64
         || message["templateParameters"].as_object().is_some_and(|parameters| parameters.values().any(long))
 }
