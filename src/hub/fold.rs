@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use sha1::{Digest as _, Sha1};
 
@@ -26,6 +27,10 @@ const RECORDS_PER_STEP: u64 = 100;
 
 /// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
 const RECORDS_PER_DIGEST: u64 = 10_000;
+
+/// How long a stop waits for the fold of a shared log, and how often it looks.
+const STOP_MAX: Duration = Duration::from_secs(3);
+const STOP_LOOK: Duration = Duration::from_millis(5);
 
 /// What the fold of a shared log has to do with the other hubs.
 #[derive(Debug, Clone)]
@@ -53,6 +58,7 @@ pub(super) struct Fold {
     news: SyncSender<()>,
     /// The record of which the thread was told last.
     told: RecordNumber,
+    shared: bool,
     thread: JoinHandle<()>,
 }
 
@@ -61,6 +67,7 @@ impl Fold {
     pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>, shared: Option<Watch>) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
+        let is_shared = shared.is_some();
         let thread = thread::spawn(move || {
             if let Err(error) = (Folder {
                 history,
@@ -79,7 +86,7 @@ impl Fold {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { news: told, told: 0, thread }
+        Self { news: told, told: 0, shared: is_shared, thread }
     }
 
     /// The live fold has applied record `number`.
@@ -90,9 +97,17 @@ impl Fold {
         }
     }
 
-    /// Ends the thread, after the snapshot that it may be writing.
+    /// Ends the thread, after the snapshot that it may be writing. The servers of a shared log may be away: then it is
+    /// left to itself, and what it was writing is none.
     pub(super) fn stop(self) {
         drop(self.news);
+        let began = Instant::now();
+        while self.shared && !self.thread.is_finished() {
+            if began.elapsed() > STOP_MAX {
+                return tracing::warn!("the background fold waits for the log's servers; it is not waited for");
+            }
+            thread::sleep(STOP_LOOK);
+        }
         let _ = self.thread.join();
     }
 }
