@@ -6,7 +6,7 @@ use crate::workspace::entry::{Entry, RULES, Record};
 use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// The form of the bytes of records and snapshots; raised when a type in them changes its shape.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Why encoding is not expected to fail.
 const INFALLIBLE: &str = "into memory, without maps of unknown length or custom serializers, encoding cannot fail";
@@ -138,6 +138,82 @@ mod tests {
         let error = decode_record(9, &bytes).unwrap_err();
         assert!(matches!(error, CodecError::OtherRules { number: 9, .. }), "{error}");
         assert!(matches!(decode_record(9, &[]), Err(CodecError::Unreadable { number: 9, .. })));
+    }
+
+    /// A provider rings and withdraws: the core then, and the records.
+    fn with_settled(notifies: u64) -> (Core, Vec<Record>) {
+        use crate::workspace::NotificationId;
+        use crate::workspace::entry::{Action, Call, Client, Notify, Rendered, Resume, Settle, To};
+        let rendered = Rendered {
+            title: "t".into(),
+            icon: None,
+            fields: Vec::new(),
+            accept_label: "a".into(),
+            reject_label: "r".into(),
+            timeout_ms: 1000,
+            queue_timeout_ms: 1000,
+            show_timeout: true,
+            auto_accept: false,
+            auto_accept_on_timeout: false,
+            settle: Settle::FirstResponse,
+        };
+        let call = |n: u64, action| Input::Call {
+            connection: 1,
+            call: Call { id: Some(format!("the-id-{n}").into()), correlation_id: Some("c".into()), action },
+        };
+        let notify = |n: u64| Notify {
+            notification_id: NotificationId(u128::from(n)),
+            template_name: "x".into(),
+            fingerprint: u128::from(n),
+            session_id: None,
+            cancellation_token: Some(format!("the-token-{n}").into()),
+            to: To::default(),
+            rendered: Ok(rendered.clone()),
+        };
+        let bot = Client::Provider { id: "bot".into(), resume: Resume::Nothing };
+        let mut inputs = vec![Input::Started { epoch: 1 }, Input::Join { connection: 1, client: bot }];
+        for n in 0..notifies {
+            inputs.push(call(n, Action::Notify(Box::new(notify(n)))));
+            inputs.push(call(n + notifies, Action::Cancel { cancellation_token: format!("the-token-{n}").into() }));
+        }
+        let mut core = Core::default();
+        let record = |(group, input): (u64, Input)| Record {
+            rules: RULES,
+            incarnation: Incarnation(1),
+            group,
+            time: Timestamp(1 << 41),
+            entries: vec![Entry { workspace: "default".into(), input }],
+        };
+        let records: Vec<Record> = (1..).zip(inputs).map(record).collect();
+        records.iter().for_each(|record| core.apply(record, |_, _| {}));
+        (core, records)
+    }
+
+    #[test]
+    fn a_snapshot_says_the_names_of_what_is_retained_once() {
+        let (core, _) = with_settled(20);
+        let bytes = encode_snapshot(&core);
+        for name in ["the-id-7", "the-token-7"] {
+            let times = bytes.windows(name.len()).filter(|window| *window == name.as_bytes()).count();
+            assert_eq!(times, 1, "{name}");
+        }
+        let again = decode_snapshot(0, &bytes).unwrap();
+        assert_eq!(encode_snapshot(&again), bytes);
+    }
+
+    #[test]
+    fn what_is_retained_is_found_again_after_a_snapshot() {
+        let (mut core, records) = with_settled(20);
+        let mut again = decode_snapshot(0, &encode_snapshot(&core)).unwrap();
+        // The same notify, and the same cancel, once more.
+        for mut repeated in records[2..4].iter().cloned() {
+            repeated.group += 1000;
+            let (mut told, mut told_again) = (Vec::new(), Vec::new());
+            core.apply(&repeated, |_, effects| told.extend(effects.list));
+            again.apply(&repeated, |_, effects| told_again.extend(effects.list));
+            assert!(!told.is_empty());
+            assert_eq!(told, told_again);
+        }
     }
 
     #[test]

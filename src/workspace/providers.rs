@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ids::{ConnectionId, Name, NotificationId};
 use super::outcome::Settled;
@@ -21,17 +21,20 @@ pub(super) enum Held {
     Settled(u64),
 }
 
-/// One provider.
+/// One provider. What leads to retained notifications stands in these too and is not written: see [`Written`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Provider {
     pub(super) connections: Vec<ConnectionId>,
     /// The ids of its notifies, open or retained.
+    #[serde(serialize_with = "only_open")]
     ids: BTreeMap<Name, Held>,
     /// Its tokens, open or retained: the open one, else the one settled last.
+    #[serde(serialize_with = "only_open")]
     tokens: BTreeMap<Name, Held>,
     /// Slots of its open notifications, by arrival.
     pub(super) open: BTreeMap<u64, u32>,
     /// Numbers of its retained ones.
+    #[serde(skip)]
     retained: BTreeSet<u64>,
     /// The number of the last of its results that was forgotten; 0: none was.
     forgotten: u64,
@@ -53,9 +56,11 @@ impl Provider {
 
 /// All providers of a workspace, and everything settled that is retained.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub(super) struct Providers {
     by_name: BTreeMap<Name, Provider>,
     settled: BTreeMap<u64, Arc<Settled>>,
+    #[serde(skip)]
     by_notification: BTreeMap<NotificationId, u64>,
     /// Idle providers, by the number of the result forgotten last.
     idle: BTreeSet<(u64, Name)>,
@@ -63,6 +68,51 @@ pub(super) struct Providers {
     forgotten_floor: u64,
     /// How many have a connection.
     pub(super) connected: u32,
+}
+
+/// [`Providers`] as a snapshot has them: what is retained is most of a snapshot, so it says each name once.
+#[derive(Deserialize)]
+struct Written {
+    by_name: BTreeMap<Name, Provider>,
+    settled: BTreeMap<u64, Arc<Settled>>,
+    idle: BTreeSet<(u64, Name)>,
+    forgotten_floor: u64,
+    connected: u32,
+}
+
+impl From<Written> for Providers {
+    fn from(written: Written) -> Self {
+        let Written { by_name, settled, idle, forgotten_floor, connected } = written;
+        let by_notification = settled.iter().map(|(&number, settled)| (settled.notification_id, number)).collect();
+        let mut providers = Self { by_name, settled, by_notification, idle, forgotten_floor, connected };
+        for settled in providers.settled.values() {
+            if let Some(provider) = providers.by_name.get_mut(&settled.provider_id) {
+                provider.retain(settled);
+            }
+        }
+        providers
+    }
+}
+
+impl Provider {
+    /// Finds its way to a retained one, of several in the order of their settling, again.
+    fn retain(&mut self, settled: &Settled) {
+        let number = settled.number;
+        self.retained.insert(number);
+        let led_by = [(&mut self.ids, &settled.id), (&mut self.tokens, &settled.cancellation_token)];
+        for (index, name) in led_by {
+            let Some(name) = name else { continue };
+            // One that is open again is what its token means.
+            if !matches!(index.get(name), Some(Held::Open(_))) {
+                index.insert(name.clone(), Held::Settled(number));
+            }
+        }
+    }
+}
+
+fn only_open<S: Serializer>(index: &BTreeMap<Name, Held>, serializer: S) -> Result<S::Ok, S::Error> {
+    let open: BTreeMap<_, _> = index.iter().filter(|(_, held)| matches!(held, Held::Open(_))).collect();
+    open.serialize(serializer)
 }
 
 impl Providers {

@@ -120,6 +120,6 @@ async fn until_taken(bot: &mut Client, time: usize) -> String {
 
 async fn ring(bot: &mut Client, id: &str) -> Value {
     let notify = json!({"type": "notify", "id": id, "templateName": "impatient", "to": {"agents": [id]},
-                        "templateParameters": {"note": "x".repeat(2000)}});
+                        "templateParameters": {"note": "x".repeat(900)}});
     bot.call(notify).await
 }
