@@ -3,6 +3,7 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod gateway;

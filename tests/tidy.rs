@@ -14,7 +14,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gateway", &["hub", "protocol", "template", "workspace"]),
     ("config", &["telemetry", "template", "workspace"]),
     ("telemetry", &[]),
-    ("command", &["workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),
+    ("client", &["protocol"]),
+    ("command", &["client", "workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),
 ];
 
 /// Words that must not stand in a room's code, with the reason.
@@ -149,6 +150,61 @@ fn has_word(code: &str, word: &str) -> bool {
         let (first, last) = (word.starts_with(is_name), word.ends_with(is_name));
         !(first && before || last && after)
     })
+}
+
+/// The files of a room in the order in which its `mod.rs` lists them, between backticks after "Files".
+fn order_of(room: &Path) -> Vec<String> {
+    let text = fs::read_to_string(room.join("mod.rs")).unwrap_or_default();
+    let doc: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+    let from = doc.iter().position(|line| line.contains("Files")).unwrap_or(doc.len());
+    let list = doc[from..].join(" ");
+    // What stands between an odd and the next even backtick.
+    list.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.chars().all(|c| c.is_lowercase() || c == '_'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The files of the same room that a file names by `super::`.
+fn siblings_named(text: &str) -> BTreeSet<String> {
+    let names = text.match_indices("super::").filter(|(at, _)| !text[..*at].ends_with("super::"));
+    names
+        .map(|(at, found)| {
+            text[at + found.len()..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_file_uses_only_those_listed_above_it() {
+    let mut faults = Vec::new();
+    for room in fs::read_dir(source()).expect("readable").map(|room| room.expect("readable").path()) {
+        if !room.join("mod.rs").is_file() {
+            continue;
+        }
+        let order = order_of(&room);
+        let place = |name: &str| order.iter().position(|other| other == name);
+        for file in fs::read_dir(&room).expect("readable").map(|file| file.expect("readable").path()) {
+            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+            if is_test(&file) || name == "mod" || !file.is_file() {
+                continue;
+            }
+            let Some(own) = place(&name) else {
+                if !fs::read_to_string(&file).expect("readable").contains("#[test]") {
+                    faults.push(format!("{}: mod.rs does not list it", file.display()));
+                }
+                continue;
+            };
+            for sibling in siblings_named(&code(&file)) {
+                if place(&sibling).is_some_and(|place| place > own) {
+                    faults.push(format!("{}: uses `{sibling}`, which is listed below it", file.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

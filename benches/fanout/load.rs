@@ -60,7 +60,8 @@ pub(crate) struct Burst {
 /// Runs the generator, on a processor of its own, against a server; `frame_bytes` is for the floor.
 pub(crate) fn against(server: &Server, form: Form, agents: usize, seconds: Duration, frame_bytes: usize) -> Measured {
     let own = std::env::current_exe().unwrap();
-    let processor = usize::from(std::thread::available_parallelism().is_ok_and(|count| count.get() > 1));
+    let several = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+    let processor = if several { "1" } else { "0" };
     let [address, pid] = [server.address.to_string(), server.pid().to_string()];
     let [agents, seconds] = [agents.to_string(), seconds.as_secs_f64().to_string()];
     let frame_bytes = frame_bytes.to_string();

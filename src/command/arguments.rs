@@ -49,6 +49,10 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
         flags.entry(flag).or_default().extend(values);
     }
     let sources = Sources::new(flags, environment);
+    if name == "load" {
+        let what = "must be the first word, with its own flags after it".to_owned();
+        usage.add(Fault { origin: Origin::CommandLine(name.to_owned()), what });
+    }
     match name {
         "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Asked::Text(markdown()),
         "check" => Asked::Command(Command::Check { sources, usage }),
@@ -72,6 +76,7 @@ fn command_line() -> clap::Command {
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
+        .subcommand(super::load::command_line())
 }
 
 fn flags() -> impl Iterator<Item = Arg> {

@@ -1,10 +1,11 @@
-//! The command line: `serve` (also without any word), `check`.
+//! The command line: `serve` (also without any word), `check`, `load`.
 //!
-//! Files here may use those above them: `answer`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `arguments`, `serve`, `check`.
 
 mod answer;
 mod arguments;
 mod check;
+mod load;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -18,7 +19,12 @@ use crate::telemetry;
 
 /// Does what the command line says. `arguments` begins with the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match arguments::parse(arguments.into_iter().collect(), std::env::vars_os().collect()) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|word| word == "load") {
+        // It speaks to a hub like any client, and knows none of a hub's settings.
+        return load::run(arguments.into_iter().skip(1));
+    }
+    match arguments::parse(arguments, std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),
         Asked::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
         Asked::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {

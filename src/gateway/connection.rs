@@ -82,7 +82,8 @@ async fn join_and_talk<S: Socket>(
     reader: &mut Reader,
     hello: Utf8Bytes,
 ) -> Result<Infallible, End> {
-    let role = join(link, hello).await?;
+    let role = join(link, &hello)?;
+    drop(hello);
     // What the client asks before it knows the state would be answered before it knows the state.
     link.welcomed().await;
     reader.limit(inputs::message_bytes_max(Some(role), link.house().settings.max_message_bytes));
@@ -92,16 +93,17 @@ async fn join_and_talk<S: Socket>(
             manners.count_control(link)?;
             continue;
         };
-        let input = hear(link, role, &mut manners, &text)?;
-        drop(text);
-        if let Some(input) = input {
-            link.submit(input).await.map_err(going_away)?;
+        // Before it is understood: what it comes to is larger, and every connection has room for what is held while
+        // it waits.
+        let room = link.room().await.map_err(going_away)?;
+        if let Some(input) = hear(link, role, &mut manners, &text)? {
+            link.submit(room, input).map_err(going_away)?;
         }
     }
 }
 
-async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes) -> Result<Role, End> {
-    let (role, client) = match decode(&text) {
+fn join<S: Socket>(link: &Arc<Link<S>>, text: &str) -> Result<Role, End> {
+    let (role, client) = match decode(text) {
         Ok(Message { envelope, body: Body::Hello(hello) }) => {
             let name = |text: &Text<'_>| Name::from(&**text);
             let (id, correlation_id) = (envelope.id.as_ref().map(name), envelope.correlation_id.as_ref().map(name));
@@ -117,8 +119,7 @@ async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes) -> Result<Role, E
             return Err(End::Close(Close::BadHello));
         }
     };
-    drop(text);
-    link.join(DEFAULT_WORKSPACE.into(), role, client).await.map_err(going_away)?;
+    link.join(DEFAULT_WORKSPACE.into(), role, client).map_err(going_away)?;
     Ok(role)
 }
 

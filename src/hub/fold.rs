@@ -22,34 +22,45 @@ const RECORDS_PER_STEP: u64 = 1_000;
 /// The thread that folds the log a second time.
 #[derive(Debug)]
 pub(super) struct Fold {
-    reached: SyncSender<RecordNumber>,
+    news: SyncSender<()>,
+    /// The record of which the thread was told last.
+    told: RecordNumber,
     thread: JoinHandle<()>,
 }
 
 impl Fold {
     pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
-        let (reached, news) = sync_channel(1);
+        let (told, news) = sync_channel(1);
         let thread = thread::spawn(move || {
-            if let Err(error) =
-                (Folder { history, keep, clock, core: Core::default(), number: 0, kept: 0, bytes: 0 }).run(&news)
+            if let Err(error) = (Folder {
+                history,
+                keep,
+                clock,
+                core: Core::default(),
+                number: 0,
+                due_at: RECORDS_PER_SNAPSHOT,
+                bytes: 0,
+            })
+            .run(&news)
             {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { reached, thread }
+        Self { news: told, told: 0, thread }
     }
 
     /// The live fold has applied record `number`.
-    pub(super) fn reached(&self, number: RecordNumber) {
-        if number.is_multiple_of(RECORDS_PER_STEP) {
-            let _ = self.reached.try_send(number);
+    pub(super) fn reached(&mut self, number: RecordNumber) {
+        // A full channel means that the fold is at work and will hear of a later record.
+        if number >= self.told + RECORDS_PER_STEP && self.news.try_send(()).is_ok() {
+            self.told = number;
         }
     }
 
     /// Ends the thread, after the snapshot that it may be writing.
     pub(super) fn stop(self) {
-        drop(self.reached);
+        drop(self.news);
         let _ = self.thread.join();
     }
 }
@@ -60,14 +71,14 @@ struct Folder {
     clock: Arc<dyn Clock>,
     core: Core,
     number: RecordNumber,
-    /// The last record in the last snapshot.
-    kept: RecordNumber,
+    /// The record at which the next snapshot is made, if not for the bytes before.
+    due_at: RecordNumber,
     /// Bytes of records folded since.
     bytes: u64,
 }
 
 impl Folder {
-    fn run(mut self, news: &Receiver<RecordNumber>) -> Result<(), HubError> {
+    fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
         while news.recv().is_ok() {
             if self.number == 0 {
                 self.load()?;
@@ -79,9 +90,10 @@ impl Folder {
                 if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
                     return Ok(());
                 }
-            }
-            if self.number - self.kept >= RECORDS_PER_SNAPSHOT || self.bytes >= BYTES_PER_SNAPSHOT {
-                self.snapshot();
+                // Here and not after the loop: under a steady load the log's end may never be reached.
+                if self.number >= self.due_at || self.bytes >= BYTES_PER_SNAPSHOT {
+                    self.snapshot();
+                }
             }
         }
         Ok(())
@@ -91,7 +103,7 @@ impl Folder {
         if let Some((number, bytes)) = self.history.snapshot()? {
             self.core = decode_snapshot(number, &bytes)?;
             self.number = number;
-            self.kept = number;
+            self.due_at = number + RECORDS_PER_SNAPSHOT;
         }
         Ok(())
     }
@@ -99,15 +111,14 @@ impl Folder {
     fn snapshot(&mut self) {
         let began = self.clock.now();
         let bytes = encode_snapshot(&self.core);
-        match self.history.keep(self.number, &bytes, &self.keep) {
-            Ok(()) => {
-                self.kept = self.number;
-                self.bytes = 0;
-                let took_ms = self.clock.now().since_ms(began);
-                tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written");
-            }
-            // Tried again after the next step.
-            Err(error) => tracing::error!(%error, record = self.number, "no snapshot was written"),
+        let kept = self.history.keep(self.number, &bytes, &self.keep);
+        let pause = if kept.is_ok() { RECORDS_PER_SNAPSHOT } else { RECORDS_PER_STEP };
+        self.due_at = self.number + pause;
+        self.bytes = 0;
+        let took_ms = self.clock.now().since_ms(began);
+        match kept {
+            Ok(()) => tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written"),
+            Err(error) => tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon"),
         }
     }
 }

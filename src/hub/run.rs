@@ -45,9 +45,9 @@ impl Hub {
         let thread = thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                let result = runner.run();
-                ended();
-                result
+                // Also told where the thread panics: a process without a hub must not live on.
+                let _ended = OnDrop(Some(ended));
+                runner.run()
             })
             .map_err(|error| HubError::Log(crate::log::LogError::Device(format!("no thread for the hub: {error}"))))?;
         Ok(Self { intake, ready, thread })
@@ -68,6 +68,17 @@ impl Hub {
         match self.thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Calls when it is dropped, whatever the reason.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
         }
     }
 }
@@ -102,7 +113,7 @@ impl<D: Delivery> Runner<D> {
             let stopping = self.intake.is_stopping();
             let turned = self.partition.turn(&self.intake, &*self.clock)?;
             self.ready.store(turned.ready && !stopping, Ordering::Release);
-            if let Some(fold) = &self.fold {
+            if let Some(fold) = &mut self.fold {
                 fold.reached(self.partition.applied());
             }
             let tick = self.partition.tick_delivery();

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber};
 
-/// Bytes that may wait to be read back; past it [`AppendError::Full`].
-pub const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+/// Bytes that may wait to be read back.
+const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
 
-/// The log without a device (`--memory`): ordered, and forgotten with the process.
+/// The log without a device (`--memory`): ordered, and forgotten with the process. At most 16 MiB of records wait to
+/// be read back; past that [`AppendError::Full`].
 #[derive(Debug, Default)]
 pub struct Memory {
     returned: RecordNumber,

@@ -5,7 +5,8 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `asyncapi`.
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `asyncapi`, and for the client's
+//! side `scan`, `from_hub`, `to_hub`.
 
 pub mod asyncapi;
 pub mod client;
@@ -16,12 +17,15 @@ pub mod error;
 mod fields;
 mod fingerprint;
 pub mod frame;
+pub mod from_hub;
 mod name;
 mod outcome;
 mod position;
+pub mod scan;
 pub mod server;
 pub mod size;
 mod time;
+mod to_hub;
 pub mod watch;
 pub mod welcome;
 
@@ -29,10 +33,12 @@ pub use close::Close;
 pub use decode::{Fault, decode};
 pub use encode::{Encode, encode};
 pub use error::ErrorCode;
+pub use from_hub::{FromHub, decode_hub};
 pub use name::{CallName, Presence, Role};
 pub use outcome::Outcome;
 pub use position::Position;
 pub use time::Time;
+pub use to_hub::encode_client;
 
 /// The subprotocol that the hub selects if the client offers it.
 pub const SUBPROTOCOL: &str = "deskbell.v1";

@@ -21,8 +21,11 @@ pub(super) struct Agent {
     pub(super) groups: Vec<u32>,
     /// When the last connection went; `Some` exactly while remembered and not connected.
     pub(super) left_at: Option<Timestamp>,
-    /// The last accept of any kind: who has the oldest has been idle longest.
-    pub(super) last_accept: Option<Timestamp>,
+    /// The how manieth to leave that was: whose last connection went first is forgotten first.
+    leave: u64,
+    /// The last accept of any kind, by the number of its settling: who has the lowest has been idle longest, also among
+    /// accepts of one millisecond.
+    pub(super) last_accept: Option<u64>,
     /// What is open for this agent by name.
     pub(super) named: Stream,
     /// Slots of what is displayed, in the order of display; at most the display limit.
@@ -31,7 +34,8 @@ pub(super) struct Agent {
     pub(super) waiting: VecDeque<u32>,
     /// Everything of the agent's stream up to here has been on the desk or was rejected.
     pub(super) cursor: Arrival,
-    /// Something beyond the cursor was passed over, so a new arrival must not move the cursor.
+    /// Something beyond the cursor may have been passed over: a free place is filled by looking there, and a new
+    /// arrival must not move the cursor. Otherwise the whole stream has been on the desk or was rejected.
     pub(super) behind: bool,
     /// The agent's open sessions.
     pub(super) sessions: BTreeSet<Name>,
@@ -56,7 +60,7 @@ impl Agent {
     }
 
     /// The order in which automatic accepts are given: never accepted first, then idle longest, then by name.
-    pub(super) fn idle_order(&self) -> (Option<Timestamp>, &Name) {
+    pub(super) fn idle_order(&self) -> (Option<u64>, &Name) {
         (self.last_accept, &self.name)
     }
 }
@@ -70,8 +74,10 @@ pub(super) struct Agents {
     connected: Bits,
     /// How many connections these have together.
     connections: u64,
-    /// Those remembered, by when they left: the oldest are forgotten first.
-    remembered: BTreeSet<(Timestamp, u32)>,
+    /// Those remembered, in the order in which they left: the oldest are forgotten first.
+    remembered: BTreeMap<u64, u32>,
+    /// How often somebody left.
+    leaves: u64,
     /// Agents whom nobody needs but what is open may have in its sets, by the newest arrival that may. Should they
     /// come back until it is settled, they are who they were: what they rejected is not offered to them again.
     resting: BTreeSet<(Arrival, u32)>,
@@ -100,7 +106,8 @@ impl Agents {
 
     /// The oldest of those remembered and not connected.
     pub(super) fn oldest_remembered(&self) -> Option<(Timestamp, u32)> {
-        self.remembered.first().copied()
+        let (_, &slot) = self.remembered.first_key_value()?;
+        Some((self.slots[slot].left_at?, slot))
     }
 
     pub(super) fn remembered_len(&self) -> usize {
@@ -123,6 +130,7 @@ impl Agents {
             presence: Presence::Available,
             groups: Vec::new(),
             left_at: None,
+            leave: 0,
             last_accept: None,
             named: Stream::default(),
             displayed: Vec::new(),
@@ -143,8 +151,8 @@ impl Agents {
         let agent = &mut self.slots[slot];
         agent.connections.push(connection);
         self.connections += 1;
-        if let Some(left_at) = agent.left_at.take() {
-            self.remembered.remove(&(left_at, slot));
+        if agent.left_at.take().is_some() {
+            self.remembered.remove(&agent.leave);
         }
         self.connected.set(slot)
     }
@@ -158,7 +166,9 @@ impl Agents {
         }
         agent.left_at = Some(now);
         agent.known_until = newest;
-        self.remembered.insert((now, slot));
+        self.leaves += 1;
+        agent.leave = self.leaves;
+        self.remembered.insert(agent.leave, slot);
         self.connected.clear(slot);
         true
     }
@@ -173,8 +183,8 @@ impl Agents {
         let agent = &mut self.slots[slot];
         agent.presence = Presence::Available;
         agent.last_accept = None;
-        if let Some(left_at) = agent.left_at.take() {
-            self.remembered.remove(&(left_at, slot));
+        if agent.left_at.take().is_some() {
+            self.remembered.remove(&agent.leave);
         }
     }
 
@@ -219,8 +229,8 @@ impl Agents {
         for (slot, agent) in self.slots.iter() {
             assert_eq!(self.find(&agent.name), Some(slot), "by name");
             assert_eq!(self.connected.has(slot), agent.is_connected(), "connected");
-            let left = agent.left_at.map(|at| (at, slot));
-            assert!(left.is_none_or(|left| self.remembered.contains(&left)), "remembered");
+            let left = agent.left_at;
+            assert_eq!(left.is_some(), self.remembered.get(&agent.leave) == Some(&slot), "remembered");
             assert!(left.is_none() || !agent.is_connected(), "who is here has not left");
             let needed = agent.is_connected() || left.is_some() || agent.holders > 0;
             assert_ne!(needed, self.resting.contains(&(agent.known_until, slot)), "{} rests", agent.name);

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Stats;
-use super::answering::Answer;
+use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
 use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
 use super::limits::Limits;
-use super::session_calls::Ender;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
@@ -29,8 +28,8 @@ const FORGET_SLACK_MS: u64 = 60_000;
 /// - [`Core::apply`] takes one record and cannot fail; what cannot be done is an effect that says so.
 /// - It knows no clock: time comes with the record and never runs back. Whoever runs it appends a record at
 ///   [`Core::next_deadline`]; one that comes early changes nothing.
-/// - The same records in the same order give the same state and the same effects, everywhere. [`Core::snapshot`] in
-///   between changes nothing.
+/// - The same records in the same order give the same state and the same effects, everywhere. To write the state down
+///   and read it back in between changes nothing.
 /// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -70,34 +69,6 @@ enum Role {
     Provider(Name),
     Agent(u32),
     Observer,
-}
-
-/// One time per workspace at most, by time.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Ageing {
-    by_time: BTreeSet<(Timestamp, u32)>,
-    of: BTreeMap<u32, Timestamp>,
-}
-
-impl Ageing {
-    fn set(&mut self, workspace: u32, at: Option<Timestamp>) {
-        let old = match at {
-            Some(at) => self.of.insert(workspace, at),
-            None => self.of.remove(&workspace),
-        };
-        if old != at {
-            if let Some(old) = old {
-                self.by_time.remove(&(old, workspace));
-            }
-            if let Some(at) = at {
-                self.by_time.insert((at, workspace));
-            }
-        }
-    }
-
-    fn first(&self) -> Option<(Timestamp, u32)> {
-        self.by_time.first().copied()
-    }
 }
 
 impl Core {
@@ -251,7 +222,8 @@ impl Core {
             self.settle_due(&mut out, &mut touched);
         }
         self.input(incarnation, entry, &mut out, &mut touched);
-        if matches!(entry.input, Input::Removed { .. }) {
+        // Under other limits more may be due.
+        if matches!(entry.input, Input::Removed { .. } | Input::Configured(_)) {
             self.settle_due(&mut out, &mut touched);
         }
         for slot in touched {
@@ -279,14 +251,14 @@ impl Core {
                 _ => break,
             };
             touched.insert(slot);
-            self.idle.set(slot, self.workspaces[slot].idle_deadline(self.limits.session_idle_ms));
+            self.schedule(slot);
         }
         while let Some((at, slot)) = self.forgetting.first()
             && at <= self.now
         {
             self.on(slot, out, Workspace::forget);
             touched.insert(slot);
-            self.forgetting.set(slot, self.workspaces[slot].forget_deadline(self.limits.retention_ms));
+            self.schedule(slot);
         }
     }
 
@@ -302,6 +274,7 @@ impl Core {
                 touched.extend(self.workspaces.iter().map(|(slot, _)| slot));
                 for &slot in touched.iter() {
                     self.on(slot, out, Workspace::reconfigured);
+                    self.schedule(slot);
                 }
             }
             Input::Removed { incarnation } => self.remove_hub(*incarnation, out, touched),
@@ -400,20 +373,25 @@ impl Core {
 
     fn finish(&mut self, slot: u32, out: &mut Effects) {
         self.on(slot, out, Workspace::finish);
+        self.schedule(slot);
         let workspace = &self.workspaces[slot];
-        let empty = workspace.is_empty();
-        let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-        let forget = workspace.forget_deadline(self.limits.retention_ms);
-        self.idle.set(slot, idle);
-        self.forgetting.set(slot, forget);
         if workspace.observers.is_empty() {
             self.observed.remove(&slot);
         } else {
             self.observed.insert(slot);
         }
-        if empty && let Some(workspace) = self.workspaces.remove(slot) {
+        if workspace.is_empty()
+            && let Some(workspace) = self.workspaces.remove(slot)
+        {
             self.by_name.remove(&workspace.name);
         }
+    }
+
+    /// Notes when something ends by itself in a workspace, or is to be forgotten.
+    fn schedule(&mut self, slot: u32) {
+        let workspace = &self.workspaces[slot];
+        self.idle.set(slot, workspace.idle_deadline(self.limits.session_idle_ms));
+        self.forgetting.set(slot, workspace.forget_deadline(self.limits.retention_ms));
     }
 
     /// The joiner's welcome shows everything as the step left it.
@@ -443,36 +421,6 @@ impl Core {
     }
 }
 
-impl Workspace {
-    fn provider_call(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, action: Action) {
-        match action {
-            Action::Notify(notify) => self.notify(step, to, provider_id, *notify),
-            Action::Cancel { cancellation_token } => self.cancel(step, to, provider_id, cancellation_token),
-            Action::Kpi { session_id, should_reset, details } => self.kpi(step, to, &session_id, should_reset, details),
-            Action::Activity { session_id, count } => self.activity(step, to, &session_id, count),
-            Action::EndSession { session_id } => {
-                self.end_session_call(step, to, &Ender::Provider(provider_id.clone()), &session_id);
-            }
-            // The edge lets no provider send these.
-            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => {}
-        }
-    }
-
-    fn agent_call(&mut self, step: &mut Step<'_>, to: ReplyTo, agent: u32, action: Action) {
-        match action {
-            Action::Accept { notification_id } => self.answer(step, to, agent, notification_id, Answer::Accept),
-            Action::Reject { notification_id, reason } => {
-                self.answer(step, to, agent, notification_id, Answer::Reject { reason });
-            }
-            Action::Seen { notification_id } => self.seen(agent, notification_id),
-            Action::Presence(presence) => self.set_presence(step, agent, presence, Some(to)),
-            Action::EndSession { session_id } => self.end_session_call(step, to, &Ender::Agent(agent), &session_id),
-            // The edge lets no agent send these.
-            Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
-        }
-    }
-}
-
 #[cfg(test)]
 impl Core {
     /// Every connection, with its workspace and, for an agent's, the slot.
@@ -495,6 +443,13 @@ impl Core {
         &self.deadlines
     }
 
+    /// The same state, whatever the number of groups that led to it.
+    pub(super) fn without_groups(&self) -> Self {
+        let mut core = self.clone();
+        core.hubs.values_mut().for_each(|hub| hub.group = 0);
+        core
+    }
+
     /// The welcome that another tab of that agent would get now.
     pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
         let mut out = Effects::default();
@@ -512,15 +467,13 @@ impl Core {
             assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
             assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
             let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-            assert_eq!(self.idle.of.get(&slot).copied(), idle, "idle deadline");
+            assert_eq!(self.idle.get(slot), idle, "idle deadline");
             let forget = workspace.forget_deadline(self.limits.retention_ms);
-            assert_eq!(self.forgetting.of.get(&slot).copied(), forget, "forget deadline");
+            assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
         }
         assert_eq!(self.by_name.len(), self.workspaces.iter().count());
-        for ageing in [&self.idle, &self.forgetting] {
-            assert!(ageing.by_time.iter().all(|(at, slot)| ageing.of.get(slot) == Some(at)));
-            assert_eq!(ageing.by_time.len(), ageing.of.len());
-        }
+        self.idle.check();
+        self.forgetting.check();
         assert!(self.removed.len() <= REMOVED_MAX);
         assert!(self.removed.iter().all(|incarnation| !self.hubs.contains_key(incarnation)));
     }

@@ -1,7 +1,6 @@
 //! Desks: which notifications an agent sees, which wait behind them.
 
 use super::audience::{Arrival, Stream};
-use super::ids::Timestamp;
 use super::state::Workspace;
 use super::step::Step;
 
@@ -35,7 +34,8 @@ impl Workspace {
             if self.agents.get(agent).dirty {
                 // What fell free in this step is taken in order of arrival: older ones may come first.
                 self.refill(step, agent);
-            } else if !self.open[slot].on_desk.has(agent) {
+            }
+            if !self.open[slot].on_desk.has(agent) {
                 self.place(step, agent, slot);
             }
         }
@@ -85,6 +85,9 @@ impl Workspace {
             return;
         }
         self.display_waiting(step, agent);
+        if !self.agents.get(agent).behind {
+            return;
+        }
         let mut after = self.agents.get(agent).cursor;
         let mut passed_over = false;
         loop {
@@ -193,7 +196,7 @@ impl Workspace {
     pub(super) fn requeue(&mut self, agent: u32) {
         let desk = self.agents.get_mut(agent);
         desk.cursor = 0;
-        desk.behind = false;
+        desk.behind = true;
         for slot in std::mem::take(&mut desk.waiting) {
             self.open[slot].on_desk.clear(agent);
         }
@@ -210,7 +213,7 @@ impl Workspace {
 
     /// The agent among `candidates` who has been idle longest; `rank` comes before idleness.
     pub(super) fn idlest<R: Ord>(&self, candidates: impl Iterator<Item = u32>, rank: impl Fn(u32) -> R) -> Option<u32> {
-        let order = |agent: u32| -> (R, (Option<Timestamp>, &super::ids::Name)) {
+        let order = |agent: u32| -> (R, (Option<u64>, &super::ids::Name)) {
             (rank(agent), self.agents.get(agent).idle_order())
         };
         candidates.min_by(|&a, &b| order(a).cmp(&order(b)))

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use super::content::Content;
 use super::entry::{Action, Call, Presence, To};
 use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
-use super::notification::Content;
 use super::outcome::{Outcome, Settled};
 
 /// An agent's dense number within a workspace.

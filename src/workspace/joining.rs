@@ -68,9 +68,7 @@ impl Workspace {
         let first = self.agents.connect(agent, connection);
         if first {
             self.enter_groups(agent);
-            if let Some((_, missing)) = &mut self.regrouping {
-                missing.remove(&agent);
-            }
+            self.regrouping.remove(&agent);
         }
         if let Some(groups) = groups {
             self.set_groups(agent, groups);
@@ -129,13 +127,7 @@ impl Workspace {
         let gone = agents.into_iter().filter(|&agent| {
             self.agents.try_get(agent).is_some_and(|desk| !desk.is_connected() && desk.left_at.is_some())
         });
-        let gone: BTreeSet<u32> = gone.collect();
-        if gone.is_empty() {
-            return;
-        }
-        let (end, missing) = self.regrouping.get_or_insert_with(|| (until, BTreeSet::new()));
-        *end = until.max(*end);
-        missing.extend(gone);
+        self.regrouping.extend(gone.map(|agent| (agent, until)));
     }
 
     /// An agent comes or goes, staying connected. All the agent's connections are told.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The most open sessions' worth of groups one agent may be in, from the contract's "Sizes".
+/// The most groups that one agent may be in, from the contract's "Sizes".
 pub const GROUPS_PER_AGENT_MAX: usize = 64;
 /// The most agents and groups together that `to` may name, from the contract's "Sizes".
 pub const AUDIENCE_NAMES_MAX: usize = 100;

@@ -2,14 +2,18 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `slab`, `effect`, `audience`,
-//! `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`, `autos`,
-//! `notifying`, `answering`, `joining`, `core`. From `state` on they are one type, [`Core`]'s workspace, in chapters.
+//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
+//! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
+//! `autos`, `notifying`, `answering`, `joining`, `calls`, `core`. From `state` on they are one type, [`Core`]'s
+//! workspace, in chapters.
 
+mod ageing;
 mod agents;
 mod answering;
 mod audience;
 mod autos;
+mod calls;
+mod content;
 mod core;
 mod desk;
 pub mod effect;
@@ -31,10 +35,10 @@ mod tabs;
 #[cfg(test)]
 mod tests;
 
+pub use content::Content;
 pub use core::Core;
 pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
 pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
-pub use notification::Content;
 pub use outcome::{Outcome, Reach, Settled};
 
 /// A workspace in numbers.

@@ -5,36 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::audience::Arrival;
+use super::content::Content;
 use super::effect::Shown;
-use super::entry::Rendered;
-use super::ids::{Name, NotificationId, Timestamp};
+use super::ids::Timestamp;
 use super::outcome::Reach;
 use super::slab::Bits;
-
-/// What a notification is: all that does not change while it is open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// Its id.
-    pub notification_id: NotificationId,
-    /// Its correlationId.
-    pub correlation_id: Name,
-    /// The notify's own id, if it bore one.
-    pub id: Option<Name>,
-    /// Who raised it.
-    pub provider_id: Name,
-    /// The session it is about: its own, or its notificationId.
-    pub session_id: Name,
-    /// The token by which it can be cancelled.
-    pub cancellation_token: Option<Name>,
-    /// Its template's name.
-    pub template_name: Name,
-    /// What it says, for idempotence.
-    pub fingerprint: u128,
-    /// When it arrived.
-    pub notified_at: Timestamp,
-    /// What is shown, and for how long.
-    pub rendered: Rendered,
-}
 
 /// One open notification.
 #[derive(Debug, Clone, Serialize, Deserialize)]

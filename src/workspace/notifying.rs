@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::audience::Audience;
+use super::content::Content;
 use super::effect::{Effect, EventKind, OpenView, Refusal, ReplyTo};
 use super::entry::{Notify, TemplateFault, To};
 use super::ids::Name;
-use super::notification::{Content, Open};
+use super::notification::Open;
 use super::outcome::{Outcome, Settled};
 use super::providers::Held;
 use super::settling::Ending;
@@ -42,7 +43,7 @@ impl Workspace {
         let notification_id = content.notification_id;
         step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false });
         self.observe_notified(step, &content);
-        self.arrive(step, content, &notify.to);
+        self.arrive(step, &content, &notify.to);
     }
 
     fn held_by_id(&self, provider_id: &Name, id: Option<&Name>) -> Option<Held> {
@@ -113,11 +114,11 @@ impl Workspace {
     }
 
     /// A held notification enters the indexes, then rules 1 to 3 and 8 say what becomes of it.
-    fn arrive(&mut self, step: &mut Step<'_>, content: Arc<Content>, to: &To) {
+    fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, to: &To) {
         let arrival = step.next_arrival();
         let audience = self.enter_audience(to);
         let auto = content.rendered.auto_accept;
-        let notification = Open::new(Arc::clone(&content), arrival, audience);
+        let notification = Open::new(Arc::clone(content), arrival, audience);
         let due = notification.due;
         let slot = self.open.insert(notification);
         step.deadlines.insert((due, arrival, self.slot, slot));

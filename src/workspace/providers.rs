@@ -186,7 +186,7 @@ impl Providers {
 #[cfg(test)]
 impl Providers {
     /// That every index says what `open` (slot and content, by arrival) and the retained results say.
-    pub(super) fn check(&self, open: &BTreeMap<u64, (u32, &super::notification::Content)>) {
+    pub(super) fn check(&self, open: &BTreeMap<u64, (u32, &super::content::Content)>) {
         let connected = self.by_name.values().filter(|provider| !provider.connections.is_empty()).count();
         assert_eq!(self.connected as usize, connected);
         let by_notification = self.settled.iter().map(|(&number, settled)| (settled.notification_id, number));
@@ -203,7 +203,7 @@ impl Providers {
         }
     }
 
-    fn check_one(&self, name: &Name, provider: &Provider, open: &BTreeMap<u64, (u32, &super::notification::Content)>) {
+    fn check_one(&self, name: &Name, provider: &Provider, open: &BTreeMap<u64, (u32, &super::content::Content)>) {
         let idle = self.idle.contains(&(provider.forgotten, name.clone()));
         assert_eq!(idle, provider.is_idle(), "{name} idle");
         assert!(!idle || provider.forgotten > 0, "{name} is kept for nothing");

@@ -1,6 +1,6 @@
 //! Sessions and KPI marks, as data. What they cause is in `session_calls`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub(super) struct Session {
 pub(super) struct Ended {
     pub(super) provider: Name,
     pub(super) agent: Name,
-    at: Timestamp,
+    at: Touch,
 }
 
 /// A mark that stands.
@@ -57,7 +57,8 @@ pub(super) struct Sessions {
     /// By when they were touched last, for those untouched longest.
     idle: BTreeMap<Touch, Name>,
     ended: BTreeMap<Name, Ended>,
-    ended_order: BTreeSet<(Timestamp, Name)>,
+    /// By when they ended.
+    ended_order: BTreeMap<Touch, Name>,
     marks: BTreeMap<Name, Mark>,
     idle_marks: BTreeMap<Touch, Name>,
     owners: BTreeMap<Name, Owner>,
@@ -106,7 +107,7 @@ impl Sessions {
     pub(super) fn start(&mut self, id: &Name, mut session: Session) {
         session.touched = self.next_touch(session.started_at);
         if let Some(ended) = self.ended.remove(id) {
-            self.ended_order.remove(&(ended.at, id.clone()));
+            self.ended_order.remove(&ended.at);
         }
         self.idle.insert(session.touched, id.clone());
         self.bear(id, &session.provider);
@@ -118,8 +119,9 @@ impl Sessions {
         let session = self.open.remove(id)?;
         self.idle.remove(&session.touched);
         self.unbear(id);
-        self.ended.insert(id.clone(), Ended { provider: session.provider.clone(), agent, at: now });
-        self.ended_order.insert((now, id.clone()));
+        let at = self.next_touch(now);
+        self.ended.insert(id.clone(), Ended { provider: session.provider.clone(), agent, at });
+        self.ended_order.insert(at, id.clone());
         Some(session)
     }
 
@@ -129,7 +131,7 @@ impl Sessions {
 
     /// When the oldest of those that ended did.
     pub(super) fn oldest_ended(&self) -> Option<Timestamp> {
-        self.ended_order.first().map(|(at, _)| *at)
+        self.ended_order.first_key_value().map(|(touch, _)| touch.0)
     }
 
     pub(super) fn ended_len(&self) -> usize {

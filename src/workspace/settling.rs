@@ -59,19 +59,20 @@ impl Workspace {
 
     /// Ends an open notification: off all desks, its session started if it was accepted, its provider told.
     pub(super) fn settle(&mut self, step: &mut Step<'_>, slot: u32, ending: Ending) -> Arc<Settled> {
+        let Ending { outcome, agent, .. } = ending;
         let arrival = self.open[slot].arrival;
         let displayed_on = self.take_off_desks(slot);
         let number = step.next_settled();
-        let settled = Arc::new(self.settled(step, slot, &ending, number));
+        let settled = Arc::new(self.settled(step, slot, ending, number));
         self.tell_desks(step, &settled, displayed_on);
-        if let Some(agent) = ending.agent
-            && ending.outcome.is_accept()
+        if let Some(agent) = agent
+            && outcome.is_accept()
         {
-            self.agents.get_mut(agent).last_accept = Some(step.now);
+            self.agents.get_mut(agent).last_accept = Some(number);
             self.start_session(step, agent, slot);
         }
         self.take_out(step, slot);
-        self.outcomes[ending.outcome as usize] += 1;
+        self.outcomes[outcome as usize] += 1;
         self.retain(step, &settled, arrival);
         let position = step.position(number);
         step.emit(&self.name, Effect::Settled { settled: Arc::clone(&settled), position });
@@ -84,7 +85,7 @@ impl Workspace {
         on_desk.into_iter().filter(|&agent| self.clear_from_desk(agent, slot)).collect()
     }
 
-    fn settled(&self, step: &Step<'_>, slot: u32, ending: &Ending, number: u64) -> Settled {
+    fn settled(&self, step: &Step<'_>, slot: u32, ending: Ending, number: u64) -> Settled {
         let notification = &self.open[slot];
         let content = &notification.content;
         let mut reach = notification.reach();
@@ -104,7 +105,7 @@ impl Workspace {
             session_id: content.session_id.clone(),
             outcome: ending.outcome,
             agent_id: ending.agent.map(|agent| self.agents.get(agent).name.clone()),
-            decline_reason: ending.reason.clone(),
+            decline_reason: ending.reason,
             reach,
             notified_at: content.notified_at,
             settled_at: step.now,
@@ -134,8 +135,6 @@ impl Workspace {
         step.deadlines.remove(&(notification.due, arrival, self.slot, slot));
         self.open_by_id.remove(&content.notification_id);
         self.arrivals.remove(&arrival);
-        // What it was shown for in this very step is told no more.
-        self.scratch.shows.remove(&arrival);
         self.autos -= u32::from(content.rendered.auto_accept);
         self.never_displayed -= u32::from(!notification.was_displayed);
         self.sessions.unbear(&content.session_id);

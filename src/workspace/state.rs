@@ -1,6 +1,6 @@
 //! One workspace: its state, the end of a step, and what time does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +42,8 @@ pub(super) struct Workspace {
     pub(super) observers: Vec<ConnectionId>,
     /// Settled so far, in the order of [`Outcome::ALL`].
     pub(super) outcomes: [u64; Outcome::ALL.len()],
-    /// Agents who were connected before a hub went, and until when they are waited for (rule 10).
-    pub(super) regrouping: Option<(Timestamp, BTreeSet<u32>)>,
+    /// Agents who were connected before a hub went, and until when each is waited for (rule 10).
+    pub(super) regrouping: BTreeMap<u32, Timestamp>,
     #[serde(skip)]
     pub(super) scratch: Scratch,
 }
@@ -90,15 +90,16 @@ impl Workspace {
 
     /// How many connections an audience has.
     pub(super) fn cost_of(&self, to: &To) -> u64 {
-        let connections = |agent: u32| self.agents.get(agent).connections.len() as u64;
         if to.is_all() {
             return self.agents.connections();
         }
         let named = to.agents.iter().filter_map(|name| self.agents.find(name));
         let groups = to.groups.iter().filter_map(|name| self.groups.find(name));
         let members = groups.flat_map(|group| self.groups.get(group).members.iter().copied());
-        let agents: BTreeSet<u32> = named.chain(members).collect();
-        agents.into_iter().map(connections).sum()
+        let mut agents: Vec<u32> = named.chain(members).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        agents.into_iter().map(|agent| self.agents.get(agent).connections.len() as u64).sum()
     }
 
     /// Tells observers, if there are any.
@@ -110,24 +111,28 @@ impl Workspace {
     }
 
     /// Rule 10: whether rules 2 and 3 refuse nothing now.
-    pub(super) fn is_regrouping(&self, now: Timestamp) -> bool {
-        self.regrouping.as_ref().is_some_and(|(until, missing)| now < *until && !missing.is_empty())
+    pub(super) fn is_regrouping(&mut self, now: Timestamp) -> bool {
+        let waits = self.regrouping.values().any(|until| now < *until);
+        if !waits {
+            self.regrouping.clear();
+        }
+        waits
     }
 
-    /// Ends the session and the mark that nothing has touched for longest, if that is long enough.
+    /// Ends the session or mark that nothing has touched for longest, if that is long enough.
     pub(super) fn end_idle(&mut self, step: &mut Step<'_>) {
-        let long_ago = |touched: Timestamp, step: &Step<'_>| touched.plus_ms(step.limits.session_idle_ms) <= step.now;
-        if let Some((touched, id)) = self.sessions.idlest()
-            && long_ago(touched, step)
-        {
-            let id = id.clone();
-            self.end_session(step, &id, None);
+        let session = self.sessions.idlest();
+        let mark = self.sessions.idlest_mark();
+        let mark_first = mark.is_some_and(|(at, _)| session.is_none_or(|(touched, _)| at < touched));
+        let Some((touched, id)) = (if mark_first { mark } else { session }) else { return };
+        if touched.plus_ms(step.limits.session_idle_ms) > step.now {
+            return;
         }
-        if let Some((touched, id)) = self.sessions.idlest_mark()
-            && long_ago(touched, step)
-        {
-            let id = id.clone();
+        let id = id.clone();
+        if mark_first {
             self.clear_mark(step, &id, None);
+        } else {
+            self.end_session(step, &id, None);
         }
     }
 
@@ -145,9 +150,6 @@ impl Workspace {
             && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
         {
             self.forget_agent(agent);
-        }
-        if self.regrouping.as_ref().is_some_and(|(until, _)| *until <= now) {
-            self.regrouping = None;
         }
     }
 
@@ -183,9 +185,7 @@ impl Workspace {
         for group in groups {
             self.groups.let_go(group);
         }
-        if let Some((_, missing)) = &mut self.regrouping {
-            missing.remove(&agent);
-        }
+        self.regrouping.remove(&agent);
         self.agents.forget(agent);
         self.agents.tidy(agent);
     }

@@ -21,6 +21,8 @@ async fn rule_8_auto_accept_goes_to_who_has_been_idle_longest() {
     for expected in ["ada", "bob", "cleo", "ada"] {
         let id = bot.ring("auto").await;
         has(&bot.result_of(&id).await, json!({"value": auto_accepted(), "agentId": expected, "sessionId": id}));
+        // Who accepted in the same millisecond may come by name.
+        bot.let_time_pass().await;
     }
     // An accept of any kind counts.
     let id = bot.ring_to("chat", &["bob"]).await;
@@ -154,4 +156,32 @@ async fn rule_8_an_agent_at_the_session_limit_gets_no_auto_accept() {
     bot.expect_silence().await;
     bot.call(json!({"type": "endSession", "sessionId": "s-1"})).await;
     has(&bot.result_of(&second).await, json!({"value": auto_accepted(), "agentId": "ada"}));
+}
+
+#[tokio::test]
+async fn rule_8_a_place_that_falls_free_serves_waiting_auto_accepts_first_and_then_the_desk() {
+    let hub = hub("[limits]\ndisplayLimit = 1\nqueueLimit = 5").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let blocks = bot.ring("chat").await;
+    let waits = bot.ring("chat").await;
+    let autos = [bot.ring("auto").await, bot.ring("auto").await];
+    bot.expect_silence().await;
+    ada.shown(&blocks).await;
+    ada.reject(&blocks).await;
+    for id in &autos {
+        has(&bot.result_of(id).await, json!({"value": auto_accepted(), "agentId": "ada"}));
+    }
+    ada.shown(&waits).await;
+}
+
+#[tokio::test]
+async fn rule_8_when_every_desk_and_queue_is_full_it_is_rejected_too() {
+    let hub = hub(NARROW).await;
+    let _ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    bot.ring("chat").await;
+    bot.ring("chat").await;
+    let over = bot.ring("auto").await;
+    has(&bot.result_of(&over).await, json!({"value": queue_full(), "agentId": null}));
 }

@@ -3,10 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Exit, Setup, has};
+use crate::harness::{Exit, Hub, Setup, desk, has, is_error, text};
+use crate::raw::{get, status};
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -37,6 +40,28 @@ async fn used(notifications: usize) -> (Setup, Vec<String>) {
     }
     drop(hub.kill_9());
     (setup, ids)
+}
+
+/// A hub whose disk [`fill_the_disk`] can fill.
+pub(crate) async fn on_a_disk_that_may_fill(setup: &Setup) -> Hub {
+    // The signal that a process over its file size gets is ignored, so that its writes fail as on a full disk.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_deskbell"), "serve"]);
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(setup.config_path());
+    command.arg("--data-dir").arg(setup.data_dir());
+    let mut hub = Hub::spawn_with(command, setup.clone(), &[]);
+    hub.await_listening().await;
+    hub
+}
+
+/// Nothing more can be written.
+pub(crate) fn fill_the_disk(hub: &Hub) {
+    limit_files(hub, &fs::metadata(log_file(&hub.setup)).unwrap().len().to_string());
+}
+
+fn limit_files(hub: &Hub, bytes: &str) {
+    let prlimit = Command::new("prlimit").args(["--pid", &hub.pid(), &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(prlimit.unwrap().success());
 }
 
 #[track_caller]
@@ -170,4 +195,37 @@ async fn no_client_string_is_the_name_of_a_file() {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(!name.contains("escaped") && !name.starts_with("x"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_room() {
+    let setup = Setup::on_disk();
+    let hub = on_a_disk_that_may_fill(&setup).await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let before = bot.ring("chat").await;
+    ada.shown(&before).await;
+    fill_the_disk(&hub);
+    for _ in 0..3 {
+        let notify = json!({"type": "notify", "id": "n", "templateName": "chat"});
+        is_error(&bot.call(notify).await, "unavailable", Some("NotifyEvent"));
+        is_error(&ada.accept(&before).await, "unavailable", None);
+    }
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    assert_eq!(status(&get(hub.port, "/healthz").await), 200);
+    limit_files(&hub, "unlimited");
+    let ack = loop {
+        let reply = bot.call(json!({"type": "notify", "id": "n", "templateName": "chat"})).await;
+        if reply["type"] == "ack" {
+            break reply;
+        }
+        is_error(&reply, "unavailable", Some("NotifyEvent"));
+        tokio::time::sleep(Duration::from_millis(reply["retryAfterMs"].as_u64().unwrap())).await;
+    };
+    has(&ack, json!({"duplicate": false}));
+    let after = text(&ack["notificationId"]);
+    ada.shown(&after).await;
+    has(&ada.accept(&before).await, json!({"won": true}));
+    let hub = hub.crash_and_restart().await;
+    assert_eq!(desk(&hub.agent("ada").await.welcome), [after]);
 }

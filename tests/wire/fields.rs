@@ -112,7 +112,7 @@ async fn notify_id() {
     let hub = hub("").await;
     let (mut bot, mut ada) = bot_and_ada(&hub).await;
     for id in no_optional_names() {
-        bot.send(json!({"type": "notify", "templateName": "chat", "id": id})).await;
+        bot.send_wrong(json!({"type": "notify", "templateName": "chat", "id": id})).await;
         let error = bot.next().await;
         is_error(&error, "badParameter", Some("NotifyEvent"));
         has(&error, json!({"id": null}));

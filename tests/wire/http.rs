@@ -146,3 +146,17 @@ async fn paths_that_climb_are_not_served() {
         assert_eq!(status(&get(hub.port, path).await), 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_upgrade_as_browsers_write_it() {
+    let hub = hub("").await;
+    let request = upgrade(hub.port, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
+        .replace("Connection: Upgrade", "Connection: keep-alive, Upgrade")
+        .replace("Upgrade: websocket", "upgrade: WebSocket");
+    let mut raw = crate::raw::Raw::connect(hub.port).await;
+    raw.send(request.as_bytes()).await;
+    let head = raw.head().await.to_lowercase();
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    assert!(!head.contains("sec-websocket-extensions"), "{head}");
+}

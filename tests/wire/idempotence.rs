@@ -86,6 +86,8 @@ async fn the_same_id_that_says_something_else_is_taken() {
     let id = text(&bot.call(notify(base.clone())).await["notificationId"]);
     let others = [
         json!({"templateName": "first"}),
+        json!({"templateName": "nope"}),
+        json!({"templateName": "needs", "templateParameters": {}}),
         json!({"templateParameters": {"customerName": "y"}}),
         json!({"templateParameters": {"customerName": "x", "more": "1"}}),
         json!({"templateParameters": {"customerName": ""}}),
@@ -205,4 +207,14 @@ async fn after_the_retention_time_the_id_is_free() {
         bot.let_time_pass().await;
     }
     assert!(settling.elapsed() >= Duration::from_secs(1), "forgotten too early");
+}
+
+#[tokio::test]
+async fn a_duplicate_is_one_even_where_a_new_one_would_be_refused() {
+    let hub = hub("[limits]\nopenNotifications = 1").await;
+    let mut bot = hub.provider("bot").await;
+    let more = json!({"cancellationToken": "t"});
+    let id = text(&bot.call(notify(more.clone())).await["notificationId"]);
+    is_error(&bot.call(notify(json!({"id": "n-2"}))).await, "limit", Some("NotifyEvent"));
+    has(&bot.call(notify(more)).await, json!({"type": "ack", "duplicate": true, "notificationId": id}));
 }

@@ -8,12 +8,15 @@
 // A JSON object that a test has just built is given away, as a caller would.
 #![allow(clippy::needless_pass_by_value)]
 
+#[path = "../support/harness/mod.rs"]
 mod harness;
 mod raw;
 
 mod answers;
+mod asyncapi;
 mod autos;
 mod cancel;
+mod chaos;
 mod damage;
 mod fields;
 mod hello;

@@ -354,12 +354,24 @@ async fn what_clients_send_makes_no_lines_of_its_own_in_the_log() {
     for name in ["a\u{2028}FORGED", "a\u{1b}[31mFORGED", "a\r\nFORGED"] {
         let to = json!({"agents": [name]});
         for _ in 0..3 {
-            bot.send(json!({"type": "notify", "templateName": "chat", "to": to})).await;
+            bot.send_text(&json!({"type": "notify", "templateName": "chat", "to": to}).to_string()).await;
         }
-        bot.send(json!({"type": name})).await;
+        bot.send_text(&json!({"type": name}).to_string()).await;
     }
     bot.round_trip().await;
     for line in hub.stderr.so_far().lines() {
         assert!(!line.starts_with("FORGED") && !line.contains('\u{1b}'), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_flag_and_ends_with_0() {
+    let setup = Setup::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+    command.args(["serve", "--help"]);
+    let exit = Hub::spawn_with(command, setup, &[]).exit().await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    for flag in ["--listen", "--config", "--data-dir", "--memory", "--allowed-origin", "--insecure", "--wait-lock"] {
+        assert!(exit.stdout.contains(flag), "{flag} in {}", exit.stdout);
     }
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, Side, document};
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;
@@ -72,7 +72,9 @@ impl Raw {
         loop {
             let (opcode, payload) = self.frame().await.expect("a welcome");
             if opcode == TEXT {
-                return serde_json::from_slice(&payload).unwrap();
+                let welcome = serde_json::from_slice(&payload).unwrap();
+                assert!(document().find(Side::Hub, &welcome).is_ok(), "{welcome}");
+                return welcome;
             }
         }
     }
@@ -118,7 +120,7 @@ impl Raw {
     }
 
     /// Everything until the hub ends the connection.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.read_more().await {}
         std::mem::take(&mut self.unread)
     }
@@ -150,7 +152,7 @@ impl Raw {
 pub(crate) async fn http(port: u16, request: &str) -> String {
     let mut raw = Raw::connect(port).await;
     raw.send(request.as_bytes()).await;
-    String::from_utf8_lossy(&raw.to_end().await).into_owned()
+    String::from_utf8_lossy(&raw.rest().await).into_owned()
 }
 
 pub(crate) async fn get(port: u16, path: &str) -> String {

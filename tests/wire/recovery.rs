@@ -341,3 +341,31 @@ async fn restarts_that_follow_each_other_quickly_lose_nothing() {
     assert!(began.elapsed() < PATIENCE);
     has(&welcome["open"][0], json!({"id": "n"}));
 }
+
+#[tokio::test]
+async fn a_restart_with_other_limits_and_templates_keeps_what_is_open_as_it_was_rendered() {
+    let setup = Setup::on_disk();
+    let hub = setup.start().await;
+    let mut bot = hub.provider("bot").await;
+    let more = json!({"templateParameters": {"customerName": "Grace"}});
+    let ids = [bot.ring_with("chat", more).await, bot.ring("chat").await, bot.ring("chat").await];
+    hub.kill_9();
+    let hub = setup.only_config("[limits]\ndisplayLimit = 1\nqueueLimit = 1\nopenNotifications = 1").start().await;
+    let mut ada = hub.agent("ada").await;
+    has(&ada.welcome, json!({"limits": {"maxMessageBytes": 65_536, "displayLimit": 1, "queueLimit": 1}}));
+    assert_eq!(desk(&ada.welcome), [ids[0].as_str()]);
+    has(&ada.welcome["notifications"][0], json!({"templateName": "chat", "title": "Grace wants to chat"}));
+    let mut bot = hub.provider("bot").await;
+    is_error(
+        &bot.call(json!({"type": "notify", "templateName": "chat"})).await,
+        "unknownTemplate",
+        Some("NotifyEvent"),
+    );
+    let built_in = json!({"type": "notify", "templateName": "msdyn_call_incoming"});
+    is_error(&bot.call(built_in).await, "limit", Some("NotifyEvent"));
+    for id in &ids[1..] {
+        ada.accept(&ids[0]).await;
+        ada.shown(id).await;
+        ada.accept(id).await;
+    }
+}

@@ -164,7 +164,7 @@ async fn an_outcome_is_forgotten_after_the_retention_time() {
 async fn what_is_replayed_does_not_count_as_unread() {
     let config =
         "[limits]\noutboundFrames = 4\noutboundBytes = 4096\nmessagesPerSecond = 10000\nopenNotifications = 500";
-    let hub = crate::harness::hub(config).await;
+    let hub = hub(config).await;
     let mut bot = hub.provider("bot").await;
     let mut ids = Vec::new();
     for _ in 0..200 {

@@ -243,3 +243,12 @@ async fn activity_of_a_session_that_has_ended_is_an_error() {
     let error = bot.call(json!({"type": "activity", "sessionId": "s", "count": 1})).await;
     is_error(&error, "notFound", Some("NotifyNewActivity"));
 }
+
+#[tokio::test]
+async fn a_mark_makes_nobody_the_owner_of_a_session_id() {
+    let hub = hub("").await;
+    let (mut bot, mut monitor) = (hub.provider("bot").await, hub.provider("monitor").await);
+    done(&mut monitor, json!({"type": "kpi", "sessionId": "s"})).await;
+    let notify = json!({"type": "notify", "templateName": "chat", "sessionId": "s"});
+    has(&bot.call(notify).await, json!({"type": "ack"}));
+}

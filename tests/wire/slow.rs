@@ -126,5 +126,5 @@ async fn a_slow_reader_that_never_reads_again_is_dropped() {
         }
     }
     has(&agents[0].call(json!({"type": "ping"})).await, json!({"type": "pong"}));
-    slow.to_end().await;
+    slow.rest().await;
 }

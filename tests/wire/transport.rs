@@ -258,7 +258,7 @@ async fn an_id_has_1_to_128_bytes_and_anything_else_is_an_error_that_does_not_ec
     }
     let long = ["x".repeat(129), "é".repeat(65), "a\nb".to_owned(), "a\u{202e}b".to_owned(), "\u{7f}".to_owned()];
     for id in long.iter().map(|id| json!(id)).chain([json!(""), json!(5), json!({}), json!(true)]) {
-        client.send(json!({"type": "ping", "id": id})).await;
+        client.send_wrong(json!({"type": "ping", "id": id})).await;
         let error = client.next().await;
         is_error(&error, "badParameter", None);
         has(&error, json!({"id": null}));

@@ -8,7 +8,7 @@ use super::faults::{Faults, check, names, options, payload, scratch, snapshot_of
 use super::{Disk, Options};
 use crate::log::{AppendError, Keep, Log, LogError, RecordNumber};
 
-const KEEP: Keep = Keep { history_ms: u64::MAX, history_bytes: 600 };
+const KEEP: Keep = Keep { history_ms: u64::MAX, history_bytes: 400 };
 
 fn faulty(directory: &Path) -> (Options, Arc<Faults>) {
     let mut options = options(directory);
@@ -72,7 +72,7 @@ fn a_process_that_dies_at_any_step_loses_nothing_that_it_was_told_is_there() {
     live(&options, &mut life).unwrap();
     assert_eq!(life, Life { appended: 20, snapshot: 16 });
     let steps = faults.steps();
-    assert!(steps > 4000, "{steps} steps");
+    assert!(steps > 2000, "{steps} steps");
     for step in 0..steps {
         fs::remove_dir_all(&directory).unwrap();
         let (options, faults) = faulty(&directory);

@@ -12,14 +12,14 @@ use super::{Disk, Recovery};
 use crate::log::{Keep, Log, LogError, RecordNumber};
 
 const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
-const LAST: RecordNumber = 45;
+const LAST: RecordNumber = 25;
 
 /// A log of many segments, two snapshots and records after them.
 fn sample(directory: &Path) {
     let (mut log, _) = Disk::open(&options(directory)).unwrap();
     for number in 1..=LAST {
         log.append(&payload(number)).unwrap();
-        if [15, 30].contains(&number) {
+        if [8, 17].contains(&number) {
             log.history().unwrap().keep(number, &snapshot_of(number), &ALL).unwrap();
         }
     }
@@ -75,25 +75,30 @@ fn a_flipped_byte_anywhere_costs_nothing_or_is_refused() {
     let scratch = scratch();
     let (intact, damaged) = (scratch.path().join("intact"), scratch.path().join("damaged"));
     sample(&intact);
+    copy(&intact, &damaged);
     let (mut repaired, mut refused) = (0, 0);
     for file in files(&intact) {
         for byte in 0..length(&intact.join(&file)) {
-            for mask in [0x01, 0x80, 0xff] {
-                copy(&intact, &damaged);
-                flip(&damaged.join(&file), byte, mask);
-                let file = file.to_str().unwrap();
-                match whole_or_refused(&damaged, file, &format!("byte {byte} of {file} ^ {mask:#x}")) {
-                    Some(recovery) => {
-                        assert_eq!(recovery.repaired.len(), 1, "byte {byte} of {file}: {recovery:?}");
-                        repaired += 1;
-                    }
-                    None => refused += 1,
-                }
+            let mask = 1 << (byte % 8);
+            flip(&damaged.join(&file), byte, mask);
+            let file = file.to_str().unwrap();
+            if let Some(recovery) = whole_or_refused(&damaged, file, &format!("byte {byte} of {file}")) {
+                assert_eq!(recovery.repaired.len(), 1, "byte {byte} of {file}: {recovery:?}");
                 fs::remove_dir_all(&damaged).unwrap();
+                copy(&intact, &damaged);
+                repaired += 1;
+            } else {
+                flip(&damaged.join(file), byte, mask);
+                refused += 1;
             }
         }
     }
-    assert!(repaired > 1000 && refused > 1000, "{repaired} repaired, {refused} refused");
+    assert!(repaired > 300 && refused > 2000, "{repaired} repaired, {refused} refused");
+    assert_eq!(contents(&damaged), contents(&intact), "a refusal changes nothing");
+}
+
+fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files(directory).into_iter().map(|name| (name.clone(), fs::read(directory.join(name)).unwrap())).collect()
 }
 
 #[test]
@@ -124,6 +129,23 @@ fn a_missing_segment_is_named() {
     fs::remove_file(scratch.path().join(&missing)).unwrap();
     let Err(LogError::Damaged(text)) = open(scratch.path()) else { panic!("opened") };
     assert!(text.contains(missing.to_str().unwrap()) && text.contains("missing"), "{text}");
+}
+
+#[test]
+fn a_copy_without_format_may_end_with_a_finished_segment() {
+    let scratch = scratch();
+    sample(scratch.path());
+    let missing = last_segment(scratch.path());
+    let first: RecordNumber = missing.to_str().unwrap()[4..].parse().unwrap();
+    fs::remove_file(scratch.path().join(&missing)).unwrap();
+    fs::remove_file(scratch.path().join(FORMAT)).unwrap();
+    let (mut log, recovery) = open(scratch.path()).unwrap();
+    assert!(recovery.repaired[0].contains("a copy"), "{recovery:?}");
+    assert_eq!(check(&mut log), first - 1);
+    log.append(&payload(first)).unwrap();
+    drop(log);
+    let (mut log, recovery) = open(scratch.path()).unwrap();
+    assert_eq!((check(&mut log), recovery.repaired), (first, Vec::new()));
 }
 
 #[test]
@@ -251,19 +273,19 @@ fn damage_in_mere_history_says_what_may_be_given_up_and_that_works() {
 fn a_damaged_newest_snapshot_is_replaced_by_the_older_one_unless_records_are_gone() {
     let scratch = scratch();
     sample(scratch.path());
-    flip(&snapshot_path(scratch.path(), 30), 100, 1);
+    flip(&snapshot_path(scratch.path(), 17), 70, 1);
     let (mut log, recovery) = open(scratch.path()).unwrap();
-    assert_eq!((recovery.snapshot, check(&mut log)), (Some(15), LAST));
-    assert!(recovery.repaired[0].contains(&snapshot_path(scratch.path(), 30).display().to_string()));
+    assert_eq!((recovery.snapshot, check(&mut log)), (Some(8), LAST));
+    assert!(recovery.repaired[0].contains(&snapshot_path(scratch.path(), 17).display().to_string()));
     // The next snapshot takes its place.
-    log.history().unwrap().keep(40, &snapshot_of(40), &ALL).unwrap();
-    assert!(!snapshot_path(scratch.path(), 30).exists());
+    log.history().unwrap().keep(21, &snapshot_of(21), &ALL).unwrap();
+    assert!(!snapshot_path(scratch.path(), 17).exists());
     drop(log);
     let (log, recovery) = open(scratch.path()).unwrap();
-    assert_eq!((recovery.snapshot, &recovery.repaired), (Some(40), &Vec::new()));
+    assert_eq!((recovery.snapshot, &recovery.repaired), (Some(21), &Vec::new()));
     drop(log);
-    flip(&snapshot_path(scratch.path(), 40), 0, 1);
-    flip(&snapshot_path(scratch.path(), 15), 0, 1);
+    flip(&snapshot_path(scratch.path(), 21), 0, 1);
+    flip(&snapshot_path(scratch.path(), 8), 0, 1);
     assert_eq!(open(scratch.path()).unwrap().1.snapshot, None, "all records are there");
     fs::remove_file(segment_path(scratch.path(), 1)).unwrap();
     assert!(matches!(open(scratch.path()), Err(LogError::Damaged(_))));

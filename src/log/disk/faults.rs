@@ -12,7 +12,7 @@ use crate::log::{Log, RecordNumber};
 
 /// What is to go wrong.
 #[derive(Debug, Default)]
-pub(in crate::log) struct Faults(Mutex<Plan>);
+pub(super) struct Faults(Mutex<Plan>);
 
 #[derive(Debug, Default)]
 struct Plan {
@@ -21,8 +21,8 @@ struct Plan {
     steps: usize,
     /// Bytes that the device still takes.
     room: Option<usize>,
-    /// Fails, once, with this.
-    failing: Option<(Op, io::ErrorKind)>,
+    /// Fails, once, with this, after so many more that do not.
+    failing: Option<(Op, usize, io::ErrorKind)>,
 }
 
 impl Faults {
@@ -31,26 +31,31 @@ impl Faults {
     }
 
     /// Lets the process die after so many more steps.
-    pub(in crate::log) fn die_after(&self, steps: usize) {
+    pub(super) fn die_after(&self, steps: usize) {
         self.plan().steps_left = Some(steps);
     }
 
     /// Steps so far.
-    pub(in crate::log) fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.plan().steps
     }
 
     /// Leaves room for so many more bytes, `None`: for any.
-    pub(in crate::log) fn room(&self, bytes: Option<usize>) {
+    pub(super) fn room(&self, bytes: Option<usize>) {
         self.plan().room = bytes;
     }
 
     /// Lets the next `op` fail.
-    pub(in crate::log) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
-        self.plan().failing = Some((op, kind));
+    pub(super) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
+        self.fail_after(0, op, kind);
     }
 
-    pub(in crate::log) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
+    /// Lets an `op` fail after so many more that do not.
+    pub(super) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
+        self.plan().failing = Some((op, others, kind));
+    }
+
+    pub(super) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
         let mut plan = self.plan();
         plan.step()?;
         if op == Op::Create && plan.room == Some(0) {
@@ -60,7 +65,7 @@ impl Faults {
     }
 
     /// The part of `bytes` that is still written, and what the writer is told.
-    pub(in crate::log) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
+    pub(super) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
         let mut plan = self.plan();
         if let Err(error) = plan.fail(Op::Write) {
             return (&bytes[..bytes.len() / 2], Err(error));
@@ -94,15 +99,23 @@ impl Plan {
     }
 
     fn fail(&mut self, op: Op) -> io::Result<()> {
-        match self.failing.take_if(|(failing, _)| *failing == op) {
-            Some((_, kind)) => Err(kind.into()),
-            None => Ok(()),
+        match &mut self.failing {
+            Some((failing, others, _)) if *failing == op && *others > 0 => {
+                *others -= 1;
+                Ok(())
+            }
+            Some((failing, _, kind)) if *failing == op => {
+                let error = (*kind).into();
+                self.failing = None;
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 }
 
 /// The tests' clock stands still.
-pub(in crate::log) fn noon() -> u64 {
+pub(super) fn noon() -> u64 {
     1_700_000_000_000
 }
 
@@ -114,22 +127,22 @@ pub(in crate::log) fn scratch() -> TempDir {
 
 /// Small segments, so that a test has many.
 pub(in crate::log) fn options(directory: &Path) -> Options {
-    Options { segment_bytes: 600, new_id: Some(0x0123_4567_89ab_cdef), ..Options::new(directory, noon) }
+    Options { segment_bytes: 400, new_id: Some(0x0123_4567_89ab_cdef), ..Options::new(directory, noon) }
 }
 
 /// A payload that tells which one it is, of changing length.
-pub(in crate::log) fn payload(number: RecordNumber) -> Vec<u8> {
-    let length = (number as usize * 37) % 150;
+pub(super) fn payload(number: RecordNumber) -> Vec<u8> {
+    let length = (number as usize * 37) % 60;
     format!("record {number} ").into_bytes().into_iter().cycle().take(9 + length).collect()
 }
 
 /// What a snapshot of everything up to `number` holds.
-pub(in crate::log) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
-    format!("all up to {number} ").repeat(number as usize).into_bytes()
+pub(super) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
+    format!("all up to {number} ").repeat(number as usize % 5).into_bytes()
 }
 
 /// Copies a data directory.
-pub(in crate::log) fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in names(from) {
         std::fs::copy(from.join(&name), to.join(&name)).unwrap();
@@ -137,7 +150,7 @@ pub(in crate::log) fn copy(from: &Path, to: &Path) {
 }
 
 /// The names in a directory, sorted.
-pub(in crate::log) fn names(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn names(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| PathBuf::from(entry.unwrap().file_name())).collect();
     names.sort();
@@ -145,7 +158,7 @@ pub(in crate::log) fn names(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// All records that are kept, checked against [`payload`], and the snapshot against [`snapshot_of`]; the last number.
-pub(in crate::log) fn check(log: &mut Disk) -> RecordNumber {
+pub(super) fn check(log: &mut Disk) -> RecordNumber {
     let mut history = log.history().unwrap();
     let snapshot = history.snapshot().unwrap();
     let mut last = 0;

@@ -78,15 +78,29 @@ impl Files {
         File::open(path)?.sync_all()
     }
 
-    /// Makes a directory that only its owner can enter, and its parents as the umask has them.
+    /// Makes a directory that only its owner can enter, and its parents as the umask has them; durably, since a log whose
+    /// directory is gone after a loss of power is gone.
     pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent)?;
+        if path.is_dir() {
+            return Ok(());
         }
-        match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        let path = std::path::absolute(path)?;
+        let missing = path.ancestors().skip(1).take_while(|parent| !parent.is_dir()).count();
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                _ => error,
+            })?;
+        }
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        path.ancestors().skip(1).take(missing + 1).try_for_each(|parent| match self.sync_directory(parent) {
+            // Who may enter a directory and not read it cannot sync it either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             other => other,
-        }
+        })
     }
 
     #[cfg(test)]

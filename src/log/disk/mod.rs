@@ -43,7 +43,7 @@
 //! - *After a failed `fdatasync`* the kernel may call pages clean that never reached the device. So nothing is written any
 //!   more, and whoever opens the log next (also [`Log::reopen`]) writes the last whole record once more before believing it.
 //!
-//! What cannot be seen: a last segment cut exactly between two records looks as if the later ones had never been written.
+//! What cannot be seen: a last segment that somebody cut looks as if what is missing had never been written whole.
 
 mod cursor;
 mod directory;

@@ -8,7 +8,7 @@ use super::directory::{
 };
 use super::files::{Files, is_full};
 use super::header::{Header, HeaderFault, Kind};
-use super::record::{Broken, encode_seal};
+use super::record::{Broken, RECORD_HEADER_BYTES, encode_seal};
 use super::segment::{self, CreateError, Scan, Segment, Stop, scan, write_whole};
 use super::snapshot;
 use crate::log::{LogError, RecordNumber};
@@ -98,12 +98,17 @@ fn refuse_strangers(directory: &Path, listing: &Listing) -> Result<(), LogError>
 }
 
 fn found(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
-    segment::create(files, directory, id, 1).map_err(|error| {
-        let (CreateError::Nothing(error) | CreateError::Unclear(error)) = error;
-        device(directory, "cannot take a new log", &error)
-    })?;
+    create_segment(files, directory, id, 1)?;
     // Last, so that its being there means that there is a log.
     write_format(files, directory, id)
+}
+
+fn create_segment(files: &Files, directory: &Path, id: u64, first: RecordNumber) -> Result<(), LogError> {
+    let created = segment::create(files, directory, id, first).map(drop);
+    created.map_err(|error| {
+        let (CreateError::Nothing(error) | CreateError::Unclear(error)) = error;
+        device(&segment_path(directory, first), "cannot be made", &error)
+    })
 }
 
 fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
@@ -116,6 +121,7 @@ fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError
 /// The log's id as FORMAT has it; `None` if that is to be written anew.
 fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Result<Option<u64>, LogError> {
     repair.format = true;
+    repair.copy = !listing.format;
     if !listing.format {
         return Ok(None);
     }
@@ -243,6 +249,9 @@ fn segment_path_name(segment: &Segment) -> String {
     segment_path(Path::new(""), segment.first).display().to_string()
 }
 
+const GONE_ON: &str = "the one before it says that it was there. If this is a copy that was taken while a hub went on with \
+                       the log, remove FORMAT to say so";
+
 /// The log begins where the snapshot ends or earlier, and ends as a log may end.
 fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Repair) -> Result<(), LogError> {
     let (Some(first), Some(last)) = (scans.first(), scans.last()) else { return Ok(()) };
@@ -253,8 +262,13 @@ fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut 
     }
     match &last.stop {
         Stop::End => {}
+        Stop::Seal(next) if repair.copy => {
+            repair.next_segment = Some(*next);
+            let end = last.segment.last;
+            repair.repaired.push(format!("this is a copy of a log (no FORMAT) that went on after record {end}"));
+        }
         Stop::Seal(next) => {
-            return Err(missing(&segment_path(directory, *next), "the one before it says that it was there"));
+            return Err(missing(&segment_path(directory, *next), GONE_ON));
         }
         Stop::Broken(broken) if !broken.unfinished => return Err(damaged(&path, last.segment.end, broken.what)),
         Stop::Broken(broken) => {
@@ -288,7 +302,12 @@ fn no_beginning(directory: &Path, begin: RecordNumber, snapshots: &Snapshots) ->
 /// What is to be changed, once all has been looked at.
 #[derive(Debug, Default)]
 struct Repair {
+    /// FORMAT is to be written.
     format: bool,
+    /// There is no FORMAT: somebody copied the log here, perhaps while it went on.
+    copy: bool,
+    /// The copy ends with a finished segment; this one is to follow.
+    next_segment: Option<RecordNumber>,
     /// Which segments get a new seal.
     seals: Vec<usize>,
     dropped: Option<Dropped>,
@@ -322,19 +341,24 @@ impl Repair {
     }
 
     fn apply(&self, files: &Files, directory: &Path, id: u64, scans: &[Scan], data: &[u8]) -> Result<(), LogError> {
-        if self.format {
-            write_format(files, directory, id)?;
-        }
         for &index in &self.seals {
             seal(files, directory, id, &scans[index].segment)?;
         }
-        scans.last().map_or(Ok(()), |last| secure_end(files, directory, last, data))
+        match (self.next_segment, scans.last()) {
+            (Some(first), _) => create_segment(files, directory, id, first)?,
+            (None, Some(last)) => secure_end(files, directory, last, data)?,
+            (None, None) => {}
+        }
+        // Last: until then, a copy stays one.
+        if self.format { write_format(files, directory, id) } else { Ok(()) }
     }
 
     fn recovered(self, directory: &Path, id: u64, scans: Vec<Scan>, snapshots: Snapshots) -> Recovered {
         let mut segments: VecDeque<Segment> = scans.into_iter().map(|scan| scan.segment).collect();
-        if let Some(last) = segments.back_mut() {
-            last.bytes = last.end;
+        segments.extend(self.next_segment.map(Segment::empty));
+        let last = segments.len().saturating_sub(1);
+        for (index, segment) in segments.iter_mut().enumerate() {
+            segment.bytes = segment.end + if index < last { RECORD_HEADER_BYTES as u64 } else { 0 };
         }
         let whole: Vec<Kept> = snapshots.whole.into_iter().map(|(_, kept)| kept).collect();
         let report = Recovery {

@@ -190,10 +190,11 @@ fn leaving_never_settles_it() {
 fn two_answers_in_one_group_are_ordered_by_the_group() {
     let mut world = two_agents();
     world.notify("bot", raise(1).session("s"));
-    let accept = |client| world.input(client, None, Action::Accept { notification_id: NotificationId(1) });
-    let (first, second) = (("bob", accept("bob")), ("ada", accept("ada")));
+    world.gather();
+    world.accept("bob", 1);
+    world.accept("ada", 1);
     check(
-        world.at_once(vec![first, second]),
+        world.together(),
         "ada: close n1 Accepted by bob
          bob: close n1 Accepted by bob
          bob: session s(n1)

@@ -30,6 +30,22 @@ fn an_automatic_one_goes_to_the_longest_idle_with_room_and_is_displayed_to_nobod
 }
 
 #[test]
+fn among_accepts_of_one_millisecond_the_earlier_one_is_longer_ago() {
+    let mut world = World::new();
+    world.provider("bot");
+    world.agent("ada");
+    world.agent("bob");
+    for (n, first) in [(1, "bob"), (2, "ada")] {
+        world.notify("bot", raise(n).agents(&[first]));
+        world.accept(first, n);
+    }
+    check(
+        world.notify("bot", raise(3).auto().session("s3")),
+        "bot: ack n3\nbob: session s3(n3)\nbot: n3 AutoAccepted by bob (0/0/0)",
+    );
+}
+
+#[test]
 fn an_accept_of_any_kind_is_an_accept() {
     let mut world = World::new();
     world.provider("bot");
@@ -139,6 +155,24 @@ fn an_accept_that_ends_anothers_session_makes_room_for_what_waited_for_that_agen
 }
 
 #[test]
+fn what_waited_goes_before_what_arrives_in_the_step_that_makes_room() {
+    let mut world = World::with_limits(|limits| (limits.display_limit, limits.session_limit) = (1, 1));
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).timeout(500));
+    world.notify("bot", raise(2).auto().session("s2"));
+    world.oversleep(1_000);
+    check(
+        world.notify("bot", raise(3).auto().session("s3")),
+        "ada: close n1 DisplayTimeout
+         bot: n1 DisplayTimeout (1/0/0)
+         bot: ack n3
+         ada: session s2(n2)
+         bot: n2 AutoAccepted by ada (0/0/0)",
+    );
+}
+
+#[test]
 fn a_full_queue_of_automatic_ones_is_passed_by_what_can_be_displayed() {
     let mut world = World::with_limits(|limits| (limits.session_limit, limits.queue_limit) = (0, 1));
     world.provider("bot");
@@ -215,6 +249,26 @@ fn a_session_that_ends_idle_before_a_display_time_does_so_first() {
         "ada: session s1 ended
          ada: close n2 AutoAcceptedOnTimeout by ada
          ada: session s2(n2)
+         bot: n2 AutoAcceptedOnTimeout by ada (1/0/0)",
+    );
+}
+
+#[test]
+fn a_mark_that_an_accept_touches_in_time_outlives_a_session_that_ends_before_it() {
+    let mut world = World::with_limits(|limits| limits.session_idle_ms = 2_000);
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).auto().session("s1"));
+    world.wait(800);
+    world.notify("bot", raise(2).auto_on_timeout().timeout(1_300).session("s2"));
+    world.mark("bot", "s2", "slow");
+    world.oversleep(3_000);
+    // s1 at 2 000, n2 at 2 100, which touches the mark of 2 800.
+    check(
+        world.tick(),
+        "ada: session s1 ended
+         ada: close n2 AutoAcceptedOnTimeout by ada
+         ada: session s2!(n2)
          bot: n2 AutoAcceptedOnTimeout by ada (1/0/0)",
     );
 }

@@ -1,17 +1,22 @@
-//! The core, held against the contract rule by rule.
+//! The core, held against the contract: rule by rule, by random histories, and by all histories of small worlds.
 //!
 //! Files: `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
-//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule).
+//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `model_calls`,
+//! `histories` (random histories against a simple model), `small_worlds` (all histories).
 
 mod answering;
 mod automatic;
 mod counting;
+mod histories;
 mod invariants;
+mod model;
+mod model_calls;
 mod offering;
 mod presence;
 mod providing;
 mod regrouping;
 mod sessions;
+mod small_worlds;
 mod timing;
 mod told;
 mod watch;

@@ -39,6 +39,24 @@ fn it_lasts_at_most_the_regroup_time() {
 }
 
 #[test]
+fn each_start_waits_for_those_whom_it_lost_only() {
+    let mut world = restarted();
+    world.leave("bot");
+    world.agent("bob");
+    world.wait(9_000);
+    // ada is waited for until 10 s after the first start, bob after the second.
+    world.restart();
+    world.provider("bot");
+    world.wait(500);
+    world.agent("bob");
+    check(world.notify("bot", raise(1)), "bot: ack n1\nbob: show n1 120000");
+    world.notify("bot", raise(2));
+    check(world.notify("bot", raise(3)), "bot: ack n3");
+    world.wait(500);
+    check(world.notify("bot", raise(4)), "bot: ack n4\nlog: full all\nbot: n4 QueueFull (0/0/0)");
+}
+
+#[test]
 fn without_agents_before_there_is_nobody_to_wait_for() {
     let mut world = World::with_limits(|limits| limits.queue_limit = 1);
     world.agent("ada");

@@ -8,6 +8,9 @@ use crate::workspace::entry::{Presence, To};
 use crate::workspace::ids::{ConnectionId, Name, NotificationId};
 use crate::workspace::outcome::{Outcome, Settled};
 
+/// When the worlds of these tests begin.
+pub(super) const BEGIN: u64 = 1_000_000_000_000;
+
 /// To which connections an effect goes; the joiner is told by its welcome and what follows it, and by nothing else.
 pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &Effect) -> Vec<ConnectionId> {
     let agents = |slots: &[u32]| -> Vec<ConnectionId> { core.agent_connections(workspace, slots).collect() };
@@ -149,7 +152,7 @@ fn session_words(session: &SessionView) -> String {
 
 fn mark_words(mark: &MarkView) -> String {
     let details = mark.details.as_deref().map_or_else(String::new, |details| format!("({details})"));
-    format!("{}{details}@{}", mark.session_id, mark.since.0 - super::world::BEGIN)
+    format!("{}{details}@{}", mark.session_id, mark.since.0 - BEGIN)
 }
 
 fn presence_word(presence: Presence) -> &'static str {

@@ -89,7 +89,7 @@ impl Watch {
         }
         for (_, workspace) in core.all_workspaces() {
             let expected = open.remove(&workspace.name).unwrap_or_default();
-            assert!(workspace.open_by_id.keys().eq(&expected), "{:?} is open", expected);
+            assert!(workspace.open_by_id.keys().eq(&expected), "open: {expected:?}");
         }
         assert!(open.is_empty(), "lost: {open:?}");
     }

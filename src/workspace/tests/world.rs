@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::invariants::check_invariants;
-use super::told::{log_line, resolve, words};
+use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
 use crate::workspace::core::Core;
 use crate::workspace::effect::{Effect, Effects};
@@ -12,9 +12,6 @@ use crate::workspace::entry::{
 };
 use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
 use crate::workspace::limits::Limits;
-
-/// When a world begins.
-pub(super) const BEGIN: u64 = 1_000_000_000_000;
 
 /// A log with one hub, its clients, and their time.
 ///
@@ -30,6 +27,10 @@ pub(super) struct World {
     /// Every effect, as words, by record.
     pub(super) effects: Vec<Vec<String>>,
     pub(super) widest: Limits,
+    /// The direct reply to each entry of the last record.
+    pub(super) replies: Vec<Option<String>>,
+    /// What is to be one record, while it is gathered.
+    gathered: Option<Vec<Entry>>,
     hub: u64,
     group: u64,
     serial: u64,
@@ -147,6 +148,8 @@ impl World {
             records: Vec::new(),
             effects: Vec::new(),
             widest: limits.clone(),
+            replies: Vec::new(),
+            gathered: None,
             hub: 1,
             group: 0,
             serial: 0,
@@ -228,15 +231,10 @@ impl World {
 
     /// A call with an id.
     pub(super) fn call_as(&mut self, client: &str, id: Option<Name>, action: Action) -> Vec<String> {
-        let input = self.input(client, id, action);
-        self.apply_in(&workspace_of(client), vec![input])
-    }
-
-    /// A call as the input that it becomes.
-    pub(super) fn input(&self, client: &str, id: Option<Name>, action: Action) -> Input {
         let connection = self.clients.get(client).expect("a connected client").serial;
         let correlation_id = Some(format!("c{}", self.records.len()).into());
-        Input::Call { connection, call: Call { id, correlation_id, action } }
+        let input = Input::Call { connection, call: Call { id, correlation_id, action } };
+        self.apply_in(&workspace_of(client), vec![input])
     }
 
     pub(super) fn notify(&mut self, client: &str, raise: Raise) -> Vec<String> {
@@ -314,11 +312,20 @@ impl World {
         self.apply(vec![Input::Started { epoch: 8 }, Input::Removed { incarnation: old }])
     }
 
-    /// Several calls in one record, each with its client.
-    pub(super) fn at_once(&mut self, inputs: Vec<(&str, Input)>) -> Vec<String> {
-        let entries =
-            inputs.into_iter().map(|(client, input)| Entry { workspace: workspace_of(client), input }).collect();
-        self.record(entries)
+    /// Everything from here until [`World::together`] goes into one record.
+    pub(super) fn gather(&mut self) {
+        self.gathered.get_or_insert_default();
+    }
+
+    /// Whether what happens is gathered at the moment.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.gathered.is_some()
+    }
+
+    /// Applies what was gathered as one record.
+    pub(super) fn together(&mut self) -> Vec<String> {
+        let entries = self.gathered.take().unwrap_or_default();
+        if entries.is_empty() { Vec::new() } else { self.record(entries) }
     }
 
     pub(super) fn apply(&mut self, inputs: Vec<Input>) -> Vec<String> {
@@ -331,6 +338,10 @@ impl World {
 
     /// Applies entries as one record, with everything checked after it; what each client was told.
     fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.extend(entries);
+            return Vec::new();
+        }
         self.group += 1;
         let record = Record {
             rules: RULES,
@@ -341,14 +352,17 @@ impl World {
         };
         let mut lines = Vec::new();
         let mut raw = Vec::new();
+        let mut replies = Vec::new();
         let (watch, clients) = (&mut self.watch, &self.clients);
         self.core.apply(&record, |core, effects| {
             lines.extend(lines_of(core, clients, &effects));
             raw.push(format!("{effects:?}"));
+            replies.push(effects.list.iter().filter(|(_, effect)| is_reply(effect)).map(|(_, e)| words(e)).next());
             watch.take(core, &effects);
         });
         check_invariants(&self.core, &self.widest);
         self.watch.check(&mut self.core);
+        self.replies = replies;
         self.records.push(record);
         self.effects.push(raw);
         lines
@@ -366,7 +380,12 @@ impl World {
         format!("{} | {}", words(displayed), words(waiting)).trim().to_owned()
     }
 
-    /// Likewise, as numbers.
+    /// What is displayed to an agent, as numbers.
+    pub(super) fn displayed(&self, agent: &str) -> Vec<u128> {
+        self.desk_of(&workspace_of(agent), &id_of(agent)).0
+    }
+
+    /// What is displayed to an agent and what waits, as numbers.
     pub(super) fn desk_of(&self, workspace: &str, agent: &str) -> (Vec<u128>, Vec<u128>) {
         let found = self.core.all_workspaces().find(|(_, found)| *found.name == *workspace);
         let Some((_, workspace)) = found else { return Default::default() };
@@ -393,6 +412,7 @@ impl Raise {
 
 /// The lines must be these, one a row.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "so that a test reads: check what this told, against that")]
 pub(super) fn check(lines: Vec<String>, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(lines, expected, "\ngot:\n{}\nexpected:\n{}\n", lines.join("\n"), expected.join("\n"));
@@ -413,6 +433,18 @@ fn lines_of(core: &Core, clients: &BTreeMap<String, ConnectionId>, effects: &Eff
         lines.extend(log_line(effect));
     }
     lines
+}
+
+/// Whether it is the direct reply to a call (that of `presence` goes to all connections).
+fn is_reply(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Ack { .. }
+            | Effect::CancelResult { .. }
+            | Effect::Done { .. }
+            | Effect::Answered { .. }
+            | Effect::Refused { .. }
+    )
 }
 
 fn workspace_of(client: &str) -> Name {

@@ -4,12 +4,17 @@
 //! process, for at most [`PATIENCE`]. Silence is shown by a round trip through the hub, not by waiting.
 
 mod client;
+mod coverage;
+mod document;
 mod hub;
+mod talk;
 mod words;
 
 use std::time::Duration;
 
 pub(crate) use client::Client;
+pub(crate) use coverage::Seen;
+pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub, Setup, hub};
 pub(crate) use words::*;
 

@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::coverage::Seen;
 use super::hub::Said;
+use super::talk::Talk;
 use super::words::{has, text, unused_id, with};
 use super::{NOBODYS, PATIENCE};
 
@@ -23,6 +25,7 @@ pub(crate) struct Client {
     role: String,
     inbox: VecDeque<Value>,
     history: Vec<String>,
+    talk: Talk,
     /// WebSocket pings that came.
     pub(crate) pings: usize,
     /// WebSocket pongs that came.
@@ -33,7 +36,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(ws: WebSocketStream<TcpStream>, stderr: Said) -> Self {
+    pub(super) fn new(ws: WebSocketStream<TcpStream>, stderr: Said, seen: Option<Seen>) -> Self {
         Self {
             ws,
             stderr,
@@ -41,6 +44,7 @@ impl Client {
             role: String::new(),
             inbox: VecDeque::new(),
             history: Vec::new(),
+            talk: Talk::new(seen),
             pings: 0,
             pongs: Vec::new(),
             close: None,
@@ -60,15 +64,31 @@ impl Client {
 
     // -------------------------------------------------------- sending
 
+    /// Sends a message that the AsyncAPI document describes, or one with an id, which the hub must refuse then.
     pub(crate) async fn send(&mut self, message: Value) {
-        self.send_text(&message.to_string()).await;
+        self.talk.say(&message);
+        self.write(Message::text(message.to_string())).await;
     }
 
+    /// Sends a message that the AsyncAPI document does not allow.
+    pub(crate) async fn send_wrong(&mut self, message: Value) {
+        self.talk.say_wrong(&message);
+        self.write(Message::text(message.to_string())).await;
+    }
+
+    /// Sends anything.
     pub(crate) async fn send_text(&mut self, text: &str) {
-        self.send_frame(Message::text(text)).await;
+        self.talk.say_text(text);
+        self.write(Message::text(text)).await;
     }
 
+    /// Sends a frame whatever it is.
     pub(crate) async fn send_frame(&mut self, message: Message) {
+        self.talk.say_bytes();
+        self.write(message).await;
+    }
+
+    async fn write(&mut self, message: Message) {
         let mut shown = format!("{message:?}");
         shown.truncate(shown.floor_char_boundary(300));
         self.history.push(format!("  > {shown}"));
@@ -189,7 +209,7 @@ impl Client {
                 self.history.push(format!("  < {text}"));
                 let message: Value = serde_json::from_str(&text).expect("the hub sends JSON");
                 assert!(message.is_object(), "the hub sends one JSON object in each frame, not {text}");
-                assert!(message["type"].is_string(), "a message without a type: {text}");
+                self.talk.hear(&message);
                 self.inbox.push_back(message);
             }
             Some(Ok(Message::Ping(_))) => self.pings += 1,

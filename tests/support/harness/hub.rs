@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use super::coverage::Seen;
 use super::{Client, PATIENCE};
 
 /// Templates that every hub of these tests has.
@@ -57,6 +58,8 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
+    variables: Vec<(&'static str, String)>,
+    seen: Option<Seen>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +79,8 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
+            variables: Vec::new(),
+            seen: None,
         };
         setup.write_config(TEMPLATES);
         setup
@@ -113,9 +118,25 @@ impl Setup {
         self
     }
 
+    /// Sets a variable of the hub's environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Notes what of the AsyncAPI document this hub and its clients show.
+    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
+    }
+
     pub(crate) fn listen(mut self, listen: &str) -> Self {
         self.listen = listen.to_owned();
         self
+    }
+
+    /// The port that it is told to listen on, unless it takes a free one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }
 
     /// In one step, so that a running hub never reads half of it.
@@ -164,7 +185,7 @@ impl Setup {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(&self) -> Hub {
-        Hub::spawn_with(self.command(), self.clone(), &[])
+        Hub::spawn_with(self.command(), self.clone(), &self.variables)
     }
 
     /// Starts it and waits until it has given up.
@@ -352,7 +373,7 @@ impl Hub {
         tcp.set_nodelay(true).unwrap();
         let upgrade = tokio_tungstenite::client_async(request, tcp);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
-        Ok((Client::new(ws, self.stderr.clone()), response))
+        Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
     }
 
     /// The HTTP status with which an upgrade is refused.

@@ -1,0 +1,54 @@
+//! The client for Rust: a [`Provider`] raises notifications and learns their outcomes, an [`Agent`] is a desk that
+//! answers them.
+//!
+//! Both keep one connection and come back by themselves when it breaks. A call that was under way then is said again
+//! under the same id, by which the hub knows it, so that each call settles exactly once. Both need a tokio runtime with
+//! I/O and time; a task of their own runs until the last handle is dropped.
+//!
+//! ```no_run
+//! use deskbell::client::{Notify, Outcome, Provider, ProviderOptions};
+//!
+//! # async fn ring() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = Provider::connect("ws://127.0.0.1:8080/ws", ProviderOptions::new().id("chat-bot-1")).await?;
+//! let notify = Notify::template("msdyn_chat_incoming_unauthenticated").parameter("customerName", "Grace");
+//! let result = provider.notify(notify).await?;
+//! match (result.outcome, result.agent_id) {
+//!     (Outcome::Accept, Some(agent)) => println!("{agent} took it"),
+//!     (outcome, _) => println!("{outcome:?}; {} agents had it displayed", result.reach.displayed),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! TLS is not built in: `wss:` and `https:` addresses are refused.
+//!
+//! Files here may use those above them: `error`, `address`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
+//! `agent`.
+
+mod address;
+mod agent;
+mod backoff;
+mod calls;
+mod desk;
+mod error;
+mod line;
+mod link;
+mod notify;
+mod options;
+mod provider;
+#[cfg(test)]
+mod tests;
+
+pub use crate::protocol::from_hub::{
+    Activity, Buttons, Closed, Field, Kpi, Notification, Open, Reach, Session, SessionEnded,
+};
+pub use crate::protocol::{ErrorCode, Outcome, Presence};
+
+pub(crate) use address::Address;
+pub use agent::{Agent, Answer};
+pub use desk::{AgentEvent, Desk, Events};
+pub use error::{CallError, ConnectError, Ended, Refused};
+pub use link::Status;
+pub use notify::Notify;
+pub use options::{AgentOptions, ProviderOptions, Token, TokenSource, Tuning};
+pub use provider::{Acked, CancelResult, NotifyResult, Provider, Results, Ring};

@@ -1,0 +1,95 @@
+//! `deskbell load` against a real hub: short runs that must keep all promises, also when the hub is killed meanwhile.
+
+mod hub;
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use hub::Hub;
+use serde_json::Value;
+
+fn load(hub: &Hub, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+    command.args(["load", "--json", "--url", &hub.url()]).args(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn told(output: &Output) -> Value {
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {err}"))
+}
+
+fn number(summary: &Value, pointer: &str) -> u64 {
+    summary.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+#[test]
+fn a_short_run_keeps_all_promises_and_tells_what_it_saw() {
+    let hub = Hub::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let report = directory.path().join("report.html");
+    let arguments = [
+        "--agents=40",
+        "--groups=4",
+        "--rate=40",
+        "--duration=2s",
+        "--ramp=500ms",
+        "--think=50ms",
+        "--churn=4",
+        "--ignore=0.1",
+        "--cancel=0.2",
+        "--report",
+        report.to_str().expect("UTF-8"),
+    ];
+    let summary = told(&load(&hub, &arguments).output().expect("it runs"));
+    let notifies = number(&summary, "/achieved/notifies");
+    assert!((85..=90).contains(&notifies), "{summary}");
+    assert_eq!(number(&summary, "/achieved/results"), notifies);
+    assert_eq!(number(&summary, "/achieved/refused"), 0);
+    let outcomes = summary["outcomes"].as_object().expect("an object");
+    assert_eq!(outcomes.values().filter_map(Value::as_u64).sum::<u64>(), notifies);
+    for outcome in ["Accept", "DeclinedByAgent", "Cancelled"] {
+        assert!(outcomes.contains_key(outcome), "{summary}");
+    }
+    for latency in ["notifyToAck", "notifyToDisplayed", "answerToReply", "notifyToResult", "ownLag"] {
+        assert!(number(&summary, &format!("/latenciesMs/{latency}/count")) > 0, "{latency}: {summary}");
+    }
+    assert!(std::fs::read_to_string(&report).expect("written").contains("</html>"));
+}
+
+#[test]
+fn a_hub_killed_under_load_keeps_its_promises() {
+    let mut hub = Hub::start();
+    let arguments = ["--agents=20", "--rate=30", "--duration=4s", "--ramp=0s", "--think=50ms"];
+    let run = load(&hub, &arguments).spawn().expect("it runs");
+    // In the midst of the run: nothing tells when that is but its time.
+    std::thread::sleep(Duration::from_millis(2500));
+    hub.kill();
+    hub.start_again();
+    let summary = told(&run.wait_with_output().expect("it ends"));
+    assert!(number(&summary, "/achieved/connectionsLost") >= 20, "{summary}");
+    assert_eq!(number(&summary, "/achieved/results"), number(&summary, "/achieved/notifies"), "{summary}");
+}
+
+#[test]
+fn what_the_desks_cannot_hold_is_said_and_what_is_wrong_is_64() {
+    let hub = Hub::start();
+    let arguments = ["--agents=10", "--groups=1", "--rate=60", "--duration=1s", "--ramp=0s", "--think=400ms"];
+    let summary = told(&load(&hub, &arguments).output().expect("it runs"));
+    assert!(summary["notes"].to_string().contains("more than the desks can hold"), "{summary}");
+    assert!(number(&summary, "/outcomes/NotificationQueueLimitExceeded") > 0, "{summary}");
+    let wrong = load(&hub, &["--agents=0"]).output().expect("it runs");
+    assert_eq!(wrong.status.code(), Some(64));
+}
+
+#[test]
+fn two_threads_and_no_groups_are_as_good() {
+    let hub = Hub::start();
+    for arguments in [&["--threads=2", "--agents=20"][..], &["--groups=0", "--agents=6"]] {
+        let common = ["--rate=10", "--duration=1s", "--ramp=0s", "--think=20ms", "--arrivals=poisson"];
+        let summary = told(&load(&hub, &[arguments, &common].concat()).output().expect("it runs"));
+        assert_eq!(number(&summary, "/achieved/results"), number(&summary, "/achieved/notifies"), "{summary}");
+    }
+}
