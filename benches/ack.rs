@@ -47,11 +47,7 @@ fn main() {
         let at = |quantile| Duration::from_micros(acks.value_at_quantile(quantile));
         let ratio = at(0.5).as_secs_f64() / bare.as_secs_f64();
         let per_second = acks.len() as f64 / TIME.as_secs_f64();
-        println!(
-            "| {providers} | {bare:.1?} | {:.1?} | {ratio:.2} | {:.1?} | {per_second:.0} |",
-            at(0.5),
-            at(0.99)
-        );
+        println!("| {providers} | {bare:.1?} | {:.1?} | {ratio:.2} | {:.1?} | {per_second:.0} |", at(0.5), at(0.99));
     }
     let _ = fs::remove_dir_all(&scratch);
 }

@@ -46,7 +46,7 @@ fn compare(scratch: &Path, bytes: usize) {
             times.push(began.elapsed());
         }
     }
-    println!("{bytes} bytes, {} appends each", APPENDS);
+    println!("{bytes} bytes, {APPENDS} appends each");
     times.iter_mut().for_each(|times| times.sort_unstable());
     let percentile = |times: &[Duration], percent: usize| times[times.len() * percent / 100];
     println!("  {:32} {:>10} {:>10} {:>10}   p10, p50 x bare", "", "p10", "p50", "p99");

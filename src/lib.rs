@@ -3,13 +3,17 @@
 //! # Layout
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
+pub mod auth;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod gateway;
 pub mod hub;
 pub mod log;
+pub mod network;
 pub mod protocol;
 pub mod telemetry;
 pub mod template;
+pub mod tls;
+pub mod watched;
 pub mod workspace;

@@ -93,3 +93,59 @@ fn two_threads_and_no_groups_are_as_good() {
         assert_eq!(number(&summary, "/achieved/results"), number(&summary, "/achieved/notifies"), "{summary}");
     }
 }
+
+/// A hub that answers every notify twice, and tells nobody else.
+fn lying_hub() -> (std::net::SocketAddr, tokio::runtime::Runtime) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(lie(stream));
+        }
+    });
+    (address, runtime)
+}
+
+async fn lie(stream: tokio::net::TcpStream) {
+    use futures::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a WebSocket");
+    while let Some(Ok(message)) = socket.next().await {
+        let Ok(message) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else { continue };
+        let replies = match message["type"].as_str() {
+            Some("hello") => vec![serde_json::json!({
+                "type": "welcome", "role": message["role"], "agentId": message["agentId"], "workspace": "default",
+                "connectionId": "c", "protocol": 1, "pingIntervalMs": 15_000, "serverTime": "",
+                "limits": {"maxMessageBytes": 65_536, "displayLimit": 3, "queueLimit": 10},
+            })],
+            Some("notify") => {
+                let (id, name) = (&message["id"], "NotifyEvent");
+                let ack = serde_json::json!({"type": "ack", "id": id, "msdyn_name": name, "notificationId": "n", "duplicate": false});
+                let result = serde_json::json!({"type": "result", "id": id, "msdyn_name": name, "notificationId": "n",
+                    "value": {"actionName": "Timeout", "responseReason": "DisplayTimeout"}});
+                vec![ack, result.clone(), result]
+            }
+            _ => Vec::new(),
+        };
+        for reply in replies {
+            let _ = socket.send(Message::text(reply.to_string())).await;
+        }
+    }
+}
+
+#[test]
+fn a_hub_that_breaks_its_promises_is_told_so_with_1() {
+    let (address, _runtime) = lying_hub();
+    let url = format!("ws://{address}");
+    let arguments = ["load", "--json", "--agents=2", "--rate=20", "--duration=500ms", "--ramp=0s", "--url", &url];
+    let output = Command::new(env!("CARGO_BIN_EXE_deskbell")).args(arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(summary["promises"][0]["promise"], "each notify has exactly one outcome");
+    let notifies = number(&summary, "/achieved/notifies");
+    assert_eq!(number(&summary, "/promises/0/broken"), notifies, "{summary}");
+    assert!(summary["cases"][0].as_str().is_some_and(|case| case.contains("more than one")), "{summary}");
+}

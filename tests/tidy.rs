@@ -8,14 +8,34 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("workspace", &[]),
     ("protocol", &[]),
-    ("template", &[]),
+    ("network", &[]),
+    ("watched", &[]),
+    ("template", &["watched"]),
+    ("auth", &["protocol"]),
+    ("tls", &[]),
     ("log", &[]),
     ("hub", &["log", "workspace"]),
-    ("gateway", &["hub", "protocol", "template", "workspace"]),
-    ("config", &["telemetry", "template", "workspace"]),
+    ("gateway", &["auth", "hub", "network", "protocol", "template", "tls", "workspace"]),
+    ("config", &["auth", "network", "telemetry", "template", "tls", "workspace"]),
     ("telemetry", &[]),
     ("client", &["protocol"]),
-    ("command", &["client", "workspace", "protocol", "template", "log", "hub", "gateway", "config", "telemetry"]),
+    (
+        "command",
+        &[
+            "auth",
+            "client",
+            "config",
+            "gateway",
+            "hub",
+            "log",
+            "protocol",
+            "telemetry",
+            "template",
+            "tls",
+            "watched",
+            "workspace",
+        ],
+    ),
 ];
 
 /// Words that must not stand in a room's code, with the reason.
@@ -49,6 +69,11 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ("hub", &["serde_json", "tungstenite", "hyper"], "the hub knows neither the wire nor the sockets"),
     ("log", &["serde_json", "tungstenite", "hyper"], "the log knows neither the wire nor the sockets"),
     ("template", &["serde_json", "tungstenite", "hyper"], "templates know neither the wire nor the sockets"),
+    (
+        "auth",
+        &["tokio", "hyper", "tungstenite", "Instant", "tracing"],
+        "who may come in is decided without I/O but files, and without a clock",
+    ),
     ("gateway", &["serde_json"], "only protocol/ knows the wire's JSON"),
     ("protocol", &["tokio::", "hyper"], "the wire's words need no I/O"),
 ];

@@ -1,5 +1,7 @@
 import { mountConsole } from './console.js'
+import { mountWithToken } from './token.js'
 import { mountWire } from './wire.js'
 
 const onMessage = mountWire(document.getElementById('wire'))
-mountConsole(document.getElementById('console'), { onMessage })
+const place = document.getElementById('console')
+mountWithToken(place, (token) => mountConsole(place, { token, onMessage }))

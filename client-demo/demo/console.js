@@ -17,12 +17,12 @@ const TEMPLATES = [
 /**
  * Puts a provider's console into `place`.
  * @param {HTMLElement} place
- * @param {{ onMessage?: (who: string, event: any) => void }} options
+ * @param {{ token?: string, onMessage?: (who: string, event: any) => void }} options with a token, that says who it is
  */
-export function mountConsole(place, { onMessage }) {
+export function mountConsole(place, { token, onMessage }) {
   // Kept over a reload, so that the outcomes of what is ringing now still arrive here.
   const providerId = kept('deskbell.providerId', () => `console-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`)
-  const provider = new Provider('/ws', { providerId, resume: true })
+  const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
   new Console(place, provider, providerId)
   provider.on('message', (event) => onMessage?.('provider', event))
   install(provider).catch(() => {})

@@ -10,10 +10,11 @@ const URGENT_MS = 10_000
 /**
  * Puts a desk into `place`.
  * @param {HTMLElement} place
- * @param {{ agentId?: string, onMessage?: (who: string, event: any) => void }} options
+ * @param {{ agentId?: string, token?: string, onMessage?: (who: string, event: any) => void }} options with a token,
+ *   that says who the agent is
  */
-export function mountDesk(place, { agentId, onMessage }) {
-  const agent = new Agent('/ws', { agentId })
+export function mountDesk(place, { agentId, token, onMessage }) {
+  const agent = new Agent('/ws', token ? { token } : { agentId })
   const desk = new Desk(place, agent, agentId ?? 'new agent')
   agent.on('message', (event) => onMessage?.(agent.agentId ?? desk.name, event))
   return agent

@@ -1,9 +1,12 @@
 import { mountConsole } from './console.js'
 import { mountDesk } from './desk.js'
+import { mountWithToken } from './token.js'
 import { mountWire } from './wire.js'
 
 const place = (id) => document.getElementById(id)
 const onMessage = mountWire(place('wire'))
-mountDesk(place('desk-ada'), { agentId: 'ada', onMessage })
-mountDesk(place('desk-bob'), { agentId: 'bob', onMessage })
-mountConsole(place('console'), { onMessage })
+for (const agentId of ['ada', 'bob']) {
+  const desk = place(`desk-${agentId}`)
+  mountWithToken(desk, (token) => mountDesk(desk, { agentId, token, onMessage }))
+}
+mountWithToken(place('console'), (token) => mountConsole(place('console'), { token, onMessage }))

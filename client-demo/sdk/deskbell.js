@@ -143,7 +143,8 @@ class Connection {
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
-      socket.onerror = () => {}
+      // Node's says no more than this if nobody listens there.
+      socket.onerror = () => { if (socket === this.#socket) this.#lost(1006, '') }
     } catch (error) {
       // A page may not speak ws: from https:, and no waiting changes that; a token may be had later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'

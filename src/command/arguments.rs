@@ -77,6 +77,7 @@ fn command_line() -> clap::Command {
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
         .subcommand(super::load::command_line())
+        .subcommand(super::token::command_line())
 }
 
 fn flags() -> impl Iterator<Item = Arg> {
@@ -191,13 +192,13 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_and_the_rest_is_read() {
         let (flags, faults) =
-            serve(&["--lisen", "x", "--tls-cert=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
+            serve(&["--lisen", "x", "--kubeconfig=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
         assert_eq!(
             faults,
             [
                 "--lisen: unknown flag; did you mean --listen?",
-                "--tls-cert: unknown flag; deskbell --help lists them",
-                "srv: unknown command; known: serve, check",
+                "--kubeconfig: unknown flag; did you mean --config?",
+                "srv: unknown command; known: serve, check, load, token",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]

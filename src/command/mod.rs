@@ -1,12 +1,13 @@
-//! The command line: `serve` (also without any word), `check`, `load`.
+//! The command line: `serve` (also without any word), `check`, `load`, `token`.
 //!
-//! Files here may use those above them: `answer`, `load`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `token`, `arguments`, `serve`, `check`.
 
 mod answer;
 mod arguments;
 mod check;
 mod load;
 pub mod serve;
+mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,6 +24,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|word| word == "load") {
         // It speaks to a hub like any client, and knows none of a hub's settings.
         return load::run(arguments.into_iter().skip(1));
+    }
+    if arguments.get(1).is_some_and(|word| word == "token") {
+        return token::run(arguments.into_iter().skip(1));
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),

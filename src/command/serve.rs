@@ -1,21 +1,29 @@
 //! `deskbell serve`: puts the hub together and runs it. The only place that knows all rooms.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio_rustls::rustls;
 use uuid::Uuid;
 
+use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
 use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
 use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
 use crate::template::SharedCatalogue;
+use crate::tls::{Certificate, CertificateError};
+use crate::watched::Watched;
 use crate::workspace::Incarnation;
+
+/// In the data directory; the log passes over names that begin so.
+const REVOKED_FILE: &str = ".revoked-subjects";
 
 /// Why a hub that was configured rightly does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +34,12 @@ enum ServeError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Hub(#[from] HubError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     #[error("the system gives no thread or no signals: {0}")]
     System(#[from] io::Error),
 }
@@ -44,9 +58,12 @@ pub fn run(config: &Config) -> ExitCode {
 /// Starts from the inside out (log, port, hub, doors) and stops from the outside in.
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    survive_file_size_limit(&runtime)?;
     let log = open_log(config)?;
-    let gateway = Gateway::bind(gateway_settings(config))?;
-    let address = gateway.local_addr();
+    let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
+    let gate = open_gate(config)?;
+    let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
+    let (address, admin) = (gateway.local_addr(), gateway.admin_addr());
     let intake = Arc::new(Intake::default());
     let clock = WallClock;
     let settings = hub_settings(config, clock);
@@ -56,16 +73,38 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let behind = Behind { intake, templates: catalogue.clone(), ready: hub.ready(), metrics: Arc::new(String::new) };
+    let behind = Behind {
+        intake,
+        templates: catalogue.clone(),
+        ready: hub.ready(),
+        gate: gate.clone(),
+        clock: Arc::new(clock),
+        metrics: Arc::new(String::new),
+    };
     let mut serving = gateway.serve(behind)?;
-    announce(address);
-    runtime.block_on(until_stopped(config, catalogue, &ended))?;
+    // Before the line: whoever reads it may send a signal at once.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
+    announce(address, certificate.is_some(), admin);
+    watch_keys(&runtime, gate, certificate);
+    runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");
     serving.stop_accepting();
     let result = hub.stop();
     serving.stop();
     end(runtime);
     Ok(result?)
+}
+
+/// SIGXFSZ would end the process at `ulimit -f`; handled, the write fails instead and the log says that it is full.
+fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
+    /// Its number on every Linux but MIPS.
+    const SIGXFSZ: i32 = 25;
+    let _inside = runtime.enter();
+    // Once installed the handler stays, whoever listens.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
@@ -78,21 +117,59 @@ fn open_log(config: &Config) -> Result<Box<dyn Log>, LogError> {
     Ok(Box::new(log))
 }
 
-fn gateway_settings(config: &Config) -> Settings {
+/// Who checks tokens, if there is authentication. Whom it revokes is kept beside the log, where that is kept.
+fn open_gate(config: &Config) -> Result<Option<Arc<Gate>>, GateError> {
+    let auth = &config.auth;
+    if !auth.is_on() {
+        return Ok(None);
+    }
+    let leeway_ms = u64::try_from(auth.leeway.as_millis()).unwrap_or(u64::MAX);
+    let rules = Rules { issuer: auth.issuer.clone(), audience: auth.audience.clone(), leeway_ms };
+    let revoked = (!config.server.memory).then(|| config.server.data_dir.join(REVOKED_FILE));
+    let gate = Gate::open(auth.key_files(), rules, revoked.as_deref())?;
+    tracing::info!(keys = gate.keys().count(), "clients need tokens");
+    Ok(Some(Arc::new(gate)))
+}
+
+/// Keys and certificate are read anew when their files change; what is wrong is reported, and the old ones stay.
+fn watch_keys(runtime: &Runtime, gate: Option<Arc<Gate>>, certificate: Option<Arc<Certificate>>) {
+    if let Some(gate) = gate {
+        let watched = Watched::new(gate.files().paths());
+        runtime.spawn(watched.run(move || match gate.reload() {
+            Ok(()) => tracing::info!(keys = gate.keys().count(), "keys read again"),
+            Err(error) => tracing::error!("keys not read again, the old ones stay: {error}"),
+        }));
+    }
+    if let Some(certificate) = certificate {
+        let watched = Watched::new(certificate.paths());
+        runtime.spawn(watched.run(move || match certificate.reload() {
+            Ok(()) => tracing::info!("certificate read again"),
+            Err(error) => tracing::error!("certificate not read again, the old one stays: {error}"),
+        }));
+    }
+}
+
+fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> Result<Settings, ServeError> {
     let (server, limits) = (&config.server, &config.limits);
-    Settings {
+    Ok(Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
+        tls: certificate.map(Certificate::server_config).transpose()?,
+        admin_listen: server.admin_listen,
+        trusted_proxies: server.trusted_proxies.clone(),
+        handshake_timeout: server.handshake_timeout,
         hello_timeout: server.hello_timeout,
         ping_interval: server.ping_interval,
         idle_timeout: server.idle_timeout,
         max_message_bytes: as_usize(limits.max_message_bytes),
         max_connections: limits.max_connections as usize,
+        connections_per_address: limits.connections_per_address as usize,
+        pending_connections: limits.pending_connections as usize,
         messages_per_second: limits.messages_per_second,
         outbound_bytes: as_usize(limits.outbound_bytes),
         outbound_frames: limits.outbound_frames as usize,
         shards: None,
-    }
+    })
 }
 
 fn as_usize(bytes: u64) -> usize {
@@ -116,28 +193,46 @@ fn hub_settings(config: &Config, clock: WallClock) -> HubSettings {
 }
 
 /// The one line on standard output: whoever started the hub reads the port from it.
-fn announce(address: std::net::SocketAddr) {
+fn announce(address: SocketAddr, tls: bool, admin: Option<SocketAddr>) {
     let mut out = io::stdout().lock();
+    let scheme = if tls { "https" } else { "http" };
     // Nobody listening there is no failure.
-    let _ = writeln!(out, "deskbell listening on http://{address}").and_then(|()| out.flush());
-    tracing::info!(%address, "serving");
+    let _ = writeln!(out, "deskbell listening on {scheme}://{address}").and_then(|()| out.flush());
+    tracing::info!(%address, tls, "serving");
+    if let Some(admin) = admin {
+        tracing::info!("admin listener on http://{admin}");
+    }
+}
+
+/// The signals that a hub hears.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Waits for a signal to stop, or the hub's own end; reloads templates meanwhile.
-async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify) -> io::Result<()> {
+async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify, mut signals: Signals) {
     let reload = config.watch_templates(catalogue).map(|(watch, reload)| {
         tokio::spawn(watch.run());
         reload
     });
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = ended.notified() => return Ok(()),
-            _ = hang_up.recv() => match &reload {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            () = ended.notified() => return,
+            _ = signals.hang_up.recv() => match &reload {
                 Some(reload) => reload.reload_now(),
                 None => tracing::info!("SIGHUP: there is no configuration file to read again"),
             },

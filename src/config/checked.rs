@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::KeyFiles;
+use crate::network::Network;
 use crate::telemetry;
 use crate::template::Catalogue;
+use crate::tls::CertificateFiles;
 
 /// What the environment's names of settings begin with.
 pub(super) const PREFIX: &str = "DESKBELL_";
@@ -20,6 +23,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// `[server]`
     pub server: Server,
+    /// `[auth]`
+    pub auth: Auth,
     /// `[limits]`
     pub limits: Limits,
     /// `[log]`
@@ -57,6 +62,54 @@ pub struct Server {
     pub ping_interval: Duration,
     /// Silence after which a peer is dropped; longer than `ping_interval`.
     pub idle_timeout: Duration,
+    /// For the TLS handshake, and for the head of each request.
+    pub handshake_timeout: Duration,
+    /// Certificate and key; both or none.
+    pub tls_cert: Option<PathBuf>,
+    /// See `tls_cert`.
+    pub tls_key: Option<PathBuf>,
+    /// The operator's listener.
+    pub admin_listen: Option<SocketAddr>,
+    /// Proxies whose `X-Forwarded-For` is believed; at most [`PROXIES_MAX`](super::PROXIES_MAX).
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The secret of HS256.
+    pub secret_file: Option<PathBuf>,
+    /// Public keys for RS256, ES256, EdDSA.
+    pub public_key_file: Option<PathBuf>,
+    /// The only `iss`.
+    pub issuer: Option<String>,
+    /// What `aud` must name.
+    pub audience: Option<String>,
+    /// How wrong clocks may be.
+    pub leeway: Duration,
+}
+
+impl Auth {
+    /// Whether clients need tokens.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.secret_file.is_some() || self.public_key_file.is_some()
+    }
+
+    /// Where the keys are.
+    #[must_use]
+    pub fn key_files(&self) -> KeyFiles {
+        KeyFiles { secret: self.secret_file.clone(), public: self.public_key_file.clone() }
+    }
+}
+
+impl Server {
+    /// Certificate and key, if there are both.
+    #[must_use]
+    pub fn certificate(&self) -> Option<CertificateFiles> {
+        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(CertificateFiles { certificate, key })
+    }
 }
 
 /// `[limits]`; counts are per workspace where [`crate::workspace::Limits`] has them.
@@ -68,6 +121,8 @@ pub struct Limits {
     pub retention: Duration,
     pub max_message_bytes: u64,
     pub max_connections: u32,
+    pub connections_per_address: u32,
+    pub pending_connections: u32,
     pub messages_per_second: u32,
     pub outbound_bytes: u64,
     pub outbound_frames: u32,
@@ -97,6 +152,7 @@ impl Default for Config {
         Self {
             file: None,
             server: Server::default(),
+            auth: Auth::default(),
             limits: Limits::default(),
             log: LogHistory { history: Duration::from_secs(24 * 60 * 60), history_bytes: 256 * 1024 * 1024 },
             wait_lock: Duration::ZERO,
@@ -120,6 +176,11 @@ impl Default for Server {
             hello_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),
+            handshake_timeout: Duration::from_secs(10),
+            tls_cert: None,
+            tls_key: None,
+            admin_listen: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -133,6 +194,8 @@ impl Default for Limits {
             retention: Duration::from_millis(core.retention_ms),
             max_message_bytes: 65_536,
             max_connections: 20_000,
+            connections_per_address: 0,
+            pending_connections: 10_000,
             messages_per_second: 200,
             outbound_bytes: 1 << 20,
             outbound_frames: 1_024,

@@ -1,6 +1,7 @@
 //! Reads flags, environment and file into one configuration, and reads it again for a reload.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use super::fault::{Fault, Faults, Origin, nearest};
 use super::setting::{Given, Setting};
 use super::settings::SETTINGS;
 use super::{file, templates, value};
+use crate::auth::{KeyFiles, Keys};
 use crate::telemetry;
 use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch};
+use crate::tls::Certificate;
 
 impl Config {
     /// Reads and checks everything.
@@ -149,19 +152,77 @@ impl Loader {
     fn finish(mut self) -> Result<Config, Faults> {
         self.refuse_strangers();
         self.refuse_silence();
+        self.try_keys();
+        self.try_certificate();
         self.tell_what_memory_hides();
         if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
     }
 
     fn refuse_strangers(&mut self) {
-        let Server { listen, insecure, .. } = self.config.server;
-        if !insecure && !listen.ip().to_canonical().is_loopback() {
+        let Server { listen, insecure, admin_listen, .. } = self.config.server;
+        let reachable = |address: SocketAddr| !insecure && !address.ip().to_canonical().is_loopback();
+        if reachable(listen) && !self.config.auth.is_on() {
             let what = format!(
-                "{listen} can be reached from other machines, and there is no authentication; listen on \
-                 127.0.0.1:{}, or give --insecure if everybody who can reach it may use it",
+                "{listen} can be reached from other machines, and there is no authentication; give \
+                 --auth-secret-file or --auth-public-key-file, listen on 127.0.0.1:{}, or give --insecure if \
+                 everybody who can reach it may use it",
                 listen.port()
             );
             self.fault(self.origin("DESKBELL_LISTEN"), what);
+        }
+        if let Some(admin) = admin_listen.filter(|admin| reachable(*admin)) {
+            let what = format!(
+                "{admin} can be reached from other machines, and the admin listener asks nobody who they are; listen \
+                 on 127.0.0.1:{}, or give --insecure if everybody who can reach it may use it",
+                admin.port()
+            );
+            self.fault(self.origin("DESKBELL_ADMIN_LISTEN"), what);
+        }
+    }
+
+    fn try_keys(&mut self) {
+        let auth = &self.config.auth;
+        if !auth.is_on() {
+            let of_tokens = ["DESKBELL_AUTH_ISSUER", "DESKBELL_AUTH_AUDIENCE"];
+            if let Some(named) = of_tokens.into_iter().find(|variable| self.named.contains_key(variable)) {
+                let what = "it is asked of tokens, and there are none: give [auth] secretFile or publicKeyFile";
+                self.fault(self.origin(named), what.to_owned());
+            }
+            return;
+        }
+        for (file, variable) in [
+            (KeyFiles { public: None, ..auth.key_files() }, "DESKBELL_AUTH_SECRET_FILE"),
+            (KeyFiles { secret: None, ..auth.key_files() }, "DESKBELL_AUTH_PUBLIC_KEY_FILE"),
+        ] {
+            match Keys::load(&file) {
+                Ok(keys) => self.config.notices.extend_from_slice(keys.notices()),
+                Err(error) => self.fault(self.origin(variable), error.to_string()),
+            }
+        }
+        let server = &self.config.server;
+        if !server.listen.ip().to_canonical().is_loopback() && server.certificate().is_none() {
+            let notice = "tokens come in clear text from other machines: give --tls-cert and --tls-key, unless a proxy \
+                          before the hub speaks TLS";
+            self.config.notices.push(notice.to_owned());
+        }
+    }
+
+    fn try_certificate(&mut self) {
+        let server = &self.config.server;
+        match (server.certificate(), server.tls_cert.is_some() || server.tls_key.is_some()) {
+            (Some(files), _) => {
+                if let Err(error) = Certificate::open(files) {
+                    self.fault(self.origin("DESKBELL_TLS_CERT"), error.to_string());
+                }
+            }
+            (None, true) => {
+                let (given, missing) = match server.tls_cert {
+                    Some(_) => ("DESKBELL_TLS_CERT", "--tls-key"),
+                    None => ("DESKBELL_TLS_KEY", "--tls-cert"),
+                };
+                self.fault(self.origin(given), format!("{missing} is missing: certificate and key go together"));
+            }
+            (None, false) => {}
         }
     }
 

@@ -16,9 +16,10 @@ mod templates;
 mod tests;
 mod value;
 
-pub use checked::{Config, Limits, LogHistory, Server, Sources};
+pub use checked::{Auth, Config, Limits, LogHistory, Server, Sources};
 pub use docs::markdown;
 pub use fault::{FAULTS_MAX, Fault, Faults, Origin, nearest};
 pub use file::FILE_BYTES_MAX;
-pub use setting::{Kind, ORIGINS_MAX, Setting};
+pub use setting::{Kind, ORIGINS_MAX, PROXIES_MAX, Setting};
 pub use settings::SETTINGS;
+pub use value::duration;

@@ -10,10 +10,15 @@ use toml::de::DeValue;
 use super::checked::Config;
 use super::fault::quoted;
 use super::value;
+use crate::network::Network;
 use crate::telemetry;
 
 /// The most allowed origins.
 pub const ORIGINS_MAX: usize = 100;
+/// The most networks of trusted proxies.
+pub const PROXIES_MAX: usize = 100;
+/// The longest issuer or audience, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +43,13 @@ type At<T> = fn(&mut Config) -> &mut T;
 #[allow(missing_docs)]
 pub enum Kind {
     Address(At<SocketAddr>),
+    OptionalAddress(At<Option<SocketAddr>>),
     Path(At<PathBuf>),
     OptionalPath(At<Option<PathBuf>>),
     Switch(At<bool>),
+    OptionalText(At<Option<String>>),
     Origins(At<Vec<String>>),
+    Networks(At<Vec<Network>>),
     Time { min: Duration, max: Duration, at: At<Duration> },
     Count { min: u32, max: u32, at: At<u32> },
     Size { min: u64, max: u64, at: At<u64> },
@@ -100,11 +108,13 @@ impl Setting {
     #[must_use]
     pub fn value_name(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Address(_) => Some("ADDR:PORT"),
+            Kind::Address(_) | Kind::OptionalAddress(_) => Some("ADDR:PORT"),
             Kind::Path(_) => Some("DIR"),
             Kind::OptionalPath(_) => Some("FILE"),
             Kind::Switch(_) => None,
+            Kind::OptionalText(_) => Some("TEXT"),
             Kind::Origins(_) => Some("ORIGIN"),
+            Kind::Networks(_) => Some("NETWORK"),
             Kind::Time { .. } => Some("DURATION"),
             Kind::Count { .. } => Some("N"),
             Kind::Size { .. } => Some("SIZE"),
@@ -117,10 +127,15 @@ impl Setting {
     pub(super) fn set(&self, config: &mut Config, given: Given<'_>) -> Result<(), Problems> {
         match self.kind {
             Kind::Address(at) => *at(config) = read(given, value::address, "is no address with a port")?,
+            Kind::OptionalAddress(at) => {
+                *at(config) = Some(read(given, value::address, "is no address with a port")?);
+            }
+            Kind::OptionalText(at) => *at(config) = Some(read(given, plain_text, "is no text of that kind")?),
             Kind::Path(at) => *at(config) = read(given, path, "is no path")?,
             Kind::OptionalPath(at) => *at(config) = Some(read(given, path, "is no path")?),
             Kind::Switch(at) => *at(config) = switch(given)?,
-            Kind::Origins(at) => *at(config) = origins(given)?,
+            Kind::Origins(at) => *at(config) = list(given, value::origin, "is no origin", ORIGINS_MAX)?,
+            Kind::Networks(at) => *at(config) = list(given, |text| text.parse().ok(), "is no network", PROXIES_MAX)?,
             Kind::Time { min, max, at } => {
                 let time = duration(given)?;
                 *at(config) = if (min..=max).contains(&time) { time } else { return Err(out_of_range(given).into()) };
@@ -147,7 +162,9 @@ impl Setting {
     #[must_use]
     pub fn allowed(&self) -> String {
         match self.kind {
-            Kind::Address(_) => "ADDR:PORT such as 127.0.0.1:8080 or [::1]:8080".to_owned(),
+            Kind::Address(_) | Kind::OptionalAddress(_) => "ADDR:PORT such as 127.0.0.1:8080 or [::1]:8080".to_owned(),
+            Kind::OptionalText(_) => format!("1 to {TEXT_BYTES_MAX} bytes"),
+            Kind::Networks(_) => format!("at most {PROXIES_MAX} like 10.0.0.7 or 10.0.0.0/8"),
             Kind::Path(_) | Kind::OptionalPath(_) => "a path".to_owned(),
             Kind::Switch(_) => "true, false".to_owned(),
             Kind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
@@ -168,6 +185,9 @@ impl Setting {
         let mut config = config.clone();
         match self.kind {
             Kind::Address(at) => at(&mut config).to_string(),
+            Kind::OptionalAddress(at) => at(&mut config).map(|address| address.to_string()).unwrap_or_default(),
+            Kind::OptionalText(at) => at(&mut config).clone().unwrap_or_default(),
+            Kind::Networks(at) => at(&mut config).iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
             Kind::Path(at) => at(&mut config).display().to_string(),
             Kind::OptionalPath(at) => {
                 at(&mut config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
@@ -200,6 +220,11 @@ fn read<T>(given: Given<'_>, read: impl Fn(&str) -> Option<T>, problem: &str) ->
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+}
+
+fn plain_text(text: &str) -> Option<String> {
+    let fits = (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
 }
 
 fn switch(given: Given<'_>) -> Result<bool, String> {
@@ -260,9 +285,10 @@ fn out_of_range(given: Given<'_>) -> String {
     format!("{shown} is out of range")
 }
 
-fn origins(given: Given<'_>) -> Result<Vec<String>, Problems> {
-    let read = |given: Given<'_>| read(given, value::origin, "is no origin");
-    let origins: Vec<Result<String, Problem>> = match given {
+/// A list of at most `max` values, each read by `one`.
+fn list<T>(given: Given<'_>, one: fn(&str) -> Option<T>, problem: &str, max: usize) -> Result<Vec<T>, Problems> {
+    let read = |given: Given<'_>| read(given, one, problem);
+    let values: Vec<Result<T, Problem>> = match given {
         Given::Flag(texts) => texts.iter().map(|text| read(Given::Variable(text)).map_err(Problem::of_all)).collect(),
         Given::Variable(text) => {
             text.split(',').map(|text| read(Given::Variable(text.trim())).map_err(Problem::of_all)).collect()
@@ -273,12 +299,12 @@ fn origins(given: Given<'_>) -> Result<Vec<String>, Problems> {
             .collect(),
         Given::File(other) => return Err(format!("{} is no array of strings", shown(other)).into()),
     };
-    if origins.len() > ORIGINS_MAX {
-        return Err(format!("{} origins", origins.len()).into());
+    if values.len() > max {
+        return Err(format!("{} of them", values.len()).into());
     }
-    let (origins, problems): (Vec<_>, Vec<_>) = origins.into_iter().partition(Result::is_ok);
+    let (values, problems): (Vec<_>, Vec<_>) = values.into_iter().partition(Result::is_ok);
     if problems.is_empty() {
-        Ok(origins.into_iter().flatten().collect())
+        Ok(values.into_iter().flatten().collect())
     } else {
         Err(Problems(problems.into_iter().filter_map(Result::err).collect()))
     }

@@ -44,14 +44,14 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("listen"),
         variable: "DESKBELL_LISTEN",
         kind: Kind::Address(|c| &mut c.server.listen),
-        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs --insecure.",
+        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs authentication, or --insecure.",
     },
     Setting {
         file: Some(("server", "insecure")),
         flag: Some("insecure"),
         variable: "DESKBELL_INSECURE",
         kind: Kind::Switch(|c| &mut c.server.insecure),
-        meaning: "Serve other machines without authentication.",
+        meaning: "Serve other machines without authentication; also the admin listener, which has none.",
     },
     Setting {
         file: Some(("server", "dataDir")),
@@ -74,6 +74,41 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Origins(|c| &mut c.server.allowed_origins),
         meaning: "Origins whose pages may connect besides the hub's own; the flag is repeatable.",
     },
+    Setting {
+        file: Some(("server", "tlsCert")),
+        flag: Some("tls-cert"),
+        variable: "DESKBELL_TLS_CERT",
+        kind: Kind::OptionalPath(|c| &mut c.server.tls_cert),
+        meaning: "Serve https and wss with this certificate (PEM, with what leads to a known authority); read again when it changes.",
+    },
+    Setting {
+        file: Some(("server", "tlsKey")),
+        flag: Some("tls-key"),
+        variable: "DESKBELL_TLS_KEY",
+        kind: Kind::OptionalPath(|c| &mut c.server.tls_key),
+        meaning: "The certificate's private key (PEM).",
+    },
+    Setting {
+        file: Some(("server", "adminListen")),
+        flag: Some("admin-listen"),
+        variable: "DESKBELL_ADMIN_LISTEN",
+        kind: Kind::OptionalAddress(|c| &mut c.server.admin_listen),
+        meaning: "The operator's own listener: clients, disconnecting, revoking, metrics. Loopback, or --insecure.",
+    },
+    key!(
+        "server",
+        "trustedProxies",
+        "DESKBELL_TRUSTED_PROXIES",
+        Kind::Networks(|c| &mut c.server.trusted_proxies),
+        "Proxies whose `X-Forwarded-For` says where a client comes from; nobody else's is believed."
+    ),
+    key!(
+        "server",
+        "handshakeTimeout",
+        "DESKBELL_HANDSHAKE_TIMEOUT",
+        Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.handshake_timeout },
+        "How long a client may take for its TLS handshake, and for the head of a request."
+    ),
     key!(
         "server",
         "helloTimeout",
@@ -94,6 +129,41 @@ pub const SETTINGS: &[Setting] = &[
         "DESKBELL_IDLE_TIMEOUT",
         Kind::Time { min: ms(200), max: seconds(2 * HOUR), at: |c| &mut c.server.idle_timeout },
         "A peer that sends nothing for so long is dropped; longer than `pingInterval`."
+    ),
+    Setting {
+        file: Some(("auth", "secretFile")),
+        flag: Some("auth-secret-file"),
+        variable: "DESKBELL_AUTH_SECRET_FILE",
+        kind: Kind::OptionalPath(|c| &mut c.auth.secret_file),
+        meaning: "Clients need a token (JWT) signed by HS256 with this file's content, less one line end; read again when it changes.",
+    },
+    Setting {
+        file: Some(("auth", "publicKeyFile")),
+        flag: Some("auth-public-key-file"),
+        variable: "DESKBELL_AUTH_PUBLIC_KEY_FILE",
+        kind: Kind::OptionalPath(|c| &mut c.auth.public_key_file),
+        meaning: "Clients need a token signed by RS256, ES256 or EdDSA with one of these keys; read again when it changes.",
+    },
+    key!(
+        "auth",
+        "issuer",
+        "DESKBELL_AUTH_ISSUER",
+        Kind::OptionalText(|c| &mut c.auth.issuer),
+        "The only `iss` that a token may have."
+    ),
+    key!(
+        "auth",
+        "audience",
+        "DESKBELL_AUTH_AUDIENCE",
+        Kind::OptionalText(|c| &mut c.auth.audience),
+        "What a token's `aud` must be, or have in its list."
+    ),
+    key!(
+        "auth",
+        "leeway",
+        "DESKBELL_AUTH_LEEWAY",
+        Kind::Time { min: ms(0), max: seconds(600), at: |c| &mut c.auth.leeway },
+        "How far a token's `exp`, `nbf` and `iat` may be off, for clocks that disagree."
     ),
     limit!(
         "displayLimit",
@@ -129,6 +199,20 @@ pub const SETTINGS: &[Setting] = &[
         1..=1_000_000,
         max_connections,
         "Connections at once; one more gets HTTP 503."
+    ),
+    limit!(
+        "connectionsPerAddress",
+        "DESKBELL_LIMITS_CONNECTIONS_PER_ADDRESS",
+        0..=1_000_000,
+        connections_per_address,
+        "WebSockets of one address (an IPv6 /64 counts as one); one more gets HTTP 429. 0: no limit, as a whole office can have one address."
+    ),
+    limit!(
+        "pendingConnections",
+        "DESKBELL_LIMITS_PENDING_CONNECTIONS",
+        1..=1_000_000,
+        pending_connections,
+        "WebSockets that have not said hello yet, or not got in; one more gets HTTP 503."
     ),
     limit!(
         "messagesPerSecond",

@@ -11,7 +11,8 @@ const SIZE_UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB"
 
 /// Reads a duration: whole numbers with the units d, h, m, s, ms, from the largest to the smallest, each at most
 /// once: `90s`, `1m30s`, `100ms`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut units = TIME_UNITS.iter();
     let mut ms: u64 = 0;

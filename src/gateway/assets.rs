@@ -41,6 +41,7 @@ const ASSETS: &[Asset] = &[
     demo!("/demo/deskbell.css", STYLE, "demo/deskbell.css"),
     demo!("/demo/dom.js", SCRIPT, "demo/dom.js"),
     demo!("/demo/playground.js", SCRIPT, "demo/playground.js"),
+    demo!("/demo/token.js", SCRIPT, "demo/token.js"),
     demo!("/demo/wire.js", SCRIPT, "demo/wire.js"),
     demo!("/demo/words.js", SCRIPT, "demo/words.js"),
     demo!("/sdk/deskbell.js", SCRIPT, "sdk/deskbell.js"),

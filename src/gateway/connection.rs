@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -9,16 +10,19 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::counters::Seat;
+use super::address::Spot;
+use super::admission;
+use super::counters::{Pending, Seat};
 use super::hellos::HelloIds;
 use super::house::whole_ms;
 use super::inputs::{self, Meaning};
 use super::link::Link;
 use super::rate::Rate;
 use super::reader::{End, Reader};
-use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX};
+use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX, REFRESHES_PER_SECOND};
 use super::shard::Shard;
 use super::socket::Socket;
+use crate::auth::Claims;
 use crate::hub::Stopping;
 use crate::protocol::client::{Body, Message, Text};
 use crate::protocol::server::{ErrorReply, Ids, Pong, Refreshed};
@@ -26,23 +30,37 @@ use crate::protocol::{Close, ErrorCode, Fault, Role, decode, frame};
 use crate::workspace::Name;
 use crate::workspace::entry::Input;
 
-/// The workspace of all clients as long as no token names another.
-const DEFAULT_WORKSPACE: &str = "default";
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;
 
+/// Who is at the door: what is known of a client before its hello.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) address: IpAddr,
+    /// What the token said that came with the upgrade.
+    pub(super) bearer: Option<Claims>,
+    /// Its places among all WebSockets, among those of its address, and, until it is in, among those that are not.
+    pub(super) seat: Seat,
+    pub(super) spot: Spot,
+    pub(super) pending: Pending,
+}
+
 /// Serves one connection. `early` is what the client sent together with the handshake.
-pub(super) async fn run<S: Socket>(shard: Arc<Shard<S>>, socket: S, early: Vec<u8>, seat: Seat) {
-    let Some(link) = shard.admit(socket) else { return };
-    let end = listen(&link, early).await;
+pub(super) async fn run<S: Socket>(shard: Arc<Shard<S>>, socket: S, early: Vec<u8>, visitor: Visitor) {
+    let Visitor { address, bearer, seat, spot, pending } = visitor;
+    let Some(link) = shard.admit(socket, address) else { return };
+    let end = listen(&link, early, (bearer, pending)).await;
     link.leave();
     shard.house.hellos.take(link.serial);
     shut(&link, end).await;
     shard.dismiss(link.serial);
-    drop(seat);
+    drop((seat, spot));
 }
 
-async fn listen<S: Socket>(link: &Arc<Link<S>>, early: Vec<u8>) -> End {
+/// What is used up by coming in.
+type Ticket = (Option<Claims>, Pending);
+
+async fn listen<S: Socket>(link: &Arc<Link<S>>, early: Vec<u8>, ticket: Ticket) -> End {
     if link.house().is_stopping() {
         return End::Close(Close::GoingAway);
     }
@@ -50,18 +68,18 @@ async fn listen<S: Socket>(link: &Arc<Link<S>>, early: Vec<u8>) -> End {
     tokio::select! {
         biased;
         () = link.cut() => End::Cut,
-        end = converse(link, &mut reader) => end,
+        end = converse(link, &mut reader, ticket) => end,
     }
 }
 
-async fn converse<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader) -> End {
+async fn converse<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader, ticket: Ticket) -> End {
     let hello_timeout = link.house().settings.hello_timeout;
     let first = match timeout(hello_timeout, first_text(link, reader)).await {
         Ok(Ok(text)) => text,
         Ok(Err(end)) => return end,
         Err(_) => return End::Close(Close::HelloTimeout),
     };
-    match join_and_talk(link, reader, first).await {
+    match join_and_talk(link, reader, first, ticket).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
@@ -81,9 +99,10 @@ async fn join_and_talk<S: Socket>(
     link: &Arc<Link<S>>,
     reader: &mut Reader,
     hello: Utf8Bytes,
+    (bearer, pending): Ticket,
 ) -> Result<Infallible, End> {
-    let role = join(link, &hello)?;
-    drop(hello);
+    let role = join(link, &hello, bearer)?;
+    drop((hello, pending));
     // What the client asks before it knows the state would be answered before it knows the state.
     link.welcomed().await;
     reader.limit(inputs::message_bytes_max(Some(role), link.house().settings.max_message_bytes));
@@ -102,13 +121,14 @@ async fn join_and_talk<S: Socket>(
     }
 }
 
-fn join<S: Socket>(link: &Arc<Link<S>>, text: &str) -> Result<Role, End> {
-    let (role, client) = match decode(text) {
+fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Claims>) -> Result<Role, End> {
+    let admitted = match decode(text) {
         Ok(Message { envelope, body: Body::Hello(hello) }) => {
+            let admitted = admission::admit(link.house(), &hello, bearer).map_err(End::Close)?;
             let name = |text: &Text<'_>| Name::from(&**text);
             let (id, correlation_id) = (envelope.id.as_ref().map(name), envelope.correlation_id.as_ref().map(name));
             link.house().hellos.put(link.serial, HelloIds { id, correlation_id });
-            (hello.who.role(), inputs::client(&hello.who))
+            admitted
         }
         Ok(other) => {
             refuse(link, &other, ErrorCode::NotAllowed, "the first message must be a hello");
@@ -119,12 +139,19 @@ fn join<S: Socket>(link: &Arc<Link<S>>, text: &str) -> Result<Role, End> {
             return Err(End::Close(Close::BadHello));
         }
     };
-    link.join(DEFAULT_WORKSPACE.into(), role, client).map_err(going_away)?;
+    let (role, issued_ms) = (admitted.role, admitted.issued_ms);
+    link.join(admitted).map_err(going_away)?;
+    if admission::is_revoked(link, issued_ms) {
+        return Err(End::Close(Close::BadToken));
+    }
     Ok(role)
 }
 
 /// What a client of `role` said comes to this input, if any; what needs no hub is answered here.
 fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text: &str) -> Result<Option<Input>, End> {
+    if link.is_over() {
+        return Err(End::Close(Close::BadToken));
+    }
     let in_time = manners.take(link);
     let message = match decode(text) {
         Ok(message) => message,
@@ -143,6 +170,14 @@ fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text:
         let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
         return over_rate(link, manners, fault, wait);
     }
+    if let Body::Refresh { .. } = message.body
+        && let Err(wait) = manners.refreshes.take(link.house().now())
+    {
+        let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
+        let fault = Fault { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
+        link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+        return Ok(None);
+    }
     Ok(answer(link, role, &message))
 }
 
@@ -158,7 +193,10 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
         Meaning::Nothing => {}
         Meaning::NoCall => match message.body {
             Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
-            Body::Refresh { .. } => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
+            Body::Refresh { ref token } => match admission::refresh(link, token) {
+                Ok(()) => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
+                Err((code, detail)) => refuse(link, message, code, &detail),
+            },
             _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
         },
     }
@@ -195,6 +233,8 @@ struct Manners {
     messages: Counted,
     /// Pings, and pongs to ours: apart, so that answering the hub costs nobody a message.
     controls: Counted,
+    /// Each costs a signature or several.
+    refreshes: Rate,
 }
 
 struct Counted {
@@ -206,7 +246,11 @@ impl Manners {
     fn new<S: Socket>(link: &Link<S>) -> Self {
         let counted = |per_second| Counted { rate: Rate::new(per_second), over_in_a_row: 0 };
         let messages_per_second = link.house().settings.messages_per_second;
-        Self { messages: counted(messages_per_second), controls: counted(CONTROL_FRAMES_PER_SECOND) }
+        Self {
+            messages: counted(messages_per_second),
+            controls: counted(CONTROL_FRAMES_PER_SECOND),
+            refreshes: Rate::new(REFRESHES_PER_SECOND),
+        }
     }
 
     /// Counts one message.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::auth::Refused;
 use crate::protocol::{ErrorCode, Role, error};
 
 /// The gateway's counters, in Prometheus' words.
@@ -15,8 +16,34 @@ pub(super) struct Counters {
     /// Clients cut off because they read too slowly.
     pub(super) slow_clients: AtomicU64,
     refused: [AtomicU64; error::ERRORS.len()],
+    turned_away: [AtomicU64; Turned::LABELS.len()],
+    tokens_refused: [AtomicU64; Refused::LABELS.len()],
     /// WebSockets, from the upgrade until the socket is closed.
     seats: AtomicUsize,
+    /// Those of them that have not got in yet.
+    pending: AtomicUsize,
+}
+
+/// Why a connection did not become a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// `maxConnections`.
+    Full,
+    /// `pendingConnections`.
+    Pending,
+    /// `connectionsPerAddress`.
+    Address,
+    /// A page from elsewhere.
+    Origin,
+    /// `handshakeTimeout`: its TLS handshake, or the head of a request.
+    Slow,
+    /// Its TLS handshake failed.
+    Tls,
+}
+
+impl Turned {
+    /// In the order of declaration.
+    const LABELS: [&str; 6] = ["full", "pending", "address", "origin", "handshakeTimeout", "tls"];
 }
 
 impl Counters {
@@ -30,6 +57,14 @@ impl Counters {
 
     pub(super) fn refused(&self, code: ErrorCode) {
         self.refused[code as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn turned_away(&self, why: Turned) {
+        self.turned_away[why as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn token_refused(&self, why: &Refused) {
+        self.tokens_refused[why.label()].fetch_add(1, Relaxed);
     }
 
     /// How many seats are taken.
@@ -58,6 +93,21 @@ impl Counters {
         let refused = error::ERRORS
             .map(|row| (format!("{{code=\"{}\"}}", row.name), self.refused[row.code as usize].load(Relaxed)));
         family("deskbell_refused_total", "counter", "Messages answered with an error, by code.", &refused);
+        let pending = [(String::new(), self.pending.load(Relaxed) as u64)];
+        family("deskbell_pending_connections", "gauge", "WebSockets that have not got in yet.", &pending);
+        let by = |label: &str, names: &[&str], counts: &[AtomicU64]| -> Vec<_> {
+            let line = |(name, count): (_, &AtomicU64)| (format!("{{{label}=\"{name}\"}}"), count.load(Relaxed));
+            names.iter().zip(counts).map(line).collect()
+        };
+        let away = by("reason", &Turned::LABELS, &self.turned_away);
+        family(
+            "deskbell_turned_away_total",
+            "counter",
+            "Connections that did not become WebSockets, by reason.",
+            &away,
+        );
+        let tokens = by("reason", &Refused::LABELS, &self.tokens_refused);
+        family("deskbell_tokens_refused_total", "counter", "Tokens that were not taken, by reason.", &tokens);
         text
     }
 }
@@ -81,6 +131,25 @@ impl Drop for Seat {
     }
 }
 
+/// One of `pendingConnections`; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Pending(Arc<Counters>);
+
+impl Pending {
+    /// Takes one, if fewer than `max` are taken.
+    pub(super) fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
+        let free = |taken: usize| (taken < max).then_some(taken + 1);
+        counters.pending.fetch_update(Relaxed, Relaxed, free).ok()?;
+        Some(Self(Arc::clone(counters)))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,12 +170,16 @@ mod tests {
         let counters = Counters::default();
         counters.joined(Role::Agent);
         counters.refused(ErrorCode::NotFound);
+        counters.turned_away(Turned::Address);
+        counters.token_refused(&Refused::Revoked);
         let text = counters.text();
         for line in [
             "deskbell_connections{role=\"agent\"} 1",
             "deskbell_connections{role=\"observer\"} 0",
             "deskbell_deliveries_total 0",
             "deskbell_refused_total{code=\"notFound\"} 1",
+            "deskbell_turned_away_total{reason=\"address\"} 1",
+            "deskbell_tokens_refused_total{reason=\"revoked\"} 1",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}");
         }

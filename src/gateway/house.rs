@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::address::Crowd;
 use super::counters::Counters;
+use super::expiry::Expiries;
 use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::Settings;
-use crate::hub::Intake;
+use crate::auth::Gate;
+use crate::hub::{Clock, Intake};
 use crate::template::SharedCatalogue;
 
 /// The text of `/metrics`, less the gateway's own.
@@ -25,6 +28,10 @@ pub struct Behind {
     pub templates: SharedCatalogue,
     /// Whether the hub takes notifications (`/readyz`).
     pub ready: Arc<AtomicBool>,
+    /// Who checks tokens; `None`: there is no authentication.
+    pub gate: Option<Arc<Gate>>,
+    /// By what tokens end.
+    pub clock: Arc<dyn Clock>,
     /// Metrics of others, for `/metrics`.
     pub metrics: MetricsText,
 }
@@ -43,6 +50,11 @@ pub(super) struct House {
     pub(super) hellos: Arc<Hellos>,
     pub(super) behind: Behind,
     pub(super) origins: Origins,
+    /// WebSockets by address.
+    pub(super) seated: Arc<Crowd>,
+    /// Connections that are no WebSockets (yet) by address.
+    pub(super) knocking: Arc<Crowd>,
+    pub(super) expiries: Expiries,
     stopping: AtomicBool,
     started: Instant,
 }
@@ -55,8 +67,23 @@ impl House {
         behind: Behind,
         origins: Origins,
     ) -> Self {
-        let stopping = AtomicBool::new(false);
-        Self { settings, counters, hellos, behind, origins, stopping, started: Instant::now() }
+        Self {
+            settings,
+            counters,
+            hellos,
+            behind,
+            origins,
+            seated: Arc::default(),
+            knocking: Arc::default(),
+            expiries: Expiries::default(),
+            stopping: AtomicBool::new(false),
+            started: Instant::now(),
+        }
+    }
+
+    /// The time by which tokens end, in milliseconds since 1970.
+    pub(super) fn wall_ms(&self) -> u64 {
+        self.behind.clock.now().0
     }
 
     /// Since the gateway's start.

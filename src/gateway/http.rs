@@ -1,6 +1,7 @@
 //! The HTTP side: a handful of routes, and the upgrade.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,20 +14,27 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
+use super::address;
+use super::admission;
 use super::assets::{self, Asset};
-use super::connection;
-use super::counters::Seat;
+use super::connection::{self, Visitor};
+use super::counters::{Pending, Seat, Turned};
 use super::house::House;
 use super::origin::Origins;
-use super::settings::{HEAD_BYTES_MAX, HEADER_TIMEOUT, HTTP_LIFETIME};
+use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME};
 use super::shard::Shard;
+use super::stream::Stream;
+use crate::auth::Claims;
 use crate::protocol::SUBPROTOCOL;
 
-type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Full<Bytes>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What Prometheus calls its text format.
@@ -35,35 +43,55 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves one TCP connection until it has become a WebSocket, or ends.
-pub(super) async fn serve(shard: Arc<Shard<TcpStream>>, stream: TcpStream) {
+/// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
+pub(super) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: IpAddr) {
+    let Some(tls) = &shard.house.settings.tls else { return speak(&shard, stream, peer).await };
+    let (counters, limit) = (&shard.house.counters, shard.house.settings.handshake_timeout);
+    match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
+        Ok(Ok(stream)) => speak(&shard, stream, peer).await,
+        Ok(Err(_)) => counters.turned_away(Turned::Tls),
+        Err(_) => counters.turned_away(Turned::Slow),
+    }
+}
+
+/// Speaks HTTP.
+async fn speak<S>(shard: &Arc<Shard<Stream>>, stream: S, peer: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limit = shard.house.settings.handshake_timeout;
     let service = service_fn(|request| {
-        let reply = route(&shard, request);
+        let reply = route(shard, peer, request);
         async move { Ok::<_, Infallible>(reply) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(limit)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    // An error here is a client that broke off or sent no HTTP: hyper has answered it as far as one can.
-    if timeout(HTTP_LIFETIME, connection.as_mut()).await.is_err() {
-        connection.as_mut().graceful_shutdown();
-        let _ = timeout(HEADER_TIMEOUT, connection).await;
+    match timeout(HTTP_LIFETIME, connection.as_mut()).await {
+        Ok(Err(error)) if error.is_timeout() => shard.house.counters.turned_away(Turned::Slow),
+        // An error here is a client that broke off or sent no HTTP: hyper has answered it as far as one can.
+        Ok(_) => {}
+        Err(_) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(limit, connection).await;
+        }
     }
 }
 
-fn route(shard: &Arc<Shard<TcpStream>>, request: Request<Incoming>) -> Reply {
+fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if path == "/ws" {
         return match *request.method() {
-            Method::GET => upgrade(shard, request).unwrap_or_else(|Refusal(status, text)| plain(status, text)),
+            Method::GET => upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.house, refusal)),
             _ => not_allowed("GET"),
         };
     }
-    let Some(answer) = find(path) else {
+    let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.house.behind.gate.is_none())
+    else {
         return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
     };
     match *request.method() {
@@ -90,62 +118,121 @@ fn find(path: &str) -> Option<Answer> {
 }
 
 impl Answer {
+    /// With authentication on, only the admin listener tells it.
+    fn is_for_operators(&self) -> bool {
+        matches!(self, Self::Metrics)
+    }
+
     fn reply(self, house: &House) -> Reply {
         match self {
             Self::Alive => plain(StatusCode::OK, "alive\n"),
             Self::Ready if house.behind.ready.load(Relaxed) && !house.is_stopping() => plain(StatusCode::OK, "ready\n"),
             Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready to take notifications\n"),
-            Self::Metrics => {
-                let text = house.counters.text() + &(house.behind.metrics)();
-                reply(StatusCode::OK, METRICS, Bytes::from(text))
-            }
+            Self::Metrics => metrics(house),
             Self::Page(asset) => page(asset),
         }
     }
 }
 
-/// Why a request does not become a WebSocket, for people.
+/// The text for Prometheus.
+pub(super) fn metrics(house: &House) -> Reply {
+    let text = house.counters.text() + &(house.behind.metrics)();
+    reply(StatusCode::OK, METRICS, Bytes::from(text))
+}
+
+/// Why a request is not carried out, for people; and for the counters, if it was to become a WebSocket.
 #[derive(Debug)]
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String, pub(super) Option<Turned>);
+
+fn turn_away(house: &House, Refusal(status, text, why): Refusal) -> Reply {
+    if let Some(why) = why {
+        house.counters.turned_away(why);
+    }
+    let mut refusal = plain(status, text);
+    if status == StatusCode::UNAUTHORIZED {
+        refusal
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+    }
+    refusal
+}
 
 /// Answers a request to become a WebSocket.
-fn upgrade(shard: &Arc<Shard<TcpStream>>, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
+fn upgrade(shard: &Arc<Shard<Stream>>, peer: IpAddr, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
     let house = &shard.house;
     if house.is_stopping() {
-        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping\n".into()));
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping\n".into(), None));
     }
     check_origin(&house.origins, request.headers())?;
     let mut response = create_response_with_body(&request, Full::default)
-        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}\n")))?;
+        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}\n"), None))?;
     if let Some(chosen) = subprotocol(request.headers())? {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
     }
-    let seat = Seat::take(&house.counters, house.settings.max_connections).ok_or_else(|| {
-        Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub has as many connections as it may\n".into())
-    })?;
+    let visitor = visit(house, peer, request.headers())?;
     let upgraded = hyper::upgrade::on(&mut request);
     let shard = Arc::clone(shard);
     // A task of its own: the one that speaks HTTP ends here and gives its memory back.
     tokio::spawn(async move {
         let Some((stream, early)) = upgraded.await.ok().and_then(taken_apart) else { return };
-        connection::run(shard, stream, early, seat).await;
+        connection::run(shard, stream, early, visitor).await;
     });
     Ok(response)
 }
 
-/// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
-/// buffer back.
-fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+/// Checks who comes, and gives it its places.
+fn visit(house: &House, peer: IpAddr, headers: &HeaderMap) -> Result<Visitor, Refusal> {
+    let settings = &house.settings;
+    let full = |text: &str, why| Refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"), Some(why));
+    let bearer = bearer(house, headers)?;
+    let address = address::client(peer, headers, &settings.trusted_proxies);
+    let spot = house.seated.join(address, settings.connections_per_address).ok_or_else(|| {
+        let text = "there are as many connections from this address as there may be\n";
+        Refusal(StatusCode::TOO_MANY_REQUESTS, text.into(), Some(Turned::Address))
+    })?;
+    let pending = Pending::take(&house.counters, settings.pending_connections)
+        .ok_or_else(|| full("as many connections as may wait for their hello wait for it", Turned::Pending))?;
+    let seat = Seat::take(&house.counters, settings.max_connections)
+        .ok_or_else(|| full("the hub has as many connections as it may", Turned::Full))?;
+    Ok(Visitor { address, bearer, seat, spot, pending })
 }
 
-fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
+/// What the token of the `Authorization` header says, where there are tokens and it has one.
+fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
+    let Some(gate) = &house.behind.gate else { return Ok(None) };
+    let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
+        let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
+        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(token, [] | [b' ', ..]);
+        is_bearer.then(|| token.trim_ascii())
+    });
+    let Some(token) = tokens.next() else { return Ok(None) };
+    let refusal = |why: &str| Refusal(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}\n"), None);
+    if tokens.next().is_some() {
+        return Err(refusal("there are two"));
+    }
+    let token = std::str::from_utf8(token).map_err(|_| refusal("it is no text"))?;
+    admission::check(house, gate, token).map(Some).map_err(|why| refusal(&why.to_string()))
+}
+
+/// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
+/// buffer back.
+fn taken_apart(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return Some((parts.io.into_inner().into(), parts.read_buf.to_vec())),
+        Err(upgraded) => upgraded,
+    };
+    let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
+    Some((parts.io.into_inner().into(), parts.read_buf.to_vec()))
+}
+
+/// Refuses pages of other origins than those.
+pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
     let allowed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin));
     if headers.get_all(header::ORIGIN).iter().all(allowed) {
         return Ok(());
     }
-    Err(Refusal(StatusCode::FORBIDDEN, "pages from this origin may not connect; see --allowed-origin\n".into()))
+    let text = "pages from this origin may not connect; see --allowed-origin\n";
+    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
 }
 
 /// The subprotocol to select; none was offered: none.
@@ -162,7 +249,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
     if offered.any(|name| name == SUBPROTOCOL.as_bytes()) {
         return Ok(Some(SUBPROTOCOL));
     }
-    Err(Refusal(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here\n")))
+    Err(Refusal(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here\n"), None))
 }
 
 fn page(asset: &Asset) -> Reply {
@@ -175,17 +262,17 @@ fn page(asset: &Asset) -> Reply {
     page
 }
 
-fn not_allowed(allowed: &'static str) -> Reply {
+pub(super) fn not_allowed(allowed: &'static str) -> Reply {
     let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
     refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     refusal
 }
 
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
     reply(status, TEXT, text.into())
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -202,7 +289,7 @@ mod tests {
         for line in lines {
             headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(line));
         }
-        subprotocol(&headers).map_err(|Refusal(status, _)| status)
+        subprotocol(&headers).map_err(|Refusal(status, ..)| status)
     }
 
     #[test]
@@ -218,14 +305,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_checked_only_where_there_is_one() {
-        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), &[]);
+        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, &[]);
         let mut headers = HeaderMap::new();
         assert!(check_origin(&origins, &headers).is_ok());
         headers.append(header::HOST, HeaderValue::from_static("evil.example"));
         headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
         assert!(check_origin(&origins, &headers).is_ok());
         headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
-        let Refusal(status, _) = check_origin(&origins, &headers).unwrap_err();
+        let Refusal(status, ..) = check_origin(&origins, &headers).unwrap_err();
         assert_eq!(status, StatusCode::FORBIDDEN);
     }
 }

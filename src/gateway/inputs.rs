@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::templates;
+use crate::auth::Claims;
 use crate::protocol::client::{self, Body, Envelope, Message, Who};
 use crate::protocol::{Position, Presence, Role};
 use crate::template::SharedCatalogue;
@@ -24,19 +25,36 @@ pub(super) enum Meaning {
     NoCall,
 }
 
-/// Who a hello brings.
+/// Who a hello brings, by its own word.
 pub(super) fn client(who: &Who<'_>) -> Client {
     match who {
-        Who::Provider { provider_id, resume } => {
-            Client::Provider { id: given_or_minted(provider_id.as_ref()), resume: resume_from(resume) }
+        Who::Provider { provider_id, .. } => provider(given_or_minted(provider_id.as_ref()), who),
+        Who::Agent { agent_id, groups, .. } => {
+            agent(given_or_minted(agent_id.as_ref()), groups.as_ref().map(|groups| names(groups)), who)
         }
-        Who::Agent { agent_id, groups, presence } => Client::Agent {
-            id: given_or_minted(agent_id.as_ref()),
-            groups: groups.as_ref().map(|groups| names(groups)),
-            presence: presence.map(core_presence),
-        },
         Who::Observer => Client::Observer,
     }
+}
+
+/// Who a hello brings whose token says `claims`; the role is the same. No groups in the token are no groups: what an
+/// earlier one said is not remembered.
+pub(super) fn client_of(claims: &Claims, who: &Who<'_>) -> Client {
+    let id = Name::from(claims.subject.as_str());
+    match claims.role {
+        Role::Provider => provider(id, who),
+        Role::Agent => agent(id, Some(claims.groups.iter().map(|group| Name::from(group.as_str())).collect()), who),
+        Role::Observer => Client::Observer,
+    }
+}
+
+fn provider(id: Name, who: &Who<'_>) -> Client {
+    let resume = if let Who::Provider { resume, .. } = who { resume_from(resume) } else { Resume::Nothing };
+    Client::Provider { id, resume }
+}
+
+fn agent(id: Name, groups: Option<Vec<Name>>, who: &Who<'_>) -> Client {
+    let presence = if let Who::Agent { presence, .. } = who { presence.map(core_presence) } else { None };
+    Client::Agent { id, groups, presence }
 }
 
 /// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the

@@ -1,5 +1,6 @@
 //! A connection as the rest of the gateway sees it: what one can do to it from outside its own task.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +16,9 @@ use crate::protocol::{Close, Encode, Role, frame};
 use crate::workspace::Name;
 use crate::workspace::entry::{Client, Input};
 
+/// No token, so no end.
+const NEVER: u64 = u64::MAX;
+
 /// One connection. Its own task reads; everybody who has the link may send. Used on its shard's thread.
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -27,6 +31,10 @@ pub(super) struct Link<S> {
     ping_at_ms: AtomicU64,
     /// As what it joined; set by its hello.
     member: OnceLock<Member>,
+    /// From when on its token is not good any more, in milliseconds since 1970.
+    ends_ms: AtomicU64,
+    /// Where the client is.
+    address: IpAddr,
     /// The hub was told that it is gone.
     left: AtomicBool,
     /// Told when the welcome is on its way.
@@ -37,14 +45,30 @@ pub(super) struct Link<S> {
 
 /// A connection that has said hello.
 #[derive(Debug)]
-struct Member {
+pub(super) struct Member {
     port: Port,
-    workspace: Name,
-    role: Role,
+    pub(super) workspace: Name,
+    pub(super) role: Role,
+    /// Its agentId or providerId; of an observer, whom its token names.
+    pub(super) name: Option<Name>,
+}
+
+/// Somebody who may come in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) workspace: Name,
+    pub(super) role: Role,
+    /// See [`Member`].
+    pub(super) name: Option<Name>,
+    pub(super) client: Client,
+    /// When the token ends, in milliseconds since 1970.
+    pub(super) ends_ms: Option<u64>,
+    /// When it was issued, likewise, if it says so.
+    pub(super) issued_ms: Option<u64>,
 }
 
 impl<S: Socket> Link<S> {
-    pub(super) fn new(house: Arc<House>, serial: u64, socket: S) -> Self {
+    pub(super) fn new(house: Arc<House>, serial: u64, socket: S, address: IpAddr) -> Self {
         let settings = &house.settings;
         let bounds = Bounds { bytes: settings.outbound_bytes, frames: settings.outbound_frames };
         let now_ms = house.now_ms();
@@ -57,6 +81,8 @@ impl<S: Socket> Link<S> {
             heard_ms: AtomicU64::new(now_ms),
             ping_at_ms: AtomicU64::new(now_ms + first_ping_ms),
             member: OnceLock::new(),
+            ends_ms: AtomicU64::new(NEVER),
+            address,
             left: AtomicBool::new(false),
             welcomed: Notify::new(),
             cut: Notify::new(),
@@ -120,22 +146,63 @@ impl<S: Socket> Link<S> {
             return;
         }
         self.house.counters.left(member.role);
+        if let Some(ends_ms) = self.ends_ms() {
+            self.house.expiries.forget(self.serial, ends_ms);
+        }
         // Those who are there when the hub stops are expected back: their desks must not be found dissolved.
         if !self.house.is_stopping() {
             member.port.leave(Name::clone(&member.workspace));
         }
     }
 
-    /// Joins `workspace` as `client`: from now on the hub knows the connection.
+    /// Joins: from now on the hub knows the connection.
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more.
-    pub(super) fn join(&self, workspace: Name, role: Role, client: Client) -> Result<(), Stopping> {
+    pub(super) fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
+        let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
         let (port, room) = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
-        if self.member.set(Member { port, workspace, role }).is_ok() {
+        if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
+        if let Some(ends_ms) = ends_ms {
+            self.last_until(ends_ms);
+        }
         self.submit(room, Input::Join { connection: self.serial, client })
+    }
+
+    /// As what it joined.
+    pub(super) fn member(&self) -> Option<&Member> {
+        self.member.get()
+    }
+
+    /// Where the client is.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Its token is good until then, in milliseconds since 1970. A later one counts, an earlier one does not.
+    pub(super) fn last_until(&self, ends_ms: u64) {
+        let before_ms = self.ends_ms.load(Relaxed);
+        if before_ms == NEVER || before_ms < ends_ms {
+            self.ends_ms.store(ends_ms, Relaxed);
+            self.house.expiries.set(self.serial, Some(before_ms).filter(|ms| *ms != NEVER), ends_ms);
+        }
+    }
+
+    /// When its token ends, in milliseconds since 1970.
+    pub(super) fn ends_ms(&self) -> Option<u64> {
+        Some(self.ends_ms.load(Relaxed)).filter(|ms| *ms != NEVER)
+    }
+
+    /// Whether its token has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.ends_ms().is_some_and(|ends_ms| ends_ms <= self.house.wall_ms())
+    }
+
+    /// For how long the client has been silent, in milliseconds.
+    pub(super) fn silent_ms(&self) -> u64 {
+        self.house.now_ms().saturating_sub(self.heard_ms.load(Relaxed))
     }
 
     /// Waits while too many inputs of this connection are under way.

@@ -5,13 +5,18 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `outbox`, `round`, `words`, `hellos`, `house`, `templates`, `link`, `shard`, `reader`, `inputs`, `connection`,
-//! `delivery`, `assets`, `http`, `server`.
+//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `templates`, `inputs`, `link`,
+//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `admin`, `server`.
 
+mod address;
+mod admin;
+mod admission;
 mod assets;
 mod connection;
 mod counters;
 mod delivery;
+mod doors;
+mod expiry;
 mod frame;
 mod hellos;
 mod house;
@@ -30,6 +35,7 @@ mod settings;
 mod shard;
 mod slab;
 mod socket;
+mod stream;
 mod templates;
 mod words;
 

@@ -11,11 +11,12 @@ pub(super) struct Origins {
 
 impl Origins {
     /// The hub's own (its listen address, or `localhost` with its port) and those that are `configured`.
-    pub(super) fn new(listen: SocketAddr, configured: &[String]) -> Self {
-        let mut allowed = vec![format!("http://{listen}"), format!("http://localhost:{}", listen.port())];
-        if listen.port() == 80 {
+    pub(super) fn new(listen: SocketAddr, tls: bool, configured: &[String]) -> Self {
+        let (scheme, own_port) = if tls { ("https", 443) } else { ("http", 80) };
+        let mut allowed = vec![format!("{scheme}://{listen}"), format!("{scheme}://localhost:{}", listen.port())];
+        if listen.port() == own_port {
             // An origin does not name its scheme's own port.
-            allowed.extend([format!("http://{}", host(listen)), "http://localhost".to_owned()]);
+            allowed.extend([format!("{scheme}://{}", host(listen)), format!("{scheme}://localhost")]);
         }
         allowed.extend(configured.iter().map(|origin| normal(origin)));
         Self { allowed }
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_hubs_own_pages_and_configured_ones_may_connect_and_no_others() {
-        let origins = Origins::new("127.0.0.1:8080".parse().unwrap(), &["https://Desk.example/".to_owned()]);
+        let origins = Origins::new("127.0.0.1:8080".parse().unwrap(), false, &["https://Desk.example/".to_owned()]);
         for own in ["http://127.0.0.1:8080", "http://localhost:8080", "HTTP://LocalHost:8080", "https://desk.example"] {
             assert!(origins.allow(own), "{own}");
         }
@@ -65,7 +66,9 @@ mod tests {
 
     #[test]
     fn the_schemes_own_port_is_not_written() {
-        let origins = Origins::new("[::1]:80".parse().unwrap(), &[]);
+        let origins = Origins::new("[::1]:80".parse().unwrap(), false, &[]);
         assert!(origins.allow("http://localhost") && origins.allow("http://[::1]"));
+        let origins = Origins::new("127.0.0.1:443".parse().unwrap(), true, &[]);
+        assert!(origins.allow("https://127.0.0.1") && !origins.allow("http://127.0.0.1:443"));
     }
 }

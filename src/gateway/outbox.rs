@@ -193,7 +193,7 @@ impl<S: Socket> Outbox<S> {
         let state = self.lock();
         match state.phase {
             Phase::Open => false,
-            Phase::Closing => state.queue.is_empty(),
+            Phase::Closing => state.queue.is_empty() && !state.blocked,
             Phase::Dead => true,
         }
     }
@@ -211,8 +211,12 @@ impl<S: Socket> Outbox<S> {
                 Err(_) => return self.failed(state),
             }
         }
-        if state.queue.is_empty() {
-            self.all_written(state);
+        if state.queue.is_empty() && !state.blocked {
+            match self.socket.try_flush() {
+                Ok(()) => self.all_written(state),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.blocked(state),
+                Err(_) => return self.failed(state),
+            }
         }
         After { drain: false, overflowed: self.seal_if_over(state) }
     }
@@ -233,9 +237,8 @@ impl<S: Socket> Outbox<S> {
     fn written_whole(&self, state: &mut State, frame: &[u8]) -> After {
         if is_close(frame) {
             state.phase = Phase::Closing;
-            self.all_written(state);
         }
-        After::default()
+        self.write_out(state)
     }
 
     fn all_written(&self, state: &mut State) {

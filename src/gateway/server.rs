@@ -1,9 +1,9 @@
 //! The gateway's threads: one accepts, the others serve.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,8 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::counters::Counters;
+use super::address::Spot;
+use super::admin::Office;
+use super::counters::{Counters, Turned};
 use super::delivery::Fanout;
+use super::doors::{self, Doors};
 use super::hellos::Hellos;
 use super::house::{Behind, House};
 use super::http;
@@ -21,9 +24,10 @@ use super::origin::Origins;
 use super::round::Batch;
 use super::serial::SHARDS_MAX;
 use super::settings::{
-    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, SEND_BUFFER_BYTES, STOP_MAX, Settings,
+    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, KNOCKING_SPARE, SEND_BUFFER_BYTES, STOP_MAX, Settings,
 };
 use super::shard::Shard;
+use super::stream::Stream;
 use crate::workspace::Incarnation;
 
 /// Accepted sockets on their way to one shard; what does not fit waits in the kernel.
@@ -43,8 +47,8 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// An accepted socket and its place among those that are no WebSockets.
-type Arrival = (std::net::TcpStream, OwnedSemaphorePermit);
+/// An accepted socket, whose it is, and its places among those that are no WebSockets, and among those of its address.
+type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot);
 
 /// A gateway whose port is bound, and which does not serve yet: clients that connect already wait.
 #[derive(Debug)]
@@ -54,7 +58,10 @@ pub struct Gateway {
     hellos: Arc<Hellos>,
     address: SocketAddr,
     listener: TcpListener,
-    /// The accepting thread's; the listener lives in it.
+    admin: Option<TcpListener>,
+    /// Of the hub behind it, once that is known.
+    incarnation: OnceLock<Incarnation>,
+    /// The accepting thread's; the listeners live in it.
     runtime: Detached,
     shards: Vec<mpsc::Sender<Batch>>,
     batches: Vec<mpsc::Receiver<Batch>>,
@@ -91,6 +98,10 @@ impl Gateway {
         let failed = |source| BindError { address, source };
         let runtime = Detached(Some(runtime().map_err(failed)?));
         let listener = listen(&runtime, address).map_err(failed)?;
+        let admin = match settings.admin_listen {
+            Some(address) => Some(listen(&runtime, address).map_err(|source| BindError { address, source })?),
+            None => None,
+        };
         let address = listener.local_addr().map_err(failed)?;
         let (shards, batches) = (0..shard_count(settings.shards)).map(|_| mpsc::channel(BATCHES_PER_SHARD_MAX)).unzip();
         Ok(Self {
@@ -99,10 +110,18 @@ impl Gateway {
             hellos: Arc::default(),
             address,
             listener,
+            admin,
+            incarnation: OnceLock::new(),
             runtime,
             shards,
             batches,
         })
+    }
+
+    /// Where the operator is served; the port is the real one.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Where it listens; the port is the real one.
@@ -114,6 +133,7 @@ impl Gateway {
     /// The way from the hub of that incarnation to this gateway's connections.
     #[must_use]
     pub fn delivery(&self, incarnation: Incarnation) -> Fanout {
+        let _ = self.incarnation.set(incarnation);
         let (settings, counters, hellos) = (&self.settings, &self.counters, &self.hellos);
         let (settings, counters, hellos) = (Arc::clone(settings), Arc::clone(counters), Arc::clone(hellos));
         Fanout::new(incarnation, settings, counters, hellos, self.shards.clone())
@@ -124,26 +144,35 @@ impl Gateway {
     /// # Errors
     /// The system gives no thread, or no runtime for it.
     pub fn serve(self, behind: Behind) -> io::Result<Serving> {
-        let origins = Origins::new(self.address, &self.settings.allowed_origins);
+        let admin_address = self.admin_addr();
+        let origins = Origins::new(self.address, self.settings.tls.is_some(), &self.settings.allowed_origins);
         let house = Arc::new(House::new(self.settings, self.counters, self.hellos, behind, origins));
         let (stop, stopped) = watch::channel(None);
         let mut serving = Serving { house: Arc::clone(&house), stop, accepting: None, shards: Vec::new() };
         let mut arrivals = Vec::new();
+        let mut shards = Vec::new();
         for (number, batches) in self.batches.into_iter().enumerate() {
             let (sender, receiver) = mpsc::channel(ARRIVALS_PER_SHARD_MAX);
             arrivals.push(sender);
             let shard = Arc::new(Shard::new(Arc::clone(&house), u8::try_from(number).unwrap_or(u8::MAX)));
+            shards.push(Arc::clone(&shard));
             let runtime = runtime()?;
             let stopped = stopped.clone();
             let thread = thread::Builder::new().name(format!("shard-{number}"));
             serving.shards.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
         }
+        let doors = Doors::new(self.shards);
+        let office = admin_address.map(|address| {
+            let incarnation = self.incarnation.into_inner().unwrap_or(Incarnation(0));
+            Arc::new(Office::new(Arc::clone(&house), address, incarnation, shards, doors.clone()))
+        });
+        let admin = self.admin.zip(office);
         let (listener, mut runtime) = (self.listener, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
         let (stop_accepting, stopped) = watch::channel(false);
         let accepting = move || {
             if let Some(runtime) = runtime.0.take() {
-                runtime.block_on(accept_until(listener, arrivals, stopped));
+                runtime.block_on(accept_until(listener, admin, house, doors, arrivals, stopped));
             }
         };
         serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
@@ -191,22 +220,49 @@ fn listen(runtime: &Detached, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(ACCEPT_BACKLOG)
 }
 
-async fn accept_until(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>, mut stopped: watch::Receiver<bool>) {
+async fn accept_until(
+    listener: TcpListener,
+    admin: Option<(TcpListener, Arc<Office>)>,
+    house: Arc<House>,
+    doors: Doors,
+    shards: Vec<mpsc::Sender<Arrival>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Both end with this thread's runtime.
+    tokio::spawn(doors::close_what_is_over(Arc::clone(&house), doors));
+    if let Some((listener, office)) = admin {
+        tokio::spawn(office.serve(listener));
+    }
     tokio::select! {
-        () = accept(listener, shards) => {}
+        () = accept(listener, &house, shards) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
 }
 
-async fn accept(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>) {
+async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<Arrival>>) {
+    let settings = &house.settings;
     let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     let mut reported: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         // Never closed.
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let stream = loop {
-            match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => break stream,
+        let (stream, peer, spot) = loop {
+            match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip().to_canonical())))
+            {
+                Ok((stream, peer)) => {
+                    // Many clients come from a proxy's one address; they are told apart by what it says of them.
+                    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
+                    let max = match settings.connections_per_address {
+                        0 => 0,
+                        _ if is_proxy => 0,
+                        max => max + KNOCKING_SPARE,
+                    };
+                    match house.knocking.join(peer, max) {
+                        Some(spot) => break (stream, peer, spot),
+                        // Closed without a word: to answer would keep it.
+                        None => house.counters.turned_away(Turned::Address),
+                    }
+                }
                 Err(error) => {
                     if reported.is_none_or(|at| at.elapsed() >= ACCEPT_REPORT_EVERY) {
                         tracing::warn!(%error, "cannot accept connections");
@@ -216,7 +272,7 @@ async fn accept(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>) {
                 }
             }
         };
-        if shard.send((stream, place)).await.is_err() {
+        if shard.send((stream, peer, place, spot)).await.is_err() {
             return;
         }
     }
@@ -225,7 +281,7 @@ async fn accept(listener: TcpListener, shards: Vec<mpsc::Sender<Arrival>>) {
 #[expect(clippy::needless_pass_by_value, reason = "the thread owns its runtime and drops it at its end")]
 fn run_shard(
     runtime: Runtime,
-    shard: Arc<Shard<TcpStream>>,
+    shard: Arc<Shard<Stream>>,
     arrivals: mpsc::Receiver<Arrival>,
     batches: mpsc::Receiver<Batch>,
     mut stopped: watch::Receiver<Option<Instant>>,
@@ -247,13 +303,13 @@ fn run_shard(
     // What is left is HTTP, and clients that would not end: dropped with the runtime.
 }
 
-async fn welcome_in(shard: Arc<Shard<TcpStream>>, mut arrivals: mpsc::Receiver<Arrival>) {
-    while let Some((stream, place)) = arrivals.recv().await {
+async fn welcome_in(shard: Arc<Shard<Stream>>, mut arrivals: mpsc::Receiver<Arrival>) {
+    while let Some((stream, peer, place, spot)) = arrivals.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let shard = Arc::clone(&shard);
         tokio::spawn(async move {
-            http::serve(shard, stream).await;
-            drop(place);
+            http::serve(shard, stream, peer).await;
+            drop((place, spot));
         });
     }
 }

@@ -2,7 +2,12 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::network::Network;
 
 /// What the kernel may take in for one connection that does not read, before the outbox's own bound counts. The
 /// kernel's own idea is megabytes.
@@ -12,8 +17,9 @@ pub(super) const ACCEPT_BACKLOG: u32 = 4096;
 /// Sockets that have not become WebSockets (yet): being upgraded, fetching a page, or holding a slot. At the bound
 /// accepting waits.
 pub(super) const HTTP_CONNECTIONS_MAX: usize = 8192;
-/// How long a client may take for the head of a request, and how long an idle HTTP connection is kept.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections of one address that are no WebSockets (yet), over and above `connectionsPerAddress`: so that one more
+/// WebSocket is told why it is not let in.
+pub(super) const KNOCKING_SPARE: usize = 16;
 /// How long an HTTP connection that does not become a WebSocket may last: it bounds clients that do not read.
 pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 /// The largest request head.
@@ -32,8 +38,19 @@ pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 pub(super) const OVER_RATE_MAX: u32 = 100;
 /// WebSocket pings and pongs of one connection per second, with a burst of twice that, past which the same holds.
 pub(super) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
+/// Fresh tokens that one connection may send per second, with a burst of twice that: to check one costs a signature, or
+/// several where keys have no names.
+pub(super) const REFRESHES_PER_SECOND: u32 = 5;
 /// Over how long a stop spreads its closes, so that not all clients come back in one moment.
 pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
+/// Connections to the admin listener at once; one more waits.
+pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// What an operator may post.
+pub(super) const ADMIN_BODY_BYTES_MAX: usize = 4096;
+/// Clients that one answer lists, unless asked for fewer.
+pub(super) const LISTED_MAX: usize = 1000;
+/// How long the watch over tokens' ends sleeps at most: a wall clock that is set is noticed after that.
+pub(super) const EXPIRY_SLEEP_MAX: Duration = Duration::from_secs(1);
 /// How long a stop waits for all connections to end.
 pub(super) const STOP_MAX: Duration = Duration::from_secs(8);
 
@@ -44,6 +61,15 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Origins of pages that may connect, besides the hub's own.
     pub allowed_origins: Vec<String>,
+    /// TLS, if it is spoken: then by everybody.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Where the operator is served; port 0 takes a free one.
+    pub admin_listen: Option<SocketAddr>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// How long a client may take for its TLS handshake, and for the head of a request; also how long an idle HTTP
+    /// connection is kept.
+    pub handshake_timeout: Duration,
     /// How long a client may take from the upgrade to its hello.
     pub hello_timeout: Duration,
     /// How often a client is pinged; at least 1 ms.
@@ -54,6 +80,10 @@ pub struct Settings {
     pub max_message_bytes: usize,
     /// WebSocket connections at once.
     pub max_connections: usize,
+    /// WebSocket connections of one address; 0: no limit.
+    pub connections_per_address: usize,
+    /// WebSocket connections that have not got in yet.
+    pub pending_connections: usize,
     /// Messages per second of one connection; the burst is twice that. At least 1.
     pub messages_per_second: u32,
     /// Bytes that may wait for one client.
@@ -69,11 +99,17 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: Vec::new(),
+            tls: None,
+            admin_listen: None,
+            trusted_proxies: Vec::new(),
+            handshake_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),
             max_message_bytes: crate::protocol::size::MESSAGE_BYTES_DEFAULT,
             max_connections: 100_000,
+            connections_per_address: 0,
+            pending_connections: 10_000,
             messages_per_second: 200,
             outbound_bytes: 1024 * 1024,
             outbound_frames: 1024,

@@ -1,5 +1,6 @@
 //! The connections of one thread, and what is done to many of them.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,14 +35,21 @@ impl<S: Socket> Shard<S> {
     }
 
     /// Takes in a new connection; `None`: there is no number left for it.
-    pub(super) fn admit(&self, socket: S) -> Option<Arc<Link<S>>> {
-        let make = |serial| Arc::new(Link::new(Arc::clone(&self.house), serial, socket));
+    pub(super) fn admit(&self, socket: S, address: IpAddr) -> Option<Arc<Link<S>>> {
+        let make = |serial| Arc::new(Link::new(Arc::clone(&self.house), serial, socket, address));
         self.lock().insert(make).map(Arc::clone)
     }
 
     /// Forgets a connection.
     pub(super) fn dismiss(&self, serial: u64) {
         self.lock().remove(serial);
+    }
+
+    /// The connections there are, from the slot `from` on.
+    pub(super) fn links(&self, from: usize) -> impl Iterator<Item = (usize, Arc<Link<S>>)> {
+        let slots = self.lock().slots();
+        // Locked for each anew: whoever looks must not keep the shard from its work.
+        (from..slots).filter_map(|slot| Some((slot, self.lock().at(slot).map(Arc::clone)?)))
     }
 
     /// Carries out what the hub sends, until there is no hub any more.
@@ -134,7 +142,7 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    fn find(&self, serial: u64) -> Option<Arc<Link<S>>> {
+    pub(super) fn find(&self, serial: u64) -> Option<Arc<Link<S>>> {
         self.lock().get(serial).map(Arc::clone)
     }
 

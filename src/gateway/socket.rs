@@ -16,6 +16,11 @@ pub(super) trait Socket: Send + Sync + 'static {
     /// Writes as much as fits, or says [`io::ErrorKind::WouldBlock`].
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Passes on what it has taken and not passed on yet, or says [`io::ErrorKind::WouldBlock`].
+    fn try_flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Waits until a write may succeed again.
     fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
 

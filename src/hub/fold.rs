@@ -13,11 +13,12 @@ use crate::workspace::Core;
 /// Records after which a new snapshot is made.
 const RECORDS_PER_SNAPSHOT: u64 = 50_000;
 
-/// Bytes of records after which a new snapshot is made, at the next step of [`RECORDS_PER_STEP`].
-const BYTES_PER_SNAPSHOT: u64 = 32 * 1024 * 1024;
+/// Bytes of records after which a new snapshot is made: one segment of the log on disk. What a start has to fold, and what
+/// the directory holds besides its two snapshots, is about twice that; a full workspace's snapshot is some 30 MiB.
+const BYTES_PER_SNAPSHOT: u64 = 8 * 1024 * 1024;
 
-/// How far the log may run ahead before the fold follows.
-const RECORDS_PER_STEP: u64 = 1_000;
+/// How far the log may run ahead before the fold follows. A busy hub's records have some ten thousand bytes.
+const RECORDS_PER_STEP: u64 = 100;
 
 /// The thread that folds the log a second time.
 #[derive(Debug)]

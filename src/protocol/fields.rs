@@ -180,23 +180,38 @@ fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wron
 
 /// The text, if it is a name.
 fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
-    if text.is_empty() {
-        return Err(format!("`{called}` is empty"));
+    match check_name(&text) {
+        Ok(()) => Ok(text),
+        Err(what) => Err(format!("`{called}` {what}")),
     }
-    let text = no_longer_than(NAME_BYTES_MAX, text, called)?;
+}
+
+/// Holds a text to the rules for names: 1 to 128 bytes, no control or bidirectional formatting characters.
+///
+/// # Errors
+/// What is wrong with it, to be read behind the word for it. Nothing of the text is in it.
+pub fn check_name(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(too_long(text.len(), NAME_BYTES_MAX));
+    }
     match text.chars().find(|character| is_forbidden(*character)) {
-        None => Ok(text),
-        Some(found) => {
-            Err(format!("`{called}` has a control or bidirectional formatting character, U+{:04X}", u32::from(found)))
-        }
+        None => Ok(()),
+        Some(found) => Err(format!("has a control or bidirectional formatting character, U+{:04X}", u32::from(found))),
     }
 }
 
 fn no_longer_than<'a>(bytes_max: usize, text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     if text.len() > bytes_max {
-        return Err(format!("`{called}` has {} bytes; {bytes_max} are allowed", text.len()));
+        return Err(format!("`{called}` {}", too_long(text.len(), bytes_max)));
     }
     Ok(text)
+}
+
+fn too_long(bytes: usize, bytes_max: usize) -> String {
+    format!("has {bytes} bytes; {bytes_max} are allowed")
 }
 
 /// Control characters, and those that change the direction of the text around them: a name that looks like another

@@ -5,9 +5,10 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `asyncapi`, and for the client's
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `asyncapi`, and for the client's
 //! side `scan`, `from_hub`, `to_hub`.
 
+pub mod admin;
 pub mod asyncapi;
 pub mod client;
 pub mod close;
@@ -33,6 +34,7 @@ pub use close::Close;
 pub use decode::{Fault, decode};
 pub use encode::{Encode, encode};
 pub use error::ErrorCode;
+pub use fields::check_name;
 pub use from_hub::{FromHub, decode_hub};
 pub use name::{CallName, Presence, Role};
 pub use outcome::Outcome;

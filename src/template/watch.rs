@@ -1,22 +1,14 @@
 //! Puts new templates in force when their file changes, and when asked to.
 
 use std::fmt;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::catalogue::{Catalogue, SharedCatalogue};
-
-/// How often the file is looked at. A change is read once two looks have seen the same, so that a file that is just
-/// being written is not read half: in force after at most 3 looks, within the contract's 2 s.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks at a file that keeps changing, after which it is read all the same.
-const UNSETTLED_LOOKS_MAX: u32 = 2;
+use crate::watched::{LOOK_EVERY, Watched};
 
 /// Reads and checks the file; on failure every fault in a line of its own.
 pub type Load = Arc<dyn Fn() -> Result<Arc<Catalogue>, Vec<String>> + Send + Sync>;
@@ -27,10 +19,7 @@ pub struct Watch {
     load: Load,
     catalogue: SharedCatalogue,
     asked: Arc<Notify>,
-    /// What the file was when it was last read.
-    read: Option<Stamp>,
-    /// What it was at the last look, if that is not what was read.
-    unsettled: Option<(Option<Stamp>, u32)>,
+    watched: Watched,
 }
 
 /// Asks a [`Watch`] to reload.
@@ -46,20 +35,9 @@ impl ReloadHandle {
     }
 }
 
-/// By what a changed file is told from an unchanged one. Replacing a file by renaming changes its inode, and the
-/// status change time tells of what keeps length and modification time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("path", &self.path).field("read", &self.read).finish_non_exhaustive()
+        f.debug_struct("Watch").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -70,7 +48,8 @@ impl Watch {
         let asked = Arc::new(Notify::new());
         // Looked at only now, after the start has read it: a change in between is missed here, so the first look
         // reads it once more.
-        let watch = Self { path, load, catalogue, asked: asked.clone(), read: None, unsettled: None };
+        let watched = Watched::new(vec![path.clone()]);
+        let watch = Self { path, load, catalogue, asked: asked.clone(), watched };
         (watch, ReloadHandle { asked })
     }
 
@@ -87,9 +66,10 @@ impl Watch {
             // A file system can take its time; no runtime thread should wait with it.
             let look = tokio::task::spawn_blocking(move || {
                 if is_asked {
-                    self.reload(Stamp::of(&self.path))
-                } else {
-                    self.look()
+                    self.watched.reading();
+                }
+                if is_asked || self.watched.look() {
+                    self.reload();
                 }
                 self
             });
@@ -103,27 +83,8 @@ impl Watch {
         }
     }
 
-    /// One look at the file.
-    fn look(&mut self) {
-        let now = Stamp::of(&self.path);
-        if now == self.read {
-            self.unsettled = None;
-            return;
-        }
-        let looks = match self.unsettled {
-            Some((before, looks)) if before == now || looks + 1 >= UNSETTLED_LOOKS_MAX => {
-                return self.reload(now);
-            }
-            Some((_, looks)) => looks + 1,
-            None => 0,
-        };
-        self.unsettled = Some((now, looks));
-    }
-
-    /// Reads the file, which was `stamp` just before.
-    fn reload(&mut self, stamp: Option<Stamp>) {
-        self.read = stamp;
-        self.unsettled = None;
+    /// Reads the file.
+    fn reload(&self) {
         match (self.load)() {
             Ok(catalogue) => self.put_in_force(catalogue),
             Err(faults) => {
@@ -145,30 +106,12 @@ impl Watch {
     }
 }
 
-impl Stamp {
-    /// `None`: there is no such file, or it cannot be looked at.
-    fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().as_ref().map(Self::from)
-    }
-}
-
-impl From<&Metadata> for Stamp {
-    fn from(file: &Metadata) -> Self {
-        Self {
-            device: file.dev(),
-            inode: file.ino(),
-            bytes: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::super::definition::{Definition, Template};
     use super::*;
@@ -295,23 +238,5 @@ mod tests {
         bench.reload.reload_now();
         bench.loaded(2).await;
         assert_eq!(bench.title(), "one");
-    }
-
-    #[test]
-    fn a_file_that_keeps_changing_is_read_all_the_same() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("deskbell.toml");
-        let catalogue = SharedCatalogue::default();
-        let (mut watch, _) = Watch::new(path.clone(), catalogue, {
-            let path = path.clone();
-            Arc::new(move || load(&path))
-        });
-        let mut looks = 0;
-        while watch.read.is_none() {
-            looks += 1;
-            assert!(looks <= 3, "not read after {looks} looks");
-            fs::write(&path, "x".repeat(looks)).unwrap();
-            watch.look();
-        }
     }
 }

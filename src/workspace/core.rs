@@ -373,14 +373,13 @@ impl Core {
 
     fn finish(&mut self, slot: u32, out: &mut Effects) {
         self.on(slot, out, Workspace::finish);
-        self.schedule(slot);
-        let workspace = &self.workspaces[slot];
-        if workspace.observers.is_empty() {
+        if self.workspaces[slot].observers.is_empty() {
             self.observed.remove(&slot);
         } else {
             self.observed.insert(slot);
         }
-        if workspace.is_empty()
+        self.schedule(slot);
+        if self.workspaces[slot].is_empty()
             && let Some(workspace) = self.workspaces.remove(slot)
         {
             self.by_name.remove(&workspace.name);

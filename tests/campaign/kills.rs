@@ -35,6 +35,9 @@ pub(crate) struct Plan {
 /// Everything must have its outcome so long after the last call: the longest template and two restarts.
 pub(crate) const SETTLE_PATIENCE: Duration = Duration::from_secs(40);
 
+/// A start is quick; how quick is printed. This only ends a hang.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Default)]
 struct Counts {
     kills: u64,
@@ -140,7 +143,8 @@ async fn end_and_start(
     }
     lose(layer, chance);
     let began = Instant::now();
-    let hub = setup.start().await;
+    let mut hub = setup.spawn();
+    hub.await_listening_for(START_PATIENCE).await;
     counts.slowest_start = counts.slowest_start.max(began.elapsed());
     hub
 }

@@ -1,6 +1,6 @@
 /* A file layer that tells what a crash of the machine would leave: preloaded into the hub, it keeps beside the data
  * directory (UNSYNCED_OF) a copy (UNSYNCED_KEPT) that gets bytes only when they are synced and names only when their
- * directory is. What is there at the start counts as synced. The device itself is not synced, so it is also quicker.
+ * directory is. The device itself is not synced.
  *
  * UNSYNCED_KEPT/<inode-birth> holds a file's synced bytes, UNSYNCED_KEPT/names the synced names: "name key" by line.
  */
@@ -148,21 +148,8 @@ __attribute__((constructor)) static void begin(void) {
     find();
     const char *where = getenv("UNSYNCED_OF"), *to = getenv("UNSYNCED_KEPT");
     if (!where || !to) return;
-    char path[PATH_MAX];
     snprintf(of, sizeof of, "%s", where);
     snprintf(kept, sizeof kept, "%s", to);
-    DIR *directory = opendir(of);
-    if (!directory) return;
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        snprintf(path, sizeof path, "%s/%s", of, entry->d_name);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-            copy(fd, 0);
-            close(fd);
-        }
-    }
-    closedir(directory);
-    keep_names();
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off_t at) {

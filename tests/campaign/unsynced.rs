@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -116,6 +117,7 @@ impl Unsynced {
         names.lines().filter_map(pair).collect()
     }
 
+    /// What is left is what the device has: both the directory and the layer's copy begin with it.
     fn put_back(&self, left: &Files) {
         for directory in [&self.data, &self.kept] {
             let Ok(entries) = fs::read_dir(directory) else { continue };
@@ -123,9 +125,16 @@ impl Unsynced {
                 fs::remove_file(entry.unwrap().path()).unwrap();
             }
         }
+        let mut names = String::new();
         for (name, bytes) in left {
-            fs::write(self.data.join(name), bytes).unwrap();
+            let path = self.data.join(name);
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let key = key(&path);
+            fs::write(self.kept.join(&key), bytes).unwrap();
+            names += &format!("{name} {key}\n");
         }
+        fs::write(self.kept.join("names"), names).unwrap();
     }
 }
 

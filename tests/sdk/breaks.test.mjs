@@ -303,6 +303,24 @@ describe('a hub that breaks', () => {
     assert.equal((await call).agentId, 'ada')
   })
 
+  test('a connection that only says that it failed, as some do in Node, is tried again soon', async () => {
+    let made = 0
+    const bot = keep(new Provider('ws://127.0.0.1:9/ws', {
+      WebSocket: class {
+        constructor() {
+          made++
+          setTimeout(() => this.onerror({}))
+        }
+
+        close() {}
+      },
+    }))
+    bot.ready.catch(() => {})
+    await event(bot, 'state', ({ state }) => state === 'waiting', 1_000)
+    await event(bot, 'state', ({ state }) => state === 'connecting', 2_000)
+    assert.equal(made, 2)
+  })
+
   test('a line on which nothing comes any more is noticed, and left', async (context) => {
     const hub = await startHub({ toml: '[server]\npingInterval = "100ms"\nidleTimeout = "60s"\n' })
     context.after(() => hub.dispose())

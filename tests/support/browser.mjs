@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from '../../client-demo/node_modules/playwright-core/index.mjs'
+import { watchPages } from './wire.mjs'
 
 const CHROMIUM = process.env.DESKBELL_CHROMIUM ?? '/usr/bin/chromium'
 const ARGUMENTS = [
@@ -21,6 +22,7 @@ export async function openBrowser(options = {}) {
   const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
   const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: ARGUMENTS, viewport: { width: 1280, height: 900 }, ...options })
   context.setDefaultTimeout(10_000)
+  watchPages(context)
   return {
     context,
     async dispose() {

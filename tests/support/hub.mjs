@@ -1,12 +1,13 @@
 // A real hub for a test: started on a free port of loopback, with a data directory of its own.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { unwatchHub, watchHub } from './wire.mjs'
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const BINARY = process.env.DESKBELL_BIN ?? join(ROOT, 'target/debug/deskbell')
@@ -14,10 +15,15 @@ const START_MS = 20_000
 
 /**
  * Starts a hub.
- * @param {{ toml?: string, flags?: string[] }} [options] what its configuration file says, and further flags
+ * @param {{ toml?: string, flags?: string[], secret?: string }} [options] what its configuration file says, further
+ *   flags, and the secret of its tokens: with one it has authentication, and an admin listener
  */
-export async function startHub({ toml = '', flags = [] } = {}) {
+export async function startHub({ toml = '', flags = [], secret = '' } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'deskbell-test-'))
+  if (secret) {
+    await writeFile(join(home, 'secret'), secret)
+    flags = ['--auth-secret-file', join(home, 'secret'), '--admin-listen', '127.0.0.1:0', ...flags]
+  }
   const config = join(home, 'deskbell.toml')
   await writeFile(config, toml)
   const hub = new Hub(home, ['--config', config, '--data-dir', join(home, 'data'), ...flags])
@@ -30,6 +36,7 @@ class Hub {
   #flags
   /** @type {import('node:child_process').ChildProcess | null} */ #process = null
   #log = ''
+  #watch = { faults: [], messages: 0 }
 
   constructor(home, flags) {
     this.#home = home
@@ -59,6 +66,22 @@ class Hub {
     ])
     this.url = /listening on (\S+)/.exec(line)?.[1] ?? ''
     if (!this.url) throw new Error(`the hub said: ${line}`)
+    this.#watch = await watchHub(this.url)
+  }
+
+  /** Where the operator is served. */
+  async admin() {
+    for (;;) {
+      const found = /admin listener on (\S+)/.exec(this.#log)
+      if (found) return found[1]
+      await new Promise((done) => setTimeout(done, 10))
+    }
+  }
+
+  /** A token of that person, by the program itself. */
+  token(sub, role, ...more) {
+    const given = ['token', '--secret-file', join(this.#home, 'secret'), '--sub', sub, '--role', role, ...more]
+    return execFileSync(BINARY, given, { encoding: 'utf8' }).trim()
   }
 
   /** An orderly stop. */
@@ -71,10 +94,21 @@ class Hub {
     await this.#end('SIGKILL')
   }
 
-  /** Stops it and leaves nothing behind. */
+  /**
+   * Stops it and leaves nothing behind.
+   * @throws if anything that it and its clients said to each other is not as the AsyncAPI document has it
+   */
   async dispose() {
     await this.#end('SIGKILL')
+    unwatchHub(this.url)
     await rm(this.#home, { recursive: true, force: true })
+    const { faults } = this.#watch
+    if (faults.length) throw new Error(`${faults.length} messages are not as /asyncapi.yaml has them\n${faults.slice(0, 10).join('\n')}`)
+  }
+
+  /** How many messages were held to the AsyncAPI document so far. */
+  get messages() {
+    return this.#watch.messages
   }
 
   async #end(signal) {

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 #[path = "../support/harness/mod.rs"]
+#[allow(dead_code, reason = "some of it is for the campaign")]
 mod harness;
 mod raw;
 

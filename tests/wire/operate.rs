@@ -273,6 +273,15 @@ async fn a_file_that_is_gone_for_a_moment_takes_nothing_away() {
 // ---------------------------------------------------------------- stop
 
 #[tokio::test]
+async fn a_signal_right_behind_the_line_is_an_orderly_stop_too() {
+    for _ in 0..10 {
+        let hub = Setup::new().start().await;
+        hub.terminate();
+        assert_eq!(hub.exit().await.code, Some(0));
+    }
+}
+
+#[tokio::test]
 async fn sigterm_and_sigint_close_clients_with_1001_and_end_with_0() {
     for signal in ["-TERM", "-INT"] {
         let hub = Setup::on_disk().start().await;

@@ -18,16 +18,6 @@ const WITHDRAWALS_PER_SECOND: u64 = 80;
 /// A cancel waits for its notify's ack, and looks so often.
 const LOOK_AGAIN_NS: u64 = 50 * MS_NS;
 
-/// A provider, as this tool sees it.
-#[derive(Debug, Default)]
-pub(super) struct Caller {
-    /// From where it resumes.
-    pub(super) position: Option<String>,
-    pub(super) was_open: bool,
-    /// When its connection was opened.
-    open_since: u64,
-}
-
 impl Engine {
     /// All are connected: there must be someone to ring for.
     pub(super) fn callers_know_their_audiences(&mut self) -> Result<(), String> {

@@ -36,7 +36,7 @@ pub(super) struct Series {
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
 
@@ -175,7 +175,7 @@ mod tests {
         let svg = chart.svg();
         assert!(svg.contains("a&lt;b") && svg.contains("&quot;quoted&quot;"));
         let points = svg.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
-        assert_eq!(points, "64.0,256.0 748.0,28.0 64.0,256.0");
+        assert_eq!(points, "64.0,256.0 736.0,28.0 64.0,256.0");
     }
 
     #[test]

@@ -15,16 +15,6 @@ const RACE_NS: u64 = 300_000;
 pub(super) const RETRIES_MAX: u8 = 20;
 pub(super) const RETRY_AFTER_DEFAULT_MS: u64 = 1000;
 
-/// An agent's desk, as this tool sees it.
-#[derive(Debug, Default)]
-pub(super) struct Desk {
-    name: Option<AgentName>,
-    /// The calls that are displayed on its connection; as many as the hub's `displayLimit` lets.
-    displayed: Vec<u64>,
-    /// Its answers that have no reply, and when they were to be given.
-    answers: Vec<(u64, u64)>,
-}
-
 impl Engine {
     /// Says hello on a connection that is a WebSocket now.
     pub(super) fn hello(&mut self, slot: usize) {

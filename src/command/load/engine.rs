@@ -10,13 +10,12 @@ use std::time::Duration;
 use mio::{Events, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::callers::Caller;
 use super::chance::Chance;
-use super::desks::Desk;
 use super::frame;
 use super::judge::Judge;
 use super::lag::{Shares, Usage};
 use super::line::{Line, State};
+use super::look::AgentName;
 use super::measures::{Count, Latency, Measures};
 use super::options::Arrivals;
 use super::part::Part;
@@ -34,6 +33,8 @@ const SILENT_NS: u64 = 60 * SECOND_NS;
 const SETTLE_NS: u64 = 300 * MS_NS;
 /// Timers and arrivals carried out before the sockets are looked at again.
 const BATCH_MAX: usize = 128;
+/// A drain in which things still end takes at most so many times what is allowed without.
+const DRAINS_MAX: u64 = 30;
 const READ_BYTES: usize = 64 << 10;
 /// Different failures that are told apart.
 const FAILURES_MAX: usize = 50;
@@ -87,6 +88,26 @@ pub(super) struct Harvest {
     pub(super) audiences: usize,
     /// From the first arrival's second to the last, in ns.
     pub(super) run_ns: u64,
+}
+
+/// An agent's desk, as this tool sees it.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub(super) name: Option<AgentName>,
+    /// The calls that are displayed on its connection; as many as the hub's `displayLimit` lets.
+    pub(super) displayed: Vec<u64>,
+    /// Its answers that have no reply, and when they were to be given.
+    pub(super) answers: Vec<(u64, u64)>,
+}
+
+/// A provider, as this tool sees it.
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    /// From where it resumes.
+    pub(super) position: Option<String>,
+    pub(super) was_open: bool,
+    /// When its connection was opened.
+    pub(super) open_since: u64,
 }
 
 /// The thread's state.
@@ -227,18 +248,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits until everything has ended; what nobody will answer is withdrawn, at half time everything.
+    /// Waits until everything has ended. What nobody will answer is withdrawn at once, everything when nothing has
+    /// ended for half of the time allowed; a hub that is behind but works is not cut short.
     fn drain(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
         self.part.shared.live[self.thread].draining.store(true, Ordering::Relaxed);
         let drain = self.part.options.drain.as_nanos() as u64;
-        let (half, end) = (self.now + drain / 2, self.now + drain);
+        let give_up = self.now + drain * DRAINS_MAX;
         self.withdraw(false);
-        while !self.judge.is_done() && self.now < half {
-            self.turn(self.now + 20 * MS_NS, events, buffer)?;
-        }
-        self.withdraw(true);
-        while !self.judge.is_done() && self.now < end {
-            self.turn(self.now + 20 * MS_NS, events, buffer)?;
+        for part in [drain / 2, drain] {
+            let (mut seen, mut since) = (self.judge.endings(), self.now);
+            while !self.judge.is_done() && self.now < give_up && self.now < since + part {
+                self.turn(self.now + 20 * MS_NS, events, buffer)?;
+                if self.judge.endings() != seen {
+                    (seen, since) = (self.judge.endings(), self.now);
+                }
+            }
+            if part < drain {
+                self.withdraw(true);
+            }
         }
         Ok(())
     }

@@ -165,6 +165,8 @@ pub(super) struct Judge {
     /// The number of the first in the window.
     first: u64,
     unended: u64,
+    /// Acks, results and displays that ended, to see whether any still come.
+    endings: u64,
     pub(super) broken: Broken,
     pub(super) outcomes: [u64; Outcome::ALL.len()],
     /// Results that came again on a new connection, as they may.
@@ -201,8 +203,14 @@ impl Judge {
         self.unended
     }
 
+    /// How many things have happened that lead to an end.
+    pub(super) fn endings(&self) -> u64 {
+        self.endings
+    }
+
     /// The hub holds it. Whether that is news.
     pub(super) fn held(&mut self, number: u64, id: Option<NotificationId>) -> bool {
+        self.endings += 1;
         let Some(call) = self.call(number) else { return false };
         let news = call.stage == Stage::Asked;
         call.stage = Stage::Held;
@@ -213,6 +221,7 @@ impl Judge {
     }
 
     pub(super) fn refused(&mut self, number: u64, now: u64) {
+        self.endings += 1;
         let Some(call) = self.call(number) else { return };
         if !call.has_ended() {
             call.ended_at = now;
@@ -245,6 +254,7 @@ impl Judge {
 
     /// It is off a desk. `shown`: it was there.
     pub(super) fn closed(&mut self, number: u64, shown: bool, settled: Option<Settled>) {
+        self.endings += 1;
         if !shown {
             self.broken.add(Promise::OneClosed, || format!("call {number} was closed where it was not displayed"));
         }
@@ -279,6 +289,7 @@ impl Judge {
     /// Its provider has the result. `may_repeat`: the connection is not the one that it was asked on. Whether that is
     /// news.
     pub(super) fn resulted(&mut self, number: u64, settled: Option<Settled>, may_repeat: bool, now: u64) -> bool {
+        self.endings += 1;
         self.told(number, settled, "its result");
         let Some(call) = self.call(number) else { return false };
         if call.has_ended() {

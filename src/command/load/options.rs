@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// So long it is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(super) duration: Duration,
-    /// So long what is open afterwards may take to end
+    /// Afterwards, what is open is waited for until nothing has ended for so long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(super) drain: Duration,
     /// Share of the notifies that is accepted [default: what the others leave]

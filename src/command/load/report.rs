@@ -31,7 +31,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); } th:first-child, td:first-child { text-align: left; }
 th { color: var(--soft); font-weight: 500; } figure { margin: 1rem 0; } figcaption, .soft { color: var(--soft); }
 svg { width: 100%; height: auto; } .grid { stroke: var(--line); } text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-.end { text-anchor: end; } .mid { text-anchor: middle; } polyline { fill: none; stroke-width: 1.8; }
+.end { text-anchor: end; } .mid { text-anchor: middle; } polyline { fill: none; stroke-width: 1.8; } polyline.s0 { stroke-width: 4.5; opacity: .55; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: .3rem 0; }
 .legend li::before { content: ''; display: inline-block; width: 1rem; height: .2rem; margin-right: .4rem; vertical-align: middle; background: currentColor; }
 .verdict { border-left: .3rem solid var(--good); padding: .4rem .8rem; } .verdict.bad { border-color: var(--bad); } .bad { color: var(--bad); }

@@ -109,11 +109,19 @@ pub(super) struct Run {
     pub(super) run_ns: u64,
 }
 
+/// A hub that takes less of what is asked does not keep pace.
+const KEPT_PACE: f64 = 0.95;
+
 impl Summary {
     pub(super) fn of(options: &Options, run: &Run) -> Self {
         let measures = &run.measures;
         let tool = Tool::of(measures, run.usage);
         let mut notes = capacity(options, run.limits, run.audiences);
+        let achieved = Achieved::of(options, run);
+        if achieved.acks_per_second < options.rate * KEPT_PACE {
+            let acks = achieved.acks_per_second;
+            notes.push(format!("{acks:.0} of {:.0} notifies/s were taken: what was asked was too much", options.rate));
+        }
         notes.extend(tool.was_the_limit.clone());
         let skipped = measures.count(Count::Skipped);
         if skipped > 0 {
@@ -125,7 +133,7 @@ impl Summary {
         Self {
             url: options.url.clone(),
             asked: Asked::of(options, run.audiences),
-            achieved: Achieved::of(options, run),
+            achieved,
             latencies_ms: Latency::ALL.into_iter().map(quantiles).filter(|(_, found)| found.count > 0).collect(),
             outcomes: Outcome::ALL.into_iter().map(outcome).filter(|(_, count)| *count > 0).collect(),
             failures: run.failures.clone(),
@@ -406,6 +414,7 @@ mod tests {
     #[test]
     fn it_says_when_it_was_the_limit_itself() {
         let mut run = run();
+        assert!(Summary::of(&options(&[]), &run).notes[0].contains("0 of 50 notifies/s were taken"));
         assert_eq!(Summary::of(&options(&[]), &run).tool.was_the_limit, None);
         run.measures.took(Latency::Lag, 20_000_000, true, 0);
         assert!(Summary::of(&options(&[]), &run).tool.was_the_limit.unwrap().contains("late"));

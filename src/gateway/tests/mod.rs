@@ -97,6 +97,8 @@ impl House {
             intake,
             templates: SharedCatalogue::default(),
             ready: hub.ready(),
+            gate: None,
+            clock: Arc::new(WallClock),
             metrics: Arc::new(|| "deskbell_other 1\n".to_owned()),
         };
         let serving = gateway.serve(behind).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -17,9 +17,14 @@ use super::talk::Talk;
 use super::words::{has, text, unused_id, with};
 use super::{NOBODYS, PATIENCE};
 
+/// What a client speaks over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// One connection. What comes is kept in order until a test asks for it.
 pub(crate) struct Client {
-    ws: WebSocketStream<TcpStream>,
+    ws: WebSocketStream<Box<dyn Stream>>,
     stderr: Said,
     name: String,
     role: String,
@@ -36,7 +41,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(ws: WebSocketStream<TcpStream>, stderr: Said, seen: Option<Seen>) -> Self {
+    pub(super) fn new(ws: WebSocketStream<Box<dyn Stream>>, stderr: Said, seen: Option<Seen>) -> Self {
         Self {
             ws,
             stderr,
@@ -176,6 +181,15 @@ impl Client {
         let end = async { while self.pump().await {} };
         let in_time = timeout(PATIENCE, end).await.is_ok();
         assert!(in_time && self.close == Some(code), "{}", self.report(&format!("close {code}, not {:?}", self.close)));
+    }
+
+    /// The first message, or the code of the close that comes instead.
+    pub(crate) async fn first_or_close(&mut self) -> Result<Value, u16> {
+        let first = async {
+            while self.inbox.is_empty() && self.pump().await {}
+            self.inbox.pop_front().ok_or(self.close.unwrap_or_default())
+        };
+        timeout(PATIENCE, first).await.unwrap_or_else(|_| panic!("{}", self.report("a message or a close")))
     }
 
     /// Reads until a WebSocket ping or pong has come that was not there before.

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
 use super::coverage::Seen;
-use super::{Client, PATIENCE};
+use super::{Client, PATIENCE, Stream};
 
 /// Templates that every hub of these tests has.
 const TEMPLATES: &str = r#"
@@ -58,8 +58,8 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
-    variables: Vec<(&'static str, String)>,
     seen: Option<Seen>,
+    variables: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -79,8 +79,8 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
-            variables: Vec::new(),
             seen: None,
+            variables: Vec::new(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -101,6 +101,10 @@ impl Setup {
         Self { config: false, ..self }
     }
 
+    fn speaks_tls(&self) -> bool {
+        self.args.iter().any(|arg| arg == "--tls-cert")
+    }
+
     /// Puts `toml` before the tests' templates.
     pub(crate) fn config(self, toml: &str) -> Self {
         self.write_config(&format!("{toml}\n{TEMPLATES}"));
@@ -118,15 +122,15 @@ impl Setup {
         self
     }
 
+    /// Notes what of the AsyncAPI document this hub and its clients show.
+    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
+    }
+
     /// Sets a variable of the hub's environment.
     pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
-    }
-
-    /// Notes what of the AsyncAPI document this hub and its clients show.
-    pub(crate) fn seen_by(self, seen: &Seen) -> Self {
-        Self { seen: Some(seen.clone()), ..self }
     }
 
     pub(crate) fn listen(mut self, listen: &str) -> Self {
@@ -280,13 +284,19 @@ impl Hub {
     }
 
     pub(crate) async fn await_listening(&mut self) {
-        let line = timeout(PATIENCE, self.lines.recv()).await;
+        self.await_listening_for(PATIENCE).await;
+    }
+
+    pub(crate) async fn await_listening_for(&mut self, patience: Duration) {
+        let line = timeout(patience, self.lines.recv()).await;
         let Ok(Some(line)) = line else {
             panic!("no line on standard output ({line:?}); standard error:\n{}", self.stderr.so_far());
         };
         self.stdout.push_str(&line);
         self.stdout.push('\n');
-        let port = line.strip_prefix("deskbell listening on http://127.0.0.1:").and_then(|port| port.parse().ok());
+        let scheme = if self.setup.speaks_tls() { "https" } else { "http" };
+        let before = format!("deskbell listening on {scheme}://127.0.0.1:");
+        let port = line.strip_prefix(&before).and_then(|port| port.parse().ok());
         self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
     }
 
@@ -369,9 +379,23 @@ impl Hub {
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
         }
+        self.upgrade(request, Box::new(self.tcp().await)).await
+    }
+
+    /// A TCP connection that nothing was said on.
+    pub(crate) async fn tcp(&self) -> TcpStream {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let upgrade = tokio_tungstenite::client_async(request, tcp);
+        tcp
+    }
+
+    /// Makes this stream a WebSocket.
+    pub(crate) async fn upgrade(
+        &self,
+        request: Request<()>,
+        stream: Box<dyn Stream>,
+    ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
         Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
     }

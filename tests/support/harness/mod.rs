@@ -12,7 +12,7 @@ mod words;
 
 use std::time::Duration;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Stream};
 pub(crate) use coverage::Seen;
 pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub, Setup, hub};

@@ -44,7 +44,11 @@ impl Talk {
     pub(super) fn say(&mut self, message: &Value) {
         let found = document().find(Side::Client, message);
         if let Err(fault) = &found {
-            assert!(id(message).is_some(), "sent a message that the document does not describe: {message}\n{fault}");
+            assert!(
+                id(message).is_some(),
+                "sent a message that the document does not describe: {}\n{fault}",
+                short(message)
+            );
         }
         self.ask(message, found.is_ok());
         if let (Ok(description), Some(seen)) = (found, &self.seen) {
@@ -55,7 +59,7 @@ impl Talk {
     /// The client says this, and means it to be wrong.
     pub(super) fn say_wrong(&mut self, message: &Value) {
         let described = document().find(Side::Client, message).is_ok();
-        assert!(!described || is_beyond_schemas(message), "the document has nothing against {message}");
+        assert!(!described || is_beyond_schemas(message), "the document has nothing against {}", short(message));
         self.ask(message, false);
     }
 
@@ -81,11 +85,9 @@ impl Talk {
         }
         let asked = self.asked.entry(id(message).map(str::to_owned)).or_default();
         asked.replies.extend(document().replies_to(message));
-        if described && !is_beyond_schemas(message) {
-            asked.described = true;
-        } else {
-            asked.undescribed = true;
-        }
+        // What words alone forbid may be taken or refused.
+        asked.described |= described;
+        asked.undescribed |= !described || is_beyond_schemas(message);
     }
 
     /// The hub says this.
@@ -95,12 +97,12 @@ impl Talk {
     pub(super) fn hear(&self, message: &Value) {
         let description = match document().find(Side::Hub, message) {
             Ok(description) => description,
-            Err(fault) => panic!("the hub said what the document does not describe: {message}\n{fault}"),
+            Err(fault) => panic!("the hub said what the document does not describe: {}\n{fault}", short(message)),
         };
         let (name, asked) = (&description.name, self.asked.get(&id(message).map(str::to_owned)));
         let reply = asked.is_some_and(|asked| asked.replies.contains(name));
         let expected = reply || self.anything || self.news.contains(name);
-        assert!(expected, "neither a reply to what was asked nor news for this role: {message}");
+        assert!(expected, "neither a reply to what was asked nor news for this role: {}", short(message));
         if let Some(asked) = asked.filter(|_| reply && message["id"].is_string()) {
             asked.judge(message);
         }
@@ -132,14 +134,20 @@ fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What the document says in words only: how many names there may be, each counted once, and how long a rendered text.
+/// What the document says in words only: how many names there may be, each counted once, how long a rendered text, and
+/// what makes a token good.
 fn is_beyond_schemas(message: &Value) -> bool {
     let names = |list: &Value| -> usize {
         list.as_array().into_iter().flatten().map(Value::to_string).collect::<BTreeSet<_>>().len()
     };
     let to = &message["to"];
     let long = |value: &Value| value.as_str().is_some_and(|text| text.len() > RENDERED_BYTES_MAX);
-    names(&to["agents"]) + names(&to["groups"]) > 100
+    message["type"] == "refresh" && message["token"].is_string()
+        || names(&to["agents"]) + names(&to["groups"]) > 100
         || names(&message["groups"]) > 64
         || message["templateParameters"].as_object().is_some_and(|parameters| parameters.values().any(long))
+}
+
+fn short(message: &Value) -> String {
+    message.to_string().chars().take(1_000).collect()
 }

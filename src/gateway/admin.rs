@@ -1,0 +1,316 @@
+//! The operator's own listener: who is there, showing somebody out, revoking, metrics.
+//!
+//! It asks nobody who they are: who reaches it is the operator. So it listens on loopback, unless told to be insecure,
+//! and is closed to web pages, which reach loopback too: a page's `Origin` must be allowed, a name in `Host` must be
+//! `localhost` (else a page could come under a name of its own that leads here), and what changes anything takes
+//! `application/json` only, which no form can send.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::doors::Doors;
+use super::house::House;
+use super::http::{self, Refusal, Reply};
+use super::link::Link;
+use super::origin::Origins;
+use super::serial::Serial;
+use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
+use super::shard::Shard;
+use super::stream::Stream;
+use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
+use crate::protocol::{Close, Time, check_name};
+use crate::workspace::{ConnectionId, Incarnation};
+
+const JSON: &str = "application/json";
+
+/// What the operator is served from.
+#[derive(Debug)]
+pub(super) struct Office {
+    house: Arc<House>,
+    address: SocketAddr,
+    origins: Origins,
+    incarnation: Incarnation,
+    shards: Vec<Arc<Shard<Stream>>>,
+    doors: Doors,
+}
+
+impl Office {
+    pub(super) fn new(
+        house: Arc<House>,
+        address: SocketAddr,
+        incarnation: Incarnation,
+        shards: Vec<Arc<Shard<Stream>>>,
+        doors: Doors,
+    ) -> Self {
+        let origins = Origins::new(address, false, &house.settings.allowed_origins);
+        Self { house, address, origins, incarnation, shards, doors }
+    }
+
+    /// Serves until its task is dropped.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+        loop {
+            // Never closed.
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            };
+            let office = Arc::clone(&self);
+            tokio::spawn(async move {
+                office.speak(stream).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn speak(&self, stream: TcpStream) {
+        let service = service_fn(|request| async move {
+            let reply = self.answer(request).await;
+            Ok::<_, Infallible>(reply.unwrap_or_else(|Refusal(status, text, _)| http::plain(status, text)))
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.house.settings.handshake_timeout)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        // However it ended: the next request comes by another connection.
+        let _ = timeout(HTTP_LIFETIME, connection).await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+        check_host(self.address, request.headers())?;
+        http::check_origin(&self.origins, request.headers())?;
+        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        let post = request.method() == Method::POST;
+        match request.uri().path() {
+            "/clients" if get => Ok(self.list(&Query::of(request.uri().query()))),
+            "/metrics" if get => Ok(http::metrics(&self.house)),
+            "/disconnect" if post => self.disconnect(posted(request).await?).await,
+            "/revoke" if post => self.revoke(posted(request).await?).await,
+            "/clients" | "/metrics" => Ok(http::not_allowed("GET, HEAD")),
+            "/disconnect" | "/revoke" => Ok(http::not_allowed("POST")),
+            _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /disconnect and /revoke")),
+        }
+    }
+
+    /// Who is there, in the order of their connections; at most [`LISTED_MAX`].
+    fn list(&self, query: &Query) -> Reply {
+        let mut clients = Clients::default();
+        let from = query.after.as_deref().and_then(|id| self.serial(id)).map(Serial::unpack);
+        for (number, shard) in self.shards.iter().enumerate() {
+            let first = match from {
+                Some(from) if usize::from(from.shard) > number => continue,
+                Some(from) if usize::from(from.shard) == number => from.slot as usize + 1,
+                _ => 0,
+            };
+            for (_, link) in shard.links(first) {
+                let Some(client) = self.client(&link).filter(|client| query.wants(client)) else { continue };
+                if clients.count() == query.limit {
+                    return http::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(true)));
+                }
+                clients.add(&client);
+            }
+        }
+        http::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(false)))
+    }
+
+    /// One that has said hello.
+    fn client<'l>(&self, link: &'l Link<Stream>) -> Option<Client<'l>> {
+        let member = link.member()?;
+        Some(Client {
+            connection_id: ConnectionId { incarnation: self.incarnation, serial: link.serial }.to_string(),
+            workspace: &member.workspace,
+            role: member.role,
+            id: member.name.as_deref(),
+            address: link.address(),
+            silent_ms: link.silent_ms(),
+            token_ends: link.ends_ms().map(Time),
+        })
+    }
+
+    async fn disconnect(&self, asked: Disconnect) -> Result<Reply, Refusal> {
+        let found = self.serial(&asked.connection_id).filter(|serial| {
+            let shard = self.shards.get(usize::from(Serial::unpack(*serial).shard));
+            shard.is_some_and(|shard| shard.find(*serial).is_some())
+        });
+        let Some(serial) = found else { return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection")) };
+        self.doors.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
+        tracing::info!(connection = asked.connection_id, "disconnected by the operator");
+        Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
+    }
+
+    async fn revoke(&self, asked: Revoke) -> Result<Reply, Refusal> {
+        let Some(gate) = &self.house.behind.gate else {
+            return Err(refusal(StatusCode::CONFLICT, "there is no authentication, so there are no tokens to revoke"));
+        };
+        for name in [Some(&asked.subject), asked.workspace.as_ref()].into_iter().flatten() {
+            check_name(name).map_err(|what| refusal(StatusCode::BAD_REQUEST, &format!("a name {what}")))?;
+        }
+        let kept = gate.revoke(asked.workspace.as_deref(), &asked.subject, self.house.wall_ms());
+        // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
+        let serials: Vec<u64> = self.links().filter(|link| is_meant(link, &asked)).map(|link| link.serial).collect();
+        self.doors.close(&serials, Close::BadToken).await;
+        tracing::info!(subject = asked.subject, workspace = ?asked.workspace, closed = serials.len(), "subject revoked");
+        kept.map_err(|error| {
+            tracing::error!(subject = asked.subject, "{error}");
+            refusal(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
+        })?;
+        Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
+    }
+
+    fn links(&self) -> impl Iterator<Item = Arc<Link<Stream>>> {
+        self.shards.iter().flat_map(|shard| shard.links(0)).map(|(_, link)| link)
+    }
+
+    /// The serial in a connectionId of this hub's.
+    fn serial(&self, connection_id: &str) -> Option<u64> {
+        let (_, serial) = connection_id.rsplit_once('-')?;
+        let serial = u64::from_str_radix(serial, 16).ok()?;
+        (ConnectionId { incarnation: self.incarnation, serial }.to_string() == connection_id).then_some(serial)
+    }
+}
+
+fn is_meant(link: &Link<Stream>, asked: &Revoke) -> bool {
+    link.member().is_some_and(|member| {
+        member.name.as_deref() == Some(asked.subject.as_str())
+            && asked.workspace.as_deref().is_none_or(|workspace| workspace == &*member.workspace)
+    })
+}
+
+fn refusal(status: StatusCode, text: &str) -> Refusal {
+    Refusal(status, format!("{text}\n"), None)
+}
+
+/// On loopback, only names that no page can have.
+fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+    let own = |host: &str| {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+    };
+    let mut hosts = headers.get_all(header::HOST).iter();
+    if !address.ip().is_loopback() || hosts.all(|host| host.to_str().is_ok_and(own)) {
+        return Ok(());
+    }
+    Err(refusal(StatusCode::MISDIRECTED_REQUEST, "this is no name of the admin listener; ask by its address"))
+}
+
+/// What was posted, as JSON and said to be JSON.
+async fn posted<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refusal> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case(JSON) {
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
+    }
+    let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
+    admin::read(&body.to_bytes()).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))
+}
+
+/// Which clients are asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Query {
+    workspace: Option<String>,
+    role: Option<String>,
+    id: Option<String>,
+    after: Option<String>,
+    limit: usize,
+}
+
+impl Query {
+    /// What is unknown is passed over.
+    fn of(query: Option<&str>) -> Self {
+        let mut wanted = Self { workspace: None, role: None, id: None, after: None, limit: LISTED_MAX };
+        for (key, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+            let value = percent_decoded(value);
+            match key {
+                "workspace" => wanted.workspace = Some(value),
+                "role" => wanted.role = Some(value),
+                "id" => wanted.id = Some(value),
+                "after" => wanted.after = Some(value),
+                "limit" => wanted.limit = value.parse().unwrap_or(LISTED_MAX).min(LISTED_MAX),
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    fn wants(&self, client: &Client<'_>) -> bool {
+        let fits = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
+        fits(&self.workspace, Some(client.workspace))
+            && fits(&self.role, Some(client.role.as_str()))
+            && fits(&self.id, client.id)
+    }
+}
+
+/// `%41+%42` as `A B`.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        match (first, after.first_chunk::<2>().and_then(|digits| hex(digits))) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                rest = after;
+            }
+            (other, _) => {
+                bytes.push(*other);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_page_can_have_is_not_served_on_loopback() {
+        let asked = |listen: &str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            check_host(listen.parse().unwrap(), &headers).is_ok()
+        };
+        for own in ["127.0.0.1:9", "127.0.0.1", "localhost:9", "LocalHost", "[::1]:9", "[::1]"] {
+            assert!(asked("127.0.0.1:9", own), "{own}");
+        }
+        for other in ["evil.example:9", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:9", ""] {
+            assert!(!asked("127.0.0.1:9", other), "{other}");
+        }
+        assert!(asked("10.0.0.1:9", "metrics.internal:9"), "who opens it to others names it as they like");
+    }
+
+    #[test]
+    fn a_query_is_taken_apart() {
+        let query = Query::of(Some("workspace=a%20b&id=x%2By&role=agent&limit=5&other=1&limit"));
+        let (workspace, id, role) = (Some("a b".to_owned()), Some("x+y".to_owned()), Some("agent".to_owned()));
+        assert_eq!(query, Query { workspace, role, id, after: None, limit: 5 });
+        assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
+        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+    }
+}

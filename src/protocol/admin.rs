@@ -1,0 +1,136 @@
+//! What an operator asks of the admin listener, and what it answers: JSON over HTTP, not part of the clients' wire.
+
+use serde::{Deserialize, Serialize};
+
+use super::name::Role;
+use super::time::Time;
+
+/// Ends one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Disconnect {
+    /// As in its welcome.
+    pub connection_id: String,
+    /// Whether the client should come back (close 1001, the default) or not (4403).
+    #[serde(default = "yes")]
+    pub come_back: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Refuses the tokens of a subject that were issued until now, and ends its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Revoke {
+    /// The token's `sub`.
+    pub subject: String,
+    /// Only in this workspace; absent: in all.
+    pub workspace: Option<String>,
+}
+
+/// Reads what was posted.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+/// One client.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Client<'a> {
+    /// As in its welcome.
+    pub connection_id: String,
+    /// Its workspace.
+    pub workspace: &'a str,
+    /// What it is.
+    pub role: Role,
+    /// Its agentId or providerId; of an observer, whom its token names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a str>,
+    /// Where it is.
+    pub address: std::net::IpAddr,
+    /// For how long it has sent nothing.
+    pub silent_ms: u64,
+    /// When its token ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_ends: Option<Time>,
+}
+
+/// Some of the clients.
+#[derive(Debug)]
+pub struct Clients {
+    json: Vec<u8>,
+    count: usize,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { json: b"{\"clients\":[".to_vec(), count: 0 }
+    }
+}
+
+impl Clients {
+    /// Adds one.
+    pub fn add(&mut self, client: &Client<'_>) {
+        if self.count > 0 {
+            self.json.push(b',');
+        }
+        self.count += 1;
+        // Strings and numbers into memory: there is nothing to fail.
+        let _ = serde_json::to_writer(&mut self.json, client);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The answer; `more`: there are others behind the last one.
+    #[must_use]
+    pub fn finish(mut self, more: bool) -> Vec<u8> {
+        self.json.extend_from_slice(format!("],\"more\":{more}}}\n").as_bytes());
+        self.json
+    }
+}
+
+/// The answer that tells how many connections were ended.
+#[must_use]
+pub fn disconnected(count: usize) -> Vec<u8> {
+    format!("{{\"disconnected\":{count}}}\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_posted_is_read_strictly() {
+        let disconnect = |body: &str| read::<Disconnect>(body.as_bytes());
+        assert!(disconnect(r#"{"connectionId":"7-1"}"#).is_ok_and(|ask| ask.come_back));
+        for wrong in
+            ["", "{}", r#"{"connectionId":7}"#, r#"{"connectionId":"7-1","comeback":false}"#, "connectionId=7-1"]
+        {
+            assert!(disconnect(wrong).is_err(), "{wrong}");
+        }
+        let revoke: Revoke = read(br#"{"subject":"ada"}"#).unwrap();
+        assert_eq!((revoke.subject.as_str(), revoke.workspace), ("ada", None));
+    }
+
+    #[test]
+    fn clients_are_one_json_object() {
+        let mut clients = Clients::default();
+        for id in [Some("a\"da"), None] {
+            let (connection_id, address) = ("7-1".to_owned(), [127, 0, 0, 1].into());
+            let (workspace, role) = ("default", Role::Agent);
+            clients.add(&Client { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
+        }
+        let json: serde_json::Value = serde_json::from_slice(&clients.finish(true)).unwrap();
+        assert_eq!(json["clients"][0]["id"], "a\"da");
+        assert_eq!((&json["clients"][1]["address"], &json["more"]), (&"127.0.0.1".into(), &true.into()));
+    }
+}

@@ -1,0 +1,218 @@
+//! The operator's listener: what it does, and who cannot make it do so.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Hub, Setup, has};
+use crate::raw::{http, status};
+use crate::{attempt, guard, guarded, join, now, token, token_with};
+
+/// A hub with an admin listener, and that listener's port.
+async fn with_admin(setup: Setup) -> (Hub, u16) {
+    let hub = setup.args(&["--admin-listen", "127.0.0.1:0"]).start().await;
+    let before = "admin listener on http://127.0.0.1:";
+    hub.says(&[before]).await;
+    let said = hub.stderr.so_far();
+    let port = said.split(before).nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect::<String>();
+    (hub, port.parse().unwrap())
+}
+
+async fn get(port: u16, path: &str) -> String {
+    asked(port, "GET", path, "", "").await
+}
+
+async fn asked(port: u16, method: &str, path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    let host = if headers.contains("Host:") { String::new() } else { format!("Host: 127.0.0.1:{port}\r\n") };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    http(port, &request).await
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+async fn post(port: u16, path: &str, body: Value) -> String {
+    asked(port, "POST", path, JSON, &body.to_string()).await
+}
+
+fn body(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+}
+
+#[tokio::test]
+async fn it_lists_who_is_there() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let ada = join(&hub, "ada", "agent", json!({"workspace": "acme"})).await;
+    let _bot = join(&hub, "bot", "provider", json!({"exp": now() + 30})).await;
+    let _silent = hub.connect().await;
+    let listed = body(&get(admin, "/clients").await);
+    let clients = listed["clients"].as_array().unwrap();
+    assert_eq!((clients.len(), &listed["more"]), (2, &json!(false)), "{listed}");
+    let of_ada = clients.iter().find(|client| client["id"] == "ada").unwrap();
+    has(
+        of_ada,
+        json!({"workspace": "acme", "role": "agent", "address": "127.0.0.1",
+        "connectionId": ada.welcome["connectionId"]}),
+    );
+    assert!(of_ada["tokenEnds"].is_string() && of_ada["silentMs"].is_u64());
+    for (query, count) in [("workspace=acme", 1), ("role=provider&id=bot", 1), ("id=eve", 0), ("limit=1", 1)] {
+        let listed = body(&get(admin, &format!("/clients?{query}")).await);
+        assert_eq!(listed["clients"].as_array().unwrap().len(), count, "{query}");
+        assert_eq!(listed["more"], query == "limit=1");
+    }
+    let first = body(&get(admin, "/clients?limit=1").await)["clients"][0]["connectionId"].as_str().unwrap().to_owned();
+    let rest = body(&get(admin, &format!("/clients?after={first}")).await);
+    assert_eq!((rest["clients"].as_array().unwrap().len(), &rest["more"]), (1, &json!(false)));
+    assert_ne!(rest["clients"][0]["connectionId"], first.as_str());
+}
+
+#[tokio::test]
+async fn it_shows_one_out() {
+    let (hub, admin) = with_admin(Setup::new()).await;
+    let (mut ada, mut bob, mut eve) = (hub.agent("ada").await, hub.agent("bob").await, hub.agent("eve").await);
+    let answer = post(admin, "/disconnect", json!({"connectionId": ada.welcome["connectionId"]})).await;
+    assert_eq!((status(&answer), body(&answer)), (200, json!({"disconnected": 1})));
+    ada.expect_close(1001).await;
+    let for_good = json!({"connectionId": bob.welcome["connectionId"], "comeBack": false});
+    assert_eq!(status(&post(admin, "/disconnect", for_good.clone()).await), 200);
+    bob.expect_close(4403).await;
+    assert_eq!(status(&post(admin, "/disconnect", json!({"connectionId": "0-0"})).await), 404);
+    has(&eve.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let issued = || json!({"iat": now()});
+    let stolen = token_with("ada", "agent", issued());
+    let mut tabs =
+        [hub.join(json!({"role": "agent", "token": stolen})).await, join(&hub, "ada", "agent", json!({})).await];
+    let mut elsewhere = join(&hub, "ada", "agent", json!({"workspace": "acme"})).await;
+    let mut bob = join(&hub, "bob", "agent", json!({})).await;
+    let answer = post(admin, "/revoke", json!({"subject": "ada", "workspace": "default"})).await;
+    assert_eq!((status(&answer), body(&answer)), (200, json!({"disconnected": 2})));
+    for tab in &mut tabs {
+        tab.expect_close(4401).await;
+    }
+    let hello = |token: String| json!({"role": "agent", "token": token});
+    assert_eq!(attempt(&hub, hello(stolen)).await, Err(4401));
+    assert_eq!(attempt(&hub, hello(token("ada", "agent"))).await, Err(4401), "one without iat may be an old one");
+    has(&elsewhere.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    let refreshed = elsewhere
+        .call(json!({"type": "refresh", "token": token_with("ada", "agent",
+        json!({"workspace": "acme"}))}))
+        .await;
+    assert_eq!(refreshed["type"], "refreshed");
+    has(&bob.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    // What is issued in a later second is taken; nothing but time makes it later.
+    let revoked_at = now();
+    while now() <= revoked_at {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(attempt(&hub, hello(token_with("ada", "agent", issued()))).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_is_revoked_between_upgrade_and_hello_does_not_come_in() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let bearer = format!("Bearer {}", token("ada", "agent"));
+    let (mut waiting, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
+    assert_eq!(body(&post(admin, "/revoke", json!({"subject": "ada"})).await), json!({"disconnected": 0}));
+    waiting.send(json!({"type": "hello", "role": "agent"})).await;
+    assert_eq!(waiting.first_or_close().await, Err(4401));
+}
+
+#[tokio::test]
+async fn a_revocation_outlasts_a_crash() {
+    let (hub, admin) = with_admin(guard(Setup::on_disk())).await;
+    assert_eq!(status(&post(admin, "/revoke", json!({"subject": "ada"})).await), 200);
+    let stolen = token_with("ada", "agent", json!({"iat": now() - 1}));
+    let hub = hub.crash_and_restart().await;
+    assert_eq!(attempt(&hub, json!({"role": "agent", "token": stolen})).await, Err(4401));
+    let file = hub.setup.data_dir().join(".revoked-subjects");
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn metrics_are_here_when_clients_need_tokens() {
+    let (hub, admin) = with_admin(guarded()).await;
+    assert_eq!(attempt(&hub, json!({"role": "agent", "token": "x"})).await, Err(4401));
+    let answer = get(admin, "/metrics").await;
+    assert!(answer.contains("deskbell_tokens_refused_total{reason=\"malformed\"} 1\n"), "{answer}");
+    assert_eq!(status(&crate::raw::get(hub.port, "/metrics").await), 404);
+    for path in ["/clients", "/revoke", "/disconnect"] {
+        assert_eq!(status(&crate::raw::get(hub.port, path).await), 404, "the clients' port knows no {path}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_can_make_it_do_anything() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let mut ada = join(&hub, "ada", "agent", json!({})).await;
+    let revoke = json!({"subject": "ada"}).to_string();
+    let own = format!("{JSON}Origin: http://127.0.0.1:{admin}\r\n");
+    for (method, path, headers, expected) in [
+        ("POST", "/revoke", "Content-Type: text/plain\r\n", 415),
+        ("POST", "/revoke", "Content-Type: application/x-www-form-urlencoded\r\n", 415),
+        ("POST", "/revoke", "Content-Type: multipart/form-data; boundary=application/json\r\n", 415),
+        ("POST", "/revoke", "", 415),
+        ("POST", "/revoke", &format!("{JSON}Origin: http://evil.example\r\n"), 403),
+        ("POST", "/revoke", &format!("{JSON}Origin: null\r\n"), 403),
+        ("POST", "/revoke", &format!("{JSON}Origin: http://127.0.0.1:{}\r\n", hub.port), 403),
+        ("POST", "/revoke", &format!("{JSON}Host: evil.example:{admin}\r\n"), 421),
+        ("GET", "/clients", &format!("Host: evil.example:{admin}\r\n"), 421),
+        ("GET", "/clients", "Origin: http://evil.example\r\n", 403),
+        ("GET", "/revoke", &own, 405),
+        ("PUT", "/revoke", &own, 405),
+        ("OPTIONS", "/revoke", "Access-Control-Request-Method: POST\r\n", 405),
+        ("POST", "/clients", &own, 405),
+        ("POST", "//revoke", &own, 404),
+        ("POST", "/revoke/", &own, 404),
+        ("GET", "/../../etc/passwd", &own, 404),
+        ("GET", "/", &own, 404),
+    ] {
+        let answer = asked(admin, method, path, headers, &revoke).await;
+        assert_eq!(status(&answer), expected, "{method} {path} {headers:?}: {answer}");
+        assert!(!answer.to_lowercase().contains("access-control-allow"), "{answer}");
+    }
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    for (body, expected) in [
+        ("", 400),
+        ("{", 400),
+        ("{}", 400),
+        (r#"{"subject":7}"#, 400),
+        (r#"{"subject":""}"#, 400),
+        (r#"{"subject":"a","extra":1}"#, 400),
+        (&format!(r#"{{"subject":"{}"}}"#, "s".repeat(5000)), 413),
+    ] {
+        let answer = asked(admin, "POST", "/revoke", JSON, body).await;
+        assert_eq!(status(&answer), expected, "{body}: {answer}");
+    }
+    let answer = asked(admin, "POST", "/revoke", &own, &revoke).await;
+    assert_eq!(status(&answer), 200, "its own pages, if it had any");
+    ada.expect_close(4401).await;
+}
+
+#[tokio::test]
+async fn what_an_operator_posts_does_not_forge_the_log() {
+    let (hub, admin) = with_admin(guarded()).await;
+    let forged = json!({"subject": "x\n2026-01-01 INFO forged"});
+    assert_eq!(status(&post(admin, "/revoke", forged).await), 400);
+    let odd = json!({"subject": "x \u{2028}{} %0a"});
+    assert_eq!(status(&post(admin, "/revoke", odd).await), 200);
+    hub.says(&["subject revoked"]).await;
+    assert!(!hub.stderr.so_far().contains("\nforged") && !hub.stderr.so_far().contains('\u{2028}'));
+}
+
+#[tokio::test]
+async fn it_is_for_this_machine_only_unless_told_to_be_insecure() {
+    let exit = guarded().args(&["--admin-listen", "0.0.0.0:0"]).fail().await;
+    assert_eq!(exit.code, Some(64));
+    assert!(exit.stderr.contains("asks nobody who they are") && exit.stderr.contains("--insecure"), "{}", exit.stderr);
+    let (hub, admin) = with_admin(Setup::new()).await;
+    let answer = post(admin, "/revoke", json!({"subject": "ada"})).await;
+    assert_eq!(status(&answer), 409, "there are no tokens");
+    drop(hub);
+}

@@ -1,0 +1,326 @@
+//! Who comes in, as whom, and for how long.
+
+use ring::hmac;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::json;
+
+use crate::harness::{Setup, accepted, has, is_error};
+use crate::raw::{get, status};
+use crate::{SECRET, attempt, guarded, join, key_file, minted, now, signed, token, token_of, token_with};
+
+fn private(name: &str) -> Vec<u8> {
+    PrivatePkcs8KeyDer::from_pem_file(key_file(name)).unwrap().secret_pkcs8_der().to_vec()
+}
+
+fn by_rsa(file: &str) -> impl Fn(&[u8]) -> Vec<u8> + use<> {
+    let key = RsaKeyPair::from_pkcs8(&private(file)).unwrap();
+    move |message| {
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+        signature
+    }
+}
+
+fn by_ec(message: &[u8]) -> Vec<u8> {
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &private("ec.key.pem"), &random).unwrap();
+    key.sign(&random, message).unwrap().as_ref().to_vec()
+}
+
+#[tokio::test]
+async fn everything_that_a_client_is_comes_from_its_token() {
+    let hub = guarded().start().await;
+    let mut ada = join(&hub, "ada", "agent", json!({"groups": ["billing"]})).await;
+    has(&ada.welcome.clone(), json!({"agentId": "ada", "groups": ["billing"], "workspace": "default"}));
+    let hello = json!({"role": "agent", "token": token_with("bob", "agent", json!({})), "groups": ["billing", "vip"],
+        "agentId": "bob"});
+    let bob = hub.join(hello).await;
+    has(&bob.welcome, json!({"agentId": "bob", "groups": []}));
+    let mut bot = join(&hub, "bot", "provider", json!({})).await;
+    assert_eq!(bot.welcome["providerId"], "bot");
+    let ring = bot.ring_with("chat", json!({"to": {"groups": ["billing"]}})).await;
+    ada.take_on(&ring).await;
+    has(&bot.result_of(&ring).await, json!({"value": accepted(), "agentId": "ada"}));
+    let observer = join(&hub, "board", "observer", json!({})).await;
+    assert_eq!(observer.welcome["role"], "observer");
+}
+
+#[tokio::test]
+async fn groups_that_the_next_token_does_not_name_are_gone() {
+    let hub = guarded().start().await;
+    let ada = join(&hub, "ada", "agent", json!({"groups": ["billing"]})).await;
+    ada.leave().await;
+    let ada = join(&hub, "ada", "agent", json!({})).await;
+    assert_eq!(ada.welcome["groups"], json!([]));
+}
+
+#[tokio::test]
+async fn no_token_or_a_bad_one_is_4401() {
+    let hub = guarded().start().await;
+    let expired = token_with("ada", "agent", json!({"exp": now()}));
+    let early = token_with("ada", "agent", json!({"nbf": now() + 30}));
+    let by_another = signed(
+        "another secret that is as long as the right one",
+        json!({"sub": "ada", "role": "agent",
+        "exp": now() + 60}),
+    );
+    let without_exp = signed(SECRET, json!({"sub": "ada", "role": "agent"}));
+    let without_sub = signed(SECRET, json!({"role": "agent", "exp": now() + 60}));
+    let without_role = signed(SECRET, json!({"sub": "ada", "exp": now() + 60}));
+    let unsigned =
+        token_of(&json!({"alg": "none"}), &json!({"sub": "ada", "role": "agent", "exp": now() + 60}), |_| Vec::new());
+    let good = token("ada", "agent");
+    let swapped = [
+        good.split('.').next().unwrap(),
+        token("boss", "agent").split('.').nth(1).unwrap(),
+        good.split('.').nth(2).unwrap(),
+    ]
+    .join(".");
+    assert_eq!(attempt(&hub, json!({"role": "agent", "agentId": "ada"})).await, Err(4401));
+    for bad in [
+        expired,
+        early,
+        by_another,
+        without_exp,
+        without_sub,
+        without_role,
+        unsigned,
+        swapped,
+        String::new(),
+        "nonsense".into(),
+        "..".into(),
+        "\u{202e}\r\n".into(),
+    ] {
+        assert_eq!(attempt(&hub, json!({"role": "agent", "token": bad})).await, Err(4401), "{bad}");
+    }
+    let mut ada = join(&hub, "ada", "agent", json!({})).await;
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn a_hello_that_disagrees_with_its_token_is_4403() {
+    let hub = guarded().start().await;
+    let ada = || token("ada", "agent");
+    for hello in [
+        json!({"role": "provider", "token": ada()}),
+        json!({"role": "observer", "token": ada()}),
+        json!({"role": "agent", "agentId": "boss", "token": ada()}),
+        json!({"role": "agent", "agentId": "Ada", "token": ada()}),
+        json!({"role": "provider", "providerId": "other", "token": token("bot", "provider")}),
+    ] {
+        assert_eq!(attempt(&hub, hello.clone()).await, Err(4403), "{hello}");
+    }
+    let mut client = hub.connect().await;
+    client.send_wrong(json!({"type": "hello", "role": "boss", "token": ada()})).await;
+    assert_eq!(
+        client.expect("error").await["code"],
+        "badParameter",
+        "what is wrong as a hello is 4400 before all else"
+    );
+    client.expect_close(4400).await;
+}
+
+#[tokio::test]
+async fn a_token_on_the_upgrade_is_as_good() {
+    let hub = guarded().start().await;
+    let good = format!("bearer  {}", token("bot", "provider"));
+    let (mut bot, _) = hub.connect_with(None, &[("Authorization", &good)]).await.unwrap();
+    bot.hello(json!({"role": "provider", "token": token("bot", "provider")})).await;
+    assert_eq!(bot.welcome["providerId"], "bot");
+    for bad in ["Bearer nonsense", "Bearer ", &format!("Bearer {}", token_with("bot", "provider", json!({"exp": 1})))] {
+        assert_eq!(hub.upgrade_refused(None, &[("Authorization", bad)]).await, 401, "{bad}");
+    }
+    assert_eq!(hub.upgrade_refused(None, &[("Authorization", &good), ("Authorization", &good)]).await, 401);
+    // Of a proxy's own password the hub knows nothing: the token comes in the hello.
+    let (mut ada, _) = hub.connect_with(None, &[("Authorization", "Basic YTpi")]).await.unwrap();
+    ada.hello(json!({"role": "agent", "token": token("ada", "agent")})).await;
+}
+
+#[tokio::test]
+async fn whom_the_upgrade_names_nobody_talks_round_in_the_hello() {
+    let hub = guarded().start().await;
+    for hello in [
+        json!({"role": "agent", "token": token("boss", "agent")}),
+        json!({"role": "agent", "token": token_with("ada", "agent", json!({"workspace": "acme"}))}),
+        json!({"role": "agent", "agentId": "boss"}),
+        json!({"role": "observer"}),
+    ] {
+        let bearer = format!("Bearer {}", token("ada", "agent"));
+        let (mut client, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
+        client.send(crate::harness::with(json!({"type": "hello"}), hello.clone())).await;
+        assert_eq!(client.first_or_close().await, Err(4403), "{hello}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_ends_the_connection_at_its_exp() {
+    let hub = guarded().start().await;
+    let mut bot = join(&hub, "bot", "provider", json!({})).await;
+    let exp = now() + 2;
+    let mut ada = join(&hub, "ada", "agent", json!({"exp": exp})).await;
+    let ring = bot.ring("chat").await;
+    ada.shown(&ring).await;
+    ada.expect_close(4401).await;
+    assert!((exp..=exp + 1).contains(&now()), "at its exp, not later");
+    has(&bot.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn a_fresh_token_of_the_same_person_lets_it_stay() {
+    let hub = guarded().start().await;
+    let exp = now() + 2;
+    let mut ada = join(&hub, "ada", "agent", json!({"exp": exp})).await;
+    for (other, code) in [
+        (token("bob", "agent"), "notAllowed"),
+        (token("ada", "provider"), "notAllowed"),
+        (token_with("ada", "agent", json!({"workspace": "acme"})), "notAllowed"),
+        (token_with("ada", "agent", json!({"exp": now()})), "notAllowed"),
+        ("nonsense".to_owned(), "notAllowed"),
+    ] {
+        is_error(&ada.call(json!({"type": "refresh", "token": other})).await, code, None);
+    }
+    let refreshed = ada.call(json!({"type": "refresh", "token": token("ada", "agent")})).await;
+    assert_eq!(refreshed["type"], "refreshed");
+    // Another one that was not refreshed shows when the time has come.
+    join(&hub, "eve", "observer", json!({"exp": exp})).await.expect_close(4401).await;
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn checking_tokens_is_no_way_to_keep_the_hub_busy() {
+    let hub = guarded().start().await;
+    let mut ada = join(&hub, "ada", "agent", json!({})).await;
+    let mut limited = 0;
+    for _ in 0..30 {
+        let reply = ada.call(json!({"type": "refresh", "token": token("bob", "agent")})).await;
+        limited += u32::from(reply["code"] == "rateLimited");
+    }
+    assert!(limited > 0);
+    has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn keys_by_name_are_exchanged_while_the_hub_runs() {
+    let setup = Setup::new();
+    let file = setup.home().join("keys.pem");
+    let pem = |name: &str| std::fs::read_to_string(key_file(name)).unwrap();
+    std::fs::write(&file, format!("kid: old\n{}\nkid: ec\n{}", pem("rsa.pub.pem"), pem("ec.pub.pem"))).unwrap();
+    let hub = setup.args(&["--auth-public-key-file", file.to_str().unwrap()]).start().await;
+    let claims = || json!({"sub": "ada", "role": "agent", "exp": now() + 60});
+    let old = || token_of(&json!({"alg": "RS256", "kid": "old"}), &claims(), by_rsa("rsa.key.pem"));
+    let new = || token_of(&json!({"alg": "RS256", "kid": "new"}), &claims(), by_rsa("rsa-other.key.pem"));
+    let ec = token_of(&json!({"alg": "ES256", "kid": "ec"}), &claims(), by_ec);
+    let hello = |token: String| json!({"role": "agent", "token": token});
+    assert!(attempt(&hub, hello(old())).await.is_ok());
+    assert!(attempt(&hub, hello(ec)).await.is_ok());
+    assert_eq!(attempt(&hub, hello(new())).await, Err(4401));
+    // The public key as if it were a secret.
+    let confused = token_of(&json!({"alg": "HS256", "kid": "old"}), &claims(), |message| {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pem("rsa.pub.pem").as_bytes()), message).as_ref().to_vec()
+    });
+    assert_eq!(attempt(&hub, hello(confused)).await, Err(4401));
+    let mut stays = hub.join(hello(old())).await;
+    let skip = hub.stderr.so_far().len();
+    std::fs::write(&file, format!("kid: new\n{}", pem("rsa-other.pub.pem"))).unwrap();
+    hub.says_after(skip, "keys read again").await;
+    assert!(attempt(&hub, hello(new())).await.is_ok());
+    assert_eq!(attempt(&hub, hello(old())).await, Err(4401));
+    has(&stays.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
+    let skip = hub.stderr.so_far().len();
+    std::fs::write(&file, "nonsense").unwrap();
+    hub.says_after(skip, "keys not read again, the old ones stay").await;
+    assert!(attempt(&hub, hello(new())).await.is_ok());
+}
+
+#[tokio::test]
+async fn issuer_audience_and_leeway_are_as_configured() {
+    let setup = guarded().config("[auth]\nissuer = \"https://id.example\"\naudience = \"deskbell\"\nleeway = \"30s\"");
+    let hub = setup.start().await;
+    let ours = json!({"iss": "https://id.example", "aud": ["deskbell", "crm"], "exp": now() - 5});
+    join(&hub, "ada", "agent", ours).await;
+    for other in [
+        json!({}),
+        json!({"iss": "https://id.example"}),
+        json!({"aud": "deskbell"}),
+        json!({"iss": "https://evil.example", "aud": "deskbell"}),
+    ] {
+        let hello = json!({"role": "agent", "token": token_with("ada", "agent", other.clone())});
+        assert_eq!(attempt(&hub, hello).await, Err(4401), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn minted_tokens_are_taken() {
+    let setup = guarded();
+    let home = setup.home().to_owned();
+    let hub = setup.start().await;
+    let token = minted(
+        &home,
+        &["--sub", "ada", "--role", "agent", "--groups", "billing,vip", "--workspace", "acme", "--ttl", "90s"],
+    );
+    let ada = hub.join(json!({"role": "agent", "token": token})).await;
+    has(&ada.welcome, json!({"agentId": "ada", "groups": ["billing", "vip"], "workspace": "acme"}));
+}
+
+#[tokio::test]
+async fn other_machines_are_served_without_insecure_and_metrics_are_not_for_everybody() {
+    let hub = guarded().start().await;
+    assert_eq!(status(&get(hub.port, "/metrics").await), 404);
+    assert_eq!(status(&get(hub.port, "/healthz").await), 200);
+    // On all addresses; the line on standard output then names that one.
+    let anywhere = guarded().listen("0.0.0.0:0").spawn();
+    anywhere.says(&["clients need tokens", "serving", "tokens come in clear text"]).await;
+    anywhere.terminate();
+    assert_eq!(anywhere.exit().await.code, Some(0));
+    let refused = Setup::new().listen("0.0.0.0:0").fail().await;
+    assert_eq!(refused.code, Some(64));
+    assert!(refused.stderr.contains("--auth-secret-file"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn no_token_or_secret_is_ever_logged() {
+    let hub = guarded().variable("DESKBELL_LOG", "trace").start().await;
+    let tokens: Vec<String> =
+        vec![token("ada", "agent"), token_with("bad", "agent", json!({"exp": 1})), token("bot", "provider")];
+    let mut ada = hub.join(json!({"role": "agent", "token": tokens[0]})).await;
+    assert_eq!(attempt(&hub, json!({"role": "agent", "token": tokens[1]})).await, Err(4401));
+    let value = format!("Bearer {}", tokens[2]);
+    let (mut bot, _) = hub.connect_with(None, &[("Authorization", &value)]).await.unwrap();
+    bot.hello(json!({"role": "provider"})).await;
+    ada.call(json!({"type": "refresh", "token": tokens[1]})).await;
+    ada.call(json!({"type": "refresh", "token": token("ada", "agent")})).await;
+    hub.terminate();
+    let said = hub.exit().await.stderr;
+    for token in &tokens {
+        for part in token.split('.').skip(1) {
+            assert!(!said.contains(part), "{part} in the log");
+        }
+    }
+    assert!(!said.contains(SECRET) && said.contains("a token was not taken"), "{said}");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_used_stop_the_start() {
+    let setup = Setup::new();
+    let empty = setup.home().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    let pem = key_file("rsa.pub.pem");
+    let weak = key_file("rsa-weak.pub.pem");
+    let private = key_file("rsa.key.pem");
+    for (flag, file, says) in [
+        ("--auth-secret-file", setup.home().join("missing"), "cannot be read"),
+        ("--auth-secret-file", empty, "is empty"),
+        ("--auth-secret-file", pem, "it is a PEM file, not a secret"),
+        ("--auth-public-key-file", weak, "1024 bits"),
+        ("--auth-public-key-file", private, "belongs to who signs"),
+    ] {
+        let exit = Setup::new().args(&[flag, file.to_str().unwrap()]).fail().await;
+        assert_eq!(exit.code, Some(64), "{file:?}");
+        assert!(exit.stderr.contains(says) && exit.stderr.contains(flag), "{}", exit.stderr);
+    }
+    let exit = Setup::new().config("[auth]\nissuer = \"x\"").fail().await;
+    assert_eq!((exit.code, exit.stderr.contains("secretFile or publicKeyFile")), (Some(64), true), "{}", exit.stderr);
+}
