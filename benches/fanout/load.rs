@@ -179,9 +179,12 @@ impl Load {
                 self.address
             );
             socket.write_all(request.as_bytes()).await.unwrap();
-            read_until(&mut socket, b"\r\n\r\n").await;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                assert!(socket.read_buf(&mut head).await.unwrap() > 0, "the server closed a connection");
+            }
             socket.write_all(&masked(hello)).await.unwrap();
-            read_until(&mut socket, b"\"welcome\"").await;
+            read_frame(&mut socket).await;
         }
         socket
     }
@@ -339,11 +342,13 @@ fn agent_hello(number: usize) -> String {
     format!(r#"{{"type":"hello","role":"agent","agentId":"agent-{number}"}}"#)
 }
 
-/// Reads until `wanted` has come.
-async fn read_until(socket: &mut TcpStream, wanted: &[u8]) {
-    let mut read = Vec::new();
-    while !read.windows(wanted.len()).any(|window| window == wanted) {
-        assert!(socket.read_buf(&mut read).await.unwrap() > 0, "closed: {}", String::from_utf8_lossy(&read));
+/// Reads one frame, the welcome: nothing follows it before anything is published.
+async fn read_frame(socket: &mut TcpStream) {
+    let (mut cutter, mut buffer, mut frames) = (Cutter::default(), [0; 4096], 0);
+    while frames == 0 {
+        let read = socket.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the server closed a connection");
+        cutter.cut(&buffer[..read], |_| frames += 1);
     }
 }
 
