@@ -60,7 +60,8 @@ pub(crate) struct Burst {
 /// Runs the generator, on a processor of its own, against a server; `frame_bytes` is for the floor.
 pub(crate) fn against(server: &Server, form: Form, agents: usize, seconds: Duration, frame_bytes: usize) -> Measured {
     let own = std::env::current_exe().unwrap();
-    let processor = usize::from(std::thread::available_parallelism().is_ok_and(|count| count.get() > 1));
+    let several = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+    let processor = if several { "1" } else { "0" };
     let [address, pid] = [server.address.to_string(), server.pid().to_string()];
     let [agents, seconds] = [agents.to_string(), seconds.as_secs_f64().to_string()];
     let frame_bytes = frame_bytes.to_string();
@@ -178,9 +179,12 @@ impl Load {
                 self.address
             );
             socket.write_all(request.as_bytes()).await.unwrap();
-            read_until(&mut socket, b"\r\n\r\n").await;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                assert!(socket.read_buf(&mut head).await.unwrap() > 0, "the server closed a connection");
+            }
             socket.write_all(&masked(hello)).await.unwrap();
-            read_until(&mut socket, b"\"welcome\"").await;
+            read_frame(&mut socket).await;
         }
         socket
     }
@@ -338,11 +342,13 @@ fn agent_hello(number: usize) -> String {
     format!(r#"{{"type":"hello","role":"agent","agentId":"agent-{number}"}}"#)
 }
 
-/// Reads until `wanted` has come.
-async fn read_until(socket: &mut TcpStream, wanted: &[u8]) {
-    let mut read = Vec::new();
-    while !read.windows(wanted.len()).any(|window| window == wanted) {
-        assert!(socket.read_buf(&mut read).await.unwrap() > 0, "closed: {}", String::from_utf8_lossy(&read));
+/// Reads one frame, the welcome: nothing follows it before anything is published.
+async fn read_frame(socket: &mut TcpStream) {
+    let (mut cutter, mut buffer, mut frames) = (Cutter::default(), [0; 4096], 0);
+    while frames == 0 {
+        let read = socket.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the server closed a connection");
+        cutter.cut(&buffer[..read], |_| frames += 1);
     }
 }
 

@@ -82,7 +82,7 @@ fn measure(arguments: &Arguments) {
         let mut table = Table::new(agents);
         for _ in 0..arguments.repeats {
             for &form in &arguments.forms {
-                let hub = load::against(&Server::hub(agents), form, agents, arguments.seconds, 0);
+                let hub = load::against(&Server::hub(None, "0"), form, agents, arguments.seconds, 0);
                 let bytes = hub.frame_bytes;
                 let floor = Server::floor(agents, bytes);
                 let floor = load::against(&floor, Form::Floor, agents, arguments.seconds, bytes);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The rules under which the hub is measured: none of its limits is to be in the way.
@@ -31,13 +31,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The hub of this build, with its log in memory.
-    pub(crate) fn hub(agents: usize) -> Self {
-        let config = std::env::temp_dir().join(format!("deskbell-bench-{}-{agents}.toml", std::process::id()));
+    /// The hub of this build, with its log in memory or in a directory, on processors `processors`.
+    pub(crate) fn hub(log: Option<&Path>, processors: &str) -> Self {
+        let config = std::env::temp_dir().join(format!("deskbell-bench-{}.toml", std::process::id()));
         fs::write(&config, CONFIG).unwrap();
-        let path = config.to_str().unwrap();
-        let hub = env!("CARGO_BIN_EXE_deskbell");
-        let mut server = Self::start(&[hub, "serve", "--memory", "--listen", "127.0.0.1:0", "--config", path]);
+        let hub = [env!("CARGO_BIN_EXE_deskbell"), "serve", "--listen", "127.0.0.1:0", "--config"];
+        let mut command = hub.to_vec();
+        command.push(config.to_str().unwrap());
+        match log {
+            Some(directory) => command.extend(["--data-dir", directory.to_str().unwrap()]),
+            None => command.push("--memory"),
+        }
+        let mut server = Self::start(processors, &command);
         server.config = Some(config);
         server
     }
@@ -45,11 +50,11 @@ impl Server {
     /// The floor for so many agents and frames of so many bytes.
     pub(crate) fn floor(agents: usize, frame_bytes: usize) -> Self {
         let own = std::env::current_exe().unwrap();
-        Self::start(&[own.to_str().unwrap(), "floor", &agents.to_string(), &frame_bytes.to_string()])
+        Self::start("0", &[own.to_str().unwrap(), "floor", &agents.to_string(), &frame_bytes.to_string()])
     }
 
-    fn start(command: &[&str]) -> Self {
-        let mut process = pinned(0, command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    fn start(processors: &str, command: &[&str]) -> Self {
+        let mut process = pinned(processors, command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit(['/', ' ']).next().and_then(|address| address.parse().ok());
@@ -71,10 +76,10 @@ impl Drop for Server {
     }
 }
 
-/// A command on one processor, with as many file descriptors as the system allows.
-pub(crate) fn pinned(processor: usize, command: &[&str]) -> Command {
+/// A command on some processors only, with as many file descriptors as the system allows.
+pub(crate) fn pinned(processors: &str, command: &[&str]) -> Command {
     let mut shell = Command::new("sh");
-    let script = format!("ulimit -n $(ulimit -Hn); exec taskset -c {processor} \"$@\"");
+    let script = format!("ulimit -n $(ulimit -Hn); exec taskset -c {processors} \"$@\"");
     shell.args(["-c", &script, "sh"]).args(command);
     shell
 }

@@ -101,8 +101,8 @@ async fn join_and_talk<S: Socket>(
     hello: Utf8Bytes,
     (bearer, pending): Ticket,
 ) -> Result<Infallible, End> {
-    let role = join(link, hello, bearer).await?;
-    drop(pending);
+    let role = join(link, &hello, bearer)?;
+    drop((hello, pending));
     // What the client asks before it knows the state would be answered before it knows the state.
     link.welcomed().await;
     reader.limit(inputs::message_bytes_max(Some(role), link.house().settings.max_message_bytes));
@@ -112,16 +112,17 @@ async fn join_and_talk<S: Socket>(
             manners.count_control(link)?;
             continue;
         };
-        let input = hear(link, role, &mut manners, &text)?;
-        drop(text);
-        if let Some(input) = input {
-            link.submit(input).await.map_err(going_away)?;
+        // Before it is understood: what it comes to is larger, and every connection has room for what is held while
+        // it waits.
+        let room = link.room().await.map_err(going_away)?;
+        if let Some(input) = hear(link, role, &mut manners, &text)? {
+            link.submit(room, input).map_err(going_away)?;
         }
     }
 }
 
-async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes, bearer: Option<Claims>) -> Result<Role, End> {
-    let admitted = match decode(&text) {
+fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Claims>) -> Result<Role, End> {
+    let admitted = match decode(text) {
         Ok(Message { envelope, body: Body::Hello(hello) }) => {
             let admitted = admission::admit(link.house(), &hello, bearer).map_err(End::Close)?;
             let name = |text: &Text<'_>| Name::from(&**text);
@@ -138,9 +139,8 @@ async fn join<S: Socket>(link: &Arc<Link<S>>, text: Utf8Bytes, bearer: Option<Cl
             return Err(End::Close(Close::BadHello));
         }
     };
-    drop(text);
     let (role, issued_ms) = (admitted.role, admitted.issued_ms);
-    link.join(admitted).await.map_err(going_away)?;
+    link.join(admitted).map_err(going_away)?;
     if admission::is_revoked(link, issued_ms) {
         return Err(End::Close(Close::BadToken));
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::house::{House, whole_ms};
 use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
-use crate::hub::{Port, Stopping};
+use crate::hub::{Port, Room, Stopping};
 use crate::protocol::server::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 use crate::workspace::Name;
@@ -159,16 +159,16 @@ impl<S: Socket> Link<S> {
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more.
-    pub(super) async fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
+    pub(super) fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
         let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
-        let port = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
+        let (port, room) = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
         if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
         if let Some(ends_ms) = ends_ms {
             self.last_until(ends_ms);
         }
-        self.submit(Input::Join { connection: self.serial, client }).await
+        self.submit(room, Input::Join { connection: self.serial, client })
     }
 
     /// As what it joined.
@@ -205,13 +205,21 @@ impl<S: Socket> Link<S> {
         self.house.now_ms().saturating_sub(self.heard_ms.load(Relaxed))
     }
 
-    /// Hands an input to the hub, waiting while too many of this connection are under way.
+    /// Waits while too many inputs of this connection are under way.
+    ///
+    /// # Errors
+    /// [`Stopping`], as of [`submit`](Self::submit).
+    pub(super) async fn room(&self) -> Result<Room, Stopping> {
+        self.member.get().ok_or(Stopping)?.port.room().await
+    }
+
+    /// Hands an input to the hub.
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more, or not from this connection, which has left.
-    pub(super) async fn submit(&self, input: Input) -> Result<(), Stopping> {
+    pub(super) fn submit(&self, room: Room, input: Input) -> Result<(), Stopping> {
         let member = self.member.get().filter(|_| !self.left.load(Relaxed)).ok_or(Stopping)?;
-        member.port.submit(Name::clone(&member.workspace), input).await
+        member.port.submit(room, Name::clone(&member.workspace), input)
     }
 
     /// The welcome is on its way: the client may speak on.

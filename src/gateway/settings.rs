@@ -25,7 +25,7 @@ pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 /// The largest request head.
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A connection's read buffer. With it an idle connection stays below 4 KiB; larger messages make it grow.
-pub(super) const READ_BUFFER_BYTES: usize = 1024;
+pub(super) const READ_BUFFER_BYTES: usize = 512;
 /// How long a close frame, and what waits before it, may take to go out. From the contract's "Close codes".
 pub(super) const CLOSING_WRITE: Duration = Duration::from_secs(5);
 /// How long the peer may take to finish after that.

@@ -55,21 +55,35 @@ pub struct Port {
     room: Arc<Semaphore>,
 }
 
+/// Room for one input of a connection; kept until that is done.
+#[derive(Debug)]
+pub struct Room(OwnedSemaphorePermit);
+
 impl Port {
-    /// A way in for the connection numbered `serial`.
+    /// A way in for the connection numbered `serial`, and room for its first input, for which nobody waits.
     #[must_use]
-    pub fn new(intake: Arc<Intake>, serial: u64) -> Self {
-        Self { serial, intake, room: Arc::new(Semaphore::new(PENDING_PER_CONNECTION_MAX)) }
+    pub fn new(intake: Arc<Intake>, serial: u64) -> (Self, Room) {
+        let room = Arc::new(Semaphore::new(PENDING_PER_CONNECTION_MAX));
+        let first = Arc::clone(&room).try_acquire_owned().expect("nothing is under way yet");
+        (Self { serial, intake, room }, Room(first))
     }
 
-    /// Hands `input` in, waiting while [`PENDING_PER_CONNECTION_MAX`] of this connection are under way.
-    /// Inputs of one connection are applied in the order in which they were handed in.
+    /// Waits while [`PENDING_PER_CONNECTION_MAX`] inputs of this connection are under way. Apart from
+    /// [`submit`](Self::submit), so that waiting does not need room for an input.
+    ///
+    /// # Errors
+    /// [`Stopping`]: none will be taken any more.
+    pub async fn room(&self) -> Result<Room, Stopping> {
+        Arc::clone(&self.room).acquire_owned().await.map(Room).map_err(|_| Stopping)
+    }
+
+    /// Hands `input` in. Inputs of one connection are applied in the order in which they were handed in.
     ///
     /// # Errors
     /// [`Stopping`]: the input was not taken.
-    pub async fn submit(&self, workspace: Name, input: Input) -> Result<(), Stopping> {
-        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Stopping)?;
-        self.intake.push(Waiting { serial: self.serial, entry: Entry { workspace, input }, permit: Some(permit) })
+    pub fn submit(&self, room: Room, workspace: Name, input: Input) -> Result<(), Stopping> {
+        let permit = Some(room.0);
+        self.intake.push(Waiting { serial: self.serial, entry: Entry { workspace, input }, permit })
     }
 
     /// Tells the hub that the connection is gone; never waits.

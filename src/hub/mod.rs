@@ -18,6 +18,6 @@ mod standing;
 pub use clock::{Clock, WallClock};
 pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{Delivery, NotTried};
-pub use intake::{Intake, PENDING_PER_CONNECTION_MAX, Port, Stopping};
+pub use intake::{Intake, PENDING_PER_CONNECTION_MAX, Port, Room, Stopping};
 pub use partition::{HubError, HubSettings, Partition, Turned};
 pub use run::Hub;

@@ -2,8 +2,8 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`, `effect`,
-//! `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
+//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
+//! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
 //! `autos`, `notifying`, `answering`, `joining`, `calls`, `core`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
 
