@@ -107,7 +107,7 @@ impl Lane {
         let provider = Client::Provider { id: format!("provider-{}", self.number).into(), resume: Resume::Nothing };
         for (port, serial, client) in [(&self.agent, self.agent(), agent), (&self.provider, self.provider(), provider)]
         {
-            port.submit("default".into(), Input::Join { connection: serial, client }).await.unwrap();
+            hand_in(port, Input::Join { connection: serial, client }).await;
         }
         for _ in 0..2 {
             assert!(matches!(self.told.recv().await, Some(Told::Joined)));
@@ -131,7 +131,7 @@ impl Lane {
         for _ in 0..AT_ONCE {
             self.rung += 1;
             let call = notify(self.number, self.rung, agent);
-            self.provider.submit("default".into(), Input::Call { connection: self.provider(), call }).await.unwrap();
+            hand_in(&self.provider, Input::Call { connection: self.provider(), call }).await;
         }
         let mut settled = 0;
         while settled < AT_ONCE {
@@ -155,8 +155,13 @@ impl Lane {
             _ => (&self.provider, self.provider(), Action::Cancel { cancellation_token: token(number) }),
         };
         let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, action };
-        port.submit("default".into(), Input::Call { connection, call }).await.unwrap();
+        hand_in(port, Input::Call { connection, call }).await;
     }
+}
+
+async fn hand_in(port: &Port, input: Input) {
+    let room = port.room().await.unwrap();
+    port.submit(room, "default".into(), input).unwrap();
 }
 
 fn token(number: u64) -> Name {
@@ -255,8 +260,8 @@ pub(crate) async fn run(count: u64) -> bool {
         .map(|number| {
             let lane = Lane {
                 number,
-                provider: Port::new(Arc::clone(&intake), 2 * number),
-                agent: Port::new(Arc::clone(&intake), 2 * number + 1),
+                provider: Port::new(Arc::clone(&intake), 2 * number).0,
+                agent: Port::new(Arc::clone(&intake), 2 * number + 1).0,
                 told: receivers.remove(0),
                 left: Arc::clone(&left),
                 acks: Arc::clone(&acks),
