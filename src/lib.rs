@@ -10,6 +10,7 @@ pub mod config;
 pub mod gateway;
 pub mod hub;
 pub mod log;
+pub mod metrics;
 pub mod network;
 pub mod protocol;
 pub mod telemetry;

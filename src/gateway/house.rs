@@ -13,11 +13,8 @@ use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::Settings;
 use crate::auth::Gate;
-use crate::hub::{Clock, Intake};
+use crate::hub::{Clock, Intake, Metrics};
 use crate::template::SharedCatalogue;
-
-/// The text of `/metrics`, less the gateway's own.
-pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What the gateway needs of the rest of the hub.
 #[derive(Clone)]
@@ -32,8 +29,8 @@ pub struct Behind {
     pub gate: Option<Arc<Gate>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,
-    /// Metrics of others, for `/metrics`.
-    pub metrics: MetricsText,
+    /// What the hub counts, for `/metrics`.
+    pub metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Behind {

@@ -5,7 +5,7 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `templates`, `inputs`, `link`,
+//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
 //! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `admin`, `server`.
 
 mod address;
@@ -23,6 +23,7 @@ mod house;
 mod http;
 mod inputs;
 mod link;
+mod metrics;
 mod origin;
 mod outbox;
 mod rate;
@@ -40,7 +41,7 @@ mod templates;
 mod words;
 
 pub use delivery::Fanout;
-pub use house::{Behind, MetricsText};
+pub use house::Behind;
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Stats;
 use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
@@ -13,6 +12,7 @@ use super::limits::Limits;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
+use super::{Stats, Totals};
 
 /// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
 const REMOVED_MAX: usize = 1_000;
@@ -222,6 +222,19 @@ impl Core {
     #[must_use]
     pub fn stats(&self, workspace: &str) -> Option<Stats> {
         self.workspace(workspace).map(Workspace::stats)
+    }
+
+    /// All workspaces in numbers; looks at each of them.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (_, workspace) in self.workspaces.iter() {
+            totals.open += workspace.arrivals.len() as u64;
+            totals.waiting += u64::from(workspace.never_displayed);
+            totals.sessions += workspace.sessions.len() as u64;
+            totals.workspaces += 1;
+        }
+        totals
     }
 
     fn workspace(&self, name: &str) -> Option<&Workspace> {

@@ -41,6 +41,19 @@ pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationI
 pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use outcome::{Outcome, Reach, Settled};
 
+/// All workspaces of a log in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Open notifications.
+    pub open: u64,
+    /// Of these, never displayed to anyone yet.
+    pub waiting: u64,
+    /// Open sessions.
+    pub sessions: u64,
+    /// Workspaces with anybody or anything in them.
+    pub workspaces: u64,
+}
+
 /// A workspace in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {

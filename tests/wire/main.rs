@@ -26,6 +26,7 @@ mod idempotence;
 mod kpi;
 mod life;
 mod limits;
+mod metrics;
 mod notify;
 mod observer;
 mod operate;
