@@ -7,6 +7,7 @@ pub mod auth;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod explain;
 pub mod gateway;
 pub mod hub;
 pub mod log;

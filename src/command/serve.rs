@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -63,6 +63,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     survive_file_size_limit(&runtime)?;
     let intake = Arc::new(Intake::default());
     let log = open_log(config, &intake)?;
+    let past = log.history().map(|history| Arc::new(Mutex::new(history)));
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -81,6 +82,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         ready: hub.ready(),
         gate: gate.clone(),
         clock: Arc::new(clock),
+        past,
         metrics: hub.metrics(),
     };
     let mut serving = gateway.serve(behind)?;

@@ -1,7 +1,7 @@
 //! What all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +14,11 @@ use super::origin::Origins;
 use super::settings::Settings;
 use crate::auth::Gate;
 use crate::hub::{Clock, Intake, Metrics};
+use crate::log::History;
 use crate::template::SharedCatalogue;
+
+/// The log's past, for one explanation at a time.
+pub type Past = Mutex<Box<dyn History>>;
 
 /// What the gateway needs of the rest of the hub.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub struct Behind {
     pub gate: Option<Arc<Gate>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,
+    /// The log's past, for explanations; `None`: nothing is kept.
+    pub past: Option<Arc<Past>>,
     /// What the hub counts, for `/metrics`.
     pub metrics: Arc<Metrics>,
 }

@@ -6,7 +6,7 @@
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
 //! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
-//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `admin`, `server`.
+//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
 mod admin;
@@ -17,6 +17,7 @@ mod counters;
 mod delivery;
 mod doors;
 mod expiry;
+mod explaining;
 mod frame;
 mod hellos;
 mod house;
@@ -41,7 +42,7 @@ mod templates;
 mod words;
 
 pub use delivery::Fanout;
-pub use house::Behind;
+pub use house::{Behind, Past};
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
 

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
-use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
+use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Timestamp};
 use super::limits::Limits;
+use super::look::Look;
+use super::outcome::Settled;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
@@ -164,6 +166,40 @@ impl Core {
         let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
         let Role::Provider(id) = &member.role else { return None };
         Some((&self.workspaces.get(member.workspace)?.name, id))
+    }
+
+    /// Which agent, of which workspace, a connection is.
+    #[must_use]
+    pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
+        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
+        let Role::Agent(agent) = member.role else { return None };
+        let workspace = self.workspaces.get(member.workspace)?;
+        Some((&workspace.name, &workspace.agents.try_get(agent)?.name))
+    }
+
+    /// What the agent in that slot of a workspace is called.
+    #[must_use]
+    pub fn agent_name(&self, workspace: &str, agent: AgentSlot) -> Option<&Name> {
+        self.workspace(workspace)?.agents.try_get(agent).map(|agent| &agent.name)
+    }
+
+    /// An open notification.
+    #[must_use]
+    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<Look<'_>> {
+        let workspace = self.workspace(workspace)?;
+        Look::new(workspace, *workspace.open_by_id.get(&id)?)
+    }
+
+    /// Everything open, of all workspaces.
+    pub fn all_open(&self) -> impl Iterator<Item = Look<'_>> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.arrivals.values().filter_map(|&slot| Look::new(workspace, slot)))
+    }
+
+    /// Everything settled that is retained, of all workspaces.
+    pub fn all_retained(&self) -> impl Iterator<Item = (&Name, &Settled)> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.providers.retained().map(|settled| (&workspace.name, settled)))
     }
 
     /// The connections of some agents of a workspace, agent by agent.

@@ -218,6 +218,7 @@ fn gateway() -> &'static SocketAddr {
             ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
+            past: None,
             metrics: Arc::default(),
         };
         // Both live as long as the process.

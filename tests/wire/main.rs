@@ -19,6 +19,7 @@ mod autos;
 mod cancel;
 mod chaos;
 mod damage;
+mod explain;
 mod fields;
 mod hello;
 mod http;

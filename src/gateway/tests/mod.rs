@@ -100,6 +100,7 @@ impl House {
             ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
+            past: None,
             metrics: Arc::default(),
         };
         let serving = gateway.serve(behind).unwrap();
