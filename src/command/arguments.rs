@@ -62,6 +62,16 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
 
 const LIST_SETTINGS: &str = "list-settings";
 
+const AFTER_HELP: &str = "\
+To try it:
+  deskbell --memory                    then open http://127.0.0.1:8080: ring from one pane, answer in another
+  deskbell check --config hub.toml     says \"ok\", or everything that is wrong with a configuration
+  deskbell explain NOTIFICATION-ID     tells what became of a notification
+  deskbell COMMAND --help              what a command takes
+
+Stop it with Ctrl-C. A change of the file's templates is taken up while it runs.
+All settings, with their environment variables and their keys in the file: deskbell check --list-settings";
+
 fn command_line() -> clap::Command {
     let list = Arg::new(LIST_SETTINGS)
         .long(LIST_SETTINGS)
@@ -70,9 +80,7 @@ fn command_line() -> clap::Command {
     clap::Command::new("deskbell")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A realtime notification hub: providers ring, agents' desks show it, the first answer wins.")
-        .after_help(
-            "All settings, with their environment variables and their keys in the file: deskbell check --list-settings",
-        )
+        .after_help(AFTER_HELP)
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))

@@ -1,6 +1,6 @@
 //! The command line: `serve` (also without any word), `check`, `explain`, `load`, `token`.
 //!
-//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`, `serve`, `check`.
 
 mod answer;
 mod arguments;
@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod load;
 pub mod serve;
+mod supervisor;
 mod token;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls;
 use uuid::Uuid;
 
+use super::supervisor;
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
@@ -93,8 +94,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     };
     announce(address, certificate.is_some(), admin);
     watch_keys(&runtime, gate, certificate);
+    supervisor::ready(&address.to_string());
+    let metrics = hub.metrics();
+    if let Some(every) = supervisor::watchdog() {
+        runtime.spawn(supervisor::keep_telling(every, move || metrics.turns()));
+    }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");
+    supervisor::stopping();
     serving.stop_accepting();
     let result = hub.stop();
     serving.stop();

@@ -5,7 +5,7 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
+//! `socket`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
 //! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
@@ -37,6 +37,7 @@ mod settings;
 mod shard;
 mod slab;
 mod socket;
+mod story;
 mod stream;
 mod templates;
 mod words;

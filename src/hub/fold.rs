@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,10 @@ const RECORDS_PER_STEP: u64 = 100;
 
 /// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
 const RECORDS_PER_DIGEST: u64 = 10_000;
+
+/// How often the log's age is looked at, at most and at least.
+const LOOK_MIN: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_secs(300);
 
 /// How long a stop waits for the fold of a shared log, and how often it looks.
 const STOP_MAX: Duration = Duration::from_secs(3);
@@ -58,6 +62,8 @@ pub(super) struct Fold {
     /// The record of which the thread was told last.
     told: RecordNumber,
     shared: bool,
+    /// The fold wants one more record, so that what is old can go though nothing happens.
+    wants_record: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -73,12 +79,15 @@ impl Fold {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
         let is_shared = shared.is_some();
+        let wants_record: Arc<AtomicBool> = Arc::default();
+        let wants = Arc::clone(&wants_record);
         let thread = thread::spawn(move || {
             if let Err(error) = (Folder {
                 history,
                 keep,
                 clock,
                 metrics,
+                wants_record: wants,
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
@@ -92,7 +101,7 @@ impl Fold {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { news: told, told: 0, shared: is_shared, thread }
+        Self { news: told, told: 0, shared: is_shared, wants_record, thread }
     }
 
     /// The live fold has applied record `number`.
@@ -101,6 +110,11 @@ impl Fold {
         if number >= self.told + RECORDS_PER_STEP && self.news.try_send(()).is_ok() {
             self.told = number;
         }
+    }
+
+    /// Whether a record is to be appended though nothing happened; says so once.
+    pub(super) fn wants_record(&self) -> bool {
+        self.wants_record.swap(false, Relaxed)
     }
 
     /// Ends the thread, after the snapshot that it may be writing. The servers of a shared log may be away: then it is
@@ -123,6 +137,7 @@ struct Folder {
     keep: Keep,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    wants_record: Arc<AtomicBool>,
     core: Core,
     number: RecordNumber,
     /// The record at which the next snapshot is made, if not for the bytes before.
@@ -135,12 +150,30 @@ struct Folder {
     heard: VecDeque<Digest>,
 }
 
+/// What time asks for.
+#[derive(Debug, Clone, Copy)]
+struct Old {
+    /// A snapshot, if there is anything new.
+    snapshot: bool,
+    /// What should be gone is held by too old a snapshot.
+    held: bool,
+}
+
 /// Digests that wait for their counterpart.
 const DIGESTS_MAX: usize = 64;
 
 impl Folder {
     fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
-        while news.recv().is_ok() {
+        let look_every = Duration::from_millis(self.keep.spacing_ms() / 4).clamp(LOOK_MIN, LOOK_MAX);
+        loop {
+            let old = match news.recv_timeout(look_every) {
+                Ok(()) => None,
+                Err(RecvTimeoutError::Timeout) => match self.is_old() {
+                    Some(old) => Some(old),
+                    None => continue,
+                },
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             if self.number == 0 {
                 self.load()?;
             }
@@ -153,8 +186,34 @@ impl Folder {
                 }
                 Err(error) => return Err(error),
             }
+            if let Some(old) = old {
+                self.age(old);
+            }
         }
-        Ok(())
+    }
+
+    /// Whether time asks for something where nothing else does: a snapshot now and then, with which explanations can
+    /// begin, and that what is older than the history goes though the hub is quiet.
+    fn is_old(&self) -> Option<Old> {
+        let (ages, now, spacing) = (self.history.ages()?, self.clock.now().0, self.keep.spacing_ms());
+        let unsaved = ages.newest > ages.snapshot && ages.snapshot_ms.saturating_add(spacing) <= now;
+        let kept_for = self.keep.history_ms.saturating_add(spacing);
+        let overdue = ages.next_to_go_ms.saturating_add(kept_for) <= now;
+        // Two snapshots have to be newer than what goes.
+        let held = overdue && ages.next_to_go > ages.older_snapshot;
+        (unsaved || overdue).then_some(Old { snapshot: unsaved || held, held })
+    }
+
+    fn age(&mut self, old: Old) {
+        let saved = self.history.ages().map_or(0, |ages| ages.snapshot);
+        if old.snapshot && self.number > saved {
+            self.snapshot();
+        } else {
+            self.history.forget(&self.keep);
+        }
+        if old.held {
+            self.wants_record.store(true, Relaxed);
+        }
     }
 
     /// Folds what the log has.
@@ -280,6 +339,14 @@ mod tests {
             Ok(None)
         }
 
+        fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+            Ok(vec![0])
+        }
+
+        fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Err(LogError::Forgotten(number))
+        }
+
         fn oldest(&self) -> RecordNumber {
             1
         }
@@ -320,6 +387,7 @@ mod tests {
                 keep: Keep { history_ms: 0, history_bytes: 0 },
                 clock: Arc::new(WallClock),
                 metrics: Arc::clone(&metrics),
+                wants_record: Arc::default(),
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,

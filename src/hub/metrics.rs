@@ -41,6 +41,7 @@ pub struct Metrics {
     /// From handing a group to the log until it is read back.
     pub append: Histogram,
     pub(super) totals: TotalsNow,
+    pub(super) turns: AtomicU64,
     pub(super) log_bytes: AtomicU64,
     pub(super) last_record: AtomicU64,
     pub(super) hubs: AtomicU64,
@@ -68,6 +69,7 @@ impl Default for Metrics {
             notify_to_result: Histogram::new(ANSWER_BOUNDS_US),
             append: Histogram::new(APPEND_BOUNDS_US),
             totals: TotalsNow::default(),
+            turns: AtomicU64::default(),
             log_bytes: AtomicU64::default(),
             last_record: AtomicU64::default(),
             hubs: AtomicU64::default(),
@@ -98,6 +100,12 @@ impl Metrics {
         let TotalsNow { open, waiting, sessions, workspaces } = &self.totals;
         let [open, waiting, sessions, workspaces] = [open, waiting, sessions, workspaces].map(|n| n.load(Relaxed));
         Totals { open, waiting, sessions, workspaces }
+    }
+
+    /// How often the hub's thread has turned: at least once a second, unless it stands still.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Relaxed)
     }
 
     /// Bytes of the log, snapshots included.

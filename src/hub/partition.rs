@@ -93,6 +93,8 @@ pub struct Partition<D> {
     /// Among the hubs of a shared log; `None`: the log is this hub's alone.
     standing: Option<Standing>,
     removed: bool,
+    /// A record is to be written though nothing happened.
+    owes_record: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -133,6 +135,7 @@ impl<D: Delivery> Partition<D> {
             health: Health::Good,
             standing,
             removed: false,
+            owes_record: false,
             metrics: Arc::default(),
         };
         partition.catch_up(clock)?;
@@ -388,7 +391,7 @@ impl<D: Delivery> Partition<D> {
         let due = self.due_at().is_some_and(|at| at <= moment.log);
         let owed = self.standing.as_ref().is_some_and(|standing| standing.owes_heartbeat(moment.steady));
         let retry = self.health != Health::Good;
-        owed || retry || (due && !refuses)
+        owed || retry || ((due || self.owes_record) && !refuses)
     }
 
     /// When this hub ticks for what falls due next: in a shared log the hub that has the provider does so at once, the
@@ -426,6 +429,7 @@ impl<D: Delivery> Partition<D> {
         match self.log.append(&under_way.bytes) {
             Ok(()) => {
                 self.group += 1;
+                self.owes_record = false;
                 self.handed_in(under_way);
                 if self.health != Health::Good && self.standing.is_none() {
                     tracing::info!("the log takes records again");
@@ -572,6 +576,11 @@ impl<D: Delivery> Partition<D> {
         let again = self.under_way.as_ref().filter(|_| self.standing.is_some());
         let again = again.map(|under_way| under_way.sent_at.plus_ms(SEND_AGAIN_MS));
         health.into_iter().chain(give_up).chain(standing.chain(again).map(until)).min()
+    }
+
+    /// The next turn writes a record, if only a tick: what is old goes from a log only where something follows it.
+    pub fn owe_record(&mut self) {
+        self.owes_record = true;
     }
 
     /// Whether nothing is under way to the log.

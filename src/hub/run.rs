@@ -162,7 +162,11 @@ impl<D: Delivery> Runner<D> {
     fn turn_until_stopped(&mut self) -> Result<(), HubError> {
         let mut stopping_since: Option<Instant> = None;
         loop {
+            self.partition.metrics().turns.fetch_add(1, Ordering::Relaxed);
             let stopping = self.intake.is_stopping();
+            if self.fold.as_ref().is_some_and(Fold::wants_record) {
+                self.partition.owe_record();
+            }
             let turned = match self.partition.turn(&self.intake, &*self.clock) {
                 Ok(turned) => turned,
                 Err(error) if self.may_come_back(&error) => {

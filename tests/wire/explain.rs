@@ -185,3 +185,31 @@ async fn what_it_does_not_know_it_says() {
     assert_eq!(code, Some(1));
     assert!(told.contains("knows nothing"), "{told}");
 }
+
+#[tokio::test]
+async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
+    let setup = Setup::on_disk().config("[limits]\nretention = \"100ms\"\n[log]\nhistory = \"1s\"");
+    let hub = setup.start().await;
+    let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
+    let id = bot.ring_with("chat", json!({"templateParameters": {"customerName": "Grace Hopper"}})).await;
+    ada.reject(&id).await;
+    assert_eq!(on_disk(&hub, &id)["notifications"][0]["end"]["agentId"], "ada");
+    let directory = hub.setup.data_dir();
+    let is_there = || {
+        let files = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
+        // One may go between the look and the reading.
+        files
+            .filter_map(|file| std::fs::read(file).ok())
+            .any(|bytes| bytes.windows(12).any(|part| part == b"Grace Hopper"))
+    };
+    assert!(is_there());
+    let began = std::time::Instant::now();
+    while is_there() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(120), "it is still there");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    // The state may still know the outcome, which providers may ask for; who saw what is gone.
+    let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
+    assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
+    assert!(!told.contains("displayed to ada"), "{told}");
+}
