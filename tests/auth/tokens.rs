@@ -310,6 +310,9 @@ async fn keys_that_cannot_be_used_stop_the_start() {
     let pem = key_file("rsa.pub.pem");
     let weak = key_file("rsa-weak.pub.pem");
     let private = key_file("rsa.key.pem");
+    // The port is taken: a hub that tried it first would say that instead.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     for (flag, file, says) in [
         ("--auth-secret-file", setup.home().join("missing"), "cannot be read"),
         ("--auth-secret-file", empty, "is empty"),
@@ -317,7 +320,7 @@ async fn keys_that_cannot_be_used_stop_the_start() {
         ("--auth-public-key-file", weak, "1024 bits"),
         ("--auth-public-key-file", private, "belongs to who signs"),
     ] {
-        let exit = Setup::new().args(&[flag, file.to_str().unwrap()]).fail().await;
+        let exit = Setup::new().listen(&address).args(&[flag, file.to_str().unwrap()]).fail().await;
         assert_eq!(exit.code, Some(64), "{file:?}");
         assert!(exit.stderr.contains(says) && exit.stderr.contains(flag), "{}", exit.stderr);
     }
