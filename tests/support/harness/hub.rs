@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ pub(crate) struct Setup {
     seen: Option<Seen>,
     variables: Vec<(&'static str, String)>,
     /// The log of the three hubs that take the place of one, in a run over a cluster.
-    account: Option<Arc<Account>>,
+    account: Arc<OnceLock<Account>>,
 }
 
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ impl Setup {
             args: Vec::new(),
             seen: None,
             variables: Vec::new(),
-            account: None,
+            account: Arc::default(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -177,10 +177,6 @@ impl Setup {
             command.arg("--config").arg(self.config_path());
         }
         match self.storage {
-            Storage::Memory | Storage::DataDir if self.account.is_some() => {
-                let account = self.account.as_ref().unwrap();
-                command.arg("--cluster").arg(&account.url);
-            }
             Storage::Memory => drop(command.arg("--memory")),
             Storage::DataDir => drop(command.arg("--data-dir").arg(self.data_dir())),
             Storage::AsItLikes => {}
@@ -200,20 +196,18 @@ impl Setup {
     }
 
     async fn start_cluster(&self) -> Hub {
-        let account = self.account.clone().unwrap_or_else(|| Arc::new(Account::open()));
+        let account = self.account.get_or_init(Account::open);
         let secret = self.home.path().join("nats");
         std::fs::write(&secret, &account.secret).unwrap();
-        let setup = Self { account: Some(account), ..self.clone() };
-        let variables = |setup: &Self| {
-            let mut variables = setup.variables.clone();
-            variables.push(("DESKBELL_CLUSTER_PASSWORD_FILE", secret.display().to_string()));
-            variables
-        };
-        let mut first = Hub::spawn_with(setup.command(), setup.clone(), &variables(&setup));
-        let elsewhere = setup.clone().listen("127.0.0.1:0");
-        first.others = (1..cluster::HUBS)
-            .map(|_| Hub::spawn_telling(elsewhere.command(), elsewhere.clone(), &variables(&setup), &first.stderr))
-            .collect();
+        let mut variables = self.variables.clone();
+        variables.push(("DESKBELL_CLUSTER_PASSWORD_FILE", secret.display().to_string()));
+        let member = Self { storage: Storage::AsItLikes, ..self.clone() }.args(&["--cluster", &account.url]);
+        let elsewhere = member.clone().listen("127.0.0.1:0");
+        let mut first = Hub::spawn_with(member.command(), self.clone(), &variables);
+        for _ in 1..cluster::HUBS {
+            let hub = Hub::spawn_telling(elsewhere.command(), self.clone(), &variables, &first.stderr);
+            first.others.push(hub);
+        }
         first.await_listening().await;
         for hub in &mut first.others {
             hub.await_listening().await;
@@ -379,6 +373,14 @@ impl Hub {
         self.kill_9().start().await
     }
 
+    /// An orderly stop, then the same hub again over the same data, on another port.
+    pub(crate) async fn stop_and_restart(self) -> Self {
+        let setup = self.setup.clone();
+        self.terminate();
+        assert_eq!(self.exit().await.code, Some(0));
+        setup.start().await
+    }
+
     /// Waits for its end. In a cluster all of its hubs end alike.
     pub(crate) async fn exit(mut self) -> Exit {
         let others = std::mem::take(&mut self.others);
@@ -460,9 +462,14 @@ impl Hub {
         tcp
     }
 
+    /// Of how many processes it is.
+    pub(crate) fn size(&self) -> usize {
+        self.others.len() + 1
+    }
+
     /// Where the next connection goes: in a cluster to its hubs in turn, as a load balancer would have it.
     fn next_port(&self) -> u16 {
-        let turn = self.connections.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
+        let turn = self.connections.fetch_add(1, Ordering::Relaxed) % self.size();
         if turn == 0 { self.port } else { self.others[turn - 1].port }
     }
 
