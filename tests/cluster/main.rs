@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod campaign;
+mod credentials;
 mod deploy;
 mod fixture;
 #[allow(
