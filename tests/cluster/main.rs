@@ -22,3 +22,4 @@ mod measure;
 mod nats;
 mod outages;
 mod proxy;
+mod state;
