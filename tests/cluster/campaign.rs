@@ -23,7 +23,7 @@ use crate::proxy::Proxy;
 const SECONDS: u64 = 40;
 
 /// Between which servers each way is that [`nats::Server::three_over`] makes.
-const WAYS: [[usize; 2]; 3] = [[1, 0], [2, 0], [2, 1]];
+const WAYS: [[usize; 2]; 6] = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
 
 /// What everybody was told.
 #[derive(Default)]
@@ -266,10 +266,15 @@ async fn campaign_of_faults_under_traffic() {
     }
     let began = Instant::now();
     let mut faults: BTreeMap<&str, u32> = BTreeMap::new();
+    // All kinds in turn, in an order of chance.
+    let mut deck = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         tokio::time::sleep(Duration::from_millis(1_000 + dice.roll(2_000) as u64)).await;
         let victim = dice.roll(3);
-        let fault = ["hub killed", "hub paused", "server killed", "server paused", "server cut off"][dice.roll(5)];
+        if deck.is_empty() {
+            deck = vec!["hub killed", "hub paused", "server killed", "server paused", "server cut off"];
+        }
+        let fault = deck.swap_remove(dice.roll(deck.len()));
         *faults.entry(fault).or_default() += 1;
         let pause = Duration::from_millis(500 + dice.roll(5_000) as u64);
         match fault {

@@ -48,15 +48,16 @@ impl Server {
             .collect()
     }
 
-    /// Three servers whose ways to each other lead over those that `way` makes of the port at their end: of server 1
-    /// to 0, of 2 to 0, of 2 to 1. There are no others: what a server says of its own address leads nowhere.
+    /// Three servers whose ways to each other lead over those that `way` makes of the port at their end: of server 0
+    /// to 1 and 2, of 1 to 0 and 2, of 2 to 0 and 1. There are no others: what a server says of its own address leads
+    /// nowhere.
     #[allow(dead_code, reason = "not every test cuts servers apart")]
     pub(crate) async fn three_over(mut way: impl AsyncFnMut(u16) -> u16) -> Vec<Self> {
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let mut servers = Vec::new();
         for n in 0..3 {
             let mut routes = Vec::new();
-            for port in &ports[..n] {
+            for (_, port) in ports.iter().enumerate().filter(|(other, _)| *other != n) {
                 routes.push(format!("\"nats://127.0.0.1:{}\"", way(*port).await));
             }
             let configuration = format!(
