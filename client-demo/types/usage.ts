@@ -28,6 +28,16 @@ agent.on('change', (desk) => desk.notifications.map((one) => desk.remainingMs(on
 const { won, value } = await agent.reject('n-1', 'on break')
 if (!won && value === null) await agent.setPresence('away')
 
+await agent.accept('n-1', { signal: AbortSignal.timeout(5_000), timeoutMs: 2_000 })
+await provider.cancel('tok-1', { correlationId: '7f9c24e8-0d3c-4a1b-9b1e-5f6a7b8c9d0e' }).catch(({ code }: CallError) => code === 'timeout')
+agent.on('kpi', ({ breached, details }) => console.log(breached, details?.length), { once: true, signal: new AbortController().signal })
+const { state, since, retryInMs = 0 } = agent.connection
+if (state === 'waiting') new Date(since + retryInMs)
+
+// @ts-expect-error there is no such option
+agent.accept('n-1', { timeout: 5 })
+// @ts-expect-error the detail of a result has no title
+provider.on('result', ({ title }) => title)
 // @ts-expect-error there is no such presence
 agent.setPresence('busy')
 // @ts-expect-error a template has a name
