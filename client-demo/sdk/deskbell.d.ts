@@ -288,7 +288,50 @@ export interface AgentEvents extends ClientEvents<AgentWelcome> {
   change: Agent
 }
 
-/** What Provider and Agent have in common. Events are `CustomEvent`s; `on` hands over their `detail`. */
+export interface ObserverWelcome extends Welcome {
+  role: 'observer'
+}
+
+/** Something happened in the workspace. It carries the fields that apply. */
+export interface WorkspaceEvent {
+  type: 'event'
+  event:
+    | 'notified' | 'displayed' | 'settled' | 'cancelled' | 'kpi' | 'presence'
+    | 'agentJoined' | 'agentLeft' | 'providerJoined' | 'providerLeft'
+  at: string
+  notificationId?: string
+  correlationId?: string
+  agentId?: string
+  providerId?: string
+  sessionId?: string
+  value?: Outcome
+  breached?: boolean
+  presence?: Presence
+}
+
+/** The workspace in numbers, once a second; rates and latencies are of the hub that was asked. */
+export interface Stats {
+  type: 'stats'
+  agents: number
+  providers: number
+  observers: number
+  open: number
+  /** Of the open ones, those never displayed to anyone yet. */
+  waiting: number
+  notifiesPerSecond: number
+  deliveriesPerSecond: number
+  /** Settled so far, by `responseReason`. */
+  outcomes: Partial<Record<Outcome['responseReason'], number>>
+  notifyToResultMs: { p50: number; p99: number }
+}
+
+export interface ObserverEvents extends ClientEvents<ObserverWelcome> {
+  /** Named `event`, as its message is. What happens while the connection is away is not told later. */
+  event: WorkspaceEvent
+  stats: Stats
+}
+
+/** What Provider, Agent and Observer have in common. Events are `CustomEvent`s; `on` hands over their `detail`. */
 declare class Client<E extends ClientEvents<any>> extends EventTarget {
   /** Resolves with the first welcome; rejects if the hub does not want this client. */
   readonly ready: Promise<E['welcome']>
@@ -341,6 +384,12 @@ export class Agent extends Client<AgentEvents> {
   /** To be called once it has been before someone's eyes. */
   seen(notificationId: string): void
   setPresence(presence: Presence, options?: CallOptions): Promise<PresenceMessage>
+}
+
+/** Reads what happens in the workspace, from its welcome on; for dashboards. */
+export class Observer extends Client<ObserverEvents> {
+  /** @param url the hub's address, `ws:`, `http:` or relative to the page; without a path, `/ws` */
+  constructor(url: string | URL, options?: Options)
 }
 
 /** `Microsoft.CIFramework`, as far as it goes. */

@@ -3,7 +3,7 @@
  * deskbell.d.ts. What was under way when a connection broke is said again under the same id, by which the hub knows it.
  */
 
-/** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
+/** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
 /** @typedef {Record<string, any>} Message */
 /** @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise: Promise<any>, resolve(value: any): void, reject(error: any): void }} Call */
 
@@ -611,6 +611,19 @@ export class Agent extends Client {
   /** @param {string} sessionId @param {Message} what */
   #amend(sessionId, what) {
     this.sessions = this.sessions.map((one) => (one.sessionId === sessionId ? { ...one, ...what } : one))
+  }
+}
+
+/** @extends {Client<ObserverEvents>} */
+export class Observer extends Client {
+  /** @param {string | URL} url @param {Options} [options] */
+  constructor(url, options = {}) {
+    super(url, options, { role: 'observer' })
+  }
+
+  /** @protected @param {Message} message */
+  _receive(message) {
+    if (message.type === 'event' || message.type === 'stats') this._emit(message.type, message)
   }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { Agent, install, Provider } from '../../client-demo/sdk/deskbell.js'
+import { Agent, install, Observer, Provider } from '../../client-demo/sdk/deskbell.js'
 import { event, startHub } from '../support/hub.mjs'
 
 const CHAT = 'msdyn_chat_incoming_unauthenticated'
@@ -310,6 +310,20 @@ describe('calls', () => {
     assert.equal(bot.state, 'closed')
     assert.deepEqual(heard, ['close'])
     await assert.rejects(keep(new Provider(hub.ws, { signal: AbortSignal.abort() })).ready, { code: 'unavailable' })
+  })
+
+  test('an observer is told what happens, and the numbers', async () => {
+    const eye = keep(new Observer(hub.ws))
+    assert.equal((await eye.ready).role, 'observer')
+    const seen = []
+    eye.on('event', ({ event, agentId }) => { if (agentId === 'ada-11' || event === 'notified') seen.push(event) })
+    const [ada, bot] = [await agent('ada-11'), await provider()]
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
+    const settled = event(eye, 'event', ({ event, agentId }) => event === 'settled' && agentId === 'ada-11')
+    const { notificationId } = await bot.notify({ templateName: CHAT, to: { agents: ['ada-11'] } })
+    assert.equal((await settled).notificationId, notificationId)
+    assert.deepEqual(seen, ['agentJoined', 'notified', 'settled'])
+    assert.ok((await event(eye, 'stats')).agents >= 1)
   })
 
   test('the connection can be rendered at any time', async () => {
