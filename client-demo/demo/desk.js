@@ -89,7 +89,7 @@ class Desk {
     this.nothing = element('p', { class: 'empty' })
     this.justNow = element('ul', { class: 'past', 'aria-label': 'Just now' })
     this.tools = element('div', { class: 'tools' })
-    this.section = element('section', { class: this.alone ? 'panel desk alone' : 'panel desk', 'aria-labelledby': id })
+    this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
     const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys())
     this.section.append(
       element('header', {},
@@ -268,7 +268,7 @@ class Desk {
       { keys: ['e'], shown: 'E', does: 'give a reason; Enter then rejects, Escape goes back', act: () => this.cards.giveReason() },
       { keys: ['j', 'arrowdown'], shown: 'J or ↓', does: 'next card, or next session', act: () => step(1) },
       { keys: ['k', 'arrowup'], shown: 'K or ↑', does: 'the one before', act: () => step(-1) },
-      { keys: [...'123456789'], shown: '1 … 9', does: 'that card', act: (key) => this.cards.pick(Number(key) - 1) },
+      { keys: [...'123456789'], shown: '1 to 9', does: 'that card', act: (key) => this.cards.pick(Number(key) - 1) },
       { keys: ['c'], shown: 'C', does: 'to the cards', act: () => this.cards.focus(this.cards.chosen) || this.ringingTitle.focus() },
       { keys: ['s'], shown: 'S', does: 'to the sessions', act: () => this.rail.focus(0) },
       { keys: ['x'], shown: 'X', does: 'end the session that has the focus', act: () => this.rail.endFocused() },

@@ -51,11 +51,11 @@ function help(keys) {
   const dialog = element('dialog', { class: 'keys', 'aria-labelledby': id },
     element('h2', { id }, 'Keys'),
     element('dl', {}, ...rows.filter(({ shown }) => shown).map(({ shown, does }) => element('div', {},
-      element('dt', {}, ...shown.split(' ').map((one) => (one === 'or' ? ' or ' : element('kbd', {}, one)))),
+      element('dt', {}, ...shown.split(' ').map((one) => (one === 'or' || one === 'to' ? ` ${one} ` : element('kbd', {}, one)))),
       element('dd', {}, does)))),
     element('label', {}, letters, ' Letters and digits work as keys'),
     element('p', { class: 'small' }, 'Turn that off if you speak to your computer, or type by accident. Tab, Enter and the space bar always work.'),
-    element('button', { type: 'button', click: () => dialog.close() }, 'Close'))
+    element('button', { type: 'button', autofocus: true, click: () => dialog.close() }, 'Close'))
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() })
   return { dialog, open: () => { if (!dialog.open) dialog.showModal() } }
 }

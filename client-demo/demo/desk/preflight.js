@@ -44,11 +44,10 @@ export class Preflight {
   }
 
   show() {
-    if (!this.#parts.link.known) {
-      this.node.hidden = true
-      return
-    }
-    this.node.hidden = false
+    const { link } = this.#parts
+    // Not connected is the first thing that is wrong, and the desk says so in this place.
+    this.node.hidden = !link.known || !link.fresh
+    if (this.node.hidden) return
     const items = [...this.#items()]
     this.ids = items.map(({ id }) => id)
     const all = items.map(({ what }) => what).join(', ')
@@ -73,15 +72,14 @@ export class Preflight {
   * #items() {
     const { link, sound, agent } = this.#parts
     const toasts = this.#parts.toasts()
-    if (!link.fresh) yield { id: 'offline', what: 'this desk is not connected', mend: 'Check the network. It comes back by itself; nobody rings here until then.' }
     if (agent.presence === 'away') yield { id: 'away', what: 'you are away', mend: 'New conversations go to others until you are available.', label: 'Be available', act: this.#parts.available }
     if (sound.muted) yield { id: 'muted', what: 'the ring is muted', mend: 'In all tabs of this browser.', label: 'Unmute', act: () => sound.try() }
     else if (sound.tone.state === 'none') yield { id: 'no sound', what: 'this browser makes no sound', mend: 'Use a current browser, and keep this page in view.' }
     else if (sound.tone.state === 'blocked' && !sound.elsewhere) yield { id: 'sound', what: 'sound is blocked', mend: 'The browser keeps a page silent until someone has clicked or typed in it.', label: 'Turn sound on', act: () => sound.try() }
     yield* this.#notifications(toasts)
     if (Math.abs(link.skewMs) > SKEW_MS) yield { id: 'clock', what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`, mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.' }
-    if (link.fresh && link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
-    else if (link.fresh && link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The last answer took ${(link.roundTripMs / 1_000).toFixed(1)} s. Another may have answered before you see the ring.` }
+    if (link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
+    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The last answer took ${(link.roundTripMs / 1_000).toFixed(1)} s. Another may have answered before you see the ring.` }
   }
 
   /** @returns {Generator<Item>} */

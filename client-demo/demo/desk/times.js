@@ -6,10 +6,10 @@ export function timeOfDay(at) {
   return Number.isNaN(date.getTime()) ? '' : date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
 }
 
-/** `under a minute`, `4 min`, `2 h 5 min`. @param {number} ms */
+/** `< 1 min`, `4 min`, `2 h 5 min`. @param {number} ms */
 export function duration(ms) {
   const minutes = Math.floor(ms / 60_000)
-  if (minutes < 1) return 'under a minute'
+  if (minutes < 1) return '< 1 min'
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
