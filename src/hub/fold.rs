@@ -280,6 +280,14 @@ mod tests {
             Ok(None)
         }
 
+        fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+            Ok(vec![0])
+        }
+
+        fn start(&mut self, _: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Ok(Vec::new())
+        }
+
         fn oldest(&self) -> RecordNumber {
             1
         }

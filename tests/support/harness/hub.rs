@@ -261,7 +261,7 @@ pub(crate) struct Hub {
     pub(crate) port: u16,
     pub(crate) setup: Setup,
     /// Further hubs of the same cluster, and how many connections went to either so far.
-    others: Vec<Hub>,
+    others: Vec<Self>,
     connections: AtomicUsize,
 }
 
