@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 
 use crate::harness::{Setup, accepted, has, is_error};
-use crate::raw::{get, status};
+use crate::raw::{get, http, status};
 use crate::{SECRET, attempt, guarded, join, key_file, minted, now, signed, token, token_of, token_with};
 
 fn private(name: &str) -> Vec<u8> {
@@ -326,4 +326,19 @@ async fn keys_that_cannot_be_used_stop_the_start() {
     }
     let exit = Setup::new().config("[auth]\nissuer = \"x\"").fail().await;
     assert_eq!((exit.code, exit.stderr.contains("secretFile or publicKeyFile")), (Some(64), true), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn templates_are_for_providers_and_observers() {
+    let hub = guarded().start().await;
+    let ask = async |authorization: &str| {
+        let head = format!("GET /templates HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
+        status(&http(hub.port, &head).await)
+    };
+    let bearer = |role| format!("Authorization: Bearer {}\r\n", token("someone", role));
+    assert_eq!(ask("").await, 401);
+    assert_eq!(ask("Authorization: Bearer nonsense\r\n").await, 401);
+    assert_eq!(ask(&bearer("agent")).await, 403);
+    assert_eq!(ask(&bearer("provider")).await, 200);
+    assert_eq!(ask(&bearer("observer")).await, 200);
 }
