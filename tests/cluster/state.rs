@@ -18,7 +18,7 @@ const PER_DIGEST: u64 = 10_000;
 async fn divergences(cluster: &Cluster) -> Vec<u64> {
     let mut all = Vec::new();
     for hub in &cluster.hubs {
-        let metrics = http(hub, "/metrics").await;
+        let metrics = http(hub.port, "/metrics").await;
         let line = metrics.lines().find_map(|line| line.strip_prefix("deskbell_divergences_total "));
         all.push(line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{metrics}")));
     }
