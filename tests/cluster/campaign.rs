@@ -240,7 +240,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn campaign_of_faults_under_traffic() {
     let seconds = std::env::var("CAMPAIGN_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let seed = std::env::var("CAMPAIGN_SEED").map_or(1, |seed| seed.parse().unwrap());
@@ -277,6 +277,7 @@ async fn campaign_of_faults_under_traffic() {
         }
         let fault = deck.swap_remove(dice.roll(deck.len()));
         *faults.entry(fault).or_default() += 1;
+        println!("{:5.1} s: {fault}: {victim}", began.elapsed().as_secs_f64());
         let pause = Duration::from_millis(500 + dice.roll(5_000) as u64);
         match fault {
             "hub killed" => {
@@ -302,7 +303,7 @@ async fn campaign_of_faults_under_traffic() {
                     ways.iter().zip(WAYS).filter(|(_, of)| of.contains(&victim)).for_each(|(way, _)| way.cut(cut))
                 };
                 cut(true);
-                tokio::time::sleep(pause * 3).await;
+                tokio::time::sleep(pause * 2).await;
                 cut(false);
             }
             _ => {
@@ -310,6 +311,10 @@ async fn campaign_of_faults_under_traffic() {
                 tokio::time::sleep(pause).await;
                 cluster.servers[victim].signal("CONT");
             }
+        }
+        // Three servers bear the loss of one, not of a second before the first has caught up.
+        if fault.starts_with("server") {
+            cluster.servers[victim].await_jetstream();
         }
     }
     for hub in &cluster.hubs {
