@@ -60,17 +60,18 @@ try {
 
   const page = await openPage(browser.context, `${hub.url}/console`)
   await page.getByText('connected', { exact: true }).waitFor()
-  const ring = async (template, parameters) => {
+  const ring = async (template, parameters, afterMs = 0) => {
     await page.getByLabel('Template', { exact: true }).selectOption(template)
     for (const [name, value] of Object.entries(parameters)) await page.getByLabel(name, { exact: true }).fill(value)
     const rung = event(agents[0], 'notification')
     await page.getByRole('button', { name: 'Ring', exact: true }).click()
     const { notificationId } = await rung
     for (const agent of agents.slice(0, 2)) agent.seen(notificationId)
+    await page.waitForTimeout(afterMs)
     return notificationId
   }
-  await agents[1].accept(await ring(CHAT, { customerName: 'Grace Hopper' }))
-  await agents[0].reject(await ring(CHAT, { customerName: 'Edsger Dijkstra' }), 'on another line')
+  await agents[1].accept(await ring(CHAT, { customerName: 'Grace Hopper' }, 1_400))
+  await agents[0].reject(await ring(CHAT, { customerName: 'Edsger Dijkstra' }, 2_100), 'on another line')
   await page.getByRole('button', { name: /^Session of Grace/ }).click()
   await page.getByRole('button', { name: 'Breach KPI' }).click()
   await page.getByRole('img', { name: 'in breach' }).waitFor()
