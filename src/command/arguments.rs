@@ -49,7 +49,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
         flags.entry(flag).or_default().extend(values);
     }
     let sources = Sources::new(flags, environment);
-    if name == "load" {
+    if ["explain", "load", "token"].contains(&name) {
         let what = "must be the first word, with its own flags after it".to_owned();
         usage.add(Fault { origin: Origin::CommandLine(name.to_owned()), what });
     }
@@ -76,6 +76,7 @@ fn command_line() -> clap::Command {
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
+        .subcommand(super::explain::command_line())
         .subcommand(super::load::command_line())
         .subcommand(super::token::command_line())
 }
@@ -198,7 +199,7 @@ mod tests {
             [
                 "--lisen: unknown flag; did you mean --listen?",
                 "--kubeconfig: unknown flag; did you mean --config?",
-                "srv: unknown command; known: serve, check, load, token",
+                "srv: unknown command; known: serve, check, explain, load, token",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]

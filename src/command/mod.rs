@@ -1,10 +1,11 @@
-//! The command line: `serve` (also without any word), `check`, `load`, `token`.
+//! The command line: `serve` (also without any word), `check`, `explain`, `load`, `token`.
 //!
-//! Files here may use those above them: `answer`, `load`, `token`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `serve`, `check`.
 
 mod answer;
 mod arguments;
 mod check;
+mod explain;
 mod load;
 pub mod serve;
 mod token;
@@ -27,6 +28,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     if arguments.get(1).is_some_and(|word| word == "token") {
         return token::run(arguments.into_iter().skip(1));
+    }
+    if arguments.get(1).is_some_and(|word| word == "explain") {
+        return explain::run(arguments.into_iter().skip(1));
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),

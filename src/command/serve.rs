@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -64,6 +63,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     survive_file_size_limit(&runtime)?;
     let intake = Arc::new(Intake::default());
     let log = open_log(config, &intake)?;
+    let past = log.history().map(|history| Arc::new(Mutex::new(history)));
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -76,21 +76,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let divergences = hub.divergences();
-    let metrics = Arc::new(move || {
-        format!(
-            "# HELP deskbell_divergences_total Times that another hub's state differed from this one's.\n\
-             # TYPE deskbell_divergences_total counter\ndeskbell_divergences_total {}\n",
-            divergences.load(Relaxed)
-        )
-    });
     let behind = Behind {
         intake,
         templates: catalogue.clone(),
         ready: hub.ready(),
         gate: gate.clone(),
         clock: Arc::new(clock),
-        metrics,
+        past,
+        metrics: hub.metrics(),
     };
     let mut serving = gateway.serve(behind)?;
     // Before the line: whoever reads it may send a signal at once.

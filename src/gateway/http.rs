@@ -27,6 +27,7 @@ use super::assets::{self, Asset};
 use super::connection::{self, Visitor};
 use super::counters::{Pending, Seat, Turned};
 use super::house::House;
+use super::metrics;
 use super::origin::Origins;
 use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME};
 use super::shard::Shard;
@@ -146,8 +147,7 @@ impl Answer {
 
 /// The text for Prometheus.
 pub(super) fn metrics(house: &House) -> Reply {
-    let text = house.counters.text() + &(house.behind.metrics)();
-    reply(StatusCode::OK, METRICS, Bytes::from(text))
+    reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(house)))
 }
 
 /// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.

@@ -11,6 +11,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
+use super::metrics::Metrics;
 use super::partition::HubError;
 use crate::log::{Digest, History, Keep, LogError, RecordNumber};
 use crate::workspace::{Core, Incarnation, Timestamp};
@@ -37,13 +38,11 @@ const STOP_LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Watch {
     /// This hub's incarnation: the lowest one that is alive makes the snapshots.
     own: Arc<AtomicU64>,
-    /// Digests of others that differed from this hub's.
-    pub(super) divergences: Arc<AtomicU64>,
 }
 
 impl Watch {
     pub(super) fn new(own: Incarnation) -> Self {
-        Self { own: Arc::new(AtomicU64::new(own.0)), divergences: Arc::default() }
+        Self { own: Arc::new(AtomicU64::new(own.0)) }
     }
 
     /// The hub came back as another incarnation.
@@ -64,7 +63,13 @@ pub(super) struct Fold {
 
 impl Fold {
     /// `shared`: the log is shared with other hubs.
-    pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>, shared: Option<Watch>) -> Self {
+    pub(super) fn start(
+        history: Box<dyn History>,
+        keep: Keep,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        shared: Option<Watch>,
+    ) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
         let is_shared = shared.is_some();
@@ -73,6 +78,7 @@ impl Fold {
                 history,
                 keep,
                 clock,
+                metrics,
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
@@ -116,6 +122,7 @@ struct Folder {
     history: Box<dyn History>,
     keep: Keep,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     core: Core,
     number: RecordNumber,
     /// The record at which the next snapshot is made, if not for the bytes before.
@@ -160,6 +167,7 @@ impl Folder {
             self.core.apply(&record, |_, _| {});
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;
+            self.metrics.folded_record.store(self.number, Relaxed);
             if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
                 return Ok(());
             }
@@ -180,6 +188,7 @@ impl Folder {
             self.number = number;
             self.due_at = number + RECORDS_PER_SNAPSHOT;
             self.bytes = 0;
+            self.metrics.folded_record.store(number, Relaxed);
         }
         Ok(())
     }
@@ -195,8 +204,13 @@ impl Folder {
         let kept = self.history.keep(self.number, &bytes, &self.keep);
         let took_ms = self.clock.now().since_ms(began);
         match kept {
-            Ok(()) => tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written"),
+            Ok(()) => {
+                self.metrics.snapshots_written.fetch_add(1, Relaxed);
+                self.metrics.snapshot_record.store(self.number, Relaxed);
+                tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written");
+            }
             Err(error) => {
+                self.metrics.snapshots_failed.fetch_add(1, Relaxed);
                 self.due_at = self.number + RECORDS_PER_STEP;
                 tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon");
             }
@@ -221,9 +235,8 @@ impl Folder {
         for theirs in &self.heard {
             if let Some(own) = self.told.iter().find(|own| own.number == theirs.number)
                 && own.value != theirs.value
-                && let Some(watch) = &self.shared
             {
-                watch.divergences.fetch_add(1, Relaxed);
+                self.metrics.divergences.fetch_add(1, Relaxed);
                 tracing::error!(
                     record = own.number,
                     "this hub's state differs from another's: stop all hubs, keep the stream, and report it"
@@ -267,6 +280,14 @@ mod tests {
             Ok(None)
         }
 
+        fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+            Ok(vec![0])
+        }
+
+        fn start(&mut self, _: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Ok(Vec::new())
+        }
+
         fn oldest(&self) -> RecordNumber {
             1
         }
@@ -301,21 +322,23 @@ mod tests {
         let mut found = 0;
         for (hub, other) in others.into_iter().enumerate() {
             let watch = Watch::new(Incarnation(hub as u64 + 1));
+            let metrics: Arc<Metrics> = Arc::default();
             let mut folder = Folder {
                 history: Box::new(Told { other, subject: Arc::clone(&subject) }),
                 keep: Keep { history_ms: 0, history_bytes: 0 },
                 clock: Arc::new(WallClock),
+                metrics: Arc::clone(&metrics),
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
                 bytes: 0,
-                shared: Some(watch.clone()),
+                shared: Some(watch),
                 told: VecDeque::new(),
                 heard: VecDeque::new(),
             };
             let (_news, heard) = sync_channel(1);
             folder.follow(&heard).unwrap();
-            found += watch.divergences.load(Relaxed);
+            found += metrics.divergences();
         }
         found
     }

@@ -1,6 +1,8 @@
 //! One log, its fold, and what follows: everything but the thread and the waiting.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -8,6 +10,7 @@ use super::codec::{CodecError, GroupBytes, decode_record, decode_snapshot, encod
 use super::delivery::{Delivery, NotTried};
 use super::group::{Caller, Gathered, UnderWay, over_rate};
 use super::intake::{Intake, Waiting};
+use super::metrics::Metrics;
 use super::rates::DeliveryRates;
 use super::standing::{Moment, SEND_AGAIN_MS, Standing, TICK_LATER_MS};
 use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
@@ -90,6 +93,7 @@ pub struct Partition<D> {
     /// Among the hubs of a shared log; `None`: the log is this hub's alone.
     standing: Option<Standing>,
     removed: bool,
+    metrics: Arc<Metrics>,
 }
 
 /// What a turn found.
@@ -129,6 +133,7 @@ impl<D: Delivery> Partition<D> {
             health: Health::Good,
             standing,
             removed: false,
+            metrics: Arc::default(),
         };
         partition.catch_up(clock)?;
         let mut leaving = Vec::new();
@@ -269,7 +274,11 @@ impl<D: Delivery> Partition<D> {
             any = true;
             let record = self.decode(&stored, clock)?;
             let (delivery, removed, own) = (&mut self.delivery, &mut self.removed, self.settings.incarnation);
+            let metrics = (record.incarnation == own).then_some(&*self.metrics);
             self.core.apply(&record, |core, effects| {
+                if let Some(metrics) = metrics {
+                    metrics.count(&effects);
+                }
                 let gone = Effect::HubRemoved { incarnation: own };
                 *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
                 delivery.deliver(core, core.now(), effects);
@@ -289,9 +298,9 @@ impl<D: Delivery> Partition<D> {
             self.removed = true;
             return;
         }
-        if let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group)
-            && let Some(standing) = &mut self.standing
-        {
+        let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group) else { return };
+        self.metrics.append.observe(under_way.began.elapsed());
+        if let Some(standing) = &mut self.standing {
             standing.proven(under_way.since);
             if self.health != Health::Good {
                 tracing::info!("the log takes records again");
@@ -615,6 +624,21 @@ impl<D: Delivery> Partition<D> {
     #[must_use]
     pub fn log(&self) -> &dyn Log {
         &*self.log
+    }
+
+    /// What this partition counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Brings those of the metrics up to date that are not counted as things happen.
+    pub fn publish(&self) {
+        let metrics = &self.metrics;
+        metrics.publish(&self.core.totals());
+        metrics.hubs.store(self.core.incarnations().count() as u64, Relaxed);
+        metrics.log_bytes.store(self.log.bytes(), Relaxed);
+        metrics.last_record.store(self.applied, Relaxed);
     }
 
     /// The last record applied.

@@ -105,6 +105,19 @@ pub trait History: Send + fmt::Debug {
     /// [`LogError::Damaged`] if there is one that cannot be read and the records that it stood for are gone.
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
 
+    /// States from which the log can be folded anew, oldest first, each by the last record in it, all records behind it
+    /// being kept: snapshots, and 0 for the empty state. What was before the first of them cannot be explained.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError>;
+
+    /// The snapshot of record `number`, one of [`starts`](Self::starts).
+    ///
+    /// # Errors
+    /// [`LogError`], also where it has gone since.
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError>;
+
     /// The oldest record that is kept; where there is none yet, the number that the next one will have.
     fn oldest(&self) -> RecordNumber;
 

@@ -218,7 +218,8 @@ fn gateway() -> &'static SocketAddr {
             ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
-            metrics: Arc::new(String::new),
+            past: None,
+            metrics: Arc::default(),
         };
         // Both live as long as the process.
         std::mem::forget(gateway.serve(behind).expect("serves"));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Setup, cancelled, has, hub};
+use crate::harness::{Setup, cancelled, has, hub, left_out_in_cluster};
 use crate::raw::{get, http, status, upgrade, upgrade_status};
 
 #[tokio::test]
@@ -73,6 +73,9 @@ async fn the_templates_in_force_are_listed_with_their_placeholders() {
 
 #[tokio::test]
 async fn browsers_from_elsewhere_get_403() {
+    if left_out_in_cluster("an origin of its own has each hub's port") {
+        return;
+    }
     let hub = hub("").await;
     for refused in
         ["http://evil.example", "https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
@@ -109,6 +112,9 @@ async fn an_allowed_origin_is_served() {
 
 #[tokio::test]
 async fn a_full_hub_answers_the_upgrade_with_503() {
+    if left_out_in_cluster("each hub counts its own connections") {
+        return;
+    }
     let hub = hub("[limits]\nmaxConnections = 2").await;
     let first = hub.agent("ada").await;
     let _second = hub.agent("bob").await;

@@ -353,7 +353,8 @@ async fn it_warns_which_audience_is_full_at_most_once_a_minute() {
     hub.says(&["billing-and-refunds"]).await;
     bot.round_trip().await;
     let said = hub.stderr.so_far();
-    assert_eq!(said.matches("billing-and-refunds").count(), 1, "{said}");
+    let times = said.matches("billing-and-refunds").count();
+    assert!((1..=hub.size()).contains(&times), "each hub once, not {times} times: {said}");
 }
 
 #[tokio::test]

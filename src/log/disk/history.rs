@@ -42,6 +42,18 @@ impl History for DiskHistory {
         }
     }
 
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        let state = self.shared.state();
+        let oldest = state.oldest();
+        let empty = (oldest == 1).then_some(0);
+        let snapshots = state.snapshots.iter().map(|kept| kept.number).filter(|number| *number + 1 >= oldest);
+        Ok(empty.into_iter().chain(snapshots).collect())
+    }
+
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        snapshot::read(self.shared.directory(), number)
+    }
+
     fn oldest(&self) -> RecordNumber {
         self.shared.state().oldest()
     }
