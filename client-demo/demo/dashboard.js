@@ -95,7 +95,7 @@ class Dashboard {
     const numbers = [
       ['Open', stats?.open], ['Waiting for a desk', stats?.waiting], ['In breach', Number.isNaN(floor.since) ? undefined : floor.marks.size],
       ['Agents', stats?.agents], ['Providers', stats?.providers], ['Rings per second', stats?.notifiesPerSecond],
-      ['Half, and 99 of 100, of the outcomes came within', stats && (p99 ? `${seconds(p50)}, ${seconds(p99)}` : 'none yet')],
+      ['Half settled within', p99 ? seconds(p50) : undefined], ['99 of 100 within', p99 ? seconds(p99) : undefined],
     ]
     reconcile(this.numbers, numbers, ([label]) => label, ([label]) => {
       const value = element('dd', {})
@@ -114,7 +114,7 @@ class Dashboard {
       unknown && `${unknown} came before this page did, and ${unknown === 1 ? 'is' : 'are'} only counted.`,
     ])
     this.open.show(all, ({ id }) => id, ({ id, at, displayedAt, providerId, sessionId }) => [
-      clock(Math.max(0, floor.now() - at)), displayedAt === undefined ? 'waiting' : 'on desks', providerId, sessionId === id ? '' : sessionId, id,
+      clock(Math.floor(Math.max(0, floor.now() - at) / 1_000) * 1_000), displayedAt === undefined ? 'waiting' : 'on desks', providerId, sessionId === id ? '' : sessionId, id,
     ])
   }
 

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::fixture::{CONFIG, Cluster, await_ready};
 use crate::nats;
 use crate::proxy::Proxy;
+use crate::state::digests;
 
 const SECONDS: u64 = 40;
 
@@ -133,7 +134,7 @@ async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Rec
                 continue;
             };
             book.lock().unwrap().reconnects += 1;
-            assert_ne!(welcome["missed"], true, "{name}: {welcome}");
+            assert_ne!(welcome["missed"], true, "{name}: {hello}: {welcome}");
             for call in pending.values().cloned().collect::<Vec<_>>() {
                 line.send(&call).await;
             }
@@ -239,7 +240,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn campaign_of_faults_under_traffic() {
     let seconds = std::env::var("CAMPAIGN_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let seed = std::env::var("CAMPAIGN_SEED").map_or(1, |seed| seed.parse().unwrap());
@@ -276,6 +277,7 @@ async fn campaign_of_faults_under_traffic() {
         }
         let fault = deck.swap_remove(dice.roll(deck.len()));
         *faults.entry(fault).or_default() += 1;
+        println!("{:5.1} s: {fault}: {victim}", began.elapsed().as_secs_f64());
         let pause = Duration::from_millis(500 + dice.roll(5_000) as u64);
         match fault {
             "hub killed" => {
@@ -301,7 +303,7 @@ async fn campaign_of_faults_under_traffic() {
                     ways.iter().zip(WAYS).filter(|(_, of)| of.contains(&victim)).for_each(|(way, _)| way.cut(cut))
                 };
                 cut(true);
-                tokio::time::sleep(pause * 3).await;
+                tokio::time::sleep(pause * 2).await;
                 cut(false);
             }
             _ => {
@@ -310,14 +312,23 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].signal("CONT");
             }
         }
+        // Three servers bear the loss of one, not of a second before the first has caught up.
+        if fault.starts_with("server") {
+            cluster.servers[victim].await_jetstream();
+        }
     }
     for hub in &cluster.hubs {
         await_ready(hub, true, Duration::from_secs(60)).await;
     }
     stop.send_replace(true);
+    let mut failed = Vec::new();
     for client in clients {
-        client.await.unwrap();
+        failed.extend(client.await.err());
     }
+    // Whatever became of anything, the hubs have come to one state.
+    let digests = digests(&cluster.servers[0], cluster.hubs.len());
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "the hubs' states differ; {failed:?}");
+    assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();
     let lost = book.acknowledged.iter().filter(|id| !book.outcomes.contains_key(*id)).count();
     let double = book.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();

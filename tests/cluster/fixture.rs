@@ -51,10 +51,10 @@ impl Cluster {
     }
 }
 
-/// What a hub answers at this path; nothing where it does not answer.
-pub(crate) async fn http(hub: &Hub, path: &str) -> String {
+/// What is answered at this port and path; nothing where there is no answer.
+pub(crate) async fn http(port: u16, path: &str) -> String {
     let ask = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await?;
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
@@ -66,7 +66,7 @@ pub(crate) async fn http(hub: &Hub, path: &str) -> String {
 
 /// The status of a hub's `/readyz`.
 pub(crate) async fn ready(hub: &Hub) -> u16 {
-    http(hub, "/readyz").await.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+    http(hub.port, "/readyz").await.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
 
 /// Waits until a hub is ready, or not; how long it took.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::campaign::Line;
 use crate::fixture::{CONFIG, Cluster, http};
+use crate::nats;
 
 const LOG: &str = "deskbell.0.log";
 const DIGESTS: &str = "deskbell.0.digest";
@@ -18,37 +19,62 @@ const PER_DIGEST: u64 = 10_000;
 async fn divergences(cluster: &Cluster) -> Vec<u64> {
     let mut all = Vec::new();
     for hub in &cluster.hubs {
-        let metrics = http(hub, "/metrics").await;
+        let metrics = http(hub.port, "/metrics").await;
         let line = metrics.lines().find_map(|line| line.strip_prefix("deskbell_divergences_total "));
         all.push(line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{metrics}")));
     }
     all
 }
 
+/// Fills the stream up to the next record at which hubs compare, and gives what each came to there.
+pub(crate) fn digests(server: &nats::Server, hubs: usize) -> Vec<Vec<u8>> {
+    // A record that was there already changes nothing, and is one more of them.
+    let last = last_of(server);
+    let message = server.request("$JS.API.STREAM.MSG.GET.DESKBELL_0", &format!(r#"{{"seq":{last}}}"#));
+    let message: Value = serde_json::from_str(&message).unwrap();
+    let record = STANDARD.decode(message["message"]["data"].as_str().unwrap()).unwrap();
+    let mut heard = server.listen(DIGESTS);
+    let due = (last / PER_DIGEST + 1) * PER_DIGEST;
+    let mut there = last;
+    while there < due {
+        // Not more at once than three servers can write while they carry on.
+        let wanted = due.min(there + 250);
+        server.publish(LOG, &record, usize::try_from(wanted - there).unwrap());
+        let began = Instant::now();
+        while there < wanted {
+            there = last_of(server);
+            assert!(began.elapsed() < Duration::from_secs(60), "the stream ends at {there}, not at {wanted}");
+        }
+    }
+    let mut digests = Vec::new();
+    while digests.len() < hubs {
+        let told = heard();
+        let (number, value) = told.split_first_chunk::<8>().unwrap();
+        if u64::from_be_bytes(*number) == due {
+            digests.push(value.to_vec());
+        }
+    }
+    digests
+}
+
+/// The number of the stream's last record.
+fn last_of(server: &nats::Server) -> u64 {
+    let info: Value = serde_json::from_str(&server.request("$JS.API.STREAM.INFO.DESKBELL_0", "")).unwrap();
+    info["state"]["last_seq"].as_u64().unwrap()
+}
+
 #[tokio::test]
 async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
     let Some(cluster) = Cluster::start(1, 2).await else { return };
     let server = &cluster.servers[0];
-    // A record that was there already changes nothing, and is one more of them: so the stream grows quickly.
-    let first = server.request("$JS.API.STREAM.MSG.GET.DESKBELL_0", r#"{"seq":1}"#);
-    let first: Value = serde_json::from_str(&first).unwrap();
-    let record = STANDARD.decode(first["message"]["data"].as_str().unwrap()).unwrap();
-    let mut digests = server.listen(DIGESTS);
-    let mut told = || {
-        let (number, value) =
-            digests().split_first_chunk::<8>().map(|(n, v)| (u64::from_be_bytes(*n), v.to_vec())).unwrap();
-        (number, value)
-    };
-    // They agree, and are heard to: both have told the same.
-    server.publish(LOG, &record, PER_DIGEST as usize);
-    let (one, other) = (told(), told());
-    assert_eq!((one.0, &one), (PER_DIGEST, &other));
+    // They agree, and are heard to.
+    let told = digests(server, 2);
+    assert_eq!(told[0], told[1]);
     // A third that never was has another state at the next one.
     let planted = [(2 * PER_DIGEST).to_be_bytes(), 0x1234_5678_u64.to_be_bytes()].concat();
     server.publish(DIGESTS, &planted, 1);
-    assert_eq!(told(), (2 * PER_DIGEST, 0x1234_5678_u64.to_be_bytes().to_vec()));
     assert_eq!(divergences(&cluster).await, [0, 0]);
-    server.publish(LOG, &record, PER_DIGEST as usize);
+    digests(server, 2);
     for hub in &cluster.hubs {
         hub.says(&["this hub's state differs from another's", "record=20000"]).await;
     }

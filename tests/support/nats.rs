@@ -102,15 +102,23 @@ impl Server {
         }
     }
 
-    /// Waits until it knows the others, and the stream is whole on it again.
+    /// Waits until it knows the others, and all three have the whole stream.
     #[allow(dead_code, reason = "not every test has several")]
     pub(crate) fn await_jetstream(&self) {
+        /// Longer ago than this a replica has not been heard of lately: leaders speak every second.
+        const LATELY_NS: u64 = 2_000_000_000;
         let began = Instant::now();
         loop {
             let info = self.ask("$JS.API.STREAM.INFO.DESKBELL_0", "");
-            let lags =
-                info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
-            if info.contains("\"leader\"") && !lags {
+            let parsed: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
+            let whole = |replica: &serde_json::Value| {
+                replica["current"] == true
+                    && replica["offline"] != true
+                    && replica["lag"].as_u64().unwrap_or(0) == 0
+                    && replica["active"].as_u64().is_some_and(|ago| ago < LATELY_NS)
+            };
+            let replicas = parsed["cluster"]["replicas"].as_array().map_or(&[][..], Vec::as_slice);
+            if parsed["cluster"]["leader"].is_string() && replicas.len() == 2 && replicas.iter().all(whole) {
                 return;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "the stream is not whole again: {info}");

@@ -57,9 +57,9 @@ async fn the_templates_in_force_are_listed_with_their_placeholders() {
     let listing: serde_json::Value = serde_json::from_str(body).unwrap();
     let templates = listing["templates"].as_array().unwrap();
     let names: Vec<_> = templates.iter().map(|template| template["name"].as_str().unwrap()).collect();
-    assert!(names.is_sorted() && names.len() == 5, "{names:?}");
+    assert!(names.is_sorted() && names.contains(&"msdyn_call_incoming"), "{names:?}");
     assert_eq!(
-        templates[4],
+        *templates.last().unwrap(),
         json!({"name": "vip_call", "title": "{customerName|A customer} is calling", "icon": "phone",
             "timeoutMs": 20000, "queueTimeoutMs": 45000, "autoAccept": false, "autoAcceptOnTimeout": false,
             "settle": "firstResponse", "placeholders": [
