@@ -107,7 +107,7 @@ async fn tls_is_spoken_with_servers_whose_certificate_the_roots_know() {
 }
 
 /// Claims as NATS signs them: a token of its own kind, by an ed25519 key whose name is in it.
-fn signed(by: &KeyPair, of: &str, name: &str, claims: Value) -> String {
+fn signed(by: &KeyPair, of: &str, name: &str, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let head = part(&json!({"typ": "JWT", "alg": "ed25519-nkey"}));
     let body = part(&json!({"jti": name, "iat": 1_700_000_000, "iss": by.public_key(), "sub": of, "name": name,
@@ -139,7 +139,7 @@ async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
     }
     let (operator, system, account) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_account());
     let user = KeyPair::new_user();
-    let by_operator = |of: &str, name: &str, claims: Value| signed(&operator, of, name, claims);
+    let by_operator = |of: &str, name: &str, claims: Value| signed(&operator, of, name, &claims);
     let operator_token = by_operator(&operator.public_key(), "operator", json!({"type": "operator", "version": 2}));
     // The operator's own account may not store anything.
     let mut system_claims = account_claims();
@@ -153,7 +153,7 @@ async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
         accounts.join("\n")
     ));
     let claims = json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}});
-    let user_token = signed(&account, &user.public_key(), "hub", claims);
+    let user_token = signed(&account, &user.public_key(), "hub", &claims);
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("hub.creds");
     std::fs::write(&file, credentials(&user_token, &user)).unwrap();
