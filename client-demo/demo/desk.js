@@ -89,6 +89,7 @@ class Desk {
     this.nothing = element('p', { class: 'empty' })
     this.justNow = element('ul', { class: 'past', 'aria-label': 'Just now' })
     this.tools = element('div', { class: 'tools' })
+    this.line = element('div', { class: 'line', role: 'group', 'aria-label': 'Readiness' }, this.link.banner)
     this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
     const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys())
     this.section.append(
@@ -98,14 +99,14 @@ class Desk {
         this.tools,
         this.link.chip,
         element('button', { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open }, picture('keys'))),
-      this.link.banner,
-      this.fault,
+      this.line,
       element('div', { class: 'body' },
         element('div', { class: 'incoming' },
           this.ringingTitle, this.cards.list, this.nothing),
         element('div', { class: 'rail' },
           this.sessionsTitle, this.rail.sessions, element('p', { class: 'empty' }, 'No sessions.'), this.rail.elsewhere,
           element('h3', {}, 'Just now'), this.justNow, element('p', { class: 'empty' }, 'Nothing has ended yet.'))),
+      this.fault,
       this.announcer.node,
       dialog)
     place.replaceChildren(this.section)
@@ -128,7 +129,7 @@ class Desk {
       link: this.link, sound: this.#sound, agent: this.#agent, toasts: () => this.#toasts, available: () => this.#setPresence(true),
     }, this.announcer)
     this.tools.append(this.#sound.node)
-    this.section.querySelector('header')?.after(this.#preflight.node)
+    this.line.append(this.#preflight.node)
     this.#show()
   }
 

@@ -148,9 +148,9 @@ export class Card {
 
   #key(event) {
     if (event.isComposing) return
+    if (event.key !== 'Enter' && event.key !== 'Escape') return
     if (event.key === 'Enter') this.answer('reject')
-    else if (event.key === 'Escape') this.node.focus()
-    else return
+    this.node.focus()
     event.preventDefault()
     event.stopPropagation()
   }
