@@ -58,7 +58,7 @@ class Desk {
       remainingMs: (one) => agent.remainingMs(one),
       connected: () => this.link.fresh,
       answer: (card, action, reason) => this.#answer(card, action, reason),
-      urgent: (_, title) => this.announcer.say(`10 seconds left: ${title}`),
+      urgent: (_, title) => this.announcer.say(`10 seconds left: ${title}`, true),
       gone: (id) => this.#eyes.forget(this.cards.find(id)?.node),
       shown: (card) => this.#eyes.watch(card.node, card.id),
       say: (text) => this.announcer.say(text),

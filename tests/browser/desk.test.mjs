@@ -96,7 +96,7 @@ describe('the desk', () => {
     const [{ x: left, y: top }] = before
     await desk.evaluate(([left, top]) => new Promise((done) => {
       const look = () => {
-        const at = document.elementFromPoint(left + 5, top + 60)?.closest('article')
+        const at = document.elementFromPoint(left + 5, top + 60)?.closest('.card')
         if (!at?.ariaLabel?.startsWith('Edsger')) return requestAnimationFrame(look)
         const button = at.querySelector('button')
         const { x, y, width, height } = button.getBoundingClientRect()
@@ -193,8 +193,9 @@ describe('the desk', () => {
     assert.ok(told.length <= 4, told.join('\n'))
   })
 
-  test('seen is reported only of what was really before someone\'s eyes', async () => {
+  test('seen is reported only of what was really before someone\'s eyes', async (context) => {
     const bob = new Agent(hub.ws, { agentId: 'bob' })
+    context.after(() => bob.close())
     await bob.ready
     const take = async (call) => {
       await desk.card(/./).first().waitFor()
@@ -219,7 +220,6 @@ describe('the desk', () => {
     await bob.accept(bob.notifications[0].notificationId)
     assert.equal((await call.result).reach.seen, 0)
     await desk.setViewportSize({ width: 1280, height: 900 })
-    bob.close()
   })
 
   test('without a name it gets one, and keeps it over a reload', async () => {
@@ -243,6 +243,7 @@ describe('a desk without its hub', () => {
     context.after(() => hub.dispose())
     const desk = await openDesk(browser.context, hub, 'ada')
     const caller = bot(hub, 'ada', 'bob')
+    context.after(() => caller.close())
     const call = caller.ring('Grace')
     const lost = caller.ring('Alan')
     await desk.card('Alan').waitFor()
@@ -260,6 +261,7 @@ describe('a desk without its hub', () => {
     await paused
     await hub.start()
     const bob = new Agent(hub.ws, { agentId: 'bob' })
+    context.after(() => bob.close())
     await bob.ready
     await until(async () => bob.notifications.length, 2)
     await bob.accept(bob.notifications.find(({ title }) => title.startsWith('Alan')).notificationId)
@@ -270,7 +272,6 @@ describe('a desk without its hub', () => {
     await desk.session('Grace').waitFor()
     await desk.connected()
     await desk.line.getByText(/^Not connected/).waitFor({ state: 'hidden' })
-    for (const one of [bob, caller]) one.close()
     assert.deepEqual(desk.faults, [])
   })
 })

@@ -53,10 +53,11 @@ for (const colorScheme of ['light', 'dark']) {
       other.close()
     }
 
-    test('the desk: axe finds nothing, and nothing sticks out from 320 pixels up', async () => {
+    test('the desk: axe finds nothing, and nothing sticks out from 320 pixels up', async (context) => {
       const desk = await openDesk(browser.context, hub, 'ada')
       assert.deepEqual(await faults(desk), [])
       const caller = bot(hub, 'ada', 'bob')
+      context.after(() => caller.close())
       await busy(desk, caller)
       assert.deepEqual(await faults(desk), [])
       for (const width of [320, 480, 768, 1280, 2200]) {
@@ -81,7 +82,6 @@ for (const colorScheme of ['light', 'dark']) {
       await hub.kill()
       await desk.line.getByText(/^Not connected since/).waitFor()
       assert.deepEqual(await faults(desk), [])
-      caller.close()
       await hub.start()
       assert.deepEqual(desk.faults, [])
       await desk.close()
@@ -98,16 +98,16 @@ for (const colorScheme of ['light', 'dark']) {
       await page.close()
     })
 
-    test(`it is ${colorScheme}, and nothing moves for who wants no motion`, async () => {
+    test(`it is ${colorScheme}, and nothing moves for who wants no motion`, async (context) => {
       const desk = await openDesk(browser.context, hub, 'carol')
       const caller = bot(hub, 'carol')
+      context.after(() => caller.close())
       caller.ring('Katherine', { templateName: 'call' })
       await desk.news.getByText('10 seconds left').waitFor()
       const light = await desk.card('Katherine').evaluate((card) => getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 3)
       assert.ok(colorScheme === 'dark' ? light < 80 : light > 200, `${light}`)
       assert.equal(await desk.evaluate(() => document.getAnimations().length), 0)
       await desk.accept('Katherine').click()
-      caller.close()
       await desk.close()
     })
   })

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser, openPage } from '../support/browser.mjs'
 import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasts, until } from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
@@ -22,13 +23,14 @@ describe('tabs of one agent', () => {
   const sounding = (pages) => Promise.all(pages.map((page) => page.evaluate(() => window.sounding)))
   const sum = async (pages) => (await sounding(pages)).reduce((all, one) => all + one, 0)
 
-  test('three tabs ring once and are answered once; when the one that rings goes, another does', async () => {
+  test('three tabs ring once and are answered once; when the one that rings goes, another does', async (context) => {
     const tabs = []
     for (let n = 0; n < 3; n++) tabs.push(await openDesk(browser.context, hub, 'ada'))
     // Until somebody has touched it, a page is silent.
     for (const tab of tabs) await tab.getByRole('heading', { name: 'Desk of ada' }).click()
     await until(async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(), [0, 0, 1])
     const caller = bot(hub, 'ada')
+    context.after(() => caller.close())
     const first = caller.ring('Grace')
     for (const tab of tabs) await tab.card('Grace').waitFor()
     await until(() => sum(tabs), 1)
@@ -53,13 +55,13 @@ describe('tabs of one agent', () => {
       assert.deepEqual(tab.faults, [])
       await tab.close()
     }
-    caller.close()
   })
 
-  test('a page in the background: desktop notifications, accepted and rejected there, gone with the call', async () => {
+  test('a page in the background: desktop notifications, accepted and rejected there, gone with the call', async (context) => {
     const desk = await openDesk(browser.context, hub, 'bob')
     const second = await openDesk(browser.context, hub, 'bob')
     const caller = bot(hub, 'bob')
+    context.after(() => caller.close())
     const looked = caller.ring('Somebody looks')
     await desk.card('Somebody looks').waitFor()
     assert.deepEqual(await toasts(desk), [])
@@ -73,11 +75,11 @@ describe('tabs of one agent', () => {
     await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Edsger wants to chat', 'Grace wants to chat'])
     await calls[2].cancel()
     await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Grace wants to chat'])
-    const toast = await pressToast(browser.context, 'Grace wants to chat', 'accept')
+    const toast = await pressToast(desk, 'Grace wants to chat', 'accept')
     assert.deepEqual({ ...toast, data: Object.keys(toast.data) }, { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] })
     assert.equal((await calls[0].result).agentId, 'bob')
     await desk.session('Grace').waitFor()
-    await pressToast(browser.context, 'Alan wants to chat', 'reject')
+    await pressToast(desk, 'Alan wants to chat', 'reject')
     assert.equal((await calls[1].result).value.responseReason, 'DeclinedByAgent')
     await until(() => toasts(desk), [])
     // Who comes back to the page needs no reminder of what is before their eyes.
@@ -90,7 +92,6 @@ describe('tabs of one agent', () => {
       assert.deepEqual(one.faults, [])
       await one.close()
     }
-    caller.close()
   })
 
   test('a token stays in the page: its desktop notifications and its worker do without', async (context) => {
@@ -112,17 +113,16 @@ describe('tabs of one agent', () => {
       }
     })
     await setVisible(desk, false)
-    const { Provider } = await import('../../client-demo/sdk/deskbell.js')
     const provider = new Provider(guarded.ws, { token: guarded.token('bot', 'provider') })
+    context.after(() => provider.close())
     const call = provider.notify({ templateName: 'chat', templateParameters: { customerName: 'Grace' } })
     await until(() => toasts(desk), ['Grace wants to chat'])
-    const { data } = await pressToast(browser.context, 'Grace wants to chat', 'accept')
+    const { data } = await pressToast(desk, 'Grace wants to chat', 'accept')
     assert.equal((await call).agentId, 'ada')
     const signature = token.split('.')[2]
     assert.ok(!JSON.stringify(data).includes(signature))
     assert.deepEqual(await page.evaluate(() => window.passed), [])
     assert.ok(!page.url().includes(signature))
-    provider.close()
     await page.close()
   })
 })
@@ -143,8 +143,9 @@ describe('what would make an agent miss a ring', () => {
     const desk = await openDesk(browser.context, hub, 'ada')
     const says = (words) => desk.line.getByText(words).waitFor()
     await says('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
+    // That click is what the sound has waited for.
     await desk.howToMend.click()
-    await desk.mends.getByText('The browser keeps a page silent until someone has clicked or typed in it.').waitFor()
+    await desk.mends.getByText('With them you see a ring while you work elsewhere.').waitFor()
     await desk.keyboard.press('Escape')
     await says('You could miss a ring: desktop notifications are not allowed yet.')
     await browser.context.grantPermissions(['notifications'], { origin: hub.url })

@@ -111,8 +111,9 @@ export function toasts(page) {
 }
 
 /** A person presses a button of a desktop notification; `''` is the notification itself. */
-export async function pressToast(context, title, action) {
-  const worker = context.serviceWorkers().find((one) => one.url().endsWith('/desk-worker.js'))
+export async function pressToast(page, title, action) {
+  const { href } = new URL('/desk-worker.js', page.url())
+  const worker = page.context().serviceWorkers().find((one) => one.url() === href)
   return worker.evaluate(async ([title, action]) => {
     const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
     self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))

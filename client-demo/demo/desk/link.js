@@ -84,7 +84,7 @@ export class Link {
       this.#lostAt = Date.now()
       this.#breaks.push(this.#lostAt)
       this.#asked.clear()
-      this.#announcer.say(state === 'closed' ? `Closed: ${reason}` : 'Not connected')
+      this.#announcer.say(state === 'closed' ? `Closed: ${reason}` : 'Not connected', true)
     }
     this.show()
   }

@@ -107,7 +107,7 @@ export class Preflight {
       row.item = current
       setText(text, `${current.what[0].toUpperCase()}${current.what.slice(1)}. ${current.mend}`)
       button.hidden = !current.act
-      setText(button, current.label ?? current.what)
+      setText(button, current.label ?? '')
     }
     return row
   }
