@@ -122,7 +122,7 @@ export async function pressToast(page, title, action) {
 }
 
 /** Waits until `look` gives something like what is expected. */
-export async function until(look, expected, ms = 10_000) {
+export async function until(look, expected, ms = 20_000) {
   const end = Date.now() + ms
   for (;;) {
     const found = await look()

@@ -80,7 +80,7 @@ export class Preflight {
     yield* this.#notifications(toasts)
     if (Math.abs(link.skewMs) > SKEW_MS) yield { id: 'clock', what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`, mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.' }
     if (link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
-    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The last answer took ${(link.roundTripMs / 1_000).toFixed(1)} s. Another may have answered before you see the ring.` }
+    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s and more. Another may have answered before you see the ring.` }
   }
 
   /** @returns {Generator<Item>} */

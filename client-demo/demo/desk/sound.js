@@ -5,6 +5,9 @@ import { picture } from './icons.js'
 import { onPreferences, prefer, preferences } from './prefs.js'
 import { Tone } from './tone.js'
 
+/** What a ring that was turned down to nothing is turned up to. */
+const AUDIBLE = 0.6
+
 export class Sound {
   #part
   #tabs
@@ -36,8 +39,7 @@ export class Sound {
   }
 
   toggle() {
-    const { muted, volume } = preferences()
-    prefer({ muted: !this.muted, volume: muted || volume > 0 ? volume : 0.6 })
+    prefer({ muted: !this.muted, volume: preferences().volume || AUDIBLE })
   }
 
   /** Lets it be heard, also where it is muted: whoever presses that wants to hear something. */

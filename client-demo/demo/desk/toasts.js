@@ -4,6 +4,8 @@ const WORKER = '/desk-worker.js'
 const SCOPE = '/desk'
 /** A change from one tab of the desk to another is no leaving. */
 const LEFT_MS = 300
+/** A browser that does not answer is not waited for. */
+const STUCK_MS = 3_000
 
 export class Toasts {
   #tabs
@@ -12,7 +14,8 @@ export class Toasts {
   #ringing
   /** @type {ServiceWorkerRegistration | undefined} */ #registration
   /** @type {Set<string>} shown by this tab already: who waves one away does not get it again */ #shown = new Set()
-  #running = Promise.resolve()
+  #busy = false
+  #again = false
   /** Why there are none, where that is not the agent's choice. */ fault = ''
 
   /**
@@ -48,9 +51,16 @@ export class Toasts {
     this.show()
   }
 
-  /** Brings the desktop in line with the desk. */
-  show() {
-    this.#running = this.#running.then(() => this.#reconcile()).catch((error) => this.#failed(error))
+  /** Brings the desktop in line with the desk: one look at a time, and one more if something has changed meanwhile. */
+  async show() {
+    this.#again = true
+    if (this.#busy) return
+    this.#busy = true
+    while (this.#again) {
+      this.#again = false
+      await Promise.race([this.#reconcile().catch((error) => this.#failed(error)), new Promise((done) => setTimeout(done, STUCK_MS))])
+    }
+    this.#busy = false
   }
 
   async #begin() {
@@ -90,7 +100,6 @@ export class Toasts {
     await this.#registration?.showNotification(title, /** @type {any} */ ({
       tag: notificationId,
       body: fields.map(({ label, value }) => `${label}: ${value}`).join('\n'),
-      icon: '/favicon.svg',
       requireInteraction: true,
       data: { desk: this.#desk, url },
       actions: [{ action: 'accept', title: buttons.accept }, { action: 'reject', title: buttons.reject }],
