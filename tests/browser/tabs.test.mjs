@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser, openPage } from '../support/browser.mjs'
-import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasts, until } from '../support/desk.mjs'
+import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasted, toasts, until, watchToasts } from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
 
 describe('tabs of one agent', () => {
@@ -14,6 +14,7 @@ describe('tabs of one agent', () => {
     hub = await startHub({ toml: TEMPLATES })
     browser = await openBrowser()
     await listenIn(browser.context)
+    await watchToasts(browser.context)
     await browser.context.grantPermissions(['notifications'], { origin: hub.url })
   })
   after(async () => {
@@ -72,7 +73,7 @@ describe('tabs of one agent', () => {
     await desk.card('Edsger').waitFor()
     assert.deepEqual(await toasts(desk), [])
     await setVisible(second, false)
-    await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Edsger wants to chat', 'Grace wants to chat'])
+    await toasted([desk, second], ['Grace wants to chat', 'Alan wants to chat', 'Edsger wants to chat'])
     await calls[2].cancel()
     await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Grace wants to chat'])
     const toast = await pressToast(desk, 'Grace wants to chat', 'accept')
@@ -84,7 +85,7 @@ describe('tabs of one agent', () => {
     await until(() => toasts(desk), [])
     // Who comes back to the page needs no reminder of what is before their eyes.
     const last = caller.ring('Barbara', { templateName: 'call' })
-    await until(() => toasts(desk), ['Barbara is calling'])
+    await toasted([desk, second], ['Barbara is calling'])
     await setVisible(desk, true)
     await until(() => toasts(desk), [])
     await last.cancel()
@@ -116,7 +117,7 @@ describe('tabs of one agent', () => {
     const provider = new Provider(guarded.ws, { token: guarded.token('bot', 'provider') })
     context.after(() => provider.close())
     const call = provider.notify({ templateName: 'chat', templateParameters: { customerName: 'Grace' } })
-    await until(() => toasts(desk), ['Grace wants to chat'])
+    await toasted([desk], ['Grace wants to chat'])
     const { data } = await pressToast(desk, 'Grace wants to chat', 'accept')
     assert.equal((await call).agentId, 'ada')
     const signature = token.split('.')[2]

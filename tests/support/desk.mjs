@@ -102,6 +102,26 @@ export function listenIn(context) {
   })
 }
 
+/** Lets a test know which desktop notifications a page has brought up: `window.toasted`. */
+export function watchToasts(context) {
+  return context.addInitScript(() => {
+    window.toasted = []
+    const { showNotification } = ServiceWorkerRegistration.prototype
+    ServiceWorkerRegistration.prototype.showNotification = async function (title, ...more) {
+      await showNotification.call(this, title, ...more)
+      window.toasted.push(title)
+    }
+  })
+}
+
+/** Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks it. */
+export async function toasted(pages, titles) {
+  await until(async () => {
+    const shown = (await Promise.all(pages.map((page) => page.evaluate(() => window.toasted)))).flat()
+    return titles.filter((title) => !shown.includes(title))
+  }, [])
+}
+
 /** What the desktop shows of the desk's notifications, by their titles. */
 export function toasts(page) {
   return page.evaluate(async () => {

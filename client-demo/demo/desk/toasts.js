@@ -14,6 +14,7 @@ export class Toasts {
   #ringing
   /** @type {ServiceWorkerRegistration | undefined} */ #registration
   /** @type {Set<string>} shown by this tab already: who waves one away does not get it again */ #shown = new Set()
+  #held = false
   #busy = false
   #again = false
   /** Why there are none, where that is not the agent's choice. */ fault = ''
@@ -80,15 +81,25 @@ export class Toasts {
   }
 
   async #reconcile() {
-    if (!this.#registration || this.permission !== 'granted' || !this.#part.holds) return
+    if (!this.#part.holds) {
+      this.#held = false
+      this.#shown.clear()
+      return
+    }
+    if (!this.#registration || this.permission !== 'granted') return
+    // Who gets the part takes over what the last one left.
+    const takesOver = !this.#held
+    this.#held = true
     const seen = await this.#tabs.anyVisible()
     const wanted = seen ? [] : this.#ringing()
-    if (seen) this.#shown.clear()
     const ids = new Set(wanted.map((one) => one.notificationId))
-    for (const toast of await this.#registration.getNotifications()) {
-      if (toast.data?.desk !== this.#desk) continue
-      if (ids.has(toast.tag)) this.#shown.add(toast.tag)
-      else toast.close()
+    // To ask the browser what it shows is no small matter (while it shows one, the answer lacks it): only where needed.
+    if (takesOver || [...this.#shown].some((id) => !ids.has(id))) {
+      for (const toast of await this.#registration.getNotifications()) {
+        if (toast.data?.desk !== this.#desk) continue
+        if (ids.has(toast.tag)) this.#shown.add(toast.tag)
+        else toast.close()
+      }
     }
     for (const id of this.#shown) if (!ids.has(id)) this.#shown.delete(id)
     for (const one of wanted) if (!this.#shown.has(one.notificationId)) await this.#toast(one)
