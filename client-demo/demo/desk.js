@@ -41,6 +41,7 @@ class Desk {
   #agent
   #eyes
   #noteClicks
+  /** @type {Tabs | undefined} */ #tabs
   /** @type {Sound | undefined} */ #sound
   /** @type {Toasts | undefined} */ #toasts
   /** @type {Preflight | undefined} */ #preflight
@@ -73,6 +74,7 @@ class Desk {
     agent.on('closed', (message) => this.#closed(message))
     agent.on('session', (session) => this.#began(session))
     agent.on('kpi', ({ sessionId, breached, details }) => this.#breached(sessionId, breached, details))
+    agent.on('close', () => this.#left())
     agent.on('welcome', ({ agentId, workspace }) => alone && this.#joined(`${workspace} ${agentId}`))
     this.timer = setInterval(() => this.#tick(), TICK_MS)
     this.#show()
@@ -116,7 +118,7 @@ class Desk {
   #joined(who) {
     if (this.#sound) return
     const changed = () => this.#preflight?.show()
-    const tabs = new Tabs(who)
+    const tabs = this.#tabs = new Tabs(who)
     this.#sound = new Sound(tabs, changed)
     this.#toasts = new Toasts({
       tabs,
@@ -131,6 +133,13 @@ class Desk {
     this.tools.append(this.#sound.node)
     this.line.append(this.#preflight.node)
     this.#show()
+  }
+
+  /** Closed for good, as for want of a token: another desk may come in this one's place. */
+  async #left() {
+    this.#sound?.leave()
+    await this.#toasts?.leave()
+    this.#tabs?.leave()
   }
 
   #show() {

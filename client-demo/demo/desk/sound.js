@@ -12,6 +12,7 @@ export class Sound {
   #part
   #tabs
   #wanted = false
+  #left = false
   #changed
   /** Whether another tab of the agent rings. */ elsewhere = false
 
@@ -54,6 +55,12 @@ export class Sound {
     this.#ringOrNot()
   }
 
+  /** The desk is closed for good: silent, and another tab may ring. */
+  leave() {
+    this.#left = true
+    this.#check()
+  }
+
   /** Looks who rings. */
   async look() {
     const elsewhere = !this.#part.holds && await this.#tabs.isPlayed('ring')
@@ -66,7 +73,7 @@ export class Sound {
   #check() {
     this.tone.volume = preferences().volume
     // A tab that would not be heard leaves it to one that is.
-    this.#part.want(this.tone.state === 'ready' && !this.muted)
+    this.#part.want(!this.#left && this.tone.state === 'ready' && !this.muted)
     this.#ringOrNot()
     this.look()
     this.#show()

@@ -52,6 +52,13 @@ export class Toasts {
     this.show()
   }
 
+  /** The desk is closed for good: what it showed goes, and another tab may show. */
+  async leave() {
+    this.#ringing = () => []
+    await this.show()
+    this.#part.want(false)
+  }
+
   /** Brings the desktop in line with the desk: one look at a time, and one more if something has changed meanwhile. */
   async show() {
     this.#again = true
