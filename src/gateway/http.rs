@@ -27,15 +27,18 @@ use super::assets::{self, Asset};
 use super::connection::{self, Visitor};
 use super::counters::{Pending, Seat, Turned};
 use super::house::House;
+use super::metrics;
 use super::origin::Origins;
 use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME};
 use super::shard::Shard;
 use super::stream::Stream;
+use super::templates;
 use crate::auth::Claims;
-use crate::protocol::SUBPROTOCOL;
+use crate::protocol::{Role, SUBPROTOCOL};
 
 pub(super) type Reply = Response<Full<Bytes>>;
 
+const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What Prometheus calls its text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,6 +93,14 @@ fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -
             _ => not_allowed("GET"),
         };
     }
+    if path == "/templates" {
+        return match *request.method() {
+            Method::GET | Method::HEAD => {
+                templates(&shard.house, request.headers()).unwrap_or_else(|refusal| turn_away(&shard.house, refusal))
+            }
+            _ => not_allowed("GET, HEAD"),
+        };
+    }
     let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.house.behind.gate.is_none())
     else {
         return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
@@ -136,8 +147,26 @@ impl Answer {
 
 /// The text for Prometheus.
 pub(super) fn metrics(house: &House) -> Reply {
-    let text = house.counters.text() + &(house.behind.metrics)();
-    reply(StatusCode::OK, METRICS, Bytes::from(text))
+    reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(house)))
+}
+
+/// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
+fn templates(house: &House, headers: &HeaderMap) -> Result<Reply, Refusal> {
+    if house.behind.gate.is_some() {
+        let refusal = |status, text: &str| Refusal(status, text.to_owned(), None);
+        let claims = bearer(house, headers)?.ok_or_else(|| {
+            refusal(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: Authorization: Bearer, of a provider or an observer\n",
+            )
+        })?;
+        if claims.role == Role::Agent {
+            return Err(refusal(StatusCode::FORBIDDEN, "only providers and observers may read this\n"));
+        }
+    }
+    let mut listing = reply(StatusCode::OK, JSON, Bytes::from(templates::listed(&house.behind.templates)));
+    listing.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(listing)
 }
 
 /// Why a request is not carried out, for people; and for the counters, if it was to become a WebSocket.

@@ -5,8 +5,8 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`, `templates`, `inputs`, `link`,
-//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `admin`, `server`.
+//! `socket`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
+//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
 mod admin;
@@ -17,12 +17,14 @@ mod counters;
 mod delivery;
 mod doors;
 mod expiry;
+mod explaining;
 mod frame;
 mod hellos;
 mod house;
 mod http;
 mod inputs;
 mod link;
+mod metrics;
 mod origin;
 mod outbox;
 mod rate;
@@ -35,12 +37,13 @@ mod settings;
 mod shard;
 mod slab;
 mod socket;
+mod story;
 mod stream;
 mod templates;
 mod words;
 
 pub use delivery::Fanout;
-pub use house::{Behind, MetricsText};
+pub use house::{Behind, Past};
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
 

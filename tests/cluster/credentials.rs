@@ -139,14 +139,14 @@ async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
     }
     let (operator, system, account) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_account());
     let user = KeyPair::new_user();
-    let by_operator = |of: &str, name: &str, claims: Value| signed(&operator, of, name, &claims);
-    let operator_token = by_operator(&operator.public_key(), "operator", json!({"type": "operator", "version": 2}));
+    let by_operator = |of: &str, name: &str, claims: &Value| signed(&operator, of, name, claims);
+    let operator_token = by_operator(&operator.public_key(), "operator", &json!({"type": "operator", "version": 2}));
     // The operator's own account may not store anything.
     let mut system_claims = account_claims();
     system_claims["limits"]["disk_storage"] = json!(0);
     system_claims["limits"]["mem_storage"] = json!(0);
     let accounts = [(&system, "system", system_claims), (&account, "hubs", account_claims())]
-        .map(|(key, name, claims)| format!("{}: {}", key.public_key(), by_operator(&key.public_key(), name, claims)));
+        .map(|(key, name, claims)| format!("{}: {}", key.public_key(), by_operator(&key.public_key(), name, &claims)));
     let server = server(&format!(
         "operator: {operator_token}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{}\n}}",
         system.public_key(),

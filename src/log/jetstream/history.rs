@@ -59,6 +59,21 @@ impl History for StreamHistory {
         shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared)).unwrap_or_else(|late| Err(LogError::Device(late)))
     }
 
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let kept = shared.wait(SNAPSHOT_MAX, snapshots(&shared)).unwrap_or_else(Err).map_err(LogError::Device)?;
+        let oldest = self.oldest();
+        let empty = (oldest == 1).then_some(0);
+        let kept = kept.into_iter().rev().filter(|number| *number + 1 >= oldest);
+        Ok(empty.into_iter().chain(kept).collect())
+    }
+
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let bytes = shared.wait(SNAPSHOT_MAX, read(&shared, number)).unwrap_or_else(Err);
+        bytes.map_err(LogError::Device)
+    }
+
     fn oldest(&self) -> RecordNumber {
         let shared = &self.shared;
         let info = shared.wait(QUESTION_MAX, shared.stream.get_info());
