@@ -41,6 +41,7 @@ class Desk {
   #agent
   #eyes
   #noteClicks
+  /** @type {Tabs | undefined} */ #tabs
   /** @type {Sound | undefined} */ #sound
   /** @type {Toasts | undefined} */ #toasts
   /** @type {Preflight | undefined} */ #preflight
@@ -58,7 +59,7 @@ class Desk {
       remainingMs: (one) => agent.remainingMs(one),
       connected: () => this.link.fresh,
       answer: (card, action, reason) => this.#answer(card, action, reason),
-      urgent: (_, title) => this.announcer.say(`10 seconds left: ${title}`),
+      urgent: (_, title) => this.announcer.say(`10 seconds left: ${title}`, true),
       gone: (id) => this.#eyes.forget(this.cards.find(id)?.node),
       shown: (card) => this.#eyes.watch(card.node, card.id),
       say: (text) => this.announcer.say(text),
@@ -73,6 +74,7 @@ class Desk {
     agent.on('closed', (message) => this.#closed(message))
     agent.on('session', (session) => this.#began(session))
     agent.on('kpi', ({ sessionId, breached, details }) => this.#breached(sessionId, breached, details))
+    agent.on('close', () => this.#left())
     agent.on('welcome', ({ agentId, workspace }) => alone && this.#joined(`${workspace} ${agentId}`))
     this.timer = setInterval(() => this.#tick(), TICK_MS)
     this.#show()
@@ -89,6 +91,7 @@ class Desk {
     this.nothing = element('p', { class: 'empty' })
     this.justNow = element('ul', { class: 'past', 'aria-label': 'Just now' })
     this.tools = element('div', { class: 'tools' })
+    this.line = element('div', { class: 'line', role: 'group', 'aria-label': 'Readiness' }, this.link.banner)
     this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
     const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys())
     this.section.append(
@@ -98,14 +101,14 @@ class Desk {
         this.tools,
         this.link.chip,
         element('button', { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open }, picture('keys'))),
-      this.link.banner,
-      this.fault,
+      this.line,
       element('div', { class: 'body' },
         element('div', { class: 'incoming' },
           this.ringingTitle, this.cards.list, this.nothing),
         element('div', { class: 'rail' },
           this.sessionsTitle, this.rail.sessions, element('p', { class: 'empty' }, 'No sessions.'), this.rail.elsewhere,
           element('h3', {}, 'Just now'), this.justNow, element('p', { class: 'empty' }, 'Nothing has ended yet.'))),
+      this.fault,
       this.announcer.node,
       dialog)
     place.replaceChildren(this.section)
@@ -115,7 +118,7 @@ class Desk {
   #joined(who) {
     if (this.#sound) return
     const changed = () => this.#preflight?.show()
-    const tabs = new Tabs(who)
+    const tabs = this.#tabs = new Tabs(who)
     this.#sound = new Sound(tabs, changed)
     this.#toasts = new Toasts({
       tabs,
@@ -128,8 +131,15 @@ class Desk {
       link: this.link, sound: this.#sound, agent: this.#agent, toasts: () => this.#toasts, available: () => this.#setPresence(true),
     }, this.announcer)
     this.tools.append(this.#sound.node)
-    this.section.querySelector('header')?.after(this.#preflight.node)
+    this.line.append(this.#preflight.node)
     this.#show()
+  }
+
+  /** Closed for good, as for want of a token: another desk may come in this one's place. */
+  async #left() {
+    this.#sound?.leave()
+    await this.#toasts?.leave()
+    this.#tabs?.leave()
   }
 
   #show() {

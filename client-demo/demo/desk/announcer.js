@@ -12,10 +12,14 @@ export class Announcer {
     this.node = node
   }
 
-  /** @param {string} text what happened; said once, however often it comes within the moment that is gathered */
-  say(text) {
+  /**
+   * @param {string} text what happened; said once, however often it comes within the moment that is gathered
+   * @param {boolean} [first] it goes before what else is said then
+   */
+  say(text, first = false) {
     if (this.#waiting.includes(text)) return
-    this.#waiting.push(text)
+    if (first) this.#waiting.unshift(text)
+    else this.#waiting.push(text)
     this.#timer ??= setTimeout(() => this.#speak(), GATHER_MS)
   }
 

@@ -43,7 +43,7 @@ export class Card {
     this.reject = button('reject', buttons.reject)
     this.note = element('p', { class: 'note' })
     this.ending = element('p', { class: 'ending', hidden: true })
-    this.node = element('article', { class: 'card', 'aria-label': title, tabindex: -1 },
+    this.node = element('div', { class: 'card', role: 'article', 'aria-label': title, tabindex: -1 },
       element('header', {},
         element('span', { class: 'channel' }, picture(icon)),
         element('div', { class: 'who' },
@@ -148,9 +148,9 @@ export class Card {
 
   #key(event) {
     if (event.isComposing) return
+    if (event.key !== 'Enter' && event.key !== 'Escape') return
     if (event.key === 'Enter') this.answer('reject')
-    else if (event.key === 'Escape') this.node.focus()
-    else return
+    this.node.focus()
     event.preventDefault()
     event.stopPropagation()
   }

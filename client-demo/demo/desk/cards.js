@@ -87,9 +87,8 @@ export class Cards {
       const { card } = /** @type {any} */ (place)
       if (card?.state === 'over' && now - card.overAt > (place.matches(':hover') ? OVER_POINTED_MS : OVER_MS)) this.#vacate(place, card)
     }
-    if (now - this.#pointedAt > CALM_MS) {
-      for (const place of [...this.list.children]) if (now - /** @type {any} */ (place).emptySince > CALM_MS) place.remove()
-    }
+    if (now - this.#pointedAt < CALM_MS) return
+    for (const place of [...this.list.children]) if (/** @type {any} */ (place).emptySince < now) place.remove()
   }
 
   /** Puts the focus on the next card, or the one before. @param {1 | -1} step */

@@ -8,6 +8,8 @@ const ANSWER_MS = 10_000
 const SLACK_MS = 5_000
 /** What this long ago is not why the next ring would be missed. */
 const BREAKS_MS = 10 * 60_000
+/** One slow answer is nothing; none of so many that was quick is a slow connection. */
+const ANSWERS = 4
 
 export class Link {
   #agent
@@ -18,7 +20,7 @@ export class Link {
   #lostAt = 0
   /** @type {number[]} when it broke, lately */ #breaks = []
   /** @type {Map<string, number>} when each question went out that the hub answers */ #asked = new Map()
-  /** How long the last answer took; 0: none yet. */ roundTripMs = 0
+  /** @type {number[]} how long the last answers took, in milliseconds */ #took = []
   /** By how much the hub's clock is ahead of this one's. */ skewMs = 0
   /** The hub has told what is on the desk, once at least. */ known = false
 
@@ -43,6 +45,11 @@ export class Link {
   get breaks() {
     this.#breaks = this.#breaks.filter((at) => at > Date.now() - BREAKS_MS)
     return this.#breaks.length
+  }
+
+  /** How long the quickest of the last answers took; 0: none yet. */
+  get roundTripMs() {
+    return this.#took.length ? Math.min(...this.#took) : 0
   }
 
   /** The hub's wall clock, as far as one can tell. */
@@ -84,7 +91,7 @@ export class Link {
       this.#lostAt = Date.now()
       this.#breaks.push(this.#lostAt)
       this.#asked.clear()
-      this.#announcer.say(state === 'closed' ? `Closed: ${reason}` : 'Not connected')
+      this.#announcer.say(state === 'closed' ? `Closed: ${reason}` : 'Not connected', true)
     }
     this.show()
   }
@@ -109,6 +116,6 @@ export class Link {
     const began = this.#asked.get(key)
     if (began === undefined) return
     this.#asked.delete(key)
-    this.roundTripMs = performance.now() - began
+    this.#took = [performance.now() - began, ...this.#took].slice(0, ANSWERS)
   }
 }

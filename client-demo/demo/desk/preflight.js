@@ -2,7 +2,7 @@
 
 import { element, reconcile, setText } from '../dom.js'
 import { picture } from './icons.js'
-import { onPreferences, prefer, preferences } from './prefs.js'
+import { onPreferences } from './prefs.js'
 import { span } from './times.js'
 
 /** Further off than people set a clock by hand. */
@@ -23,8 +23,7 @@ export class Preflight {
   #parts
   #announcer
   #said = ''
-  /** @type {string[]} what is wrong now */ ids = []
-  isOpen = false
+  /** @type {Item | undefined} the worst that a button mends */ first
 
   /**
    * @param {{ link: import('./link.js').Link, sound: import('./sound.js').Sound, toasts: () => import('./toasts.js').Toasts | undefined,
@@ -34,11 +33,20 @@ export class Preflight {
   constructor(parts, announcer) {
     this.#parts = parts
     this.#announcer = announcer
-    this.words = element('span')
+    this.words = element('span', { class: 'words' })
+    this.mend = element('button', { type: 'button', class: 'quiet', click: () => this.first?.act?.() })
     this.list = element('ul', { 'aria-label': 'What could make you miss a ring' })
-    this.details = element('details', { toggle: () => this.#folded() },
-      element('summary', {}, element('span', { class: 'lamp' }), this.words), this.list)
-    this.node = element('div', { class: 'preflight' }, this.details)
+    // The list lies over the desk: what comes and goes in it moves nothing.
+    this.details = element('details', {}, element('summary', {}, 'How to mend it'), this.list)
+    this.node = element('div', { class: 'preflight' }, element('span', { class: 'lamp' }), this.words, this.mend, this.details)
+    document.addEventListener('click', ({ target }) => {
+      if (!this.details.contains(/** @type {Node} */ (target))) this.details.open = false
+    })
+    this.details.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.details.open) return
+      this.details.open = false
+      this.details.querySelector('summary').focus()
+    })
     onPreferences(() => this.show())
     this.show()
   }
@@ -49,23 +57,16 @@ export class Preflight {
     this.node.hidden = !link.known || !link.fresh
     if (this.node.hidden) return
     const items = [...this.#items()]
-    this.ids = items.map(({ id }) => id)
     const all = items.map(({ what }) => what).join(', ')
     this.node.dataset.state = items.length ? 'warn' : 'good'
-    // Unfolded, unless the agent has folded all of these before.
-    this.isOpen = this.ids.some((id) => !preferences().folded.includes(id))
-    this.details.open = this.isOpen
-    setText(this.words, items.length === 0 ? 'All set: a ring will be heard and seen.' : this.isOpen ? 'You could miss a ring' : `You could miss a ring: ${all}`)
+    this.first = items.find(({ act }) => act)
+    this.mend.hidden = !this.first
+    this.details.hidden = !items.length
+    setText(this.mend, this.first?.label ?? '')
+    setText(this.words, all ? `You could miss a ring: ${all}.` : 'All set: a ring will be heard and seen.')
     reconcile(this.list, items, ({ id }) => id, (item) => this.#row(item))
     if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`)
     this.#said = all
-  }
-
-  /** The agent has folded the list, or unfolded it. */
-  #folded() {
-    if (this.details.open === this.isOpen) return
-    const others = preferences().folded.filter((id) => !this.ids.includes(id))
-    prefer({ folded: this.details.open ? others : [...others, ...this.ids] })
   }
 
   /** @returns {Generator<Item>} worst first */
@@ -79,7 +80,7 @@ export class Preflight {
     yield* this.#notifications(toasts)
     if (Math.abs(link.skewMs) > SKEW_MS) yield { id: 'clock', what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`, mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.' }
     if (link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
-    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The last answer took ${(link.roundTripMs / 1_000).toFixed(1)} s. Another may have answered before you see the ring.` }
+    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s and more. Another may have answered before you see the ring.` }
   }
 
   /** @returns {Generator<Item>} */
@@ -106,7 +107,7 @@ export class Preflight {
       row.item = current
       setText(text, `${current.what[0].toUpperCase()}${current.what.slice(1)}. ${current.mend}`)
       button.hidden = !current.act
-      setText(button, current.label ?? current.what)
+      setText(button, current.label ?? '')
     }
     return row
   }

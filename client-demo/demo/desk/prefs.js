@@ -1,7 +1,7 @@
 // What an agent chose for this browser: the same in all tabs, and after a reload.
 
 const KEY = 'deskbell.desk'
-const DEFAULTS = { volume: 0.6, muted: false, letters: true, folded: /** @type {string[]} */ ([]) }
+const DEFAULTS = { volume: 0.6, muted: false, letters: true }
 
 /** @type {Set<() => void>} */
 const listeners = new Set()
@@ -49,7 +49,6 @@ function read() {
 function checked(found) {
   const kept = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS)) if (typeof found?.[name] === typeof DEFAULTS[name]) kept[name] = found[name]
-  kept.folded = Array.isArray(kept.folded) ? kept.folded.filter((one) => typeof one === 'string').slice(0, 20) : []
   kept.volume = Math.min(1, Math.max(0, kept.volume || 0))
   return kept
 }

@@ -5,10 +5,14 @@ import { picture } from './icons.js'
 import { onPreferences, prefer, preferences } from './prefs.js'
 import { Tone } from './tone.js'
 
+/** What a ring that was turned down to nothing is turned up to. */
+const AUDIBLE = 0.6
+
 export class Sound {
   #part
   #tabs
   #wanted = false
+  #left = false
   #changed
   /** Whether another tab of the agent rings. */ elsewhere = false
 
@@ -36,8 +40,7 @@ export class Sound {
   }
 
   toggle() {
-    const { muted, volume } = preferences()
-    prefer({ muted: !this.muted, volume: muted || volume > 0 ? volume : 0.6 })
+    prefer({ muted: !this.muted, volume: preferences().volume || AUDIBLE })
   }
 
   /** Lets it be heard, also where it is muted: whoever presses that wants to hear something. */
@@ -52,6 +55,12 @@ export class Sound {
     this.#ringOrNot()
   }
 
+  /** The desk is closed for good: silent, and another tab may ring. */
+  leave() {
+    this.#left = true
+    this.#check()
+  }
+
   /** Looks who rings. */
   async look() {
     const elsewhere = !this.#part.holds && await this.#tabs.isPlayed('ring')
@@ -64,7 +73,7 @@ export class Sound {
   #check() {
     this.tone.volume = preferences().volume
     // A tab that would not be heard leaves it to one that is.
-    this.#part.want(this.tone.state === 'ready' && !this.muted)
+    this.#part.want(!this.#left && this.tone.state === 'ready' && !this.muted)
     this.#ringOrNot()
     this.look()
     this.#show()

@@ -7,6 +7,7 @@ export class Tabs {
   #channel
   /** @type {(() => void)[]} */ #listeners = []
   #letGo = () => {}
+  #left = false
 
   /** @param {string} name the same in all tabs of the agent, and in no others */
   constructor(name) {
@@ -32,6 +33,14 @@ export class Tabs {
     return document.visibilityState === 'visible' || this.isPlayed('visible')
   }
 
+  /** The desk is closed for good: this tab is none of them any longer. */
+  leave() {
+    this.#left = true
+    this.#listeners = []
+    this.#show()
+    this.#channel?.close()
+  }
+
   /** @param {() => void} listener told when a tab comes before someone's eyes, or leaves them */
   onVisible(listener) {
     this.#listeners.push(listener)
@@ -40,6 +49,7 @@ export class Tabs {
   /** A tab that shows holds a lock that several can hold: a tab that died in between cannot be mistaken for one. */
   async #show() {
     this.#letGo()
+    if (this.#left) return
     if (document.visibilityState === 'visible' && navigator.locks) {
       const end = new Promise((done) => { this.#letGo = () => done(undefined) })
       await new Promise((granted) => {

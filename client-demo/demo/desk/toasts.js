@@ -4,6 +4,8 @@ const WORKER = '/desk-worker.js'
 const SCOPE = '/desk'
 /** A change from one tab of the desk to another is no leaving. */
 const LEFT_MS = 300
+/** A browser that does not answer is not waited for. */
+const STUCK_MS = 3_000
 
 export class Toasts {
   #tabs
@@ -12,7 +14,9 @@ export class Toasts {
   #ringing
   /** @type {ServiceWorkerRegistration | undefined} */ #registration
   /** @type {Set<string>} shown by this tab already: who waves one away does not get it again */ #shown = new Set()
-  #running = Promise.resolve()
+  #held = false
+  #busy = false
+  #again = false
   /** Why there are none, where that is not the agent's choice. */ fault = ''
 
   /**
@@ -48,9 +52,23 @@ export class Toasts {
     this.show()
   }
 
-  /** Brings the desktop in line with the desk. */
-  show() {
-    this.#running = this.#running.then(() => this.#reconcile()).catch((error) => this.#failed(error))
+  /** The desk is closed for good: what it showed goes, and another tab may show. */
+  async leave() {
+    this.#ringing = () => []
+    await this.show()
+    this.#part.want(false)
+  }
+
+  /** Brings the desktop in line with the desk: one look at a time, and one more if something has changed meanwhile. */
+  async show() {
+    this.#again = true
+    if (this.#busy) return
+    this.#busy = true
+    while (this.#again) {
+      this.#again = false
+      await Promise.race([this.#reconcile().catch((error) => this.#failed(error)), new Promise((done) => setTimeout(done, STUCK_MS))])
+    }
+    this.#busy = false
   }
 
   async #begin() {
@@ -70,15 +88,25 @@ export class Toasts {
   }
 
   async #reconcile() {
-    if (!this.#registration || this.permission !== 'granted' || !this.#part.holds) return
+    if (!this.#part.holds) {
+      this.#held = false
+      this.#shown.clear()
+      return
+    }
+    if (!this.#registration || this.permission !== 'granted') return
+    // Who gets the part takes over what the last one left.
+    const takesOver = !this.#held
+    this.#held = true
     const seen = await this.#tabs.anyVisible()
     const wanted = seen ? [] : this.#ringing()
-    if (seen) this.#shown.clear()
     const ids = new Set(wanted.map((one) => one.notificationId))
-    for (const toast of await this.#registration.getNotifications()) {
-      if (toast.data?.desk !== this.#desk) continue
-      if (ids.has(toast.tag)) this.#shown.add(toast.tag)
-      else toast.close()
+    // To ask the browser what it shows is no small matter (while it shows one, the answer lacks it): only where needed.
+    if (takesOver || [...this.#shown].some((id) => !ids.has(id))) {
+      for (const toast of await this.#registration.getNotifications()) {
+        if (toast.data?.desk !== this.#desk) continue
+        if (ids.has(toast.tag)) this.#shown.add(toast.tag)
+        else toast.close()
+      }
     }
     for (const id of this.#shown) if (!ids.has(id)) this.#shown.delete(id)
     for (const one of wanted) if (!this.#shown.has(one.notificationId)) await this.#toast(one)
@@ -90,7 +118,6 @@ export class Toasts {
     await this.#registration?.showNotification(title, /** @type {any} */ ({
       tag: notificationId,
       body: fields.map(({ label, value }) => `${label}: ${value}`).join('\n'),
-      icon: '/favicon.svg',
       requireInteraction: true,
       data: { desk: this.#desk, url },
       actions: [{ action: 'accept', title: buttons.accept }, { action: 'reject', title: buttons.reject }],

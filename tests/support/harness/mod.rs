@@ -8,6 +8,7 @@ mod cluster;
 mod coverage;
 mod document;
 mod hub;
+mod setup;
 mod talk;
 mod words;
 
@@ -17,7 +18,8 @@ pub(crate) use client::{Client, Stream};
 pub(crate) use cluster::{in_cluster, left_out_in_cluster};
 pub(crate) use coverage::Seen;
 pub(crate) use document::{Side, document};
-pub(crate) use hub::{Exit, Hub, Setup, hub};
+pub(crate) use hub::{Exit, Hub};
+pub(crate) use setup::{Setup, hub};
 pub(crate) use words::*;
 
 /// The longest that anything is waited for; far more than anything takes.

@@ -1,0 +1,277 @@
+// The agent's desk by what a person sees and does.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { Agent } from '../../client-demo/sdk/deskbell.js'
+import { openBrowser } from '../support/browser.mjs'
+import { bot, openDesk, partsOf, setVisible, TEMPLATES, until } from '../support/desk.mjs'
+import { event, startHub } from '../support/hub.mjs'
+
+describe('the desk', () => {
+  let hub
+  let browser
+  let name
+  let desk
+  let caller
+  let count = 0
+  before(async () => {
+    hub = await startHub({ toml: TEMPLATES })
+    browser = await openBrowser()
+  })
+  after(async () => {
+    await browser?.dispose()
+    await hub?.dispose()
+  })
+  beforeEach(async () => {
+    name = `ada${++count}`
+    desk = await openDesk(browser.context, hub, name)
+    caller = bot(hub, name, 'bob')
+  })
+  afterEach(async () => {
+    caller.close()
+    assert.deepEqual(desk.faults, [])
+    await desk.close()
+  })
+  const focused = () => desk.evaluate(() => document.activeElement?.closest('.desk') ? document.activeElement.textContent : 'nothing of the desk')
+
+  test('a card says who, what, over which channel and how long yet, in the template\'s words', async () => {
+    const call = caller.ring('Katherine', { templateName: 'call' })
+    const card = desk.card('Katherine is calling')
+    await card.getByText('Phone call · from bot').waitFor()
+    await card.getByText(/^0:\d\d$/).waitFor()
+    await card.getByRole('button', { name: 'Not now', exact: true }).waitFor()
+    await desk.news.getByText('Katherine is calling: ringing').waitFor()
+    await desk.news.getByText('10 seconds left: Katherine is calling').waitFor()
+    caller.ring('Grace', { templateName: 'parcel' })
+    await desk.card('A parcel for Grace').getByText('from bot', { exact: true }).waitFor()
+    assert.equal(await desk.card('A parcel for Grace').getByText(/^\d:\d\d$/).count(), 0)
+    assert.match(await desk.title(), /^\(2\) ada\d+ · deskbell$/)
+    await card.getByRole('button', { name: 'Take it' }).click()
+    assert.equal((await call.result).value.actionName, 'Accept')
+    await desk.session('Katherine').waitFor()
+    await desk.accept('A parcel').click()
+    await until(() => desk.title(), `${name} · deskbell`)
+  })
+
+  test('two agents race: who lost sees who has it, in the card\'s own place', async () => {
+    const other = await openDesk(browser.context, hub, 'bob')
+    const call = caller.ring('Grace')
+    caller.ring('Alan')
+    for (const one of [desk, other]) await one.card('Alan').waitFor()
+    const before = await Promise.all([desk, other].map((one) => one.card('Alan').boundingBox()))
+    await Promise.all([desk, other].map((one) => one.accept('Grace').evaluate((button) => button.click())))
+    const { agentId } = await call.result
+    const loser = agentId === 'bob' ? desk : other
+    await loser.ended(`Grace wants to chat: taken by ${agentId}`).waitFor()
+    assert.deepEqual(await Promise.all([desk, other].map((one) => one.card('Alan').boundingBox())), before)
+    assert.equal(await loser.session('Grace').count(), 0)
+    assert.equal(await loser.accept('Grace').count(), 0)
+    await desk.accept('Alan').click()
+    assert.deepEqual(other.faults, [])
+    await other.close()
+  })
+
+  test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async () => {
+    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
+    await desk.card('Edsger').waitFor()
+    const places = () => Promise.all(['Alan', 'Edsger'].map((one) => desk.card(one).boundingBox()))
+    const before = await places()
+    const { x, y, width, height } = await desk.accept('Grace').boundingBox()
+    await desk.mouse.move(x + width / 2, y + height / 2)
+    await desk.mouse.down()
+    await calls[0].cancel()
+    await desk.ended('Grace wants to chat: withdrawn by the caller').waitFor()
+    await desk.mouse.up()
+    await desk.mouse.click(x + width / 2, y + height / 2)
+    await desk.mouse.click(x + width / 2, y + height / 2)
+    assert.deepEqual(await places(), before)
+    // Another rings: it does not take the place that the pointer is at.
+    calls.push(caller.ring('Barbara'))
+    await desk.card('Barbara').waitFor()
+    assert.deepEqual(await places(), before)
+    await desk.mouse.click(x + width / 2, y + height / 2)
+    assert.equal(await desk.ringing.getByRole('article').count(), 3)
+    // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
+    await desk.mouse.move(0, 0)
+    const [{ x: left, y: top }] = before
+    await desk.evaluate(([left, top]) => new Promise((done) => {
+      const look = () => {
+        const at = document.elementFromPoint(left + 5, top + 60)?.closest('.card')
+        if (!at?.ariaLabel?.startsWith('Edsger')) return requestAnimationFrame(look)
+        const button = at.querySelector('button')
+        const { x, y, width, height } = button.getBoundingClientRect()
+        button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1, clientX: x + width / 2, clientY: y + height / 2 }))
+        done()
+      }
+      look()
+    }), [left, top])
+    await desk.getByText('That had just moved: nothing was pressed.').waitFor()
+    assert.equal(await desk.ringing.getByRole('article').count(), 3)
+    for (const one of ['Alan', 'Edsger', 'Barbara']) await desk.accept(one).evaluate((button) => button.click())
+    for (const { result } of calls.slice(1)) assert.equal((await result).agentId, name)
+  })
+
+  test('with the keyboard only: choose, accept, reject with a reason, sessions, presence', async () => {
+    const press = (key) => desk.keyboard.press(key)
+    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one, { sessionId: `${name}-${one}` }))
+    await desk.card('Edsger').waitFor()
+    await press('2')
+    assert.match(await focused(), /^Alan/)
+    await press('j')
+    assert.match(await focused(), /^Edsger/)
+    await press('j')
+    assert.match(await focused(), /^Grace/)
+    await press('ArrowDown')
+    await press('e')
+    await desk.keyboard.type('on another call')
+    await press('Enter')
+    assert.deepEqual((({ value, declineReason }) => [value.responseReason, declineReason])(await calls[1].result), ['DeclinedByAgent', 'on another call'])
+    await press('1')
+    await press('a')
+    assert.equal((await calls[0].result).agentId, name)
+    await press('k')
+    await press('r')
+    assert.equal((await calls[2].result).value.responseReason, 'DeclinedByAgent')
+    // The cards go, and the focus with them goes to something that is there.
+    await desk.ringing.getByRole('listitem').first().waitFor({ state: 'detached' })
+    assert.equal(await focused(), 'Ringing')
+    await press('s')
+    assert.match(await focused(), /Grace/)
+    await press('x')
+    await desk.session('Grace').waitFor({ state: 'detached' })
+    assert.equal(await focused(), 'Sessions')
+    await press('p')
+    await desk.line.getByText(/miss a ring: you are away/).waitFor()
+    assert.equal(await desk.available.isChecked(), false)
+    await press('p')
+    await desk.line.getByText(/miss a ring: you are away/).waitFor({ state: 'detached' })
+    await press('m')
+    await desk.line.getByText(/miss a ring: the ring is muted/).waitFor()
+    await press('m')
+    await press('?')
+    const keys = desk.getByRole('dialog', { name: 'Keys' })
+    await keys.getByText('accept the card that is marked').waitFor()
+    await keys.getByLabel('Letters and digits work as keys').uncheck()
+    await press('Escape')
+    await keys.waitFor({ state: 'hidden' })
+    await press('p')
+    await press('?')
+    await keys.getByLabel('Letters and digits work as keys').check()
+    await keys.getByRole('button', { name: 'Close' }).click()
+    assert.equal(await desk.available.isChecked(), true)
+  })
+
+  test('sessions with what is unread, and the KPI mark with its details', async () => {
+    const sessionId = `${name}-1`
+    caller.ring('Margaret', { sessionId })
+    await desk.accept('Margaret').click()
+    await desk.session('Margaret').waitFor()
+    await caller.provider.activity(sessionId, 3)
+    await desk.session('Margaret').getByText('3 unread').waitFor()
+    await caller.provider.kpi(sessionId, false, 'answer > 20 s')
+    await desk.session('Margaret').getByRole('img', { name: 'KPI breach: answer > 20 s' }).waitFor()
+    await desk.session('Margaret').getByText(/^answer > 20 s since \d/).waitFor()
+    await desk.news.getByText('KPI breach: Margaret wants to chat, answer > 20 s').waitFor()
+    await caller.provider.kpi(sessionId, true)
+    await desk.session('Margaret').getByRole('img', { name: /KPI/ }).waitFor({ state: 'hidden' })
+    await desk.session('Margaret').getByRole('button', { name: 'End session: Margaret wants to chat' }).press('Enter')
+    await desk.session('Margaret').waitFor({ state: 'detached' })
+    assert.equal(await focused(), 'Sessions')
+  })
+
+  test('a screen reader is told in one breath what comes at once', async () => {
+    await desk.news.getByText(/miss a ring/).waitFor()
+    await desk.news.evaluate((node) => {
+      window.told = []
+      new MutationObserver(() => window.told.push(node.textContent)).observe(node, { childList: true, characterData: true, subtree: true })
+    })
+    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
+    await desk.news.getByText('Edsger wants to chat: ringing').waitFor()
+    await Promise.all(calls.map((one) => one.cancel()))
+    await desk.news.getByText('Edsger wants to chat: withdrawn by the caller').waitFor()
+    const told = await desk.evaluate(() => window.told)
+    assert.ok(told.length <= 4, told.join('\n'))
+  })
+
+  test('seen is reported only of what was really before someone\'s eyes', async (context) => {
+    const bob = new Agent(hub.ws, { agentId: 'bob' })
+    context.after(() => bob.close())
+    await bob.ready
+    const take = async (call) => {
+      await desk.card(/./).first().waitFor()
+      await desk.available.uncheck()
+      await desk.line.getByText(/miss a ring: you are away/).waitFor()
+      await bob.accept(bob.notifications[0].notificationId)
+      await desk.available.check()
+      await desk.line.getByText(/miss a ring: you are away/).waitFor({ state: 'detached' })
+      return (await call.result).reach
+    }
+    await setVisible(desk, false)
+    assert.deepEqual(await take(caller.ring('Nobody looks')), { displayed: 2, seen: 0, rejected: 0 })
+    await setVisible(desk, true)
+    assert.deepEqual(await take(caller.ring('Somebody looks')), { displayed: 2, seen: 1, rejected: 0 })
+    await desk.setViewportSize({ width: 320, height: 400 })
+    await desk.evaluate(() => document.body.style.setProperty('padding-top', '2000px'))
+    await desk.evaluate(() => scrollTo(0, 0))
+    await desk.ended(/./).first().waitFor({ state: 'detached' })
+    const call = caller.ring('Out of sight')
+    await event(bob, 'notification')
+    await desk.card('Out of sight').waitFor()
+    await bob.accept(bob.notifications[0].notificationId)
+    assert.equal((await call.result).reach.seen, 0)
+    await desk.setViewportSize({ width: 1280, height: 900 })
+  })
+
+  test('without a name it gets one, and keeps it over a reload', async () => {
+    const page = await browser.context.newPage()
+    await page.goto(`${hub.url}/desk`)
+    await page.waitForURL(/agent=/)
+    const own = new URL(page.url()).searchParams.get('agent')
+    await page.reload()
+    await partsOf(page, own).connected()
+    await page.close()
+  })
+})
+
+describe('a desk without its hub', () => {
+  let browser
+  before(async () => { browser = await openBrowser() })
+  after(() => browser?.dispose())
+
+  test('says so, and since when; an answer waits, and what ended meanwhile says that too', async (context) => {
+    const hub = await startHub({ toml: TEMPLATES })
+    context.after(() => hub.dispose())
+    const desk = await openDesk(browser.context, hub, 'ada')
+    const caller = bot(hub, 'ada', 'bob')
+    context.after(() => caller.close())
+    const call = caller.ring('Grace')
+    const lost = caller.ring('Alan')
+    await desk.card('Alan').waitFor()
+    await hub.kill()
+    await desk.getByText(/^Not connected since \d.*The desk is as it was then/).waitFor()
+    await desk.news.getByText('Not connected').waitFor()
+    assert.match(await desk.title(), /not connected/)
+    await desk.accept('Grace').click()
+    await desk.card('Grace').getByText('Your answer is sent once the hub is back.').waitFor()
+    // Somebody else is faster than this page's way back: the page stands still for so long.
+    const debug = await browser.context.newCDPSession(desk)
+    await debug.send('Debugger.enable')
+    const paused = new Promise((done) => { debug.once('Debugger.paused', done) })
+    await debug.send('Debugger.pause')
+    await paused
+    await hub.start()
+    const bob = new Agent(hub.ws, { agentId: 'bob' })
+    context.after(() => bob.close())
+    await bob.ready
+    await until(async () => bob.notifications.length, 2)
+    await bob.accept(bob.notifications.find(({ title }) => title.startsWith('Alan')).notificationId)
+    await lost.result
+    await debug.send('Debugger.resume')
+    await desk.ended('Alan wants to chat: ended while this desk was not connected').waitFor()
+    assert.equal((await call.result).agentId, 'ada')
+    await desk.session('Grace').waitFor()
+    await desk.connected()
+    await desk.line.getByText(/^Not connected/).waitFor({ state: 'hidden' })
+    assert.deepEqual(desk.faults, [])
+  })
+})

@@ -1,0 +1,175 @@
+// Several tabs of one agent, and a desk that nobody looks at just now.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Provider } from '../../client-demo/sdk/deskbell.js'
+import { openBrowser, openPage } from '../support/browser.mjs'
+import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasted, toasts, until, watchToasts } from '../support/desk.mjs'
+import { startHub } from '../support/hub.mjs'
+
+describe('tabs of one agent', () => {
+  let hub
+  let browser
+  before(async () => {
+    hub = await startHub({ toml: TEMPLATES })
+    browser = await openBrowser()
+    await listenIn(browser.context)
+    await watchToasts(browser.context)
+    await browser.context.grantPermissions(['notifications'], { origin: hub.url })
+  })
+  after(async () => {
+    await browser?.dispose()
+    await hub?.dispose()
+  })
+  const sounding = (pages) => Promise.all(pages.map((page) => page.evaluate(() => window.sounding)))
+  const sum = async (pages) => (await sounding(pages)).reduce((all, one) => all + one, 0)
+
+  test('three tabs ring once and are answered once; when the one that rings goes, another does', async (context) => {
+    const tabs = []
+    for (let n = 0; n < 3; n++) tabs.push(await openDesk(browser.context, hub, 'ada'))
+    // Until somebody has touched it, a page is silent.
+    for (const tab of tabs) await tab.getByRole('heading', { name: 'Desk of ada' }).click()
+    await until(async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(), [0, 0, 1])
+    const caller = bot(hub, 'ada')
+    context.after(() => caller.close())
+    const first = caller.ring('Grace')
+    for (const tab of tabs) await tab.card('Grace').waitFor()
+    await until(() => sum(tabs), 1)
+    for (const tab of tabs) assert.match(await tab.title(), /^\(1\) ada/)
+    const at = (await sounding(tabs)).indexOf(1)
+    const [ringing] = tabs.splice(at, 1)
+    assert.equal(await tabs[0].sound.getByText('another tab rings').count(), 1)
+    await ringing.close()
+    await until(() => sum(tabs), 1)
+    // Muted in one is muted in all.
+    await tabs[0].sound.getByRole('button', { name: 'Mute' }).click()
+    await until(() => sum(tabs), 0)
+    await tabs[1].sound.getByText('muted').waitFor()
+    await tabs[1].sound.getByRole('button', { name: 'Mute' }).click()
+    await until(() => sum(tabs), 1)
+    await tabs[1].accept('Grace').click()
+    assert.equal((await first.result).agentId, 'ada')
+    await until(() => sum(tabs), 0)
+    await tabs[0].ended('Grace wants to chat: taken by you, in another tab').waitFor()
+    for (const tab of tabs) {
+      await tab.session('Grace').waitFor()
+      assert.deepEqual(tab.faults, [])
+      await tab.close()
+    }
+  })
+
+  test('a page in the background: desktop notifications, accepted and rejected there, gone with the call', async (context) => {
+    const desk = await openDesk(browser.context, hub, 'bob')
+    const second = await openDesk(browser.context, hub, 'bob')
+    const caller = bot(hub, 'bob')
+    context.after(() => caller.close())
+    const looked = caller.ring('Somebody looks')
+    await desk.card('Somebody looks').waitFor()
+    assert.deepEqual(await toasts(desk), [])
+    await looked.cancel()
+    // One of two tabs in the background is no background.
+    await setVisible(desk, false)
+    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
+    await desk.card('Edsger').waitFor()
+    assert.deepEqual(await toasts(desk), [])
+    await setVisible(second, false)
+    await toasted([desk, second], ['Grace wants to chat', 'Alan wants to chat', 'Edsger wants to chat'])
+    await calls[2].cancel()
+    await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Grace wants to chat'])
+    const toast = await pressToast(desk, 'Grace wants to chat', 'accept')
+    assert.deepEqual({ ...toast, data: Object.keys(toast.data) }, { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] })
+    assert.equal((await calls[0].result).agentId, 'bob')
+    await desk.session('Grace').waitFor()
+    await pressToast(desk, 'Alan wants to chat', 'reject')
+    assert.equal((await calls[1].result).value.responseReason, 'DeclinedByAgent')
+    await until(() => toasts(desk), [])
+    // Who comes back to the page needs no reminder of what is before their eyes.
+    const last = caller.ring('Barbara', { templateName: 'call' })
+    await toasted([desk, second], ['Barbara is calling'])
+    await setVisible(desk, true)
+    await until(() => toasts(desk), [])
+    await last.cancel()
+    for (const one of [desk, second]) {
+      assert.deepEqual(one.faults, [])
+      await one.close()
+    }
+  })
+
+  test('a token stays in the page: its desktop notifications and its worker do without', async (context) => {
+    const guarded = await startHub({ toml: TEMPLATES, secret: 'a secret of these tests, long enough to be one' })
+    context.after(() => guarded.dispose())
+    await browser.context.grantPermissions(['notifications'], { origin: guarded.url })
+    const token = guarded.token('ada', 'agent')
+    const page = await openPage(browser.context, `${guarded.url}/desk`)
+    await page.getByLabel('This hub asks for a token').fill(token)
+    await page.getByRole('button', { name: 'Come in' }).click()
+    const desk = Object.assign(page, partsOf(page, 'ada'))
+    await desk.connected()
+    await page.evaluate(() => {
+      window.passed = []
+      const { postMessage } = ServiceWorker.prototype
+      ServiceWorker.prototype.postMessage = function (...what) {
+        window.passed.push(JSON.stringify(what))
+        return postMessage.apply(this, what)
+      }
+    })
+    await setVisible(desk, false)
+    const provider = new Provider(guarded.ws, { token: guarded.token('bot', 'provider') })
+    context.after(() => provider.close())
+    const call = provider.notify({ templateName: 'chat', templateParameters: { customerName: 'Grace' } })
+    await toasted([desk], ['Grace wants to chat'])
+    const { data } = await pressToast(desk, 'Grace wants to chat', 'accept')
+    assert.equal((await call).agentId, 'ada')
+    const signature = token.split('.')[2]
+    assert.ok(!JSON.stringify(data).includes(signature))
+    assert.deepEqual(await page.evaluate(() => window.passed), [])
+    assert.ok(!page.url().includes(signature))
+    await page.close()
+  })
+})
+
+describe('what would make an agent miss a ring', () => {
+  let hub
+  let browser
+  before(async () => {
+    hub = await startHub({ toml: TEMPLATES })
+    browser = await openBrowser()
+  })
+  after(async () => {
+    await browser?.dispose()
+    await hub?.dispose()
+  })
+
+  test('is said in a line, with what to do about it; all mended, it says that', async () => {
+    const desk = await openDesk(browser.context, hub, 'ada')
+    const says = (words) => desk.line.getByText(words).waitFor()
+    await says('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
+    // That click is what the sound has waited for.
+    await desk.howToMend.click()
+    await desk.mends.getByText('With them you see a ring while you work elsewhere.').waitFor()
+    await desk.keyboard.press('Escape')
+    await says('You could miss a ring: desktop notifications are not allowed yet.')
+    await browser.context.grantPermissions(['notifications'], { origin: hub.url })
+    await says('All set: a ring will be heard and seen.')
+    await desk.available.uncheck()
+    await desk.line.getByRole('button', { name: 'Be available' }).click()
+    await says('All set: a ring will be heard and seen.')
+    await desk.sound.getByRole('slider', { name: 'Volume' }).fill('0')
+    await desk.line.getByRole('button', { name: 'Unmute' }).click()
+    await says('All set: a ring will be heard and seen.')
+    assert.deepEqual(desk.faults, [])
+    await desk.close()
+  })
+
+  test('a clock that is wrong', async () => {
+    const page = await browser.context.newPage()
+    await page.addInitScript(() => {
+      const now = Date.now
+      Date.now = () => now() - 5 * 60_000
+    })
+    await page.goto(`${hub.url}/desk?agent=eve`)
+    const desk = partsOf(page, 'eve')
+    await desk.line.getByText(/this computer’s clock is 5 min behind/).waitFor()
+    await page.close()
+  })
+})

@@ -1,0 +1,153 @@
+// The agent's desk on its own page, as a person finds things in it.
+
+import { Provider } from '../../client-demo/sdk/deskbell.js'
+import { openPage } from './browser.mjs'
+
+/** Templates that the desk's tests ring with. */
+export const TEMPLATES = `
+[[templates]]
+name = "chat"
+title = "{customerName} wants to chat"
+icon = "chat"
+fields = [ { label = "Customer", value = "{customerName}" } ]
+
+[[templates]]
+name = "call"
+title = "{customerName} is calling"
+icon = "phone"
+timeout = "10500ms"
+buttons = { accept = "Take it", reject = "Not now" }
+
+[[templates]]
+name = "parcel"
+title = "A parcel for {customerName}"
+icon = "parcel"
+showTimeout = false
+`
+
+/** Opens the desk of that agent. */
+export async function openDesk(context, hub, agentId) {
+  const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
+  const desk = Object.assign(page, partsOf(page, agentId))
+  await desk.connected()
+  return desk
+}
+
+export function partsOf(page, agentId) {
+  const region = page.getByRole('region', { name: `Desk of ${agentId}` })
+  const ringing = region.getByRole('list', { name: 'Ringing' })
+  const sessions = region.getByRole('list', { name: 'Sessions' })
+  return {
+    region,
+    ringing,
+    card: (title) => ringing.getByRole('article', { name: title }),
+    /** What a card says that has ended, as long as it keeps its place. */
+    ended: (words) => ringing.getByRole('group', { name: words }),
+    accept: (title) => ringing.getByRole('article', { name: title }).getByRole('button').first(),
+    sessions,
+    session: (title) => sessions.getByRole('listitem').filter({ hasText: title }),
+    justNow: region.getByRole('list', { name: 'Just now' }),
+    news: region.getByRole('status', { name: 'News' }),
+    available: region.getByRole('switch', { name: 'Available' }),
+    sound: region.getByRole('group', { name: 'Sound' }),
+    /** The line that says whether the desk can be believed, and what would make this agent miss a ring. */
+    line: region.getByRole('group', { name: 'Readiness' }),
+    mends: region.getByRole('list', { name: 'What could make you miss a ring' }),
+    howToMend: region.getByText('How to mend it'),
+    connected: () => region.getByText('connected', { exact: true }).waitFor(),
+  }
+}
+
+/** A bot that rings for those agents only. */
+export function bot(hub, ...agents) {
+  const provider = new Provider(hub.ws, { providerId: 'bot' })
+  return {
+    provider,
+    close: () => provider.close(),
+    /** @returns the call's promise, with the token that cancels it */
+    ring(customerName, { templateName = 'chat', ...more } = {}) {
+      const cancellationToken = crypto.randomUUID()
+      const result = provider.notify({ templateName, templateParameters: { customerName }, cancellationToken, to: { agents }, ...more })
+      result.catch(() => {})
+      return { result, cancellationToken, cancel: () => provider.cancel(cancellationToken) }
+    },
+  }
+}
+
+/**
+ * Makes a page one that nobody looks at, or one that somebody does. A browser without a screen shows all its tabs, so
+ * the page is told as it would be.
+ */
+export async function setVisible(page, visible) {
+  await page.evaluate((state) => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' })
+    document.dispatchEvent(new Event('visibilitychange'))
+  }, visible ? 'visible' : 'hidden')
+}
+
+/** Lets a test hear how many rings sound in a page: `window.sounding`. */
+export function listenIn(context) {
+  return context.addInitScript(() => {
+    window.sounding = 0
+    const { start, stop } = AudioBufferSourceNode.prototype
+    AudioBufferSourceNode.prototype.start = function (...when) {
+      if (this.loop) window.sounding++
+      return start.apply(this, when)
+    }
+    AudioBufferSourceNode.prototype.stop = function (...when) {
+      if (this.loop) window.sounding--
+      return stop.apply(this, when)
+    }
+  })
+}
+
+/** Lets a test know which desktop notifications a page has brought up: `window.toasted`. */
+export function watchToasts(context) {
+  return context.addInitScript(() => {
+    window.toasted = []
+    const { showNotification } = ServiceWorkerRegistration.prototype
+    ServiceWorkerRegistration.prototype.showNotification = async function (title, ...more) {
+      await showNotification.call(this, title, ...more)
+      window.toasted.push(title)
+    }
+  })
+}
+
+/** Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks it. */
+export async function toasted(pages, titles) {
+  await until(async () => {
+    const shown = (await Promise.all(pages.map((page) => page.evaluate(() => window.toasted)))).flat()
+    return titles.filter((title) => !shown.includes(title))
+  }, [])
+}
+
+/** What the desktop shows of the desk's notifications, by their titles. */
+export function toasts(page) {
+  return page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready
+    return (await registration.getNotifications()).map(({ title }) => title)
+  })
+}
+
+/** A person presses a button of a desktop notification; `''` is the notification itself. */
+export async function pressToast(page, title, action) {
+  const { href } = new URL('/desk-worker.js', page.url())
+  const worker = page.context().serviceWorkers().find((one) => one.url() === href)
+  return worker.evaluate(async ([title, action]) => {
+    const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
+    self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))
+    return { data: toast.data, actions: toast.actions.map((one) => one.title), body: toast.body }
+  }, [title, action])
+}
+
+/** Waits until `look` gives something like what is expected. */
+export async function until(look, expected, ms = 20_000) {
+  const end = Date.now() + ms
+  for (;;) {
+    const found = await look()
+    if (JSON.stringify(found) === JSON.stringify(expected)) return
+    if (Date.now() > end) throw new Error(`expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`)
+    await new Promise((done) => setTimeout(done, 25))
+  }
+}
