@@ -337,7 +337,7 @@ impl Watched {
         let (now, settled_at) = (core.now(), self.settled_at);
         // The answer that settled it comes before what it did.
         let events = &self.story.events;
-        let first = won && events.iter().all(|event| event.won.is_none_or(|won| !won));
+        let first = won && settled_at == Some(now) && events.iter().all(|event| event.won.is_none_or(|won| !won));
         let before = first.then(|| events.iter().rposition(|event| event.event == Happened::Settled)).flatten();
         let Some(event) = self.tell(now, happened, agent.into_iter().collect()) else { return };
         event.won = Some(won);

@@ -149,13 +149,17 @@ impl Office {
     }
 
     async fn disconnect(&self, asked: Disconnect) -> Result<Reply, Refusal> {
-        let found = self.serial(&asked.connection_id).filter(|serial| {
-            let shard = self.shards.get(usize::from(Serial::unpack(*serial).shard));
-            shard.is_some_and(|shard| shard.find(*serial).is_some())
+        let found = self.serial(&asked.connection_id).and_then(|serial| {
+            let shard = self.shards.get(usize::from(Serial::unpack(serial).shard))?;
+            Some((serial, shard.find(serial)?))
         });
-        let Some(serial) = found else { return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection")) };
+        let Some((serial, link)) = found else {
+            return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection"));
+        };
         self.doors.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
-        tracing::info!(connection = asked.connection_id, "disconnected by the operator");
+        let (workspace, client) =
+            link.member().map_or(("", ""), |member| (&*member.workspace, member.name.as_deref().unwrap_or_default()));
+        tracing::info!(workspace, client, connection = asked.connection_id, "disconnected by the operator");
         Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
     }
 
@@ -170,9 +174,14 @@ impl Office {
         // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
         let serials: Vec<u64> = self.links().filter(|link| is_meant(link, &asked)).map(|link| link.serial).collect();
         self.doors.close(&serials, Close::BadToken).await;
-        tracing::info!(subject = asked.subject, workspace = ?asked.workspace, closed = serials.len(), "subject revoked");
+        tracing::info!(
+            client = asked.subject,
+            workspace = asked.workspace.as_deref(),
+            closed = serials.len(),
+            "subject revoked"
+        );
         kept.map_err(|error| {
-            tracing::error!(subject = asked.subject, "{error}");
+            tracing::error!(client = asked.subject, "{error}");
             refusal(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
         })?;
         Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
