@@ -22,6 +22,8 @@ pub(super) struct Counters {
     seats: AtomicUsize,
     /// Those of them that have not got in yet.
     pending: AtomicUsize,
+    /// HTTP connections that have asked for something that the hub does.
+    callers: AtomicUsize,
 }
 
 /// Why a connection did not become a WebSocket.
@@ -70,6 +72,11 @@ impl Counters {
     /// How many seats are taken.
     pub(super) fn seats(&self) -> usize {
         self.seats.load(Relaxed)
+    }
+
+    /// How many callers there are.
+    pub(super) fn callers(&self) -> usize {
+        self.callers.load(Relaxed)
     }
 
     /// The counters as Prometheus reads them.
@@ -128,6 +135,23 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.seats.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An HTTP connection that has asked for something that the hub does: a stop waits for its answer. Until it is dropped.
+#[derive(Debug)]
+pub(super) struct Caller(Arc<Counters>);
+
+impl Caller {
+    pub(super) fn enter(counters: &Arc<Counters>) -> Self {
+        counters.callers.fetch_add(1, Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.callers.fetch_sub(1, Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `asyncapi`, and for the client's
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `http`, `asyncapi`, `openapi`, and for the client's
 //! side `scan`, `from_hub`, `to_hub`.
 
 pub mod admin;
@@ -19,7 +19,9 @@ mod fields;
 mod fingerprint;
 pub mod frame;
 pub mod from_hub;
+pub mod http;
 mod name;
+pub mod openapi;
 mod outcome;
 mod position;
 pub mod scan;
