@@ -169,9 +169,10 @@ async fn find(
     if house.is_stopping() {
         return Err(unavailable("the hub is stopping; nothing was done"));
     }
-    let _one = house.requests.try_acquire().map_err(|_| {
-        unavailable("as many requests as may be under way are; nothing was done")
-    })?;
+    let _one = house
+        .requests
+        .try_acquire()
+        .map_err(|_| unavailable("as many requests as may be under way are; nothing was done"))?;
     carry_out(shard, peer, place, request).await
 }
 
@@ -229,7 +230,8 @@ async fn carry_out(
     let query = Query::of(place, request.uri().query())?;
     let unauthorized =
         |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
-    let bearer = reply::bearer(house, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
+    let bearer =
+        reply::bearer(house, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
     let anybody = house.behind.gate.is_none().then_some(NOBODY);
     let provider_id = query.provider_id.as_deref().or(anybody);
     let who = Who::Provider { provider_id: provider_id.map(Into::into), resume: Resume::Nothing };
@@ -360,8 +362,11 @@ async fn posted(
         }
         refused(StatusCode::BAD_REQUEST, ErrorCode::BadMessage, "the body broke off")
     })?;
-    http::message(call, &body.to_bytes(), key.as_deref())
-        .map_err(|(code, json)| Refused { status: status_of(code), json, retry_after_ms: None })
+    http::message(call, &body.to_bytes(), key.as_deref()).map_err(|(code, json)| Refused {
+        status: status_of(code),
+        json,
+        retry_after_ms: None,
+    })
 }
 
 /// The header's value, in quotes or not.

@@ -122,12 +122,7 @@ async fn work(
 }
 
 /// Runs one errand, up to the hub's reply.
-async fn run(
-    link: &Arc<Link<Stream>>,
-    inside: &Inside,
-    manners: &mut Manners,
-    errand: Errand,
-) -> Result<(), Close> {
+async fn run(link: &Arc<Link<Stream>>, inside: &Inside, manners: &mut Manners, errand: Errand) -> Result<(), Close> {
     if errand.asked.reply.is_closed() {
         // Whoever asked has gone before it began.
         return Ok(());

@@ -1,7 +1,7 @@
 //! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
 
-use super::client::{Envelope, Text};
-use super::decode::{Fault, decode};
+use super::client::Text;
+use super::decode::decode;
 use super::encode::encode;
 use super::error::ErrorCode;
 use super::fields::{Fields, Key, check_name};
@@ -52,12 +52,9 @@ impl HttpCall {
 /// # Errors
 /// The JSON of the `error` reply, with its code.
 pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String, (ErrorCode, Vec<u8>)> {
-    let refused = |code, detail: String| {
-        let fault = Fault { envelope: Envelope::default(), call: call.name(), code, detail };
-        (code, encode(&fault.reply()))
-    };
-    let text = std::str::from_utf8(body)
-        .map_err(|_| refused(ErrorCode::BadMessage, "the body is not UTF-8".to_owned()))?;
+    let refused = |code, detail: String| (code, refusal(call.name(), code, &detail, None));
+    let text =
+        std::str::from_utf8(body).map_err(|_| refused(ErrorCode::BadMessage, "the body is not UTF-8".to_owned()))?;
     let Ok(fields) = Fields::parse(text) else {
         // It says what is wrong.
         let fault = decode(text).err();
@@ -152,6 +149,8 @@ pub fn told(json: &[u8]) -> Told {
 /// The JSON of an `error` about a request that came to no call.
 #[must_use]
 pub fn refusal(call: Option<CallName>, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) -> Vec<u8> {
+    // What is no message is no call either.
+    let call = call.filter(|_| code != ErrorCode::BadMessage);
     encode(&ErrorReply { ids: Ids::default(), call, code, detail, retry_after_ms })
 }
 
@@ -186,7 +185,9 @@ mod tests {
     fn read(body: &str, key: Option<&str>) -> Result<Value, String> {
         match message(HttpCall::Notify, body.as_bytes(), key) {
             Ok(text) => Ok(serde_json::from_str(&text).unwrap()),
-            Err((_, json)) => Err(serde_json::from_slice::<Value>(&json).unwrap()["detail"].as_str().unwrap().to_owned()),
+            Err((_, json)) => {
+                Err(serde_json::from_slice::<Value>(&json).unwrap()["detail"].as_str().unwrap().to_owned())
+            }
         }
     }
 

@@ -155,7 +155,7 @@ fn names(references: &Value) -> BTreeSet<String> {
     names.map(|pointer| pointer.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-fn a_character_per_byte(value: &Value) -> Value {
+pub(crate) fn a_character_per_byte(value: &Value) -> Value {
     match value {
         Value::String(text) if !text.is_ascii() => {
             let bytes = |c: char| std::iter::repeat_n(if c.is_ascii() { c } else { 'x' }, c.len_utf8());
