@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deskbell::client::{
     Agent, AgentEvent, AgentOptions, CallError, ConnectError, Ended, ErrorCode, Events, Notify, Outcome, Presence,
-    Provider, ProviderOptions, Status, Tuning,
+    Provider, ProviderOptions, Status, Trust, Tuning,
 };
 use hub::Hub;
 use tokio::time::timeout;
@@ -179,8 +179,11 @@ async fn who_is_sent_away_or_finds_nobody_is_told_so() {
     let nobody = ProviderOptions::new().tuning(tuning);
     let error = Provider::connect("ws://127.0.0.1:1/ws", nobody).await.expect_err("nobody is there");
     assert!(matches!(error, ConnectError::TimedOut { .. }), "{error}");
-    let wss = Provider::connect("wss://127.0.0.1:1/ws", ProviderOptions::new()).await.expect_err("no TLS");
-    assert!(matches!(wss, ConnectError::Ended(Ended::Address(_))), "{wss}");
+    let ftp = Provider::connect("ftp://127.0.0.1:1/ws", ProviderOptions::new()).await.expect_err("no such scheme");
+    assert!(matches!(ftp, ConnectError::Ended(Ended::Address(_))), "{ftp}");
+    let nobody = ProviderOptions::new().trust(Trust::Authorities(b"none".to_vec()));
+    let wss = Provider::connect("wss://127.0.0.1:1/ws", nobody).await.expect_err("nobody to believe");
+    assert!(matches!(wss, ConnectError::Ended(Ended::Trust(_))), "{wss}");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl Provider {
     /// [`ConnectError`], if the hub sends this provider away, or none is there within
     /// [`Tuning::connect_within`](super::Tuning::connect_within).
     pub async fn connect(url: &str, options: ProviderOptions) -> Result<Self, ConnectError> {
-        let address = Address::parse(url)?;
+        let address = Address::parse(url)?.trusting(&options.trust)?;
         let (results, _) = broadcast::channel(RESULTS_BEHIND_MAX);
         let shared = Arc::new(Mutex::new(Shared { id: options.id, position: options.resume, missed: false }));
         let weak = results.downgrade();

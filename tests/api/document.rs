@@ -117,8 +117,10 @@ fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
         }
     }
     if operation["requestBody"].is_object() {
-        let json =
-            ask.headers.iter().any(|(name, value)| name == "Content-Type" && value.split(';').next() == Some("application/json"));
+        let json = ask
+            .headers
+            .iter()
+            .any(|(name, value)| name == "Content-Type" && value.split(';').next() == Some("application/json"));
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         if !json || !sent(ask).is_some_and(|body| fits(schema, &body)) {
             faults.push("the body".to_owned());
@@ -142,7 +144,8 @@ fn is_beyond_schemas(ask: &Ask) -> bool {
 pub(crate) fn judge(ask: &Ask, answer: &Answer) {
     let of = || format!("{} {} was answered with {answer:?}", ask.method, ask.target);
     let Some((_, operation)) = operation(ask) else {
-        let expected = [404, 405].contains(&answer.status) || ask.method == "OPTIONS" && [204, 403].contains(&answer.status);
+        let expected =
+            [404, 405].contains(&answer.status) || ask.method == "OPTIONS" && [204, 403].contains(&answer.status);
         assert!(expected || !ask.target.starts_with("/api"), "no operation: {}", of());
         return;
     };

@@ -13,6 +13,7 @@ mod harness;
 mod raw;
 
 mod admin;
+mod client;
 mod limits;
 mod tls;
 mod tokens;
