@@ -160,12 +160,8 @@ async fn an_outcome_that_came_while_the_provider_was_away_is_told_to_the_next() 
     hub.kill();
     hub.start_again();
     let options = ProviderOptions::new().id("bot").resume_all().tuning(quick());
-    let second = Provider::connect(&hub.url(), options).await.expect("connected");
-    // The replay may be faster than this line: then the position tells of it.
-    let mut results = second.results();
-    if second.position().is_none() {
-        assert_eq!(timeout(PATIENCE, results.next()).await.expect("in time").expect("told").notification_id, id);
-    }
+    let (second, mut results) = Provider::connect_with_results(&hub.url(), options).await.expect("connected");
+    assert_eq!(timeout(PATIENCE, results.next()).await.expect("in time").expect("told").notification_id, id);
     assert!(second.position().is_some() && !second.missed());
 }
 

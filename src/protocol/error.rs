@@ -146,6 +146,14 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_to_http_has_the_same_statuses() {
+        let document = include_str!("../../docs/http.md");
+        for row in ERRORS {
+            assert!(document.contains(&format!("| `{}` | {} |", row.name, row.status)), "{row:?}");
+        }
+    }
+
+    #[test]
     fn the_document_has_the_same_table() {
         let document = include_str!("../../docs/PROTOCOL.md");
         for row in ERRORS {
