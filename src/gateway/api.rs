@@ -12,13 +12,13 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::address;
 use super::admission;
 use super::envoy;
-use super::errand::{Asked, Asks, Errand};
+use super::errand::{AGAIN_MS, Asked, Asks, Errand};
 use super::house::whole_ms;
 use super::reply::{self, JSON, Refusal, Reply};
 use super::settings::WAIT_MAX;
@@ -34,8 +34,6 @@ const PREFIX: &str = "/api/";
 const NOTIFICATIONS: &str = "/api/notifications/";
 /// As whom a request comes that does not say, where there are no tokens.
 const NOBODY: &str = "http";
-/// When those who were refused for the hub's sake should ask again, in milliseconds.
-const AGAIN_MS: u64 = 1_000;
 /// For how long a browser may remember what it may send here.
 const PREFLIGHT_SECONDS: &str = "600";
 
@@ -255,9 +253,13 @@ async fn carry_out(
     })?;
     let (reply, replied) = oneshot::channel();
     let (outcome, settled) = oneshot::channel();
-    let errand = Errand { asks, ends_ms, asked: Asked { reply, outcome } };
+    let errand = Errand { asks, call: place.name(), ends_ms, asked: Asked { reply, outcome } };
     let ended = || lost(place, way.ending.code());
-    way.errands.send(errand).await.map_err(|_| ended())?;
+    if let Err(mpsc::error::SendError(errand)) = way.errands.send(errand).await
+        && !way.ending.is_final()
+    {
+        errand.turn_down();
+    }
     let (told, json) = replied.await.map_err(|_| ended())?;
     match told {
         Told::Refused { code, retry_after_ms } => {
@@ -268,7 +270,7 @@ async fn carry_out(
             let wait = query.wait.min(Duration::from_millis(left_ms));
             match outcome_within(shard, settled, wait).await {
                 Ok(Some(json)) => Ok(reply::reply(StatusCode::OK, JSON, json)),
-                Err(Gone) if matches!(way.ending.code(), BAD_TOKEN | NOT_ALLOWED) => Err(ended()),
+                Err(Gone) if way.ending.is_final() => Err(ended()),
                 // The hub holds it, and answers whoever asks again.
                 Ok(None) | Err(Gone) => Ok(accepted(&id, query.provider_id.as_deref(), json)),
             }
@@ -276,9 +278,6 @@ async fn carry_out(
         _ => Ok(reply::reply(StatusCode::OK, JSON, json)),
     }
 }
-
-const BAD_TOKEN: u16 = 4401;
-const NOT_ALLOWED: u16 = 4403;
 
 /// The envoy ended before the outcome came.
 struct Gone;
@@ -316,22 +315,17 @@ fn accepted(id: &str, provider_id: Option<&str>, ack: Bytes) -> Reply {
 
 /// What to say to somebody whose envoy ended with that close code before the reply.
 fn lost(place: Place, code: u16) -> Refused {
-    match code {
-        BAD_TOKEN => {
-            let detail = "the token has ended or was revoked; whether the call was carried out is not known";
-            Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail)
-        }
-        NOT_ALLOWED => Refused::by_code(
-            place,
-            ErrorCode::NotAllowed,
-            "the operator has sent this provider away; whether the call was carried out is not known",
-        ),
-        _ => Refused::by_code(
-            place,
-            ErrorCode::Unavailable,
-            "whether the call was carried out is not known; repeat it with the same `id`",
-        ),
+    if code == Close::BadToken.code() {
+        let detail = "the token has ended or was revoked; whether the call was carried out is not known";
+        return Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
     }
+    let (code, detail) = if code == Close::NotAllowed.code() {
+        let detail = "the operator has sent this provider away; whether the call was carried out is not known";
+        (ErrorCode::NotAllowed, detail)
+    } else {
+        (ErrorCode::Unavailable, "whether the call was carried out is not known; repeat it with the same `id`")
+    };
+    Refused::by_code(place, code, detail)
 }
 
 /// The message that was posted.
@@ -394,11 +388,6 @@ mod tests {
             let later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(later, row.temporary || row.code == ErrorCode::Limit, "{row:?}");
         }
-    }
-
-    #[test]
-    fn the_codes_that_matter_here_are_those_of_the_table() {
-        assert_eq!((BAD_TOKEN, NOT_ALLOWED), (Close::BadToken.code(), Close::NotAllowed.code()));
     }
 
     #[test]

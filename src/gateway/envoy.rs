@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::admission;
 use super::connection::{self, Manners};
 use super::counters::{Seat, Turned};
-use super::errand::{Asks, Ending, Errand, Principal, Way};
+use super::errand::{AGAIN_MS, Asks, Ending, Errand, Principal, Way};
 use super::inside::Inside;
 use super::link::{Admitted, Link};
 use super::reader::End;
@@ -24,9 +24,6 @@ use crate::hub::Stopping;
 use crate::protocol::server::{ErrorReply, Ids};
 use crate::protocol::{Close, ErrorCode, Role};
 use crate::workspace::Name;
-
-/// When somebody who found the hub full should ask again, in milliseconds.
-const AGAIN_MS: u64 = 1_000;
 
 /// The hub can send out no envoy more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +54,7 @@ type Post = (Principal, mpsc::Receiver<Errand>, Ending);
 
 async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, post: Post, seat: Seat) {
     let (principal, mut errands, ending) = post;
-    let inside = Arc::new(Inside::new(ending));
+    let inside = Arc::new(Inside::new(ending.clone()));
     let house = Arc::clone(&shard.house);
     if let Some(link) = shard.admit(Stream::Inside(Arc::clone(&inside)), address) {
         let why = tokio::select! {
@@ -71,10 +68,16 @@ async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, p
         link.leave();
         shard.dismiss(link.serial);
     }
-    // Who waits, or comes too late, is told by the loss of what they sent.
+    // Who waits is told by the loss of what they sent.
     inside.end();
-    drop(errands);
+    errands.close();
     house.envoys.forget(&principal);
+    while let Ok(errand) = errands.try_recv() {
+        // Who is shown out is told so instead.
+        if !ending.is_final() {
+            errand.turn_down();
+        }
+    }
     drop(seat);
 }
 

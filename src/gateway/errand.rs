@@ -8,16 +8,32 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::settings::{ENVOYS_MAX, ERRANDS_PER_ENVOY_MAX};
-use crate::protocol::http::Told;
+use crate::protocol::http::{self, Told};
+use crate::protocol::{CallName, Close, ErrorCode};
 use crate::workspace::{Name, NotificationId};
 
 /// One request's business.
 #[derive(Debug)]
 pub(super) struct Errand {
     pub(super) asks: Asks,
+    /// The call's name, for what is refused before it is one.
+    pub(super) call: Option<CallName>,
     /// When the request's token ends, in milliseconds since 1970.
     pub(super) ends_ms: Option<u64>,
     pub(super) asked: Asked,
+}
+
+/// When somebody who was refused for the hub's sake should ask again, in milliseconds.
+pub(super) const AGAIN_MS: u64 = 1_000;
+
+impl Errand {
+    /// It was not begun.
+    pub(super) fn turn_down(self) {
+        let (code, detail) = (ErrorCode::Unavailable, "the hub takes nothing at the moment; nothing was done");
+        let json = http::refusal(self.call, code, detail, Some(AGAIN_MS));
+        // Whoever asked may have gone.
+        let _ = self.asked.reply.send((Told::Refused { code, retry_after_ms: Some(AGAIN_MS) }, json.into()));
+    }
 }
 
 /// What it is.
@@ -48,6 +64,11 @@ impl Ending {
 
     pub(super) fn code(&self) -> u16 {
         self.0.load(Relaxed)
+    }
+
+    /// Whether the provider was shown out: the same request would be, too.
+    pub(super) fn is_final(&self) -> bool {
+        [Close::BadToken, Close::NotAllowed].iter().any(|why| why.code() == self.code())
     }
 }
 

@@ -149,7 +149,7 @@ mod tests {
     fn frames_are_read_back_one_by_one() {
         for length in [0, 10, 100, 60_000, 70_000] {
             let detail = "x".repeat(length);
-            let bytes = [text(&error(&detail)), close(super::super::Close::GoingAway)].concat();
+            let bytes = [text(&error(&detail)), close(Close::GoingAway)].concat();
             let (frame, rest) = read(&bytes).unwrap();
             assert_eq!(frame, Frame::Text(&encode(&error(&detail))));
             assert_eq!(read(rest), Some((Frame::Close(1001), &[][..])));
