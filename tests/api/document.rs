@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::ask::{Answer, Ask, recall, ring};
-use crate::harness::{Setup, a_character_per_byte, document, hub};
+use crate::harness::{Setup, document, hub};
 use crate::{guarded, raw, token};
 
 /// Answers that any request may get, described in words.
@@ -56,8 +56,7 @@ fn validator(schema: &Value) -> Validator {
 
 /// The value fits, also where each byte counts.
 fn fits(schema: &Value, value: &Value) -> bool {
-    let validator = validator(schema);
-    validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
+    document().takes(&validator(schema), value)
 }
 
 /// The operation that a request means.

@@ -94,6 +94,11 @@ impl Document {
         names(&self.root["operations"][operation]["messages"])
     }
 
+    /// Whether a schema's validator takes a client's value, whose sizes count bytes.
+    pub(crate) fn takes(&self, validator: &Validator, value: &Value) -> bool {
+        validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
+    }
+
     /// A schema, or what it refers to.
     pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
@@ -155,7 +160,7 @@ fn names(references: &Value) -> BTreeSet<String> {
     names.map(|pointer| pointer.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-pub(crate) fn a_character_per_byte(value: &Value) -> Value {
+fn a_character_per_byte(value: &Value) -> Value {
     match value {
         Value::String(text) if !text.is_ascii() => {
             let bytes = |c: char| std::iter::repeat_n(if c.is_ascii() { c } else { 'x' }, c.len_utf8());

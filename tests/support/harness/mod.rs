@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use client::{Client, Stream};
 pub(crate) use coverage::Seen;
-pub(crate) use document::{Side, a_character_per_byte, document};
+pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub, Setup, hub};
 pub(crate) use words::*;
 
