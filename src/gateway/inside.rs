@@ -29,6 +29,9 @@ pub(super) struct Inside {
 struct State {
     /// The call under way: one at a time, so that every reply is to it.
     asked: Option<Asked>,
+    /// The reply to it, told when all that came together with it has been heard: an outcome that came right behind the
+    /// ack is there when the request looks for it.
+    ready: Option<(oneshot::Sender<(Told, Bytes)>, (Told, Bytes))>,
     /// By notification: who waits for its outcome. At most as many as there are requests, and twice as many again that
     /// have gone.
     waiting: HashMap<String, Vec<oneshot::Sender<Bytes>>>,
@@ -37,7 +40,7 @@ struct State {
 
 impl Inside {
     pub(super) fn new(ending: Ending) -> Self {
-        let state = State { asked: None, waiting: HashMap::new(), sweep_at: SWEEP_FIRST };
+        let state = State { asked: None, ready: None, waiting: HashMap::new(), sweep_at: SWEEP_FIRST };
         Self { state: Mutex::new(state), answered: Notify::new(), ending }
     }
 
@@ -48,7 +51,8 @@ impl Inside {
 
     /// Waits until the call under way is answered. For the envoy's own task.
     pub(super) async fn answered(&self) {
-        while self.lock().asked.is_some() {
+        let is_open = |state: &State| state.asked.is_some() || state.ready.is_some();
+        while is_open(&self.lock()) {
             self.answered.notified().await;
         }
     }
@@ -57,6 +61,7 @@ impl Inside {
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.asked = None;
+        state.ready = None;
         state.waiting.clear();
     }
 
@@ -78,8 +83,7 @@ impl Inside {
                 if let Told::Ack(id) = &told {
                     state.wait(id, outcome);
                 }
-                let _ = reply.send((told, json()));
-                self.answered.notify_one();
+                state.ready = Some((reply, (told, json())));
             }
             Told::Other => {}
         }
@@ -124,6 +128,11 @@ impl Socket for Inside {
                 }
                 rest = behind;
             }
+        }
+        if let Some((request, reply)) = self.lock().ready.take() {
+            // One that has gone asks again, or does not care.
+            let _ = request.send(reply);
+            self.answered.notify_one();
         }
         Ok(slices.iter().map(|slice| slice.len()).sum())
     }

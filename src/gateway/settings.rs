@@ -81,7 +81,7 @@ pub struct Settings {
     pub admin_listen: Option<SocketAddr>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take for its TLS handshake, and for the head of a request; also how long an idle HTTP
+    /// How long a client may take for its TLS handshake, for the head of a request, and for a body; also how long an idle HTTP
     /// connection is kept.
     pub handshake_timeout: Duration,
     /// How long a client may take from the upgrade to its hello.
