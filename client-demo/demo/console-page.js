@@ -1,7 +1,7 @@
-import { mountConsole } from './console.js'
+import { mountCaller } from './caller.js'
 import { mountWithToken } from './token.js'
 import { mountWire } from './wire.js'
 
 const onMessage = mountWire(document.getElementById('wire'))
 const place = document.getElementById('console')
-mountWithToken(place, (token) => mountConsole(place, { token, onMessage }))
+mountWithToken(place, (token) => mountCaller(place, { token, onMessage }))

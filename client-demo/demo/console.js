@@ -2,6 +2,7 @@
 
 import { install, Provider } from '/sdk/deskbell.js'
 import { connectionState, element, reconcile, setText } from './dom.js'
+import { keep, kept, lines, providerName, uuid } from './store.js'
 import { outcomeInWords, reachInWords } from './words.js'
 
 const CALLS_MAX = 20
@@ -20,8 +21,7 @@ const TEMPLATES = [
  * @param {{ token?: string, onMessage?: (who: string, event: any) => void }} options with a token, that says who it is
  */
 export function mountConsole(place, { token, onMessage }) {
-  // Kept over a reload, so that the outcomes of what is ringing now still arrive here.
-  const providerId = kept('deskbell.providerId', () => `console-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`)
+  const providerId = providerName()
   const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
   new Console(place, provider, providerId)
   provider.on('message', (event) => onMessage?.('provider', event))
@@ -219,33 +219,4 @@ function inWords({ state, result }) {
   if (state === 'failed') return 'no outcome'
   const words = outcomeInWords(result.value, result.agentId)
   return state === 'ended' ? `${words}, ended` : words
-}
-
-/** `name=value` lines as an object; a line without a name is left out. */
-function lines(text = '') {
-  const pairs = text.split('\n').map((line) => [line.split('=', 1)[0].trim(), line.slice(line.indexOf('=') + 1).trim()])
-  return Object.fromEntries(pairs.filter(([name]) => name))
-}
-
-function uuid() {
-  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-}
-
-/** What this tab kept under that name; else what `make` gives, kept from now on. */
-function kept(name, make) {
-  try {
-    const value = JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? make()
-    keep(name, value)
-    return value
-  } catch {
-    return make()
-  }
-}
-
-/** A browser may refuse to keep anything; then a reload forgets, and that is all. */
-function keep(name, value) {
-  try {
-    sessionStorage.setItem(name, JSON.stringify(value))
-  } catch {}
 }

@@ -2,14 +2,17 @@ import { mountDesk } from './desk.js'
 import { mountWithToken } from './token.js'
 import { mountWire } from './wire.js'
 
-const agentId = new URLSearchParams(location.search).get('agent') || undefined
+const here = new URL(location.href)
+const agentId = here.searchParams.get('agent') || undefined
 const onMessage = mountWire(document.getElementById('wire'))
 const place = document.getElementById('desk')
 mountWithToken(place, (token) => {
-  const agent = mountDesk(place, { agentId, token, onMessage })
-  agent.on('change', ({ notifications }) => {
-    const ringing = notifications.length ? `(${notifications.length}) ` : ''
-    document.title = `${ringing}${agent.agentId} · deskbell`
+  const agent = mountDesk(place, { agentId, token, alone: true, onMessage })
+  agent.on('welcome', (welcome) => {
+    // A name that the hub made up is kept in the address: after a reload it is the same desk.
+    if (agentId || token) return
+    here.searchParams.set('agent', welcome.agentId)
+    history.replaceState(null, '', here)
   })
   return agent
 })

@@ -1,189 +1,280 @@
 // One agent's desk: what rings, what is being talked about, what just ended.
 
 import { Agent } from '/sdk/deskbell.js'
-import { clock, connectionState, element, icon, reconcile, setText, shortId } from './dom.js'
+import { element, reconcile, setText } from './dom.js'
+import { Announcer } from './desk/announcer.js'
+import { Cards } from './desk/cards.js'
+import { watchEyes } from './desk/eyes.js'
+import { picture } from './desk/icons.js'
+import { listenForKeys } from './desk/keys.js'
+import { Link } from './desk/link.js'
+import { Preflight } from './desk/preflight.js'
+import { Rail } from './desk/rail.js'
+import { Sound } from './desk/sound.js'
+import { guardClicks } from './desk/steady.js'
+import { Tabs } from './desk/tabs.js'
+import { showTally } from './desk/tally.js'
+import { timeOfDay } from './desk/times.js'
+import { Toasts } from './desk/toasts.js'
 import { outcomeInWords } from './words.js'
 
-const JUST_NOW_MAX = 5
-const URGENT_MS = 10_000
+const JUST_NOW_MAX = 8
+const TICK_MS = 125
 
 /**
  * Puts a desk into `place`.
  * @param {HTMLElement} place
- * @param {{ agentId?: string, token?: string, onMessage?: (who: string, event: any) => void }} options with a token,
- *   that says who the agent is
+ * @param {{ agentId?: string, token?: string, alone?: boolean, onMessage?: (who: string, event: any) => void }} options
+ *   with a token, that says who the agent is; `alone` on its page, it rings, shows desktop notifications and names the
+ *   page after itself
  */
-export function mountDesk(place, { agentId, token, onMessage }) {
+export function mountDesk(place, { agentId, token, alone = false, onMessage }) {
   const agent = new Agent('/ws', token ? { token } : { agentId })
-  const desk = new Desk(place, agent, agentId ?? 'new agent')
+  const desk = new Desk(place, agent, agentId ?? 'new agent', alone)
   agent.on('message', (event) => onMessage?.(agent.agentId ?? desk.name, event))
   return agent
 }
 
 class Desk {
-  /** @type {{ key: string, text: string }[]} */ #ended = []
-  #titles = new Map()
+  /** @type {{ key: string, text: string, at: number }[]} newest first */ #ended = []
+  /** @type {Set<string>} what this tab has answered */ #answered = new Set()
   #agent
   #eyes
+  #noteClicks
+  /** @type {Sound | undefined} */ #sound
+  /** @type {Toasts | undefined} */ #toasts
+  /** @type {Preflight | undefined} */ #preflight
 
-  constructor(place, agent, name) {
+  /** @param {HTMLElement} place @param {Agent} agent @param {string} name @param {boolean} alone */
+  constructor(place, agent, name, alone) {
     this.name = name
+    this.alone = alone
     this.#agent = agent
     this.#eyes = watchEyes(agent)
-    const id = `desk-title-${Math.random().toString(36).slice(2)}`
-    this.title = element('h2', { id }, `Desk of ${name}`)
-    this.presence = element('input', { type: 'checkbox', role: 'switch', change: () => this.#togglePresence() })
+    this.announcer = new Announcer(element('p', { class: 'unseen', role: 'status', 'aria-label': 'News' }))
+    this.link = new Link(agent, this.announcer)
+    const home = () => this.ringingTitle
+    this.cards = new Cards({
+      remainingMs: (one) => agent.remainingMs(one),
+      connected: () => this.link.fresh,
+      answer: (card, action, reason) => this.#answer(card, action, reason),
+      urgent: (_, title) => this.announcer.say(`10 seconds left: ${title}`),
+      gone: (id) => this.#eyes.forget(this.cards.find(id)?.node),
+      shown: (card) => this.#eyes.watch(card.node, card.id),
+      say: (text) => this.announcer.say(text),
+      home,
+    })
+    this.rail = new Rail(agent, { end: (id) => this.#end(id), now: () => this.link.now(), home: () => this.sessionsTitle })
+    this.#build(place)
+    this.#noteClicks = guardClicks(this.section, '[data-steady]', () => this.#fault('That had just moved: nothing was pressed. Press again.'))
+    agent.on('change', () => this.#show())
+    agent.on('state', () => this.#show())
+    agent.on('notification', (one) => this.#rang(one))
+    agent.on('closed', (message) => this.#closed(message))
+    agent.on('session', (session) => this.#began(session))
+    agent.on('kpi', ({ sessionId, breached, details }) => this.#breached(sessionId, breached, details))
+    agent.on('welcome', ({ agentId, workspace }) => alone && this.#joined(`${workspace} ${agentId}`))
+    this.timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#show()
+  }
+
+  /** @param {HTMLElement} place */
+  #build(place) {
+    const id = `desk-${Math.random().toString(36).slice(2)}`
+    this.title = element('h2', { id }, `Desk of ${this.name}`)
+    this.presence = element('input', { type: 'checkbox', role: 'switch', change: () => this.#setPresence(this.presence.checked) })
     this.fault = element('p', { class: 'fault', role: 'alert' })
-    this.ringing = element('ul', { class: 'cards', 'aria-label': 'Ringing' })
-    this.sessions = element('ul', { class: 'sessions', 'aria-label': 'Sessions' })
-    this.elsewhere = element('ul', { class: 'elsewhere', 'aria-label': 'KPI breaches elsewhere' })
+    this.ringingTitle = element('h3', { tabindex: -1 }, 'Ringing')
+    this.sessionsTitle = element('h3', { tabindex: -1 }, 'Sessions')
+    this.nothing = element('p', { class: 'empty' })
     this.justNow = element('ul', { class: 'past', 'aria-label': 'Just now' })
-    this.said = element('p', { class: 'unseen', role: 'status', 'aria-label': 'News' })
-    place.replaceChildren(element('section', { class: 'panel desk', 'aria-labelledby': id },
+    this.tools = element('div', { class: 'tools' })
+    this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
+    const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys())
+    this.section.append(
       element('header', {},
         this.title,
         element('label', { class: 'switch' }, this.presence, element('span', {}, 'Available')),
-        connectionState(agent)),
+        this.tools,
+        this.link.chip,
+        element('button', { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open }, picture('keys'))),
+      this.link.banner,
       this.fault,
-      element('h3', {}, 'Ringing'), this.ringing, element('p', { class: 'empty' }, 'Nothing rings.'),
-      element('h3', {}, 'Sessions'), this.sessions, element('p', { class: 'empty' }, 'No sessions.'), this.elsewhere,
-      element('h3', {}, 'Just now'), this.justNow, element('p', { class: 'empty' }, 'Nothing has ended yet.'),
-      this.said))
-    agent.on('change', () => this.#show())
-    agent.on('notification', (one) => setText(this.said, `${one.title}: ringing`))
-    agent.on('closed', (message) => this.#closed(message))
-    setInterval(() => this.#tick(), 250)
+      element('div', { class: 'body' },
+        element('div', { class: 'incoming' },
+          this.ringingTitle, this.cards.list, this.nothing),
+        element('div', { class: 'rail' },
+          this.sessionsTitle, this.rail.sessions, element('p', { class: 'empty' }, 'No sessions.'), this.rail.elsewhere,
+          element('h3', {}, 'Just now'), this.justNow, element('p', { class: 'empty' }, 'Nothing has ended yet.'))),
+      this.announcer.node,
+      dialog)
+    place.replaceChildren(this.section)
+  }
+
+  /** The hub has said who this is: the tabs of that agent can find each other. @param {string} who */
+  #joined(who) {
+    if (this.#sound) return
+    const changed = () => this.#preflight?.show()
+    const tabs = new Tabs(who)
+    this.#sound = new Sound(tabs, changed)
+    this.#toasts = new Toasts({
+      tabs,
+      desk: who,
+      ringing: () => this.cards.unanswered.map(({ id }) => this.#agent.notifications.find((one) => one.notificationId === id)).filter((one) => one !== undefined),
+      answer: (action, id) => this.#toasted(action, id),
+      changed,
+    })
+    this.#preflight = new Preflight({
+      link: this.link, sound: this.#sound, agent: this.#agent, toasts: () => this.#toasts, available: () => this.#setPresence(true),
+    }, this.announcer)
+    this.tools.append(this.#sound.node)
+    this.section.querySelector('header')?.after(this.#preflight.node)
+    this.#show()
   }
 
   #show() {
     const agent = this.#agent
-    this.name = agent.agentId
+    const { known, fresh } = this.link
+    this.name = agent.agentId ?? this.name
     setText(this.title, `Desk of ${this.name}`)
     this.presence.checked = agent.presence === 'available'
-    for (const one of agent.notifications) this.#titles.set(one.notificationId, one.title)
-    reconcile(this.ringing, agent.notifications, (one) => one.notificationId, (one) => this.#card(one))
-    reconcile(this.sessions, agent.sessions, (one) => one.sessionId, (one) => this.#session(one))
-    const own = new Set(agent.sessions.map((one) => one.sessionId))
-    reconcile(this.elsewhere, agent.kpi.filter((one) => !own.has(one.sessionId)), (one) => one.sessionId, (one) => this.#breach(one))
+    this.section.classList.toggle('not-fresh', known && !fresh)
+    for (const one of agent.notifications) this.rail.remember(one)
+    this.cards.show(agent.notifications, ({ id, title }) => this.#over(id, title, 'ended while this desk was not connected', 'gone'))
+    this.rail.show()
+    setText(this.nothing, !known ? 'Waiting for the hub to say what rings \u2026' : agent.presence === 'away' ? 'Nothing rings: you are away.' : 'Nothing rings.')
+    setText(this.sessionsTitle, agent.sessions.length ? `Sessions (${agent.sessions.length})` : 'Sessions')
+    this.#ring()
   }
 
-  #card(notification) {
-    const { notificationId, title, fields, buttons, showTimeout, timeoutMs } = notification
-    const time = element('span', { class: 'clock' })
-    const bar = element('progress', { max: timeoutMs, 'aria-label': 'Time left' })
-    const reason = element('input', { type: 'text', maxlength: 256, placeholder: 'Reason (optional)', 'aria-label': 'Reason for a reject' })
-    const answer = (call) => this.#answer(card, call)
-    const card = element('li', {}, element('article', { class: 'card', 'aria-label': title },
-      element('header', {}, icon(notification.icon), element('h4', {}, title), showTimeout && time),
-      showTimeout && bar,
-      element('dl', {}, ...fields.flatMap(({ label, value }) => [element('dt', {}, label), element('dd', {}, value)])),
-      element('div', { class: 'answers' },
-        element('button', { type: 'button', class: 'accept', click: () => answer(() => this.#agent.accept(notificationId)) }, buttons.accept),
-        element('button', { type: 'button', class: 'reject', click: () => answer(() => this.#agent.reject(notificationId, reason.value || undefined)) }, buttons.reject),
-        reason)))
-    card.update = (current) => { card.current = current }
-    card.tick = () => {
-      const left = this.#agent.remainingMs(card.current)
-      bar.value = left
-      setText(time, clock(left))
-      card.classList.toggle('urgent', left < URGENT_MS)
-    }
-    card.current = notification
-    card.tick()
-    this.#eyes(card, notificationId)
-    return card
-  }
-
-  async #answer(card, call) {
-    const controls = card.querySelectorAll('button')
-    for (const control of controls) control.disabled = true
-    setText(this.fault, '')
-    try {
-      await call()
-    } catch (error) {
-      setText(this.fault, error.detail ?? error.message)
-      for (const control of controls) control.disabled = false
-    }
-  }
-
-  #session(session) {
-    const mark = element('span', { class: 'mark', role: 'img' }, '!')
-    const details = element('p', { class: 'details' })
-    const unread = element('span', { class: 'unread' })
-    const row = element('li', {},
-      element('span', { class: 'face' }, icon('chat'), mark),
-      element('div', {}, element('p', { class: 'title' }, session.title), element('p', { class: 'small' }, 'session ', shortId(session.sessionId)), details),
-      unread,
-      element('button', { type: 'button', class: 'quiet', 'aria-label': `End session: ${session.title}`, click: () => this.#end(session.sessionId) }, 'End'))
-    row.update = ({ sessionId, breached, unread: count }) => {
-      const said = this.#agent.kpi.find((one) => one.sessionId === sessionId)?.details
-      mark.hidden = details.hidden = !breached
-      mark.setAttribute('aria-label', said ? `KPI breach: ${said}` : 'KPI breach')
-      setText(details, said ?? 'KPI breach')
-      unread.hidden = !count
-      setText(unread, `${count} unread`)
-    }
-    return row
-  }
-
-  #breach({ sessionId }) {
-    const said = element('span')
-    const row = element('li', {},
-      element('span', { class: 'mark', 'aria-hidden': 'true' }, '!'),
-      element('span', {}, 'Session ', shortId(sessionId), ' is in breach', said))
-    row.update = ({ details }) => setText(said, details ? `: ${details}` : '')
-    return row
-  }
-
-  async #end(sessionId) {
-    setText(this.fault, '')
-    await this.#agent.endSession(sessionId).catch((error) => setText(this.fault, error.detail ?? error.message))
-  }
-
-  async #togglePresence() {
-    const presence = this.presence.checked ? 'available' : 'away'
-    await this.#agent.setPresence(presence).catch((error) => setText(this.fault, error.detail ?? error.message))
-    this.presence.checked = this.#agent.presence === 'available'
-  }
-
-  #closed({ notificationId, value, agentId }) {
-    const title = this.#titles.get(notificationId) ?? 'A notification'
-    this.#titles.delete(notificationId)
-    const text = `${title}: ${outcomeInWords(value, agentId, this.#agent.agentId)}`
-    this.#ended = [{ key: notificationId, text }, ...this.#ended].slice(0, JUST_NOW_MAX)
-    reconcile(this.justNow, this.#ended, (one) => one.key, (one) => element('li', {}, one.text))
-    setText(this.said, text)
+  /** Everything that calls for the agent from outside the page. */
+  #ring() {
+    if (!this.alone) return
+    const ringing = this.cards.unanswered.length
+    this.#sound?.ring(ringing > 0)
+    this.#toasts?.show()
+    this.#preflight?.show()
+    showTally({ name: this.name, ringing, away: this.#agent.presence === 'away', offline: this.link.known && !this.link.fresh })
   }
 
   #tick() {
-    for (const card of this.ringing.children) card.tick()
+    // Another desk may have taken its place, with a token.
+    if (!this.section.isConnected) return clearInterval(this.timer)
+    const { fresh } = this.link
+    this.link.show()
+    this.cards.tick()
+    this.#noteClicks()
+    for (const row of this.rail.sessions.children) /** @type {any} */ (row).tick()
+    if (fresh !== this.wasFresh) this.#show()
+    this.wasFresh = fresh
+    this.#sound?.look()
   }
-}
 
-/** Tells the hub what has really been before someone's eyes: on the screen, in a window that shows. */
-function watchEyes(agent) {
-  const waiting = new Map()
-  const look = () => {
-    if (document.visibilityState !== 'visible') return
-    for (const [card, { id, inView }] of waiting) {
-      if (!card.isConnected) waiting.delete(card)
-      if (!inView || agent.state !== 'open') continue
-      agent.seen(id)
-      waiting.delete(card)
+  #rang({ title }) {
+    const { length } = this.#agent.notifications
+    this.announcer.say(length > 1 ? `${title}: ringing, ${length} in all` : `${title}: ringing`)
+  }
+
+  /** @param {import('./desk/card.js').Card} card @param {'accept' | 'reject'} action @param {string} [reason] */
+  async #answer({ id, title }, action, reason) {
+    this.#fault('')
+    this.#answered.add(id)
+    this.#ring()
+    try {
+      const { value, agentId, won } = await (action === 'accept' ? this.#agent.accept(id) : this.#agent.reject(id, reason))
+      // As a rule `closed` has told already; not if that was settled while this desk was not connected.
+      if (!won && value) this.#over(id, title, this.#inWords(id, value, agentId), 'gone')
+    } catch (error) {
+      this.#answered.delete(id)
+      this.#fault(`${title}: ${error.detail ?? error.message}`)
+      this.#ring()
+      throw error
     }
   }
-  const observer = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const entry = waiting.get(target)
-      if (entry) entry.inView = isIntersecting
-      if (!target.isConnected || !entry) observer.unobserve(target)
-    }
-    look()
-  }, { threshold: 0.5 })
-  document.addEventListener('visibilitychange', look)
-  agent.on('state', look)
-  return (card, id) => {
-    waiting.set(card, { id, inView: false })
-    observer.observe(card)
+
+  /** @param {string} action @param {string} id */
+  #toasted(action, id) {
+    const card = this.cards.find(id)
+    if (!card) return
+    if (action === 'accept' || action === 'reject') card.answer(action)
+    else this.cards.focus(card)
+  }
+
+  #closed({ notificationId, value, agentId }) {
+    const title = this.cards.find(notificationId)?.title ?? 'A notification'
+    const mine = value?.actionName === 'Accept' && agentId === this.#agent.agentId
+    this.#over(notificationId, title, this.#inWords(notificationId, value, agentId), mine ? 'good' : 'gone')
+  }
+
+  #inWords(id, value, agentId) {
+    const words = outcomeInWords(value, agentId, this.#agent.agentId)
+    const byAnswer = value?.responseReason === 'Accept' || value?.responseReason === 'DeclinedByAgent'
+    return byAnswer && agentId === this.#agent.agentId && !this.#answered.has(id) ? `${words}, in another tab` : words
+  }
+
+  /** @param {string} id @param {string} title @param {string} words @param {'good' | 'gone'} mark */
+  #over(id, title, words, mark) {
+    this.cards.end(id, words, mark)
+    this.#answered.delete(id)
+    const text = `${title}: ${words}`
+    const at = this.#ended.find(({ key }) => key === id)?.at ?? this.link.now()
+    this.#ended = [{ key: id, text, at }, ...this.#ended.filter(({ key }) => key !== id)].slice(0, JUST_NOW_MAX)
+    reconcile(this.justNow, this.#ended, (one) => one.key, (one) => this.#past(one))
+    this.announcer.say(text)
+    this.#ring()
+  }
+
+  #past({ at }) {
+    const words = element('span')
+    const row = element('li', {}, words, element('time', {}, timeOfDay(at)))
+    row.update = ({ text }) => setText(words, text)
+    return row
+  }
+
+  #began({ title, notificationId }) {
+    // One's own accept is told already.
+    if (!this.#ended.some(({ key }) => key === notificationId)) this.announcer.say(`${title}: session begun`)
+  }
+
+  #breached(sessionId, breached, details) {
+    const session = this.#agent.sessions.find((one) => one.sessionId === sessionId)
+    if (!session) return
+    this.announcer.say(breached ? `KPI breach: ${session.title}${details ? `, ${details}` : ''}` : `KPI met again: ${session.title}`)
+  }
+
+  #fault(text) {
+    setText(this.fault, text)
+  }
+
+  /** @param {string} sessionId */
+  async #end(sessionId) {
+    this.#fault('')
+    await this.#agent.endSession(sessionId).catch((error) => this.#fault(error.detail ?? error.message))
+  }
+
+  /** @param {boolean} available */
+  async #setPresence(available) {
+    this.#fault('')
+    await this.#agent.setPresence(available ? 'available' : 'away').catch((error) => this.#fault(error.detail ?? error.message))
+    this.#show()
+  }
+
+  /** @returns {import('./desk/keys.js').Key[]} */
+  #keys() {
+    const step = (by) => (this.rail.move(by) ? undefined : this.cards.move(by))
+    const keys = [
+      { keys: ['a'], shown: 'A', does: 'accept the card that is marked', act: () => this.cards.answer('accept') },
+      { keys: ['r'], shown: 'R', does: 'reject it', act: () => this.cards.answer('reject') },
+      { keys: ['e'], shown: 'E', does: 'give a reason; Enter then rejects, Escape goes back', act: () => this.cards.giveReason() },
+      { keys: ['j', 'arrowdown'], shown: 'J or ↓', does: 'next card, or next session', act: () => step(1) },
+      { keys: ['k', 'arrowup'], shown: 'K or ↑', does: 'the one before', act: () => step(-1) },
+      { keys: [...'123456789'], shown: '1 to 9', does: 'that card', act: (key) => this.cards.pick(Number(key) - 1) },
+      { keys: ['c'], shown: 'C', does: 'to the cards', act: () => this.cards.focus(this.cards.chosen) || this.ringingTitle.focus() },
+      { keys: ['s'], shown: 'S', does: 'to the sessions', act: () => this.rail.focus(0) },
+      { keys: ['x'], shown: 'X', does: 'end the session that has the focus', act: () => this.rail.endFocused() },
+      { keys: ['p'], shown: 'P', does: 'available, or away', act: () => this.#setPresence(this.#agent.presence !== 'available') },
+    ]
+    if (this.alone) keys.push({ keys: ['m'], shown: 'M', does: 'mute the ring, or not', act: () => this.#sound?.toggle() })
+    return keys
   }
 }

@@ -11,20 +11,21 @@ const SUMMARY_MAX = 160
  * @returns {(who: string, event: { direction: 'in' | 'out', message: any }) => void} what to call with each message
  */
 export function mountWire(place) {
-  const rows = element('ol', { role: 'log', 'aria-label': 'Wire log', 'aria-live': 'off', tabindex: 0 })
+  const rows = element('ol')
+  const log = element('div', { role: 'log', 'aria-label': 'Wire log', 'aria-live': 'off', tabindex: 0 }, rows)
   const pause = element('input', { type: 'checkbox' })
   place.replaceChildren(element('section', { class: 'panel wire', 'aria-labelledby': 'wire-title' },
     element('header', {},
       element('h2', { id: 'wire-title' }, 'On the wire'),
       element('label', {}, pause, ' Pause'),
       element('button', { type: 'button', class: 'quiet', click: () => rows.replaceChildren() }, 'Clear')),
-    rows))
+    log))
   return (who, { direction, message }) => {
     if (pause.checked) return
-    const atEnd = rows.scrollHeight - rows.scrollTop - rows.clientHeight < 40
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
     rows.append(row(who, direction, message))
     while (rows.children.length > ROWS_MAX) rows.firstChild.remove()
-    if (atEnd) rows.scrollTop = rows.scrollHeight
+    if (atEnd) log.scrollTop = log.scrollHeight
   }
 }
 

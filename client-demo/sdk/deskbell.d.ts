@@ -31,6 +31,27 @@ export interface Options {
   giveUpAfterMs?: number
   /** How fast to send, also after a reconnect. Default 150, less than the hub's own default limit. */
   messagesPerSecond?: number
+  /** Aborted, it closes the client, as `close()` does. */
+  signal?: AbortSignal
+}
+
+/** How long a caller waits. Without any of these a call waits until it is settled, also over reconnections. */
+export interface CallOptions {
+  /**
+   * Aborted, the call rejects at once with the signal's `reason`. It stops the waiting, also for a connection, and
+   * not what the hub may have begun: a notification that it holds rings on, until `cancel` withdraws it.
+   */
+  signal?: AbortSignal
+  /** Likewise after so long; the call then rejects with a `CallError` of code `timeout`. */
+  timeoutMs?: number
+  /** A GUID, to group calls by. For a notify, that in its input wins. */
+  correlationId?: string
+}
+
+export interface ListenOptions {
+  /** Aborted, it stops listening. */
+  signal?: AbortSignal
+  once?: boolean
 }
 
 export interface ProviderOptions extends Options {
@@ -47,13 +68,15 @@ export interface AgentOptions extends Options {
   presence?: Presence
 }
 
-/** What every call is rejected with. It is a plain object, as in the Channel Integration Framework. */
+/** What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration Framework. */
 export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
   msdyn_name?: 'NotifyEvent' | 'CancelEvent' | 'NotifyKpiBreach' | 'NotifyNewActivity'
   code:
     | 'badMessage' | 'badParameter' | 'unknownTemplate' | 'unresolvedParameter' | 'notAllowed' | 'notFound'
     | 'idTaken' | 'tokenTaken' | 'limit' | 'rateLimited' | 'unavailable'
+    /** Of this client, after `timeoutMs`; whether the hub has done it is not known. */
+    | 'timeout'
   /** For people: what is wrong, and where. */
   detail: string
   retryAfterMs?: number
@@ -223,12 +246,16 @@ export interface AgentWelcome extends Welcome {
   kpi: Kpi[]
 }
 
+/** How the connection is. */
 export interface StateChange {
+  /** `waiting` for the next try; `closed` for good. */
   state: 'connecting' | 'open' | 'waiting' | 'closed'
+  /** When it became so, by `Date.now()`. */
+  since: number
   /** Why the last connection ended. */
   code?: number
   reason?: string
-  /** Until the next try. */
+  /** From `since` to the next try, at the latest. */
   retryInMs?: number
 }
 
@@ -261,18 +288,63 @@ export interface AgentEvents extends ClientEvents<AgentWelcome> {
   change: Agent
 }
 
-/** What Provider and Agent have in common. Events are `CustomEvent`s; `on` hands over their `detail`. */
+export interface ObserverWelcome extends Welcome {
+  role: 'observer'
+}
+
+/** Something happened in the workspace. It carries the fields that apply. */
+export interface WorkspaceEvent {
+  type: 'event'
+  event:
+    | 'notified' | 'displayed' | 'settled' | 'cancelled' | 'kpi' | 'presence'
+    | 'agentJoined' | 'agentLeft' | 'providerJoined' | 'providerLeft'
+  at: string
+  notificationId?: string
+  correlationId?: string
+  agentId?: string
+  providerId?: string
+  sessionId?: string
+  value?: Outcome
+  breached?: boolean
+  presence?: Presence
+}
+
+/** The workspace in numbers, once a second; rates and latencies are of the hub that was asked. */
+export interface Stats {
+  type: 'stats'
+  agents: number
+  providers: number
+  observers: number
+  open: number
+  /** Of the open ones, those never displayed to anyone yet. */
+  waiting: number
+  notifiesPerSecond: number
+  deliveriesPerSecond: number
+  /** Settled so far, by `responseReason`. */
+  outcomes: Partial<Record<Outcome['responseReason'], number>>
+  notifyToResultMs: { p50: number; p99: number }
+}
+
+export interface ObserverEvents extends ClientEvents<ObserverWelcome> {
+  /** Named `event`, as its message is. What happens while the connection is away is not told later. */
+  event: WorkspaceEvent
+  stats: Stats
+}
+
+/** What Provider, Agent and Observer have in common. Events are `CustomEvent`s; `on` hands over their `detail`. */
 declare class Client<E extends ClientEvents<any>> extends EventTarget {
   /** Resolves with the first welcome; rejects if the hub does not want this client. */
   readonly ready: Promise<E['welcome']>
   /** The last one, as it came. */
   readonly welcome: E['welcome'] | null
   readonly state: StateChange['state']
+  /** What the last `state` event said, for who begins to render it later. Replaced, never changed. */
+  readonly connection: StateChange
   /** @returns a function that stops listening */
-  on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void): () => void
-  /** Gives the hub a fresh token on this connection; it is also used for the next. */
-  refresh(token: string): Promise<{ type: 'refreshed' }>
-  endSession(sessionId: string): Promise<EmptyResult>
+  on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
+  /** Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by itself. */
+  refresh(token: string, options?: CallOptions): Promise<{ type: 'refreshed' }>
+  endSession(sessionId: string, options?: CallOptions): Promise<EmptyResult>
   /** Ends the connection; what is pending is rejected. */
   close(): void
 }
@@ -285,12 +357,13 @@ export class Provider extends Client<ProviderEvents> {
   /** Keep it and hand it to `resume`, if the outcomes of a time without this object matter. */
   readonly position: string | true | undefined
   /** Resolves with the outcome; `ack` events tell that the hub holds it. */
-  notify(input: NotifyInput): Promise<NotifyResult>
-  cancel(cancellationToken: string, correlationId?: string): Promise<CancelResult>
+  notify(input: NotifyInput, options?: CallOptions): Promise<NotifyResult>
+  /** Withdraws the notification that bears the token. Resolves with its outcome, whatever came first. */
+  cancel(cancellationToken: string, options?: CallOptions): Promise<CancelResult>
   /** Marks a session as in breach, or with `shouldReset` no longer. */
-  kpi(sessionId: string, shouldReset?: boolean, details?: string, correlationId?: string): Promise<EmptyResult>
+  kpi(sessionId: string, shouldReset?: boolean, details?: string, options?: CallOptions): Promise<EmptyResult>
   /** Sets the session's unread count. */
-  activity(sessionId: string, count: number, correlationId?: string): Promise<EmptyResult>
+  activity(sessionId: string, count: number, options?: CallOptions): Promise<EmptyResult>
 }
 
 /** A desk: what is on it now, and the answers that a person gives. */
@@ -306,11 +379,17 @@ export class Agent extends Client<AgentEvents> {
   readonly presence: Presence | undefined
   /** What remains of its display time now, by a clock that nobody sets. */
   remainingMs(notification: Notification): number
-  accept(notificationId: string): Promise<AnswerResult>
-  reject(notificationId: string, reason?: string): Promise<AnswerResult>
+  accept(notificationId: string, options?: CallOptions): Promise<AnswerResult>
+  reject(notificationId: string, reason?: string, options?: CallOptions): Promise<AnswerResult>
   /** To be called once it has been before someone's eyes. */
   seen(notificationId: string): void
-  setPresence(presence: Presence): Promise<PresenceMessage>
+  setPresence(presence: Presence, options?: CallOptions): Promise<PresenceMessage>
+}
+
+/** Reads what happens in the workspace, from its welcome on; for dashboards. */
+export class Observer extends Client<ObserverEvents> {
+  /** @param url the hub's address, `ws:`, `http:` or relative to the page; without a path, `/ws` */
+  constructor(url: string | URL, options?: Options)
 }
 
 /** `Microsoft.CIFramework`, as far as it goes. */

@@ -1,43 +1,34 @@
 /**
- * deskbell in the browser, and in Node: one ES module, no dependencies, no build. What every option
- * and event means stands in deskbell.d.ts.
- *
- * `Provider` raises notifications, `Agent` is a desk that answers them. Both keep one connection,
- * come back by themselves when it breaks, and settle every call exactly once: what was under way
- * is said again under the same id, by which the hub knows it.
+ * deskbell in the browser, and in Node: one ES module, no dependencies, no build. What everything does stands in
+ * deskbell.d.ts. What was under way when a connection broke is said again under the same id, by which the hub knows it.
  */
 
-/** @import { AgentEvents, AgentOptions, AnswerResult, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, Notification, NotifyInput, NotifyResult, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session } from './deskbell.d.ts' */
+/** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
 /** @typedef {Record<string, any>} Message */
-/**
- * One that has not settled: what is sent, the same bytes every time; when it was made, by the wall clock;
- * whether the hub asked to try later, and it rests until then.
- * @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, promise: Promise<any>,
- *   resolve(value: any): void, reject(error: any): void }} Call
- */
+/** @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise: Promise<any>, resolve(value: any): void, reject(error: any): void }} Call */
 
 const BACKOFF_FIRST_MS = 500
-/** Less than the 10 s for which a hub that started anew waits for its agents before it refuses for want of them. */
+/** Less than the 10 s for which a new hub waits for its agents. */
 const BACKOFF_MAX_MS = 8_000
-/** A connection that held this long was a good one: the next backoff begins anew. */
+/** After a connection that held this long the backoff begins anew. */
 const STEADY_MS = 5_000
-/** From the first try of a connection to its welcome. */
+/** To the welcome. */
 const OPEN_MS = 15_000
 const PONG_MS = 10_000
 const RETRIES_MAX = 5
 const RETRY_AFTER_MAX_MS = 60_000
 const CALLS_MAX = 10_000
+const TIMER_MAX_MS = 2 ** 31 - 1
 const RESULTS_REMEMBERED = 10_000
-/** What the hub takes from an agent; a provider is told its limit in the welcome. */
+/** A provider is told its limit in the welcome. */
 const AGENT_MESSAGE_BYTES = 16_384
-/** Close codes after which the same client would only be sent away again, and what calls are told. */
+/** Close codes to which coming back changes nothing, and what calls are told. */
 const FINAL = new Map([[1003, 'unavailable'], [1007, 'unavailable'], [1009, 'limit'], [4400, 'badMessage'], [4403, 'notAllowed']])
 const CALLS = new Map([['notify', 'NotifyEvent'], ['cancel', 'CancelEvent'], ['kpi', 'NotifyKpiBreach'], ['activity', 'NotifyNewActivity']])
 
 /** One connection at a time to the hub, and the calls that wait for their answers. */
 class Connection {
-  /** @type {'connecting' | 'open' | 'waiting' | 'closed'} */
-  state = 'connecting'
+  /** @type {StateChange} */ now = { state: 'connecting', since: Date.now() }
   /** @type {any} */ #socket = null
   /** @type {Map<string, Call>} */ #calls = new Map()
   /** @type {string[]} */ #outbox = []
@@ -47,14 +38,14 @@ class Connection {
   #refusals = 0
   #welcomedAt = 0
   #heardAt = 0
-  /** When the last connection was last known to live, wall clock. */
+  /** When the hub was last heard. */
   #aliveAt = 0
   #pingIntervalMs = 15_000
   #maxBytes = AGENT_MESSAGE_BYTES
   #clockSkewMs = 0
   #budget
   #budgetAt = Date.now()
-  /** What the hub had against the hello; its close code does not say. */
+  /** What the hub had against the hello. */
   #refusal = ''
   #url
   #hello
@@ -65,7 +56,7 @@ class Connection {
   #messagesPerSecond
 
   /** @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[]) => void>} tell */
-  constructor(url, { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150 }, hello, tell) {
+  constructor(url, { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150, signal }, hello, tell) {
     this.#url = socketUrl(url)
     this.#hello = hello
     this.#tell = tell
@@ -77,16 +68,15 @@ class Connection {
       throw new TypeError('deskbell: no WebSocket here. Node 22 has one, Node 20 with --experimental-websocket; or pass { WebSocket }, of undici or ws')
     }
     for (const [target, type] of wakeUps()) target.addEventListener(type, this.#wake)
-    // Not at once: whoever made this client should have the time to listen.
+    signal?.addEventListener('abort', () => this.close())
+    if (signal?.aborted) this.close()
+    // Time to begin to listen.
     queueMicrotask(() => this.#connect())
   }
 
-  /**
-   * Says something that the hub answers, as often as it takes.
-   * @param {Message} message @returns {Promise<any>}
-   */
-  call(message) {
-    const type = message.type
+  /** @param {Message} message @param {CallOptions} [options] @returns {Promise<any>} */
+  call(message, options = {}) {
+    const { type } = message
     const no = (/** @type {string} */ code, /** @type {string} */ detail) => Promise.reject(failure(type, code, detail))
     if (this.state === 'closed') return no('unavailable', 'this client is closed')
     const id = message.id ?? uuid()
@@ -96,33 +86,52 @@ class Connection {
     } catch (error) {
       return no('badParameter', `this is not JSON: ${error}`)
     }
-    // What the hub cannot read it cannot answer by its id.
+    // The hub could not answer it by its id.
     if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(text)) return no('badParameter', 'half a character: a surrogate alone')
     if (typeof id !== 'string' || !/^[^\p{Cc}\p{Bidi_C}]+$/u.test(id) || bytes(id) > 128) {
       return no('badParameter', 'id: 1 to 128 bytes, no control characters')
     }
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     const same = this.#calls.get(id)
-    if (same) return same.text === text ? same.promise : no('idTaken', `a call under way has the id "${id}"`)
+    if (same) return same.text === text ? this.#wait(id, same, options) : no('idTaken', `a call under way has the id "${id}"`)
     if (this.#calls.size >= CALLS_MAX) return no('limit', `${CALLS_MAX} calls are waiting already`)
     if (this.#welcomedAt && bytes(text) > this.#maxBytes) return no('badParameter', this.#tooLong())
-    const call = /** @type {Call} */ ({ text, type, since: Date.now(), retries: 0, resting: false })
+    const call = /** @type {Call} */ ({ text, type, since: Date.now(), retries: 0, resting: false, waiting: 0 })
     call.promise = new Promise((resolve, reject) => Object.assign(call, { resolve, reject }))
     this.#calls.set(id, call)
     this.send(text)
-    return call.promise
+    return this.#wait(id, call, options)
   }
 
-  /** Says something once, if the hub is there to hear it. @param {string} text */
+  /** One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param {CallOptions} options @returns {Promise<any>} */
+  #wait(id, call, { signal, timeoutMs }) {
+    /** @type {any} */ let timer
+    /** @type {any} */ let stop
+    call.waiting++
+    const given = new Promise((_, reject) => {
+      if (timeoutMs !== undefined) timer = setTimeout(() => reject(failure(call.type, 'timeout', `no answer within ${timeoutMs} ms`)), Math.min(timeoutMs, TIMER_MAX_MS))
+      signal?.addEventListener('abort', stop = () => reject(signal.reason))
+    })
+    return Promise.race([call.promise, given]).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', stop)
+      if (--call.waiting || this.#calls.get(id) !== call) return
+      this.#outbox = this.#outbox.filter((text) => text !== call.text)
+      this.#settle(id, call.resolve)
+    })
+  }
+
+  /** @param {string} text */
   send(text) {
     if (this.state !== 'open') return
     this.#outbox.push(text)
     this.#pump()
   }
 
-  /** @param {string} token */
-  refresh(token) {
+  /** @param {string} token @param {CallOptions} [options] */
+  refresh(token, options) {
     if (typeof this.#token !== 'function') this.#token = token
-    return this.call({ type: 'refresh', token })
+    return this.call({ type: 'refresh', token }, options)
   }
 
   close() {
@@ -143,10 +152,10 @@ class Connection {
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
-      // Node's says no more than this if nobody listens there.
+      // Node's may say no more than this.
       socket.onerror = () => { if (socket === this.#socket) this.#lost(1006, '') }
     } catch (error) {
-      // A page may not speak ws: from https:, and no waiting changes that; a token may be had later.
+      // A page may not speak ws: from https:, ever; a token may be had later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'
       if (attempt === this.#attempt) this.#lost(final ? 4403 : 1006, String(error))
     }
@@ -164,14 +173,14 @@ class Connection {
     }
     const refused = code === 4401 && (typeof this.#token !== 'function' || ++this.#refusals > 3)
     if (refused || FINAL.has(code)) return this.#end(code, reason)
-    // Full jitter: thousands who lost the same hub come back at thousands of moments.
+    // Full jitter: thousands may have lost the same hub.
     const pause = code === 1013 || code === 4429 ? 1_000 : 0
     const delayMs = pause + Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++)
     this.#timer('retry', delayMs, () => this.#connect())
     this.#setState('waiting', { code, reason, retryInMs: Math.round(delayMs) })
   }
 
-  /** The old socket is deaf from here on, so that never two of them speak. */
+  /** From here on the old socket is deaf, so that never two of them speak. */
   #drop() {
     const socket = this.#socket
     this.#socket = null
@@ -228,9 +237,9 @@ class Connection {
       if (bytes(call.text) > this.#maxBytes) this.#settle(id, call.reject, failure(call.type, 'badParameter', this.#tooLong()))
       else if (!call.resting) this.#outbox.push(call.text)
     }
-    this.state = 'open'
+    this.now = { state: 'open', since: this.#welcomedAt }
     this.#tell.welcome(message)
-    if (this.#socket) this.#setState('open')
+    if (this.#socket) this.#tell.state(this.now)
   }
 
   /** @param {Message} message */
@@ -245,7 +254,7 @@ class Connection {
     }
   }
 
-  /** The hub asks to try again later, and that is done five times. @param {Message} error @param {Call} call */
+  /** Tries again when the hub asks for that. @param {Message} error @param {Call} call */
   #later({ id, code, retryAfterMs }, call) {
     if (code !== 'rateLimited' && code !== 'unavailable') return false
     if (retryAfterMs > RETRY_AFTER_MAX_MS || ++call.retries > RETRIES_MAX) return false
@@ -258,18 +267,14 @@ class Connection {
     return true
   }
 
-  /** @param {string} id @param {(value: any) => void} how @param {any} value */
+  /** @param {string} id @param {(value: any) => void} how @param {any} [value] */
   #settle(id, how, value) {
     this.#calls.delete(id)
     this.#timer(`call ${id}`)
     how(value)
   }
 
-  /**
-   * Lets go of calls that were away for so long that the hub may have settled and forgotten them: said
-   * again they would ring once more, for someone who hung up long ago.
-   * @param {Message[]} open what the hub still knows
-   */
+  /** Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param {Message[]} open what it still knows */
   #forgetOld(open) {
     const giveUpAfterMs = this.#giveUpAfterMs
     const known = new Set(open.map((one) => one.id))
@@ -283,14 +288,14 @@ class Connection {
     return `the message is longer than ${this.#maxBytes} bytes`
   }
 
-  /** Sends what waits, no faster than the hub takes it. */
+  /** No faster than the hub takes it. */
   #pump() {
     if (this.state !== 'open' || this.#timers.pump) return
     const rate = this.#messagesPerSecond
     const now = Date.now()
     this.#budget = Math.min(rate, this.#budget + Math.max(0, now - this.#budgetAt) * rate / 1_000)
     this.#budgetAt = now
-    // Each is off the list before a listener hears of it, who may call or close.
+    // Off the list first: who listens may call or close.
     for (; this.#outbox.length && this.#budget >= 1; this.#budget--) this.#transmit(/** @type {string} */ (this.#outbox.shift()))
     if (this.#outbox.length) this.#timer('pump', 10_000 / rate, () => this.#pump())
   }
@@ -303,7 +308,7 @@ class Connection {
     this.#tell.message('out', message)
   }
 
-  /** A page does not see the hub's pings, so after a silence it asks; who does not answer is gone. */
+  /** A page does not see the hub's pings, so after a silence it asks. */
   #heard() {
     this.#heardAt = Date.now()
     this.#timer('pong')
@@ -316,29 +321,29 @@ class Connection {
     this.#timer('pong', PONG_MS, () => this.#lost(1006, 'the hub did not answer'))
   }
 
-  /** The page or the network came back: timers may have slept, so look at once. */
+  /** The page or the network came back, and timers may have slept. */
   #wake = () => {
     if (this.state === 'open') this.#probe()
     else if (this.state === 'waiting') this.#timer('retry', Math.random() * BACKOFF_FIRST_MS, () => this.#connect())
   }
 
-  /** Asks for a fresh token half a minute before this one ends, earlier for one that lives shorter. @param {string} [token] */
+  /** @param {string} [token] */
   #refreshInTime(token) {
     if (typeof this.#token !== 'function' || !token) return
     const lifeMs = expiry(token) * 1_000 - Date.now() - this.#clockSkewMs
     if (!(lifeMs > 0)) return
-    this.#timer('refresh', Math.min(Math.max(lifeMs - 30_000, lifeMs / 2), 2 ** 31 - 1), async () => {
+    this.#timer('refresh', Math.min(Math.max(lifeMs - 30_000, lifeMs / 2), TIMER_MAX_MS), async () => {
       try {
         const fresh = await this.#token()
         await this.call({ type: 'refresh', token: fresh })
         this.#refreshInTime(fresh)
       } catch {
-        // The hub will close with 4401, and the way back asks for a token again.
+        // The hub will close with 4401; the way back asks again.
       }
     })
   }
 
-  /** Starts the timer of that name anew; without a delay only stops it. @param {string} name @param {number} [ms] @param {() => void} [then] */
+  /** Without a delay only stops it. @param {string} name @param {number} [ms] @param {() => void} [then] */
   #timer(name, ms, then) {
     clearTimeout(this.#timers[name])
     delete this.#timers[name]
@@ -350,14 +355,18 @@ class Connection {
     }
   }
 
-  /** @param {Connection['state']} state @param {Message} [more] */
+  get state() {
+    return this.now.state
+  }
+
+  /** @param {StateChange['state']} state @param {Message} [more] */
   #setState(state, more) {
-    this.state = state
-    this.#tell.state({ state, ...more })
+    this.now = { state, since: Date.now(), ...more }
+    this.#tell.state(this.now)
   }
 }
 
-/** What Provider and Agent have in common: the connection's life as events. @template {ClientEvents<any>} E */
+/** @template {ClientEvents<any>} E */
 class Client extends EventTarget {
   /** @type {E['welcome'] | null} the last one, as it came */ welcome = null
   /** @type {Promise<E['welcome']>} */ ready
@@ -371,7 +380,7 @@ class Client extends EventTarget {
     /** @type {(value: any) => void} */ let resolve
     /** @type {(error: any) => void} */ let reject
     this.ready = new Promise((yes, no) => { [resolve, reject] = [yes, no] })
-    // Who does not wait for it should not be told of an unhandled rejection.
+    // No unhandled rejection for who does not wait for it.
     this.ready.catch(() => {})
     this._connection = new Connection(url, options, this._hello, {
       state: (detail) => this._emit('state', detail),
@@ -392,30 +401,38 @@ class Client extends EventTarget {
     })
   }
 
-  /** @returns {Connection['state']} */
   get state() {
     return this._connection.state
   }
 
-  /** @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @returns {() => void} */
-  on(type, listener) {
+  get connection() {
+    return this._connection.now
+  }
+
+  /** @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @param {ListenOptions} [options] @returns {() => void} */
+  on(type, listener, options) {
     const handler = (/** @type {any} */ event) => listener(event.detail)
-    this.addEventListener(type, handler)
+    this.addEventListener(type, handler, options)
     return () => this.removeEventListener(type, handler)
   }
 
-  /** @param {string} token @returns {Promise<{ type: 'refreshed' }>} */
-  refresh(token) {
-    return this._connection.refresh(token)
+  /** @param {string} token @param {CallOptions} [options] @returns {Promise<{ type: 'refreshed' }>} */
+  refresh(token, options) {
+    return this._connection.refresh(token, options)
   }
 
-  /** @param {string} sessionId @returns {Promise<EmptyResult>} */
-  endSession(sessionId) {
-    return this._connection.call({ type: 'endSession', sessionId })
+  /** @param {string} sessionId @param {CallOptions} [options] @returns {Promise<EmptyResult>} */
+  endSession(sessionId, options) {
+    return this._call('endSession', { sessionId }, options)
   }
 
   close() {
     this._connection.close()
+  }
+
+  /** @protected @param {string} type @param {Message} message @param {CallOptions} [options] */
+  _call(type, message, options) {
+    return this._connection.call({ correlationId: options?.correlationId, ...message, type }, options)
   }
 
   /** @protected @param {string} type @param {any} detail */
@@ -430,7 +447,7 @@ class Client extends EventTarget {
   _receive(_message) {}
 }
 
-/** Raises notifications and learns their outcomes. @extends {Client<ProviderEvents>} */
+/** @extends {Client<ProviderEvents>} */
 export class Provider extends Client {
   /** @type {Set<string>} */ #seen = new Set()
 
@@ -449,36 +466,35 @@ export class Provider extends Client {
     return this._hello.resume
   }
 
-  /** @param {NotifyInput} input @returns {Promise<NotifyResult>} */
-  notify(input) {
-    return this._connection.call({ ...input, type: 'notify' })
+  /** @param {NotifyInput} input @param {CallOptions} [options] @returns {Promise<NotifyResult>} */
+  notify(input, options) {
+    return this._call('notify', input, options)
   }
 
-  /** @param {string} cancellationToken @param {string} [correlationId] @returns {Promise<CancelResult>} */
-  cancel(cancellationToken, correlationId) {
-    return this._connection.call({ type: 'cancel', cancellationToken, correlationId })
+  /** @param {string} cancellationToken @param {CallOptions} [options] @returns {Promise<CancelResult>} */
+  cancel(cancellationToken, options) {
+    return this._call('cancel', { cancellationToken }, options)
   }
 
-  /** @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {string} [correlationId] @returns {Promise<EmptyResult>} */
-  kpi(sessionId, shouldReset, details, correlationId) {
-    return this._connection.call({ type: 'kpi', sessionId, shouldReset, details, correlationId })
+  /** @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {CallOptions} [options] @returns {Promise<EmptyResult>} */
+  kpi(sessionId, shouldReset, details, options) {
+    return this._call('kpi', { sessionId, shouldReset, details }, options)
   }
 
-  /** @param {string} sessionId @param {number} count @param {string} [correlationId] @returns {Promise<EmptyResult>} */
-  activity(sessionId, count, correlationId) {
-    return this._connection.call({ type: 'activity', sessionId, count, correlationId })
+  /** @param {string} sessionId @param {number} count @param {CallOptions} [options] @returns {Promise<EmptyResult>} */
+  activity(sessionId, count, options) {
+    return this._call('activity', { sessionId, count }, options)
   }
 
   /** @protected @param {Message} welcome */
   _welcomed(welcome) {
     this._hello.providerId = welcome.providerId
-    // Who was here once wants all that is settled while it is away.
     this._hello.resume ??= true
   }
 
   /** @protected @param {Message} message */
   _receive(message) {
-    // After a reconnect the outcome may come before the ack of the repeated call.
+    // After a reconnect the result may be first.
     if (message.type === 'ack' && !this.#seen.has(message.notificationId)) this._emit('ack', message)
     if (message.type !== 'result' || message.msdyn_name !== 'NotifyEvent') return
     this._hello.resume = message.position ?? this._hello.resume
@@ -490,7 +506,7 @@ export class Provider extends Client {
   }
 }
 
-/** A desk: what is on it now, and the answers that a person gives. @extends {Client<AgentEvents>} */
+/** @extends {Client<AgentEvents>} */
 export class Agent extends Client {
   /** @type {readonly Notification[]} */ notifications = []
   /** @type {readonly Session[]} */ sessions = []
@@ -515,14 +531,14 @@ export class Agent extends Client {
     return Math.max(0, notification.remainingMs - elapsed)
   }
 
-  /** @param {string} notificationId @returns {Promise<AnswerResult>} */
-  accept(notificationId) {
-    return this._connection.call({ type: 'accept', notificationId })
+  /** @param {string} notificationId @param {CallOptions} [options] @returns {Promise<AnswerResult>} */
+  accept(notificationId, options) {
+    return this._call('accept', { notificationId }, options)
   }
 
-  /** @param {string} notificationId @param {string} [reason] @returns {Promise<AnswerResult>} */
-  reject(notificationId, reason) {
-    return this._connection.call({ type: 'reject', notificationId, reason })
+  /** @param {string} notificationId @param {string} [reason] @param {CallOptions} [options] @returns {Promise<AnswerResult>} */
+  reject(notificationId, reason, options) {
+    return this._call('reject', { notificationId, reason }, options)
   }
 
   /** @param {string} notificationId @returns {void} */
@@ -532,15 +548,15 @@ export class Agent extends Client {
     this._connection.send(JSON.stringify({ type: 'seen', notificationId }))
   }
 
-  /** @param {Presence} presence @returns {Promise<PresenceMessage>} */
-  setPresence(presence) {
-    return this._connection.call({ type: 'presence', presence })
+  /** @param {Presence} presence @param {CallOptions} [options] @returns {Promise<PresenceMessage>} */
+  setPresence(presence, options) {
+    return this._call('presence', { presence }, options)
   }
 
   /** @protected @param {Message} welcome */
   _welcomed(welcome) {
     this._hello.agentId = welcome.agentId
-    // The agent's other tabs may set it from now on: the hub remembers which was last.
+    // From now on the hub remembers what was set last, here or in another tab.
     delete this._hello.presence
     this.presence = welcome.presence
     this.notifications = welcome.notifications ?? []
@@ -550,7 +566,7 @@ export class Agent extends Client {
     this.#looked = new Set()
     for (const one of this.notifications) {
       this.#cameAt.set(one, performance.now())
-      // Whether the hub heard it before the connection broke is not known; twice is no harm.
+      // The hub may have missed it; twice is no harm.
       if (looked.has(one.notificationId)) this.seen(one.notificationId)
     }
     this._emit('change', this)
@@ -598,11 +614,20 @@ export class Agent extends Client {
   }
 }
 
-/**
- * Connects as a provider and sets `Microsoft.CIFramework`, at once: what is called before the connection
- * stands waits for it.
- * @param {string | URL | Provider} url @param {ProviderOptions} [options]
- */
+/** @extends {Client<ObserverEvents>} */
+export class Observer extends Client {
+  /** @param {string | URL} url @param {Options} [options] */
+  constructor(url, options = {}) {
+    super(url, options, { role: 'observer' })
+  }
+
+  /** @protected @param {Message} message */
+  _receive(message) {
+    if (message.type === 'event' || message.type === 'stats') this._emit(message.type, message)
+  }
+}
+
+/** @param {string | URL | Provider} url @param {ProviderOptions} [options] */
 export async function install(url, options) {
   const provider = url instanceof Provider ? url : new Provider(url, options)
   /** @type {CIFramework} */
@@ -612,7 +637,7 @@ export async function install(url, options) {
       correlationId: correlationId ?? input?.correlationId,
       cancellationToken: input?.cancellationToken ?? cancellationToken,
     }),
-    cancelEvent: (cancellationToken, correlationId) => provider.cancel(cancellationToken, correlationId),
+    cancelEvent: (cancellationToken, correlationId) => provider.cancel(cancellationToken, { correlationId }),
     notifyKpiBreach: (sessionId, shouldReset, details) => provider.kpi(sessionId, shouldReset, details),
     notifyNewActivity: (sessionId, count) => provider.activity(sessionId, count),
   }
@@ -621,7 +646,7 @@ export async function install(url, options) {
   return provider
 }
 
-/** What a call is rejected with when the hub did not say it. @param {string} type @param {string} code @param {string} detail */
+/** @param {string} type @param {string} code @param {string} detail */
 function failure(type, code, detail) {
   return { message: 'RejectAfterClientError', msdyn_name: CALLS.get(type), code, detail }
 }
@@ -640,13 +665,13 @@ function socketUrl(url) {
   return full.href
 }
 
-/** What tells a page that it should look at its connection. @returns {[EventTarget, string][]} */
+/** @returns {[EventTarget, string][]} */
 function wakeUps() {
   const { window, document } = globalThis
   return document ? [[window, 'online'], [window, 'pageshow'], [document, 'visibilitychange']] : []
 }
 
-/** When a JWT ends, in seconds since 1970; NaN if it does not say. @param {string} token */
+/** In seconds since 1970. @param {string} token */
 function expiry(token) {
   try {
     return Number(JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp)
@@ -655,7 +680,7 @@ function expiry(token) {
   }
 }
 
-/** By hand, as crypto.randomUUID is not there in a page that came by plain http. */
+/** A page that came by plain http has no crypto.randomUUID. */
 function uuid() {
   const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
   return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, '$1-$2-4$3-a$4-$5')

@@ -21,6 +21,8 @@ export type Checks = [
   None<Differing<Source.Provider, Declared.Provider>>,
   None<Differing<Source.Agent, Declared.Agent>>,
   None<Differing<ConstructorParameters<typeof Source.Provider>, ConstructorParameters<typeof Declared.Provider>>>,
+  None<Differing<Source.Observer, Declared.Observer>>,
+  None<Differing<ConstructorParameters<typeof Source.Observer>, ConstructorParameters<typeof Declared.Observer>>>,
   None<Differing<ConstructorParameters<typeof Source.Agent>, ConstructorParameters<typeof Declared.Agent>>>,
   None<Differing<Install<typeof Source.install, Source.Provider>, Install<typeof Declared.install, Declared.Provider>>>,
   None<Differing<Awaited<ReturnType<typeof Source.install>>, Awaited<ReturnType<typeof Declared.install>>>>,

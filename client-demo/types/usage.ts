@@ -1,6 +1,6 @@
 // Code as people write it against the SDK: it has to compile, and what is marked must not.
 
-import { Agent, install, Provider, type CallError, type Outcome } from '../sdk/deskbell.js'
+import { Agent, install, Observer, Provider, type CallError, type Outcome } from '../sdk/deskbell.js'
 
 const provider: Provider = await install('/ws', { providerId: 'chat-bot-1', token: async () => 'a.b.c' })
 
@@ -28,6 +28,20 @@ agent.on('change', (desk) => desk.notifications.map((one) => desk.remainingMs(on
 const { won, value } = await agent.reject('n-1', 'on break')
 if (!won && value === null) await agent.setPresence('away')
 
+await agent.accept('n-1', { signal: AbortSignal.timeout(5_000), timeoutMs: 2_000 })
+await provider.cancel('tok-1', { correlationId: '7f9c24e8-0d3c-4a1b-9b1e-5f6a7b8c9d0e' }).catch(({ code }: CallError) => code === 'timeout')
+agent.on('kpi', ({ breached, details }) => console.log(breached, details?.length), { once: true, signal: new AbortController().signal })
+const { state, since, retryInMs = 0 } = agent.connection
+if (state === 'waiting') new Date(since + retryInMs)
+
+const observer = new Observer('/ws', { token: () => 'a.b.c' })
+observer.on('event', ({ event, value }) => { if (event === 'settled') value?.actionName })
+observer.on('stats', ({ outcomes }) => outcomes.DisplayTimeout)
+
+// @ts-expect-error there is no such option
+agent.accept('n-1', { timeout: 5 })
+// @ts-expect-error the detail of a result has no title
+provider.on('result', ({ title }) => title)
 // @ts-expect-error there is no such presence
 agent.setPresence('busy')
 // @ts-expect-error a template has a name

@@ -49,7 +49,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
         flags.entry(flag).or_default().extend(values);
     }
     let sources = Sources::new(flags, environment);
-    if name == "load" {
+    if ["explain", "load", "token"].contains(&name) {
         let what = "must be the first word, with its own flags after it".to_owned();
         usage.add(Fault { origin: Origin::CommandLine(name.to_owned()), what });
     }
@@ -62,6 +62,16 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
 
 const LIST_SETTINGS: &str = "list-settings";
 
+const AFTER_HELP: &str = "\
+To try it:
+  deskbell --memory                    then open http://127.0.0.1:8080: ring from one pane, answer in another
+  deskbell check --config hub.toml     says \"ok\", or everything that is wrong with a configuration
+  deskbell explain NOTIFICATION-ID     tells what became of a notification
+  deskbell COMMAND --help              what a command takes
+
+Stop it with Ctrl-C. A change of the file's templates is taken up while it runs.
+All settings, with their environment variables and their keys in the file: deskbell check --list-settings";
+
 fn command_line() -> clap::Command {
     let list = Arg::new(LIST_SETTINGS)
         .long(LIST_SETTINGS)
@@ -70,12 +80,11 @@ fn command_line() -> clap::Command {
     clap::Command::new("deskbell")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A realtime notification hub: providers ring, agents' desks show it, the first answer wins.")
-        .after_help(
-            "All settings, with their environment variables and their keys in the file: deskbell check --list-settings",
-        )
+        .after_help(AFTER_HELP)
         .args(flags())
         .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
         .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
+        .subcommand(super::explain::command_line())
         .subcommand(super::load::command_line())
         .subcommand(super::token::command_line())
 }
@@ -198,7 +207,7 @@ mod tests {
             [
                 "--lisen: unknown flag; did you mean --listen?",
                 "--kubeconfig: unknown flag; did you mean --config?",
-                "srv: unknown command; known: serve, check, load, token",
+                "srv: unknown command; known: serve, check, explain, load, token",
                 "-x: unknown flag; deskbell --help lists them",
                 "--data-dir: its value is missing; write --data-dir DIR",
             ]

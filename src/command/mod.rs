@@ -1,12 +1,14 @@
-//! The command line: `serve` (also without any word), `check`, `load`, `token`.
+//! The command line: `serve` (also without any word), `check`, `explain`, `load`, `token`.
 //!
-//! Files here may use those above them: `answer`, `load`, `token`, `arguments`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`, `serve`, `check`.
 
 mod answer;
 mod arguments;
 mod check;
+mod explain;
 mod load;
 pub mod serve;
+mod supervisor;
 mod token;
 
 use std::ffi::OsString;
@@ -27,6 +29,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     if arguments.get(1).is_some_and(|word| word == "token") {
         return token::run(arguments.into_iter().skip(1));
+    }
+    if arguments.get(1).is_some_and(|word| word == "explain") {
+        return explain::run(arguments.into_iter().skip(1));
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),

@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls;
 use uuid::Uuid;
 
+use super::supervisor;
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
@@ -64,6 +64,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     survive_file_size_limit(&runtime)?;
     let intake = Arc::new(Intake::default());
     let log = open_log(config, &intake)?;
+    let past = log.history().map(|history| Arc::new(Mutex::new(history)));
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -76,21 +77,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let divergences = hub.divergences();
-    let metrics = Arc::new(move || {
-        format!(
-            "# HELP deskbell_divergences_total Times that another hub's state differed from this one's.\n\
-             # TYPE deskbell_divergences_total counter\ndeskbell_divergences_total {}\n",
-            divergences.load(Relaxed)
-        )
-    });
     let behind = Behind {
         intake,
         templates: catalogue.clone(),
         ready: hub.ready(),
         gate: gate.clone(),
         clock: Arc::new(clock),
-        metrics,
+        past,
+        metrics: hub.metrics(),
     };
     let mut serving = gateway.serve(behind)?;
     // Before the line: whoever reads it may send a signal at once.
@@ -100,8 +94,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     };
     announce(address, certificate.is_some(), admin);
     watch_keys(&runtime, gate, certificate);
+    supervisor::ready(&address.to_string());
+    let metrics = hub.metrics();
+    if let Some(every) = supervisor::watchdog() {
+        runtime.spawn(supervisor::keep_telling(every, move || metrics.turns()));
+    }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");
+    supervisor::stopping();
     serving.stop_accepting();
     let result = hub.stop();
     serving.stop();

@@ -57,6 +57,16 @@ has at most 4 MiB.
 
 Templates, and nothing else, are reloaded within 2 s of a change of the file, and on SIGHUP. If anything in the
 configuration is wrong then, that is logged and the templates in force stay.
+
+`GET /templates` lists those in force, for pages that build forms of them; with authentication on it takes the token of a
+provider or an observer as `Authorization: Bearer`. A placeholder is `required` if some place of it has no default.
+
+```json
+{\"templates\":[{\"name\":\"vip_call\",\"title\":\"{customerName|A customer} is calling\",\"icon\":\"phone\",\"timeoutMs\":20000,
+ \"queueTimeoutMs\":45000,\"autoAccept\":false,\"autoAcceptOnTimeout\":false,\"settle\":\"firstResponse\",\"placeholders\":[
+  {\"name\":\"customerName\",\"default\":\"A customer\",\"required\":false},{\"name\":\"phoneNumber\",\"default\":\"unknown\",\"required\":false},
+  {\"name\":\"queue\",\"required\":true}]}]}
+```
 ";
 
 /// `docs/configuration.md`.

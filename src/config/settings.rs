@@ -93,7 +93,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("admin-listen"),
         variable: "DESKBELL_ADMIN_LISTEN",
         kind: Kind::OptionalAddress(|c| &mut c.server.admin_listen),
-        meaning: "The operator's own listener: clients, disconnecting, revoking, metrics. Loopback, or --insecure.",
+        meaning: "The operator's own listener: clients, disconnecting, revoking, metrics, explanations. Loopback, or --insecure.",
     },
     key!(
         "server",
@@ -352,14 +352,14 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("log-format"),
         variable: "DESKBELL_LOG_FORMAT",
         kind: Kind::LogFormat(|c| &mut c.log_format),
-        meaning: "How the log on standard error is written.",
+        meaning: "How the log on standard error is written: text, or json (one object per line).",
     },
     Setting {
         file: None,
         flag: None,
         variable: "DESKBELL_LOG",
         kind: Kind::LogFilter(|c| &mut c.log_filter),
-        meaning: "What is logged.",
+        meaning: "What is logged: a level, or one for each part; with `info,deskbell::story=debug` every conversation's story.",
     },
 ];
 

@@ -1,4 +1,4 @@
-//! The operator's own listener: who is there, showing somebody out, revoking, metrics.
+//! The operator's own listener: who is there, showing somebody out, revoking, metrics, explanations.
 //!
 //! It asks nobody who they are: who reaches it is the operator. So it listens on loopback, unless told to be insecure,
 //! and is closed to web pages, which reach loopback too: a page's `Origin` must be allowed, a name in `Host` must be
@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::doors::Doors;
+use super::explaining;
 use super::house::House;
 use super::link::Link;
 use super::origin::Origins;
@@ -96,11 +97,12 @@ impl Office {
         match request.uri().path() {
             "/clients" if get => Ok(self.list(&Query::of(request.uri().query()))),
             "/metrics" if get => Ok(reply::metrics(&self.house)),
+            "/explain" if get => self.explain(&Query::of(request.uri().query())).await,
             "/disconnect" if post => self.disconnect(posted(request).await?).await,
             "/revoke" if post => self.revoke(posted(request).await?).await,
-            "/clients" | "/metrics" => Ok(reply::not_allowed("GET, HEAD")),
+            "/clients" | "/metrics" | "/explain" => Ok(reply::not_allowed("GET, HEAD")),
             "/disconnect" | "/revoke" => Ok(reply::not_allowed("POST")),
-            _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /disconnect and /revoke")),
+            _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /explain, /disconnect and /revoke")),
         }
     }
 
@@ -123,6 +125,11 @@ impl Office {
             }
         }
         reply::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(false)))
+    }
+
+    async fn explain(&self, query: &Query) -> Result<Reply, Refusal> {
+        let asked = query.id.as_deref().unwrap_or_default();
+        explaining::explain(self.house.behind.past.as_ref(), asked, query.format.as_deref() == Some("text")).await
     }
 
     /// One that has said hello.
@@ -219,26 +226,28 @@ async fn posted<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> R
     admin::read(&body.to_bytes()).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))
 }
 
-/// Which clients are asked for.
+/// Which clients are asked for, or which explanation.
 #[derive(Debug, PartialEq, Eq)]
 struct Query {
     workspace: Option<String>,
     role: Option<String>,
     id: Option<String>,
     after: Option<String>,
+    format: Option<String>,
     limit: usize,
 }
 
 impl Query {
     /// What is unknown is passed over.
     fn of(query: Option<&str>) -> Self {
-        let mut wanted = Self { workspace: None, role: None, id: None, after: None, limit: LISTED_MAX };
+        let mut wanted = Self { workspace: None, role: None, id: None, after: None, format: None, limit: LISTED_MAX };
         for (key, value) in reply::query(query) {
             match key {
                 "workspace" => wanted.workspace = Some(value),
                 "role" => wanted.role = Some(value),
                 "id" => wanted.id = Some(value),
                 "after" => wanted.after = Some(value),
+                "format" => wanted.format = Some(value),
                 "limit" => wanted.limit = value.parse().unwrap_or(LISTED_MAX).min(LISTED_MAX),
                 _ => {}
             }
@@ -280,7 +289,7 @@ mod tests {
     fn a_query_is_taken_apart() {
         let query = Query::of(Some("workspace=a%20b&id=x%2By&role=agent&limit=5&other=1&limit"));
         let (workspace, id, role) = (Some("a b".to_owned()), Some("x+y".to_owned()), Some("agent".to_owned()));
-        assert_eq!(query, Query { workspace, role, id, after: None, limit: 5 });
+        assert_eq!(query, Query { workspace, role, id, after: None, format: None, limit: 5 });
         assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
         assert_eq!(reply::percent_decoded("%zz%4"), "%zz%4");
     }

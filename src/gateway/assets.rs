@@ -33,11 +33,43 @@ const ASSETS: &[Asset] = &[
     demo!("/", HTML, "index.html"),
     demo!("/desk", HTML, "desk.html"),
     demo!("/console", HTML, "console.html"),
+    demo!("/dashboard", HTML, "dashboard.html"),
     demo!("/favicon.svg", SVG, "favicon.svg"),
     demo!("/demo/console.js", SCRIPT, "demo/console.js"),
     demo!("/demo/console-page.js", SCRIPT, "demo/console-page.js"),
+    demo!("/demo/console.css", STYLE, "demo/console.css"),
+    demo!("/demo/caller.js", SCRIPT, "demo/caller.js"),
+    demo!("/demo/caller-form.js", SCRIPT, "demo/caller-form.js"),
+    demo!("/demo/calls-table.js", SCRIPT, "demo/calls-table.js"),
+    demo!("/demo/charts.js", SCRIPT, "demo/charts.js"),
+    demo!("/demo/code.js", SCRIPT, "demo/code.js"),
+    demo!("/demo/store.js", SCRIPT, "demo/store.js"),
+    demo!("/demo/dashboard.css", STYLE, "demo/dashboard.css"),
+    demo!("/demo/dashboard.js", SCRIPT, "demo/dashboard.js"),
+    demo!("/demo/dashboard-page.js", SCRIPT, "demo/dashboard-page.js"),
+    demo!("/demo/floor.js", SCRIPT, "demo/floor.js"),
+    // Where it lies decides what a service worker may serve: the whole of /desk, so not in a folder.
+    demo!("/desk-worker.js", SCRIPT, "demo/desk/worker.js"),
+    demo!("/demo/desk.css", STYLE, "demo/desk.css"),
     demo!("/demo/desk.js", SCRIPT, "demo/desk.js"),
     demo!("/demo/desk-page.js", SCRIPT, "demo/desk-page.js"),
+    demo!("/demo/desk/announcer.js", SCRIPT, "demo/desk/announcer.js"),
+    demo!("/demo/desk/card.js", SCRIPT, "demo/desk/card.js"),
+    demo!("/demo/desk/cards.js", SCRIPT, "demo/desk/cards.js"),
+    demo!("/demo/desk/eyes.js", SCRIPT, "demo/desk/eyes.js"),
+    demo!("/demo/desk/icons.js", SCRIPT, "demo/desk/icons.js"),
+    demo!("/demo/desk/keys.js", SCRIPT, "demo/desk/keys.js"),
+    demo!("/demo/desk/link.js", SCRIPT, "demo/desk/link.js"),
+    demo!("/demo/desk/preflight.js", SCRIPT, "demo/desk/preflight.js"),
+    demo!("/demo/desk/prefs.js", SCRIPT, "demo/desk/prefs.js"),
+    demo!("/demo/desk/rail.js", SCRIPT, "demo/desk/rail.js"),
+    demo!("/demo/desk/sound.js", SCRIPT, "demo/desk/sound.js"),
+    demo!("/demo/desk/steady.js", SCRIPT, "demo/desk/steady.js"),
+    demo!("/demo/desk/tabs.js", SCRIPT, "demo/desk/tabs.js"),
+    demo!("/demo/desk/tally.js", SCRIPT, "demo/desk/tally.js"),
+    demo!("/demo/desk/times.js", SCRIPT, "demo/desk/times.js"),
+    demo!("/demo/desk/toasts.js", SCRIPT, "demo/desk/toasts.js"),
+    demo!("/demo/desk/tone.js", SCRIPT, "demo/desk/tone.js"),
     demo!("/demo/deskbell.css", STYLE, "demo/deskbell.css"),
     demo!("/demo/dom.js", SCRIPT, "demo/dom.js"),
     demo!("/demo/playground.js", SCRIPT, "demo/playground.js"),
@@ -60,10 +92,17 @@ mod tests {
     #[test]
     fn every_file_that_pages_load_is_served() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("client-demo");
-        for folder in ["demo", "sdk"] {
-            for file in fs::read_dir(root.join(folder)).unwrap() {
-                let name = file.unwrap().file_name().into_string().unwrap();
-                assert!(find(&format!("/{folder}/{name}")).is_some(), "{folder}/{name}");
+        let mut folders = vec!["demo".to_owned(), "sdk".to_owned()];
+        while let Some(folder) = folders.pop() {
+            for file in fs::read_dir(root.join(&folder)).unwrap().map(Result::unwrap) {
+                let path = format!("{folder}/{}", file.file_name().into_string().unwrap());
+                if file.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else {
+                    let served =
+                        if path == "demo/desk/worker.js" { "/desk-worker.js".into() } else { format!("/{path}") };
+                    assert!(find(&served).is_some(), "{path}");
+                }
             }
         }
     }

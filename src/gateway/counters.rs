@@ -1,10 +1,10 @@
 //! What the gateway counts. A value that is passed around, no global.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::auth::Refused;
+use crate::metrics::{Kind, Text};
 use crate::protocol::{ErrorCode, Role, error};
 
 /// The gateway's counters, in Prometheus' words.
@@ -79,43 +79,27 @@ impl Counters {
         self.callers.load(Relaxed)
     }
 
-    /// The counters as Prometheus reads them.
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, lines: &[(String, u64)]| {
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (labels, value) in lines {
-                let _ = writeln!(text, "{name}{labels} {value}");
-            }
-        };
-        let roles = Role::ALL
-            .map(|role| (format!("{{role=\"{}\"}}", role.as_str()), self.connections[role as usize].load(Relaxed)));
-        family("deskbell_connections", "gauge", "Clients that have said hello, by role.", &roles);
-        let one = |counter: &AtomicU64| [(String::new(), counter.load(Relaxed))];
-        let deliveries = one(&self.deliveries);
-        family("deskbell_deliveries_total", "counter", "Messages handed to connections.", &deliveries);
-        let slow = one(&self.slow_clients);
-        family("deskbell_slow_clients_total", "counter", "Clients closed with 1013 for reading too slowly.", &slow);
-        let refused = error::ERRORS
-            .map(|row| (format!("{{code=\"{}\"}}", row.name), self.refused[row.code as usize].load(Relaxed)));
-        family("deskbell_refused_total", "counter", "Messages answered with an error, by code.", &refused);
-        let pending = [(String::new(), self.pending.load(Relaxed) as u64)];
-        family("deskbell_pending_connections", "gauge", "WebSockets that have not got in yet.", &pending);
-        let by = |label: &str, names: &[&str], counts: &[AtomicU64]| -> Vec<_> {
-            let line = |(name, count): (_, &AtomicU64)| (format!("{{{label}=\"{name}\"}}"), count.load(Relaxed));
-            names.iter().zip(counts).map(line).collect()
-        };
-        let away = by("reason", &Turned::LABELS, &self.turned_away);
-        family(
-            "deskbell_turned_away_total",
-            "counter",
-            "Connections that did not become WebSockets, by reason.",
-            &away,
-        );
-        let tokens = by("reason", &Refused::LABELS, &self.tokens_refused);
-        family("deskbell_tokens_refused_total", "counter", "Tokens that were not taken, by reason.", &tokens);
-        text
+    /// The gateway's families.
+    pub(super) fn write(&self, text: &mut Text) {
+        let roles = Role::ALL.map(|role| (role.as_str(), self.connections[role as usize].load(Relaxed)));
+        text.by("deskbell_connections", Kind::Gauge, "Clients that have said hello, by role.", "role", roles);
+        let pending = self.pending.load(Relaxed) as u64;
+        text.one("deskbell_pending_connections", Kind::Gauge, "WebSockets that have not got in yet.", pending);
+        let deliveries = self.deliveries.load(Relaxed);
+        text.one("deskbell_deliveries_total", Kind::Counter, "Messages handed to connections.", deliveries);
+        let slow = self.slow_clients.load(Relaxed);
+        let help = "Clients closed with 1013 for reading too slowly.";
+        text.one("deskbell_slow_clients_total", Kind::Counter, help, slow);
+        let refused = error::ERRORS.iter().map(|row| (row.name, self.refused[row.code as usize].load(Relaxed)));
+        let help = "Messages answered with an error, by code.";
+        text.by("deskbell_refused_total", Kind::Counter, help, "code", refused);
+        let counts = |counts: &[AtomicU64]| -> Vec<u64> { counts.iter().map(|count| count.load(Relaxed)).collect() };
+        let away = Turned::LABELS.into_iter().zip(counts(&self.turned_away));
+        let help = "Connections that did not become WebSockets, by reason.";
+        text.by("deskbell_turned_away_total", Kind::Counter, help, "reason", away);
+        let tokens = Refused::LABELS.into_iter().zip(counts(&self.tokens_refused));
+        let help = "Tokens that were not taken, by reason.";
+        text.by("deskbell_tokens_refused_total", Kind::Counter, help, "reason", tokens);
     }
 }
 
@@ -196,7 +180,9 @@ mod tests {
         counters.refused(ErrorCode::NotFound);
         counters.turned_away(Turned::Address);
         counters.token_refused(&Refused::Revoked);
-        let text = counters.text();
+        let mut text = Text::default();
+        counters.write(&mut text);
+        let text = text.finish();
         for line in [
             "deskbell_connections{role=\"agent\"} 1",
             "deskbell_connections{role=\"observer\"} 0",

@@ -15,6 +15,7 @@ use super::rates::Rates;
 use super::round::{Batch, Kind, Sending};
 use super::serial::Serial;
 use super::settings::Settings;
+use super::story;
 use super::words;
 use crate::hub::{Delivery, NotTried};
 use crate::protocol::server::{
@@ -213,6 +214,9 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn carry_out(&mut self, effect: Effect) {
+        if story::is_wanted() {
+            story::tell(self.core, self.workspace, &effect);
+        }
         match effect {
             Effect::Welcome(welcome) => self.welcome(&welcome),
             Effect::Ack { to, notification_id, duplicate } => {

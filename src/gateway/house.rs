@@ -1,7 +1,7 @@
 //! What all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -15,11 +15,12 @@ use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
 use crate::auth::Gate;
-use crate::hub::{Clock, Intake};
+use crate::hub::{Clock, Intake, Metrics};
+use crate::log::History;
 use crate::template::SharedCatalogue;
 
-/// The text of `/metrics`, less the gateway's own.
-pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+/// The log's past, for one explanation at a time.
+pub type Past = Mutex<Box<dyn History>>;
 
 /// What the gateway needs of the rest of the hub.
 #[derive(Clone)]
@@ -34,8 +35,10 @@ pub struct Behind {
     pub gate: Option<Arc<Gate>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,
-    /// Metrics of others, for `/metrics`.
-    pub metrics: MetricsText,
+    /// The log's past, for explanations; `None`: nothing is kept.
+    pub past: Option<Arc<Past>>,
+    /// What the hub counts, for `/metrics`.
+    pub metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Behind {

@@ -27,11 +27,12 @@ use super::assets::{self, Asset};
 use super::connection::{self, Visitor};
 use super::counters::{Caller, Pending, Seat, Turned};
 use super::house::House;
-use super::reply::{self, Refusal, Reply, bearer, check_origin, metrics, not_allowed, plain};
+use super::reply::{self, JSON, Refusal, Reply, bearer, check_origin, metrics, not_allowed, plain, reply};
 use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
-use crate::protocol::SUBPROTOCOL;
+use super::templates;
+use crate::protocol::{Role, SUBPROTOCOL};
 
 /// Pages run only what this hub serves and speak only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -99,6 +100,14 @@ fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -
             _ => not_allowed("GET"),
         };
     }
+    if path == "/templates" {
+        return match *request.method() {
+            Method::GET | Method::HEAD => {
+                templates(&shard.house, request.headers()).unwrap_or_else(|refusal| turn_away(&shard.house, refusal))
+            }
+            _ => not_allowed("GET, HEAD"),
+        };
+    }
     let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.house.behind.gate.is_none())
     else {
         return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
@@ -141,6 +150,25 @@ impl Answer {
             Self::Page(asset) => page(asset),
         }
     }
+}
+
+/// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
+fn templates(house: &House, headers: &HeaderMap) -> Result<Reply, Refusal> {
+    if house.behind.gate.is_some() {
+        let refusal = |status, text: &str| Refusal(status, text.to_owned(), None);
+        let claims = bearer(house, headers)?.ok_or_else(|| {
+            refusal(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: Authorization: Bearer, of a provider or an observer\n",
+            )
+        })?;
+        if claims.role == Role::Agent {
+            return Err(refusal(StatusCode::FORBIDDEN, "only providers and observers may read this\n"));
+        }
+    }
+    let mut listing = reply(StatusCode::OK, JSON, Bytes::from(templates::listed(&house.behind.templates)));
+    listing.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(listing)
 }
 
 fn turn_away(house: &House, Refusal(status, text, why): Refusal) -> Reply {
@@ -223,7 +251,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
 }
 
 fn page(asset: &Asset) -> Reply {
-    let mut page = reply::reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
+    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::house::{House, whole_ms};
 use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
+use super::story;
 use crate::hub::{Port, Room, Stopping};
 use crate::protocol::server::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
@@ -106,6 +107,9 @@ impl<S: Socket> Link<S> {
     /// Sends an error.
     pub(super) fn refuse(self: &Arc<Self>, reply: &ErrorReply<'_>) {
         self.house.counters.refused(reply.code);
+        let (workspace, name) =
+            self.member.get().map_or(("", None), |member| (&*member.workspace, member.name.as_deref()));
+        story::tell_refused(self.serial, workspace, name, reply);
         self.say(reply);
     }
 
@@ -146,6 +150,7 @@ impl<S: Socket> Link<S> {
             return;
         }
         self.house.counters.left(member.role);
+        self.tell("left", member);
         if let Some(ends_ms) = self.ends_ms() {
             self.house.expiries.forget(self.serial, ends_ms);
         }
@@ -165,10 +170,17 @@ impl<S: Socket> Link<S> {
         if self.member.set(Member { port, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
+        if let Some(member) = self.member.get() {
+            self.tell("joined", member);
+        }
         if let Some(ends_ms) = ends_ms {
             self.last_until(ends_ms);
         }
         self.submit(room, Input::Join { connection: self.serial, client })
+    }
+
+    fn tell(&self, what: &str, member: &Member) {
+        story::tell_client(what, self.serial, &member.workspace, member.role, member.name.as_deref(), self.address);
     }
 
     /// As what it joined.

@@ -5,9 +5,9 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `errand`, `inside`, `stream`, `outbox`, `round`, `words`, `hellos`, `address`, `expiry`, `house`,
-//! `templates`, `inputs`, `link`, `admission`, `shard`, `doors`, `reader`, `connection`, `envoy`, `delivery`, `assets`,
-//! `reply`, `api`, `http`, `admin`, `server`.
+//! `socket`, `errand`, `inside`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`,
+//! `metrics`, `templates`, `inputs`, `link`, `admission`, `shard`, `doors`, `reader`, `connection`, `envoy`, `delivery`,
+//! `assets`, `reply`, `api`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
 mod admin;
@@ -21,6 +21,7 @@ mod doors;
 mod envoy;
 mod errand;
 mod expiry;
+mod explaining;
 mod frame;
 mod hellos;
 mod house;
@@ -28,6 +29,7 @@ mod http;
 mod inputs;
 mod inside;
 mod link;
+mod metrics;
 mod origin;
 mod outbox;
 mod rate;
@@ -41,12 +43,13 @@ mod settings;
 mod shard;
 mod slab;
 mod socket;
+mod story;
 mod stream;
 mod templates;
 mod words;
 
 pub use delivery::Fanout;
-pub use house::{Behind, MetricsText};
+pub use house::{Behind, Past};
 pub use server::{BindError, Gateway, Serving};
 pub use settings::Settings;
 

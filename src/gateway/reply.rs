@@ -8,6 +8,7 @@ use hyper::{Response, StatusCode};
 use super::admission;
 use super::counters::Turned;
 use super::house::House;
+use super::metrics;
 use super::origin::Origins;
 use crate::auth::Claims;
 
@@ -23,8 +24,7 @@ pub(super) struct Refusal(pub(super) StatusCode, pub(super) String, pub(super) O
 
 /// The text for Prometheus.
 pub(super) fn metrics(house: &House) -> Reply {
-    let text = house.counters.text() + &(house.behind.metrics)();
-    reply(StatusCode::OK, METRICS, Bytes::from(text))
+    reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(house)))
 }
 
 /// What the token of the `Authorization` header says, where there are tokens and it has one.

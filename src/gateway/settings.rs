@@ -57,6 +57,8 @@ pub(super) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
 pub(super) const REFRESHES_PER_SECOND: u32 = 5;
 /// Over how long a stop spreads its closes, so that not all clients come back in one moment.
 pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
+/// In how many steps.
+pub(super) const STOP_STEPS: u32 = 50;
 /// Connections to the admin listener at once; one more waits.
 pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// What an operator may post.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::house::House;
 use super::link::Link;
 use super::round::{Batch, Joined, Parcel, Round};
-use super::settings::{CONNECTIONS_PER_TURN, STOP_SPREAD};
+use super::settings::{CONNECTIONS_PER_TURN, STOP_SPREAD, STOP_STEPS};
 use super::slab::Slab;
 use super::socket::Socket;
 use crate::protocol::Close;
@@ -90,14 +90,14 @@ impl<S: Socket> Shard<S> {
     /// `deadline`.
     pub(super) async fn stop(&self, deadline: Instant) {
         let slots = self.lock().slots();
-        let turns = u32::try_from(slots.div_ceil(CONNECTIONS_PER_TURN)).unwrap_or(u32::MAX);
+        let at_once = slots.div_ceil(STOP_STEPS as usize).max(1);
         for slot in 0..slots {
+            if slot > 0 && slot % at_once == 0 {
+                tokio::time::sleep(STOP_SPREAD / STOP_STEPS).await;
+            }
             let link = self.lock().at(slot).map(Arc::clone);
             if let Some(link) = link {
                 link.close(Close::GoingAway);
-            }
-            if slot % CONNECTIONS_PER_TURN == CONNECTIONS_PER_TURN - 1 {
-                tokio::time::sleep(STOP_SPREAD / turns.max(1)).await;
             }
         }
         // Connections end one by one and tell nobody; a stop happens once.

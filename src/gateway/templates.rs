@@ -5,6 +5,7 @@ use crate::workspace::Name;
 use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
 
 use super::house::whole_ms;
+use crate::protocol::listing::{self, Listing};
 
 /// Fills the template named `name` with what `parameter` gives by name.
 ///
@@ -17,6 +18,29 @@ pub(super) fn render<'p>(
     parameter: &dyn Fn(&str) -> Option<&'p str>,
 ) -> Result<Rendered, TemplateFault> {
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
+}
+
+/// The templates in force, as JSON.
+pub(super) fn listed(catalogue: &SharedCatalogue) -> Vec<u8> {
+    let template = |outline: template::Outline| listing::Template {
+        name: outline.name.to_string(),
+        title: outline.title,
+        icon: outline.icon.map(|icon| icon.to_string()),
+        timeout_ms: whole_ms(outline.timeout),
+        queue_timeout_ms: whole_ms(outline.queue_timeout),
+        auto_accept: outline.auto_accept,
+        auto_accept_on_timeout: outline.auto_accept_on_timeout,
+        settle: match outline.settle {
+            template::Settle::FirstResponse => listing::Settle::FirstResponse,
+            template::Settle::FirstAccept => listing::Settle::FirstAccept,
+        },
+        placeholders: outline
+            .placeholders
+            .into_iter()
+            .map(|one| listing::Placeholder { name: one.name, default: one.default, required: one.required })
+            .collect(),
+    };
+    Listing { templates: catalogue.get().outlines().into_iter().map(template).collect() }.json()
 }
 
 fn rendered(rendered: template::Rendered) -> Rendered {

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
+use super::metrics::Metrics;
 use super::partition::HubError;
 use crate::log::{Digest, History, Keep, LogError, RecordNumber};
 use crate::workspace::{Core, Incarnation, Timestamp};
@@ -28,6 +29,10 @@ const RECORDS_PER_STEP: u64 = 100;
 /// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
 const RECORDS_PER_DIGEST: u64 = 10_000;
 
+/// How often the log's age is looked at, at most and at least.
+const LOOK_MIN: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_secs(300);
+
 /// How long a stop waits for the fold of a shared log, and how often it looks.
 const STOP_MAX: Duration = Duration::from_secs(3);
 const STOP_LOOK: Duration = Duration::from_millis(5);
@@ -37,13 +42,11 @@ const STOP_LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Watch {
     /// This hub's incarnation: the lowest one that is alive makes the snapshots.
     own: Arc<AtomicU64>,
-    /// Digests of others that differed from this hub's.
-    pub(super) divergences: Arc<AtomicU64>,
 }
 
 impl Watch {
     pub(super) fn new(own: Incarnation) -> Self {
-        Self { own: Arc::new(AtomicU64::new(own.0)), divergences: Arc::default() }
+        Self { own: Arc::new(AtomicU64::new(own.0)) }
     }
 
     /// The hub came back as another incarnation.
@@ -59,20 +62,32 @@ pub(super) struct Fold {
     /// The record of which the thread was told last.
     told: RecordNumber,
     shared: bool,
+    /// The fold wants one more record, so that what is old can go though nothing happens.
+    wants_record: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Fold {
     /// `shared`: the log is shared with other hubs.
-    pub(super) fn start(history: Box<dyn History>, keep: Keep, clock: Arc<dyn Clock>, shared: Option<Watch>) -> Self {
+    pub(super) fn start(
+        history: Box<dyn History>,
+        keep: Keep,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        shared: Option<Watch>,
+    ) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
         let (told, news) = sync_channel(1);
         let is_shared = shared.is_some();
+        let wants_record: Arc<AtomicBool> = Arc::default();
+        let wants = Arc::clone(&wants_record);
         let thread = thread::spawn(move || {
             if let Err(error) = (Folder {
                 history,
                 keep,
                 clock,
+                metrics,
+                wants_record: wants,
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
@@ -86,7 +101,7 @@ impl Fold {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { news: told, told: 0, shared: is_shared, thread }
+        Self { news: told, told: 0, shared: is_shared, wants_record, thread }
     }
 
     /// The live fold has applied record `number`.
@@ -95,6 +110,11 @@ impl Fold {
         if number >= self.told + RECORDS_PER_STEP && self.news.try_send(()).is_ok() {
             self.told = number;
         }
+    }
+
+    /// Whether a record is to be appended though nothing happened; says so once.
+    pub(super) fn wants_record(&self) -> bool {
+        self.wants_record.swap(false, Relaxed)
     }
 
     /// Ends the thread, after the snapshot that it may be writing. The servers of a shared log may be away: then it is
@@ -116,6 +136,8 @@ struct Folder {
     history: Box<dyn History>,
     keep: Keep,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    wants_record: Arc<AtomicBool>,
     core: Core,
     number: RecordNumber,
     /// The record at which the next snapshot is made, if not for the bytes before.
@@ -128,12 +150,30 @@ struct Folder {
     heard: VecDeque<Digest>,
 }
 
+/// What time asks for.
+#[derive(Debug, Clone, Copy)]
+struct Old {
+    /// A snapshot, if there is anything new.
+    snapshot: bool,
+    /// What should be gone is held by too old a snapshot.
+    held: bool,
+}
+
 /// Digests that wait for their counterpart.
 const DIGESTS_MAX: usize = 64;
 
 impl Folder {
     fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
-        while news.recv().is_ok() {
+        let look_every = Duration::from_millis(self.keep.spacing_ms() / 4).clamp(LOOK_MIN, LOOK_MAX);
+        loop {
+            let old = match news.recv_timeout(look_every) {
+                Ok(()) => None,
+                Err(RecvTimeoutError::Timeout) => match self.is_old() {
+                    Some(old) => Some(old),
+                    None => continue,
+                },
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             if self.number == 0 {
                 self.load()?;
             }
@@ -146,8 +186,34 @@ impl Folder {
                 }
                 Err(error) => return Err(error),
             }
+            if let Some(old) = old {
+                self.age(old);
+            }
         }
-        Ok(())
+    }
+
+    /// Whether time asks for something where nothing else does: a snapshot now and then, with which explanations can
+    /// begin, and that what is older than the history goes though the hub is quiet.
+    fn is_old(&self) -> Option<Old> {
+        let (ages, now, spacing) = (self.history.ages()?, self.clock.now().0, self.keep.spacing_ms());
+        let unsaved = ages.newest > ages.snapshot && ages.snapshot_ms.saturating_add(spacing) <= now;
+        let kept_for = self.keep.history_ms.saturating_add(spacing);
+        let overdue = ages.next_to_go_ms.saturating_add(kept_for) <= now;
+        // Two snapshots have to be newer than what goes.
+        let held = overdue && ages.next_to_go > ages.older_snapshot;
+        (unsaved || overdue).then_some(Old { snapshot: unsaved || held, held })
+    }
+
+    fn age(&mut self, old: Old) {
+        let saved = self.history.ages().map_or(0, |ages| ages.snapshot);
+        if old.snapshot && self.number > saved {
+            self.snapshot();
+        } else {
+            self.history.forget(&self.keep);
+        }
+        if old.held {
+            self.wants_record.store(true, Relaxed);
+        }
     }
 
     /// Folds what the log has.
@@ -160,6 +226,7 @@ impl Folder {
             self.core.apply(&record, |_, _| {});
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;
+            self.metrics.folded_record.store(self.number, Relaxed);
             if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
                 return Ok(());
             }
@@ -180,6 +247,7 @@ impl Folder {
             self.number = number;
             self.due_at = number + RECORDS_PER_SNAPSHOT;
             self.bytes = 0;
+            self.metrics.folded_record.store(number, Relaxed);
         }
         Ok(())
     }
@@ -195,8 +263,13 @@ impl Folder {
         let kept = self.history.keep(self.number, &bytes, &self.keep);
         let took_ms = self.clock.now().since_ms(began);
         match kept {
-            Ok(()) => tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written"),
+            Ok(()) => {
+                self.metrics.snapshots_written.fetch_add(1, Relaxed);
+                self.metrics.snapshot_record.store(self.number, Relaxed);
+                tracing::info!(record = self.number, bytes = bytes.len(), took_ms, "snapshot written");
+            }
             Err(error) => {
+                self.metrics.snapshots_failed.fetch_add(1, Relaxed);
                 self.due_at = self.number + RECORDS_PER_STEP;
                 tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon");
             }
@@ -221,9 +294,8 @@ impl Folder {
         for theirs in &self.heard {
             if let Some(own) = self.told.iter().find(|own| own.number == theirs.number)
                 && own.value != theirs.value
-                && let Some(watch) = &self.shared
             {
-                watch.divergences.fetch_add(1, Relaxed);
+                self.metrics.divergences.fetch_add(1, Relaxed);
                 tracing::error!(
                     record = own.number,
                     "this hub's state differs from another's: stop all hubs, keep the stream, and report it"
@@ -267,6 +339,14 @@ mod tests {
             Ok(None)
         }
 
+        fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+            Ok(vec![0])
+        }
+
+        fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Err(LogError::Forgotten(number))
+        }
+
         fn oldest(&self) -> RecordNumber {
             1
         }
@@ -301,21 +381,24 @@ mod tests {
         let mut found = 0;
         for (hub, other) in others.into_iter().enumerate() {
             let watch = Watch::new(Incarnation(hub as u64 + 1));
+            let metrics: Arc<Metrics> = Arc::default();
             let mut folder = Folder {
                 history: Box::new(Told { other, subject: Arc::clone(&subject) }),
                 keep: Keep { history_ms: 0, history_bytes: 0 },
                 clock: Arc::new(WallClock),
+                metrics: Arc::clone(&metrics),
+                wants_record: Arc::default(),
                 core: Core::default(),
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
                 bytes: 0,
-                shared: Some(watch.clone()),
+                shared: Some(watch),
                 told: VecDeque::new(),
                 heard: VecDeque::new(),
             };
             let (_news, heard) = sync_channel(1);
             folder.follow(&heard).unwrap();
-            found += watch.divergences.load(Relaxed);
+            found += metrics.divergences();
         }
         found
     }

@@ -1,5 +1,7 @@
 //! A group of inputs: how it is gathered, and who waits for it.
 
+use std::time::Instant;
+
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::codec::GroupBytes;
@@ -17,6 +19,8 @@ pub(super) struct UnderWay {
     pub(super) bytes: Vec<u8>,
     /// When it was first handed to the log, by the steady clock.
     pub(super) since: Timestamp,
+    /// The same moment, finer: for the metrics alone.
+    pub(super) began: Instant,
     /// When it was last handed to the log.
     pub(super) sent_at: Timestamp,
     pub(super) callers: Vec<Caller>,
@@ -83,6 +87,7 @@ impl Gathered {
             group,
             bytes: seal(self.bytes),
             since: now,
+            began: Instant::now(),
             sent_at: now,
             callers: self.callers,
             leaves: self.leaves,

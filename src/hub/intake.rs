@@ -34,6 +34,8 @@ struct Queues {
     /// Connections with waiting inputs, in the order in which they get their turn.
     turn: VecDeque<u64>,
     waiting: HashMap<u64, VecDeque<Waiting>>,
+    /// How many inputs that is.
+    depth: usize,
     woken: bool,
     stopping: bool,
 }
@@ -111,6 +113,7 @@ impl Intake {
         if queue.len() == 1 {
             queues.turn.push_back(serial);
         }
+        queues.depth += 1;
         drop(queues);
         self.wake.notify_one();
         Ok(())
@@ -129,6 +132,12 @@ impl Intake {
         queues.woken = true;
         drop(queues);
         self.wake.notify_one();
+    }
+
+    /// How many inputs wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.lock().depth
     }
 
     /// Whether the hub was asked to finish.
@@ -164,7 +173,9 @@ impl Intake {
             }
             let Some(queue) = queues.waiting.get_mut(&serial) else { continue };
             let Some(waiting) = queue.pop_front() else { continue };
-            if queue.is_empty() {
+            let last = queue.is_empty();
+            queues.depth -= 1;
+            if last {
                 queues.waiting.remove(&serial);
             } else {
                 queues.turn.push_back(serial);

@@ -1,6 +1,8 @@
 //! One log, its fold, and what follows: everything but the thread and the waiting.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -8,6 +10,7 @@ use super::codec::{CodecError, GroupBytes, decode_record, decode_snapshot, encod
 use super::delivery::{Delivery, NotTried};
 use super::group::{Caller, Gathered, UnderWay, over_rate};
 use super::intake::{Intake, Waiting};
+use super::metrics::Metrics;
 use super::rates::DeliveryRates;
 use super::standing::{Moment, SEND_AGAIN_MS, Standing, TICK_LATER_MS};
 use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
@@ -90,6 +93,9 @@ pub struct Partition<D> {
     /// Among the hubs of a shared log; `None`: the log is this hub's alone.
     standing: Option<Standing>,
     removed: bool,
+    /// A record is to be written though nothing happened.
+    owes_record: bool,
+    metrics: Arc<Metrics>,
 }
 
 /// What a turn found.
@@ -129,6 +135,8 @@ impl<D: Delivery> Partition<D> {
             health: Health::Good,
             standing,
             removed: false,
+            owes_record: false,
+            metrics: Arc::default(),
         };
         partition.catch_up(clock)?;
         let mut leaving = Vec::new();
@@ -269,7 +277,11 @@ impl<D: Delivery> Partition<D> {
             any = true;
             let record = self.decode(&stored, clock)?;
             let (delivery, removed, own) = (&mut self.delivery, &mut self.removed, self.settings.incarnation);
+            let metrics = (record.incarnation == own).then_some(&*self.metrics);
             self.core.apply(&record, |core, effects| {
+                if let Some(metrics) = metrics {
+                    metrics.count(&effects);
+                }
                 let gone = Effect::HubRemoved { incarnation: own };
                 *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
                 delivery.deliver(core, core.now(), effects);
@@ -289,9 +301,9 @@ impl<D: Delivery> Partition<D> {
             self.removed = true;
             return;
         }
-        if let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group)
-            && let Some(standing) = &mut self.standing
-        {
+        let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group) else { return };
+        self.metrics.append.observe(under_way.began.elapsed());
+        if let Some(standing) = &mut self.standing {
             standing.proven(under_way.since);
             if self.health != Health::Good {
                 tracing::info!("the log takes records again");
@@ -379,7 +391,7 @@ impl<D: Delivery> Partition<D> {
         let due = self.due_at().is_some_and(|at| at <= moment.log);
         let owed = self.standing.as_ref().is_some_and(|standing| standing.owes_heartbeat(moment.steady));
         let retry = self.health != Health::Good;
-        owed || retry || (due && !refuses)
+        owed || retry || ((due || self.owes_record) && !refuses)
     }
 
     /// When this hub ticks for what falls due next: in a shared log the hub that has the provider does so at once, the
@@ -417,6 +429,7 @@ impl<D: Delivery> Partition<D> {
         match self.log.append(&under_way.bytes) {
             Ok(()) => {
                 self.group += 1;
+                self.owes_record = false;
                 self.handed_in(under_way);
                 if self.health != Health::Good && self.standing.is_none() {
                     tracing::info!("the log takes records again");
@@ -565,6 +578,11 @@ impl<D: Delivery> Partition<D> {
         health.into_iter().chain(give_up).chain(standing.chain(again).map(until)).min()
     }
 
+    /// The next turn writes a record, if only a tick: what is old goes from a log only where something follows it.
+    pub fn owe_record(&mut self) {
+        self.owes_record = true;
+    }
+
     /// Whether nothing is under way to the log.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -615,6 +633,21 @@ impl<D: Delivery> Partition<D> {
     #[must_use]
     pub fn log(&self) -> &dyn Log {
         &*self.log
+    }
+
+    /// What this partition counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Brings those of the metrics up to date that are not counted as things happen.
+    pub fn publish(&self) {
+        let metrics = &self.metrics;
+        metrics.publish(&self.core.totals());
+        metrics.hubs.store(self.core.incarnations().count() as u64, Relaxed);
+        metrics.log_bytes.store(self.log.bytes(), Relaxed);
+        metrics.last_record.store(self.applied, Relaxed);
     }
 
     /// The last record applied.

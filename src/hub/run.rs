@@ -1,7 +1,7 @@
 //! The hub's own thread: turns a partition whenever there is something to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use super::clock::Clock;
 use super::delivery::Delivery;
 use super::fold::{Fold, Watch};
 use super::intake::Intake;
+use super::metrics::Metrics;
 use super::partition::{HubError, HubSettings, Partition};
-use crate::log::{AppendError, Log, LogError};
+use crate::log::{AppendError, Log, LogError, RecordNumber};
 
 /// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -21,6 +22,9 @@ const BEGIN_MAX: Duration = Duration::from_secs(30);
 /// How long a stop waits for a shared log: once for the last group, once for the goodbye.
 const LAST_WORD_MAX: Duration = Duration::from_millis(1_500);
 
+/// How old the metrics may be that are not counted as things happen: some of them cost a look at every workspace.
+const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+
 /// How soon what a hub needs to come back is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -29,7 +33,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub struct Hub {
     intake: Arc<Intake>,
     ready: Arc<AtomicBool>,
-    divergences: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
     thread: JoinHandle<Result<(), HubError>>,
 }
 
@@ -52,11 +56,15 @@ impl Hub {
         let watch = Watch::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
         let shared = partition.log().is_shared().then(|| watch.clone());
-        let fold = partition.log().history().map(|history| Fold::start(history, keep, Arc::clone(&clock), shared));
-        let divergences = Arc::clone(&watch.divergences);
+        let metrics = Arc::clone(partition.metrics());
+        let fold = partition.log().history();
+        let fold = fold.map(|history| Fold::start(history, keep, Arc::clone(&clock), Arc::clone(&metrics), shared));
         let ready_too = Arc::clone(&ready);
-        let mut runner = Runner { partition, intake: Arc::clone(&intake), clock, ready: ready_too, watch, fold };
+        let intake_too = Arc::clone(&intake);
+        let mut runner =
+            Runner { partition, intake: intake_too, clock, ready: ready_too, watch, fold, published: None };
         runner.find_place()?;
+        runner.publish();
         let thread = thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
@@ -65,7 +73,7 @@ impl Hub {
                 runner.run()
             })
             .map_err(|error| HubError::Log(LogError::Device(format!("no thread for the hub: {error}"))))?;
-        Ok(Self { intake, ready, divergences, thread })
+        Ok(Self { intake, ready, metrics, thread })
     }
 
     /// Whether new notifications are taken; for `/readyz`.
@@ -74,10 +82,10 @@ impl Hub {
         Arc::clone(&self.ready)
     }
 
-    /// How often another hub's state was found to differ from this one's.
+    /// What the hub counts.
     #[must_use]
-    pub fn divergences(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.divergences)
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Stops: what was handed in is done, a snapshot is written, the thread ends.
@@ -112,6 +120,8 @@ struct Runner<D> {
     ready: Arc<AtomicBool>,
     watch: Watch,
     fold: Option<Fold>,
+    /// When the metrics were brought up to date last, and at which record.
+    published: Option<(Instant, RecordNumber)>,
 }
 
 impl<D: Delivery> Runner<D> {
@@ -152,7 +162,11 @@ impl<D: Delivery> Runner<D> {
     fn turn_until_stopped(&mut self) -> Result<(), HubError> {
         let mut stopping_since: Option<Instant> = None;
         loop {
+            self.partition.metrics().turns.fetch_add(1, Ordering::Relaxed);
             let stopping = self.intake.is_stopping();
+            if self.fold.as_ref().is_some_and(Fold::wants_record) {
+                self.partition.owe_record();
+            }
             let turned = match self.partition.turn(&self.intake, &*self.clock) {
                 Ok(turned) => turned,
                 Err(error) if self.may_come_back(&error) => {
@@ -167,6 +181,7 @@ impl<D: Delivery> Runner<D> {
                 fold.reached(self.partition.applied());
             }
             let tick = self.partition.tick_delivery();
+            let publish = self.publish();
             if turned.busy {
                 continue;
             }
@@ -177,8 +192,25 @@ impl<D: Delivery> Runner<D> {
                     return Ok(());
                 }
             }
-            self.intake.wait(turned.next.into_iter().chain(tick).fold(WAIT_MAX, Duration::min), turned.takes);
+            let next = turned.next.into_iter().chain(tick).chain(publish);
+            self.intake.wait(next.fold(WAIT_MAX, Duration::min), turned.takes);
         }
+    }
+
+    /// Brings the metrics up to date where that is due; in how long it will be.
+    fn publish(&mut self) -> Option<Duration> {
+        let applied = self.partition.applied();
+        if let Some((at, record)) = self.published {
+            if record == applied {
+                return None;
+            }
+            if let Some(rest) = PUBLISH_EVERY.checked_sub(at.elapsed()).filter(|rest| !rest.is_zero()) {
+                return Some(rest);
+            }
+        }
+        self.partition.publish();
+        self.published = Some((Instant::now(), applied));
+        None
     }
 
     /// In a shared log a hub that was removed, or that was away while the log was trimmed, is not at its end.

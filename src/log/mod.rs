@@ -105,6 +105,27 @@ pub trait History: Send + fmt::Debug {
     /// [`LogError::Damaged`] if there is one that cannot be read and the records that it stood for are gone.
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
 
+    /// States from which the log can be folded anew, oldest first, each by the last record in it, all records behind it
+    /// being kept: snapshots, and 0 for the empty state. What was before the first of them cannot be explained.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError>;
+
+    /// The snapshot of record `number`, one of [`starts`](Self::starts).
+    ///
+    /// # Errors
+    /// [`LogError`], also where it has gone since.
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError>;
+
+    /// How old what is kept is; `None` if the log does not say, and is trimmed by what comes anyway.
+    fn ages(&self) -> Option<Ages> {
+        None
+    }
+
+    /// Forgets what [`keep`](Self::keep) would, without a snapshot.
+    fn forget(&mut self, _keep: &Keep) {}
+
     /// The oldest record that is kept; where there is none yet, the number that the next one will have.
     fn oldest(&self) -> RecordNumber;
 
@@ -130,6 +151,34 @@ pub trait History: Send + fmt::Debug {
         Vec::new()
     }
 }
+
+/// How old a log is, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// The last record.
+    pub newest: RecordNumber,
+    /// The last record in the newest snapshot; 0 if there is none.
+    pub snapshot: RecordNumber,
+    /// The last record in the snapshot before that; 0 if there is none. What follows it cannot be forgotten.
+    pub older_snapshot: RecordNumber,
+    /// When the state was as in the newest snapshot (where there is none: when the oldest record was written).
+    pub snapshot_ms: u64,
+    /// The last record of what would be forgotten next, and when it was written.
+    pub next_to_go: RecordNumber,
+    /// See above.
+    pub next_to_go_ms: u64,
+}
+
+impl Keep {
+    /// Between states from which explanations can begin; what is to be forgotten is kept up to thrice as much longer.
+    #[must_use]
+    pub fn spacing_ms(&self) -> u64 {
+        (self.history_ms / 8).max(SPACING_MIN_MS)
+    }
+}
+
+/// However short the history: a snapshot costs something.
+const SPACING_MIN_MS: u64 = 10_000;
 
 /// What the state came to after a record: hubs that folded the same have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::definition::{Definition, FieldDefinition, RenderFault, Rendered, Template};
+use super::definition::{Definition, FieldDefinition, Outline, RenderFault, Rendered, Template};
 
 /// The most configured templates; the built-in ones come on top.
 pub const TEMPLATES_MAX: usize = 1_000;
@@ -56,6 +56,14 @@ impl Catalogue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.templates.is_empty()
+    }
+
+    /// All templates, sorted by name.
+    #[must_use]
+    pub fn outlines(&self) -> Vec<Outline> {
+        let mut outlines: Vec<Outline> = self.templates.values().map(Template::outline).collect();
+        outlines.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        outlines
     }
 
     /// The names of all templates, sorted.

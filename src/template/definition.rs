@@ -177,6 +177,40 @@ pub struct RenderedField {
     pub value: Arc<str>,
 }
 
+/// A template as somebody who uses it needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The name that a notify gives.
+    pub name: Arc<str>,
+    /// As written, with its placeholders.
+    pub title: String,
+    /// The icon's name, if it has one.
+    pub icon: Option<Arc<str>>,
+    /// Display time.
+    pub timeout: Duration,
+    /// Queue time.
+    pub queue_timeout: Duration,
+    /// Accepted at once for the agent who has been idle longest.
+    pub auto_accept: bool,
+    /// Accepted automatically when the display time runs out.
+    pub auto_accept_on_timeout: bool,
+    /// What settles it.
+    pub settle: Settle,
+    /// Of title and fields, in the order of their first use; each name once.
+    pub placeholders: Vec<Placeholder>,
+}
+
+/// A parameter that a template takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholder {
+    /// The parameter's name.
+    pub name: String,
+    /// What stands there without it: the first default that is written.
+    pub default: Option<String>,
+    /// Whether some place of it has no default, so that a notify without it is an error.
+    pub required: bool,
+}
+
 /// A notification cannot be made of this template with these parameters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderFault {
@@ -242,6 +276,37 @@ impl Template {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What it looks like to somebody who wants to use it.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        let mut placeholders: Vec<Placeholder> = Vec::new();
+        let texts = std::iter::once(&self.title).chain(self.fields.iter().map(|field| &field.value));
+        for (name, default) in texts.flat_map(Text::placeholders) {
+            match placeholders.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    known.required |= default.is_none();
+                    known.default = known.default.take().or_else(|| default.map(str::to_owned));
+                }
+                None => placeholders.push(Placeholder {
+                    name: name.to_owned(),
+                    default: default.map(str::to_owned),
+                    required: default.is_none(),
+                }),
+            }
+        }
+        Outline {
+            name: self.name.clone(),
+            title: self.title.written(),
+            icon: self.icon.clone(),
+            timeout: self.timeout,
+            queue_timeout: self.queue_timeout,
+            auto_accept: self.auto_accept,
+            auto_accept_on_timeout: self.auto_accept_on_timeout,
+            settle: self.settle,
+            placeholders,
+        }
     }
 
     /// Fills the placeholders of title and fields in. `parameters` answers with the value for a name.
@@ -381,6 +446,16 @@ mod tests {
     fn the_queue_time_is_the_display_time_unless_given() {
         let template = Definition { timeout: Duration::from_secs(20), ..definition("", &[]) };
         assert_eq!(Template::check(template).unwrap().queue_timeout, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn an_outline_names_each_placeholder_once() {
+        let fields = [("A", "{a}"), ("B", "{b|one} {b|two}"), ("C", "{c}{c|late}")];
+        let outline = Template::check(definition("{a|x} {{}}", &fields)).unwrap().outline();
+        assert_eq!(outline.title, "{a|x} {{}}");
+        let told: Vec<_> =
+            outline.placeholders.iter().map(|one| (&*one.name, one.default.as_deref(), one.required)).collect();
+        assert_eq!(told, [("a", Some("x"), true), ("b", Some("one"), false), ("c", Some("late"), true)]);
     }
 
     #[test]

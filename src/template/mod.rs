@@ -10,8 +10,8 @@ mod watch;
 
 pub use catalogue::{Catalogue, SharedCatalogue, TEMPLATES_MAX};
 pub use definition::{
-    Definition, DefinitionFault, FIELDS_MAX, FieldDefinition, NAME_BYTES_MAX, Part, RenderFault, Rendered,
-    RenderedField, Settle, TIMEOUT_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN, Template,
+    Definition, DefinitionFault, FIELDS_MAX, FieldDefinition, NAME_BYTES_MAX, Outline, Part, Placeholder, RenderFault,
+    Rendered, RenderedField, Settle, TIMEOUT_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN, Template,
 };
 pub use text::{ExpandFault, PLACEHOLDER_BYTES_MAX, RENDERED_BYTES_MAX, TEXT_BYTES_MAX, Text, TextFault, escape};
 pub use watch::{Load, ReloadHandle, Watch};

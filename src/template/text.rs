@@ -98,12 +98,23 @@ impl Text {
         if bytes > RENDERED_BYTES_MAX { Err(TextFault::NeverFits { bytes }) } else { Ok(text) }
     }
 
-    /// The names of its placeholders, in their order; a name used twice comes twice.
-    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+    /// Its placeholders with their defaults, in their order; a name used twice comes twice.
+    pub fn placeholders(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Placeholder { name, .. } => Some(name.as_str()),
+            Piece::Placeholder { name, default } => Some((name.as_str(), default.as_deref())),
             Piece::Literal(_) => None,
         })
+    }
+
+    /// The text as one can write it: [`parse`](Self::parse) gives an equal one.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Literal(literal) => escape(literal).into_owned(),
+            Piece::Placeholder { name, default: Some(default) } => format!("{{{name}|{default}}}"),
+            Piece::Placeholder { name, default: None } => format!("{{{name}}}"),
+        };
+        self.pieces.iter().map(piece).collect()
     }
 
     /// Puts `parameters` in the places of the placeholders. An empty parameter counts as given.
@@ -243,6 +254,15 @@ mod tests {
             ("é{ü|ö}", &[], "éö"),
         ] {
             assert_eq!(expand(source, parameters).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_down_reads_as_the_same() {
+        for source in ["", "{a|x} calls {b}", "{{a}} {a|}", "{a|b{c}}}", "{{{a|b|c}}}"] {
+            let text = Text::parse(source).unwrap();
+            assert_eq!(text.written(), source);
+            assert_eq!(Text::parse(&text.written()), Ok(text));
         }
     }
 

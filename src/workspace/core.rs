@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Stats;
 use super::ageing::Ageing;
 use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use super::entry::{Action, Call, Client, Entry, Input, Record, To};
-use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
+use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Timestamp};
 use super::limits::Limits;
+use super::look::Look;
+use super::outcome::Settled;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
+use super::{Stats, Totals};
 
 /// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
 const REMOVED_MAX: usize = 1_000;
@@ -166,6 +168,40 @@ impl Core {
         Some((&self.workspaces.get(member.workspace)?.name, id))
     }
 
+    /// Which agent, of which workspace, a connection is.
+    #[must_use]
+    pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
+        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
+        let Role::Agent(agent) = member.role else { return None };
+        let workspace = self.workspaces.get(member.workspace)?;
+        Some((&workspace.name, &workspace.agents.try_get(agent)?.name))
+    }
+
+    /// What the agent in that slot of a workspace is called.
+    #[must_use]
+    pub fn agent_name(&self, workspace: &str, agent: AgentSlot) -> Option<&Name> {
+        self.workspace(workspace)?.agents.try_get(agent).map(|agent| &agent.name)
+    }
+
+    /// An open notification.
+    #[must_use]
+    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<Look<'_>> {
+        let workspace = self.workspace(workspace)?;
+        Look::new(workspace, *workspace.open_by_id.get(&id)?)
+    }
+
+    /// Everything open, of all workspaces.
+    pub fn all_open(&self) -> impl Iterator<Item = Look<'_>> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.arrivals.values().filter_map(|&slot| Look::new(workspace, slot)))
+    }
+
+    /// Everything settled that is retained, of all workspaces.
+    pub fn all_retained(&self) -> impl Iterator<Item = (&Name, &Settled)> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.providers.retained().map(|settled| (&workspace.name, settled)))
+    }
+
     /// The connections of some agents of a workspace, agent by agent.
     pub fn agent_connections<'a>(
         &'a self,
@@ -222,6 +258,19 @@ impl Core {
     #[must_use]
     pub fn stats(&self, workspace: &str) -> Option<Stats> {
         self.workspace(workspace).map(Workspace::stats)
+    }
+
+    /// All workspaces in numbers; looks at each of them.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (_, workspace) in self.workspaces.iter() {
+            totals.open += workspace.arrivals.len() as u64;
+            totals.waiting += u64::from(workspace.never_displayed);
+            totals.sessions += workspace.sessions.len() as u64;
+            totals.workspaces += 1;
+        }
+        totals
     }
 
     fn workspace(&self, name: &str) -> Option<&Workspace> {

@@ -4,7 +4,7 @@
 //!
 //! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
 //! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
-//! `autos`, `notifying`, `answering`, `joining`, `calls`, `core`. From `state` on they are one type, [`Core`]'s
+//! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
 
 mod ageing;
@@ -21,6 +21,7 @@ pub mod entry;
 mod ids;
 mod joining;
 mod limits;
+mod look;
 mod notification;
 mod notifying;
 mod outcome;
@@ -39,7 +40,21 @@ pub use content::Content;
 pub use core::Core;
 pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
 pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
+pub use look::Look;
 pub use outcome::{Outcome, Reach, Settled};
+
+/// All workspaces of a log in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Open notifications.
+    pub open: u64,
+    /// Of these, never displayed to anyone yet.
+    pub waiting: u64,
+    /// Open sessions.
+    pub sessions: u64,
+    /// Workspaces with anybody or anything in them.
+    pub workspaces: u64,
+}
 
 /// A workspace in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

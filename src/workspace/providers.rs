@@ -170,6 +170,11 @@ impl Providers {
         self.settled.values().next()
     }
 
+    /// Everything retained, oldest settled first.
+    pub(super) fn retained(&self) -> impl Iterator<Item = &Settled> {
+        self.settled.values().map(|settled| &**settled)
+    }
+
     pub(super) fn retained_len(&self) -> usize {
         self.settled.len()
     }

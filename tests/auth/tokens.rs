@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 
 use crate::harness::{Setup, accepted, has, is_error};
-use crate::raw::{get, status};
+use crate::raw::{get, http, status};
 use crate::{SECRET, attempt, guarded, join, key_file, minted, now, signed, token, token_of, token_with};
 
 fn private(name: &str) -> Vec<u8> {
@@ -310,6 +310,9 @@ async fn keys_that_cannot_be_used_stop_the_start() {
     let pem = key_file("rsa.pub.pem");
     let weak = key_file("rsa-weak.pub.pem");
     let private = key_file("rsa.key.pem");
+    // The port is taken: a hub that tried it first would say that instead.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     for (flag, file, says) in [
         ("--auth-secret-file", setup.home().join("missing"), "cannot be read"),
         ("--auth-secret-file", empty, "is empty"),
@@ -317,10 +320,25 @@ async fn keys_that_cannot_be_used_stop_the_start() {
         ("--auth-public-key-file", weak, "1024 bits"),
         ("--auth-public-key-file", private, "belongs to who signs"),
     ] {
-        let exit = Setup::new().args(&[flag, file.to_str().unwrap()]).fail().await;
+        let exit = Setup::new().listen(&address).args(&[flag, file.to_str().unwrap()]).fail().await;
         assert_eq!(exit.code, Some(64), "{file:?}");
         assert!(exit.stderr.contains(says) && exit.stderr.contains(flag), "{}", exit.stderr);
     }
     let exit = Setup::new().config("[auth]\nissuer = \"x\"").fail().await;
     assert_eq!((exit.code, exit.stderr.contains("secretFile or publicKeyFile")), (Some(64), true), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn templates_are_for_providers_and_observers() {
+    let hub = guarded().start().await;
+    let ask = async |authorization: &str| {
+        let head = format!("GET /templates HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
+        status(&http(hub.port, &head).await)
+    };
+    let bearer = |role| format!("Authorization: Bearer {}\r\n", token("someone", role));
+    assert_eq!(ask("").await, 401);
+    assert_eq!(ask("Authorization: Bearer nonsense\r\n").await, 401);
+    assert_eq!(ask(&bearer("agent")).await, 403);
+    assert_eq!(ask(&bearer("provider")).await, 200);
+    assert_eq!(ask(&bearer("observer")).await, 200);
 }

@@ -89,7 +89,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
   })
 
   test('the pages are served under a policy that allows no inline script or style', async () => {
-    for (const path of ['/', '/desk?agent=ada', '/console']) {
+    for (const path of ['/', '/desk?agent=ada', '/console', '/dashboard']) {
       const response = await browser.context.request.get(`${hub.url}${path}`)
       const policy = response.headers()['content-security-policy'] ?? ''
       assert.match(policy, /default-src 'none'/, path)

@@ -9,6 +9,7 @@
 mod harness;
 
 mod agent;
+mod amplification;
 mod backup;
 mod chance;
 mod check;
@@ -28,11 +29,12 @@ mod usage;
 mod years;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use kills::Plan;
 
 /// The commands.
-const COMMANDS: &str = "kills, unsynced, full-disk, backup, upgrade, storm, hostile, years";
+const COMMANDS: &str = "kills, unsynced, full-disk, backup, upgrade, storm, hostile, amplification, years";
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -91,6 +93,7 @@ async fn run(asked: &Asked) -> bool {
         kept &= upgrade::run(asked.option("seed", 1), 1, 24).await;
         kept &= full_disk::run().await;
         kept &= backup::run().await;
+        kept &= amplification::run(500, Duration::from_secs(1)).await;
     }
     for command in &asked.commands {
         kept &= match command.as_str() {
@@ -103,6 +106,7 @@ async fn run(asked: &Asked) -> bool {
             }
             "storm" => storm::run(asked.option("count", 10_000)).await,
             "hostile" => hostile::run(asked.option("count", 10_000)).await,
+            "amplification" => amplification::run(asked.option("count", 10_000), Duration::from_secs(10)).await,
             "years" => years::run(asked.option("count", 1_000_000)).await,
             // `cargo test some_name` filters the tests of all binaries; there is none of that name here.
             _ => {

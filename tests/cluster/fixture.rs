@@ -31,12 +31,17 @@ impl Cluster {
             return None;
         }
         let servers = if servers == 1 { vec![nats::Server::alone()] } else { nats::Server::three() };
+        Some(Self::of(servers, hubs, config).await)
+    }
+
+    /// Hubs over these servers.
+    pub(crate) async fn of(servers: Vec<nats::Server>, hubs: usize, config: &str) -> Self {
         let mut cluster = Self { servers, hubs: Vec::new() };
         for _ in 0..hubs {
             let hub = cluster.setup(config).start().await;
             cluster.hubs.push(hub);
         }
-        Some(cluster)
+        cluster
     }
 
     /// How one more hub is started.
@@ -46,20 +51,26 @@ impl Cluster {
     }
 }
 
-/// The status of a hub's `/readyz`.
-pub(crate) async fn ready(hub: &Hub) -> u16 {
+/// What is answered at this port and path; nothing where there is no answer.
+pub(crate) async fn http(port: u16, path: &str) -> String {
     let ask = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0))
+        Ok::<_, std::io::Error>(answer)
     };
-    tokio::time::timeout(Duration::from_secs(5), ask).await.map_or(0, |status| status.unwrap_or(0))
+    tokio::time::timeout(Duration::from_secs(5), ask).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// The status of a hub's `/readyz`.
+pub(crate) async fn ready(hub: &Hub) -> u16 {
+    http(hub.port, "/readyz").await.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
 
 /// One request by plain HTTP: its status and the JSON of its answer.
-pub(crate) async fn http(hub: &Hub, request: &str, body: &str) -> (u16, serde_json::Value) {
+pub(crate) async fn ask(hub: &Hub, request: &str, body: &str) -> (u16, serde_json::Value) {
     let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await.unwrap();
     let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
     let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{CONFIG, Cluster, http};
+use crate::fixture::{CONFIG, Cluster, ask};
 use crate::harness::{accepted, has, text};
 
 #[tokio::test]
@@ -40,13 +40,13 @@ async fn a_request_by_http_is_the_same_at_any_hub() {
     let [a, b] = &cluster.hubs[..] else { panic!() };
     let mut ada = b.agent("ada").await;
     let body = r#"{"id":"conv-1","templateName":"chat"}"#;
-    let (status, ack) = http(a, "POST /api/notify", body).await;
+    let (status, ack) = ask(a, "POST /api/notify", body).await;
     assert_eq!((status, &ack["duplicate"]), (202, &json!(false)));
     let id = text(&ack["notificationId"]);
-    let (status, again) = http(b, "POST /api/notify", body).await;
+    let (status, again) = ask(b, "POST /api/notify", body).await;
     assert_eq!((status, &again["duplicate"], &again["notificationId"]), (202, &json!(true), &ack["notificationId"]));
     let target = format!("GET /api/notifications/{id}?wait=30s");
-    let (there, here, _) = tokio::join!(http(b, &target, ""), http(a, &target, ""), ada.accept(&id));
+    let (there, here, _) = tokio::join!(ask(b, &target, ""), ask(a, &target, ""), ada.accept(&id));
     for (status, result) in [there, here] {
         assert_eq!(status, 200);
         has(&result, json!({"id": "conv-1", "value": accepted(), "agentId": "ada"}));

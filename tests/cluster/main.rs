@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod campaign;
+mod credentials;
 mod deploy;
 mod fixture;
 #[allow(
@@ -21,3 +22,4 @@ mod measure;
 mod nats;
 mod outages;
 mod proxy;
+mod state;

@@ -8,15 +8,25 @@ use serde_json::json;
 use crate::fixture::{CONFIG, Cluster};
 use crate::harness::{Client, Hub, Setup};
 
-/// Notifications per measurement.
+/// Notifications per measurement; `MEASURE_ROUNDS` sets another number.
 const ROUNDS: usize = 500;
 
 /// Agents who are rung at once.
 const AGENTS: usize = 60;
 
+fn rounds() -> usize {
+    std::env::var("MEASURE_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
+}
+
+/// All of it in one run, one after the other.
 #[tokio::test]
 #[ignore = "it measures; nothing is held against it"]
-async fn measure_latency_and_deliveries_by_log() {
+async fn measure_latency_deliveries_and_failover() {
+    latency_and_deliveries().await;
+    failover().await;
+}
+
+async fn latency_and_deliveries() {
     println!("notify → result: one provider, one agent who accepts at once; deliveries: {AGENTS} agents see all");
     one("memory", &Setup::new().config(CONFIG).start().await).await;
     one("disk", &Setup::on_disk().config(CONFIG).start().await).await;
@@ -37,7 +47,7 @@ async fn several(name: &str, hubs: &[&Hub]) {
     let mut bot = hubs[0].provider("bot").await;
     let mut ada = hubs[hubs.len() - 1].agent_in("ada", &["one"]).await;
     let mut latency = Histogram::<u64>::new(3).unwrap();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         let began = Instant::now();
         bot.send(json!({"type": "notify", "templateName": "chat", "to": {"agents": ["ada"]}})).await;
         let shown = ada.expect("notification").await;
@@ -60,14 +70,14 @@ async fn deliveries_per_second(hubs: &[&Hub], bot: &mut Client) -> f64 {
     for n in 0..AGENTS {
         let mut agent = hubs[n % hubs.len()].agent_in(&format!("agent-{n}"), &["many"]).await;
         readers.push(tokio::spawn(async move {
-            for _ in 0..ROUNDS {
+            for _ in 0..rounds() {
                 agent.expect("notification").await;
                 agent.expect("closed").await;
             }
         }));
     }
     let began = Instant::now();
-    for n in 0..ROUNDS {
+    for n in 0..rounds() {
         let token = format!("t-{n}");
         let to = json!({"groups": ["many"]});
         bot.send(json!({"type": "notify", "templateName": "chat", "cancellationToken": token, "to": to})).await;
@@ -78,5 +88,34 @@ async fn deliveries_per_second(hubs: &[&Hub], bot: &mut Client) -> f64 {
         reader.await.unwrap();
     }
     let seconds = began.elapsed().max(Duration::from_millis(1)).as_secs_f64();
-    (ROUNDS * AGENTS * 2) as f64 / seconds
+    (rounds() * AGENTS * 2) as f64 / seconds
+}
+
+/// What passes from `kill -9` of a hub until what was on its agent's desk rings again: on her desk at another hub, if she
+/// comes back at once; and until the others know that she is gone, if she does not.
+async fn failover() {
+    const KILLS: usize = 5;
+    let Some(mut cluster) = Cluster::start(3, 3).await else { return };
+    let (mut back, mut gone) = (Vec::new(), Vec::new());
+    let mut bot = cluster.hubs[0].provider("bot").await;
+    let mut watcher = cluster.hubs[0].observer().await;
+    for round in 0..KILLS {
+        let [ada, bob] = ["ada", "bob"].map(|name| format!("{name}-{round}"));
+        let mut desk = cluster.hubs[2].agent(&ada).await;
+        let _stays_away = cluster.hubs[2].agent(&bob).await;
+        let held = bot.ring_with("chat", json!({"to": {"agents": [ada]}})).await;
+        desk.shown(&held).await;
+        let setup = cluster.hubs[2].setup.clone();
+        let killed = Instant::now();
+        drop(cluster.hubs.remove(2).kill_9());
+        let again = cluster.hubs[1].agent(&ada).await;
+        back.push(killed.elapsed());
+        assert_eq!(again.welcome["notifications"][0]["notificationId"], json!(held));
+        let left = |m: &serde_json::Value| m["event"] == "agentLeft" && m["agentId"] == json!(bob);
+        watcher.take("bob to leave", left).await;
+        gone.push(killed.elapsed());
+        cluster.hubs.push(setup.start().await);
+    }
+    println!("kill -9 of a hub until its agent, back at another at once, has the notification before her: {back:.1?}");
+    println!("kill -9 of a hub until its agents that do not come back are out of the audience: {gone:.1?}");
 }

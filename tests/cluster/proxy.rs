@@ -40,6 +40,10 @@ impl Proxy {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.send_replace(cut);
     }

@@ -54,7 +54,7 @@ pub(crate) fn template(data: &[u8]) {
         assert_eq!(expanded, source, "what is escaped is just text");
     }
     let Ok(text) = Text::parse(source) else { return };
-    let names: Vec<String> = text.placeholders().map(str::to_owned).collect();
+    let names: Vec<String> = text.placeholders().map(|(name, _)| name.to_owned()).collect();
     if let Ok(expanded) = text.expand(&|_| Some(value)) {
         assert!(expanded.len() <= RENDERED_BYTES_MAX, "{} bytes", expanded.len());
     }
@@ -218,7 +218,8 @@ fn gateway() -> &'static SocketAddr {
             ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
-            metrics: Arc::new(String::new),
+            past: None,
+            metrics: Arc::default(),
         };
         // Both live as long as the process.
         std::mem::forget(gateway.serve(behind).expect("serves"));

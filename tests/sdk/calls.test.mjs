@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { Agent, install, Provider } from '../../client-demo/sdk/deskbell.js'
+import { Agent, install, Observer, Provider } from '../../client-demo/sdk/deskbell.js'
 import { event, startHub } from '../support/hub.mjs'
 
 const CHAT = 'msdyn_chat_incoming_unauthenticated'
@@ -228,6 +228,118 @@ describe('calls', () => {
     await assert.rejects(call, { message: 'RejectAfterClientError', msdyn_name: 'NotifyEvent', code: 'unavailable' })
     await assert.rejects(bot.cancel('t-8'), { message: 'RejectAfterClientError', msdyn_name: 'CancelEvent' })
     assert.equal(bot.state, 'closed')
+  })
+
+  test('a signal that is aborted ends the waiting, with its reason, and says nothing to the hub', async () => {
+    const [ada, bot] = [await agent('ada-9'), await provider()]
+    const input = { id: 'conv-9', templateName: CHAT, to: { agents: ['ada-9'] } }
+    const [one, two] = [new AbortController(), new AbortController()]
+    const calls = [bot.notify(input, { signal: one.signal }), bot.notify(input, { signal: two.signal })]
+    const { notificationId } = await event(ada, 'notification')
+    one.abort(new Error('no longer'))
+    await assert.rejects(calls[0], { message: 'no longer' })
+    // The other caller still waits for the same call.
+    const outcome = event(bot, 'result')
+    two.abort()
+    await assert.rejects(calls[1], { name: 'AbortError' })
+    assert.equal(ada.notifications.length, 1)
+    await ada.accept(notificationId, { timeoutMs: 20_000 })
+    assert.equal((await outcome).agentId, 'ada-9')
+    // The id is free to be asked again, and is the same notification.
+    assert.equal((await bot.notify(input)).notificationId, notificationId)
+    const said = []
+    bot.on('message', ({ direction, message }) => { if (direction === 'out') said.push(message.type) })
+    await assert.rejects(bot.kpi('s', true, undefined, { signal: AbortSignal.abort() }), { name: 'AbortError' })
+    assert.deepEqual(said, [])
+  })
+
+  test('one of two callers of the same call gives up, the other gets the answer', async () => {
+    const [ada, bot] = [await agent('ada-10'), await provider()]
+    const input = { id: 'conv-10', templateName: CHAT, to: { agents: ['ada-10'] } }
+    const stop = new AbortController()
+    const calls = [bot.notify(input, { signal: stop.signal }), bot.notify(input)]
+    const { notificationId } = await event(ada, 'notification')
+    stop.abort()
+    await assert.rejects(calls[0], { name: 'AbortError' })
+    await ada.accept(notificationId)
+    assert.equal((await calls[1]).agentId, 'ada-10')
+  })
+
+  test('a call that takes longer than its timeoutMs rejects, on every method', async () => {
+    const away = keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: class { close() {} } }))
+    const desk = keep(new Agent('ws://127.0.0.1:9/ws', { WebSocket: class { close() {} } }))
+    const soon = { timeoutMs: 20 }
+    const calls = [
+      away.notify({ templateName: CHAT }, soon), away.cancel('t', soon), away.kpi('s', false, 'd', soon), away.activity('s', 1, soon),
+      away.endSession('s', soon), away.refresh('t', soon), desk.accept('n', soon), desk.reject('n', 'r', soon), desk.setPresence('away', soon),
+    ]
+    const names = ['NotifyEvent', 'CancelEvent', 'NotifyKpiBreach', 'NotifyNewActivity']
+    for (const [n, call] of calls.entries()) {
+      await assert.rejects(call, { code: 'timeout', message: 'RejectAfterClientError', detail: 'no answer within 20 ms', msdyn_name: names[n] })
+    }
+  })
+
+  test('what was given up before it was said is never said', async () => {
+    const bot = keep(new Provider(hub.ws))
+    const said = []
+    bot.on('message', ({ direction, message }) => { if (direction === 'out') said.push(message.sessionId) })
+    const stop = new AbortController()
+    const early = bot.kpi('early', true, undefined, { signal: stop.signal })
+    stop.abort()
+    await assert.rejects(early, { name: 'AbortError' })
+    await bot.ready
+    // More than go at once: the last of them waits for its turn.
+    const storm = Array.from({ length: 200 }, (_, n) => bot.kpi(`storm-${n}`, true))
+    const last = bot.kpi('last', true, undefined, { timeoutMs: 0 })
+    await assert.rejects(last, { code: 'timeout' })
+    await Promise.all(storm)
+    await bot.kpi('end', true)
+    assert.ok(said.includes('end') && !said.includes('early') && !said.includes('last'))
+  })
+
+  test('a signal in the options closes the client, and one of on() stops listening', async () => {
+    const stop = new AbortController()
+    const bot = keep(new Provider(hub.ws, { signal: stop.signal }))
+    await bot.ready
+    const heard = []
+    const ear = new AbortController()
+    bot.on('state', ({ state }) => heard.push(state), { signal: ear.signal })
+    bot.on('close', () => heard.push('close'), { once: true })
+    ear.abort()
+    stop.abort()
+    assert.equal(bot.state, 'closed')
+    assert.deepEqual(heard, ['close'])
+    await assert.rejects(keep(new Provider(hub.ws, { signal: AbortSignal.abort() })).ready, { code: 'unavailable' })
+  })
+
+  test('an observer is told what happens, and the numbers', async () => {
+    const eye = keep(new Observer(hub.ws))
+    assert.equal((await eye.ready).role, 'observer')
+    const seen = []
+    eye.on('event', ({ event, agentId }) => { if (agentId === 'ada-11' || event === 'notified') seen.push(event) })
+    const [ada, bot] = [await agent('ada-11'), await provider()]
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
+    const settled = event(eye, 'event', ({ event, agentId }) => event === 'settled' && agentId === 'ada-11')
+    const { notificationId } = await bot.notify({ templateName: CHAT, to: { agents: ['ada-11'] } })
+    assert.equal((await settled).notificationId, notificationId)
+    assert.deepEqual(seen, ['agentJoined', 'notified', 'settled'])
+    assert.ok((await event(eye, 'stats')).agents >= 1)
+  })
+
+  test('the connection can be rendered at any time', async () => {
+    const bot = keep(new Provider(hub.ws))
+    assert.equal(bot.connection.state, 'connecting')
+    await bot.ready
+    const began = Date.now()
+    const { state, since } = bot.connection
+    assert.equal(state, 'open')
+    assert.ok(since <= began && since > began - 60_000)
+    const changes = []
+    bot.on('state', (change) => changes.push(change))
+    bot.close()
+    assert.deepEqual(changes, [bot.connection])
+    assert.equal(bot.connection.state, 'closed')
+    assert.equal(bot.connection.code, 1000)
   })
 
   test('many calls at once go no faster than the hub takes them', async () => {

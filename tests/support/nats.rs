@@ -1,6 +1,6 @@
 //! Real nats-server processes on loopback, each with a directory of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -48,6 +48,28 @@ impl Server {
             .collect()
     }
 
+    /// Three servers whose ways to each other lead over those that `way` makes of the port at their end: of server 0
+    /// to 1 and 2, of 1 to 0 and 2, of 2 to 0 and 1. There are no others: what a server says of its own address leads
+    /// nowhere.
+    #[allow(dead_code, reason = "not every test cuts servers apart")]
+    pub(crate) async fn three_over(mut way: impl AsyncFnMut(u16) -> u16) -> Vec<Self> {
+        let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let mut servers = Vec::new();
+        for n in 0..3 {
+            let mut routes = Vec::new();
+            for (_, port) in ports.iter().enumerate().filter(|(other, _)| *other != n) {
+                routes.push(format!("\"nats://127.0.0.1:{}\"", way(*port).await));
+            }
+            let configuration = format!(
+                "cluster {{ name: test, listen: \"127.0.0.1:{}\", advertise: \"127.0.0.1:1\", routes: [{}] }}",
+                ports[n],
+                routes.join(", ")
+            );
+            servers.push(Self::with(&configuration, free_port(), &format!("server-{n}")));
+        }
+        servers
+    }
+
     /// A server with more lines in its configuration.
     pub(crate) fn with(configuration: &str, port: u16, name: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -80,15 +102,23 @@ impl Server {
         }
     }
 
-    /// Waits until it knows the others, and the stream is whole on it again.
+    /// Waits until it knows the others, and all three have the whole stream.
     #[allow(dead_code, reason = "not every test has several")]
     pub(crate) fn await_jetstream(&self) {
+        /// Longer ago than this a replica has not been heard of lately: leaders speak every second.
+        const LATELY_NS: u64 = 2_000_000_000;
         let began = Instant::now();
         loop {
             let info = self.ask("$JS.API.STREAM.INFO.DESKBELL_0", "");
-            let lags =
-                info.contains("\"lag\"") || info.contains("\"current\":false") || info.contains("\"offline\":true");
-            if info.contains("\"leader\"") && !lags {
+            let parsed: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
+            let whole = |replica: &serde_json::Value| {
+                replica["current"] == true
+                    && replica["offline"] != true
+                    && replica["lag"].as_u64().unwrap_or(0) == 0
+                    && replica["active"].as_u64().is_some_and(|ago| ago < LATELY_NS)
+            };
+            let replicas = parsed["cluster"]["replicas"].as_array().map_or(&[][..], Vec::as_slice);
+            if parsed["cluster"]["leader"].is_string() && replicas.len() == 2 && replicas.iter().all(whole) {
                 return;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "the stream is not whole again: {info}");
@@ -151,6 +181,54 @@ impl Server {
         let answer = self.ask(subject, payload);
         assert!(!answer.is_empty() && !answer.contains("\"error\""), "{subject}: {answer}");
         answer
+    }
+
+    /// Has the server take a message so many times, as fast as it takes it.
+    #[allow(dead_code, reason = "not every test fills a stream")]
+    pub(crate) fn publish(&self, subject: &str, payload: &[u8], times: usize) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        stream.write_all(b"CONNECT {\"verbose\":false}\r\n").unwrap();
+        let message = [format!("PUB {subject} {}\r\n", payload.len()).as_bytes(), payload, b"\r\n"].concat();
+        for batch in 0..times.div_ceil(500) {
+            stream.write_all(&message.repeat((times - batch * 500).min(500))).unwrap();
+        }
+        // The server answers in order: what was said before the ping has been taken.
+        stream.write_all(b"PING\r\n").unwrap();
+        let mut line = String::new();
+        while !line.starts_with("PONG") {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server hangs up");
+        }
+    }
+
+    /// Hears a subject from now on: each call waits for its next message.
+    #[allow(dead_code, reason = "not every test listens")]
+    pub(crate) fn listen(&self, subject: &str) -> impl FnMut() -> Vec<u8> + use<> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        stream.write_all(format!("CONNECT {{\"verbose\":false}}\r\nSUB {subject} 1\r\nPING\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        while !line.starts_with("PONG") {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server hangs up");
+        }
+        move || {
+            loop {
+                let mut line = String::new();
+                assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server hangs up");
+                if let Some(head) = line.strip_prefix("MSG ") {
+                    let bytes = head.trim().rsplit(' ').next().and_then(|bytes| bytes.parse().ok()).unwrap();
+                    let mut payload = vec![0; bytes];
+                    lines.read_exact(&mut payload).unwrap();
+                    return payload;
+                }
+                if line.starts_with("PING") {
+                    stream.write_all(b"PONG\r\n").unwrap();
+                }
+            }
+        }
     }
 
     /// The same; empty where there is no answer.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    PATIENCE, Setup, accepted, auto_accepted, cancelled, declined, desk, display_timeout, has, is_error, queue_full,
-    queue_timeout, text,
+    PATIENCE, Setup, accepted, auto_accepted, cancelled, declined, desk, display_timeout, has, in_cluster, is_error,
+    left_out_in_cluster, queue_full, queue_timeout, text,
 };
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
@@ -125,17 +125,17 @@ async fn the_timers_run_on_by_the_wall_clock_and_a_late_timeout_reaches_the_prov
 
 #[tokio::test]
 async fn a_timer_that_has_not_run_out_when_the_hub_is_back_runs_out_at_its_time() {
-    let hub = Setup::on_disk().config("[[templates]]\nname = \"t\"\ntitle = \"t\"\ntimeout = \"1500ms\"").start().await;
+    let hub = Setup::on_disk().config("[[templates]]\nname = \"t\"\ntitle = \"t\"\ntimeout = \"4s\"").start().await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
     let began = Instant::now();
     let id = bot.ring("t").await;
     ada.shown(&id).await;
     let hub = hub.crash_and_restart().await;
-    let mut bot = hub.provider("bot").await;
+    let mut bot = hub.join(json!({"role": "provider", "providerId": "bot", "resume": true})).await;
     has(&bot.result_of(&id).await, json!({"value": display_timeout()}));
     let took = began.elapsed();
-    assert!((1_500..2_500).contains(&took.as_millis()), "{took:?}");
+    assert!((4_000..6_000).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test]
@@ -238,6 +238,9 @@ async fn the_same_port_can_be_served_again_at_once() {
 
 #[tokio::test]
 async fn in_memory_nothing_is_kept() {
+    if left_out_in_cluster("its log is not in memory") {
+        return;
+    }
     let hub = Setup::new().start().await;
     let mut bot = hub.provider("bot").await;
     bot.ring("chat").await;
@@ -252,7 +255,9 @@ const NARROW: &str = "[limits]\ndisplayLimit = 1\nqueueLimit = 1\n";
 
 #[tokio::test]
 async fn rule_10_nothing_is_refused_until_the_agents_are_back() {
-    for orderly in [false, true] {
+    // Whose hub was killed is taken for gone after 10 s only, where other hubs might know better.
+    let ends: &[bool] = if in_cluster() { &[true] } else { &[false, true] };
+    for &orderly in ends {
         let hub = Setup::on_disk().config(NARROW).start().await;
         let _ada = hub.agent("ada").await;
         let _bob = hub.agent("bob").await;
@@ -285,7 +290,7 @@ async fn rule_10_holds_at_most_for_the_regroup_time() {
     let hub = Setup::on_disk().config(config).start().await;
     let _ada = hub.agent("ada").await;
     let restarted = Instant::now();
-    let hub = hub.crash_and_restart().await;
+    let hub = if in_cluster() { hub.stop_and_restart().await } else { hub.crash_and_restart().await };
     let mut bot = hub.provider("bot").await;
     bot.ring("chat").await;
     let second = bot.call(json!({"type": "notify", "templateName": "chat"})).await;

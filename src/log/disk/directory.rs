@@ -119,6 +119,20 @@ impl Listing {
         Ok(listing)
     }
 
+    /// Reads the directory and changes nothing.
+    pub(super) fn look(directory: &Path) -> Result<Self, LogError> {
+        let mut listing = Self::default();
+        let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            listing.sort(&name, &path);
+        }
+        listing.segments.sort_unstable();
+        listing.snapshots.sort_unstable();
+        Ok(listing)
+    }
+
     /// Puts a file where it belongs; `false` if it is none of ours.
     fn sort(&mut self, name: &str, path: &Path) -> bool {
         if name == FORMAT {

@@ -10,10 +10,11 @@ use super::recovery::Kept;
 use super::segment::Segment;
 use super::shared::{Shared, State};
 use super::snapshot;
-use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
+use crate::log::{Ages, AppendError, History, Keep, LogError, RecordNumber, Stored};
 
-/// Snapshots that are kept. Two, with all records after the older one: then one that went bad costs no restart, since
-/// the older one and the records give the same state.
+/// Snapshots that are kept for starts. Two, with all records after the older one: then one that went bad costs no
+/// restart, since the older one and the records give the same state. Further ones are kept as long as the records behind
+/// them are history: explanations begin with them.
 const SNAPSHOTS: usize = 2;
 
 /// A segment is closed once its first record is older than this part of the history that is kept, so that what is to
@@ -42,6 +43,18 @@ impl History for DiskHistory {
         }
     }
 
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        let state = self.shared.state();
+        let oldest = state.oldest();
+        let empty = (oldest == 1).then_some(0);
+        let snapshots = state.snapshots.iter().map(|kept| kept.number).filter(|number| *number + 1 >= oldest);
+        Ok(empty.into_iter().chain(snapshots).collect())
+    }
+
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        snapshot::read(self.shared.directory(), number)
+    }
+
     fn oldest(&self) -> RecordNumber {
         self.shared.state().oldest()
     }
@@ -49,6 +62,25 @@ impl History for DiskHistory {
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let Some(next) = number.checked_add(1) else { return Ok(None) };
         Ok(self.cursor.read(next)?.map(|payload| Stored::new(next, payload)))
+    }
+
+    fn ages(&self) -> Option<Ages> {
+        let state = self.shared.state();
+        let front = state.segments.front().filter(|segment| !segment.is_empty())?;
+        Some(Ages {
+            newest: state.durable(),
+            snapshot: state.newest_snapshot(),
+            older_snapshot: State::needed_after(&state.snapshots),
+            snapshot_ms: state.snapshots.last().map_or(front.oldest_ms, |kept| kept.state_ms),
+            next_to_go: front.last,
+            next_to_go_ms: front.newest_ms,
+        })
+    }
+
+    fn forget(&mut self, keep: &Keep) {
+        let shared = Arc::clone(&self.shared);
+        let _alone = shared.housekeeping();
+        self.forget_now(keep);
     }
 
     fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError> {
@@ -64,7 +96,7 @@ impl History for DiskHistory {
         if number > 0 && number >= newest {
             self.write_snapshot(number, snapshot, keep)?;
         }
-        self.forget(keep);
+        self.forget_now(keep);
         Ok(())
     }
 }
@@ -75,7 +107,7 @@ impl DiskHistory {
         let with_new = |state: &State| {
             let mut snapshots = state.snapshots.clone();
             snapshots.retain(|kept| kept.number != number);
-            snapshots.push(Kept { number, bytes: 0 });
+            snapshots.push(Kept { number, bytes: 0, state_ms: state.state_ms(number) });
             snapshots
         };
         let oldest = {
@@ -97,7 +129,7 @@ impl DiskHistory {
 
     /// Deletes what no start needs and `keep` does not ask for, oldest first. An error or a crash in the middle leaves
     /// the rest to the next time.
-    fn forget(&self, keep: &Keep) {
+    fn forget_now(&self, keep: &Keep) {
         let now_ms = (self.shared.now_ms)();
         if let Err(error) = self.forget_files(keep, now_ms) {
             tracing::warn!(%error, "what is no longer needed could not be deleted; tried again with the next snapshot");
@@ -119,12 +151,12 @@ impl DiskHistory {
             self.remove(&path)?;
             shared.state().useless.retain(|other| *other != path);
         }
-        let surplus = shared.state().surplus_snapshots();
-        for number in surplus {
-            self.remove(&snapshot_path(directory, number))?;
-            shared.state().snapshots.retain(|kept| kept.number != number);
-        }
         loop {
+            let surplus = shared.state().surplus_snapshots(keep, now_ms);
+            for number in surplus {
+                self.remove(&snapshot_path(directory, number))?;
+                shared.state().snapshots.retain(|kept| kept.number != number);
+            }
             // Out of the state first, so that no reader goes there any more.
             let oldest = shared.state().take_forgettable(keep, now_ms);
             let Some(segment) = oldest else { return Ok(()) };
@@ -144,26 +176,82 @@ impl DiskHistory {
 }
 
 impl State {
-    fn surplus_snapshots(&self) -> Vec<RecordNumber> {
-        let surplus = self.snapshots.len().saturating_sub(SNAPSHOTS);
-        self.snapshots.iter().take(surplus).map(|kept| kept.number).collect()
+    /// The older of the newest two snapshots: a start needs all that follows it.
+    fn needed_after(snapshots: &[Kept]) -> RecordNumber {
+        snapshots.len().checked_sub(SNAPSHOTS).map_or(0, |index| snapshots[index].number)
+    }
+
+    /// The state from which what is to stay explainable can be told: segments that it contains may go when they are old.
+    /// The newest one that is older than the history, else the oldest that there is.
+    fn base(&self, snapshots: &[Kept], keep: &Keep, now_ms: u64) -> RecordNumber {
+        let needed_after = Self::needed_after(snapshots);
+        if keep.history_ms == 0 {
+            return needed_after;
+        }
+        let oldest = self.oldest();
+        let empty = (oldest == 1).then_some((0, 0));
+        let usable = snapshots.iter().filter(|kept| kept.number + 1 >= oldest && kept.number <= needed_after);
+        let mut starts = empty.into_iter().chain(usable.map(|kept| (kept.number, kept.state_ms))).peekable();
+        let first = starts.peek().map_or(needed_after, |(number, _)| *number);
+        let old = |state_ms: u64| state_ms.saturating_add(keep.history_ms) <= now_ms;
+        starts.filter(|(_, state_ms)| old(*state_ms)).last().map_or(first, |(number, _)| number)
+    }
+
+    /// Snapshots that neither a start nor an explanation needs.
+    fn surplus_snapshots(&self, keep: &Keep, now_ms: u64) -> Vec<RecordNumber> {
+        let extra = &self.snapshots[..self.snapshots.len().saturating_sub(SNAPSHOTS)];
+        let (oldest, base) = (self.oldest(), self.base(&self.snapshots, keep, now_ms));
+        let mut surplus = Vec::new();
+        // The start before, from which the next one should be some way off.
+        let mut before = (oldest == 1).then(|| (0, self.segments.front().map_or(0, |segment| segment.oldest_ms)));
+        for kept in extra {
+            let far = before.is_none_or(|(number, state_ms)| {
+                kept.state_ms >= state_ms.saturating_add(keep.spacing_ms())
+                    || self.bytes_between(number, kept.number) >= keep.history_bytes / HISTORY_PARTS
+            });
+            let wanted = keep.history_ms > 0 && keep.history_bytes > 0;
+            if wanted && far && kept.number + 1 >= oldest && kept.number >= base {
+                before = Some((kept.number, kept.state_ms));
+            } else {
+                surplus.push(kept.number);
+            }
+        }
+        surplus
+    }
+
+    /// Bytes of the segments that begin between two records.
+    fn bytes_between(&self, from: RecordNumber, to: RecordNumber) -> u64 {
+        self.segments
+            .iter()
+            .filter(|segment| (from + 1..=to).contains(&segment.first))
+            .map(|segment| segment.bytes)
+            .sum()
     }
 
     fn take_forgettable(&mut self, keep: &Keep, now_ms: u64) -> Option<Segment> {
         if forgettable(self, &self.snapshots, keep, now_ms) == 0 { None } else { self.segments.pop_front() }
+    }
+
+    /// When the state was as after record `number`, or a little later.
+    pub(super) fn state_ms(&self, number: RecordNumber) -> u64 {
+        let behind = self.segments.partition_point(|segment| segment.first <= number);
+        behind.checked_sub(1).and_then(|index| self.segments.get(index)).map_or(0, |segment| segment.newest_ms)
     }
 }
 
 /// How many of the oldest segments may go: no start needs them, and they are too old or too much.
 fn forgettable(state: &State, snapshots: &[Kept], keep: &Keep, now_ms: u64) -> usize {
     let newest = snapshots.last().map_or(0, |kept| kept.number);
-    let needed_after = snapshots.len().checked_sub(SNAPSHOTS).map_or(0, |index| snapshots[index].number);
+    let needed_after = State::needed_after(snapshots);
+    let base = state.base(snapshots, keep, now_ms);
     let finished = state.segments.len().saturating_sub(1);
     let history = |segment: &&Segment| segment.last <= newest;
+    let extra = snapshots.iter().take(snapshots.len().saturating_sub(SNAPSHOTS)).map(|kept| kept.bytes);
     let mut bytes: u64 = state.segments.iter().take(finished).filter(history).map(|segment| segment.bytes).sum();
+    bytes += extra.sum::<u64>();
     let mut count = 0;
     for segment in state.segments.iter().take(finished) {
-        let too_old = segment.newest_ms.saturating_add(keep.history_ms) < now_ms;
+        let too_old = segment.last <= base && segment.newest_ms.saturating_add(keep.history_ms) < now_ms;
         if segment.last > needed_after || !(too_old || bytes > keep.history_bytes) {
             break;
         }

@@ -1,7 +1,7 @@
 //! The log on disk: append-only segment files, snapshots beside them, one `fdatasync` per append.
 //!
 //! Files here may use those above them: `files`, `header`, `record`, `directory`, `segment`, `snapshot`, `recovery`,
-//! `shared`, `cursor`, `writer`, `history`. (The tests: `faults`, `damage`, `crash`, `running`.)
+//! `shared`, `cursor`, `writer`, `history`, `beside`. (The tests: `faults`, `damage`, `crash`, `running`.)
 //!
 //! # Format, version 1
 //!
@@ -45,6 +45,7 @@
 //!
 //! What cannot be seen: a last segment that somebody cut looks as if what is missing had never been written whole.
 
+mod beside;
 mod cursor;
 mod directory;
 mod files;
@@ -71,6 +72,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use beside::Beside;
 pub use recovery::{Dropped, Recovery};
 
 use super::{AppendError, History, Log, LogError, RecordNumber, Stored};

@@ -46,6 +46,8 @@ pub struct Dropped {
 pub(super) struct Kept {
     pub(super) number: RecordNumber,
     pub(super) bytes: u64,
+    /// When the state was as it says, or a little later, in milliseconds since 1970.
+    pub(super) state_ms: u64,
 }
 
 /// A log as it is after recovery.
@@ -152,7 +154,7 @@ impl Snapshots {
         let mut snapshots = Self::default();
         for &number in &listing.snapshots {
             match snapshot::check(directory, number) {
-                Ok((header, bytes)) => snapshots.whole.push((header, Kept { number, bytes })),
+                Ok((header, bytes)) => snapshots.whole.push((header, Kept { number, bytes, state_ms: 0 })),
                 Err(error @ LogError::Damaged(_)) => snapshots.damaged.push((number, error)),
                 Err(other) => return Err(other),
             }

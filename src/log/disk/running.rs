@@ -12,7 +12,7 @@ use super::directory::{segment_path, snapshot_path};
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
 use super::files::Op;
 use super::{AHEAD_BYTES_MAX, Disk, Options};
-use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
+use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
 
 const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
 
@@ -349,4 +349,49 @@ fn a_copied_directory_is_the_same_log() {
     let (mut same, _) = Disk::open(&options(&other).new_id(5)).unwrap();
     assert_eq!((same.id(), check(&mut same)), (log.id(), 5));
     assert!(!snapshot_path(&other, 5).exists());
+}
+
+thread_local! {
+    static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[test]
+fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
+    const HOUR: u64 = 3_600_000;
+    let scratch = scratch();
+    let options = Options { now_ms: || NOW.get(), ..options(scratch.path()) };
+    let keep = Keep { history_ms: 24 * HOUR, history_bytes: u64::MAX };
+    let (mut log, _) = Disk::open(&options).unwrap();
+    let mut history = log.history().unwrap();
+    // Five records an hour, and a snapshot; record n is written in hour (n - 1) / 5.
+    let hour_of = |record: RecordNumber| record.saturating_sub(1) / 5;
+    for hour in 0..100 {
+        NOW.set(1_000 * HOUR + hour * HOUR);
+        append(&mut log, 5 * hour + 1, 5 * hour + 5);
+        history.keep(5 * hour + 5, &snapshot_of(5 * hour + 5), &keep).unwrap();
+        let starts = history.starts().unwrap();
+        let back = hour - hour_of(starts[0]);
+        assert!(back >= hour.min(24), "hour {hour}: explained from {back} hours back on");
+        assert!(hour - hour_of(history.oldest()) <= 24 + 9, "hour {hour}: kept from record {} on", history.oldest());
+        assert!(starts.len() <= 13, "{starts:?}");
+        for start in starts.iter().filter(|start| **start > 0) {
+            assert_eq!(history.start(*start).unwrap(), snapshot_of(*start));
+        }
+        assert!(history.after(starts[0]).unwrap().is_some());
+    }
+    let starts = history.starts().unwrap();
+    drop((log, history));
+    let (log, recovery) = Disk::open(&options).unwrap();
+    assert_eq!(recovery.repaired, Vec::<String>::new());
+    let mut history = log.history().unwrap();
+    assert_eq!(history.starts().unwrap(), starts);
+    // Somebody who only looks sees the same.
+    let mut beside = super::Beside::open(scratch.path()).unwrap();
+    assert_eq!(beside.starts().unwrap(), starts);
+    assert_eq!(beside.oldest(), history.oldest());
+    for number in starts[0]..500 {
+        assert_eq!(beside.after(number).unwrap(), history.after(number).unwrap(), "{number}");
+    }
+    assert_eq!(beside.after(500).unwrap(), None);
+    assert!(matches!(beside.after(0), Err(LogError::Forgotten(1))));
 }

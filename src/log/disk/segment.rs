@@ -14,7 +14,7 @@ use crate::log::{LogError, RecordNumber};
 pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// No segment is longer than this (header, records up to [`SEGMENT_BYTES`], one more, a seal).
-const SEGMENT_BYTES_MAX: u64 = SEGMENT_BYTES + (HEADER_BYTES + 2 * FRAME_BYTES_MAX) as u64;
+pub(super) const SEGMENT_BYTES_MAX: u64 = SEGMENT_BYTES + (HEADER_BYTES + 2 * FRAME_BYTES_MAX) as u64;
 
 /// What is known of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub(super) struct Shared {
 pub(super) struct State {
     /// Never empty; what stands here is durable.
     pub(super) segments: VecDeque<Segment>,
-    /// At most two, oldest first.
+    /// Oldest first: the newest two, and those with which explanations begin.
     pub(super) snapshots: Vec<Kept>,
     /// Files that the next snapshot replaces.
     pub(super) useless: Vec<PathBuf>,
@@ -95,7 +95,11 @@ impl Shared {
 
 impl State {
     pub(super) fn new(recovered: Recovered) -> Self {
-        Self { segments: recovered.segments, snapshots: recovered.snapshots, useless: recovered.useless }
+        let Recovered { segments, snapshots, useless, .. } = recovered;
+        let mut state = Self { segments, snapshots: Vec::new(), useless };
+        let dated = snapshots.into_iter().map(|kept| Kept { state_ms: state.state_ms(kept.number), ..kept });
+        state.snapshots = dated.collect();
+        state
     }
 
     pub(super) fn durable(&self) -> RecordNumber {

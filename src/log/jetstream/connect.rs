@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 
 use crate::log::LogError;
 
@@ -73,7 +73,10 @@ pub(super) async fn connect(servers: &Servers) -> Result<Client, LogError> {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
-        if began.elapsed() > CONNECT_MAX {
+        // Who is not let in will not be later either.
+        let unknown =
+            matches!(error.kind(), ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
+        if unknown || began.elapsed() > CONNECT_MAX {
             let shown = servers.shown();
             return Err(LogError::Device(format!("no NATS server at {shown} takes this hub: {}", chain(&error))));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{State, Stream};
+use crc32c::crc32c;
 use futures::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
@@ -26,8 +27,8 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 /// How soon what failed is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// A new leader may for a moment not know of the last records; after this long they are not there.
-const SHORT_MAX: Duration = Duration::from_secs(10);
+/// A new leader of busy servers may for a while not know of the last records; after this long they are not there.
+const SHORT_MAX: Duration = Duration::from_secs(30);
 
 /// A place in a stream.
 pub(super) struct Cursor {
@@ -38,12 +39,22 @@ pub(super) struct Cursor {
     short_since: Option<Instant>,
     /// How often in a row a record was passed over that should be there.
     gaps: u32,
+    /// The record that was given last, as it is known again.
+    last: Option<Mark>,
+}
+
+/// What a record is known again by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    number: RecordNumber,
+    stamp_ns: i128,
+    checksum: u32,
 }
 
 impl Cursor {
     /// The next record that it gives is `next`.
     pub(super) fn new(stream: Stream, next: RecordNumber) -> Self {
-        Self { stream, next, messages: None, short_since: None, gaps: 0 }
+        Self { stream, next, messages: None, short_since: None, gaps: 0, last: None }
     }
 
     pub(super) fn next_number(&self) -> RecordNumber {
@@ -100,7 +111,9 @@ impl Cursor {
         }
         self.gaps = 0;
         self.next += 1;
-        let ms = info.published.unix_timestamp_nanos() / 1_000_000;
+        let stamp_ns = info.published.unix_timestamp_nanos();
+        self.last = Some(Mark { number, stamp_ns, checksum: crc32c(&message.payload) });
+        let ms = stamp_ns / 1_000_000;
         let time_ms = Some(u64::try_from(ms).unwrap_or(0));
         Ok(Some(Stored { number, time_ms, bytes: message.payload.to_vec() }))
     }
@@ -116,6 +129,11 @@ impl Cursor {
         }
         if self.next < state.first_sequence {
             return Err(LogError::Forgotten(self.next));
+        }
+        if let Some(last) = self.last.filter(|last| last.number >= state.first_sequence)
+            && let Err(why) = self.is_still_there(last).await?
+        {
+            return Ok(Err(why));
         }
         let config = pull::Config {
             description: Some("deskbell".to_owned()),
@@ -136,6 +154,24 @@ impl Cursor {
             Err(error) => return Ok(Err(chain(&error))),
         }
         Ok(Ok(()))
+    }
+
+    /// Whether the record that was read last is the one that the stream has there now: servers that lost their end of it
+    /// go on with other records under the same numbers. `Ok(Err)`: that cannot be asked now.
+    async fn is_still_there(&self, last: Mark) -> Result<Result<(), String>, LogError> {
+        let message = match self.stream.get_raw_message(last.number).await {
+            Ok(message) => message,
+            Err(error) => return Ok(Err(chain(&error))),
+        };
+        let (stamp_ns, checksum) = (message.time.unix_timestamp_nanos(), crc32c(&message.payload));
+        if (Mark { number: last.number, stamp_ns, checksum }) == last {
+            return Ok(Ok(()));
+        }
+        Err(LogError::Damaged(format!(
+            "record {} of the stream is another than was read: the stream was emptied or replaced, or its servers lost \
+             the end of it; stop all hubs and start them again, they go on with what is there",
+            last.number
+        )))
     }
 
     /// Whether the stream has all that was read of it. If not for long, it was emptied, or restored from a copy.

@@ -7,6 +7,7 @@ use async_nats::Subscriber;
 use async_nats::jetstream::object_store::{ObjectInfo, ObjectMetadata};
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, sleep};
 
 use super::connect::chain;
 use super::cursor::Cursor;
@@ -21,6 +22,10 @@ const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
 
 /// How long a record that is there may take to come.
 const RECORD_MAX: Duration = Duration::from_secs(10);
+
+/// How long the servers may be unable to say which snapshots there are, and how soon they are asked again.
+const ELECTION_MAX: Duration = Duration::from_secs(20);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// How long small questions may take.
 const QUESTION_MAX: Duration = Duration::from_secs(5);
@@ -52,6 +57,21 @@ impl History for StreamHistory {
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
         let shared = Arc::clone(&self.shared);
         shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared)).unwrap_or_else(|late| Err(LogError::Device(late)))
+    }
+
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let kept = shared.wait(SNAPSHOT_MAX, snapshots(&shared)).unwrap_or_else(Err).map_err(LogError::Device)?;
+        let oldest = self.oldest();
+        let empty = (oldest == 1).then_some(0);
+        let kept = kept.into_iter().rev().filter(|number| *number + 1 >= oldest);
+        Ok(empty.into_iter().chain(kept).collect())
+    }
+
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let bytes = shared.wait(SNAPSHOT_MAX, read(&shared, number)).unwrap_or_else(Err);
+        bytes.map_err(LogError::Device)
     }
 
     fn oldest(&self) -> RecordNumber {
@@ -122,7 +142,21 @@ async fn snapshots(shared: &Shared) -> Result<Vec<RecordNumber>, String> {
     Ok(numbers)
 }
 
+/// The newest snapshot that can be read. While the servers elect a leader none can, so it is asked again for a while.
 async fn newest_snapshot(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+    let began = Instant::now();
+    loop {
+        match newest_snapshot_now(shared).await {
+            Err(LogError::Device(why)) if began.elapsed() < ELECTION_MAX => {
+                tracing::debug!(why, "the snapshots cannot be read yet");
+                sleep(AGAIN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn newest_snapshot_now(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
     let numbers = snapshots(shared).await.map_err(LogError::Device)?;
     for &number in &numbers {
         match read(shared, number).await {

@@ -273,10 +273,21 @@ impl Drop for JetStream {
     }
 }
 
-/// The last record that is there now.
+/// The last record that is there now; asked again for a while, as the servers may be electing a leader.
 fn end_of(shared: &Shared) -> Result<RecordNumber, LogError> {
-    let info = shared.wait(ANSWER_MAX, shared.stream.get_info()).map_err(LogError::Device)?;
-    info.map(|info| info.state.last_sequence).map_err(|error| LogError::Device(chain(&error)))
+    let began = Instant::now();
+    loop {
+        let why = match shared.wait(ANSWER_MAX, shared.stream.get_info()) {
+            Ok(Ok(info)) => return Ok(info.state.last_sequence),
+            Ok(Err(error)) => chain(&error),
+            Err(late) => late,
+        };
+        if began.elapsed() > RECORD_MAX {
+            return Err(LogError::Device(why));
+        }
+        tracing::debug!(why, "the end of the stream is not known yet");
+        thread::sleep(READER_PATIENCE / 8);
+    }
 }
 
 async fn publish(shared: Arc<Shared>, append: u64, record: Bytes, wake: Waker) {

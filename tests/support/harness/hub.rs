@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
+use super::cluster::{self, Account};
 use super::coverage::Seen;
 use super::{Client, PATIENCE, Stream};
 
@@ -60,6 +62,8 @@ pub(crate) struct Setup {
     args: Vec<String>,
     seen: Option<Seen>,
     variables: Vec<(&'static str, String)>,
+    /// The log of the three hubs that take the place of one, in a run over a cluster.
+    account: Arc<OnceLock<Account>>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +85,7 @@ impl Setup {
             args: Vec::new(),
             seen: None,
             variables: Vec::new(),
+            account: Arc::default(),
         };
         setup.write_config(TEMPLATES);
         setup
@@ -180,11 +185,34 @@ impl Setup {
         command
     }
 
-    /// Starts it and waits until it serves.
+    /// Starts it and waits until it serves. In a run over a cluster these are several, with one log that is kept.
     pub(crate) async fn start(&self) -> Hub {
+        if cluster::in_cluster() && !matches!(self.storage, Storage::AsItLikes) {
+            return self.start_cluster().await;
+        }
         let mut hub = self.spawn();
         hub.await_listening().await;
         hub
+    }
+
+    async fn start_cluster(&self) -> Hub {
+        let account = self.account.get_or_init(Account::open);
+        let secret = self.home.path().join("nats");
+        std::fs::write(&secret, &account.secret).unwrap();
+        let mut variables = self.variables.clone();
+        variables.push(("DESKBELL_CLUSTER_PASSWORD_FILE", secret.display().to_string()));
+        let member = Self { storage: Storage::AsItLikes, ..self.clone() }.args(&["--cluster", &account.url]);
+        let elsewhere = member.clone().listen("127.0.0.1:0");
+        let mut first = Hub::spawn_with(member.command(), self.clone(), &variables);
+        for _ in 1..cluster::HUBS {
+            let hub = Hub::spawn_telling(elsewhere.command(), self.clone(), &variables, &first.stderr);
+            first.others.push(hub);
+        }
+        first.await_listening().await;
+        for hub in &mut first.others {
+            hub.await_listening().await;
+        }
+        first
     }
 
     /// Starts it without waiting.
@@ -232,6 +260,9 @@ pub(crate) struct Hub {
     stderr_reader: Option<std::thread::JoinHandle<()>>,
     pub(crate) port: u16,
     pub(crate) setup: Setup,
+    /// Further hubs of the same cluster, and how many connections went to either so far.
+    others: Vec<Self>,
+    connections: AtomicUsize,
 }
 
 impl Drop for Hub {
@@ -251,7 +282,12 @@ pub(crate) async fn hub(config: &str) -> Hub {
 
 impl Hub {
     /// Starts any command of the binary, with these variables and no others of its own.
-    pub(crate) fn spawn_with(mut command: Command, setup: Setup, variables: &[(&str, String)]) -> Self {
+    pub(crate) fn spawn_with(command: Command, setup: Setup, variables: &[(&str, String)]) -> Self {
+        Self::spawn_telling(command, setup, variables, &Said::default())
+    }
+
+    /// The same; what it writes to its standard error is added there.
+    fn spawn_telling(mut command: Command, setup: Setup, variables: &[(&str, String)], stderr: &Said) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKBELL_")) {
             command.env_remove(name);
         }
@@ -262,8 +298,7 @@ impl Hub {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let stderr = Said::default();
-        let said = stderr.clone();
+        let (stderr, said) = (stderr.clone(), stderr.clone());
         let mut pipe = child.stderr.take().unwrap();
         let stderr_reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -280,7 +315,17 @@ impl Hub {
                 }
             }
         });
-        Self { child, lines, stdout: String::new(), stderr, stderr_reader: Some(stderr_reader), port: 0, setup }
+        Self {
+            child,
+            lines,
+            stdout: String::new(),
+            stderr,
+            stderr_reader: Some(stderr_reader),
+            port: 0,
+            setup,
+            others: Vec::new(),
+            connections: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) async fn await_listening(&mut self) {
@@ -304,8 +349,11 @@ impl Hub {
         self.child.id().to_string()
     }
 
+    /// In a cluster all of its hubs get it.
     pub(crate) fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.pid()]).status().unwrap().success());
+        for hub in std::iter::once(self).chain(&self.others) {
+            assert!(Command::new("kill").args([signal, &hub.pid()]).status().unwrap().success());
+        }
     }
 
     pub(crate) fn terminate(&self) {
@@ -315,6 +363,7 @@ impl Hub {
     /// Kills it as a power cut would, and waits until it is gone.
     pub(crate) fn kill_9(mut self) -> Setup {
         self.child.kill().unwrap();
+        self.others.clear();
         self.child.wait().unwrap();
         self.setup.clone()
     }
@@ -324,8 +373,27 @@ impl Hub {
         self.kill_9().start().await
     }
 
-    /// Waits for its end.
+    /// An orderly stop, then the same hub again over the same data, on another port.
+    pub(crate) async fn stop_and_restart(self) -> Self {
+        let setup = self.setup.clone();
+        self.terminate();
+        assert_eq!(self.exit().await.code, Some(0));
+        setup.start().await
+    }
+
+    /// Waits for its end. In a cluster all of its hubs end alike.
     pub(crate) async fn exit(mut self) -> Exit {
+        let others = std::mem::take(&mut self.others);
+        let mut exit = self.exit_of_one().await;
+        for hub in others {
+            let other = hub.exit_of_one().await;
+            assert_eq!(other.code, exit.code, "{}", other.stderr);
+            exit.stderr = other.stderr;
+        }
+        exit
+    }
+
+    async fn exit_of_one(mut self) -> Exit {
         // Its standard output ends with it: that is the event to wait for.
         let end = timeout(PATIENCE, async {
             while let Some(line) = self.lines.recv().await {
@@ -372,21 +440,37 @@ impl Hub {
         subprotocol: Option<&str>,
         headers: &[(&'static str, &str)],
     ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
-        let mut request = format!("ws://127.0.0.1:{}/ws", self.port).into_client_request().unwrap();
+        let port = self.next_port();
+        let mut request = format!("ws://127.0.0.1:{port}/ws").into_client_request().unwrap();
         if let Some(subprotocol) = subprotocol {
             request.headers_mut().append("Sec-WebSocket-Protocol", HeaderValue::from_str(subprotocol).unwrap());
         }
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
         }
-        self.upgrade(request, Box::new(self.tcp().await)).await
+        self.upgrade(request, Box::new(Self::tcp_to(port).await)).await
     }
 
     /// A TCP connection that nothing was said on.
     pub(crate) async fn tcp(&self) -> TcpStream {
-        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        Self::tcp_to(self.next_port()).await
+    }
+
+    async fn tcp_to(port: u16) -> TcpStream {
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         tcp
+    }
+
+    /// Of how many processes it is.
+    pub(crate) fn size(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// Where the next connection goes: in a cluster to its hubs in turn, as a load balancer would have it.
+    fn next_port(&self) -> u16 {
+        let turn = self.connections.fetch_add(1, Ordering::Relaxed) % self.size();
+        if turn == 0 { self.port } else { self.others[turn - 1].port }
     }
 
     /// Makes this stream a WebSocket.

@@ -4,6 +4,7 @@
 //! process, for at most [`PATIENCE`]. Silence is shown by a round trip through the hub, not by waiting.
 
 mod client;
+mod cluster;
 mod coverage;
 mod document;
 mod hub;
@@ -13,6 +14,7 @@ mod words;
 use std::time::Duration;
 
 pub(crate) use client::{Client, Stream};
+pub(crate) use cluster::{in_cluster, left_out_in_cluster};
 pub(crate) use coverage::Seen;
 pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub, Setup, hub};

@@ -1,0 +1,59 @@
+"""A whole provider bot with the package `websockets` (10 or later). Each line of its input, `SESSION NAME`, rings; how it ended
+is printed. What nobody answers in time is marked. No outcome is lost, whoever restarts: the position is kept in a file.
+
+    echo 'conv-42 Grace' | python3 bot.py ws://127.0.0.1:8080/ws bot.position 20000
+"""
+import asyncio, collections, contextlib, json, pathlib, sys, websockets
+
+hub, file, patience_ms = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
+calls = {}    # by id, what has no answer yet: said again after a reconnection, and known to the hub by its id
+ringing = {}  # by session, what rings: the task that waits for nobody to answer
+known, socket = collections.deque(maxlen=1000), None  # an outcome may be told twice
+
+async def say(**call):
+    calls[call["id"]] = call
+    with contextlib.suppress(websockets.ConnectionClosed):
+        if socket: await socket.send(json.dumps(call))
+
+def watch(session):
+    async def late():
+        await asyncio.sleep(patience_ms / 1000)
+        await say(type="kpi", id=f"late {session}", sessionId=session, details=f"no answer after {patience_ms} ms")
+    ringing[session] = ringing.get(session) or asyncio.create_task(late())
+
+async def heard(message):
+    kind, call = message["type"], message.get("id")
+    if kind == "welcome":
+        for one in message["open"]: watch(one["id"])
+        for one in [*calls.values()]: await say(**one)
+        if message.get("missed"): print("away for too long: some outcomes are forgotten", file=sys.stderr)
+    if kind == "error": print(message["code"], message["detail"], file=sys.stderr)
+    if kind == "result" and message.get("msdyn_name") == "NotifyEvent" and message["notificationId"] not in known:
+        known.append(message["notificationId"])
+        print(call, *message["value"].values(), message.get("agentId", "nobody"), flush=True)
+        file.write_text(message["position"])
+    if kind in ("result", "error"): calls.pop(call, None)
+    if kind in ("result", "error") and call in ringing:
+        ringing.pop(call).cancel()
+        await say(type="kpi", id=f"over {call}", sessionId=call, shouldReset=True)
+
+async def stay_connected():
+    global socket
+    async for socket in websockets.connect(hub, subprotocols=["deskbell.v1"]):  # again, after a pause, when it breaks
+        with contextlib.suppress(websockets.ConnectionClosed):
+            resume = file.read_text() if file.exists() else True
+            await socket.send(json.dumps({"type": "hello", "role": "provider", "providerId": "bot-python", "resume": resume}))
+            async for text in socket: await heard(json.loads(text))
+        if socket.close_code in (4400, 4401, 4403): sys.exit(f"the hub does not want this bot: {socket.close_code}")
+
+async def main():
+    connected = asyncio.create_task(stay_connected())
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        session, _, name = line.strip().partition(" ")
+        watch(session)
+        await say(type="notify", id=session, sessionId=session, templateParameters={"customerName": name},
+                  templateName="msdyn_chat_incoming_unauthenticated")
+    while (ringing or calls) and not connected.done(): await asyncio.sleep(0.1)
+    connected.cancel()
+
+asyncio.run(main())

@@ -1,0 +1,5 @@
+import { mountDashboard } from './dashboard.js'
+import { mountWithToken } from './token.js'
+
+const place = document.getElementById('dashboard')
+mountWithToken(place, (token) => mountDashboard(place, { token }))

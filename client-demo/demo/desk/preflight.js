@@ -1,0 +1,113 @@
+// What would make this agent miss a ring, and how to mend it.
+
+import { element, reconcile, setText } from '../dom.js'
+import { picture } from './icons.js'
+import { onPreferences, prefer, preferences } from './prefs.js'
+import { span } from './times.js'
+
+/** Further off than people set a clock by hand. */
+const SKEW_MS = 5_000
+const SLOW_MS = 1_500
+const BREAKS = 3
+
+/**
+ * @typedef {object} Item
+ * @property {string} id
+ * @property {string} what
+ * @property {string} mend
+ * @property {string} [label] of a button that mends it
+ * @property {() => void} [act]
+ */
+
+export class Preflight {
+  #parts
+  #announcer
+  #said = ''
+  /** @type {string[]} what is wrong now */ ids = []
+  isOpen = false
+
+  /**
+   * @param {{ link: import('./link.js').Link, sound: import('./sound.js').Sound, toasts: () => import('./toasts.js').Toasts | undefined,
+   *   agent: import('../../sdk/deskbell.js').Agent, available: () => void }} parts
+   * @param {import('./announcer.js').Announcer} announcer
+   */
+  constructor(parts, announcer) {
+    this.#parts = parts
+    this.#announcer = announcer
+    this.words = element('span')
+    this.list = element('ul', { 'aria-label': 'What could make you miss a ring' })
+    this.details = element('details', { toggle: () => this.#folded() },
+      element('summary', {}, element('span', { class: 'lamp' }), this.words), this.list)
+    this.node = element('div', { class: 'preflight' }, this.details)
+    onPreferences(() => this.show())
+    this.show()
+  }
+
+  show() {
+    const { link } = this.#parts
+    // Not connected is the first thing that is wrong, and the desk says so in this place.
+    this.node.hidden = !link.known || !link.fresh
+    if (this.node.hidden) return
+    const items = [...this.#items()]
+    this.ids = items.map(({ id }) => id)
+    const all = items.map(({ what }) => what).join(', ')
+    this.node.dataset.state = items.length ? 'warn' : 'good'
+    // Unfolded, unless the agent has folded all of these before.
+    this.isOpen = this.ids.some((id) => !preferences().folded.includes(id))
+    this.details.open = this.isOpen
+    setText(this.words, items.length === 0 ? 'All set: a ring will be heard and seen.' : this.isOpen ? 'You could miss a ring' : `You could miss a ring: ${all}`)
+    reconcile(this.list, items, ({ id }) => id, (item) => this.#row(item))
+    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`)
+    this.#said = all
+  }
+
+  /** The agent has folded the list, or unfolded it. */
+  #folded() {
+    if (this.details.open === this.isOpen) return
+    const others = preferences().folded.filter((id) => !this.ids.includes(id))
+    prefer({ folded: this.details.open ? others : [...others, ...this.ids] })
+  }
+
+  /** @returns {Generator<Item>} worst first */
+  * #items() {
+    const { link, sound, agent } = this.#parts
+    const toasts = this.#parts.toasts()
+    if (agent.presence === 'away') yield { id: 'away', what: 'you are away', mend: 'New conversations go to others until you are available.', label: 'Be available', act: this.#parts.available }
+    if (sound.muted) yield { id: 'muted', what: 'the ring is muted', mend: 'In all tabs of this browser.', label: 'Unmute', act: () => sound.try() }
+    else if (sound.tone.state === 'none') yield { id: 'no sound', what: 'this browser makes no sound', mend: 'Use a current browser, and keep this page in view.' }
+    else if (sound.tone.state === 'blocked' && !sound.elsewhere) yield { id: 'sound', what: 'sound is blocked', mend: 'The browser keeps a page silent until someone has clicked or typed in it.', label: 'Turn sound on', act: () => sound.try() }
+    yield* this.#notifications(toasts)
+    if (Math.abs(link.skewMs) > SKEW_MS) yield { id: 'clock', what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`, mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.' }
+    if (link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
+    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The last answer took ${(link.roundTripMs / 1_000).toFixed(1)} s. Another may have answered before you see the ring.` }
+  }
+
+  /** @returns {Generator<Item>} */
+  * #notifications(toasts) {
+    if (!globalThis.isSecureContext) {
+      yield { id: 'insecure', what: 'this page came by plain http', mend: 'Without https the browser shows no desktop notifications, and each tab rings for itself. Ask whoever runs the hub for its https address.' }
+    } else if (toasts?.permission === 'none') {
+      yield { id: 'no toasts', what: 'this browser has no desktop notifications', mend: 'Keep this page in view.' }
+    } else if (toasts?.permission === 'default') {
+      yield { id: 'ask', what: 'desktop notifications are not allowed yet', mend: 'With them you see a ring while you work elsewhere.', label: 'Allow', act: () => toasts.ask() }
+    } else if (toasts?.permission === 'denied') {
+      yield { id: 'denied', what: 'desktop notifications are blocked', mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d. A private window has none.' }
+    } else if (toasts?.fault) {
+      yield { id: 'worker', what: 'desktop notifications do not work', mend: `The browser says: ${toasts.fault}. Reload the page.` }
+    }
+  }
+
+  /** @param {Item} item */
+  #row(item) {
+    const text = element('span')
+    const button = element('button', { type: 'button', class: 'quiet', click: () => row.item.act?.() })
+    const row = element('li', {}, picture('warn'), text, button)
+    row.update = (current) => {
+      row.item = current
+      setText(text, `${current.what[0].toUpperCase()}${current.what.slice(1)}. ${current.mend}`)
+      button.hidden = !current.act
+      setText(button, current.label ?? current.what)
+    }
+    return row
+  }
+}

@@ -1,0 +1,55 @@
+// What an agent chose for this browser: the same in all tabs, and after a reload.
+
+const KEY = 'deskbell.desk'
+const DEFAULTS = { volume: 0.6, muted: false, letters: true, folded: /** @type {string[]} */ ([]) }
+
+/** @type {Set<() => void>} */
+const listeners = new Set()
+let current = read()
+globalThis.addEventListener?.('storage', ({ key }) => {
+  if (key !== KEY && key !== null) return
+  current = read()
+  tell()
+})
+
+/** @returns {Readonly<typeof DEFAULTS>} */
+export function preferences() {
+  return current
+}
+
+/** @param {Partial<typeof DEFAULTS>} what */
+export function prefer(what) {
+  current = checked({ ...current, ...what })
+  try {
+    localStorage.setItem(KEY, JSON.stringify(current))
+  } catch {
+    // A browser may refuse to keep anything; then it holds for this page.
+  }
+  tell()
+}
+
+/** @param {() => void} listener called after every change, also one that another tab made */
+export function onPreferences(listener) {
+  listeners.add(listener)
+}
+
+function tell() {
+  for (const listener of listeners) listener()
+}
+
+function read() {
+  try {
+    return checked(JSON.parse(localStorage.getItem(KEY) ?? '{}'))
+  } catch {
+    return checked({})
+  }
+}
+
+/** Storage is anybody's: only what has the right form is taken. */
+function checked(found) {
+  const kept = { ...DEFAULTS }
+  for (const name of Object.keys(DEFAULTS)) if (typeof found?.[name] === typeof DEFAULTS[name]) kept[name] = found[name]
+  kept.folded = Array.isArray(kept.folded) ? kept.folded.filter((one) => typeof one === 'string').slice(0, 20) : []
+  kept.volume = Math.min(1, Math.max(0, kept.volume || 0))
+  return kept
+}

@@ -1,0 +1,90 @@
+// Who rings, how loud, and what it looks like: of several tabs of an agent one.
+
+import { element, setText } from '../dom.js'
+import { picture } from './icons.js'
+import { onPreferences, prefer, preferences } from './prefs.js'
+import { Tone } from './tone.js'
+
+export class Sound {
+  #part
+  #tabs
+  #wanted = false
+  #changed
+  /** Whether another tab of the agent rings. */ elsewhere = false
+
+  /** @param {import('./tabs.js').Tabs} tabs @param {() => void} changed told when anything of it is new */
+  constructor(tabs, changed) {
+    this.#changed = changed
+    this.#tabs = tabs
+    this.tone = new Tone(() => this.#check())
+    this.#part = tabs.part('ring', () => this.#check())
+    this.mute = element('button', { type: 'button', class: 'mute', 'aria-label': 'Mute', click: () => this.toggle() })
+    this.volume = element('input', {
+      type: 'range', min: 0, max: 100, step: 5, 'aria-label': 'Volume', class: 'volume',
+      input: () => prefer({ volume: this.volume.valueAsNumber / 100, muted: this.volume.valueAsNumber === 0 }),
+      change: () => this.tone.once(),
+    })
+    this.test = element('button', { type: 'button', class: 'quiet', click: () => this.try() }, 'Test ring')
+    this.words = element('span', { class: 'small' })
+    this.node = element('div', { class: 'sound', role: 'group', 'aria-label': 'Sound' }, this.mute, this.volume, this.test, this.words)
+    onPreferences(() => this.#check())
+    this.#check()
+  }
+
+  get muted() {
+    return preferences().muted || preferences().volume === 0
+  }
+
+  toggle() {
+    const { muted, volume } = preferences()
+    prefer({ muted: !this.muted, volume: muted || volume > 0 ? volume : 0.6 })
+  }
+
+  /** Lets it be heard, also where it is muted: whoever presses that wants to hear something. */
+  try() {
+    if (this.muted) this.toggle()
+    this.tone.once()
+  }
+
+  /** @param {boolean} wanted whether anything on the desk waits for an answer */
+  ring(wanted) {
+    this.#wanted = wanted
+    this.#ringOrNot()
+  }
+
+  /** Looks who rings. */
+  async look() {
+    const elsewhere = !this.#part.holds && await this.#tabs.isPlayed('ring')
+    if (elsewhere === this.elsewhere) return
+    this.elsewhere = elsewhere
+    this.#show()
+    this.#changed()
+  }
+
+  #check() {
+    this.tone.volume = preferences().volume
+    // A tab that would not be heard leaves it to one that is.
+    this.#part.want(this.tone.state === 'ready' && !this.muted)
+    this.#ringOrNot()
+    this.look()
+    this.#show()
+    this.#changed()
+  }
+
+  #ringOrNot() {
+    if (this.#wanted && this.#part.holds) this.tone.start()
+    else this.tone.stop()
+    this.node.classList.toggle('ringing', this.tone.rings)
+  }
+
+  #show() {
+    const { muted } = this
+    if (this.mute.getAttribute('aria-pressed') !== String(muted)) {
+      this.mute.setAttribute('aria-pressed', String(muted))
+      this.mute.replaceChildren(picture(muted ? 'muted' : 'sound'))
+    }
+    this.volume.value = String(Math.round(preferences().volume * 100))
+    this.volume.setAttribute('aria-valuetext', muted ? 'muted' : `${this.volume.value} %`)
+    setText(this.words, muted ? 'muted' : this.elsewhere ? 'another tab rings' : this.tone.state === 'ready' ? 'this tab rings' : 'silent')
+  }
+}

@@ -1,0 +1,73 @@
+//! Folds what is kept of the log for one question.
+
+use super::question::Question;
+use super::story::Explained;
+use super::watcher::Watcher;
+use crate::hub::{CodecError, decode_record, decode_snapshot};
+use crate::log::{History, LogError, RecordNumber};
+use crate::workspace::{Core, Timestamp};
+
+/// How often a log is begun again that is trimmed while it is read.
+const TRIES: usize = 3;
+
+/// Nothing can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What is in it cannot be folded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// Tells what is known of what is asked about. Takes as long as a start of the hub over all that the log keeps, and as
+/// much memory as a hub's state.
+///
+/// # Errors
+/// [`ExplainError`].
+pub fn explain(history: &mut dyn History, question: &Question) -> Result<Explained, ExplainError> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        for start in history.starts()? {
+            match fold(history, question, start) {
+                // Trimmed meanwhile: then there is another start.
+                Err(error @ ExplainError::Log(LogError::Forgotten(_))) => {
+                    last = Some(error);
+                    break;
+                }
+                // Records of another version can only be told by it; a later snapshot may be this one's.
+                Err(error @ ExplainError::Codec(CodecError::OtherRules { .. } | CodecError::OtherForm { .. })) => {
+                    last = Some(error);
+                }
+                done => return done,
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to begin with".to_owned()).into()))
+}
+
+fn fold(history: &mut dyn History, question: &Question, start: RecordNumber) -> Result<Explained, ExplainError> {
+    let mut core = match start {
+        0 => Core::default(),
+        number => decode_snapshot(number, &history.start(number)?)?,
+    };
+    let since = (start > 0).then(|| core.now());
+    let mut watcher = Watcher::new(question, &core);
+    let mut number = start;
+    while let Some(stored) = history.after(number)? {
+        number = stored.number;
+        let mut record = decode_record(number, &stored.bytes)?;
+        if let Some(ms) = stored.time_ms {
+            record.time = Timestamp(ms);
+        }
+        // One call per entry, in their order.
+        let mut entries = record.entries.iter();
+        core.apply(&record, |core, effects| {
+            if let Some(entry) = entries.next() {
+                watcher.step(core, record.incarnation, entry, &effects);
+            }
+        });
+    }
+    Ok(watcher.finish(since))
+}

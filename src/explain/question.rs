@@ -1,0 +1,65 @@
+//! What is asked about: an id.
+
+use std::str::FromStr;
+
+/// The notifications of one id: the notificationId, or a correlationId (which several may share).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// As it was asked.
+    pub(super) asked: String,
+    id: u128,
+}
+
+/// The text is neither a notificationId nor a correlationId.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "neither a notificationId nor a correlationId: write it as it came, such as 0192f0c4-7e3a-7b21-8c55-0123456789ab"
+)]
+pub struct NotAnId;
+
+impl FromStr for Question {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        Ok(Self { asked: text.to_owned(), id: guid(text).ok_or(NotAnId)? })
+    }
+}
+
+impl Question {
+    /// Whether a notification with these ids is meant.
+    pub(super) fn means(&self, notification_id: u128, correlation_id: Option<&str>) -> bool {
+        self.id == notification_id || correlation_id.and_then(guid) == Some(self.id)
+    }
+}
+
+/// A GUID in any of the ways in which a correlationId may be written.
+fn guid(text: &str) -> Option<u128> {
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let digits: String = match text.len() {
+        32 => text.to_owned(),
+        36 if [8, 13, 18, 23].iter().all(|at| text.as_bytes()[*at] == b'-') => text.replace('-', ""),
+        _ => return None,
+    };
+    let plain = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u128::from_str_radix(&digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_means_the_same_however_it_is_written() {
+        let plain: Question = "0192f0c4-7e3a-7b21-8c55-0123456789ab".parse().unwrap();
+        for way in ["0192F0C47E3A7B218C550123456789AB", "{0192f0c4-7e3a-7b21-8c55-0123456789AB}"] {
+            assert!(way.parse::<Question>().unwrap().means(plain.id, None), "{way}");
+            assert!(plain.means(7, Some(way)), "{way}");
+        }
+        assert!(!plain.means(7, None) && !plain.means(7, Some("x")));
+        for wrong in
+            ["", "ada", "0192f0c4", "0192f0c4-7e3a-7b21-8c55-0123456789ag", "+192f0c47e3a7b218c550123456789ab", "é"]
+        {
+            assert_eq!(wrong.parse::<Question>(), Err(NotAnId), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `/explain` of the admin listener: what became of a notification.
+
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::thread;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use tokio::sync::oneshot;
+
+use super::house::Past;
+use super::reply::{self, Refusal, Reply};
+use crate::explain::{self, Question};
+
+/// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
+/// costs as much memory as the hub's state, and one core.
+pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool) -> Result<Reply, Refusal> {
+    let refusal = |status, text: &str| Refusal(status, format!("{text}\n"), None);
+    let Some(past) = past else {
+        return Err(refusal(StatusCode::CONFLICT, "this hub keeps no log (--memory), so it can explain nothing"));
+    };
+    let question: Question =
+        asked.parse().map_err(|error| refusal(StatusCode::BAD_REQUEST, &format!("?id= is {error}")))?;
+    let past = Arc::clone(past);
+    let (tell, told) = oneshot::channel();
+    let folding = move || {
+        let mut history = match past.try_lock() {
+            Ok(history) => history,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(TryLockError::WouldBlock) => return drop(tell.send(None)),
+        };
+        // Who asked may have gone.
+        let _ = tell.send(Some(explain::explain(&mut **history, &question)));
+    };
+    let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
+    started.map_err(|error| refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread for it: {error}")))?;
+    let unavailable = || refusal(StatusCode::SERVICE_UNAVAILABLE, "another explanation is under way; ask again");
+    let explained = told.await.ok().flatten().ok_or_else(unavailable)?;
+    let explained = explained.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
+    let status = if explained.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    Ok(match as_text {
+        true => reply::plain(status, explained.to_string()),
+        false => reply::reply(status, "application/json", Bytes::from(explained.json())),
+    })
+}

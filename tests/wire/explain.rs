@@ -1,0 +1,215 @@
+//! `deskbell explain`: the story of a notification, from the data directory and from a running hub.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Hub, NOBODYS, Setup, has, text};
+
+/// What the command prints, and its exit code.
+fn explain(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKBELL_")) {
+        command.env_remove(name);
+    }
+    let Output { status, stdout, stderr } = command.arg("explain").args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn on_disk(hub: &Hub, id: &str) -> Value {
+    let directory = hub.setup.data_dir();
+    let (code, json, said) = explain(&[id, "--json", "--data-dir", directory.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{json}{said}");
+    serde_json::from_str(&json).unwrap()
+}
+
+/// The admin listener of a hub that was given `--admin-listen`.
+async fn admin(hub: &Hub) -> String {
+    let before = "admin listener on ";
+    hub.says(&[before]).await;
+    let said = hub.stderr.so_far();
+    said.split(before).nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+/// The events of a story, each as its name, its agents and, of an answer, whether it won.
+fn events(story: &Value) -> Vec<(String, Vec<String>, Option<bool>)> {
+    let events = story["events"].as_array().unwrap().iter();
+    let agents = |event: &Value| event["agents"].as_array().map(|names| names.iter().map(text).collect::<Vec<_>>());
+    events.map(|event| (text(&event["event"]), agents(event).unwrap_or_default(), event["won"].as_bool())).collect()
+}
+
+fn event(name: &str, agents: &[&str], won: Option<bool>) -> (String, Vec<String>, Option<bool>) {
+    (name.to_owned(), agents.iter().map(|agent| (*agent).to_owned()).collect(), won)
+}
+
+const CORRELATION: &str = "{7F9C2BA4-E88F-4E00-9A3C-1E2F3A4B5C6D}";
+
+#[tokio::test]
+async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_late() {
+    let hub =
+        Setup::on_disk().config("[limits]\ndisplayLimit = 1").args(&["--admin-listen", "127.0.0.1:0"]).start().await;
+    let (mut ada, mut bob, mut bot) = (hub.agent("ada").await, hub.agent("bob").await, hub.provider("bot").await);
+    let more = json!({"correlationId": CORRELATION, "templateParameters": {"customerName": "Grace"}, "cancellationToken": "t"});
+    let first = bot.ring_with("chat", more).await;
+    ada.shown(&first).await;
+    bob.shown(&first).await;
+    let second = bot.ring("chat").await;
+    bob.send(json!({"type": "seen", "notificationId": first})).await;
+    bob.round_trip().await;
+    has(&bob.call(json!({"type": "accept", "notificationId": first})).await, json!({"won": true}));
+    bot.let_time_pass().await;
+    has(
+        &ada.call(json!({"type": "reject", "notificationId": first, "reason": "too busy"})).await,
+        json!({"won": false}),
+    );
+    has(&bot.call(json!({"type": "cancel", "cancellationToken": "t"})).await, json!({"type": "result"}));
+
+    // By its own id and by its correlationId however that is written; also while the hub runs.
+    let told = on_disk(&hub, &first);
+    assert_eq!(
+        told["notifications"],
+        on_disk(&hub, &CORRELATION.to_lowercase().replace(['{', '}', '-'], ""))["notifications"]
+    );
+    assert_eq!(told["since"], Value::Null, "the log has its beginning");
+    let story = &told["notifications"][0];
+    has(
+        story,
+        json!({
+            "notificationId": first, "correlationId": CORRELATION, "workspace": "default", "providerId": "bot",
+            "title": "Grace wants to chat", "templateName": "chat", "toAgents": [], "whole": true, "cut": false,
+            "end": {"actionName": "Accept", "responseReason": "Accept", "agentId": "bob", "displayed": 2, "seen": 1,
+                    "rejected": 0, "at": story["end"]["at"], "elapsedMs": story["end"]["elapsedMs"]},
+        }),
+    );
+    let expected = [
+        event("notified", &[], None),
+        event("displayed", &["ada", "bob"], None),
+        event("seen", &["bob"], None),
+        event("accepted", &["bob"], Some(true)),
+        event("settled", &["bob"], None),
+        event("session", &["bob"], None),
+        event("rejected", &["ada"], Some(false)),
+        event("cancelAsked", &[], Some(false)),
+    ];
+    assert_eq!(events(story), expected);
+    let late = story["events"].as_array().unwrap().iter().find(|event| event["event"] == "rejected").unwrap();
+    assert!(late["lateMs"].as_u64().unwrap() > 0 && late["reason"] == "too busy", "{late}");
+    let after = |name: &str| {
+        story["events"].as_array().unwrap().iter().find(|event| event["event"] == name).unwrap()["afterMs"].as_u64()
+    };
+    assert_eq!(late["afterMs"].as_u64().unwrap() - after("settled").unwrap(), late["lateMs"].as_u64().unwrap());
+
+    // The second one waited behind the first and is open.
+    let told = on_disk(&hub, &second);
+    let story = &told["notifications"][0];
+    assert_eq!(story["end"], Value::Null);
+    let expected = [
+        event("notified", &[], None),
+        event("waits", &["ada", "bob"], None),
+        event("displayed", &["ada", "bob"], None),
+    ];
+    assert_eq!(events(story), expected);
+
+    // A running hub tells the same, as JSON and as people read it.
+    let admin = admin(&hub).await;
+    let (code, json, said) = explain(&[&first, "--json", "--admin", &admin]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["notifications"], on_disk(&hub, &first)["notifications"]);
+    let (code, asked, _) = explain(&[CORRELATION, "--admin", &admin]);
+    let (_, read, _) = explain(&[CORRELATION, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
+    assert_eq!((code, &asked), (Some(0), &read));
+    let late = format!("ada rejected (too busy), too late by {} ms", late["lateMs"]);
+    for words in
+        [&first, "Grace wants to chat", "displayed to ada, bob", "seen by bob", "bob accepted", &late, "by bob, after"]
+    {
+        assert!(read.contains(words), "nothing about {words:?} in\n{read}");
+    }
+    // A stop leaves a snapshot; the story is still there.
+    let before = on_disk(&hub, &first);
+    let setup = hub.setup.clone();
+    hub.terminate();
+    hub.exit().await;
+    let hub = setup.start().await;
+    assert_eq!(on_disk(&hub, &first)["notifications"][0]["events"], before["notifications"][0]["events"]);
+}
+
+#[tokio::test]
+async fn one_correlation_id_tells_all_of_its_calls_and_those_refused() {
+    let hub = Setup::on_disk().start().await;
+    let mut bot = hub.provider("bot").await;
+    let named = |agent: &str| json!({"correlationId": CORRELATION, "to": {"agents": [agent]}});
+    let (first, second) = (bot.ring_with("chat", named("ada")).await, bot.ring_with("chat", named("bob")).await);
+    bot.call(json!({"type": "notify", "templateName": "no such", "correlationId": CORRELATION})).await;
+    let told = on_disk(&hub, CORRELATION);
+    let ids: Vec<&Value> =
+        told["notifications"].as_array().unwrap().iter().map(|story| &story["notificationId"]).collect();
+    assert_eq!(ids, [&json!(first), &json!(second)]);
+    assert_eq!(events(&told["notifications"][0]), [event("notified", &[], None), event("nobodyThere", &[], None)]);
+    assert_eq!(told["notifications"][1]["toAgents"], json!(["bob"]));
+    has(&told["refused"][0], json!({"providerId": "bot", "code": "unknownTemplate", "workspace": "default"}));
+}
+
+#[tokio::test]
+async fn what_clients_send_stays_on_its_line() {
+    let hub = Setup::on_disk().start().await;
+    let mut bot = hub.provider("bot").await;
+    let hostile = "Grace\r\n\u{1b}[31mFORGED \u{202e}evil\u{2028}";
+    let id = bot.ring_with("chat", json!({"templateParameters": {"customerName": hostile}})).await;
+    let directory = hub.setup.data_dir();
+    for more in [&[][..], &["--json"]] {
+        let arguments = [&[&*id, "--data-dir", directory.to_str().unwrap()], more].concat();
+        let (_, told, _) = explain(&arguments);
+        assert!(told.contains("FORGED") && !told.contains(['\r', '\u{1b}', '\u{202e}', '\u{2028}']), "{told:?}");
+        assert!(told.lines().all(|line| !line.starts_with("FORGED")), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_it_does_not_know_it_says() {
+    let hub = Setup::new().args(&["--admin-listen", "127.0.0.1:0"]).start().await;
+    let admin = admin(&hub).await;
+    let (code, _, said) = explain(&[NOBODYS, "--admin", &admin]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--memory"), "{said}");
+    let (code, _, said) = explain(&["ada", "--admin", &admin]);
+    assert_eq!(code, Some(64), "{said}");
+    let (code, _, said) = explain(&[NOBODYS, "--admin", &format!("http://127.0.0.1:{}", hub.port)]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("admin"), "the clients' port explains nothing: {said}");
+    let (code, _, said) = explain(&[NOBODYS, "--data-dir", hub.setup.home().to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no log"), "{said}");
+
+    let hub = Setup::on_disk().start().await;
+    let (code, told, _) = explain(&[NOBODYS, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("knows nothing"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
+    let setup = Setup::on_disk().config("[limits]\nretention = \"100ms\"\n[log]\nhistory = \"1s\"");
+    let hub = setup.start().await;
+    let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
+    let id = bot.ring_with("chat", json!({"templateParameters": {"customerName": "Grace Hopper"}})).await;
+    ada.reject(&id).await;
+    assert_eq!(on_disk(&hub, &id)["notifications"][0]["end"]["agentId"], "ada");
+    let directory = hub.setup.data_dir();
+    let is_there = || {
+        let files = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
+        // One may go between the look and the reading.
+        files
+            .filter_map(|file| std::fs::read(file).ok())
+            .any(|bytes| bytes.windows(12).any(|part| part == b"Grace Hopper"))
+    };
+    assert!(is_there());
+    let began = std::time::Instant::now();
+    while is_there() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(120), "it is still there");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    // The state may still know the outcome, which providers may ask for; who saw what is gone.
+    let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
+    assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
+    assert!(!told.contains("displayed to ada"), "{told}");
+}

@@ -1,0 +1,125 @@
+//! The hub under systemd: what it tells it, and the unit that docs/deploy shows.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::harness::{PATIENCE, Setup};
+
+/// The next message to the supervisor that has `line`.
+fn told(socket: &UnixDatagram, line: &str) -> String {
+    let began = Instant::now();
+    let mut buffer = [0; 4096];
+    loop {
+        assert!(began.elapsed() < PATIENCE, "never told {line}");
+        match socket.recv(&mut buffer) {
+            Ok(length) => {
+                let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
+                if message.lines().any(|one| one == line) {
+                    return message;
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
+    let setup = Setup::on_disk();
+    let path = setup.home().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let setup = setup.variable("NOTIFY_SOCKET", path.to_str().unwrap()).variable("WATCHDOG_USEC", "6000000");
+    let hub = setup.start().await;
+    let ready = told(&socket, "READY=1");
+    assert!(ready.contains(&format!("127.0.0.1:{}", hub.port)), "{ready}");
+    told(&socket, "WATCHDOG=1");
+    told(&socket, "WATCHDOG=1");
+    hub.terminate();
+    told(&socket, "STOPPING=1");
+    assert_eq!(hub.exit().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_listen_is_no_failure() {
+    let hub = Setup::new().variable("NOTIFY_SOCKET", "/nonexistent/notify").start().await;
+    hub.agent("ada").await;
+}
+
+fn shown(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+/// `None` where there is no systemd to ask.
+fn analyze(arguments: &[&str]) -> Option<(bool, String)> {
+    let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[test]
+fn the_unit_that_is_shown_is_one_and_is_hardened() {
+    let unit = std::fs::read_to_string(shown("docs/deploy/deskbell.service")).unwrap();
+    for line in ["Type=notify", "WatchdogSec=60", "DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes"] {
+        assert!(unit.lines().any(|other| other == line), "{line}");
+    }
+    let home = tempfile::tempdir().unwrap();
+    let here = home.path().join("deskbell.service");
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/deskbell ")).unwrap();
+    std::fs::write(&here, unit.replace("/usr/local/bin/deskbell", env!("CARGO_BIN_EXE_deskbell"))).unwrap();
+    let here = here.to_str().unwrap();
+    let Some((fine, said)) = analyze(&["verify", "--man=no", here]) else { return };
+    assert!(fine && !said.contains("deskbell.service:"), "{said}");
+    // In tenths; everything open to everybody would be 9.6.
+    let (fine, said) = analyze(&["security", "--offline=yes", "--threshold=20", here]).unwrap();
+    assert!(fine, "{said}");
+    // Its flags are flags.
+    let flags = command.split_whitespace().filter(|word| word.starts_with("--"));
+    let help = Command::new(env!("CARGO_BIN_EXE_deskbell")).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for flag in flags {
+        assert!(help.contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn what_the_dockerfile_copies_is_there() {
+    let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
+    let ignored = std::fs::read_to_string(shown(".dockerignore")).unwrap();
+    let mut copied = 0;
+    for line in dockerfile.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from=")) {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        for source in &words[..words.len() - 1] {
+            assert!(shown(source).exists(), "{source} is not there");
+            copied += 1;
+        }
+    }
+    assert!(copied >= 3, "{dockerfile}");
+    // What the build embeds is among it.
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "client-demo"] {
+        assert!(dockerfile.contains(needed), "{needed}");
+        assert!(ignored.lines().all(|line| line.trim_end_matches('/') != needed), "{needed} is ignored");
+    }
+    assert!(dockerfile.lines().any(|line| line.starts_with("USER ") && line != "USER root"), "it is not root");
+    assert!(dockerfile.contains("HEALTHCHECK") && dockerfile.contains("EXPOSE"));
+}
+
+#[tokio::test]
+async fn the_containers_health_check_tells_a_ready_hub_from_none() {
+    let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
+    let command = dockerfile.lines().find_map(|line| line.trim().strip_prefix("CMD ")).unwrap();
+    let command: Vec<String> = serde_json::from_str(command).unwrap();
+    let ask = |port: u16| {
+        let words: Vec<String> = command[1..].iter().map(|word| word.replace("/8080", &format!("/{port}"))).collect();
+        let program = command[0].clone();
+        tokio::task::spawn_blocking(move || Command::new(program).args(words).output().unwrap().status.success())
+    };
+    let hub = Setup::new().start().await;
+    assert!(ask(hub.port).await.unwrap());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    assert!(!ask(nobody).await.unwrap());
+}
