@@ -16,6 +16,9 @@ use crate::protocol::http::{Told, told};
 /// Notifications with waiting requests at which the first look is taken for requests that have gone.
 const SWEEP_FIRST: usize = 64;
 
+/// A reply and its JSON.
+type Answer = (Told, Bytes);
+
 /// An envoy's end of its connection. It takes everything at once, so nothing ever waits in its outbox.
 #[derive(Debug)]
 pub(super) struct Inside {
@@ -31,7 +34,7 @@ struct State {
     asked: Option<Asked>,
     /// The reply to it, told when all that came together with it has been heard: an outcome that came right behind the
     /// ack is there when the request looks for it.
-    ready: Option<(oneshot::Sender<(Told, Bytes)>, (Told, Bytes))>,
+    ready: Option<(oneshot::Sender<Answer>, Answer)>,
     /// By notification: who waits for its outcome. At most as many as there are requests, and twice as many again that
     /// have gone.
     waiting: HashMap<String, Vec<oneshot::Sender<Bytes>>>,
