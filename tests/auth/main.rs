@@ -14,6 +14,7 @@ mod raw;
 
 mod admin;
 mod client;
+mod intruder;
 mod limits;
 mod tls;
 mod tokens;
