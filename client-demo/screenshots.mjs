@@ -28,7 +28,7 @@ const CHAT = 'msdyn_chat_incoming_unauthenticated'
 const NAMES = ['Grace Hopper', 'Alan Turing', 'Edsger Dijkstra', 'Barbara Liskov', 'Donald Knuth', 'Frances Allen', 'Tony Hoare', 'Radia Perlman']
 
 const hub = await startHub({ flags: ['--memory'], toml: TEMPLATES })
-const browser = await openBrowser({ viewport: { width: Number(values.width), height: 900 }, deviceScaleFactor: 1.25 })
+const browser = await openBrowser({ viewport: { width: Number(values.width), height: 900 } })
 const clients = []
 try {
   mkdirSync(folder, { recursive: true })

@@ -7,7 +7,7 @@ use crate::raw::{http, status};
 use crate::{attempt, guard, guarded, join, now, token, token_with};
 
 /// A hub with an admin listener, and that listener's port.
-async fn with_admin(setup: Setup) -> (Hub, u16) {
+pub(crate) async fn with_admin(setup: Setup) -> (Hub, u16) {
     let hub = setup.args(&["--admin-listen", "127.0.0.1:0"]).start().await;
     let before = "admin listener on http://127.0.0.1:";
     hub.says(&[before]).await;

@@ -13,6 +13,7 @@ mod harness;
 mod raw;
 
 mod admin;
+mod intruder;
 mod limits;
 mod tls;
 mod tokens;

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Hub, NOBODYS, Setup, has, text};
+use crate::harness::{Hub, NOBODYS, Setup, has, in_cluster, left_out_in_cluster, text};
 
 /// What the command prints, and its exit code.
 fn explain(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -46,6 +46,9 @@ const CORRELATION: &str = "{7F9C2BA4-E88F-4E00-9A3C-1E2F3A4B5C6D}";
 
 #[tokio::test]
 async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_late() {
+    if left_out_in_cluster("there is no data directory") {
+        return;
+    }
     let hub =
         Setup::on_disk().config("[limits]\ndisplayLimit = 1").args(&["--admin-listen", "127.0.0.1:0"]).start().await;
     let (mut ada, mut bob, mut bot) = (hub.agent("ada").await, hub.agent("bob").await, hub.provider("bot").await);
@@ -135,6 +138,9 @@ async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_lat
 
 #[tokio::test]
 async fn one_correlation_id_tells_all_of_its_calls_and_those_refused() {
+    if left_out_in_cluster("there is no data directory") {
+        return;
+    }
     let hub = Setup::on_disk().start().await;
     let mut bot = hub.provider("bot").await;
     let named = |agent: &str| json!({"correlationId": CORRELATION, "to": {"agents": [agent]}});
@@ -151,6 +157,9 @@ async fn one_correlation_id_tells_all_of_its_calls_and_those_refused() {
 
 #[tokio::test]
 async fn what_clients_send_stays_on_its_line() {
+    if left_out_in_cluster("there is no data directory") {
+        return;
+    }
     let hub = Setup::on_disk().start().await;
     let mut bot = hub.provider("bot").await;
     let hostile = "Grace\r\n\u{1b}[31mFORGED \u{202e}evil\u{2028}";
@@ -166,6 +175,9 @@ async fn what_clients_send_stays_on_its_line() {
 
 #[tokio::test]
 async fn what_it_does_not_know_it_says() {
+    if left_out_in_cluster("there is no data directory") {
+        return;
+    }
     let hub = Setup::new().args(&["--admin-listen", "127.0.0.1:0"]).start().await;
     let admin = admin(&hub).await;
     let (code, _, said) = explain(&[NOBODYS, "--admin", &admin]);
@@ -188,6 +200,9 @@ async fn what_it_does_not_know_it_says() {
 
 #[tokio::test]
 async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
+    if left_out_in_cluster("there is no data directory") {
+        return;
+    }
     let setup = Setup::on_disk().config("[limits]\nretention = \"100ms\"\n[log]\nhistory = \"1s\"");
     let hub = setup.start().await;
     let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
@@ -212,4 +227,24 @@ async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
     assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
     assert!(!told.contains("displayed to ada"), "{told}");
+}
+
+/// The same from the stream, of which every hub has the whole: by the admin listener of any.
+#[tokio::test]
+async fn any_hub_of_a_cluster_tells_it() {
+    if !in_cluster() {
+        return;
+    }
+    let hub = Setup::new().args(&["--admin-listen", "127.0.0.1:0"]).start().await;
+    let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
+    let id = bot.ring("chat").await;
+    ada.take_on(&id).await;
+    bot.result_of(&id).await;
+    // One of them; each says where its own is.
+    let admin = admin(&hub).await;
+    let (code, json, said) = explain(&[&id, "--json", "--admin", &admin]);
+    assert_eq!(code, Some(0), "{json}{said}");
+    let told: Value = serde_json::from_str(&json).unwrap();
+    let names: Vec<String> = events(&told["notifications"][0]).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, ["notified", "displayed", "accepted", "settled", "session"]);
 }

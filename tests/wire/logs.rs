@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, text};
+use crate::harness::{Setup, left_out_in_cluster, text};
 
 const STORY: &str = "info,deskbell::story=debug";
 
 #[tokio::test]
 async fn one_grep_tells_a_conversations_story() {
+    if left_out_in_cluster("three hubs write into one text") {
+        return;
+    }
     for format in ["text", "json"] {
         let setup = Setup::new().variable("DESKBELL_LOG", STORY).args(&["--log-format", format]);
         let hub = setup.start().await;
@@ -54,6 +57,9 @@ async fn a_busy_hub_does_not_write_it_unless_told() {
 /// Through every field of every message that can reach a log.
 #[tokio::test]
 async fn whatever_clients_send_makes_no_line_of_its_own_and_hides_nothing() {
+    if left_out_in_cluster("three hubs write into one text") {
+        return;
+    }
     let hostile = "x\r\n2026-11-22T00:00:00Z ERROR FORGED \u{1b}[31m \u{202e}evil \u{2028}\u{85}\u{7}";
     for format in ["text", "json"] {
         let setup = Setup::new().variable("DESKBELL_LOG", "trace").args(&["--log-format", format]);

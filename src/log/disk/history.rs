@@ -191,10 +191,10 @@ impl State {
         let oldest = self.oldest();
         let empty = (oldest == 1).then_some((0, 0));
         let usable = snapshots.iter().filter(|kept| kept.number + 1 >= oldest && kept.number <= needed_after);
-        let mut starts = empty.into_iter().chain(usable.map(|kept| (kept.number, kept.state_ms))).peekable();
-        let first = starts.peek().map_or(needed_after, |(number, _)| *number);
+        let starts: Vec<_> = empty.into_iter().chain(usable.map(|kept| (kept.number, kept.state_ms))).collect();
         let old = |state_ms: u64| state_ms.saturating_add(keep.history_ms) <= now_ms;
-        starts.filter(|(_, state_ms)| old(*state_ms)).last().map_or(first, |(number, _)| number)
+        let base = starts.iter().rfind(|(_, state_ms)| old(*state_ms)).or(starts.first());
+        base.map_or(needed_after, |(number, _)| *number)
     }
 
     /// Snapshots that neither a start nor an explanation needs.
