@@ -78,8 +78,22 @@ impl Ask {
         answer
     }
 
+    /// Asks so many times at once. What comes is judged when all is there: who asks must not be kept from asking.
+    pub(crate) async fn many(&self, hub: &Hub, times: usize) -> Vec<Answer> {
+        let exchange = || async { self.exchange(hub.tcp().await, hub.port).await };
+        let answers = futures::future::join_all((0..times).map(|_| exchange())).await;
+        answers.iter().for_each(|answer| judge(self, answer));
+        answers
+    }
+
     /// Asks over this stream.
-    pub(crate) async fn over(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) -> Answer {
+    pub(crate) async fn over(&self, stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) -> Answer {
+        let answer = self.exchange(stream, port).await;
+        judge(self, &answer);
+        answer
+    }
+
+    async fn exchange(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) -> Answer {
         // The hub may have answered before it has read all.
         let _ = stream.write_all(&self.bytes(port)).await;
         let mut bytes = Vec::new();
@@ -90,9 +104,7 @@ impl Ask {
             }
         });
         read.await.expect("an answer");
-        let answer = Answer::read(&bytes);
-        judge(self, &answer);
-        answer
+        Answer::read(&bytes)
     }
 }
 

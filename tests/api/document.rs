@@ -1,7 +1,7 @@
 //! The OpenAPI document as a judge, both ways: every exchange stands in it, and everything that stands in it is shown.
 
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -49,7 +49,14 @@ fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-fn validator(schema: &Value) -> Validator {
+/// The schema's validator, made once: to make one takes long.
+fn validator(schema: &Value) -> Arc<Validator> {
+    static MADE: OnceLock<Mutex<HashMap<String, Arc<Validator>>>> = OnceLock::new();
+    let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(made.entry(schema.to_string()).or_insert_with(|| Arc::new(make(schema))))
+}
+
+fn make(schema: &Value) -> Validator {
     let whole = json!({"openapi": both()["openapi"], "asyncapi": both()["asyncapi"], "allOf": [schema]});
     jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{schema}: {fault}"))
 }

@@ -83,7 +83,7 @@ async fn a_workspace_that_holds_as_many_as_it_may_is_429() {
 async fn a_provider_that_says_too_much_is_429_however_many_connections_it_uses() {
     let hub = hub("[limits]\nmessagesPerSecond = 2").await;
     let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
-    let answers = futures::future::join_all((0..300).map(|_| ask.of(&hub))).await;
+    let answers = ask.many(&hub, 300).await;
     let taken = answers.iter().filter(|answer| answer.status == 200).count();
     // The burst is four, and two come by with every second that this takes.
     assert!((4..100).contains(&taken), "{taken}");

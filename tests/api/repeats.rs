@@ -56,7 +56,7 @@ async fn a_hundred_repeats_at_once_ring_once() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let ask = ring("", json!({"id": "once"}));
-    let answers = futures::future::join_all((0..100).map(|_| ask.of(&hub))).await;
+    let answers = ask.many(&hub, 100).await;
     let first = answers[0].notification();
     assert!(answers.iter().all(|answer| answer.is(202, "").notification() == first));
     assert_eq!(answers.iter().filter(|answer| answer.body["duplicate"] == false).count(), 1);
