@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Agent } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser } from '../support/browser.mjs'
-import { bot, openDesk, partsOf, setVisible, TEMPLATES, until } from '../support/desk.mjs'
+import { bot, openDesk, openStillDesk, partsOf, setVisible, TEMPLATES, until } from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
 
 describe('the desk', () => {
@@ -53,8 +53,9 @@ describe('the desk', () => {
     await until(() => desk.title(), `${name} · deskbell`)
   })
 
-  test('two agents race: who lost sees who has it, in the card\'s own place', async () => {
+  test('two agents race: who lost sees who has it, in the card\'s own place', async (context) => {
     const other = await openDesk(browser.context, hub, 'bob')
+    context.after(() => other.close())
     const call = caller.ring('Grace')
     caller.ring('Alan')
     for (const one of [desk, other]) await one.card('Alan').waitFor()
@@ -68,50 +69,6 @@ describe('the desk', () => {
     assert.equal(await loser.accept('Grace').count(), 0)
     await desk.accept('Alan').click()
     assert.deepEqual(other.faults, [])
-    await other.close()
-  })
-
-  test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async (context) => {
-    const still = await openDesk(browser.context, hub, `still-${name}`, { still: true })
-    const lone = bot(hub, `still-${name}`)
-    context.after(() => lone.close())
-    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => lone.ring(one))
-    await still.card('Edsger').waitFor()
-    const places = () => Promise.all(['Alan', 'Edsger'].map((one) => still.card(one).boundingBox()))
-    const before = await places()
-    const { x, y, width, height } = await still.accept('Grace').boundingBox()
-    const at = [x + width / 2, y + height / 2]
-    await still.mouse.move(...at)
-    await still.mouse.down()
-    await calls[0].cancel()
-    await still.ended('Grace wants to chat: withdrawn by the caller').waitFor()
-    await still.mouse.up()
-    await still.mouse.click(...at)
-    assert.deepEqual(await places(), before)
-    // Another rings: it does not take the place that the pointer is at.
-    calls.push(lone.ring('Barbara'))
-    await still.card('Barbara').waitFor()
-    await still.clock.runFor(5_000)
-    await still.mouse.click(...at)
-    assert.deepEqual(await places(), before)
-    assert.equal(await still.ringing.getByRole('article').count(), 3)
-    // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
-    await still.mouse.move(0, 0)
-    for (let n = 0; (await places())[1].x !== before[0].x; n++) {
-      assert.ok(n < 50, 'the cards do not close up')
-      await still.clock.runFor(125)
-    }
-    await still.accept('Edsger').click()
-    await still.getByText('That had just moved: nothing was pressed.').waitFor()
-    assert.equal(await still.ringing.getByRole('article').count(), 3)
-    // A moment later one has seen it, and means it.
-    await still.clock.runFor(1_000)
-    await still.accept('Edsger').click()
-    assert.equal((await calls[2].result).agentId, `still-${name}`)
-    for (const one of ['Alan', 'Barbara']) await still.accept(one).press('Enter')
-    for (const { result } of calls.slice(1)) assert.equal((await result).agentId, `still-${name}`)
-    assert.deepEqual(still.faults, [])
-    await still.close()
   })
 
   test('with the keyboard only: choose, accept, reject with a reason, sessions, presence', async () => {
@@ -282,4 +239,50 @@ describe('a desk without its hub', () => {
     await desk.line.getByText(/^Not connected/).waitFor({ state: 'hidden' })
     assert.deepEqual(desk.faults, [])
   })
+})
+
+test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async (context) => {
+  const hub = await startHub({ toml: TEMPLATES })
+  context.after(() => hub.dispose())
+  const browser = await openBrowser()
+  context.after(() => browser.dispose())
+  const desk = await openStillDesk(browser.context, hub, 'ada')
+  const caller = bot(hub, 'ada')
+  context.after(() => caller.close())
+  const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
+  await desk.card('Edsger').waitFor()
+  const places = () => Promise.all(['Alan', 'Edsger'].map((one) => desk.card(one).boundingBox()))
+  const before = await places()
+  const { x, y, width, height } = await desk.accept('Grace').boundingBox()
+  const at = [x + width / 2, y + height / 2]
+  await desk.mouse.move(...at)
+  await desk.mouse.down()
+  await calls[0].cancel()
+  await desk.ended('Grace wants to chat: withdrawn by the caller').waitFor()
+  await desk.mouse.up()
+  await desk.mouse.click(...at)
+  assert.deepEqual(await places(), before)
+  // Another rings: it does not take the place that the pointer is at.
+  calls.push(caller.ring('Barbara'))
+  await desk.card('Barbara').waitFor()
+  await desk.clock.runFor(5_000)
+  await desk.mouse.click(...at)
+  assert.deepEqual(await places(), before)
+  assert.equal(await desk.ringing.getByRole('article').count(), 3)
+  // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
+  await desk.mouse.move(0, 0)
+  for (let n = 0; (await places())[1].x !== before[0].x; n++) {
+    assert.ok(n < 50, 'the cards do not close up')
+    await desk.clock.runFor(125)
+  }
+  await desk.accept('Edsger').click()
+  await desk.getByText('That had just moved: nothing was pressed.').waitFor()
+  assert.equal(await desk.ringing.getByRole('article').count(), 3)
+  // A moment later one has seen it, and means it.
+  await desk.clock.runFor(1_000)
+  await desk.accept('Edsger').click()
+  assert.equal((await calls[2].result).agentId, 'ada')
+  for (const one of ['Alan', 'Barbara']) await desk.accept(one).press('Enter')
+  for (const { result } of calls.slice(1)) assert.equal((await result).agentId, 'ada')
+  assert.deepEqual(desk.faults, [])
 })
