@@ -110,7 +110,7 @@ impl<S: Socket> Shard<S> {
         }
         // Connections end one by one and tell nobody; a stop happens once.
         let all_ended = async {
-            while self.house.counters.seats() > 0 {
+            while self.house.counters.seats() + self.house.counters.callers() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

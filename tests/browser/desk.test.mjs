@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Agent } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser } from '../support/browser.mjs'
 import { bot, openDesk, partsOf, setVisible, TEMPLATES, until } from '../support/desk.mjs'
-import { event, startHub } from '../support/hub.mjs'
+import { startHub } from '../support/hub.mjs'
 
 describe('the desk', () => {
   let hub
@@ -71,44 +71,47 @@ describe('the desk', () => {
     await other.close()
   })
 
-  test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async () => {
-    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
-    await desk.card('Edsger').waitFor()
-    const places = () => Promise.all(['Alan', 'Edsger'].map((one) => desk.card(one).boundingBox()))
+  test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async (context) => {
+    const still = await openDesk(browser.context, hub, `still-${name}`, { still: true })
+    const lone = bot(hub, `still-${name}`)
+    context.after(() => lone.close())
+    const calls = ['Grace', 'Alan', 'Edsger'].map((one) => lone.ring(one))
+    await still.card('Edsger').waitFor()
+    const places = () => Promise.all(['Alan', 'Edsger'].map((one) => still.card(one).boundingBox()))
     const before = await places()
-    const { x, y, width, height } = await desk.accept('Grace').boundingBox()
-    await desk.mouse.move(x + width / 2, y + height / 2)
-    await desk.mouse.down()
+    const { x, y, width, height } = await still.accept('Grace').boundingBox()
+    const at = [x + width / 2, y + height / 2]
+    await still.mouse.move(...at)
+    await still.mouse.down()
     await calls[0].cancel()
-    await desk.ended('Grace wants to chat: withdrawn by the caller').waitFor()
-    await desk.mouse.up()
-    await desk.mouse.click(x + width / 2, y + height / 2)
-    await desk.mouse.click(x + width / 2, y + height / 2)
+    await still.ended('Grace wants to chat: withdrawn by the caller').waitFor()
+    await still.mouse.up()
+    await still.mouse.click(...at)
     assert.deepEqual(await places(), before)
     // Another rings: it does not take the place that the pointer is at.
-    calls.push(caller.ring('Barbara'))
-    await desk.card('Barbara').waitFor()
+    calls.push(lone.ring('Barbara'))
+    await still.card('Barbara').waitFor()
+    await still.clock.runFor(5_000)
+    await still.mouse.click(...at)
     assert.deepEqual(await places(), before)
-    await desk.mouse.click(x + width / 2, y + height / 2)
-    assert.equal(await desk.ringing.getByRole('article').count(), 3)
+    assert.equal(await still.ringing.getByRole('article').count(), 3)
     // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
-    await desk.mouse.move(0, 0)
-    const [{ x: left, y: top }] = before
-    await desk.evaluate(([left, top]) => new Promise((done) => {
-      const look = () => {
-        const at = document.elementFromPoint(left + 5, top + 60)?.closest('.card')
-        if (!at?.ariaLabel?.startsWith('Edsger')) return requestAnimationFrame(look)
-        const button = at.querySelector('button')
-        const { x, y, width, height } = button.getBoundingClientRect()
-        button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1, clientX: x + width / 2, clientY: y + height / 2 }))
-        done()
-      }
-      look()
-    }), [left, top])
-    await desk.getByText('That had just moved: nothing was pressed.').waitFor()
-    assert.equal(await desk.ringing.getByRole('article').count(), 3)
-    for (const one of ['Alan', 'Edsger', 'Barbara']) await desk.accept(one).evaluate((button) => button.click())
-    for (const { result } of calls.slice(1)) assert.equal((await result).agentId, name)
+    await still.mouse.move(0, 0)
+    for (let n = 0; (await places())[1].x !== before[0].x; n++) {
+      assert.ok(n < 50, 'the cards do not close up')
+      await still.clock.runFor(125)
+    }
+    await still.accept('Edsger').click()
+    await still.getByText('That had just moved: nothing was pressed.').waitFor()
+    assert.equal(await still.ringing.getByRole('article').count(), 3)
+    // A moment later one has seen it, and means it.
+    await still.clock.runFor(1_000)
+    await still.accept('Edsger').click()
+    assert.equal((await calls[2].result).agentId, `still-${name}`)
+    for (const one of ['Alan', 'Barbara']) await still.accept(one).press('Enter')
+    for (const { result } of calls.slice(1)) assert.equal((await result).agentId, `still-${name}`)
+    assert.deepEqual(still.faults, [])
+    await still.close()
   })
 
   test('with the keyboard only: choose, accept, reject with a reason, sessions, presence', async () => {
@@ -197,27 +200,32 @@ describe('the desk', () => {
     const bob = new Agent(hub.ws, { agentId: 'bob' })
     context.after(() => bob.close())
     await bob.ready
-    const take = async (call) => {
-      await desk.card(/./).first().waitFor()
+    const bobAccepts = async (customer) => {
+      const own = () => bob.notifications.find(({ title }) => title.startsWith(customer))
+      await until(async () => Boolean(own()), true)
+      await bob.accept(own().notificationId)
+    }
+    const take = async (customer) => {
+      const call = caller.ring(customer)
+      await desk.card(customer).waitFor()
       await desk.available.uncheck()
       await desk.line.getByText(/miss a ring: you are away/).waitFor()
-      await bob.accept(bob.notifications[0].notificationId)
+      await bobAccepts(customer)
       await desk.available.check()
       await desk.line.getByText(/miss a ring: you are away/).waitFor({ state: 'detached' })
       return (await call.result).reach
     }
     await setVisible(desk, false)
-    assert.deepEqual(await take(caller.ring('Nobody looks')), { displayed: 2, seen: 0, rejected: 0 })
+    assert.deepEqual(await take('Nobody looks'), { displayed: 2, seen: 0, rejected: 0 })
     await setVisible(desk, true)
-    assert.deepEqual(await take(caller.ring('Somebody looks')), { displayed: 2, seen: 1, rejected: 0 })
+    assert.deepEqual(await take('Somebody looks'), { displayed: 2, seen: 1, rejected: 0 })
     await desk.setViewportSize({ width: 320, height: 400 })
     await desk.evaluate(() => document.body.style.setProperty('padding-top', '2000px'))
     await desk.evaluate(() => scrollTo(0, 0))
     await desk.ended(/./).first().waitFor({ state: 'detached' })
     const call = caller.ring('Out of sight')
-    await event(bob, 'notification')
     await desk.card('Out of sight').waitFor()
-    await bob.accept(bob.notifications[0].notificationId)
+    await bobAccepts('Out of sight')
     assert.equal((await call.result).reach.seen, 0)
     await desk.setViewportSize({ width: 1280, height: 900 })
   })

@@ -25,9 +25,18 @@ icon = "parcel"
 showTimeout = false
 `
 
-/** Opens the desk of that agent. */
-export async function openDesk(context, hub, agentId) {
-  const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
+/**
+ * Opens the desk of that agent.
+ * @param {{ still?: boolean }} [options] `still`: its clock stands, and goes on only when the test lets it (`clock.runFor`)
+ */
+export async function openDesk(context, hub, agentId, { still = false } = {}) {
+  const url = `${hub.url}/desk?agent=${agentId}`
+  const page = await openPage(context, still ? 'about:blank' : url)
+  if (still) {
+    await page.clock.install()
+    await page.goto(url)
+    await page.clock.pauseAt(Date.now() + 60_000)
+  }
   const desk = Object.assign(page, partsOf(page, agentId))
   await desk.connected()
   return desk

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -303,6 +303,14 @@ impl Hub {
 
     /// A client that has said `hello` with these fields and was welcomed.
     pub(crate) async fn join(&self, hello: Value) -> Client {
+        // A hub of a cluster that was not run for some seconds cannot know whether it still counts, and says so.
+        let began = Instant::now();
+        while self.setup.may_be_one_of_several() && began.elapsed() < PATIENCE {
+            let mut client = self.connect().await;
+            if client.hello_or_close(hello.clone()).await {
+                return client;
+            }
+        }
         let mut client = self.connect().await;
         client.hello(hello).await;
         client
