@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
-use super::{Client, PATIENCE, Setup, Stream};
+use super::{Client, PATIENCE, Setup, Stream, document};
 
 /// How a process ended and what it said.
 #[derive(Debug)]
@@ -283,6 +283,8 @@ impl Hub {
         request: Request<()>,
         stream: Box<dyn Stream>,
     ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        // Read before there is a connection that has to say hello in time: the first time takes long on a busy machine.
+        document();
         let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
         Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
