@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deskbell::client::{
     Agent, AgentEvent, AgentOptions, CallError, ConnectError, Ended, ErrorCode, Events, Notify, Outcome, Presence,
-    Provider, ProviderOptions, Status, Tuning,
+    Provider, ProviderOptions, Status, Trust, Tuning,
 };
 use hub::Hub;
 use tokio::time::timeout;
@@ -160,12 +160,8 @@ async fn an_outcome_that_came_while_the_provider_was_away_is_told_to_the_next() 
     hub.kill();
     hub.start_again();
     let options = ProviderOptions::new().id("bot").resume_all().tuning(quick());
-    let second = Provider::connect(&hub.url(), options).await.expect("connected");
-    // The replay may be faster than this line: then the position tells of it.
-    let mut results = second.results();
-    if second.position().is_none() {
-        assert_eq!(timeout(PATIENCE, results.next()).await.expect("in time").expect("told").notification_id, id);
-    }
+    let (second, mut results) = Provider::connect_with_results(&hub.url(), options).await.expect("connected");
+    assert_eq!(timeout(PATIENCE, results.next()).await.expect("in time").expect("told").notification_id, id);
     assert!(second.position().is_some() && !second.missed());
 }
 
@@ -179,8 +175,11 @@ async fn who_is_sent_away_or_finds_nobody_is_told_so() {
     let nobody = ProviderOptions::new().tuning(tuning);
     let error = Provider::connect("ws://127.0.0.1:1/ws", nobody).await.expect_err("nobody is there");
     assert!(matches!(error, ConnectError::TimedOut { .. }), "{error}");
-    let wss = Provider::connect("wss://127.0.0.1:1/ws", ProviderOptions::new()).await.expect_err("no TLS");
-    assert!(matches!(wss, ConnectError::Ended(Ended::Address(_))), "{wss}");
+    let ftp = Provider::connect("ftp://127.0.0.1:1/ws", ProviderOptions::new()).await.expect_err("no such scheme");
+    assert!(matches!(ftp, ConnectError::Ended(Ended::Address(_))), "{ftp}");
+    let nobody = ProviderOptions::new().trust(Trust::Authorities(b"none".to_vec()));
+    let wss = Provider::connect("wss://127.0.0.1:1/ws", nobody).await.expect_err("nobody to believe");
+    assert!(matches!(wss, ConnectError::Ended(Ended::Trust(_))), "{wss}");
 }
 
 #[tokio::test]

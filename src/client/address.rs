@@ -3,6 +3,7 @@
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::error::Ended;
+use super::trust::{Seal, Trust};
 
 /// Where the hub is.
 #[derive(Debug, Clone)]
@@ -10,25 +11,45 @@ pub(crate) struct Address {
     host: String,
     port: u16,
     uri: Uri,
+    tls: bool,
+    seal: Option<Seal>,
 }
 
 impl Address {
-    /// Reads `ws://host:port/ws`; the path may be missing, and `http:` is as `ws:`.
+    /// Reads `ws://host:port/ws` or `wss:`; the path may be missing, and `http:` is as `ws:`, `https:` as `wss:`.
     pub(crate) fn parse(url: &str) -> Result<Self, Ended> {
         let wrong = |what: &str| Ended::Address(format!("{url:?} {what}"));
         let uri: Uri = url.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
-        match uri.scheme_str() {
-            Some("ws" | "http") => {}
-            Some("wss" | "https") => return Err(wrong("needs TLS, which this client does not have")),
-            _ => return Err(wrong("must begin with ws://")),
-        }
+        let (scheme, own_port) = match uri.scheme_str() {
+            Some("ws" | "http") => ("ws", 80),
+            Some("wss" | "https") => ("wss", 443),
+            _ => return Err(wrong("must begin with ws:// or wss://")),
+        };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
-        let port = uri.port_u16().unwrap_or(80);
+        let port = uri.port_u16().unwrap_or(own_port);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { "/ws" } else { path };
-        let uri =
-            format!("ws://{host}:{port}{path}").parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
-        Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), port, uri })
+        let uri = format!("{scheme}://{host}:{port}{path}")
+            .parse()
+            .map_err(|error| wrong(&format!("is no address: {error}")))?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        Ok(Self { host, port, uri, tls: scheme == "wss", seal: None })
+    }
+
+    /// The same, with what opens TLS where that is spoken.
+    pub(super) fn trusting(self, trust: &Trust) -> Result<Self, Ended> {
+        let seal = if self.tls { Some(trust.seal(&self.host)?) } else { None };
+        Ok(Self { seal, ..self })
+    }
+
+    /// Whether TLS is spoken there.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// What opens TLS, where that is spoken.
+    pub(super) fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
     }
 
     /// The host's name or address, without brackets.
@@ -67,11 +88,13 @@ mod tests {
             ("ws://hub", "ws://hub:80/ws"),
             ("http://hub:1/", "ws://hub:1/ws"),
             ("ws://[::1]:5/x?y", "ws://[::1]:5/x?y"),
+            ("wss://hub", "wss://hub:443/ws"),
+            ("https://hub:1/", "wss://hub:1/ws"),
         ] {
             assert_eq!(Address::parse(url).unwrap().uri.to_string(), expected);
         }
         assert_eq!(Address::parse("ws://[::1]:5").unwrap().host, "::1");
-        for url in ["wss://hub", "https://hub", "ftp://hub", "hub:80", "", "ws://"] {
+        for url in ["ftp://hub", "hub:80", "", "ws://"] {
             assert!(matches!(Address::parse(url), Err(Ended::Address(_))), "{url}");
         }
     }

@@ -56,7 +56,7 @@ impl Agent {
     /// [`ConnectError`], if the hub sends this agent away, or none is there within
     /// [`Tuning::connect_within`](super::Tuning::connect_within).
     pub async fn connect(url: &str, options: AgentOptions) -> Result<(Self, Events), ConnectError> {
-        let address = Address::parse(url)?;
+        let address = Address::parse(url)?.trusting(&options.trust)?;
         let (sender, events) = broadcast::channel(EVENTS_BEHIND_MAX);
         let (desk_of, desk) = watch::channel(Desk::default());
         let weak = sender.downgrade();

@@ -45,6 +45,9 @@ pub enum Ended {
     /// The address is none that this client can connect to.
     #[error("{0}")]
     Address(String),
+    /// There is nobody whom this client believes that the hub is the hub.
+    #[error("{0}")]
+    Trust(String),
 }
 
 /// Why a call has no result.

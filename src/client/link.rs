@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -96,7 +97,11 @@ fn lost<E: Into<Error>>(error: E) -> Lost {
     Lost::again(error.into().to_string())
 }
 
-type Socket = WebSocketStream<TcpStream>;
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// The task's state.
 pub(super) struct Link<P> {
@@ -387,6 +392,10 @@ async fn in_time(sending: impl Future<Output = Result<(), Error>>) -> Result<(),
 async fn open(address: Address, hello: String) -> Result<(Socket, Welcome), Lost> {
     let stream = TcpStream::connect((address.host(), address.port())).await.map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
+    let stream: Box<dyn Stream> = match address.seal() {
+        None => Box::new(stream),
+        Some(seal) => Box::new(seal.connector.connect(seal.name.clone(), stream).await.map_err(lost)?),
+    };
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(MESSAGE_BYTES_MAX))

@@ -20,9 +20,25 @@
 //! # }
 //! ```
 //!
-//! TLS is not built in: `wss:` and `https:` addresses are refused.
+//! `wss:` addresses are spoken to by TLS; who may be believed is [`Trust`]'s to say, by what the client proves who it is
+//! [`Token`]'s:
 //!
-//! Files here may use those above them: `error`, `address`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
+//! ```no_run
+//! use deskbell::client::{Provider, ProviderOptions, Token, Trust};
+//!
+//! # async fn fetch_token() -> Result<String, Box<dyn std::error::Error + Send + Sync>> { Ok(String::new()) }
+//! # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = ProviderOptions::new()
+//!     .trust(Trust::Authorities(std::fs::read("company-ca.pem")?))
+//!     // Asked for each connection, so for a fresh one whenever the last has expired.
+//!     .token(Token::source(fetch_token));
+//! let provider = Provider::connect("wss://hub.example/ws", options).await?;
+//! # drop(provider);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Files here may use those above them: `error`, `trust`, `address`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
 //! `agent`.
 
 mod address;
@@ -38,6 +54,7 @@ mod options;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use crate::protocol::from_hub::{
     Activity, Buttons, Closed, Field, Kpi, Notification, Open, Reach, Session, SessionEnded,
@@ -52,3 +69,4 @@ pub use link::Status;
 pub use notify::Notify;
 pub use options::{AgentOptions, ProviderOptions, Token, TokenSource, Tuning};
 pub use provider::{Acked, CancelResult, NotifyResult, Provider, Results, Ring};
+pub use trust::Trust;

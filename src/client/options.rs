@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::trust::Trust;
 use crate::protocol::Presence;
 
 /// What gives a token whenever one is needed.
@@ -27,6 +28,14 @@ pub enum Token {
 
 impl Token {
     /// A source of tokens; its error is one more reason to try again later.
+    ///
+    /// ```
+    /// use deskbell::client::{ProviderOptions, Token};
+    ///
+    /// # async fn fetch_token() -> Result<String, Box<dyn std::error::Error + Send + Sync>> { Ok(String::new()) }
+    /// let options = ProviderOptions::new().token(Token::source(|| async { fetch_token().await }));
+    /// # let _ = options;
+    /// ```
     pub fn source<F, T>(source: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -88,6 +97,7 @@ pub struct ProviderOptions {
     pub(super) resume: Option<String>,
     pub(super) resume_all: bool,
     pub(super) token: Token,
+    pub(super) trust: Trust,
     pub(super) tuning: Tuning,
 }
 
@@ -126,6 +136,13 @@ impl ProviderOptions {
         self
     }
 
+    /// Whom it believes that the hub is the hub, where TLS is spoken; else the system's authorities.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
     /// How patient it is.
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
@@ -141,6 +158,7 @@ pub struct AgentOptions {
     pub(super) groups: Option<Vec<String>>,
     pub(super) presence: Option<Presence>,
     pub(super) token: Token,
+    pub(super) trust: Trust,
     pub(super) tuning: Tuning,
 }
 
@@ -176,6 +194,13 @@ impl AgentOptions {
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = token;
+        self
+    }
+
+    /// Whom it believes that the hub is the hub, where TLS is spoken; else the system's authorities.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
         self
     }
 

@@ -84,15 +84,39 @@ impl Provider {
     /// [`ConnectError`], if the hub sends this provider away, or none is there within
     /// [`Tuning::connect_within`](super::Tuning::connect_within).
     pub async fn connect(url: &str, options: ProviderOptions) -> Result<Self, ConnectError> {
-        let address = Address::parse(url)?;
-        let (results, _) = broadcast::channel(RESULTS_BEHIND_MAX);
+        Self::connect_with_results(url, options).await.map(|(provider, _)| provider)
+    }
+
+    /// The same, and every outcome from the first one on: also those that the hub tells right after its welcome, because
+    /// of [`ProviderOptions::resume_after`] or [`ProviderOptions::resume_all`].
+    ///
+    /// ```no_run
+    /// # use deskbell::client::{Provider, ProviderOptions};
+    /// # async fn resume(position: String) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = ProviderOptions::new().id("chat-bot-1").resume_after(position);
+    /// let (provider, mut results) = Provider::connect_with_results("ws://127.0.0.1:8080/ws", options).await?;
+    /// while let Some(result) = results.next().await {
+    ///     println!("{} ended with {:?}", result.notification_id, result.outcome);
+    ///     // Kept until the next start.
+    ///     let position = provider.position();
+    /// #   let _ = position;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect).
+    pub async fn connect_with_results(url: &str, options: ProviderOptions) -> Result<(Self, Results), ConnectError> {
+        let address = Address::parse(url)?.trusting(&options.trust)?;
+        let (results, told) = broadcast::channel(RESULTS_BEHIND_MAX);
         let shared = Arc::new(Mutex::new(Shared { id: options.id, position: options.resume, missed: false }));
         let weak = results.downgrade();
         let side = Side { shared: Arc::clone(&shared), results, resume_all: options.resume_all, told: Told::default() };
         let within = options.tuning.connect_within;
         let line = Line::open(|asked, status| Link::new(address, side, options.token, options.tuning, asked, status));
         line.connected(within).await?;
-        Ok(Self { line, shared, results: weak })
+        Ok((Self { line, shared, results: weak }, Results { results: told }))
     }
 
     /// Raises a notification and waits for its outcome, however long that takes.

@@ -107,7 +107,7 @@ pub const SETTINGS: &[Setting] = &[
         "handshakeTimeout",
         "DESKBELL_HANDSHAKE_TIMEOUT",
         Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.handshake_timeout },
-        "How long a client may take for its TLS handshake, and for the head of a request."
+        "How long a client may take for its TLS handshake, for the head of a request, and for a body."
     ),
     key!(
         "server",

@@ -1,1 +1,161 @@
-//! Stories told from a log in memory.
+//! Stories of logs whose beginning is gone, or was written by others.
+
+use super::{ExplainError, Explained, Happened, Question, explain};
+use crate::hub::encode_snapshot;
+use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
+use crate::workspace::entry::{
+    Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To,
+};
+use crate::workspace::{Core, Incarnation, NotificationId, Timestamp};
+
+const HUB: Incarnation = Incarnation(7);
+const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
+
+/// Some records, and the state before the first of them.
+#[derive(Debug)]
+struct Kept {
+    starts: Vec<(RecordNumber, Vec<u8>)>,
+    records: Vec<Record>,
+}
+
+impl History for Kept {
+    fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        Ok(self.starts.last().cloned())
+    }
+
+    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        Ok(self.starts.iter().map(|(number, _)| *number).collect())
+    }
+
+    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        let start = self.starts.iter().find(|(other, _)| *other == number);
+        start.map(|(_, bytes)| bytes.clone()).ok_or(LogError::Forgotten(number))
+    }
+
+    fn oldest(&self) -> RecordNumber {
+        1
+    }
+
+    fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+        let record = self.records.get(number as usize);
+        Ok(record.map(|record| Stored::new(number + 1, postcard::to_stdvec(record).unwrap())))
+    }
+
+    fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+        Ok(())
+    }
+}
+
+fn entry(input: Input) -> Entry {
+    Entry { workspace: "default".into(), input }
+}
+
+fn call(connection: u64, action: Action) -> Entry {
+    let call = Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), action };
+    entry(Input::Call { connection, call })
+}
+
+fn ring() -> Entry {
+    let rendered = Rendered {
+        title: "t".into(),
+        icon: None,
+        fields: Vec::new(),
+        accept_label: "Accept".into(),
+        reject_label: "Reject".into(),
+        timeout_ms: 120_000,
+        queue_timeout_ms: 120_000,
+        show_timeout: true,
+        auto_accept: false,
+        auto_accept_on_timeout: false,
+        settle: Settle::FirstResponse,
+    };
+    let notify = Notify {
+        notification_id: ID,
+        template_name: "chat".into(),
+        fingerprint: 1,
+        session_id: None,
+        cancellation_token: None,
+        to: To::default(),
+        rendered: Ok(rendered),
+    };
+    call(1, Action::Notify(Box::new(notify)))
+}
+
+/// A provider rings, ada sees it, then accepts.
+fn records() -> Vec<Record> {
+    let ada = Client::Agent { id: "ada".into(), groups: None, presence: None };
+    let bot = Client::Provider { id: "bot".into(), resume: Resume::Nothing };
+    let groups = [
+        vec![
+            entry(Input::Started { epoch: 1 }),
+            entry(Input::Join { connection: 1, client: bot }),
+            entry(Input::Join { connection: 2, client: ada }),
+        ],
+        vec![ring()],
+        vec![call(2, Action::Seen { notification_id: ID })],
+        vec![call(2, Action::Accept { notification_id: ID })],
+        vec![call(2, Action::Accept { notification_id: ID })],
+    ];
+    let numbered = groups.into_iter().zip(1..);
+    numbered
+        .map(|(entries, group)| Record {
+            rules: RULES,
+            incarnation: HUB,
+            group,
+            time: Timestamp(1_000 * group),
+            entries,
+        })
+        .collect()
+}
+
+/// The state after so many records.
+fn state(records: &[Record], count: usize) -> (RecordNumber, Vec<u8>) {
+    let mut core = Core::default();
+    records.iter().take(count).for_each(|record| core.apply(record, |_, _| {}));
+    (count as u64, encode_snapshot(&core))
+}
+
+fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explained, ExplainError> {
+    let question: Question = ID.to_string().parse().unwrap();
+    explain(&mut Kept { starts, records }, &question)
+}
+
+fn events(explained: &Explained) -> Vec<Happened> {
+    explained.notifications[0].events.iter().map(|event| event.event).collect()
+}
+
+#[test]
+fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
+    use Happened::{Accepted, Displayed, DisplayedBefore, Notified, Seen, SeenBefore, Session, Settled};
+    for (start, whole, expected) in [
+        (0, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted][..]),
+        (1, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted]),
+        (2, false, &[DisplayedBefore, Seen, Accepted, Settled, Session, Accepted]),
+        (3, false, &[DisplayedBefore, SeenBefore, Accepted, Settled, Session, Accepted]),
+        (4, false, &[Settled, Accepted]),
+    ] {
+        let explained = told(vec![state(&records(), start)], records()).unwrap();
+        let story = &explained.notifications[0];
+        assert_eq!((story.whole, events(&explained)), (whole, expected.to_vec()), "from {start} on");
+        assert_eq!(story.end.as_ref().map(|end| end.elapsed_ms), Some(2_000));
+        assert_eq!(explained.since.is_some(), start > 0);
+        assert_eq!(story.provider_id, "bot");
+    }
+}
+
+#[test]
+fn what_another_version_wrote_is_left_out_and_nothing_else() {
+    let mut others = records();
+    others[0].rules = RULES + 1;
+    let (from_the_beginning, later) = (state(&records(), 0), state(&records(), 2));
+    let explained = told(vec![from_the_beginning.clone(), later], others.clone()).unwrap();
+    assert!(!explained.notifications[0].whole);
+    assert!(matches!(told(vec![from_the_beginning], others), Err(ExplainError::Codec(_))));
+}
+
+#[test]
+fn what_is_not_there_is_not_told() {
+    let explained = told(vec![state(&records(), 0)], records()[..1].to_vec()).unwrap();
+    assert!(explained.is_empty());
+    assert!(explained.to_string().contains("knows nothing"), "{explained}");
+}

@@ -134,6 +134,8 @@ impl<'q> Watcher<'q> {
     fn effect(&mut self, core: &Core, workspace: &Name, call: Option<&Call>, effect: &Effect) {
         let now = core.now();
         match effect {
+            // Who only asks after it has repeated nothing.
+            Effect::Ack { .. } if call.is_some_and(|call| matches!(call.action, Action::Recall { .. })) => {}
             Effect::Ack { notification_id, duplicate: true, .. } => {
                 if let Some(watched) = self.find(*notification_id) {
                     watched.tell(now, Happened::Repeated, Vec::new());
@@ -337,7 +339,7 @@ impl Watched {
         let (now, settled_at) = (core.now(), self.settled_at);
         // The answer that settled it comes before what it did.
         let events = &self.story.events;
-        let first = won && events.iter().all(|event| event.won.is_none_or(|won| !won));
+        let first = won && settled_at == Some(now) && events.iter().all(|event| event.won.is_none_or(|won| !won));
         let before = first.then(|| events.iter().rposition(|event| event.event == Happened::Settled)).flatten();
         let Some(event) = self.tell(now, happened, agent.into_iter().collect()) else { return };
         event.won = Some(won);
@@ -394,7 +396,8 @@ fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Re
         Refusal::TokenTaken => ErrorCode::TokenTaken,
         Refusal::OpenNotifications { .. } => ErrorCode::Limit,
         Refusal::SessionNotYours => ErrorCode::NotAllowed,
-        Refusal::NoSuchToken | Refusal::NoSuchSession | Refusal::NoSuchNotification => ErrorCode::NotFound,
+        Refusal::NoSuchToken | Refusal::NoneOfYours => ErrorCode::NotFound,
+        Refusal::NoSuchSession | Refusal::NoSuchNotification => ErrorCode::NotFound,
         Refusal::NotJoined => ErrorCode::Unavailable,
     };
     Refused {

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 use super::doors::Doors;
 use super::explaining;
 use super::house::House;
-use super::http::{self, Refusal, Reply};
 use super::link::Link;
 use super::origin::Origins;
+use super::reply::{self, JSON, Refusal, Reply};
 use super::serial::Serial;
 use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
 use super::shard::Shard;
@@ -33,8 +33,6 @@ use super::stream::Stream;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Time, check_name};
 use crate::workspace::{ConnectionId, Incarnation};
-
-const JSON: &str = "application/json";
 
 /// What the operator is served from.
 #[derive(Debug)]
@@ -80,7 +78,7 @@ impl Office {
     async fn speak(&self, stream: TcpStream) {
         let service = service_fn(|request| async move {
             let reply = self.answer(request).await;
-            Ok::<_, Infallible>(reply.unwrap_or_else(|Refusal(status, text, _)| http::plain(status, text)))
+            Ok::<_, Infallible>(reply.unwrap_or_else(|Refusal(status, text, _)| reply::plain(status, text)))
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -93,17 +91,17 @@ impl Office {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
         check_host(self.address, request.headers())?;
-        http::check_origin(&self.origins, request.headers())?;
+        reply::check_origin(&self.origins, request.headers())?;
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = request.method() == Method::POST;
         match request.uri().path() {
             "/clients" if get => Ok(self.list(&Query::of(request.uri().query()))),
-            "/metrics" if get => Ok(http::metrics(&self.house)),
+            "/metrics" if get => Ok(reply::metrics(&self.house)),
             "/explain" if get => self.explain(&Query::of(request.uri().query())).await,
             "/disconnect" if post => self.disconnect(posted(request).await?).await,
             "/revoke" if post => self.revoke(posted(request).await?).await,
-            "/clients" | "/metrics" | "/explain" => Ok(http::not_allowed("GET, HEAD")),
-            "/disconnect" | "/revoke" => Ok(http::not_allowed("POST")),
+            "/clients" | "/metrics" | "/explain" => Ok(reply::not_allowed("GET, HEAD")),
+            "/disconnect" | "/revoke" => Ok(reply::not_allowed("POST")),
             _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /explain, /disconnect and /revoke")),
         }
     }
@@ -121,12 +119,12 @@ impl Office {
             for (_, link) in shard.links(first) {
                 let Some(client) = self.client(&link).filter(|client| query.wants(client)) else { continue };
                 if clients.count() == query.limit {
-                    return http::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(true)));
+                    return reply::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(true)));
                 }
                 clients.add(&client);
             }
         }
-        http::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(false)))
+        reply::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(false)))
     }
 
     async fn explain(&self, query: &Query) -> Result<Reply, Refusal> {
@@ -149,14 +147,18 @@ impl Office {
     }
 
     async fn disconnect(&self, asked: Disconnect) -> Result<Reply, Refusal> {
-        let found = self.serial(&asked.connection_id).filter(|serial| {
-            let shard = self.shards.get(usize::from(Serial::unpack(*serial).shard));
-            shard.is_some_and(|shard| shard.find(*serial).is_some())
+        let found = self.serial(&asked.connection_id).and_then(|serial| {
+            let shard = self.shards.get(usize::from(Serial::unpack(serial).shard))?;
+            Some((serial, shard.find(serial)?))
         });
-        let Some(serial) = found else { return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection")) };
+        let Some((serial, link)) = found else {
+            return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection"));
+        };
         self.doors.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
-        tracing::info!(connection = asked.connection_id, "disconnected by the operator");
-        Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
+        let (workspace, client) =
+            link.member().map_or(("", ""), |member| (&*member.workspace, member.name.as_deref().unwrap_or_default()));
+        tracing::info!(workspace, client, connection = asked.connection_id, "disconnected by the operator");
+        Ok(reply::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
     }
 
     async fn revoke(&self, asked: Revoke) -> Result<Reply, Refusal> {
@@ -170,12 +172,17 @@ impl Office {
         // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
         let serials: Vec<u64> = self.links().filter(|link| is_meant(link, &asked)).map(|link| link.serial).collect();
         self.doors.close(&serials, Close::BadToken).await;
-        tracing::info!(subject = asked.subject, workspace = ?asked.workspace, closed = serials.len(), "subject revoked");
+        tracing::info!(
+            client = asked.subject,
+            workspace = asked.workspace.as_deref(),
+            closed = serials.len(),
+            "subject revoked"
+        );
         kept.map_err(|error| {
-            tracing::error!(subject = asked.subject, "{error}");
+            tracing::error!(client = asked.subject, "{error}");
             refusal(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
         })?;
-        Ok(http::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
+        Ok(reply::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
     }
 
     fn links(&self) -> impl Iterator<Item = Arc<Link<Stream>>> {
@@ -220,9 +227,7 @@ fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// What was posted, as JSON and said to be JSON.
 async fn posted<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refusal> {
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case(JSON) {
+    if !reply::is_json(request.headers()) {
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
     }
     let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect().await;
@@ -245,8 +250,7 @@ impl Query {
     /// What is unknown is passed over.
     fn of(query: Option<&str>) -> Self {
         let mut wanted = Self { workspace: None, role: None, id: None, after: None, format: None, limit: LISTED_MAX };
-        for (key, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
-            let value = percent_decoded(value);
+        for (key, value) in reply::query(query) {
             match key {
                 "workspace" => wanted.workspace = Some(value),
                 "role" => wanted.role = Some(value),
@@ -266,30 +270,6 @@ impl Query {
             && fits(&self.role, Some(client.role.as_str()))
             && fits(&self.id, client.id)
     }
-}
-
-/// `%41+%42` as `A B`.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        match (first, after.first_chunk::<2>().and_then(|digits| hex(digits))) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                rest = after;
-            }
-            (other, _) => {
-                bytes.push(*other);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -320,6 +300,6 @@ mod tests {
         let (workspace, id, role) = (Some("a b".to_owned()), Some("x+y".to_owned()), Some("agent".to_owned()));
         assert_eq!(query, Query { workspace, role, id, after: None, format: None, limit: 5 });
         assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
-        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+        assert_eq!(reply::percent_decoded("%zz%4"), "%zz%4");
     }
 }

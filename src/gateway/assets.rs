@@ -1,6 +1,6 @@
 //! The files that the binary carries in itself and serves to browsers.
 
-use crate::protocol::asyncapi;
+use crate::protocol::{asyncapi, openapi};
 
 /// One file.
 #[derive(Debug)]
@@ -79,6 +79,7 @@ const ASSETS: &[Asset] = &[
     demo!("/sdk/deskbell.js", SCRIPT, "sdk/deskbell.js"),
     demo!("/sdk/deskbell.d.ts", PLAIN, "sdk/deskbell.d.ts"),
     Asset { path: "/asyncapi.yaml", content_type: YAML, text: asyncapi::DOCUMENT },
+    Asset { path: "/openapi.yaml", content_type: YAML, text: openapi::DOCUMENT },
 ];
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ use super::shard::Shard;
 use super::socket::Socket;
 use crate::auth::Claims;
 use crate::hub::Stopping;
-use crate::protocol::client::{Body, Message, Text};
+use crate::protocol::client::{Body, Envelope, Message, Text};
 use crate::protocol::server::{ErrorReply, Ids, Pong, Refreshed};
-use crate::protocol::{Close, ErrorCode, Fault, Role, decode, frame};
-use crate::workspace::Name;
-use crate::workspace::entry::Input;
+use crate::protocol::{CallName, Close, ErrorCode, Fault, Role, decode, frame};
+use crate::workspace::entry::{Action, Call, Input};
+use crate::workspace::{Name, NotificationId};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;
@@ -148,7 +148,12 @@ fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Claims>) -> R
 }
 
 /// What a client of `role` said comes to this input, if any; what needs no hub is answered here.
-fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text: &str) -> Result<Option<Input>, End> {
+pub(super) fn hear<S: Socket>(
+    link: &Arc<Link<S>>,
+    role: Role,
+    manners: &mut Manners,
+    text: &str,
+) -> Result<Option<Input>, End> {
     if link.is_over() {
         return Err(End::Close(Close::BadToken));
     }
@@ -179,6 +184,24 @@ fn hear<S: Socket>(link: &Arc<Link<S>>, role: Role, manners: &mut Manners, text:
         return Ok(None);
     }
     Ok(answer(link, role, &message))
+}
+
+/// What a provider's question about a notification comes to, if it is not one too many.
+pub(super) fn recall<S: Socket>(
+    link: &Arc<Link<S>>,
+    manners: &mut Manners,
+    notification_id: NotificationId,
+) -> Result<Option<Input>, End> {
+    if link.is_over() {
+        return Err(End::Close(Close::BadToken));
+    }
+    if let Err(wait) = manners.take(link) {
+        let (envelope, call) = (Envelope::default(), Some(CallName::NotifyEvent));
+        let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
+        return over_rate(link, manners, fault, wait);
+    }
+    let call = Call { id: None, correlation_id: None, action: Action::Recall { notification_id } };
+    Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
 fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
@@ -229,7 +252,8 @@ fn going_away(_: Stopping) -> End {
 }
 
 /// How often a client speaks, and for how long it has gone on after it was told that this is too often.
-struct Manners {
+#[derive(Debug)]
+pub(super) struct Manners {
     messages: Counted,
     /// Pings, and pongs to ours: apart, so that answering the hub costs nobody a message.
     controls: Counted,
@@ -237,13 +261,14 @@ struct Manners {
     refreshes: Rate,
 }
 
+#[derive(Debug)]
 struct Counted {
     rate: Rate,
     over_in_a_row: u32,
 }
 
 impl Manners {
-    fn new<S: Socket>(link: &Link<S>) -> Self {
+    pub(super) fn new<S: Socket>(link: &Link<S>) -> Self {
         let counted = |per_second| Counted { rate: Rate::new(per_second), over_in_a_row: 0 };
         let messages_per_second = link.house().settings.messages_per_second;
         Self {

@@ -22,6 +22,8 @@ pub(super) struct Counters {
     seats: AtomicUsize,
     /// Those of them that have not got in yet.
     pending: AtomicUsize,
+    /// HTTP connections that have asked for something that the hub does.
+    callers: AtomicUsize,
 }
 
 /// Why a connection did not become a WebSocket.
@@ -72,6 +74,11 @@ impl Counters {
         self.seats.load(Relaxed)
     }
 
+    /// How many callers there are.
+    pub(super) fn callers(&self) -> usize {
+        self.callers.load(Relaxed)
+    }
+
     /// The gateway's families.
     pub(super) fn write(&self, text: &mut Text) {
         let roles = Role::ALL.map(|role| (role.as_str(), self.connections[role as usize].load(Relaxed)));
@@ -112,6 +119,23 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.seats.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An HTTP connection that has asked for something that the hub does: a stop waits for its answer. Until it is dropped.
+#[derive(Debug)]
+pub(super) struct Caller(Arc<Counters>);
+
+impl Caller {
+    pub(super) fn enter(counters: &Arc<Counters>) -> Self {
+        counters.callers.fetch_add(1, Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.callers.fetch_sub(1, Relaxed);
     }
 }
 

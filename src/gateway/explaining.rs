@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::sync::oneshot;
 
 use super::house::Past;
-use super::http::{self, Refusal, Reply};
+use super::reply::{self, Refusal, Reply};
 use crate::explain::{self, Question};
 
 /// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
@@ -38,7 +38,7 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
     let explained = explained.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
     let status = if explained.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     Ok(match as_text {
-        true => http::plain(status, explained.to_string()),
-        false => http::reply(status, "application/json", Bytes::from(explained.json())),
+        true => reply::plain(status, explained.to_string()),
+        false => reply::reply(status, "application/json", Bytes::from(explained.json())),
     })
 }

@@ -1,17 +1,19 @@
 //! What all connections share.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::address::Crowd;
 use super::counters::Counters;
+use super::errand::Envoys;
 use super::expiry::Expiries;
 use super::hellos::Hellos;
 use super::origin::Origins;
-use super::settings::Settings;
+use super::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
 use crate::auth::Gate;
 use crate::hub::{Clock, Intake, Metrics};
 use crate::log::History;
@@ -58,7 +60,13 @@ pub(super) struct House {
     /// Connections that are no WebSockets (yet) by address.
     pub(super) knocking: Arc<Crowd>,
     pub(super) expiries: Expiries,
+    pub(super) envoys: Envoys,
+    /// One for each request by HTTP that is under way.
+    pub(super) requests: Semaphore,
+    /// One for each of them that waits for an outcome.
+    pub(super) waiting: Semaphore,
     stopping: AtomicBool,
+    stop_told: Notify,
     started: Instant,
 }
 
@@ -79,7 +87,11 @@ impl House {
             seated: Arc::default(),
             knocking: Arc::default(),
             expiries: Expiries::default(),
+            envoys: Envoys::default(),
+            requests: Semaphore::new(REQUESTS_MAX),
+            waiting: Semaphore::new(WAITING_MAX),
             stopping: AtomicBool::new(false),
+            stop_told: Notify::new(),
             started: Instant::now(),
         }
     }
@@ -104,7 +116,16 @@ impl House {
     }
 
     pub(super) fn begin_stop(&self) {
-        self.stopping.store(true, Relaxed);
+        self.stopping.store(true, SeqCst);
+        self.stop_told.notify_waiters();
+    }
+
+    /// Waits for [`begin_stop`](Self::begin_stop).
+    pub(super) async fn stopping(&self) {
+        let told = self.stop_told.notified();
+        if !self.stopping.load(SeqCst) {
+            told.await;
+        }
     }
 }
 

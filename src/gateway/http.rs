@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -22,26 +22,18 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::address;
-use super::admission;
+use super::api;
 use super::assets::{self, Asset};
 use super::connection::{self, Visitor};
-use super::counters::{Pending, Seat, Turned};
+use super::counters::{Caller, Pending, Seat, Turned};
 use super::house::House;
-use super::metrics;
-use super::origin::Origins;
-use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME};
+use super::reply::{self, JSON, Refusal, Reply, bearer, check_origin, metrics, not_allowed, plain, reply};
+use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
 use super::templates;
-use crate::auth::Claims;
 use crate::protocol::{Role, SUBPROTOCOL};
 
-pub(super) type Reply = Response<Full<Bytes>>;
-
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-/// What Prometheus calls its text format.
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Pages run only what this hub serves and speak only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -63,9 +55,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limit = shard.house.settings.handshake_timeout;
-    let service = service_fn(|request| {
-        let reply = route(shard, peer, request);
-        async move { Ok::<_, Infallible>(reply) }
+    let house = &shard.house;
+    let caller = OnceLock::new();
+    let service = service_fn(|request: Request<Incoming>| {
+        let caller = &caller;
+        async move {
+            if !api::is_at(request.uri().path()) {
+                return Ok::<_, Infallible>(route(shard, peer, request));
+            }
+            caller.get_or_init(|| Caller::enter(&house.counters));
+            Ok(api::answer(shard, peer, request).await)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -74,13 +74,20 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    match timeout(HTTP_LIFETIME, connection.as_mut()).await {
-        Ok(Err(error)) if error.is_timeout() => shard.house.counters.turned_away(Turned::Slow),
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = tokio::time::sleep(HTTP_LIFETIME) => None,
+        () = house.stopping() => None,
+    };
+    match ended {
+        Some(Err(error)) if error.is_timeout() => house.counters.turned_away(Turned::Slow),
         // An error here is a client that broke off or sent no HTTP: hyper has answered it as far as one can.
-        Ok(_) => {}
-        Err(_) => {
+        Some(_) => {}
+        None => {
             connection.as_mut().graceful_shutdown();
-            let _ = timeout(limit, connection).await;
+            // A request may have begun to wait just now.
+            let rest = if caller.get().is_some() { WAIT_MAX + limit } else { limit };
+            let _ = timeout(rest, connection).await;
         }
     }
 }
@@ -145,11 +152,6 @@ impl Answer {
     }
 }
 
-/// The text for Prometheus.
-pub(super) fn metrics(house: &House) -> Reply {
-    reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(house)))
-}
-
 /// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
 fn templates(house: &House, headers: &HeaderMap) -> Result<Reply, Refusal> {
     if house.behind.gate.is_some() {
@@ -169,19 +171,13 @@ fn templates(house: &House, headers: &HeaderMap) -> Result<Reply, Refusal> {
     Ok(listing)
 }
 
-/// Why a request is not carried out, for people; and for the counters, if it was to become a WebSocket.
-#[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String, pub(super) Option<Turned>);
-
 fn turn_away(house: &House, Refusal(status, text, why): Refusal) -> Reply {
     if let Some(why) = why {
         house.counters.turned_away(why);
     }
     let mut refusal = plain(status, text);
     if status == StatusCode::UNAUTHORIZED {
-        refusal
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        reply::ask_for_token(refusal.headers_mut());
     }
     refusal
 }
@@ -226,23 +222,6 @@ fn visit(house: &House, peer: IpAddr, headers: &HeaderMap) -> Result<Visitor, Re
     Ok(Visitor { address, bearer, seat, spot, pending })
 }
 
-/// What the token of the `Authorization` header says, where there are tokens and it has one.
-fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
-    let Some(gate) = &house.behind.gate else { return Ok(None) };
-    let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
-        let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
-        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(token, [] | [b' ', ..]);
-        is_bearer.then(|| token.trim_ascii())
-    });
-    let Some(token) = tokens.next() else { return Ok(None) };
-    let refusal = |why: &str| Refusal(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}\n"), None);
-    if tokens.next().is_some() {
-        return Err(refusal("there are two"));
-    }
-    let token = std::str::from_utf8(token).map_err(|_| refusal("it is no text"))?;
-    admission::check(house, gate, token).map(Some).map_err(|why| refusal(&why.to_string()))
-}
-
 /// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
 /// buffer back.
 fn taken_apart(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
@@ -252,16 +231,6 @@ fn taken_apart(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
     };
     let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
     Some((parts.io.into_inner().into(), parts.read_buf.to_vec()))
-}
-
-/// Refuses pages of other origins than those.
-pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
-    let allowed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin));
-    if headers.get_all(header::ORIGIN).iter().all(allowed) {
-        return Ok(());
-    }
-    let text = "pages from this origin may not connect; see --allowed-origin\n";
-    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
 }
 
 /// The subprotocol to select; none was offered: none.
@@ -291,24 +260,6 @@ fn page(asset: &Asset) -> Reply {
     page
 }
 
-pub(super) fn not_allowed(allowed: &'static str) -> Reply {
-    let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
-    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    refusal
-}
-
-pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
-    reply(status, TEXT, text.into())
-}
-
-pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    reply
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,18 +281,5 @@ mod tests {
         for lines in [&["other"][..], &["deskbell.v2, DESKBELL.V1"], &[""]] {
             assert_eq!(offered(lines), Err(StatusCode::BAD_REQUEST), "{lines:?}");
         }
-    }
-
-    #[test]
-    fn an_origin_is_checked_only_where_there_is_one() {
-        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, &[]);
-        let mut headers = HeaderMap::new();
-        assert!(check_origin(&origins, &headers).is_ok());
-        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
-        headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
-        assert!(check_origin(&origins, &headers).is_ok());
-        headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
-        let Refusal(status, ..) = check_origin(&origins, &headers).unwrap_err();
-        assert_eq!(status, StatusCode::FORBIDDEN);
     }
 }

@@ -5,17 +5,21 @@
 //! What a client says goes into the hub's intake from its own task. Only this room knows WebSocket.
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
-//! `socket`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`, `metrics`, `templates`, `inputs`, `link`,
-//! `admission`, `shard`, `doors`, `reader`, `connection`, `delivery`, `assets`, `http`, `explaining`, `admin`, `server`.
+//! `socket`, `errand`, `inside`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`,
+//! `metrics`, `templates`, `inputs`, `link`, `admission`, `shard`, `doors`, `reader`, `connection`, `envoy`, `delivery`,
+//! `assets`, `reply`, `api`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
 mod admin;
 mod admission;
+mod api;
 mod assets;
 mod connection;
 mod counters;
 mod delivery;
 mod doors;
+mod envoy;
+mod errand;
 mod expiry;
 mod explaining;
 mod frame;
@@ -23,6 +27,7 @@ mod hellos;
 mod house;
 mod http;
 mod inputs;
+mod inside;
 mod link;
 mod metrics;
 mod origin;
@@ -30,6 +35,7 @@ mod outbox;
 mod rate;
 mod rates;
 mod reader;
+mod reply;
 mod round;
 mod serial;
 mod server;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone)]
 pub(super) struct Origins {
     allowed: Vec<String>,
+    configured: Vec<String>,
 }
 
 impl Origins {
@@ -18,8 +19,14 @@ impl Origins {
             // An origin does not name its scheme's own port.
             allowed.extend([format!("{scheme}://{}", host(listen)), format!("{scheme}://localhost")]);
         }
-        allowed.extend(configured.iter().map(|origin| normal(origin)));
-        Self { allowed }
+        let configured: Vec<_> = configured.iter().map(|origin| normal(origin)).collect();
+        allowed.extend(configured.iter().cloned());
+        Self { allowed, configured }
+    }
+
+    /// Whether a page from `origin` may also read what it is answered, as only configured ones may.
+    pub(super) fn may_read(&self, origin: &str) -> bool {
+        self.configured.contains(&normal(origin))
     }
 
     /// Whether a page from `origin` may connect.
@@ -62,6 +69,7 @@ mod tests {
         ] {
             assert!(!origins.allow(other), "{other}");
         }
+        assert!(origins.may_read("https://desk.example") && !origins.may_read("http://localhost:8080"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::protocol::Close;
 /// Deliveries at which a round takes no more batches: sorting so many takes about a millisecond, and nothing else
 /// runs on the thread meanwhile.
 const DELIVERIES_PER_ROUND: usize = 128 * 1024;
+/// A batch of so few deliveries may overtake a round that is under way: a few results must not wait for thousands of marks.
+const OVERTAKING_MAX: usize = 16;
 /// Bytes up to which frames for one connection are joined: a socket takes no more by one write.
 const JOINED_BYTES_MAX: usize = super::settings::SEND_BUFFER_BYTES as usize;
 
@@ -48,6 +50,12 @@ pub(super) enum Kind {
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
         self.sendings.is_empty() && self.closes.is_empty() && self.close_all.is_none()
+    }
+
+    /// Whether it is little, and closes nobody.
+    fn is_light(&self) -> bool {
+        let deliveries: usize = self.sendings.iter().map(|sending| sending.targets.len()).sum();
+        deliveries <= OVERTAKING_MAX && self.closes.is_empty() && self.close_all.is_none()
     }
 }
 
@@ -117,9 +125,17 @@ impl Round {
                 stop.end += 1;
             }
         }
-        for stop in &self.stops {
-            self.stop_of[stop.slot()] = 0;
-        }
+    }
+
+    /// Whether `batch` may be carried out before the rest of this round, of which the first `done` stops are: it is little,
+    /// and nobody in it has something to get before.
+    pub(super) fn lets_pass(&self, batch: &Batch, done: usize) -> bool {
+        let waits = |serial: &u64| {
+            let stop = self.stop_of.get(Serial::unpack(*serial).slot as usize);
+            stop.is_some_and(|number| *number as usize > done)
+        };
+        let closes = !self.closes.is_empty() || self.close_all.is_some();
+        batch.is_light() && !closes && !batch.sendings.iter().flat_map(|sending| &sending.targets).any(waits)
     }
 
     /// How many connections there are to write to.
@@ -153,6 +169,9 @@ impl Round {
         self.closes.clear();
         self.close_all = None;
         self.deliveries = 0;
+        for stop in &self.stops {
+            self.stop_of[stop.slot()] = 0;
+        }
         self.stops.clear();
         self.places.clear();
     }
@@ -261,6 +280,21 @@ mod tests {
         round.clear();
         round.add(batch(vec![sending("e", &[2, 7, 9])]));
         assert_eq!(words(sorted(&mut round, &[7])), [(2, "e".to_owned()), (9, "e".to_owned())]);
+    }
+
+    #[test]
+    fn little_passes_where_nobody_in_it_has_something_to_get_before() {
+        let mut round = Round::default();
+        let of = |slots: &[u32]| Batch { sendings: vec![sending("a", slots)], ..Batch::default() };
+        round.add(of(&[1, 2, 3, 4]));
+        round.sort(|_| true);
+        assert!(round.lets_pass(&of(&[9]), 0), "who gets nothing in this round");
+        assert!(!round.lets_pass(&of(&[9, 3]), 2) && round.lets_pass(&of(&[9, 3]), 3), "who got it already");
+        let many: Vec<u32> = (100..100 + OVERTAKING_MAX as u32 + 1).collect();
+        assert!(!round.lets_pass(&of(&many), 4), "not little");
+        assert!(!round.lets_pass(&Batch { closes: vec![(serial(9), Close::GoingAway)], ..of(&[9]) }, 4));
+        round.clear();
+        assert!(round.lets_pass(&of(&[3]), 0));
     }
 
     #[test]

@@ -22,6 +22,20 @@ pub(super) const HTTP_CONNECTIONS_MAX: usize = 8192;
 pub(super) const KNOCKING_SPARE: usize = 16;
 /// How long an HTTP connection that does not become a WebSocket may last: it bounds clients that do not read.
 pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a request by HTTP may wait for an outcome.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Requests by HTTP that may wait for an outcome at once, so that they leave room among [`HTTP_CONNECTIONS_MAX`] for
+/// those who come; one more is answered as if it did not want to wait.
+pub(super) const WAITING_MAX: usize = 2048;
+/// Requests by HTTP under way at once; one more is refused.
+pub(super) const REQUESTS_MAX: usize = 4096;
+/// Providers that are stood in for at once; one more is refused.
+pub(super) const ENVOYS_MAX: usize = 4096;
+/// Errands that wait for one envoy; whoever has one more waits with it.
+pub(super) const ERRANDS_PER_ENVOY_MAX: usize = 64;
+/// An envoy without errands goes home after that: longer than the two seconds after which a rate knows of no earlier
+/// message, so that who leaves it no peace and who does are held to the same rate.
+pub(super) const ENVOY_IDLE: Duration = Duration::from_secs(10);
 /// The largest request head.
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A connection's read buffer. With it an idle connection stays below 4 KiB; larger messages make it grow.
@@ -69,7 +83,7 @@ pub struct Settings {
     pub admin_listen: Option<SocketAddr>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take for its TLS handshake, and for the head of a request; also how long an idle HTTP
+    /// How long a client may take for its TLS handshake, for the head of a request, and for a body; also how long an idle HTTP
     /// connection is kept.
     pub handshake_timeout: Duration,
     /// How long a client may take from the upgrade to its hello.

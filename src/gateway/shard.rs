@@ -54,15 +54,23 @@ impl<S: Socket> Shard<S> {
 
     /// Carries out what the hub sends, until there is no hub any more.
     pub(super) async fn deliver(&self, mut batches: mpsc::Receiver<Batch>) {
-        let mut round = Round::default();
-        while let Some(batch) = batches.recv().await {
+        let (mut round, mut light) = (Round::default(), Round::default());
+        // Came during a round and could not overtake it: the next one begins with it.
+        let mut held_up = None;
+        loop {
+            let Some(batch) = (match held_up.take() {
+                Some(batch) => Some(batch),
+                None => batches.recv().await,
+            }) else {
+                return;
+            };
             round.add(batch);
             while !round.is_full()
                 && let Ok(batch) = batches.try_recv()
             {
                 round.add(batch);
             }
-            self.carry_out(&mut round).await;
+            held_up = self.carry_out(&mut round, &mut light, &mut batches).await;
         }
     }
 
@@ -102,20 +110,41 @@ impl<S: Socket> Shard<S> {
         }
         // Connections end one by one and tell nobody; a stop happens once.
         let all_ended = async {
-            while self.house.counters.seats() > 0 {
+            while self.house.counters.seats() + self.house.counters.callers() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let _ = tokio::time::timeout_at(deadline, all_ended).await;
     }
 
-    async fn carry_out(&self, round: &mut Round) {
+    /// Carries a round out; the first batch that came meanwhile and has to wait for its end. What is little and concerns
+    /// nobody who still waits goes first, by `light`: a result is not held up by marks for ten thousand others.
+    async fn carry_out(
+        &self,
+        round: &mut Round,
+        light: &mut Round,
+        batches: &mut mpsc::Receiver<Batch>,
+    ) -> Option<Batch> {
+        let mut held_up = None;
         self.sort(round);
         let mut joined = Joined::default();
         for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
             let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
             self.send(round.parcels(begin..end), &mut joined);
             tokio::task::yield_now().await;
+            while held_up.is_none()
+                && end < round.stops()
+                && let Ok(batch) = batches.try_recv()
+            {
+                if round.lets_pass(&batch, end) {
+                    light.add(batch);
+                    self.sort(light);
+                    self.send(light.parcels(0..light.stops()), &mut Joined::default());
+                    light.clear();
+                } else {
+                    held_up = Some(batch);
+                }
+            }
         }
         for (serial, why) in round.closes() {
             if let Some(link) = self.find(*serial) {
@@ -126,6 +155,7 @@ impl<S: Socket> Shard<S> {
             self.close_all(why).await;
         }
         round.clear();
+        held_up
     }
 
     async fn close_all(&self, why: Close) {

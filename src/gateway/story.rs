@@ -30,7 +30,7 @@ pub(super) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
     match effect {
         Effect::Ack { to, notification_id, duplicate } => {
             let client = client_of(core, to);
-            let what = if *duplicate { "notify repeated" } else { "notify taken" };
+            let what = if *duplicate { "notify repeated, or asked after" } else { "notify taken" };
             tell!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");
         }
         Effect::Show { agents, shown } => {

@@ -1,17 +1,18 @@
-//! A client's stream: TCP as it is, or TLS over it.
+//! A client's stream: TCP as it is, TLS over it, or none at all where the client is an envoy of the hub's own.
 //!
 //! TLS needs no task of its own to write: rustls takes plain bytes and gives bytes to write, and waits for nothing. So
 //! the fan-out writes to both kinds alike, and the outbox's bounds hold for both. What rustls has encrypted and the
 //! socket has not taken yet is at most [`TLS_BYTES_MAX`]; until it is gone nothing more is taken.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
+use super::inside::Inside;
 use super::socket::Socket;
 
 /// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
@@ -22,6 +23,7 @@ const TLS_BYTES_MAX: usize = 32 * 1024;
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsSocket>),
+    Inside(Arc<Inside>),
 }
 
 impl From<TcpStream> for Stream {
@@ -43,6 +45,7 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => Socket::poll_read(tcp, cx, buffer),
             Self::Tls(tls) => tls.poll_read(cx, buffer),
+            Self::Inside(inside) => inside.poll_read(cx, buffer),
         }
     }
 
@@ -50,12 +53,13 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => Socket::try_write(tcp, slices),
             Self::Tls(tls) => tls.try_write(slices),
+            Self::Inside(inside) => inside.try_write(slices),
         }
     }
 
     fn try_flush(&self) -> io::Result<()> {
         match self {
-            Self::Plain(_) => Ok(()),
+            Self::Plain(_) | Self::Inside(_) => Ok(()),
             Self::Tls(tls) => tls.push(&mut tls.lock()),
         }
     }
@@ -64,6 +68,7 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => tcp.writable().await,
             Self::Tls(tls) => tls.tcp.writable().await,
+            Self::Inside(_) => Ok(()),
         }
     }
 
@@ -71,6 +76,7 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => tcp.finish(),
             Self::Tls(tls) => tls.finish(),
+            Self::Inside(inside) => inside.end(),
         }
     }
 }

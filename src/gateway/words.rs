@@ -171,6 +171,9 @@ pub(super) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
             ErrorCode::NotFound,
             "no notification of this provider, open or retained, bears the cancellationToken".into(),
         ),
+        Refusal::NoneOfYours => {
+            (ErrorCode::NotFound, "no notification of this provider, open or retained, has that notificationId".into())
+        }
         Refusal::NoSuchSession => (ErrorCode::NotFound, "no such session".into()),
         Refusal::NoSuchNotification => {
             (ErrorCode::NotFound, "no such notification, or it was never displayed to this agent".into())

@@ -42,6 +42,8 @@ pub struct ErrorRow {
     pub meaning: &'static str,
     /// Whether the same message may do better later; such an error bears `retryAfterMs`.
     pub temporary: bool,
+    /// The status of an HTTP answer that bears it.
+    pub status: u16,
 }
 
 const TEMPLATE_NOT_FOUND: &str = "NotificationTemplateNotFoundError";
@@ -50,7 +52,16 @@ const CLIENT_ERROR: &str = "RejectAfterClientError";
 
 const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning: &'static str) -> ErrorRow {
     let temporary = matches!(code, ErrorCode::RateLimited | ErrorCode::Unavailable);
-    ErrorRow { code, name, message, meaning, temporary }
+    let status = match code {
+        ErrorCode::BadMessage | ErrorCode::BadParameter => 400,
+        ErrorCode::NotAllowed => 403,
+        ErrorCode::UnknownTemplate | ErrorCode::NotFound => 404,
+        ErrorCode::IdTaken | ErrorCode::TokenTaken => 409,
+        ErrorCode::UnresolvedParameter => 422,
+        ErrorCode::Limit | ErrorCode::RateLimited => 429,
+        ErrorCode::Unavailable => 503,
+    };
+    ErrorRow { code, name, message, meaning, temporary, status }
 }
 
 /// All codes, in the order of declaration.
@@ -132,6 +143,14 @@ mod tests {
         assert_eq!(ErrorCode::UnresolvedParameter.message(), "NotificationTemplateResolverNotFoundError");
         let others = ERRORS.iter().filter(|row| row.message == CLIENT_ERROR).count();
         assert_eq!(others, ERRORS.len() - 2);
+    }
+
+    #[test]
+    fn the_guide_to_http_has_the_same_statuses() {
+        let document = include_str!("../../docs/http.md");
+        for row in ERRORS {
+            assert!(document.contains(&format!("| `{}` | {} |", row.name, row.status)), "{row:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,36 @@ pub fn close_with(code: u16, reason: &str) -> Bytes {
     with_header(buffer, CLOSE)
 }
 
+/// A frame of the hub's, read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A message.
+    Text(&'a [u8]),
+    /// A close, with its code; 0: none.
+    Close(u16),
+    /// A ping or pong.
+    Other,
+}
+
+/// Reads the first frame back, and what follows it; `None`: it is not whole. Only for frames of the hub's, which are
+/// neither masked nor in parts.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
+    let (&[first, second], rest) = bytes.split_first_chunk()?;
+    let (length, rest) = match second {
+        126 => rest.split_first_chunk().map(|(length, rest)| (u64::from(u16::from_be_bytes(*length)), rest))?,
+        127 => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
+        length => (u64::from(length), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    let frame = match first & 0x0f {
+        TEXT => Frame::Text(payload),
+        CLOSE => Frame::Close(payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code))),
+        _ => Frame::Other,
+    };
+    Some((frame, rest))
+}
+
 /// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`]; what is before the header is cut off.
 fn with_header(mut buffer: Vec<u8>, opcode: u8) -> Bytes {
     let length = (buffer.len() - HEADER_BYTES_MAX) as u64;
@@ -113,6 +143,20 @@ mod tests {
                 other => panic!("{row:?}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn frames_are_read_back_one_by_one() {
+        for length in [0, 10, 100, 60_000, 70_000] {
+            let detail = "x".repeat(length);
+            let bytes = [text(&error(&detail)), close(Close::GoingAway)].concat();
+            let (frame, rest) = read(&bytes).unwrap();
+            assert_eq!(frame, Frame::Text(&encode(&error(&detail))));
+            assert_eq!(read(rest), Some((Frame::Close(1001), &[][..])));
+            assert_eq!(read(&bytes[..bytes.len() - rest.len() - 1]), None, "{length}");
+        }
+        assert_eq!(read(&[0x89, 0]), Some((Frame::Other, &[][..])));
+        assert_eq!(read(&[0x88, 0]), Some((Frame::Close(0), &[][..])));
     }
 
     #[test]

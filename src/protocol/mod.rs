@@ -5,8 +5,8 @@
 //! WebSocket frame). This room knows no other: it takes and gives text, numbers and its own enums.
 //!
 //! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `client`,
-//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `listing`, `asyncapi`, and for the
-//! client's side `scan`, `from_hub`, `to_hub`.
+//! `fingerprint`, `server`, `fields`, `decode`, `welcome`, `watch`, `encode`, `frame`, `admin`, `listing`, `http`,
+//! `asyncapi`, `openapi`, and for the client's side `scan`, `from_hub`, `to_hub`.
 
 pub mod admin;
 pub mod asyncapi;
@@ -19,8 +19,10 @@ mod fields;
 mod fingerprint;
 pub mod frame;
 pub mod from_hub;
+pub mod http;
 pub mod listing;
 mod name;
+pub mod openapi;
 mod outcome;
 mod position;
 pub mod scan;

@@ -14,6 +14,7 @@ impl Workspace {
         match action {
             Action::Notify(notify) => self.notify(step, to, provider_id, *notify),
             Action::Cancel { cancellation_token } => self.cancel(step, to, provider_id, cancellation_token),
+            Action::Recall { notification_id } => self.recall(step, to, provider_id, notification_id),
             Action::Kpi { session_id, should_reset, details } => self.kpi(step, to, &session_id, should_reset, details),
             Action::Activity { session_id, count } => self.activity(step, to, &session_id, count),
             Action::EndSession { session_id } => {
@@ -35,7 +36,8 @@ impl Workspace {
             Action::Presence(presence) => self.set_presence(step, agent, presence, Some(to)),
             Action::EndSession { session_id } => self.end_session_call(step, to, &Ender::Agent(agent), &session_id),
             // The edge lets no agent send these.
-            Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. } => {}
+            Action::Notify(_) | Action::Cancel { .. } | Action::Recall { .. } => {}
+            Action::Kpi { .. } | Action::Activity { .. } => {}
         }
     }
 }

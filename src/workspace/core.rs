@@ -245,7 +245,7 @@ impl Core {
                 workspace.sessions.get(session_id).map_or(0, |session| connections(session.agent))
             }
             Action::Cancel { .. } | Action::Accept { .. } | Action::Reject { .. } => 0,
-            Action::Seen { .. } | Action::Presence(_) => 0,
+            Action::Seen { .. } | Action::Presence(_) | Action::Recall { .. } => 0,
         }
     }
 

@@ -184,7 +184,7 @@ impl ReplyTo {
     #[must_use]
     pub fn new(connection: ConnectionId, call: &Call) -> Self {
         let name = match call.action {
-            Action::Notify(_) => Some(CallName::Notify),
+            Action::Notify(_) | Action::Recall { .. } => Some(CallName::Notify),
             Action::Cancel { .. } => Some(CallName::Cancel),
             Action::Kpi { .. } => Some(CallName::Kpi),
             Action::Activity { .. } => Some(CallName::Activity),
@@ -244,6 +244,8 @@ pub enum Refusal {
     SessionNotYours,
     /// No notification, open or retained, of this provider bears the token.
     NoSuchToken,
+    /// No notification, open or retained, of this provider has the id.
+    NoneOfYours,
     /// No such session.
     NoSuchSession,
     /// No such notification, or it was never displayed to this agent.

@@ -7,7 +7,7 @@ use super::limits::Limits;
 
 /// The number of the rules by which entries are folded. Raised whenever the behaviour of this room changes:
 /// a hub folds only records of its own number, so no two hubs ever read one history differently.
-pub const RULES: u32 = 2;
+pub const RULES: u32 = 3;
 
 /// One group of entries, appended and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +182,11 @@ pub enum Action {
     },
     /// An agent comes or goes, staying connected.
     Presence(Presence),
+    /// A provider asks what became of its notification.
+    Recall {
+        /// The notification.
+        notification_id: NotificationId,
+    },
 }
 
 /// A provider's notify, checked and rendered.

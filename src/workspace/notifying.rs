@@ -6,7 +6,7 @@ use super::audience::Audience;
 use super::content::Content;
 use super::effect::{Effect, EventKind, OpenView, Refusal, ReplyTo};
 use super::entry::{Notify, TemplateFault, To};
-use super::ids::Name;
+use super::ids::{Name, NotificationId};
 use super::notification::Open;
 use super::outcome::{Outcome, Settled};
 use super::providers::Held;
@@ -70,6 +70,27 @@ impl Workspace {
         // The ack replies to this message, the result is about the notification.
         to.correlation_id = to.correlation_id.or_else(|| Some(correlation_id.clone()));
         step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: true });
+        if let Some(settled) = settled {
+            let position = step.position(settled.number);
+            step.emit(&self.name, Effect::SettledAgain { to: connection, settled: Arc::clone(settled), position });
+        }
+    }
+
+    /// A provider asks by the notificationId: it is told what a repeat of the notify would be told.
+    pub(super) fn recall(&self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, asked: NotificationId) {
+        let open = self.open_by_id.get(&asked).map(|&slot| &self.open[slot].content);
+        let open = open.filter(|content| content.provider_id == *provider_id);
+        let settled = self.providers.by_notification(asked).filter(|settled| settled.provider_id == *provider_id);
+        (to.id, to.correlation_id) = match (open, settled) {
+            (Some(content), _) => (content.id.clone(), Some(content.correlation_id.clone())),
+            (None, Some(settled)) => (settled.id.clone(), Some(settled.correlation_id.clone())),
+            (None, None) => {
+                step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoneOfYours });
+                return;
+            }
+        };
+        let connection = to.connection;
+        step.emit(&self.name, Effect::Ack { to, notification_id: asked, duplicate: true });
         if let Some(settled) = settled {
             let position = step.position(settled.number);
             step.emit(&self.name, Effect::SettledAgain { to: connection, settled: Arc::clone(settled), position });

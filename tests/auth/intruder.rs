@@ -62,7 +62,7 @@ async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
 
 #[tokio::test]
 async fn no_path_leads_out_of_what_is_served() {
-    let (hub, admin) = with_admin(guarded()).await;
+    let (hub, admin) = with_admin(crate::guard(Setup::on_disk())).await;
     for path in [
         "/../../../../etc/passwd",
         "/sdk/../../../../etc/passwd",

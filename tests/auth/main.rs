@@ -13,6 +13,7 @@ mod harness;
 mod raw;
 
 mod admin;
+mod client;
 mod intruder;
 mod limits;
 mod tls;

@@ -18,7 +18,7 @@ use crate::harness::{Client, Hub, Setup, accepted, has};
 use crate::{guard, key_file, token};
 
 /// A hub with the first certificate, in its home.
-fn sealed(setup: Setup) -> Setup {
+pub(crate) fn sealed(setup: Setup) -> Setup {
     let home = setup.home().to_owned();
     put_certificate(&home, "tls-1");
     let [certificate, key] = ["tls.pem", "tls.key.pem"].map(|name| home.join(name).to_str().unwrap().to_owned());

@@ -101,6 +101,7 @@ describe('tabs of one agent', () => {
     await browser.context.grantPermissions(['notifications'], { origin: guarded.url })
     const token = guarded.token('ada', 'agent')
     const page = await openPage(browser.context, `${guarded.url}/desk`)
+    page.setDefaultTimeout(30_000)
     await page.getByLabel('This hub asks for a token').fill(token)
     await page.getByRole('button', { name: 'Come in' }).click()
     const desk = Object.assign(page, partsOf(page, 'ada'))
@@ -168,6 +169,7 @@ describe('what would make an agent miss a ring', () => {
       Date.now = () => now() - 5 * 60_000
     })
     await page.goto(`${hub.url}/desk?agent=eve`)
+    page.setDefaultTimeout(30_000)
     const desk = partsOf(page, 'eve')
     await desk.line.getByText(/this computer’s clock is 5 min behind/).waitFor()
     await page.close()

@@ -69,6 +69,18 @@ pub(crate) async fn ready(hub: &Hub) -> u16 {
     http(hub.port, "/readyz").await.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
 
+/// One request by plain HTTP: its status and the JSON of its answer.
+pub(crate) async fn ask(hub: &Hub, request: &str, body: &str) -> (u16, serde_json::Value) {
+    let mut stream = TcpStream::connect(("127.0.0.1", hub.port)).await.unwrap();
+    let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
+    let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(crate::harness::PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+}
+
 /// Waits until a hub is ready, or not; how long it took.
 pub(crate) async fn await_ready(hub: &Hub, wanted: bool, within: Duration) -> Duration {
     let began = Instant::now();

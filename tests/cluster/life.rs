@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{CONFIG, Cluster};
+use crate::fixture::{CONFIG, Cluster, ask};
 use crate::harness::{accepted, has, text};
 
 #[tokio::test]
@@ -31,6 +31,25 @@ async fn a_notification_raised_at_one_hub_is_on_desks_at_all_and_the_first_answe
         }
         let result = bot.result_of(&id).await;
         assert_eq!(winners, [result["agentId"].as_str().unwrap()]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_by_http_is_the_same_at_any_hub() {
+    let Some(cluster) = Cluster::start(1, 2).await else { return };
+    let [a, b] = &cluster.hubs[..] else { panic!() };
+    let mut ada = b.agent("ada").await;
+    let body = r#"{"id":"conv-1","templateName":"chat"}"#;
+    let (status, ack) = ask(a, "POST /api/notify", body).await;
+    assert_eq!((status, &ack["duplicate"]), (202, &json!(false)));
+    let id = text(&ack["notificationId"]);
+    let (status, again) = ask(b, "POST /api/notify", body).await;
+    assert_eq!((status, &again["duplicate"], &again["notificationId"]), (202, &json!(true), &ack["notificationId"]));
+    let target = format!("GET /api/notifications/{id}?wait=30s");
+    let (there, here, _) = tokio::join!(ask(b, &target, ""), ask(a, &target, ""), ada.accept(&id));
+    for (status, result) in [there, here] {
+        assert_eq!(status, 200);
+        has(&result, json!({"id": "conv-1", "value": accepted(), "agentId": "ada"}));
     }
 }
 

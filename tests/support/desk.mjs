@@ -3,6 +3,9 @@
 import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openPage } from './browser.mjs'
 
+/** For a machine that has much else to do. */
+const TIMEOUT_MS = 30_000
+
 /** Templates that the desk's tests ring with. */
 export const TEMPLATES = `
 [[templates]]
@@ -28,8 +31,17 @@ showTimeout = false
 /** Opens the desk of that agent. */
 export async function openDesk(context, hub, agentId) {
   const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
+  page.setDefaultTimeout(TIMEOUT_MS)
   const desk = Object.assign(page, partsOf(page, agentId))
   await desk.connected()
+  return desk
+}
+
+/** The same; but its clock stands, with that of all pages of that browser: it goes on only by `clock.runFor`. */
+export async function openStillDesk(context, hub, agentId) {
+  await context.clock.install()
+  const desk = await openDesk(context, hub, agentId)
+  await context.clock.pauseAt(await desk.evaluate(() => Date.now()) + 1_000)
   return desk
 }
 
@@ -142,7 +154,7 @@ export async function pressToast(page, title, action) {
 }
 
 /** Waits until `look` gives something like what is expected. */
-export async function until(look, expected, ms = 20_000) {
+export async function until(look, expected, ms = TIMEOUT_MS) {
   const end = Date.now() + ms
   for (;;) {
     const found = await look()

@@ -15,6 +15,15 @@ pub(crate) fn is_there() -> bool {
     there
 }
 
+/// The server's version: its first two numbers.
+#[allow(dead_code, reason = "not every test asks")]
+pub(crate) fn version() -> (u32, u32) {
+    let said = Command::new("nats-server").arg("--version").output().unwrap().stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let mut numbers = said.rsplit('v').next().unwrap().trim().split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap(), numbers.next().unwrap_or(0))
+}
+
 /// A port that is free now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

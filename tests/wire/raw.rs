@@ -44,6 +44,12 @@ pub(crate) struct Raw {
     unread: Vec<u8>,
 }
 
+impl From<TcpStream> for Raw {
+    fn from(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+}
+
 impl Raw {
     pub(crate) async fn connect(port: u16) -> Self {
         Self { stream: TcpStream::connect(("127.0.0.1", port)).await.unwrap(), unread: Vec::new() }

@@ -45,14 +45,15 @@ impl Engine {
         }
     }
 
-    pub(super) fn readable(&mut self, slot: usize, buffer: &mut [u8]) {
+    /// Reads what is there. `ends`: the end is told in the same event, and no other event will tell of it.
+    pub(super) fn readable(&mut self, slot: usize, ends: bool, buffer: &mut [u8]) {
         loop {
             match self.lines[slot].read(buffer) {
                 Ok((0, _)) => return,
                 Ok((bytes, more)) => {
                     self.lines[slot].heard_at = self.now;
                     self.heard(slot, &buffer[..bytes]);
-                    if !more || self.lines[slot].state == State::Off {
+                    if !(more || ends) || self.lines[slot].state == State::Off {
                         return;
                     }
                 }

@@ -282,8 +282,9 @@ impl Engine {
             if event.is_writable() {
                 self.writable(slot);
             }
-            if event.is_readable() || event.is_error() || event.is_read_closed() {
-                self.readable(slot, buffer);
+            let ends = event.is_error() || event.is_read_closed();
+            if event.is_readable() || ends {
+                self.readable(slot, ends, buffer);
             }
         }
         self.now = self.part.shared.now();

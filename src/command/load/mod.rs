@@ -94,6 +94,9 @@ fn prepare(options: &Arc<Options>) -> Result<Vec<Part>, Vec<String>> {
 
 fn find(url: &str) -> Result<Hub, String> {
     let address = Address::parse(url).map_err(|error| error.to_string())?;
+    if address.is_tls() {
+        return Err(format!("{url:?} needs TLS, which the load does not speak"));
+    }
     let found = (address.host(), address.port()).to_socket_addrs().map_err(|error| error.to_string())?;
     let first = found.into_iter().next().ok_or_else(|| "no such host".to_owned())?;
     Ok(Hub { address: first, host: address.authority(), path: address.path() })

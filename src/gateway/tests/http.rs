@@ -131,3 +131,35 @@ async fn an_address_in_use_is_named() {
     let error = Gateway::bind(settings).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {}: ", house.address)), "{error}");
 }
+
+/// A ring under that id, by HTTP.
+async fn ring(house: &House, id: &str) -> (String, Value) {
+    let body = json!({"id": id, "templateName": "msdyn_call_incoming"}).to_string();
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head = "POST /api/notify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json";
+    let length = body.len();
+    stream.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    tokio::time::timeout(3 * SOON, stream.read_to_string(&mut reply)).await.unwrap().unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (status(head).to_owned(), serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test]
+async fn where_the_log_does_not_answer_a_request_is_told_that_nobody_knows() {
+    let house = House::new();
+    assert_eq!(ring(&house, "before").await.0, "202");
+    house.silent.store(true, Ordering::SeqCst);
+    let (first, second) = tokio::join!(ring(&house, "first"), ring(&house, "second"));
+    let details = [&first, &second].map(|(status, error)| {
+        assert_eq!((status.as_str(), &error["code"]), ("503", &json!("unavailable")));
+        error["detail"].as_str().unwrap().to_owned()
+    });
+    // One was on its way to the log; the other waited behind it.
+    assert!(details.iter().any(|detail| detail.contains("not known; repeat it with the same `id`")), "{details:?}");
+    assert!(details.iter().any(|detail| detail.contains("nothing was done")), "{details:?}");
+    house.silent.store(false, Ordering::SeqCst);
+    house.intake.wake();
+    let again = ring(&house, "first").await;
+    assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
+}

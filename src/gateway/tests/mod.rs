@@ -7,6 +7,7 @@ mod talk;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -24,11 +25,12 @@ use crate::workspace::{Incarnation, Limits};
 /// Long enough for anything that is to happen.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A log that keeps nothing.
+/// A log that keeps nothing, and may fall silent.
 #[derive(Debug, Default)]
 struct Nothing {
     number: RecordNumber,
     records: VecDeque<Vec<u8>>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Log for Nothing {
@@ -38,6 +40,9 @@ impl Log for Nothing {
     }
 
     fn next(&mut self) -> Result<Option<Stored>, LogError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
         Ok(self.records.pop_front().map(|record| {
             self.number += 1;
             Stored::new(self.number, record)
@@ -66,6 +71,9 @@ struct House {
     address: SocketAddr,
     hub: Option<Hub>,
     serving: Option<Serving>,
+    /// Whether the log is silent.
+    silent: Arc<AtomicBool>,
+    intake: Arc<Intake>,
 }
 
 impl House {
@@ -91,11 +99,12 @@ impl House {
             deliveries_per_second: 50_000,
             keep: Keep { history_ms: 0, history_bytes: 0 },
         };
-        let log = Box::new(Nothing::default());
+        let silent = Arc::new(AtomicBool::new(false));
+        let log = Box::new(Nothing { silent: Arc::clone(&silent), ..Nothing::default() });
         let delivery = gateway.delivery(incarnation);
         let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
         let behind = Behind {
-            intake,
+            intake: Arc::clone(&intake),
             templates: SharedCatalogue::default(),
             ready: hub.ready(),
             gate: None,
@@ -104,7 +113,7 @@ impl House {
             metrics: Arc::default(),
         };
         let serving = gateway.serve(behind).unwrap();
-        Self { address, hub: Some(hub), serving: Some(serving) }
+        Self { address, hub: Some(hub), serving: Some(serving), silent, intake }
     }
 
     /// Connects a client that has not said anything yet.

@@ -55,6 +55,10 @@ enum Happens {
         client: u8,
         token: u8,
     },
+    Recall {
+        client: u8,
+        which: Index,
+    },
     Presence {
         client: u8,
         away: bool,
@@ -166,6 +170,7 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(client, which, accept, mine)| Happens::Answer { client, which, accept, mine }),
         2 => (agent(), any::<Index>()).prop_map(|(client, which)| Happens::Seen { client, which }),
         4 => (provider(), letter()).prop_map(|(client, token)| Happens::Cancel { client, token }),
+        2 => (provider(), any::<Index>()).prop_map(|(client, which)| Happens::Recall { client, which }),
         5 => (agent(), any::<bool>()).prop_map(|(client, away)| Happens::Presence { client, away }),
         3 => (provider(), letter(), any::<bool>())
             .prop_map(|(client, session, reset)| Happens::Kpi { client, session, reset }),
@@ -264,6 +269,13 @@ impl Both {
                 let client = PROVIDERS[*client as usize];
                 ensure_provider(world, client);
                 world.cancel(client, LETTERS[*token as usize]);
+            }
+            Happens::Recall { client, which } => {
+                let client = PROVIDERS[*client as usize];
+                ensure_provider(world, client);
+                if let Some(number) = self.recent(which) {
+                    self.world.recall(client, number);
+                }
             }
             Happens::Presence { client, away } => {
                 self.if_agent(AGENTS[*client as usize], Action::Presence(presence(*away)));

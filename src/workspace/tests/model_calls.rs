@@ -114,6 +114,11 @@ impl Model {
             (Who::Provider(provider), Action::Cancel { cancellation_token }) => {
                 Some(self.cancel(place, &provider, cancellation_token))
             }
+            (Who::Provider(provider), Action::Recall { notification_id: id }) => {
+                let mut items = self.places[place].notifications.iter();
+                let own = items.any(|item| item.id == *id && item.provider == provider && !item.forgotten);
+                Some(if own { format!("ack n{} again", id.0) } else { "refused NoneOfYours".to_owned() })
+            }
             (Who::Provider(_), Action::Kpi { session_id, should_reset, .. }) => {
                 self.kpi(place, session_id, *should_reset);
                 Some("done".to_owned())

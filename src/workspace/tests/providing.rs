@@ -43,6 +43,23 @@ fn a_providers_disconnecting_does_nothing() {
 }
 
 #[test]
+fn a_provider_is_told_what_became_of_its_notification_and_no_other_is() {
+    let mut world = bot_and_ada();
+    world.provider("other");
+    world.notify("bot", raise(1).id("a"));
+    world.notify("bot", raise(2));
+    check(world.recall("bot", 1), "bot: [a] ack n1 again");
+    check(world.recall("bot", 2), "bot: ack n2 again");
+    check(world.recall("other", 1), "other: refused NoneOfYours");
+    check(world.recall("bot", 3), "bot: refused NoneOfYours");
+    world.reject("ada", 1);
+    check(world.recall("bot", 1), "bot: [a] ack n1 again\nbot: again n1 Declined by ada (1/0/1)");
+    check(world.recall("other", 1), "other: refused NoneOfYours");
+    world.wait(600_000);
+    check(world.recall("bot", 1), "bot: refused NoneOfYours");
+}
+
+#[test]
 fn the_same_id_saying_the_same_is_one_notification() {
     let mut world = bot_and_ada();
     world.notify("bot", raise(1).id("a").says(5));

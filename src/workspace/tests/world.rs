@@ -246,6 +246,10 @@ impl World {
         self.call(client, Action::Cancel { cancellation_token: token.into() })
     }
 
+    pub(super) fn recall(&mut self, client: &str, number: u128) -> Vec<String> {
+        self.call(client, Action::Recall { notification_id: NotificationId(number) })
+    }
+
     pub(super) fn accept(&mut self, client: &str, number: u128) -> Vec<String> {
         self.call(client, Action::Accept { notification_id: NotificationId(number) })
     }

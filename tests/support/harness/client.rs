@@ -77,7 +77,9 @@ impl Client {
                 return false;
             }
         }
-        self.welcome = self.next().await;
+        let welcome = self.next().await;
+        assert_eq!(welcome["type"], "welcome", "{}", self.report("welcome as the first message"));
+        self.welcome = welcome;
         true
     }
 

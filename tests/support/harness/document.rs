@@ -94,6 +94,11 @@ impl Document {
         names(&self.root["operations"][operation]["messages"])
     }
 
+    /// Whether a schema's validator takes a client's value, whose sizes count bytes.
+    pub(crate) fn takes(&self, validator: &Validator, value: &Value) -> bool {
+        validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
+    }
+
     /// A schema, or what it refers to.
     pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {

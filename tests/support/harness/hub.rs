@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
-use super::{Client, PATIENCE, Setup, Stream};
+use super::{Client, PATIENCE, Setup, Stream, document};
 
 /// How a process ended and what it said.
 #[derive(Debug)]
@@ -283,6 +283,8 @@ impl Hub {
         request: Request<()>,
         stream: Box<dyn Stream>,
     ) -> Result<(Client, tungstenite::handshake::client::Response), Box<tungstenite::Error>> {
+        // Read before there is a connection that has to say hello in time: the first time takes long on a busy machine.
+        document();
         let upgrade = tokio_tungstenite::client_async(request, stream);
         let (ws, response) = timeout(PATIENCE, upgrade).await.expect("an answer to the upgrade").map_err(Box::new)?;
         Ok((Client::new(ws, self.stderr.clone(), self.setup.seen.clone()), response))
@@ -301,6 +303,14 @@ impl Hub {
 
     /// A client that has said `hello` with these fields and was welcomed.
     pub(crate) async fn join(&self, hello: Value) -> Client {
+        // A hub of a cluster that was not run for some seconds cannot know whether it still counts, and says so.
+        let began = Instant::now();
+        while self.setup.may_be_one_of_several() && began.elapsed() < PATIENCE {
+            let mut client = self.connect().await;
+            if client.hello_or_close(hello.clone()).await {
+                return client;
+            }
+        }
         let mut client = self.connect().await;
         client.hello(hello).await;
         client

@@ -95,6 +95,10 @@ impl Setup {
         Self { config: false, ..self }
     }
 
+    pub(super) fn may_be_one_of_several(&self) -> bool {
+        cluster::in_cluster() || matches!(self.storage, Storage::AsItLikes)
+    }
+
     pub(super) fn speaks_tls(&self) -> bool {
         self.args.iter().any(|arg| arg == "--tls-cert")
     }

@@ -1,0 +1,58 @@
+//! A provider bot: every line of standard input, `<conversation> <customer>`, rings; every outcome is printed, also those
+//! of an earlier run that ended before they came.
+//!
+//! `cargo run --example bot -- ws://127.0.0.1:8080/ws`, and then type `conv-42 Grace`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fs;
+
+use deskbell::client::{Notify, Provider, ProviderOptions};
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+/// Up to where outcomes have been printed. In the working directory.
+const POSITION: &str = "bot.position";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080/ws".to_owned());
+    let options = ProviderOptions::new().id("rust-bot");
+    let options = match fs::read_to_string(POSITION) {
+        Ok(position) => options.resume_after(position.trim()),
+        Err(_) => options.resume_all(),
+    };
+    let (provider, mut results) = Provider::connect_with_results(&url, options).await?;
+    if provider.missed() {
+        eprintln!("away for too long: some outcomes are forgotten");
+    }
+    let mut lines = BufReader::new(stdin()).lines();
+    let (mut more, mut rung, mut open) = (true, HashSet::new(), HashSet::new());
+    while more || !open.is_empty() {
+        tokio::select! {
+            line = lines.next_line(), if more => {
+                let Some(line) = line? else { more = false; continue };
+                let (conversation, customer) = line.split_once(' ').unwrap_or((&line, "Somebody"));
+                if conversation.is_empty() || !rung.insert(conversation.to_owned()) {
+                    continue;
+                }
+                // The conversation's own id: rung again after a crash, it is the same notification.
+                let notify = Notify::template("msdyn_chat_incoming_unauthenticated").id(conversation);
+                let notify = notify.session(conversation).parameter("customerName", customer);
+                match provider.ring(notify).await?.acked().await {
+                    Ok(_) => drop(open.insert(conversation.to_owned())),
+                    Err(error) => eprintln!("{conversation}: {error}"),
+                }
+            }
+            result = results.next() => {
+                let Some(result) = result else { return Err(provider.ended().await.into()) };
+                let conversation = result.id.as_deref().unwrap_or(&result.notification_id);
+                println!("{conversation}: {:?} {}", result.outcome, result.agent_id.as_deref().unwrap_or("by nobody"));
+                rung.insert(conversation.to_owned());
+                open.remove(conversation);
+                fs::write(POSITION, result.position.unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! The plain HTTP side of the protocol, for those who cannot hold a socket: `/api/`.
+//!
+//! Each request is one message of a provider; its body is the message, the answer's body the hub's reply. What it asks
+//! is done by that provider's envoy.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::address;
+use super::admission;
+use super::envoy;
+use super::errand::{AGAIN_MS, Asked, Asks, Errand};
+use super::house::whole_ms;
+use super::reply::{self, JSON, Refusal, Reply};
+use super::settings::WAIT_MAX;
+use super::shard::Shard;
+use super::stream::Stream;
+use crate::protocol::client::{Hello, Resume, Who};
+use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
+use crate::protocol::{CallName, Close, ErrorCode};
+use crate::workspace::NotificationId;
+
+/// Where it all is.
+const PREFIX: &str = "/api/";
+const NOTIFICATIONS: &str = "/api/notifications/";
+/// As whom a request comes that does not say, where there are no tokens.
+const NOBODY: &str = "http";
+/// For how long a browser may remember what it may send here.
+const PREFLIGHT_SECONDS: &str = "600";
+
+/// Whether a path is of this side.
+pub(super) fn is_at(path: &str) -> bool {
+    path.starts_with(PREFIX) || path == PREFIX.trim_end_matches('/')
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Call(HttpCall),
+    Notification,
+}
+
+impl Place {
+    fn of(path: &str) -> Option<Self> {
+        if path.starts_with(NOTIFICATIONS) {
+            return Some(Self::Notification);
+        }
+        let name = path.strip_prefix(PREFIX)?;
+        HTTP_CALLS.iter().find(|(have, _)| *have == name).map(|(_, call)| Self::Call(*call))
+    }
+
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Call(_) => "POST",
+            Self::Notification => "GET, HEAD",
+        }
+    }
+
+    /// The `msdyn_name` of what is refused here.
+    fn name(self) -> Option<CallName> {
+        match self {
+            Self::Call(call) => call.name(),
+            Self::Notification => Some(CallName::NotifyEvent),
+        }
+    }
+}
+
+/// A refusal with its status and the JSON of its `error`.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    json: Vec<u8>,
+    retry_after_ms: Option<u64>,
+}
+
+impl Refused {
+    /// One that a request comes to before its message is looked at.
+    fn new(place: Option<Place>, status: StatusCode, code: ErrorCode, detail: &str) -> Self {
+        let retry_after_ms = (code == ErrorCode::Unavailable).then_some(AGAIN_MS);
+        let json = http::refusal(place.and_then(Place::name), code, detail, retry_after_ms);
+        Self { status, json, retry_after_ms }
+    }
+
+    /// One with the status that goes with its code.
+    fn by_code(place: Place, code: ErrorCode, detail: &str) -> Self {
+        Self::new(Some(place), status_of(code), code, detail)
+    }
+
+    fn reply(self) -> Reply {
+        let status = self.status;
+        let mut reply = reply::reply(status, JSON, self.json.into());
+        if status == StatusCode::UNAUTHORIZED {
+            reply::ask_for_token(reply.headers_mut());
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let seconds = self.retry_after_ms.unwrap_or(AGAIN_MS).div_ceil(1_000).max(1);
+            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        reply
+    }
+}
+
+fn status_of(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Answers a request below `/api/`.
+pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let shared = origin.filter(|origin| origin.to_str().is_ok_and(|origin| shard.house.origins.may_read(origin)));
+    let mut reply = find(shard, peer, request, shared.is_some()).await.unwrap_or_else(Refused::reply);
+    let headers = reply.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(origin) = shared {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        let exposed = HeaderValue::from_static("Location, Retry-After");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    reply
+}
+
+/// Finds what is asked for; `shared`: by a page of an origin that may read the answer.
+async fn find(
+    shard: &Arc<Shard<Stream>>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    shared: bool,
+) -> Result<Reply, Refused> {
+    let house = &shard.house;
+    let Some(place) = Place::of(request.uri().path()) else {
+        let names: Vec<_> = HTTP_CALLS.iter().map(|(name, _)| *name).collect();
+        let detail = format!("here are {} and notifications/<notificationId>", names.join(", "));
+        return Err(Refused::new(None, StatusCode::NOT_FOUND, ErrorCode::NotFound, &detail));
+    };
+    if let Err(Refusal(status, _, why)) = reply::check_origin(&house.origins, request.headers()) {
+        if let Some(why) = why {
+            house.counters.turned_away(why);
+        }
+        let detail = "pages from this origin may not ask; see --allowed-origin";
+        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, detail));
+    }
+    let fits = match place {
+        Place::Call(_) => request.method() == Method::POST,
+        Place::Notification => matches!(*request.method(), Method::GET | Method::HEAD),
+    };
+    if !fits {
+        if request.method() == Method::OPTIONS && shared {
+            return Ok(preflight(place));
+        }
+        let detail = format!("only {} is served here", place.methods());
+        let refused = Refused::new(Some(place), StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotAllowed, &detail);
+        let mut reply = refused.reply();
+        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(place.methods()));
+        return Ok(reply);
+    }
+    let unavailable = |detail| Refused::by_code(place, ErrorCode::Unavailable, detail);
+    if house.is_stopping() {
+        return Err(unavailable("the hub is stopping; nothing was done"));
+    }
+    let _one = house
+        .requests
+        .try_acquire()
+        .map_err(|_| unavailable("as many requests as may be under way are; nothing was done"))?;
+    carry_out(shard, peer, place, request).await
+}
+
+/// What a page of another origin may send here.
+fn preflight(place: Place) -> Reply {
+    let mut reply = reply::reply(StatusCode::NO_CONTENT, JSON, Bytes::new());
+    let headers = reply.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(place.methods()));
+    let allowed = HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
+    reply
+}
+
+/// What a request's address says besides its path.
+#[derive(Debug, Default)]
+struct Query {
+    wait: Duration,
+    provider_id: Option<String>,
+}
+
+impl Query {
+    /// What is unknown is passed over, as unknown fields are.
+    fn of(place: Place, query: Option<&str>) -> Result<Self, Refused> {
+        let wrong = |detail: &str| Refused::by_code(place, ErrorCode::BadParameter, detail);
+        let mut wanted = Self::default();
+        for (key, value) in reply::query(query) {
+            match key {
+                "wait" => {
+                    let wait = http::duration_ms(&value).map(Duration::from_millis);
+                    wanted.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
+                        let most = WAIT_MAX.as_secs();
+                        wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))
+                    })?;
+                }
+                "providerId" => {
+                    http::name("providerId", &value).map_err(|what| wrong(&what))?;
+                    wanted.provider_id = Some(value);
+                }
+                _ => {}
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+async fn carry_out(
+    shard: &Arc<Shard<Stream>>,
+    peer: IpAddr,
+    place: Place,
+    request: Request<Incoming>,
+) -> Result<Reply, Refused> {
+    let house = &shard.house;
+    let query = Query::of(place, request.uri().query())?;
+    let unauthorized =
+        |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
+    let bearer =
+        reply::bearer(house, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
+    let anybody = house.behind.gate.is_none().then_some(NOBODY);
+    let provider_id = query.provider_id.as_deref().or(anybody);
+    let who = Who::Provider { provider_id: provider_id.map(Into::into), resume: Resume::Nothing };
+    let admitted = admission::admit(house, &Hello { who, token: None }, bearer).map_err(|why| match why {
+        Close::BadToken => unauthorized("a token is wanted: Authorization: Bearer"),
+        _ => Refused::by_code(place, ErrorCode::NotAllowed, "the token is not a provider's, or not this one's"),
+    })?;
+    let ends_ms = admitted.ends_ms;
+    let client = address::client(peer, request.headers(), &house.settings.trusted_proxies);
+    let asks = match place {
+        Place::Call(call) => Asks::Say(posted(house.settings.max_message_bytes, call, place, shard, request).await?),
+        Place::Notification => {
+            let id = request.uri().path().strip_prefix(NOTIFICATIONS).unwrap_or_default();
+            let id: Result<NotificationId, _> = id.parse();
+            let unknown = |_| Refused::by_code(place, ErrorCode::NotFound, "that is no notificationId");
+            Asks::Recall(id.map_err(unknown)?)
+        }
+    };
+    let way = envoy::hire(shard, admitted, client).map_err(|envoy::NoneLeft| {
+        Refused::by_code(place, ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done")
+    })?;
+    let (reply, replied) = oneshot::channel();
+    let (outcome, settled) = oneshot::channel();
+    let errand = Errand { asks, call: place.name(), ends_ms, asked: Asked { reply, outcome } };
+    let ended = || lost(place, way.ending.code());
+    if let Err(mpsc::error::SendError(errand)) = way.errands.send(errand).await
+        && !way.ending.is_final()
+    {
+        errand.turn_down();
+    }
+    let (told, json) = replied.await.map_err(|_| ended())?;
+    match told {
+        Told::Refused { code, retry_after_ms } => {
+            Err(Refused { status: status_of(code), json: json.to_vec(), retry_after_ms })
+        }
+        Told::Ack(id) => {
+            let left_ms = ends_ms.map_or(u64::MAX, |ends_ms| ends_ms.saturating_sub(house.wall_ms()));
+            let wait = query.wait.min(Duration::from_millis(left_ms));
+            match outcome_within(shard, settled, wait).await {
+                Ok(Some(json)) => Ok(reply::reply(StatusCode::OK, JSON, json)),
+                Err(Gone) if way.ending.is_final() => Err(ended()),
+                // The hub holds it, and answers whoever asks again.
+                Ok(None) | Err(Gone) => Ok(accepted(&id, query.provider_id.as_deref(), json)),
+            }
+        }
+        _ => Ok(reply::reply(StatusCode::OK, JSON, json)),
+    }
+}
+
+/// The envoy ended before the outcome came.
+struct Gone;
+
+/// The outcome, if it comes in time.
+async fn outcome_within(
+    shard: &Arc<Shard<Stream>>,
+    mut settled: oneshot::Receiver<Bytes>,
+    wait: Duration,
+) -> Result<Option<Bytes>, Gone> {
+    // One that came together with the ack is there already.
+    if let Ok(json) = settled.try_recv() {
+        return Ok(Some(json));
+    }
+    if wait.is_zero() {
+        return Ok(None);
+    }
+    let Ok(_place) = shard.house.waiting.try_acquire() else { return Ok(None) };
+    match timeout(wait, settled).await {
+        Ok(Ok(json)) => Ok(Some(json)),
+        Ok(Err(_)) => Err(Gone),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The notification is held, and this is where to ask again.
+fn accepted(id: &str, provider_id: Option<&str>, ack: Bytes) -> Reply {
+    let mut reply = reply::reply(StatusCode::ACCEPTED, JSON, ack);
+    let asked = provider_id.map_or_else(String::new, |name| format!("?providerId={}", reply::percent_encoded(name)));
+    if let Ok(location) = HeaderValue::from_str(&format!("{NOTIFICATIONS}{id}{asked}")) {
+        reply.headers_mut().insert(header::LOCATION, location);
+    }
+    reply
+}
+
+/// What to say to somebody whose envoy ended with that close code before the reply.
+fn lost(place: Place, code: u16) -> Refused {
+    if code == Close::BadToken.code() {
+        let detail = "the token has ended or was revoked; whether the call was carried out is not known";
+        return Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
+    }
+    let (code, detail) = if code == Close::NotAllowed.code() {
+        let detail = "the operator has sent this provider away; whether the call was carried out is not known";
+        (ErrorCode::NotAllowed, detail)
+    } else {
+        (ErrorCode::Unavailable, "whether the call was carried out is not known; repeat it with the same `id`")
+    };
+    Refused::by_code(place, code, detail)
+}
+
+/// The message that was posted.
+async fn posted(
+    bytes_max: usize,
+    call: HttpCall,
+    place: Place,
+    shard: &Arc<Shard<Stream>>,
+    request: Request<Incoming>,
+) -> Result<String, Refused> {
+    let refused = |status, code, detail: &str| Refused::new(Some(place), status, code, detail);
+    if !reply::is_json(request.headers()) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(refused(status, ErrorCode::BadMessage, "only the Content-Type application/json is taken"));
+    }
+    let key = idempotency_key(request.headers()).map_err(|what| {
+        Refused::by_code(place, ErrorCode::BadParameter, &format!("the header Idempotency-Key {what}"))
+    })?;
+    let limit = shard.house.settings.handshake_timeout;
+    let body = timeout(limit, Limited::new(request.into_body(), bytes_max).collect()).await.map_err(|_| {
+        let ms = whole_ms(limit);
+        refused(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadMessage, &format!("the body did not come within {ms} ms"))
+    })?;
+    let body = body.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            let detail = format!("the body has more than {bytes_max} bytes");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadParameter, &detail);
+        }
+        refused(StatusCode::BAD_REQUEST, ErrorCode::BadMessage, "the body broke off")
+    })?;
+    http::message(call, &body.to_bytes(), key.as_deref()).map_err(|(code, json)| Refused {
+        status: status_of(code),
+        json,
+        retry_after_ms: None,
+    })
+}
+
+/// The header's value, in quotes or not.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
+    let mut lines = headers.get_all("idempotency-key").iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err("stands there twice");
+    }
+    let text = std::str::from_utf8(line.as_bytes()).map_err(|_| "is no text")?.trim();
+    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    Ok(Some(bare.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::error::ERRORS;
+
+    #[test]
+    fn every_error_has_a_status_of_its_kind() {
+        for row in ERRORS {
+            let status = status_of(row.code);
+            assert!(status.is_client_error() || row.code == ErrorCode::Unavailable, "{row:?}");
+            let later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(later, row.temporary || row.code == ErrorCode::Limit, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_found_by_its_whole_path() {
+        for path in ["/api/notify", "/api/cancel", "/api/kpi", "/api/activity", "/api/endSession"] {
+            assert!(matches!(Place::of(path), Some(Place::Call(_))), "{path}");
+        }
+        assert!(matches!(Place::of("/api/notifications/x"), Some(Place::Notification)));
+        for path in ["/api", "/api/", "/api/notify/", "/api/hello", "/api/notifications", "/ap/notify"] {
+            assert!(Place::of(path).is_none(), "{path}");
+        }
+        assert!(is_at("/api") && is_at("/api/x") && !is_at("/apis"));
+    }
+
+    #[test]
+    fn a_key_may_stand_in_quotes() {
+        let of = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("idempotency-key", HeaderValue::from_static(line));
+            }
+            idempotency_key(&headers)
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["a-1"]), Ok(Some("a-1".to_owned())));
+        assert_eq!(of(&[" \"a-1\" "]), Ok(Some("a-1".to_owned())));
+        assert!(of(&["a", "a"]).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! Envoys: the hub's own provider connections, each of which stands in for a provider that asks by HTTP.
+//!
+//! An envoy joins, says what requests would have said, one after the other, hears what any connection of that provider
+//! would hear, and goes home when nobody has asked for a while. So nothing about a request is decided here: its message
+//! takes the way that all messages take, and is counted by the same rates.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::admission;
+use super::connection::{self, Manners};
+use super::counters::{Seat, Turned};
+use super::errand::{AGAIN_MS, Asks, Ending, Errand, Principal, Way};
+use super::inside::Inside;
+use super::link::{Admitted, Link};
+use super::reader::End;
+use super::settings::ENVOY_IDLE;
+use super::shard::Shard;
+use super::stream::Stream;
+use crate::hub::Stopping;
+use crate::protocol::server::{ErrorReply, Ids};
+use crate::protocol::{Close, ErrorCode, Role};
+use crate::workspace::Name;
+
+/// The hub can send out no envoy more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoneLeft;
+
+/// The way to the envoy of `admitted`, a provider, which is sent out if there is none.
+///
+/// # Errors
+/// [`NoneLeft`]: there are as many connections, or envoys, as there may be.
+pub(super) fn hire(shard: &Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr) -> Result<Way, NoneLeft> {
+    let house = &shard.house;
+    let Some(name) = &admitted.name else { return Err(NoneLeft) };
+    let principal = (Name::clone(&admitted.workspace), Name::clone(name));
+    let own = (Name::clone(&principal.0), Name::clone(&principal.1));
+    let hired = house.envoys.find_or_hire(&own, |errands, ending| {
+        let seat = Seat::take(&house.counters, house.settings.max_connections).ok_or_else(|| {
+            house.counters.turned_away(Turned::Full);
+            NoneLeft
+        })?;
+        tokio::spawn(serve(Arc::clone(shard), admitted, address, (principal, errands, ending), seat));
+        Ok(())
+    });
+    hired.map_err(|none: Option<NoneLeft>| none.unwrap_or(NoneLeft))
+}
+
+/// Whose envoy, what it is asked, and where it says why it ended.
+type Post = (Principal, mpsc::Receiver<Errand>, Ending);
+
+async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, post: Post, seat: Seat) {
+    let (principal, mut errands, ending) = post;
+    let inside = Arc::new(Inside::new(ending.clone()));
+    let house = Arc::clone(&shard.house);
+    if let Some(link) = shard.admit(Stream::Inside(Arc::clone(&inside)), address) {
+        let why = tokio::select! {
+            biased;
+            () = link.cut() => None,
+            why = work(&link, &inside, admitted, &principal, &mut errands) => why,
+        };
+        if let Some(why) = why {
+            link.close(why);
+        }
+        link.leave();
+        shard.dismiss(link.serial);
+    }
+    // Who waits is told by the loss of what they sent.
+    inside.end();
+    errands.close();
+    house.envoys.forget(&principal);
+    while let Ok(errand) = errands.try_recv() {
+        // Who is shown out is told so instead.
+        if !ending.is_final() {
+            errand.turn_down();
+        }
+    }
+    drop(seat);
+}
+
+/// Joins and runs errands until it may go home, or must go with a close code.
+async fn work(
+    link: &Arc<Link<Stream>>,
+    inside: &Inside,
+    admitted: Admitted,
+    principal: &Principal,
+    errands: &mut mpsc::Receiver<Errand>,
+) -> Option<Close> {
+    let house = link.house();
+    if house.is_stopping() {
+        return Some(Close::GoingAway);
+    }
+    let issued_ms = admitted.issued_ms;
+    if link.join(admitted).is_err() {
+        return Some(Close::GoingAway);
+    }
+    if admission::is_revoked(link, issued_ms) {
+        return Some(Close::BadToken);
+    }
+    link.welcomed().await;
+    let mut manners = Manners::new(link);
+    // It is heard as often as the hub wants to hear of a client.
+    let pause = ENVOY_IDLE.min(house.settings.idle_timeout / 2);
+    let mut asked_at = Instant::now();
+    loop {
+        link.heard();
+        match timeout(pause, errands.recv()).await {
+            Ok(Some(errand)) => {
+                asked_at = Instant::now();
+                if let Err(why) = run(link, inside, &mut manners, errand).await {
+                    return Some(why);
+                }
+            }
+            Ok(None) => return None,
+            Err(_) => {
+                if asked_at.elapsed() >= ENVOY_IDLE && house.envoys.relieve(principal) {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Runs one errand, up to the hub's reply.
+async fn run(link: &Arc<Link<Stream>>, inside: &Inside, manners: &mut Manners, errand: Errand) -> Result<(), Close> {
+    if errand.asked.reply.is_closed() {
+        // Whoever asked has gone before it began.
+        return Ok(());
+    }
+    if let Some(ends_ms) = errand.ends_ms {
+        link.last_until(ends_ms);
+    }
+    inside.expect(errand.asked);
+    let room = link.room().await;
+    let heard = match errand.asks {
+        Asks::Say(text) => connection::hear(link, Role::Provider, manners, &text),
+        Asks::Recall(notification_id) => connection::recall(link, manners, notification_id),
+    };
+    let done = match heard {
+        Ok(Some(input)) => room.and_then(|room| link.submit(room, input)),
+        Ok(None) => Ok(()),
+        // Each request is told that it comes too soon; there is no connection of the client's to close.
+        Err(End::Close(Close::TooManyMessages)) => Ok(()),
+        Err(End::Close(why)) => return Err(why),
+        Err(_) => return Err(Close::GoingAway),
+    };
+    if let Err(Stopping) = done {
+        let ids = Ids::default();
+        let (code, detail) = (ErrorCode::Unavailable, "the hub is stopping; nothing was done");
+        link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: Some(AGAIN_MS) });
+    }
+    inside.answered().await;
+    Ok(())
+}

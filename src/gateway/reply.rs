@@ -1,0 +1,142 @@
+//! Answers of HTTP, and the refusals that all its doors share.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use super::admission;
+use super::counters::Turned;
+use super::house::House;
+use super::metrics;
+use super::origin::Origins;
+use crate::auth::Claims;
+
+pub(super) type Reply = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// What Prometheus calls its text format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Why a request is not carried out, for people; and for the counters, if it was to become a WebSocket.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String, pub(super) Option<Turned>);
+
+/// The text for Prometheus.
+pub(super) fn metrics(house: &House) -> Reply {
+    reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(house)))
+}
+
+/// What the token of the `Authorization` header says, where there are tokens and it has one.
+pub(super) fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
+    let Some(gate) = &house.behind.gate else { return Ok(None) };
+    let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
+        let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
+        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(token, [] | [b' ', ..]);
+        is_bearer.then(|| token.trim_ascii())
+    });
+    let Some(token) = tokens.next() else { return Ok(None) };
+    let refusal = |why: &str| Refusal(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}\n"), None);
+    if tokens.next().is_some() {
+        return Err(refusal("there are two"));
+    }
+    let token = std::str::from_utf8(token).map_err(|_| refusal("it is no text"))?;
+    admission::check(house, gate, token).map(Some).map_err(|why| refusal(&why.to_string()))
+}
+
+/// Tells who has no good token what is wanted.
+pub(super) fn ask_for_token(headers: &mut HeaderMap) {
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+}
+
+/// Refuses pages of other origins than those.
+pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
+    let allowed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin));
+    if headers.get_all(header::ORIGIN).iter().all(allowed) {
+        return Ok(());
+    }
+    let text = "pages from this origin may not connect; see --allowed-origin\n";
+    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
+}
+
+/// Whether the body is said to be JSON. No form of a foreign page can say so.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case(JSON)
+}
+
+pub(super) const JSON: &str = "application/json";
+
+pub(super) fn not_allowed(allowed: &'static str) -> Reply {
+    let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
+    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    refusal
+}
+
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+    reply(status, TEXT, text.into())
+}
+
+pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// The pairs of a query, as they are meant.
+pub(super) fn query(query: Option<&str>) -> impl Iterator<Item = (&str, String)> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key, percent_decoded(value)))
+}
+
+/// A name as it may stand in a query.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
+/// `%41+%42` as `A B`.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        match (first, after.first_chunk::<2>().and_then(|digits| hex(digits))) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                rest = after;
+            }
+            (other, _) => {
+                bytes.push(*other);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_checked_only_where_there_is_one() {
+        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, &[]);
+        let mut headers = HeaderMap::new();
+        assert!(check_origin(&origins, &headers).is_ok());
+        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
+        assert!(check_origin(&origins, &headers).is_ok());
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
+        let Refusal(status, ..) = check_origin(&origins, &headers).unwrap_err();
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    }
+}

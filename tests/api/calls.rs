@@ -1,0 +1,225 @@
+//! What requests do: ring and wait, ask again, cancel, mark, count, end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::ask::{Ask, recall, ring};
+use crate::harness::{NOBODYS, PATIENCE, Setup, accepted, auto_accepted, cancelled, declined, has, hub, queue_full};
+
+#[tokio::test]
+async fn a_ring_waits_for_its_outcome() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let body = json!({"id": "conv-1", "sessionId": "conv-1", "templateParameters": {"customerName": "Grace"}});
+    let ask = ring("?wait=30s", body);
+    let (answer, ()) = tokio::join!(ask.of(&hub), async {
+        let shown = ada.expect("notification").await;
+        has(&shown, json!({"title": "Grace wants to chat", "providerId": "http"}));
+        ada.accept(shown["notificationId"].as_str().unwrap()).await;
+    });
+    let answer = answer.is(200, "").clone();
+    has(
+        &answer.body,
+        json!({"type": "result", "id": "conv-1", "msdyn_name": "NotifyEvent", "value": accepted(),
+        "agentId": "ada", "sessionId": "conv-1"}),
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn without_an_outcome_it_says_where_to_ask_again() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("", json!({"id": "conv-1"})).of(&hub).await;
+    has(&open.is(202, "").body, json!({"type": "ack", "id": "conv-1", "duplicate": false}));
+    let place = open.header("location").unwrap().to_owned();
+    assert_eq!(place, format!("/api/notifications/{}", open.notification()));
+    let began = Instant::now();
+    let still = Ask::new("GET", &format!("{place}?wait=200ms")).of(&hub).await;
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    has(&still.is(202, "").body, json!({"id": "conv-1", "notificationId": open.notification(), "duplicate": true}));
+    assert_eq!(still.header("location"), Some(place.as_str()));
+    let again = Ask::new("GET", &format!("{place}?wait=30s"));
+    let id = open.notification();
+    let (answer, _) = tokio::join!(again.of(&hub), ada.reject(&id));
+    has(&answer.is(200, "").body, json!({"value": declined(), "agentId": "ada"}));
+    has(&Ask::new("GET", &place).of(&hub).await.is(200, "").body, json!({"value": declined()}));
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_there_at_once_is_told_at_once() {
+    let hub = hub("[limits]\nqueueLimit = 1").await;
+    let mut ada = hub.agent("ada").await;
+    let taken = Ask::post("/api/notify", &json!({"templateName": "auto"})).of(&hub).await;
+    has(&taken.is(200, "").body, json!({"value": auto_accepted(), "agentId": "ada"}));
+    ada.set_presence("away").await;
+    ring("", json!({})).of(&hub).await.is(202, "");
+    has(&ring("", json!({})).of(&hub).await.is(200, "").body, json!({"value": queue_full()}));
+}
+
+#[tokio::test]
+async fn many_wait_for_one_and_all_are_told() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("", json!({"id": "a"})).of(&hub).await;
+    let asks: Vec<_> =
+        (0..20)
+            .map(|n| {
+                if n % 2 == 0 {
+                    recall(&open.notification(), "?wait=30s")
+                } else {
+                    ring("?wait=30s", json!({"id": "a"}))
+                }
+            })
+            .collect();
+    let answers = futures::future::join_all(asks.iter().map(|ask| ask.of(&hub)));
+    let id = open.notification();
+    let (answers, _) = tokio::join!(answers, ada.accept(&id));
+    for answer in answers {
+        has(&answer.is(200, "").body, json!({"value": accepted(), "notificationId": open.notification()}));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_is_named_by_the_query_and_hears_of_no_others() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("?providerId=bot%201%2B", json!({})).of(&hub).await;
+    let place = open.is(202, "").header("location").unwrap().to_owned();
+    assert_eq!(place, format!("/api/notifications/{}?providerId=bot%201%2B", open.notification()));
+    has(&ada.expect("notification").await, json!({"providerId": "bot 1+"}));
+    Ask::new("GET", &place).of(&hub).await.is(202, "");
+    recall(&open.notification(), "").of(&hub).await.is(404, "notFound");
+    recall(&open.notification(), "?providerId=other").of(&hub).await.is(404, "notFound");
+    recall(NOBODYS, "").of(&hub).await.is(404, "notFound");
+    recall("none", "").of(&hub).await.is(404, "notFound");
+}
+
+#[tokio::test]
+async fn a_cancel_withdraws_and_whoever_waits_is_told() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let waiting = ring("?wait=30s", json!({"cancellationToken": "t"}));
+    let cancel = async {
+        ada.expect("notification").await;
+        Ask::post("/api/cancel", &json!({"id": "c-1", "cancellationToken": "t"})).of(&hub).await
+    };
+    let (waited, answer) = tokio::join!(waiting.of(&hub), cancel);
+    has(
+        &answer.is(200, "").body,
+        json!({"type": "result", "id": "c-1", "msdyn_name": "CancelEvent",
+        "cancellationToken": "t", "value": cancelled()}),
+    );
+    has(&waited.is(200, "").body, json!({"value": cancelled()}));
+    let others = Ask::post("/api/cancel?providerId=other", &json!({"cancellationToken": "t"})).of(&hub).await;
+    others.is(404, "notFound");
+}
+
+#[tokio::test]
+async fn sessions_are_marked_counted_and_ended() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("", json!({"sessionId": "s"})).of(&hub).await;
+    ada.take_on(&open.notification()).await;
+    let kpi = Ask::post("/api/kpi", &json!({"sessionId": "s", "details": "late"})).of(&hub).await;
+    has(&kpi.is(200, "").body, json!({"msdyn_name": "NotifyKpiBreach"}));
+    has(&ada.expect("kpi").await, json!({"sessionId": "s", "breached": true, "details": "late"}));
+    Ask::post("/api/activity", &json!({"sessionId": "s", "count": 3})).of(&hub).await.is(200, "");
+    has(&ada.expect("activity").await, json!({"sessionId": "s", "count": 3}));
+    Ask::post("/api/endSession?providerId=other", &json!({"sessionId": "s"})).of(&hub).await.is(403, "notAllowed");
+    Ask::post("/api/endSession", &json!({"sessionId": "s"})).of(&hub).await.is(200, "");
+    has(&ada.expect("sessionEnded").await, json!({"sessionId": "s"}));
+}
+
+#[tokio::test]
+async fn an_envoy_is_one_provider_to_all_who_look_and_goes_home() {
+    let hub = hub("").await;
+    let mut watcher = hub.observer().await;
+    let mut ada = hub.agent("ada").await;
+    for _ in 0..3 {
+        ring("?providerId=bot", json!({})).of(&hub).await.is(202, "");
+    }
+    let joined = watcher.take("it to join", |m| m["event"] == "providerJoined").await;
+    has(&joined, json!({"providerId": "bot"}));
+    for _ in 0..3 {
+        let id = crate::harness::text(&ada.expect("notification").await["notificationId"]);
+        ada.accept(&id).await;
+    }
+    let joins = std::cell::Cell::new(0);
+    let left = |message: &serde_json::Value| {
+        joins.set(joins.get() + u32::from(message["event"] == "providerJoined"));
+        message["event"] == "providerLeft"
+    };
+    watcher.take("it to leave", left).await;
+    assert_eq!(joins.get(), 0, "it joined once");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let hub = hub("").await;
+    let mut stream = hub.tcp().await;
+    for number in 0..3 {
+        let ask = ring("", json!({"id": format!("a-{number}")}));
+        let bytes = String::from_utf8(ask.bytes(hub.port)).unwrap().replace("Connection: close\r\n", "");
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with('}') {
+            let mut buffer = [0; 4096];
+            let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+            answer += std::str::from_utf8(&buffer[..read]).unwrap();
+        }
+        assert!(answer.starts_with("HTTP/1.1 202") && answer.contains(&format!("a-{number}")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_gone_leaves_nothing_behind() {
+    use tokio::io::AsyncWriteExt as _;
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut stream = hub.tcp().await;
+    stream.write_all(&ring("?wait=60s", json!({"id": "gone"})).bytes(hub.port)).await.unwrap();
+    let id = crate::harness::text(&ada.expect("notification").await["notificationId"]);
+    drop(stream);
+    ada.accept(&id).await;
+    has(&ring("?wait=30s", json!({"id": "gone"})).of(&hub).await.is(200, "").body, json!({"value": accepted()}));
+}
+
+#[tokio::test]
+async fn a_hub_that_stops_tells_those_who_wait_where_to_ask_again() {
+    let hub = Setup::on_disk().start().await;
+    let mut ada = hub.agent("ada").await;
+    let waiting = ring("?wait=60s", json!({"id": "a"}));
+    let stop = async {
+        ada.expect("notification").await;
+        hub.terminate();
+    };
+    let (answer, ()) = tokio::join!(waiting.of(&hub), stop);
+    let place = answer.is(202, "").header("location").unwrap().to_owned();
+    let setup = hub.setup.clone();
+    assert_eq!(hub.exit().await.code, Some(0));
+    let hub = setup.start().await;
+    let mut ada = hub.agent("ada").await;
+    let again = Ask::new("GET", &format!("{place}?wait=30s"));
+    let id = place.rsplit('/').next().unwrap();
+    let (answer, _) = tokio::join!(again.of(&hub), ada.accept(id));
+    has(&answer.is(200, "").body, json!({"value": accepted(), "id": "a"}));
+}
+
+#[tokio::test]
+async fn after_a_crash_the_same_address_tells_the_outcome() {
+    let hub = Setup::on_disk().start().await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("", json!({"id": "a"})).of(&hub).await;
+    let settled = ring("", json!({"id": "b"})).of(&hub).await;
+    ada.accept(&settled.notification()).await;
+    let hub = hub.crash_and_restart().await;
+    has(&recall(&settled.notification(), "").of(&hub).await.is(200, "").body, json!({"value": accepted(), "id": "b"}));
+    recall(&open.notification(), "").of(&hub).await.is(202, "");
+    has(
+        &ring("", json!({"id": "a"})).of(&hub).await.is(202, "").body,
+        json!({"duplicate": true, "notificationId": open.notification()}),
+    );
+}

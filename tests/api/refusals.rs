@@ -1,0 +1,188 @@
+//! What is refused, with its status and code: the same codes as over a socket.
+
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::ask::{Ask, ring};
+use crate::harness::{Setup, has, hub};
+
+#[tokio::test]
+async fn a_body_that_is_no_such_message_is_400() {
+    let hub = hub("").await;
+    for (body, code) in [
+        ("", "badMessage"),
+        ("{", "badMessage"),
+        ("[]", "badMessage"),
+        ("\"x\"", "badMessage"),
+        (r#"{"type":"kpi","sessionId":"s"}"#, "badMessage"),
+        (r#"{"type":7}"#, "badMessage"),
+        (r#"{"type":"notify"}"#, "badParameter"),
+        (r#"{"templateName":7}"#, "badParameter"),
+        (r#"{"templateName":""}"#, "badParameter"),
+        (r#"{"templateName":"chat","id":""}"#, "badParameter"),
+        (r#"{"templateName":"chat","correlationId":"x"}"#, "badParameter"),
+        (r#"{"templateName":"chat","to":[]}"#, "badParameter"),
+    ] {
+        let answer = Ask::post("/api/notify", &json!({})).body(body).of(&hub).await;
+        let name = if code == "badMessage" { json!(null) } else { json!("NotifyEvent") };
+        has(&answer.is(400, code).body, json!({"type": "error", "msdyn_name": name}));
+        assert!(!answer.body["detail"].as_str().unwrap().is_empty());
+    }
+    Ask::post("/api/notify", &json!({}))
+        .body(b"{\"templateName\":\"\xff\"}".to_vec())
+        .of(&hub)
+        .await
+        .is(400, "badMessage");
+    has(
+        &Ask::post("/api/endSession", &json!({})).of(&hub).await.is(400, "badParameter").body,
+        json!({"msdyn_name": null}),
+    );
+    let echoed = Ask::post("/api/kpi", &json!({"id": "k-1"})).of(&hub).await;
+    has(&echoed.is(400, "badParameter").body, json!({"id": "k-1", "msdyn_name": "NotifyKpiBreach"}));
+}
+
+#[tokio::test]
+async fn a_wait_is_a_duration_of_at_most_a_minute() {
+    let hub = hub("").await;
+    for wrong in ["61s", "2m", "30", "-1s", "1.5s", "forever", "", "1h"] {
+        ring(&format!("?wait={wrong}"), json!({})).of(&hub).await.is(400, "badParameter");
+    }
+    for name in ["", "a%00b", &"x".repeat(129)] {
+        ring(&format!("?providerId={name}"), json!({})).of(&hub).await.is(400, "badParameter");
+    }
+    ring("?wait=1ms&other=1", json!({})).of(&hub).await.is(202, "");
+}
+
+#[tokio::test]
+async fn what_is_taken_is_409_what_is_not_there_404_what_is_not_theirs_403() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let open = ring("", json!({"id": "a", "cancellationToken": "t", "sessionId": "s"})).of(&hub).await;
+    ring("", json!({"id": "b", "cancellationToken": "t"})).of(&hub).await.is(409, "tokenTaken");
+    ring("", json!({"id": "a"})).of(&hub).await.is(409, "idTaken");
+    ring("?providerId=other", json!({"sessionId": "s"})).of(&hub).await.is(403, "notAllowed");
+    ada.take_on(&open.notification()).await;
+    Ask::post("/api/endSession?providerId=other", &json!({"sessionId": "s"})).of(&hub).await.is(403, "notAllowed");
+    Ask::post("/api/endSession", &json!({"sessionId": "none"})).of(&hub).await.is(404, "notFound");
+    Ask::post("/api/cancel", &json!({"cancellationToken": "none"})).of(&hub).await.is(404, "notFound");
+    Ask::post("/api/notify", &json!({"templateName": "needs"})).of(&hub).await.is(422, "unresolvedParameter");
+    let none = Ask::post("/api/notify", &json!({"templateName": "none"})).of(&hub).await;
+    has(&none.is(404, "unknownTemplate").body, json!({"message": "NotificationTemplateNotFoundError"}));
+}
+
+#[tokio::test]
+async fn a_workspace_that_holds_as_many_as_it_may_is_429() {
+    let hub = hub("[limits]\nopenNotifications = 1").await;
+    ring("", json!({})).of(&hub).await.is(202, "");
+    let refused = ring("", json!({})).of(&hub).await;
+    has(&refused.is(429, "limit").body, json!({"retryAfterMs": null}));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_provider_that_says_too_much_is_429_however_many_connections_it_uses() {
+    let hub = hub("[limits]\nmessagesPerSecond = 2").await;
+    let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
+    let answers = ask.many(&hub, 300).await;
+    let taken = answers.iter().filter(|answer| answer.status == 200).count();
+    // The burst is four, and two come by with every second that this takes.
+    assert!((4..100).contains(&taken), "{taken}");
+    let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
+    refused.is(429, "rateLimited");
+    let after_ms = refused.body["retryAfterMs"].as_u64().unwrap();
+    assert_eq!(refused.header("retry-after"), Some(after_ms.div_ceil(1000).to_string().as_str()));
+    // More than a hundred in a row have been refused; others are as before.
+    Ask::post("/api/kpi?providerId=other", &json!({"sessionId": "s"})).of(&hub).await.is(200, "");
+}
+
+#[tokio::test]
+async fn a_provider_that_causes_too_many_deliveries_is_429() {
+    let hub = hub("[limits]\ndeliveriesPerSecond = 1").await;
+    let mut tabs = Vec::new();
+    for name in ["ada", "bob", "cy"] {
+        tabs.push(hub.agent(name).await);
+    }
+    let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
+    let mut answer = ask.of(&hub).await;
+    while answer.status == 200 {
+        answer = ask.of(&hub).await;
+    }
+    has(&answer.is(429, "rateLimited").body, json!({"msdyn_name": "NotifyKpiBreach"}));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413_and_one_at_it_is_taken() {
+    let hub = hub("[limits]\nmaxMessageBytes = 20000").await;
+    let padded = |bytes: usize| {
+        let body = json!({"templateName": "chat"}).to_string();
+        Ask::post("/api/notify", &json!({})).body(format!("{body:<bytes$}"))
+    };
+    padded(20_000 - 40).of(&hub).await.is(202, "");
+    padded(20_001).of(&hub).await.is(413, "badParameter");
+    // Without a length, and without an end.
+    let mut stream = hub.tcp().await;
+    let head =
+        "POST /api/notify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("{:x}\r\n{}\r\n", 30_000, " ".repeat(30_000));
+    stream.write_all(format!("{head}{chunk}").as_bytes()).await.unwrap();
+    let answer = crate::raw::Raw::from(stream).head().await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_408() {
+    let hub = hub("[server]\nhandshakeTimeout = \"300ms\"").await;
+    let mut raw = crate::raw::Raw::connect(hub.port).await;
+    raw.send(b"POST /api/kpi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
+        .await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 408"));
+}
+
+#[tokio::test]
+async fn a_full_hub_is_503_and_the_rest_of_it_as_before() {
+    let hub = hub("[limits]\nmaxConnections = 1").await;
+    let mut ada = hub.agent("ada").await;
+    let refused = ring("", json!({})).of(&hub).await;
+    has(&refused.is(503, "unavailable").body, json!({"retryAfterMs": 1000}));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    ada.round_trip().await;
+}
+
+#[tokio::test]
+async fn other_methods_are_405_and_other_paths_404() {
+    let hub = hub("").await;
+    for path in ["notify", "cancel", "kpi", "activity", "endSession"] {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+            let answer = Ask::new(method, &format!("/api/{path}")).of(&hub).await;
+            assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method} {path}");
+        }
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = Ask::new(method, "/api/notifications/x").of(&hub).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method}");
+    }
+    for path in ["/api", "/api/", "/api/hello", "/api/notify/", "/api/notifications"] {
+        Ask::new("GET", path).of(&hub).await.is(404, "notFound");
+    }
+    let open = ring("", json!({})).of(&hub).await;
+    let head = Ask::new("HEAD", open.header("location").unwrap()).of(&hub).await;
+    assert_eq!((head.status, head.body), (202, json!(null)));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_503_and_nothing_was_done() {
+    let hub = Setup::on_disk().start().await;
+    ring("", json!({})).of(&hub).await.is(202, "");
+    let log = std::fs::read_dir(hub.setup.data_dir()).unwrap().map(|file| file.unwrap());
+    let bytes = log.filter(|file| file.file_name().to_string_lossy().starts_with("log-"));
+    let bytes = bytes.map(|file| file.metadata().unwrap().len()).max().unwrap();
+    let limit = format!("--fsize={bytes}:unlimited");
+    let limited = std::process::Command::new("prlimit").args(["--pid", &hub.pid(), &limit]).status();
+    assert!(limited.unwrap().success());
+    let refused = ring("", json!({"id": "full"})).of(&hub).await;
+    refused.is(503, "unavailable");
+    assert!(refused.header("retry-after").is_some());
+    let unlimited = std::process::Command::new("prlimit").args(["--pid", &hub.pid(), "--fsize=unlimited"]).status();
+    assert!(unlimited.unwrap().success());
+    while ring("", json!({"id": "full"})).of(&hub).await.status != 202 {}
+}
