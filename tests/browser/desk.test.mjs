@@ -301,8 +301,8 @@ test('the marked card is settled: the mark is on the next one, and no key that w
   context.after(() => caller.close())
   const press = (key) => desk.keyboard.press(key)
   const reject = (call) => call.result.then(({ value, declineReason }) => [value.responseReason, declineReason])
-  const calls = ['Grace', 'Alan', 'Edsger', 'Barbara', 'Katherine'].map((one) => caller.ring(one))
-  await desk.card('Katherine').waitFor()
+  const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
+  await desk.card('Edsger').waitFor()
   await desk.marked('Grace').waitFor()
   await press('a')
   assert.equal((await calls[0].result).agentId, 'ada')
@@ -323,6 +323,8 @@ test('the marked card is settled: the mark is on the next one, and no key that w
   }
   await press('Enter')
   // Withdrawn by its caller it passes the mark on as well.
+  calls.push(...['Barbara', 'Katherine'].map((one) => caller.ring(one)))
+  await desk.card('Katherine').waitFor()
   await desk.marked('Edsger').waitFor()
   await calls[2].cancel()
   await desk.marked('Barbara').waitFor()
