@@ -133,6 +133,8 @@ describe('the desk', () => {
     caller.ring('Margaret', { sessionId })
     await desk.accept('Margaret').click()
     await desk.session('Margaret').waitFor()
+    // Of what comes at once, three things are told and the others counted.
+    await desk.told('Margaret wants to chat: taken by you')
     await caller.provider.activity(sessionId, 3)
     await desk.session('Margaret').getByText('3 unread').waitFor()
     await caller.provider.kpi(sessionId, false, 'answer > 20 s')
