@@ -11,7 +11,7 @@ import { Link } from './desk/link.js'
 import { Preflight } from './desk/preflight.js'
 import { Rail } from './desk/rail.js'
 import { Sound } from './desk/sound.js'
-import { guardClicks } from './desk/steady.js'
+import { guardClicks, KeyGuard } from './desk/steady.js'
 import { Tabs } from './desk/tabs.js'
 import { showTally } from './desk/tally.js'
 import { timeOfDay } from './desk/times.js'
@@ -41,6 +41,7 @@ class Desk {
   #agent
   #eyes
   #noteClicks
+  #keyGuard = new KeyGuard()
   /** @type {Tabs | undefined} */ #tabs
   /** @type {Sound | undefined} */ #sound
   /** @type {Toasts | undefined} */ #toasts
@@ -63,6 +64,7 @@ class Desk {
       gone: (id) => this.#eyes.forget(this.cards.find(id)?.node),
       shown: (card) => this.#eyes.watch(card.node, card.id),
       say: (text) => this.announcer.say(text),
+      guard: this.#keyGuard,
       home,
     })
     this.rail = new Rail(agent, { end: (id) => this.#end(id), now: () => this.link.now(), home: () => this.sessionsTitle })
@@ -93,7 +95,8 @@ class Desk {
     this.tools = element('div', { class: 'tools' })
     this.line = element('div', { class: 'line', role: 'group', 'aria-label': 'Readiness' }, this.link.banner)
     this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
-    const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys())
+    const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys(), this.#keyGuard,
+      () => this.#fault('The marked card had just changed: that key did nothing. Press it again.'))
     this.section.append(
       element('header', {},
         this.title,
@@ -275,7 +278,7 @@ class Desk {
     const keys = [
       { keys: ['a'], shown: 'A', does: 'accept the card that is marked', act: () => this.cards.answer('accept') },
       { keys: ['r'], shown: 'R', does: 'reject it', act: () => this.cards.answer('reject') },
-      { keys: ['e'], shown: 'E', does: 'give a reason; Enter then rejects, Escape goes back', act: () => this.cards.giveReason() },
+      { keys: ['e'], shown: 'E', does: 'give a reason; Enter then rejects, Escape goes back', types: true, act: () => this.cards.giveReason() },
       { keys: ['j', 'arrowdown'], shown: 'J or ↓', does: 'next card, or next session', act: () => step(1) },
       { keys: ['k', 'arrowup'], shown: 'K or ↑', does: 'the one before', act: () => step(-1) },
       { keys: [...'123456789'], shown: '1 to 9', does: 'that card', act: (key) => this.cards.pick(Number(key) - 1) },

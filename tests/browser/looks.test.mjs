@@ -99,7 +99,7 @@ describe('looks', () => {
     const caller = bot(hub, 'erin')
     context.after(() => caller.close())
     caller.ring('Katherine', { templateName: 'call' })
-    await desk.news.getByText('10 seconds left').waitFor()
+    await desk.told('10 seconds left')
     const brightness = async (colorScheme) => {
       await desk.emulateMedia({ colorScheme })
       return desk.card('Katherine').evaluate((card) => Math.max(...getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3)))

@@ -28,13 +28,35 @@ icon = "parcel"
 showTimeout = false
 `
 
+/** Browsers whose desks keep all that they have said. */
+const heard = new WeakSet()
+
 /** Opens the desk of that agent. */
 export async function openDesk(context, hub, agentId) {
+  if (!heard.has(context)) await context.addInitScript(keepNews)
+  heard.add(context)
   const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
   page.setDefaultTimeout(TIMEOUT_MS)
-  const desk = Object.assign(page, partsOf(page, agentId))
+  const desk = Object.assign(page, partsOf(page, agentId), {
+    /** Everything that a screen reader was told of, in its order. */
+    news: () => page.evaluate(() => window.news),
+    /** Waits until it has been told that; it may have been told more since. */
+    told: (words) => until(async () => {
+      const news = await desk.news()
+      return news.some((text) => text.includes(words)) ? words : news
+    }, words),
+  })
   await desk.connected()
   return desk
+}
+
+/** In the page: what its live region says is gone with the next thing that it says. */
+function keepNews() {
+  window.news = []
+  new MutationObserver((changes) => {
+    const region = document.querySelector('[role=status][aria-label=News]')
+    if (region?.textContent && changes.some(({ target }) => region.contains(target))) window.news.push(region.textContent)
+  }).observe(document, { childList: true, characterData: true, subtree: true })
 }
 
 /** The same; but its clock stands, with that of all pages of that browser: it goes on only by `clock.runFor`. */
@@ -53,13 +75,14 @@ export function partsOf(page, agentId) {
     region,
     ringing,
     card: (title) => ringing.getByRole('article', { name: title }),
+    /** That card, if it is the one that keys answer. */
+    marked: (title) => ringing.locator('[aria-current=true]').and(ringing.getByRole('article', { name: title })),
     /** What a card says that has ended, as long as it keeps its place. */
     ended: (words) => ringing.getByRole('group', { name: words }),
     accept: (title) => ringing.getByRole('article', { name: title }).getByRole('button').first(),
     sessions,
     session: (title) => sessions.getByRole('listitem').filter({ hasText: title }),
     justNow: region.getByRole('list', { name: 'Just now' }),
-    news: region.getByRole('status', { name: 'News' }),
     available: region.getByRole('switch', { name: 'Available' }),
     sound: region.getByRole('group', { name: 'Sound' }),
     /** The line that says whether the desk can be believed, and what would make this agent miss a ring. */

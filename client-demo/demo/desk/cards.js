@@ -10,19 +10,16 @@ const OVER_MS = 4_000
 const OVER_POINTED_MS = 10_000
 /** An empty place is closed up once the pointer has rested for so long, or is elsewhere. */
 const CALM_MS = 1_500
-/** After the choice has passed to another card, for a moment no key answers it. */
-const PASSED_MS = 600
 
 export class Cards {
   #desk
   /** @type {Map<string, Card>} by notification, those over included */ #cards = new Map()
   #pointedAt = -Infinity
-  #passedAt = -Infinity
   /** @type {Card | undefined} the one that keys answer */ #chosen
 
   /**
    * @param {import('./card.js').Hands & { gone: (id: string) => void, shown: (card: Card) => void, home: () => HTMLElement,
-   *   say: (text: string) => void }} desk
+   *   say: (text: string) => void, guard: import('./steady.js').KeyGuard }} desk
    */
   constructor(desk) {
     this.#desk = desk
@@ -75,7 +72,7 @@ export class Cards {
     const card = this.#cards.get(id)
     if (!card) return
     if (card.state === 'over') card.retell(text, mark)
-    else card.end(text, mark)
+    else this.#settle(card, text, mark)
     this.#desk.gone(id)
   }
 
@@ -116,8 +113,6 @@ export class Cards {
   answer(action) {
     const card = this.#chosen
     if (!card) return this.#desk.say('Nothing rings')
-    if (card.state === 'over') return this.#desk.say(card.node.getAttribute('aria-label') ?? '')
-    if (performance.now() - this.#passedAt < PASSED_MS) return undefined
     return card.answer(action)
   }
 
@@ -138,8 +133,18 @@ export class Cards {
     place.removeAttribute('aria-hidden')
     place.replaceChildren(card.node)
     if (!place.isConnected) this.list.append(place)
-    if (before && before === this.#chosen) this.#choose(card)
     this.#desk.shown(card)
+  }
+
+  /** @param {Card} card @param {string} text @param {'good' | 'gone'} mark */
+  #settle(card, text, mark) {
+    if (document.activeElement === card.reason) this.#desk.guard.typing()
+    card.end(text, mark)
+    if (card !== this.#chosen) return
+    const { unanswered } = this
+    const after = unanswered.find(({ node }) => card.node.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING)
+    this.#choose(after ?? unanswered[0] ?? this.#live[0])
+    this.#desk.guard.passed()
   }
 
   #vacate(place, card) {
@@ -149,10 +154,6 @@ export class Cards {
     place.style.minHeight = `${place.offsetHeight}px`
     place.card = undefined
     place.emptySince = performance.now()
-    if (card === this.#chosen) {
-      this.#choose(this.#live[0])
-      this.#passedAt = performance.now()
-    }
     if (hadFocus && !this.focus(this.#chosen)) this.#desk.home().focus()
     place.replaceChildren()
     place.classList.add('empty-place')
@@ -163,7 +164,9 @@ export class Cards {
   #choose(card) {
     if (card === this.#chosen) return
     this.#chosen?.node.classList.remove('chosen')
+    this.#chosen?.node.removeAttribute('aria-current')
     this.#chosen = card
     card?.node.classList.add('chosen')
+    card?.node.setAttribute('aria-current', 'true')
   }
 }

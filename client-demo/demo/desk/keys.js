@@ -9,15 +9,18 @@ import { onPreferences, prefer, preferences } from './prefs.js'
  * @property {string} shown
  * @property {string} does
  * @property {(key: string) => unknown} act
+ * @property {boolean} [types] whether it opens a field, so that what follows is typed
  */
 
 /**
  * @param {EventTarget} target where keys are heard
  * @param {Element} desk as long as it is on the page
  * @param {Key[]} keys
+ * @param {import('./steady.js').KeyGuard} guard
+ * @param {() => void} refused told of each key that was held back
  * @returns what opens the list, and the list itself
  */
-export function listenForKeys(target, desk, keys) {
+export function listenForKeys(target, desk, keys, guard, refused) {
   const { dialog, open } = help(keys)
   const byName = new Map(keys.flatMap((one) => one.keys.map((name) => [name, one])))
   target.addEventListener('keydown', (event) => {
@@ -26,11 +29,14 @@ export function listenForKeys(target, desk, keys) {
     const from = /** @type {Element} */ (event.target)
     if (isTyping(from)) return
     const name = key.toLowerCase()
-    if (name === '?') open()
-    else if (name.length === 1 && !preferences().letters) return
+    const one = byName.get(name)
+    if (name.length === 1 && name !== '?' && !preferences().letters) return
     // An arrow moves a slider, and scrolls where nothing is chosen.
-    else if (name.startsWith('arrow') && !from.closest('.cards, .sessions')) return
-    else if (!byName.has(name) || byName.get(name)?.act(name) === false) return
+    if (name.startsWith('arrow') && !from.closest('.cards, .sessions')) return
+    if (guard.holds(name, one)) refused()
+    else if (name === '?') open()
+    else if (!one || one.act(name) === false) return
+    else if (one.types && !isTyping(document.activeElement ?? from)) guard.typing()
     event.preventDefault()
   })
   return { dialog, open }

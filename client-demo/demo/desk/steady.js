@@ -1,7 +1,9 @@
-// A click that was already on its way never lands on what has just taken the place it was aimed at.
+// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at.
 
 /** Longer than a person takes from seeing that something moved to holding back the finger. */
 const GUARD_MS = 600
+/** Who types goes on typing: letters that follow each other so closely belong together. */
+const TYPING_MS = 1_000
 
 /**
  * @param {HTMLElement} root
@@ -37,4 +39,39 @@ export function guardClicks(root, selector, refused) {
     refused(hit)
   }, true)
   return note
+}
+
+/** Knows for a moment that the keys pressed now were meant for something else. */
+export class KeyGuard {
+  #passedUntil = -Infinity
+  #typingUntil = -Infinity
+
+  /** What keys answered has gone, and something else has taken its place. */
+  passed() {
+    this.#passedUntil = performance.now() + GUARD_MS
+  }
+
+  /** Somebody types, and the field for it has gone or did not open: the letters are no commands. */
+  typing() {
+    this.#typingUntil = performance.now() + TYPING_MS
+  }
+
+  /**
+   * @param {string} name as `KeyboardEvent.key` names it, lower case
+   * @param {{ types?: boolean }} [key] what that key would do
+   * @returns {boolean} whether it is held back
+   */
+  holds(name, key) {
+    const now = performance.now()
+    if (now < this.#typingUntil) {
+      if (name.length > 1 && name !== 'enter' && name !== 'backspace') return false
+      // Enter is the last of what is typed; a press of the space bar would be one of a button.
+      if (name === 'enter') this.#typingUntil = -Infinity
+      else this.typing()
+      return true
+    }
+    if (!key || now >= this.#passedUntil) return false
+    if (key.types) this.typing()
+    return true
+  }
 }
