@@ -3,6 +3,8 @@
 // itself: its position is kept in a file.
 //
 //     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000     (Node 20: --experimental-websocket)
+//
+// If the hub asks for a token, DESKBELL_TOKEN_FILE names the file that has it; the token says who the bot is.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -15,7 +17,7 @@ const ringing = new Map()
 let inputEnded = false
 
 const bot = new Provider(hub, {
-  providerId: 'bot-node',
+  providerId: tokenFile ? undefined : 'bot-node',
   resume: read(file) ?? true,
   // A function is asked again at each connection, and in time before a token ends.
   token: tokenFile && (() => read(tokenFile)),

@@ -1,11 +1,10 @@
 """A whole provider bot with the package `websockets` (10 or later). Each line of its input, `SESSION NAME`, rings; how it ended
 is printed. What nobody answers in time is marked. No outcome is lost, whoever restarts: the position is kept in a file.
 
-    echo 'conv-42 Grace' | python3 bot.py ws://127.0.0.1:8080/ws bot.position 20000
-"""
-import asyncio, collections, contextlib, json, pathlib, sys, websockets
-
-hub, file, patience_ms = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
+    echo 'conv-42 Grace' | python3 bot.py ws://127.0.0.1:8080/ws bot.position 20000     (a token: DESKBELL_TOKEN_FILE=FILE)"""
+import asyncio, collections, contextlib, json, os, pathlib, sys, websockets
+hub, file, patience_ms = [*sys.argv[1:4], *["ws://127.0.0.1:8080/ws", "bot.position", "20000"][len(sys.argv) - 1:]]
+file, patience_ms, token_file = pathlib.Path(file), int(patience_ms), os.environ.get("DESKBELL_TOKEN_FILE")
 calls = {}    # by id, what has no answer yet: said again after a reconnection, and known to the hub by its id
 ringing = {}  # by session, what rings: the task that waits for nobody to answer
 known, socket = collections.deque(maxlen=1000), None  # an outcome may be told twice
@@ -39,12 +38,14 @@ async def heard(message):
 
 async def stay_connected():
     global socket
-    async for socket in websockets.connect(hub, subprotocols=["deskbell.v1"]):  # again, after a pause, when it breaks
-        with contextlib.suppress(websockets.ConnectionClosed):
-            resume = file.read_text() if file.exists() else True
-            await socket.send(json.dumps({"type": "hello", "role": "provider", "providerId": "bot-python", "resume": resume}))
-            async for text in socket: await heard(json.loads(text))
-        if socket.close_code in (4400, 4401, 4403): sys.exit(f"the hub does not want this bot: {socket.close_code}")
+    async with contextlib.aclosing(aiter(websockets.connect(hub, subprotocols=["deskbell.v1"]))) as connections:
+        async for socket in connections:  # again, after a pause, when it breaks; also with 4401, when the token has ended
+            hello, text = {"type": "hello", "role": "provider", "resume": file.read_text() if file.exists() else True}, None
+            hello |= {"token": pathlib.Path(token_file).read_text().strip()} if token_file else {"providerId": "bot-python"}
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await socket.send(json.dumps(hello))
+                async for text in socket: await heard(json.loads(text))
+            if socket.close_code in (4400, 4403, not text and 4401): sys.exit(f"the hub refuses this bot: {socket.close_code}")
 
 async def main():
     connected = asyncio.create_task(stay_connected())
@@ -53,7 +54,6 @@ async def main():
         watch(session)
         await say(type="notify", id=session, sessionId=session, templateParameters={"customerName": name},
                   templateName="msdyn_chat_incoming_unauthenticated")
-    while (ringing or calls) and not connected.done(): await asyncio.sleep(0.1)
-    connected.cancel()
+    while (ringing or calls) and not (connected.done() and connected.result()): await asyncio.sleep(0.1)
 
 asyncio.run(main())

@@ -277,6 +277,10 @@ export interface ProviderEvents extends ClientEvents<ProviderWelcome> {
 }
 
 export interface AgentEvents extends ClientEvents<AgentWelcome> {
+  /**
+   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it is
+   * in the `notifications` of each `welcome`, and `change` comes for both.
+   */
   notification: Notification
   closed: Closed
   session: Session

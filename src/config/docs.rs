@@ -27,6 +27,29 @@ with exit code 64 before a port is bound. All faults are named at once, each wit
 ";
 
 const AFTER: &str = "
+## Authentication
+
+Without it whoever reaches the port is whoever they say, and the hub listens on loopback only. With a secret that signs
+tokens (HS256; at least 32 bytes) everybody needs one:
+
+```sh
+(umask 077; openssl rand -base64 32 > secret)
+deskbell --auth-secret-file secret
+```
+
+`deskbell token` prints a token, here for an hour; what issues them otherwise signs the same claims by the same secret, or
+by a private key whose public one is in `--auth-public-key-file`:
+
+```sh
+deskbell token --secret-file secret --sub chat-bot-1 --role provider
+deskbell token --secret-file secret --sub ada --role agent --groups billing
+deskbell token --secret-file secret --sub wall --role observer --ttl 7d
+```
+
+`sub` is the providerId or agentId. The pages ask for a token, the SDK takes it as `token` ([sdk.md](sdk.md#tokens)), HTTP as
+`Authorization: Bearer`, `bot.mjs` and `bot.py` in a file that `DESKBELL_TOKEN_FILE` names. What is checked stands in
+[PROTOCOL.md](PROTOCOL.md#authentication-and-the-admin-listener), what is defended in [SECURITY.md](../SECURITY.md).
+
 ## Templates
 
 ```toml

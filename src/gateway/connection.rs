@@ -37,8 +37,9 @@ const PROTOCOL_ERROR: u16 = 1002;
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) address: IpAddr,
-    /// What the token said that came with the upgrade.
-    pub(super) bearer: Option<Claims>,
+    /// What the token said that came with the upgrade. Boxed: whatever is on its way in is kept in the connection's task
+    /// several times over, for as long as the connection lasts.
+    pub(super) bearer: Option<Box<Claims>>,
     /// Its places among all WebSockets, among those of its address, and, until it is in, among those that are not.
     pub(super) seat: Seat,
     pub(super) spot: Spot,
@@ -58,7 +59,7 @@ pub(super) async fn run<S: Socket>(shard: Arc<Shard<S>>, socket: S, early: Vec<u
 }
 
 /// What is used up by coming in.
-type Ticket = (Option<Claims>, Pending);
+type Ticket = (Option<Box<Claims>>, Pending);
 
 async fn listen<S: Socket>(link: &Arc<Link<S>>, early: Vec<u8>, ticket: Ticket) -> End {
     if link.house().is_stopping() {
@@ -121,10 +122,10 @@ async fn join_and_talk<S: Socket>(
     }
 }
 
-fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Claims>) -> Result<Role, End> {
+fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Box<Claims>>) -> Result<Role, End> {
     let admitted = match decode(text) {
         Ok(Message { envelope, body: Body::Hello(hello) }) => {
-            let admitted = admission::admit(link.house(), &hello, bearer).map_err(End::Close)?;
+            let admitted = admission::admit(link.house(), &hello, bearer.map(|claims| *claims)).map_err(End::Close)?;
             let name = |text: &Text<'_>| Name::from(&**text);
             let (id, correlation_id) = (envelope.id.as_ref().map(name), envelope.correlation_id.as_ref().map(name));
             link.house().hellos.put(link.serial, HelloIds { id, correlation_id });

@@ -209,7 +209,7 @@ fn upgrade(shard: &Arc<Shard<Stream>>, peer: IpAddr, mut request: Request<Incomi
 fn visit(house: &House, peer: IpAddr, headers: &HeaderMap) -> Result<Visitor, Refusal> {
     let settings = &house.settings;
     let full = |text: &str, why| Refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"), Some(why));
-    let bearer = bearer(house, headers)?;
+    let bearer = bearer(house, headers)?.map(Box::new);
     let address = address::client(peer, headers, &settings.trusted_proxies);
     let spot = house.seated.join(address, settings.connections_per_address).ok_or_else(|| {
         let text = "there are as many connections from this address as there may be\n";

@@ -126,12 +126,10 @@ describe('the dashboard', () => {
     await open()
     const ada = await client(Agent, { agentId: 'ada-2' })
     await row('Agents', 'ada-2').waitFor()
-    await page.context().setOffline(true)
     await hub.stop()
     await page.getByText(/^Not connected since .*: what stands here is as old as that\.$/).waitFor()
     const back = event(ada, 'welcome')
     await hub.start()
-    await page.context().setOffline(false)
     await back
     await page.getByText('connected', { exact: true }).waitFor()
     await page.getByText(/; not seen: \S.* to \S.*\.$/).waitFor()

@@ -140,7 +140,7 @@ async fn a_newcomer_who_types_what_is_shown_has_three_hubs_on_one_machine() {
     let store = home.path().join("store").display().to_string();
     let hubs = format!("{} {} {}", ports[0], ports[1], ports[2]);
     let others = [
-        ("nats-server -js", &*format!("nats-server -a 127.0.0.1 -p {} -js", ports[3])),
+        ("nats-server -a 127.0.0.1 -js", &*format!("nats-server -a 127.0.0.1 -p {} -js", ports[3])),
         ("/tmp/deskbell-nats", &store),
         ("4222", &ports[3].to_string()),
         ("8081 8082 8083", &hubs),

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -73,6 +73,33 @@ for (const [name, command] of Object.entries(commands)) {
     await accept('conv-6')
     assert.equal(await again.line(), 'conv-6 Accept Accept ada')
     assert.equal(await again.exit(), 0)
+    assert.equal(again.complaints(), '')
+  })
+
+  test(`${name} comes in with a token, needs no more than the address, and ends when nothing is open`, async (context) => {
+    const hub = await startHub({ secret: 'a secret of these tests, long enough to be one' })
+    context.after(() => hub.dispose())
+    const ada = new Agent(hub.ws, { token: hub.token('ada', 'agent') })
+    context.after(() => ada.close())
+    await ada.ready
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
+    const file = join(hub.home, 'token')
+    await writeFile(file, `${hub.token('any-bot', 'provider')}\n`)
+    const run = (...given) => runBot(context, [...command(), join(BOTS, name), ...given], { cwd: hub.home, DESKBELL_TOKEN_FILE: file })
+
+    const bot = run(hub.ws)
+    bot.say('conv-1 Grace')
+    bot.end()
+    assert.equal(await bot.line(), 'conv-1 Accept Accept ada')
+    assert.equal(await bot.exit(), 0)
+    assert.equal(bot.complaints(), '')
+    assert.ok(await readFile(join(hub.home, 'bot.position'), 'utf8'), 'where it keeps its position')
+
+    await writeFile(file, 'no token')
+    const refused = run(hub.ws)
+    refused.say('conv-2 Alan')
+    refused.end()
+    assert.equal(await refused.exit(), 1)
   })
 }
 
@@ -91,9 +118,9 @@ function python() {
   return found
 }
 
-function runBot(context, [program, ...given]) {
-  const child = spawn(program, given, { stdio: ['pipe', 'pipe', 'pipe'] })
-  const ended = once(child, 'exit')
+function runBot(context, [program, ...given], { cwd, ...env } = {}) {
+  const child = spawn(program, given, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = once(child, 'close')
   context.after(() => child.kill('SIGKILL'))
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text) => { said += text })
@@ -107,6 +134,8 @@ function runBot(context, [program, ...given]) {
     say: (line) => child.stdin.write(`${line}\n`),
     end: () => child.stdin.end(),
     line: async () => (await inTime('prints nothing', lines.next())).value,
+    /** What it wrote to standard error. */
+    complaints: () => said,
     exit: async () => (await inTime('does not end', ended))[0],
     async kill() {
       child.kill('SIGKILL')

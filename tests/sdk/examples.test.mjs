@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Agent, Observer, Provider } from '../../client-demo/sdk/deskbell.js'
-import { ROOT, startHub } from '../support/hub.mjs'
+import { event, ROOT, startHub } from '../support/hub.mjs'
 
 const LIMIT_MS = 60_000
 
@@ -65,15 +65,29 @@ describe('the examples of docs/sdk.md', () => {
   })
 
   for (const [n, { title, needs, code }] of examples.entries()) {
-    test(title, async () => {
-      const file = join(folder, `example-${n}.mjs`)
-      await writeFile(file, code
-        .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
-        .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`))
-      const flags = needs === 'without-websocket' ? withoutWebSocket() : ['--experimental-websocket']
-      const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: LIMIT_MS })
-      assert.deepEqual(stdout.trim().split('\n'), promised(code))
-    })
+    test(title, () => prints(`example-${n}`, code, needs))
+  }
+
+  test('a desk as in the example answers also what rang before it came in', async () => {
+    const { code } = examples.find(({ title }) => title === 'A desk')
+    const bot = new Provider(hub.ws)
+    clients.push(bot)
+    const rings = event(bot, 'ack', undefined, LIMIT_MS)
+    const answered = bot.notify({ templateName: 'msdyn_chat_incoming_unauthenticated', to: { agents: ['eve'] } })
+    await rings
+    await prints('earlier', code.replace("'bob'", "'eve'"))
+    assert.equal((await answered).agentId, 'eve')
+  })
+
+  /** Runs the code: it prints what its comments promise. */
+  async function prints(name, code, needs = '') {
+    const file = join(folder, `${name}.mjs`)
+    await writeFile(file, code
+      .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
+      .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`))
+    const flags = needs === 'without-websocket' ? withoutWebSocket() : ['--experimental-websocket']
+    const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: LIMIT_MS })
+    assert.deepEqual(stdout.trim().split('\n'), promised(code))
   }
 })
 
