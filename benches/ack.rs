@@ -67,10 +67,15 @@ fn bare(scratch: &Path) -> Duration {
     times[SYNCS / 2]
 }
 
+/// Microseconds, up to a minute. Bounded, as one without bounds cuts off what it has no room for yet.
+fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).unwrap()
+}
+
 async fn notify_all(address: SocketAddr, providers: usize) -> Histogram<u64> {
     let until = Instant::now() + TIME;
     let each = (0..providers).map(|number| notify(address, number, until));
-    let mut all = Histogram::new(3).unwrap();
+    let mut all = latencies();
     for one in futures::future::join_all(each).await {
         all.add(one).unwrap();
     }
@@ -86,7 +91,7 @@ async fn notify(address: SocketAddr, number: usize, until: Instant) -> Histogram
     socket.send(Message::text(hello)).await.unwrap();
     socket.next().await.unwrap().unwrap();
     let notify = r#"{"type":"notify","templateName":"bench","templateParameters":{"title":"bench","body":"nothing"}}"#;
-    let mut latencies = Histogram::new(3).unwrap();
+    let mut latencies = latencies();
     while Instant::now() < until {
         let began = Instant::now();
         socket.send(Message::text(notify)).await.unwrap();
