@@ -238,7 +238,7 @@ impl Load {
         let (message, frames) = self.message();
         let first = counts.frames.get();
         let pause = Duration::from_secs_f64(frames as f64 / STEADY_PER_SECOND);
-        *counts.latencies_us.borrow_mut() = Some(Histogram::new(3).unwrap());
+        *counts.latencies_us.borrow_mut() = Some(Histogram::new_with_bounds(1, 60_000_000, 3).unwrap());
         let began = Instant::now();
         let mut sent = 0;
         while began.elapsed() < self.seconds * 2 {
