@@ -141,6 +141,19 @@ describe('what would make an agent miss a ring', () => {
     await hub?.dispose()
   })
 
+  test('a press that allows the sound is a click all the same: nothing moves away under it', async () => {
+    const desk = await openDesk(browser.context, hub, 'bob')
+    await desk.line.getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.').waitFor()
+    await desk.howToMend.hover()
+    await desk.mouse.down()
+    await desk.sound.getByText('this tab rings').waitFor()
+    await desk.mouse.up()
+    await desk.mends.getByText('With them you see a ring while you work elsewhere.').waitFor()
+    await desk.line.getByText('You could miss a ring: desktop notifications are not allowed yet.').waitFor()
+    assert.deepEqual(desk.faults, [])
+    await desk.close()
+  })
+
   test('is said in a line, with what to do about it; all mended, it says that', async () => {
     const desk = await openDesk(browser.context, hub, 'ada')
     const says = (words) => desk.line.getByText(words).waitFor()

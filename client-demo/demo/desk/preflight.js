@@ -23,6 +23,7 @@ export class Preflight {
   #parts
   #announcer
   #said = ''
+  /** A press has begun here and not ended. */ #pressed = false
   /** @type {Item | undefined} the worst that a button mends */ first
 
   /**
@@ -47,11 +48,27 @@ export class Preflight {
       this.details.open = false
       this.details.querySelector('summary').focus()
     })
+    this.#holdStillWhilePressed()
     onPreferences(() => this.show())
     this.show()
   }
 
+  /** The press itself allows the sound. What changes by it must not move, or become another button, before the press is a click. */
+  #holdStillWhilePressed() {
+    for (const type of ['pointerdown', 'keydown']) this.node.addEventListener(type, () => { this.#pressed = true })
+    const released = () => {
+      if (!this.#pressed) return
+      // The click comes right after the release.
+      setTimeout(() => {
+        this.#pressed = false
+        this.show()
+      })
+    }
+    for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur']) globalThis.addEventListener(type, released)
+  }
+
   show() {
+    if (this.#pressed) return
     const { link } = this.#parts
     // Not connected is the first thing that is wrong, and the desk says so in this place.
     this.node.hidden = !link.known || !link.fresh
