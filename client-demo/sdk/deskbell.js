@@ -143,7 +143,8 @@ class Connection {
     const attempt = ++this.#attempt
     this.#refusal = ''
     this.#timer('open', OPEN_MS, () => this.#lost(1006, 'no welcome in time'))
-    this.#setState('connecting')
+    const { code, reason } = this.now
+    this.#setState('connecting', { code, reason })
     const token = this.#token
     try {
       const fresh = typeof token === 'function' ? await token() : token
@@ -152,8 +153,8 @@ class Connection {
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
-      // Node's may say no more than this.
-      socket.onerror = () => { if (socket === this.#socket) this.#lost(1006, '') }
+      // Node's may say no more than this; a page is told nothing, so that nobody looks into other people's networks.
+      socket.onerror = (/** @type {any} */ event) => { if (socket === this.#socket) this.#lost(1006, event.message ?? '') }
     } catch (error) {
       // A page may not speak ws: from https:, ever; a token may be had later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'
@@ -164,6 +165,7 @@ class Connection {
   /** The connection is over: come back, or end. @param {number} code @param {string} reason */
   #lost(code, reason) {
     if (this.state === 'closed') return
+    reason ||= this.#refusal || (code !== 1006 ? `the hub closed the connection with ${code}` : this.state === 'open' ? 'the connection broke' : `no hub answers at ${this.#url}`)
     this.#drop()
     if (this.state === 'open') {
       this.#aliveAt = this.#heardAt
@@ -198,7 +200,7 @@ class Connection {
     this.#drop()
     this.#timer('retry')
     for (const [target, type] of wakeUps()) target.removeEventListener(type, this.#wake)
-    const detail = this.#refusal || reason || `the hub closed the connection with ${code}`
+    const detail = this.#refusal || reason
     const error = (/** @type {string} */ type) => ({ ...failure(type, FINAL.get(code) ?? (code === 4401 ? 'notAllowed' : 'unavailable'), detail), closeCode: code })
     for (const [id, call] of this.#calls) this.#settle(id, call.reject, error(call.type))
     this.#setState('closed', { code, reason: detail })

@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { Agent, Provider } from '../../client-demo/sdk/deskbell.js'
+import { WebSocket as Ws } from '../../client-demo/node_modules/ws/wrapper.mjs'
 import { event, late, ROOT, startHub } from '../support/hub.mjs'
 import { brokenLine } from '../support/line.mjs'
 
@@ -57,6 +58,40 @@ describe('a line that breaks', () => {
     assert.deepEqual(said[0], said[1])
     assert.deepEqual(ada.rung, [result.notificationId])
     assert.equal(line.mostAtOnce, 1)
+  })
+
+  test('a client that is not connected says why, and when it tries again', async () => {
+    const line = brokenLine()
+    const bot = await provider(line)
+    const waiting = () => event(bot, 'state', ({ state }) => state === 'waiting')
+    const broke = waiting()
+    line.cut()
+    assert.equal((await broke).reason, 'the connection broke')
+    await event(bot, 'welcome')
+    const stopped = waiting()
+    line.cut(1001)
+    const { reason, code, retryInMs } = await stopped
+    assert.deepEqual([reason, code], ['the hub closed the connection with 1001', 1001])
+    assert.ok(retryInMs >= 0 && retryInMs <= 8_000)
+
+    // Nobody listens there. A browser tells a page nothing of that; Node's own words are passed on.
+    class Mute extends EventTarget {
+      constructor() {
+        super()
+        setTimeout(() => this.onerror?.(new Event('error')))
+      }
+
+      close() {}
+    }
+    const nobody = keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: Mute }))
+    const first = await event(nobody, 'state', ({ state }) => state === 'waiting')
+    assert.deepEqual(first, { state: 'waiting', since: first.since, code: 1006, reason: 'no hub answers at ws://127.0.0.1:9/ws', retryInMs: first.retryInMs })
+    const again = await event(nobody, 'state')
+    assert.deepEqual([again.state, again.reason], ['connecting', first.reason])
+    const inWords = await event(keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: Ws })), 'state', ({ state }) => state === 'waiting')
+    assert.match(inWords.reason, /ECONNREFUSED/)
+    const tokenless = keep(new Provider(hub.ws, { token: () => { throw new Error('the login is down') } }))
+    assert.equal((await event(tokenless, 'state', ({ state }) => state === 'waiting')).reason, 'Error: the login is down')
   })
 
   test('an outcome that came while away arrives once as an event, also of what another page raised', async () => {
