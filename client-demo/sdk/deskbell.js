@@ -1,6 +1,9 @@
 /**
  * deskbell in the browser, and in Node: one ES module, no dependencies, no build. What everything does stands in
  * deskbell.d.ts. What was under way when a connection broke is said again under the same id, by which the hub knows it.
+ *
+ * Below come Connection, Client and its three roles, install. They stay one file: nothing would join the parts of it
+ * again, so that a page would ask for each, and who copies it would have to know of all.
  */
 
 /** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */

@@ -9,6 +9,7 @@ const WAITING_MAX = 100
 export class Announcer {
   /** @type {string[]} told whatever else there is, in the order in which it came */ #first = []
   /** @type {string[]} */ #then = []
+  /** @type {Map<string, string>} by subject, what waits to be told of it */ #latest = new Map()
   #timer
 
   /** @param {HTMLElement} node the live region */
@@ -19,8 +20,13 @@ export class Announcer {
   /**
    * @param {string} text what happened; said once, however often it comes within the moment that is gathered
    * @param {boolean} [first] it goes before what else is said then, and is never one of "and 2 more"
+   * @param {string} [subject] of all that waits to be told of it only the latest is
    */
-  say(text, first = false) {
+  say(text, first = false, subject = '') {
+    if (subject) {
+      this.#then = this.#then.filter((one) => one !== this.#latest.get(subject))
+      this.#latest.set(subject, text)
+    }
     const waiting = first ? this.#first : this.#then
     if (waiting.includes(text) || waiting.length >= WAITING_MAX) return
     waiting.push(text)

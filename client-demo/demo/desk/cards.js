@@ -179,5 +179,5 @@ export class Cards {
 
 /** It stays as high as it is: what is below does not move. @param {HTMLElement | null} place */
 function hold(place) {
-  if (place) place.style.minHeight = `${place.offsetHeight}px`
+  if (place) place.style.minHeight = `${place.getBoundingClientRect().height}px`
 }

@@ -70,7 +70,7 @@ export class Preflight {
     setText(this.mend, this.first?.label ?? '')
     setText(this.words, all ? `You could miss a ring: ${all}.` : 'All set: a ring will be heard and seen.')
     reconcile(this.list, items, ({ id }) => id, (item) => this.#row(item))
-    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`)
+    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`, false, 'readiness')
     this.#said = all
   }
 
