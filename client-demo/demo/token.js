@@ -14,17 +14,21 @@ const NOT_ALLOWED = 4403
  */
 export function mountWithToken(place, role, mount) {
   const begin = (token) => {
-    mount(token).on('state', ({ state, code }) => {
+    mount(token).on('state', ({ state, code, reason }) => {
       // Without a token, that it is not allowed is no matter of tokens.
-      if (state === 'closed' && (code === BAD_TOKEN || (code === NOT_ALLOWED && token))) place.append(tokenForm(place.id, role, begin))
+      if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
+      place.append(tokenForm(place.id, role, begin, token ? `The hub says: ${reason}.` : ''))
+      // Whoever has just sent one stays where they were.
+      if (token && document.activeElement === document.body) /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
     })
   }
   begin()
 }
 
-function tokenForm(name, role, begin) {
+/** @param {string} said of the token before */
+function tokenForm(name, role, begin, said) {
   const field = element('input', { id: `${name}-way-in`, type: 'text', required: true, autocomplete: 'off', spellcheck: 'false' })
-  const fault = element('p', { class: 'fault', role: 'alert' })
+  const fault = element('p', { class: 'fault', role: 'alert' }, said)
   const submit = (event) => {
     event.preventDefault()
     const token = field.value.trim()

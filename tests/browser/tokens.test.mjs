@@ -62,6 +62,11 @@ describe('with authentication on', () => {
       await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', has))
       await form.getByRole('button', { name: 'Come in' }).click()
       await form.getByText(`That token has the role ${has}; this part of the page needs one with the role ${needs}.`).waitFor()
+      // One that only the hub can judge.
+      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs).replace(/.{8}$/, 'AAAAAAAA'))
+      await form.getByRole('button', { name: 'Come in' }).click()
+      await form.getByText(/^The hub says: token/).waitFor()
+      assert.equal(await form.getByLabel('This hub asks for a token').evaluate((field) => field.matches(':focus')), true)
       await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs))
       await form.getByRole('button', { name: 'Come in' }).click()
       await page.getByText('connected', { exact: true }).waitFor()
