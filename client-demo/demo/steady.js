@@ -71,8 +71,9 @@ export function holdWhilePressed(node, draw) {
   node.addEventListener('pointerdown', hold, true)
   node.addEventListener('keydown', (event) => { if (/^(Enter| )$/.test(/** @type {KeyboardEvent} */ (event).key)) hold() }, true)
   for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
-  // A click is heard here last: whatever it does is done.
-  for (const type of ['click', 'pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
+  // A click is heard here last: whatever it does is done. One that a script makes ends no press.
+  globalThis.addEventListener('click', ({ isTrusted }) => { if (isTrusted) letGo() })
+  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
   return () => held
 }
 
