@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as Task;
 
 pub use connect::Servers;
+pub use stream::Place;
 use connect::chain;
 use cursor::Cursor;
 use history::StreamHistory;
@@ -90,22 +91,25 @@ impl fmt::Debug for JetStream {
 }
 
 impl JetStream {
-    /// Opens partition `partition`'s stream, which is made if it is not there. Blocks until it is open.
+    /// Opens a partition's stream, which is made if it is not there. Blocks until it is open. Its thread logs within the
+    /// span that is entered now.
     ///
     /// # Errors
     /// [`LogError::Device`]: no server is there, or none lets this hub in, or the stream is one with which a hub must
     /// not run. [`LogError::Damaged`]: no start is possible with what is there.
-    pub fn open(servers: &Servers, partition: u32, wake: Waker) -> Result<Self, LogError> {
+    pub fn open(servers: &Servers, place: Place, wake: Waker) -> Result<Self, LogError> {
         let device = |error: std::io::Error| LogError::Device(format!("no thread for the log: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(device)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
+        let span = tracing::Span::current();
         let run = move || {
+            let _within = span.enter();
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("nats".to_owned()).spawn(run).map_err(device)?;
-        let opening = async { tokio::time::timeout(OPEN_MAX, open(handle.clone(), servers, partition)).await };
+        let opening = async { tokio::time::timeout(OPEN_MAX, open(handle.clone(), servers, place)).await };
         let shared = handle.block_on(opening);
         let late = |_| Err(LogError::Device("the NATS servers do not answer".to_owned()));
         let shared = Arc::new(shared.unwrap_or_else(late)?);
@@ -151,8 +155,8 @@ impl Ended {
     }
 }
 
-async fn open(handle: tokio::runtime::Handle, servers: &Servers, partition: u32) -> Result<Shared, LogError> {
-    let names = Names::of(partition);
+async fn open(handle: tokio::runtime::Handle, servers: &Servers, place: Place) -> Result<Shared, LogError> {
+    let names = Names::of(place);
     let client = connect::connect(servers).await?;
     let patient = |patience| jetstream::ContextBuilder::new().timeout(patience).build(client.clone());
     let context = patient(ANSWER_MAX);
