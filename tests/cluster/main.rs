@@ -21,5 +21,6 @@ mod measure;
 #[path = "../support/nats.rs"]
 mod nats;
 mod outages;
+mod partitions;
 mod proxy;
 mod state;

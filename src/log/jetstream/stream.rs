@@ -40,6 +40,8 @@ pub(super) struct Names {
     pub(super) subject: String,
     pub(super) digests: String,
     bucket: String,
+    /// What the servers call the connection.
+    pub(super) client: String,
 }
 
 impl Names {
@@ -51,6 +53,7 @@ impl Names {
             subject: subject(place),
             digests: format!("deskbell.{partition}.digest"),
             bucket: format!("DESKBELL_{partition}_SNAPSHOTS"),
+            client: if place.of == 1 { "deskbell".to_owned() } else { format!("deskbell-{partition}") },
         }
     }
 }
@@ -87,6 +90,9 @@ pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Re
     refuse_another_number(&info.config, names)?;
     refuse_what_loses(&info.config, names)?;
     say(&client, info);
+    if names.place.partition == 0 {
+        warn_of_old_servers(&client);
+    }
     Ok(stream)
 }
 
@@ -210,6 +216,18 @@ fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
         faults.join("; "),
         names.stream
     )))
+}
+
+/// Says once what old servers are not good for.
+fn warn_of_old_servers(client: &Client) {
+    let info = client.server_info();
+    if info.cluster.is_some() && !client.is_server_compatible(2, 10, 0) {
+        tracing::warn!(
+            nats = info.version,
+            "if servers older than NATS 2.10 are cut off from each other, one of them may keep records that the others \
+             never had, and hubs that read these come to another state: bring the servers up to 2.10 or later"
+        );
+    }
 }
 
 fn say(client: &Client, info: &Info) {
