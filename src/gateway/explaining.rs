@@ -28,8 +28,11 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return drop(tell.send(None)),
         };
+        let explained = explain::explain_all(&mut histories, &question);
+        // Before it is told: who hears it may ask the next question at once.
+        drop(histories);
         // Who asked may have gone.
-        let _ = tell.send(Some(explain::explain_all(&mut histories, &question)));
+        let _ = tell.send(Some(explained));
     };
     let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
     started.map_err(|error| refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread for it: {error}")))?;

@@ -17,6 +17,7 @@ mod fixture;
 mod harness;
 mod life;
 mod measure;
+mod moving;
 #[allow(dead_code, reason = "the log's own tests use it too")]
 #[path = "../support/nats.rs"]
 mod nats;

@@ -143,7 +143,7 @@ async fn each_workspace_lives_in_its_own_partition_across_all_hubs_and_sees_noth
         let connection = text(&ada.welcome["connectionId"]);
         assert!(clients.contains(&connection), "{connection} of {workspace} in {clients}");
         let story = http(admin(c), &format!("/explain?id={id}")).await;
-        let story: Value = serde_json::from_str(story.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let story: Value = serde_json::from_str(story.split_once("\r\n\r\n").unwrap().1).expect(&story);
         has(&story["notifications"][0], json!({"workspace": *workspace, "notificationId": id}));
         assert_eq!(story["notifications"].as_array().unwrap().len(), 1);
     }
@@ -252,8 +252,7 @@ async fn another_number_of_partitions_than_the_streams_have_is_refused() {
         assert!(exit.stderr.contains(&expected), "{}", exit.stderr);
     };
     refused(2, "1").await;
-    let mut bot = with(1).start().await.provider("bot").await;
-    drop(bot.arrived());
+    with(1).start().await.provider("bot").await;
 
     let Some(other) = Cluster::start(1, 0).await else { return };
     let _three = other.setup(&config(3)).start().await;
@@ -264,6 +263,5 @@ async fn another_number_of_partitions_than_the_streams_have_is_refused() {
         assert!(exit.stderr.contains(&expected) && exit.stderr.contains("set partitions = 3"), "{}", exit.stderr);
     }
     // Another one that counts as it does is welcome.
-    let mut bot = other.setup(&config(3)).start().await.provider("bot").await;
-    drop(bot.arrived());
+    other.setup(&config(3)).start().await.provider("bot").await;
 }
