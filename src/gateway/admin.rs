@@ -46,12 +46,7 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn new(
-        house: Arc<House>,
-        address: SocketAddr,
-        shards: Vec<Arc<Shard<Stream>>>,
-        doors: Doors,
-    ) -> Self {
+    pub(super) fn new(house: Arc<House>, address: SocketAddr, shards: Vec<Arc<Shard<Stream>>>, doors: Doors) -> Self {
         let origins = Origins::new(address, false, &house.settings.allowed_origins);
         Self { house, address, origins, shards, doors }
     }

@@ -69,8 +69,7 @@ fn stream_holds(server: &nats::Server, partition: usize, word: &str) -> bool {
     let last = info["state"]["last_seq"].as_u64().unwrap();
     (1..=last).any(|number| {
         let subject = format!("$JS.API.STREAM.MSG.GET.DESKBELL_{partition}");
-        let record: Value =
-            serde_json::from_str(&server.request(&subject, &format!(r#"{{"seq":{number}}}"#))).unwrap();
+        let record: Value = serde_json::from_str(&server.request(&subject, &format!(r#"{{"seq":{number}}}"#))).unwrap();
         let bytes = STANDARD.decode(record["message"]["data"].as_str().unwrap()).unwrap();
         bytes.windows(word.len()).any(|some| some == word.as_bytes())
     })

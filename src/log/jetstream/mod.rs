@@ -27,12 +27,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as Task;
 
 pub use connect::Servers;
-pub use stream::Place;
 use connect::chain;
 use cursor::Cursor;
 use history::StreamHistory;
 use shared::Shared;
 use stream::Names;
+pub use stream::Place;
 
 use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
 
@@ -192,7 +192,7 @@ async fn open(handle: tokio::runtime::Handle, servers: &Servers, place: Place) -
     // What reads asks again soon: while the servers elect a leader nobody answers, and then at once.
     let ahead = patient(READER_PATIENCE).get_stream(&names.stream).await;
     let ahead = ahead.map_err(|error| LogError::Device(chain(&error)))?;
-    Ok(Shared::new(handle, client, context, stream, ahead, snapshots, names, servers.urls.len()))
+    Ok(Shared::new(handle, context, stream, ahead, snapshots, names, servers.urls.len()))
 }
 
 /// Reads on until nobody takes it, or there is nothing to read any more.

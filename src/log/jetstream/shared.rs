@@ -47,7 +47,6 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new(
         handle: Handle,
-        client: Client,
         context: Context,
         stream: Stream,
         ahead: Stream,
@@ -58,7 +57,7 @@ impl Shared {
         let bytes = stream.cached_info().state.bytes;
         Self {
             handle,
-            client,
+            client: context.client(),
             context,
             stream,
             ahead,
