@@ -54,6 +54,9 @@ async fn a_hub_whose_server_is_cut_off_from_the_others_goes_to_another_and_serve
     let setup = Setup::new().without_data_dir().config(&config).args(&["--cluster", &urls.join(",")]);
     cluster.hubs.push(setup.start().await);
     hubs_ways.iter().for_each(|way| way.cut(false));
+    let warning = "bring the servers up to 2.10 or later";
+    let warned = cluster.hubs[1].stderr.so_far().lines().any(|line| line.contains("WARN") && line.contains(warning));
+    assert_eq!(warned, nats::version() < AGREE_AFTER_CUTS);
     let [a, b] = &cluster.hubs[..] else { panic!() };
 
     let (stop, stopped) = watch::channel(false);
