@@ -77,6 +77,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub =
         Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
+    let wake = Arc::clone(&intake);
     let behind = Behind {
         intake,
         templates: catalogue.clone(),
@@ -97,7 +98,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     supervisor::ready(&address.to_string());
     let metrics = hub.metrics();
     if let Some(every) = supervisor::watchdog() {
-        runtime.spawn(supervisor::keep_telling(every, move || metrics.turns()));
+        runtime.spawn(supervisor::keep_telling(every, move || metrics.turns(), move || wake.wake()));
     }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");

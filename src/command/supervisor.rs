@@ -20,9 +20,9 @@ pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// Tells it, as long as `turns` goes on: a hub whose thread stands still is not alive, whatever its sockets do. Runs
-/// until it is dropped.
-pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> u64) {
+/// Tells it, as long as `turns` goes on: a hub whose thread stands still is not alive, whatever its sockets do. `wake` makes
+/// it turn: one that has nothing to do may sleep for longer than `every`. Runs until it is dropped.
+pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> u64, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = None;
@@ -35,6 +35,7 @@ pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> u64) {
             tell(&[NotifyState::Watchdog]);
         }
         before = now;
+        wake();
     }
 }
 
