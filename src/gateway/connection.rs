@@ -269,7 +269,7 @@ impl Turn {
     async fn heard(&mut self) {
         self.0 += 1;
         if self.0 > MESSAGES_PER_TURN {
-            self.0 = 0;
+            self.0 = 1;
             yield_now().await;
         }
     }
@@ -401,7 +401,7 @@ mod tests {
         for _ in 0..100 * MESSAGES_PER_TURN {
             turn.heard().await;
         }
-        assert!(others.load(Relaxed) >= 99, "{others:?}");
+        assert!(others.load(Relaxed) >= 98, "{others:?}");
         other.abort();
     }
 }
