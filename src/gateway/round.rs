@@ -25,8 +25,8 @@ pub(super) struct Batch {
     pub(super) sendings: Vec<Sending>,
     /// Connections to close, after that.
     pub(super) closes: Vec<(u64, Close)>,
-    /// All that are there then are closed.
-    pub(super) close_all: Option<Close>,
+    /// All of that partition that are there then are closed.
+    pub(super) close_all: Option<(usize, Close)>,
 }
 
 /// One frame for many.
@@ -75,7 +75,7 @@ impl Kind {
 pub(super) struct Round {
     sendings: Vec<Sending>,
     closes: Vec<(u64, Close)>,
-    close_all: Option<Close>,
+    close_all: Vec<(usize, Close)>,
     deliveries: usize,
     stops: Vec<Stop>,
     /// Places in `sendings`, stop by stop, each stop's in order.
@@ -100,7 +100,7 @@ impl Round {
         self.deliveries += batch.sendings.iter().map(|sending| sending.targets.len()).sum::<usize>();
         self.sendings.extend(batch.sendings);
         self.closes.extend(batch.closes);
-        self.close_all = self.close_all.or(batch.close_all);
+        self.close_all.extend(batch.close_all);
     }
 
     /// Whether further batches should wait for the next round.
@@ -143,7 +143,7 @@ impl Round {
 
     /// Whether it closes somebody: then nobody overtakes, who would get something behind a close frame.
     pub(super) fn closes_any(&self) -> bool {
-        !self.closes.is_empty() || self.close_all.is_some()
+        !self.closes.is_empty() || !self.close_all.is_empty()
     }
 
     /// What there is for a connection that has not got it, in order; it gets it by this and no more by the round. `done`:
@@ -186,9 +186,9 @@ impl Round {
         waiting.map(|at| (self.stops[at].serial, self.parcel(at)))
     }
 
-    /// Whether all are to be closed when all is sent.
-    pub(super) fn close_all(&self) -> Option<Close> {
-        self.close_all
+    /// Partitions all of whose connections are to be closed when all is sent.
+    pub(super) fn close_all(&self) -> &[(usize, Close)] {
+        &self.close_all
     }
 
     /// Connections to close, after what is sent.
@@ -200,7 +200,7 @@ impl Round {
     pub(super) fn clear(&mut self) {
         self.sendings.clear();
         self.closes.clear();
-        self.close_all = None;
+        self.close_all.clear();
         self.deliveries = 0;
         for stop in &self.stops {
             self.stop_of[stop.slot()] = 0;

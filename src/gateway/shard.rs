@@ -171,17 +171,19 @@ impl<S: Socket> Shard<S> {
                 link.close(*why);
             }
         }
-        if let Some(why) = round.close_all() {
-            self.close_all(why).await;
+        for (partition, why) in round.close_all() {
+            self.close_all(*partition, *why).await;
         }
         round.clear();
     }
 
-    async fn close_all(&self, why: Close) {
+    /// Closes all that have joined that partition; the others are not its business.
+    async fn close_all(&self, partition: usize, why: Close) {
         let slots = self.lock().slots();
         for slot in 0..slots {
             let link = self.lock().at(slot).map(Arc::clone);
-            if let Some(link) = link {
+            let joined = |link: &Arc<Link<S>>| link.member().is_some_and(|member| member.partition == partition);
+            if let Some(link) = link.filter(joined) {
                 link.close(why);
             }
             if slot % CONNECTIONS_PER_TURN == CONNECTIONS_PER_TURN - 1 {
