@@ -88,9 +88,10 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     watch_keys(&runtime, gate, certificate);
     supervisor::ready(&address.to_string());
     if let Some(every) = supervisor::watchdog() {
-        let watched = partitions::handles(&hubs);
+        let (watched, woken) = (partitions::handles(&hubs), partitions::handles(&hubs));
         let turns = move || watched.iter().map(|hub| hub.metrics.turns()).collect();
-        runtime.spawn(supervisor::keep_telling(every, turns));
+        let wake = move || woken.iter().for_each(|hub| hub.intake.wake());
+        runtime.spawn(supervisor::keep_telling(every, turns, wake));
     }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");

@@ -21,8 +21,8 @@ pub(super) fn watchdog() -> Option<Duration> {
 }
 
 /// Tells it, as long as each of `turns` goes on: a hub one of whose threads stands still is not alive, whatever its sockets
-/// do. Runs until it is dropped.
-pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>) {
+/// do. `wake` makes them turn: one that has nothing to do may sleep for longer than `every`. Runs until it is dropped.
+pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Vec<u64>> = None;
@@ -35,6 +35,7 @@ pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>) 
             tell(&[NotifyState::Watchdog]);
         }
         before = Some(now);
+        wake();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod http;
 mod limits;
+mod much;
 mod talk;
 
 use std::collections::VecDeque;
