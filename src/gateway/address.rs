@@ -8,6 +8,14 @@ use hyper::header::HeaderMap;
 
 use crate::network::Network;
 
+/// Who is at the other end of a TCP connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// Whether it came to an address of loopback: then it is on this machine, and may be a browser.
+    pub(super) by_loopback: bool,
+}
+
 /// The address of the client behind `peer`. Only what a trusted proxy says is believed: from the right, each proxy
 /// names who came to it; the first that is no trusted proxy is the client.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {

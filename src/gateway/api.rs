@@ -3,7 +3,6 @@
 //! Each request is one message of a provider; its body is the message, the answer's body the hub's reply. What it asks
 //! is done by that provider's envoy.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::address;
+use super::address::{self, Peer};
 use super::admission;
 use super::envoy;
 use super::errand::{AGAIN_MS, Asked, Asks, Errand};
@@ -114,7 +113,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
 }
 
 /// Answers a request below `/api/`.
-pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> Reply {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let shared = origin.filter(|origin| origin.to_str().is_ok_and(|origin| shard.house.origins.may_read(origin)));
     let mut reply = find(shard, peer, request, shared.is_some()).await.unwrap_or_else(Refused::reply);
@@ -132,7 +131,7 @@ pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Re
 /// Finds what is asked for; `shared`: by a page of an origin that may read the answer.
 async fn find(
     shard: &Arc<Shard<Stream>>,
-    peer: IpAddr,
+    peer: Peer,
     request: Request<Incoming>,
     shared: bool,
 ) -> Result<Reply, Refused> {
@@ -142,12 +141,13 @@ async fn find(
         let detail = format!("here are {} and notifications/<notificationId>", names.join(", "));
         return Err(Refused::new(None, StatusCode::NOT_FOUND, ErrorCode::NotFound, &detail));
     };
-    if let Err(Refusal(status, _, why)) = reply::check_origin(&house.origins, request.headers()) {
+    let (origin, name) =
+        (reply::check_origin(&house.origins, request.headers()), reply::check_name(house, peer, &request));
+    if let Err(Refusal(status, text, why)) = origin.and(name) {
         if let Some(why) = why {
             house.counters.turned_away(why);
         }
-        let detail = "pages from this origin may not ask; see --allowed-origin";
-        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, detail));
+        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, text.trim_end()));
     }
     let fits = match place {
         Place::Call(_) => request.method() == Method::POST,
@@ -220,7 +220,7 @@ impl Query {
 
 async fn carry_out(
     shard: &Arc<Shard<Stream>>,
-    peer: IpAddr,
+    peer: Peer,
     place: Place,
     request: Request<Incoming>,
 ) -> Result<Reply, Refused> {
@@ -238,7 +238,7 @@ async fn carry_out(
         _ => Refused::by_code(place, ErrorCode::NotAllowed, "the token is not a provider's, or not this one's"),
     })?;
     let ends_ms = admitted.ends_ms;
-    let client = address::client(peer, request.headers(), &house.settings.trusted_proxies);
+    let client = address::client(peer.address, request.headers(), &house.settings.trusted_proxies);
     let asks = match place {
         Place::Call(call) => Asks::Say(posted(house.settings.max_message_bytes, call, place, shard, request).await?),
         Place::Notification => {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
+use super::address::Peer;
 use super::admission;
 use super::counters::Turned;
 use super::house::House;
@@ -56,6 +57,27 @@ pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(),
         return Ok(());
     }
     let text = "pages from this origin may not connect; see --allowed-origin\n";
+    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
+}
+
+/// Refuses what a page may ask that has come under a name of its own which was made to lead here (DNS rebinding): to the
+/// browser it is the hub's own page, so it may read the answers, and where it only reads it says no origin. Asked where
+/// there are no tokens, and of connections to loopback, whom nobody else can reach: another machine's hub that asks
+/// nobody for anything has been opened to them all, under whatever name.
+pub(super) fn check_name<B>(house: &House, peer: Peer, request: &Request<B>) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let of_a_page_let_in = headers.contains_key(header::ORIGIN) && check_origin(&house.origins, headers).is_ok();
+    if !peer.by_loopback || house.behind.gate.is_some() || of_a_page_let_in {
+        return Ok(());
+    }
+    let lines = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
+    let mut names = lines.chain(request.uri().host());
+    if names.all(|host| house.origins.may_be_called(host)) {
+        return Ok(());
+    }
+    let text = "without authentication this is told under an address or localhost only, so that no page of another \
+                site can come by a name of its own; if this name is the hub's, give --allowed-origin \
+                http://THE-NAME:PORT\n";
     Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
 }
 

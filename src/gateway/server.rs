@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::address::Spot;
+use super::address::{Peer, Spot};
 use super::admin::Office;
 use super::counters::{Counters, Turned};
 use super::delivery::Fanout;
@@ -306,6 +306,8 @@ fn run_shard(
 async fn welcome_in(shard: Arc<Shard<Stream>>, mut arrivals: mpsc::Receiver<Arrival>) {
     while let Some((stream, peer, place, spot)) = arrivals.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let by_loopback = stream.local_addr().is_ok_and(|own| own.ip().to_canonical().is_loopback());
+        let peer = Peer { address: peer, by_loopback };
         let shard = Arc::clone(&shard);
         tokio::spawn(async move {
             http::serve(shard, stream, peer).await;

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::ask::{Ask, recall, ring as ask_to_ring};
 use crate::harness::{NOBODYS, Setup, has, hub};
-use crate::key_file;
+use crate::{guarded, key_file, raw, token};
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_403_and_nothing_is_rung() {
@@ -30,6 +30,27 @@ async fn pages_from_elsewhere_are_403_and_nothing_is_rung() {
     let answer = ask_to_ring("", json!({})).header("Origin", &own).of(&hub).await;
     // Its own pages need no leave to read.
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (202, None));
+}
+
+#[tokio::test]
+async fn without_tokens_a_name_that_was_made_to_lead_here_is_403() {
+    let (guarded, secret) = guarded(Setup::new());
+    let (open, guarded) = (hub("").await, guarded.start().await);
+    let id = ask_to_ring("", json!({"id": "a"})).of(&open).await.notification();
+    let under = |ask: &Ask, host: &str| {
+        let bytes = String::from_utf8(ask.bytes(1)).unwrap();
+        bytes.replace("Host: 127.0.0.1:1", &format!("Host: {host}"))
+    };
+    for (host, expected) in [("evil.example", 403), ("localhost", 202), ("desk.localhost:8080", 202)] {
+        for ask in [recall(&id, ""), ask_to_ring("", json!({"id": "a"}))] {
+            let answer = raw::http(open.port, &under(&ask, host)).await;
+            assert_eq!(raw::status(&answer), expected, "{host}: {answer}");
+            assert_eq!(answer.contains("notAllowed") && answer.contains("--allowed-origin"), expected == 403, "{answer}");
+        }
+    }
+    let token = token(&secret, &["--sub", "bot", "--role", "provider"]);
+    let answer = raw::http(guarded.port, &under(&ask_to_ring("", json!({})).token(&token), "hub.example")).await;
+    assert_eq!(raw::status(&answer), 202, "{answer}");
 }
 
 #[tokio::test]
