@@ -15,18 +15,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::address::{self, Peer};
-use super::admission;
-use super::envoy;
-use super::errand::{AGAIN_MS, Asked, Asks, Errand};
+use super::admission::{self, NotIn};
+use super::envoy::{self, NoneLeft};
+use super::errand::{AGAIN_MS, Asked, Asks, Errand, Principal};
 use super::house::whole_ms;
 use super::reply::{self, JSON, Refusal, Reply};
-use super::settings::WAIT_MAX;
+use super::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_PER_PROVIDER_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
 use crate::protocol::client::{Hello, Resume, Who};
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::NotificationId;
+use crate::workspace::{Name, NotificationId};
 
 /// Where it all is.
 const PREFIX: &str = "/api/";
@@ -201,13 +201,14 @@ impl Query {
         for (key, value) in reply::query(query) {
             match key {
                 "wait" => {
-                    let wait = http::duration_ms(&value).map(Duration::from_millis);
+                    let wait = value.and_then(|value| http::duration_ms(&value)).map(Duration::from_millis);
                     wanted.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
                         let most = WAIT_MAX.as_secs();
                         wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))
                     })?;
                 }
                 "providerId" => {
+                    let value = value.ok_or_else(|| wrong("`providerId` is no text"))?;
                     http::name("providerId", &value).map_err(|what| wrong(&what))?;
                     wanted.provider_id = Some(value);
                 }
@@ -229,16 +230,22 @@ async fn carry_out(
     let unauthorized =
         |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
     let bearer =
-        reply::bearer(house, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
+        reply::bearer(house, peer, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
     let anybody = house.behind.gate.is_none().then_some(NOBODY);
     let provider_id = query.provider_id.as_deref().or(anybody);
     let who = Who::Provider { provider_id: provider_id.map(Into::into), resume: Resume::Nothing };
-    let admitted = admission::admit(house, &Hello { who, token: None }, bearer).map_err(|why| match why {
-        Close::BadToken => unauthorized("a token is wanted: Authorization: Bearer"),
-        _ => Refused::by_code(place, ErrorCode::NotAllowed, "the token is not a provider's, or not this one's"),
+    let client = address::client(peer.address, request.headers(), &house.settings.trusted_proxies);
+    let admitted = admission::admit(house, &Hello { who, token: None }, bearer, client).map_err(|why| match why {
+        NotIn::Token => unauthorized("a token is wanted: Authorization: Bearer"),
+        NotIn::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),
     })?;
     let ends_ms = admitted.ends_ms;
-    let client = address::client(peer.address, request.headers(), &house.settings.trusted_proxies);
+    let principal = (Name::clone(&admitted.workspace), admitted.name.clone().unwrap_or_default());
+    let one = house.requests_of.join((Name::clone(&principal.0), Name::clone(&principal.1)), REQUESTS_PER_PROVIDER_MAX);
+    let _one = one.ok_or_else(|| {
+        let detail = format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
+        Refused::by_code(place, ErrorCode::Limit, &detail)
+    })?;
     let asks = match place {
         Place::Call(call) => Asks::Say(posted(house.settings.max_message_bytes, call, place, shard, request).await?),
         Place::Notification => {
@@ -248,8 +255,14 @@ async fn carry_out(
             Asks::Recall(id.map_err(unknown)?)
         }
     };
-    let way = envoy::hire(shard, admitted, client).map_err(|envoy::NoneLeft| {
-        Refused::by_code(place, ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done")
+    let way = envoy::hire(shard, admitted, client).map_err(|none| {
+        let (code, detail) = match none {
+            NoneLeft::Here => (ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done"),
+            NoneLeft::There => {
+                (ErrorCode::Limit, "there are as many connections from this address as there may be; nothing was done")
+            }
+        };
+        Refused::by_code(place, code, detail)
     })?;
     let (reply, replied) = oneshot::channel();
     let (outcome, settled) = oneshot::channel();
@@ -268,7 +281,7 @@ async fn carry_out(
         Told::Ack(id) => {
             let left_ms = ends_ms.map_or(u64::MAX, |ends_ms| ends_ms.saturating_sub(house.wall_ms()));
             let wait = query.wait.min(Duration::from_millis(left_ms));
-            match outcome_within(shard, settled, wait).await {
+            match outcome_within(shard, principal, settled, wait).await {
                 Ok(Some(json)) => Ok(reply::reply(StatusCode::OK, JSON, json)),
                 Err(Gone) if way.ending.is_final() => Err(ended()),
                 // The hub holds it, and answers whoever asks again.
@@ -285,6 +298,7 @@ struct Gone;
 /// The outcome, if it comes in time.
 async fn outcome_within(
     shard: &Arc<Shard<Stream>>,
+    principal: Principal,
     mut settled: oneshot::Receiver<Bytes>,
     wait: Duration,
 ) -> Result<Option<Bytes>, Gone> {
@@ -295,7 +309,9 @@ async fn outcome_within(
     if wait.is_zero() {
         return Ok(None);
     }
-    let Ok(_place) = shard.house.waiting.try_acquire() else { return Ok(None) };
+    let house = &shard.house;
+    let Some(_of_it) = house.waiting_of.join(principal, WAITING_PER_PROVIDER_MAX) else { return Ok(None) };
+    let Ok(_place) = house.waiting.try_acquire() else { return Ok(None) };
     match timeout(wait, settled).await {
         Ok(Ok(json)) => Ok(Some(json)),
         Ok(Err(_)) => Err(Gone),

@@ -159,17 +159,18 @@ fn templates(house: &House, peer: Peer, request: &Request<Incoming>) -> Result<R
     reply::check_name(house, peer, request)?;
     if house.behind.gate.is_some() {
         let refusal = |status, text: &str| Refusal(status, text.to_owned(), None);
-        let claims = bearer(house, request.headers())?.ok_or_else(|| {
+        let claims = bearer(house, peer, request.headers())?.ok_or_else(|| {
             refusal(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed: Authorization: Bearer, of a provider or an observer\n",
             )
         })?;
         if claims.role == Role::Agent {
-            return Err(refusal(StatusCode::FORBIDDEN, "only providers and observers may read this\n"));
+            let text = "the token's role is agent; this is for a provider or an observer\n";
+            return Err(refusal(StatusCode::FORBIDDEN, text));
         }
     }
-    let mut listing = reply(StatusCode::OK, JSON, Bytes::from(templates::listed(&house.behind.templates)));
+    let mut listing = reply(StatusCode::OK, JSON, templates::listing(house));
     listing.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(listing)
 }
@@ -212,9 +213,9 @@ fn upgrade(shard: &Arc<Shard<Stream>>, peer: Peer, mut request: Request<Incoming
 fn visit(house: &House, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Refusal> {
     let settings = &house.settings;
     let full = |text: &str, why| Refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"), Some(why));
-    let bearer = bearer(house, headers)?.map(Box::new);
+    let bearer = bearer(house, peer, headers)?.map(Box::new);
     let address = address::client(peer.address, headers, &settings.trusted_proxies);
-    let spot = house.seated.join(address, settings.connections_per_address).ok_or_else(|| {
+    let spot = house.seated.join(address::place(address), settings.connections_per_address).ok_or_else(|| {
         let text = "there are as many connections from this address as there may be\n";
         Refusal(StatusCode::TOO_MANY_REQUESTS, text.into(), Some(Turned::Address))
     })?;

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::address::{Peer, Spot};
+use super::address::{self, Peer, Spot};
 use super::admin::Office;
 use super::counters::{Counters, Turned};
 use super::delivery::Fanout;
@@ -48,7 +48,7 @@ pub struct BindError {
 }
 
 /// An accepted socket, whose it is, and its places among those that are no WebSockets, and among those of its address.
-type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot);
+type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot<IpAddr>);
 
 /// A gateway whose port is bound, and which does not serve yet: clients that connect already wait.
 #[derive(Debug)]
@@ -257,7 +257,7 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
                         _ if is_proxy => 0,
                         max => max + KNOCKING_SPARE,
                     };
-                    match house.knocking.join(peer, max) {
+                    match house.knocking.join(address::place(peer), max) {
                         Some(spot) => break (stream, peer, spot),
                         // Closed without a word: to answer would keep it.
                         None => house.counters.turned_away(Turned::Address),

@@ -45,7 +45,11 @@ async fn without_tokens_a_name_that_was_made_to_lead_here_is_403() {
         for ask in [recall(&id, ""), ask_to_ring("", json!({"id": "a"}))] {
             let answer = raw::http(open.port, &under(&ask, host)).await;
             assert_eq!(raw::status(&answer), expected, "{host}: {answer}");
-            assert_eq!(answer.contains("notAllowed") && answer.contains("--allowed-origin"), expected == 403, "{answer}");
+            assert_eq!(
+                answer.contains("notAllowed") && answer.contains("--allowed-origin"),
+                expected == 403,
+                "{answer}"
+            );
         }
     }
     let token = token(&secret, &["--sub", "bot", "--role", "provider"]);
@@ -63,6 +67,9 @@ async fn what_a_foreign_form_can_send_is_415() {
         ask.of(&hub).await.is(415, "badMessage");
     }
     Ask::new("POST", "/api/notify").body(r#"{"templateName":"chat"}"#).of(&hub).await.is(415, "badMessage");
+    let two = Ask::post("/api/notify", &json!({"templateName": "chat"})).header("Content-Type", "text/plain");
+    let answer = raw::http(hub.port, &String::from_utf8(two.bytes(hub.port)).unwrap()).await;
+    assert_eq!(raw::status(&answer), 415, "{answer}");
     let ask = Ask::new("POST", "/api/notify").header("Content-Type", "application/json; charset=utf-8");
     ask.body(r#"{"templateName":"chat"}"#).of(&hub).await.is(202, "");
 }

@@ -106,12 +106,13 @@ describe('a name that was made to lead here', () => {
     const tried = await page.evaluate(async (body) => {
       const status = async (path, init) => (await fetch(path, init)).status
       const socket = new WebSocket('/ws')
+      const opened = new Promise((done) => { socket.onopen = () => done('open'); socket.onerror = () => done('refused') })
       return {
         metrics: await status('/metrics'),
         templates: await status('/templates'),
         recall: await status('/api/notifications/0192f0c4-7e3a-7b21-8c55-0123456789ab'),
         notify: await status('/api/notify', { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
-        socket: await new Promise((done) => { socket.onopen = () => done('open'); socket.onerror = () => done('refused') }),
+        socket: await opened,
       }
     }, RING)
     await page.close()

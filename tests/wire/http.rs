@@ -109,7 +109,9 @@ async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
     };
     let hub = Setup::new().args(&["--allowed-origin", "https://desk.example:8443"]).start().await;
     for path in ["/templates", "/metrics"] {
-        for host in ["evil.example", "evil.example:8080", "EVIL.example.", "127.0.0.1.evil.example", "localhost.evil.example"] {
+        for host in
+            ["evil.example", "evil.example:8080", "EVIL.example.", "127.0.0.1.evil.example", "localhost.evil.example"]
+        {
             let answer = ask(hub.port, path, host, "").await;
             assert_eq!(status(&answer), 403, "{path} {host}: {answer}");
             assert!(answer.contains("--allowed-origin") && !answer.contains("deskbell_open"), "{answer}");
