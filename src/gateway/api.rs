@@ -84,7 +84,7 @@ struct Refused {
 impl Refused {
     /// One that a request comes to before its message is looked at.
     fn new(place: Option<Place>, status: StatusCode, code: ErrorCode, detail: &str) -> Self {
-        let retry_after_ms = (code == ErrorCode::Unavailable).then_some(AGAIN_MS);
+        let retry_after_ms = matches!(code, ErrorCode::Unavailable | ErrorCode::RateLimited).then_some(AGAIN_MS);
         let json = http::refusal(place.and_then(Place::name), code, detail, retry_after_ms);
         Self { status, json, retry_after_ms }
     }
@@ -244,7 +244,7 @@ async fn carry_out(
     let one = house.requests_of.join((Name::clone(&principal.0), Name::clone(&principal.1)), REQUESTS_PER_PROVIDER_MAX);
     let _one = one.ok_or_else(|| {
         let detail = format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
-        Refused::by_code(place, ErrorCode::Limit, &detail)
+        Refused::by_code(place, ErrorCode::RateLimited, &detail)
     })?;
     let asks = match place {
         Place::Call(call) => Asks::Say(posted(house.settings.max_message_bytes, call, place, shard, request).await?),
@@ -259,7 +259,7 @@ async fn carry_out(
         let (code, detail) = match none {
             NoneLeft::Here => (ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done"),
             NoneLeft::There => {
-                (ErrorCode::Limit, "there are as many connections from this address as there may be; nothing was done")
+                (ErrorCode::RateLimited, "this address has as many connections as it may have; nothing was done")
             }
         };
         Refused::by_code(place, code, detail)

@@ -185,9 +185,9 @@ async fn a_provider_whose_bodies_do_not_come_does_not_keep_others_out() {
     }
     let ask = |provider: &str| Ask::post(&format!("/api/kpi?providerId={provider}"), &json!({"sessionId": "s"}));
     // Until the hub has seen them all.
-    let seen = async { while ask("hog").of(&hub).await.body["code"] != "limit" {} };
+    let seen = async { while ask("hog").of(&hub).await.body["code"] != "rateLimited" {} };
     timeout(PATIENCE, seen).await.expect("there is a limit");
-    ask("hog").of(&hub).await.is(429, "limit");
+    ask("hog").of(&hub).await.is(429, "rateLimited");
     ask("other").of(&hub).await.is(200, "");
 }
 

@@ -48,7 +48,7 @@ async fn who_asks_by_plain_http_is_one_of_its_address_too() {
         assert_eq!(status(&ask("one").await), 200);
     }
     let refused = ask("two").await;
-    assert!(status(&refused) == 429 && refused.contains("\"code\":\"limit\""), "{refused}");
+    assert!(status(&refused) == 429 && refused.contains("\"code\":\"rateLimited\""), "{refused}");
     assert_eq!(hub.upgrade_refused(None, &[]).await, 429);
     assert_eq!(status(&ask("one").await), 200);
     socket.leave().await;
