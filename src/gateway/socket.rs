@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// A stream that is read by one task and written, without ever waiting, by whoever holds its outbox.
@@ -32,8 +33,15 @@ impl Socket for TcpStream {
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_read_ready(cx))?;
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            let mut read = 0;
+            let done = self.try_io(Interest::READABLE, || {
+                read = rustix::io::read(self, &mut *buffer)?;
+                // What does not fill the buffer is all there was: no second look is needed to know it.
+                if 0 < read && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
+            });
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && read == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(read)),
                 done => return Poll::Ready(done),
             }
         }
