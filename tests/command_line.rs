@@ -39,6 +39,46 @@ fn check_says_ok_or_what_serve_would() {
 }
 
 #[test]
+fn check_warns_of_a_secret_that_can_be_guessed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("secret");
+    for (secret, warns) in [("short", true), ("a secret of these tests, long enough to be one", false)] {
+        std::fs::write(&file, secret).expect("written");
+        let (out, err, code) = said(&deskbell(&["check", "--auth-secret-file", file.to_str().expect("UTF-8")]));
+        assert_eq!((out.as_str(), code), ("ok\n", Some(0)));
+        assert_eq!(err.contains("warning: ") && err.contains("fewer than 32"), warns, "{err}");
+    }
+}
+
+#[test]
+fn a_command_says_how_it_is_used() {
+    for command in ["load", "token", "explain", "check", "serve"] {
+        let (out, _, code) = said(&deskbell(&[command, "--help"]));
+        assert!(out.contains(&format!("Usage: deskbell {command}")) && code == Some(0), "{out}");
+    }
+    for (arguments, wrong) in [
+        (&["token", "--sub", "ada"][..], "--secret-file <FILE>"),
+        (&["load", "--agents", "many"], "invalid value 'many'"),
+        (&["explain"], "<ID>"),
+    ] {
+        let (out, err, code) = said(&deskbell(arguments));
+        assert_eq!((out.as_str(), code), ("", Some(64)), "{err}");
+        let usage = err.lines().any(|line| line.starts_with(&format!("Usage: deskbell {}", arguments[0])));
+        assert!((usage || arguments[0] == "load") && err.contains(wrong) && err.lines().count() > 2, "{err}");
+    }
+}
+
+#[test]
+fn explain_says_how_to_name_the_data_directory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let id = "0192f0c4-7e3a-7b21-8c55-0123456789ab";
+    for place in [directory.path().join("none"), directory.path().to_owned()] {
+        let (_, err, code) = said(&deskbell(&["explain", id, "--data-dir", place.to_str().expect("UTF-8")]));
+        assert!(code == Some(1) && err.contains("--data-dir") && err.contains("--admin"), "{err}");
+    }
+}
+
+#[test]
 fn version_and_help_are_on_standard_output() {
     let version = format!("deskbell {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(said(&deskbell(&["--version"])), (version, String::new(), Some(0)));

@@ -2,6 +2,7 @@
 
 mod hub;
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -23,6 +24,19 @@ fn told(output: &Output) -> Value {
 
 fn number(summary: &Value, pointer: &str) -> u64 {
     summary.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+#[test]
+fn it_says_at_once_that_nothing_answers() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+    command.args(["load", "--url", &format!("ws://127.0.0.1:{port}/ws")]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it runs");
+    let mut line = String::new();
+    BufReader::new(process.stderr.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    assert!(process.try_wait().expect("a process").is_none(), "it goes on trying: {line}");
+    process.kill().and_then(|()| process.wait()).expect("it ends");
+    assert!(line.contains(&format!("nothing answers at 127.0.0.1:{port}")) && line.contains("trying for 3"), "{line}");
 }
 
 #[test]

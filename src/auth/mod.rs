@@ -16,7 +16,7 @@ mod refused;
 mod revoked;
 
 pub use claims::Claims;
-pub use gate::{Gate, GateError, Rules};
+pub use gate::{Gate, GateError, Rules, claimed_subject};
 pub use keys::{KEYS_MAX, KeyError, KeyFiles, Keys};
 pub use mint::{MintError, Wanted, mint};
 pub use refused::Refused;

@@ -26,6 +26,17 @@ pub(super) fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What clap has to say: help is asked for and goes to standard output; what is wrong with the command line is said as
+/// clap lays it out, with the usage below.
+pub(super) fn help_or_refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return say(&text);
+    }
+    let _ = write!(io::stderr(), "deskbell: {}", text.trim_start_matches("error: "));
+    ExitCode::from(EXIT_USAGE)
+}
+
 /// Names all faults on standard error.
 pub(super) fn refuse(faults: &Faults) -> ExitCode {
     let indented: String = faults.lines().iter().map(|line| format!("  {line}\n")).collect();

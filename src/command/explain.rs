@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::answer::{load, refuse, say};
+use super::answer::{help_or_refuse, load, refuse};
 use crate::config::{Fault, Faults, Origin, Sources};
 use crate::explain::{self, Question};
 use crate::log::disk::Beside;
@@ -25,7 +25,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(120);
 
 /// Tell what became of a notification: who was offered it, who saw it, who answered when, what settled it
 #[derive(Debug, Parser)]
-#[command(name = "explain")]
+#[command(name = "explain", bin_name = "deskbell explain")]
 struct Arguments {
     /// The notificationId, or a correlationId
     id: String,
@@ -58,11 +58,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(help) if !help.use_stderr() => return say(&help.render().to_string()),
-        Err(error) => {
-            let what = error.render().to_string();
-            return fault(what.trim_start_matches("error: ").lines().map(str::trim).collect::<Vec<_>>().join(" "));
-        }
+        Err(error) => return help_or_refuse(&error),
     };
     let question: Question = match arguments.id.parse() {
         Ok(question) => question,
@@ -78,7 +74,11 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(directory) => directory,
         Err(faults) => return refuse(&faults),
     };
-    let explained = Beside::open(&directory).map_err(|error| error.to_string());
+    let explained = Beside::open(&directory).map_err(|error| {
+        format!(
+            "{error}; say where the hub's log is with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
+        )
+    });
     let explained =
         explained.and_then(|mut log| explain::explain(&mut log, &question).map_err(|error| error.to_string()));
     match explained {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use super::answer::{refuse, say};
+use super::answer::{help_or_refuse, refuse, say};
 use crate::auth::{Wanted, mint};
 use crate::config::{Fault, Faults, Origin, duration};
 use crate::hub::{Clock, WallClock};
@@ -19,7 +19,7 @@ const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Print a token for development, signed by HS256 as --auth-secret-file checks it
 #[derive(Debug, Parser)]
-#[command(name = "token")]
+#[command(name = "token", bin_name = "deskbell token")]
 struct Arguments {
     /// The file that the hub is given by --auth-secret-file
     #[arg(long, value_name = "FILE")]
@@ -57,15 +57,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut usage = Faults::default();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(help) if !help.use_stderr() => return say(&help.render().to_string()),
-        Err(error) => {
-            let what = error.render().to_string();
-            usage.add(Fault {
-                origin: Origin::CommandLine("token".to_owned()),
-                what: what.trim_start_matches("error: ").lines().map(str::trim).collect::<Vec<_>>().join(" "),
-            });
-            return refuse(&usage);
-        }
+        Err(error) => return help_or_refuse(&error),
     };
     let Arguments { secret_file, sub, role: role_name, groups, workspace, issuer, audience, ttl } = arguments;
     let mut fault = |flag: &str, what: String| usage.add(Fault { origin: Origin::CommandLine(flag.to_owned()), what });

@@ -205,7 +205,7 @@ pub const SETTINGS: &[Setting] = &[
         "DESKBELL_LIMITS_CONNECTIONS_PER_ADDRESS",
         0..=1_000_000,
         connections_per_address,
-        "WebSockets of one address (an IPv6 /64 counts as one); one more gets HTTP 429. 0: no limit, as a whole office can have one address."
+        "WebSockets, and providers by HTTP, of one address (an IPv6 /64 counts as one); one more gets HTTP 429. 0: no limit, as a whole office can have one address."
     ),
     limit!(
         "pendingConnections",

@@ -1,5 +1,6 @@
-//! Where clients come from, and how many come from one place.
+//! Where clients come from, and how many of a kind there are of each of them.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,6 +8,14 @@ use dashmap::DashMap;
 use hyper::header::HeaderMap;
 
 use crate::network::Network;
+
+/// Who is at the other end of a TCP connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// Whether it came to an address of loopback: then it is on this machine, and may be a browser.
+    pub(super) by_loopback: bool,
+}
 
 /// The address of the client behind `peer`. Only what a trusted proxy says is believed: from the right, each proxy
 /// names who came to it; the first that is no trusted proxy is the client.
@@ -30,34 +39,40 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// How many connections there are by address, of one kind. Empty where there is no limit.
-#[derive(Debug, Default)]
-pub(super) struct Crowd(DashMap<IpAddr, usize>);
-
-/// One of an address' connections; given back when dropped.
+/// How many there are of one kind by whose they are: connections by address, requests by provider. Holds those only who
+/// have some, and is empty where there is no limit.
 #[derive(Debug)]
-pub(super) struct Spot(Option<(Arc<Crowd>, IpAddr)>);
+pub(super) struct Crowd<K: Eq + Hash>(DashMap<K, usize>);
 
-impl Crowd {
-    /// One more from there, if there are fewer than `max`; 0: no limit.
-    pub(super) fn join(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Spot> {
+impl<K: Eq + Hash> Default for Crowd<K> {
+    fn default() -> Self {
+        Self(DashMap::new())
+    }
+}
+
+/// One of somebody's; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Spot<K: Eq + Hash>(Option<(Arc<Crowd<K>>, K)>);
+
+impl<K: Eq + Hash + Clone> Crowd<K> {
+    /// One more of `whose`, if there are fewer than `max`; 0: no limit.
+    pub(super) fn join(self: &Arc<Self>, whose: K, max: usize) -> Option<Spot<K>> {
         if max == 0 {
             return Some(Spot(None));
         }
-        let place = place(address);
-        let mut count = self.0.entry(place).or_default();
+        let mut count = self.0.entry(whose.clone()).or_default();
         if *count >= max {
             return None;
         }
         *count += 1;
-        Some(Spot(Some((Arc::clone(self), place))))
+        Some(Spot(Some((Arc::clone(self), whose))))
     }
 }
 
-impl Drop for Spot {
+impl<K: Eq + Hash> Drop for Spot<K> {
     fn drop(&mut self) {
-        let Some((crowd, place)) = self.0.take() else { return };
-        crowd.0.remove_if_mut(&place, |_, count| {
+        let Some((crowd, whose)) = self.0.take() else { return };
+        crowd.0.remove_if_mut(&whose, |_, count| {
             *count -= 1;
             *count == 0
         });
@@ -65,7 +80,7 @@ impl Drop for Spot {
 }
 
 /// What counts as one address: an IPv6 client has a whole /64 to itself.
-fn place(address: IpAddr) -> IpAddr {
+pub(super) fn place(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !(u64::MAX as u128);
     match address {
         IpAddr::V4(_) => address,
@@ -120,14 +135,16 @@ mod tests {
         drop(second);
         assert!(crowd.0.is_empty());
         let [near, same]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::ffff:2"].map(|address| address.parse().unwrap());
-        let _one = crowd.join(near, 1);
-        assert!(crowd.join(same, 1).is_none() && crowd.join("2001:db8:0:1::1".parse().unwrap(), 1).is_some());
+        let _one = crowd.join(place(near), 1);
+        assert!(
+            crowd.join(place(same), 1).is_none() && crowd.join(place("2001:db8:0:1::1".parse().unwrap()), 1).is_some()
+        );
     }
 
     #[test]
     fn without_a_limit_nobody_is_counted() {
         let crowd = Arc::new(Crowd::default());
-        let spots: Vec<_> = (0..10).map(|_| crowd.join([127, 0, 0, 1].into(), 0)).collect();
+        let spots: Vec<_> = (0..10).map(|_| crowd.join(IpAddr::from([127, 0, 0, 1]), 0)).collect();
         assert!(spots.iter().all(Option::is_some) && crowd.0.is_empty());
     }
 }

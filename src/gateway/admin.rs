@@ -92,8 +92,8 @@ impl Office {
             "/clients" if get => Ok(self.list(&Query::of(request.uri().query()))),
             "/metrics" if get => Ok(reply::metrics(&self.house)),
             "/explain" if get => self.explain(&Query::of(request.uri().query())).await,
-            "/disconnect" if post => self.disconnect(posted(request).await?).await,
-            "/revoke" if post => self.revoke(posted(request).await?).await,
+            "/disconnect" if post => self.disconnect(self.posted(request).await?).await,
+            "/revoke" if post => self.revoke(self.posted(request).await?).await,
             "/clients" | "/metrics" | "/explain" => Ok(reply::not_allowed("GET, HEAD")),
             "/disconnect" | "/revoke" => Ok(reply::not_allowed("POST")),
             _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /explain, /disconnect and /revoke")),
@@ -152,7 +152,9 @@ impl Office {
         self.doors.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
         let (workspace, client) =
             link.member().map_or(("", ""), |member| (&*member.workspace, member.name.as_deref().unwrap_or_default()));
-        tracing::info!(workspace, client, connection = asked.connection_id, "disconnected by the operator");
+        tracing::info!(
+            workspace, client, connection = asked.connection_id, from = %link.address(), "disconnected by the operator"
+        );
         Ok(reply::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
     }
 
@@ -178,6 +180,18 @@ impl Office {
             refusal(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
         })?;
         Ok(reply::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
+    }
+
+    /// What was posted, as JSON and said to be JSON.
+    async fn posted<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, Refusal> {
+        if !reply::is_json(request.headers()) {
+            return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
+        }
+        let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
+        let body = timeout(self.house.settings.handshake_timeout, body).await;
+        let body = body.map_err(|_| refusal(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
+        let body = body.map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
+        admin::read(&body.to_bytes()).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))
     }
 
     fn links(&self) -> impl Iterator<Item = Arc<Link<Stream>>> {
@@ -221,16 +235,6 @@ fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
     Err(refusal(StatusCode::MISDIRECTED_REQUEST, "this is no name of the admin listener; ask by its address"))
 }
 
-/// What was posted, as JSON and said to be JSON.
-async fn posted<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refusal> {
-    if !reply::is_json(request.headers()) {
-        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
-    }
-    let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect().await;
-    let body = body.map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
-    admin::read(&body.to_bytes()).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))
-}
-
 /// Which clients are asked for, or which explanation.
 #[derive(Debug, PartialEq, Eq)]
 struct Query {
@@ -247,6 +251,8 @@ impl Query {
     fn of(query: Option<&str>) -> Self {
         let mut wanted = Self { workspace: None, role: None, id: None, after: None, format: None, limit: LISTED_MAX };
         for (key, value) in reply::query(query) {
+            // What is no text is nobody's name.
+            let value = value.unwrap_or_default();
             match key {
                 "workspace" => wanted.workspace = Some(value),
                 "role" => wanted.role = Some(value),
@@ -296,6 +302,7 @@ mod tests {
         let (workspace, id, role) = (Some("a b".to_owned()), Some("x+y".to_owned()), Some("agent".to_owned()));
         assert_eq!(query, Query { workspace, role, id, after: None, format: None, limit: 5 });
         assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
-        assert_eq!(reply::percent_decoded("%zz%4"), "%zz%4");
+        assert_eq!(reply::percent_decoded("%zz%4").as_deref(), Some("%zz%4"));
+        assert_eq!(reply::percent_decoded("%ff"), None);
     }
 }

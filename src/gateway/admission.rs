@@ -1,10 +1,12 @@
 //! Who comes in by a hello, and who stays by a fresh token.
 
+use std::net::IpAddr;
+
 use super::house::House;
 use super::inputs;
 use super::link::{Admitted, Link};
 use super::socket::Socket;
-use crate::auth::{Claims, Gate, Refused};
+use crate::auth::{self, Claims, Gate, Refused};
 use crate::protocol::client::{Hello, Who};
 use crate::protocol::{Close, ErrorCode};
 use crate::workspace::Name;
@@ -13,15 +15,39 @@ use crate::workspace::entry::Client;
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
 
-/// Whom `hello` brings; `bearer` is what the token said that came with the upgrade.
+/// Why somebody does not come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotIn {
+    /// Its token is missing or not taken.
+    Token,
+    /// Its token is good, and somebody else's than it says it is: how so, for people.
+    Other(String),
+}
+
+impl NotIn {
+    /// The close code, and what goes into the close frame.
+    pub(super) fn close(&self) -> (Close, String) {
+        match self {
+            Self::Token => (Close::BadToken, Close::BadToken.reason().to_owned()),
+            Self::Other(how) => (Close::NotAllowed, format!("{}: {how}", Close::NotAllowed.reason())),
+        }
+    }
+}
+
+/// Whom `hello` brings; `bearer` is what the token said that came with the upgrade, `from` where the client is.
 ///
 /// # Errors
-/// The close code for somebody who may not.
-pub(super) fn admit(house: &House, hello: &Hello<'_>, bearer: Option<Claims>) -> Result<Admitted, Close> {
+/// [`NotIn`].
+pub(super) fn admit(house: &House, hello: &Hello<'_>, bearer: Option<Claims>, from: IpAddr) -> Result<Admitted, NotIn> {
     let Some(gate) = &house.behind.gate else { return Ok(by_its_own_word(&hello.who)) };
-    let claims = identify(house, gate, hello.token.as_deref(), bearer)?;
-    if claims.role != hello.who.role() || id(&hello.who).is_some_and(|id| id != claims.subject) {
-        return Err(Close::NotAllowed);
+    let claims = identify(house, gate, hello.token.as_deref(), bearer, from)?;
+    let (wanted, has) = (hello.who.role(), claims.role);
+    if has != wanted {
+        // Neither is of the client's own wording.
+        return Err(NotIn::Other(format!("the token's role is {}, not {}", has.as_str(), wanted.as_str())));
+    }
+    if id(&hello.who).is_some_and(|id| id != claims.subject) {
+        return Err(NotIn::Other(format!("the {}Id is not the token's `sub`", wanted.as_str())));
     }
     Ok(Admitted {
         workspace: claims.workspace.as_str().into(),
@@ -41,8 +67,8 @@ pub(super) fn is_revoked<S: Socket>(link: &Link<S>, issued_ms: Option<u64>) -> b
 }
 
 /// What the token of an upgrade says; `Err`: it is not taken.
-pub(super) fn check(house: &House, gate: &Gate, token: &str) -> Result<Claims, Refused> {
-    gate.check(token, house.wall_ms()).inspect_err(|why| note(house, why))
+pub(super) fn check(house: &House, gate: &Gate, token: &str, from: IpAddr) -> Result<Claims, Refused> {
+    gate.check(token, house.wall_ms()).inspect_err(|why| note(house, why, from, Some(token)))
 }
 
 /// Lets the connection last as long as `token` does.
@@ -52,7 +78,8 @@ pub(super) fn check(house: &House, gate: &Gate, token: &str) -> Result<Claims, R
 pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (ErrorCode, String)> {
     let house = link.house();
     let (Some(gate), Some(member)) = (&house.behind.gate, link.member()) else { return Ok(()) };
-    let claims = check(house, gate, token).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
+    let claims =
+        check(house, gate, token, link.address()).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
     let same = member.role == claims.role
         && *member.workspace == *claims.workspace
         && member.name.as_deref() == Some(claims.subject.as_str());
@@ -75,10 +102,16 @@ fn by_its_own_word(who: &Who<'_>) -> Admitted {
 
 /// Who it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:
 /// a proxy that vouches for somebody by the header must not be talked round in the hello.
-fn identify(house: &House, gate: &Gate, token: Option<&str>, bearer: Option<Claims>) -> Result<Claims, Close> {
+fn identify(
+    house: &House,
+    gate: &Gate,
+    token: Option<&str>,
+    bearer: Option<Claims>,
+    from: IpAddr,
+) -> Result<Claims, NotIn> {
     let bad = |why: Refused| {
-        note(house, &why);
-        Close::BadToken
+        note(house, &why, from, token);
+        NotIn::Token
     };
     let bearer = match bearer {
         Some(claims) if claims.ends_ms <= house.wall_ms() => return Err(bad(Refused::Expired)),
@@ -88,7 +121,9 @@ fn identify(house: &House, gate: &Gate, token: Option<&str>, bearer: Option<Clai
     let claims = gate.check(token, house.wall_ms()).map_err(bad)?;
     let who = |claims: &Claims| (claims.subject.clone(), claims.role, claims.workspace.clone());
     match bearer {
-        Some(bearer) if who(&bearer) != who(&claims) => Err(Close::NotAllowed),
+        Some(bearer) if who(&bearer) != who(&claims) => {
+            Err(NotIn::Other("the hello's token and that of the upgrade are not one person's".to_owned()))
+        }
         _ => Ok(claims),
     }
 }
@@ -101,7 +136,11 @@ fn id<'h>(who: &'h Who<'_>) -> Option<&'h str> {
     }
 }
 
-fn note(house: &House, why: &Refused) {
+/// What the token says of its bearer may be a lie, so it is called a claim.
+fn note(house: &House, why: &Refused, from: IpAddr, token: Option<&str>) {
     house.counters.token_refused(why);
-    tracing::debug!(%why, "a token was not taken");
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let claim = token.and_then(auth::claimed_subject).unwrap_or_default();
+        tracing::debug!(%from, claim, %why, "a token was not taken");
+    }
 }

@@ -3,7 +3,6 @@
 //! Each request is one message of a provider; its body is the message, the answer's body the hub's reply. What it asks
 //! is done by that provider's envoy.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,19 +14,19 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::address;
-use super::admission;
-use super::envoy;
-use super::errand::{AGAIN_MS, Asked, Asks, Errand};
+use super::address::{self, Peer};
+use super::admission::{self, NotIn};
+use super::envoy::{self, NoneLeft};
+use super::errand::{AGAIN_MS, Asked, Asks, Errand, Principal};
 use super::house::whole_ms;
 use super::reply::{self, JSON, Refusal, Reply};
-use super::settings::WAIT_MAX;
+use super::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_PER_PROVIDER_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
 use crate::protocol::client::{Hello, Resume, Who};
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::NotificationId;
+use crate::workspace::{Name, NotificationId};
 
 /// Where it all is.
 const PREFIX: &str = "/api/";
@@ -85,7 +84,7 @@ struct Refused {
 impl Refused {
     /// One that a request comes to before its message is looked at.
     fn new(place: Option<Place>, status: StatusCode, code: ErrorCode, detail: &str) -> Self {
-        let retry_after_ms = (code == ErrorCode::Unavailable).then_some(AGAIN_MS);
+        let retry_after_ms = matches!(code, ErrorCode::Unavailable | ErrorCode::RateLimited).then_some(AGAIN_MS);
         let json = http::refusal(place.and_then(Place::name), code, detail, retry_after_ms);
         Self { status, json, retry_after_ms }
     }
@@ -114,7 +113,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
 }
 
 /// Answers a request below `/api/`.
-pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> Reply {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let shared = origin.filter(|origin| origin.to_str().is_ok_and(|origin| shard.house.origins.may_read(origin)));
     let mut reply = find(shard, peer, request, shared.is_some()).await.unwrap_or_else(Refused::reply);
@@ -132,7 +131,7 @@ pub(super) async fn answer(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Re
 /// Finds what is asked for; `shared`: by a page of an origin that may read the answer.
 async fn find(
     shard: &Arc<Shard<Stream>>,
-    peer: IpAddr,
+    peer: Peer,
     request: Request<Incoming>,
     shared: bool,
 ) -> Result<Reply, Refused> {
@@ -142,12 +141,13 @@ async fn find(
         let detail = format!("here are {} and notifications/<notificationId>", names.join(", "));
         return Err(Refused::new(None, StatusCode::NOT_FOUND, ErrorCode::NotFound, &detail));
     };
-    if let Err(Refusal(status, _, why)) = reply::check_origin(&house.origins, request.headers()) {
+    let (origin, name) =
+        (reply::check_origin(&house.origins, request.headers()), reply::check_name(house, peer, &request));
+    if let Err(Refusal(status, text, why)) = origin.and(name) {
         if let Some(why) = why {
             house.counters.turned_away(why);
         }
-        let detail = "pages from this origin may not ask; see --allowed-origin";
-        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, detail));
+        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, text.trim_end()));
     }
     let fits = match place {
         Place::Call(_) => request.method() == Method::POST,
@@ -201,13 +201,14 @@ impl Query {
         for (key, value) in reply::query(query) {
             match key {
                 "wait" => {
-                    let wait = http::duration_ms(&value).map(Duration::from_millis);
+                    let wait = value.and_then(|value| http::duration_ms(&value)).map(Duration::from_millis);
                     wanted.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
                         let most = WAIT_MAX.as_secs();
                         wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))
                     })?;
                 }
                 "providerId" => {
+                    let value = value.ok_or_else(|| wrong("`providerId` is no text"))?;
                     http::name("providerId", &value).map_err(|what| wrong(&what))?;
                     wanted.provider_id = Some(value);
                 }
@@ -220,7 +221,7 @@ impl Query {
 
 async fn carry_out(
     shard: &Arc<Shard<Stream>>,
-    peer: IpAddr,
+    peer: Peer,
     place: Place,
     request: Request<Incoming>,
 ) -> Result<Reply, Refused> {
@@ -229,16 +230,22 @@ async fn carry_out(
     let unauthorized =
         |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
     let bearer =
-        reply::bearer(house, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
+        reply::bearer(house, peer, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
     let anybody = house.behind.gate.is_none().then_some(NOBODY);
     let provider_id = query.provider_id.as_deref().or(anybody);
     let who = Who::Provider { provider_id: provider_id.map(Into::into), resume: Resume::Nothing };
-    let admitted = admission::admit(house, &Hello { who, token: None }, bearer).map_err(|why| match why {
-        Close::BadToken => unauthorized("a token is wanted: Authorization: Bearer"),
-        _ => Refused::by_code(place, ErrorCode::NotAllowed, "the token is not a provider's, or not this one's"),
+    let client = address::client(peer.address, request.headers(), &house.settings.trusted_proxies);
+    let admitted = admission::admit(house, &Hello { who, token: None }, bearer, client).map_err(|why| match why {
+        NotIn::Token => unauthorized("a token is wanted: Authorization: Bearer"),
+        NotIn::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),
     })?;
     let ends_ms = admitted.ends_ms;
-    let client = address::client(peer, request.headers(), &house.settings.trusted_proxies);
+    let principal = (Name::clone(&admitted.workspace), admitted.name.clone().unwrap_or_default());
+    let one = house.requests_of.join((Name::clone(&principal.0), Name::clone(&principal.1)), REQUESTS_PER_PROVIDER_MAX);
+    let _one = one.ok_or_else(|| {
+        let detail = format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
+        Refused::by_code(place, ErrorCode::RateLimited, &detail)
+    })?;
     let asks = match place {
         Place::Call(call) => Asks::Say(posted(house.settings.max_message_bytes, call, place, shard, request).await?),
         Place::Notification => {
@@ -248,8 +255,14 @@ async fn carry_out(
             Asks::Recall(id.map_err(unknown)?)
         }
     };
-    let way = envoy::hire(shard, admitted, client).map_err(|envoy::NoneLeft| {
-        Refused::by_code(place, ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done")
+    let way = envoy::hire(shard, admitted, client).map_err(|none| {
+        let (code, detail) = match none {
+            NoneLeft::Here => (ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done"),
+            NoneLeft::There => {
+                (ErrorCode::RateLimited, "this address has as many connections as it may have; nothing was done")
+            }
+        };
+        Refused::by_code(place, code, detail)
     })?;
     let (reply, replied) = oneshot::channel();
     let (outcome, settled) = oneshot::channel();
@@ -268,7 +281,7 @@ async fn carry_out(
         Told::Ack(id) => {
             let left_ms = ends_ms.map_or(u64::MAX, |ends_ms| ends_ms.saturating_sub(house.wall_ms()));
             let wait = query.wait.min(Duration::from_millis(left_ms));
-            match outcome_within(shard, settled, wait).await {
+            match outcome_within(shard, principal, settled, wait).await {
                 Ok(Some(json)) => Ok(reply::reply(StatusCode::OK, JSON, json)),
                 Err(Gone) if way.ending.is_final() => Err(ended()),
                 // The hub holds it, and answers whoever asks again.
@@ -285,6 +298,7 @@ struct Gone;
 /// The outcome, if it comes in time.
 async fn outcome_within(
     shard: &Arc<Shard<Stream>>,
+    principal: Principal,
     mut settled: oneshot::Receiver<Bytes>,
     wait: Duration,
 ) -> Result<Option<Bytes>, Gone> {
@@ -295,7 +309,9 @@ async fn outcome_within(
     if wait.is_zero() {
         return Ok(None);
     }
-    let Ok(_place) = shard.house.waiting.try_acquire() else { return Ok(None) };
+    let house = &shard.house;
+    let Some(_of_it) = house.waiting_of.join(principal, WAITING_PER_PROVIDER_MAX) else { return Ok(None) };
+    let Ok(_place) = house.waiting.try_acquire() else { return Ok(None) };
     match timeout(wait, settled).await {
         Ok(Ok(json)) => Ok(Some(json)),
         Ok(Err(_)) => Err(Gone),

@@ -46,7 +46,7 @@ pub(super) struct Visitor {
     pub(super) bearer: Option<Box<Claims>>,
     /// Its places among all WebSockets, among those of its address, and, until it is in, among those that are not.
     pub(super) seat: Seat,
-    pub(super) spot: Spot,
+    pub(super) spot: Spot<IpAddr>,
     pub(super) pending: Pending,
 }
 
@@ -133,7 +133,8 @@ async fn join_and_talk<S: Socket>(
 fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Box<Claims>>) -> Result<Role, End> {
     let admitted = match decode(text) {
         Ok(Message { envelope, body: Body::Hello(hello) }) => {
-            let admitted = admission::admit(link.house(), &hello, bearer.map(|claims| *claims)).map_err(End::Close)?;
+            let bearer = bearer.map(|claims| *claims);
+            let admitted = admission::admit(link.house(), &hello, bearer, link.address()).map_err(End::NotIn)?;
             let name = |text: &Text<'_>| Name::from(&**text);
             let (id, correlation_id) = (envelope.id.as_ref().map(name), envelope.correlation_id.as_ref().map(name));
             link.house().hellos.put(link.serial, HelloIds { id, correlation_id });
@@ -334,6 +335,10 @@ impl Counted {
 async fn shut<S: Socket>(link: &Arc<Link<S>>, end: End) {
     match end {
         End::Close(why) => link.close_with(&frame::close(why)),
+        End::NotIn(why) => {
+            let (close, reason) = why.close();
+            link.close_with(&frame::close_with(close.code(), &reason));
+        }
         End::NoWebSocket => link.close_with(&frame::close_with(PROTOCOL_ERROR, "not a WebSocket frame")),
         End::Gone => link.abandon(),
         End::ByPeer | End::Cut => {}

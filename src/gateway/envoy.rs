@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::address::{self, Spot};
 use super::admission;
 use super::connection::{self, Manners};
 use super::counters::{Seat, Turned};
@@ -25,34 +26,47 @@ use crate::protocol::server::{ErrorReply, Ids};
 use crate::protocol::{Close, ErrorCode, Role};
 use crate::workspace::Name;
 
-/// The hub can send out no envoy more.
+/// No envoy more can be sent out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoneLeft;
+pub(super) enum NoneLeft {
+    /// There are as many connections, or envoys, as there may be.
+    Here,
+    /// There are as many connections of that address as there may be.
+    There,
+}
 
 /// The way to the envoy of `admitted`, a provider, which is sent out if there is none.
 ///
 /// # Errors
-/// [`NoneLeft`]: there are as many connections, or envoys, as there may be.
+/// [`NoneLeft`].
 pub(super) fn hire(shard: &Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr) -> Result<Way, NoneLeft> {
     let house = &shard.house;
-    let Some(name) = &admitted.name else { return Err(NoneLeft) };
+    let Some(name) = &admitted.name else { return Err(NoneLeft::Here) };
     let principal = (Name::clone(&admitted.workspace), Name::clone(name));
     let own = (Name::clone(&principal.0), Name::clone(&principal.1));
     let hired = house.envoys.find_or_hire(&own, |errands, ending| {
-        let seat = Seat::take(&house.counters, house.settings.max_connections).ok_or_else(|| {
-            house.counters.turned_away(Turned::Full);
-            NoneLeft
-        })?;
-        tokio::spawn(serve(Arc::clone(shard), admitted, address, (principal, errands, ending), seat));
+        let refused = |why, none| {
+            house.counters.turned_away(why);
+            none
+        };
+        // Else who may have a few connections could have thousands, under a new name each.
+        let spot = house.seated.join(address::place(address), house.settings.connections_per_address);
+        let spot = spot.ok_or_else(|| refused(Turned::Address, NoneLeft::There))?;
+        let seat = Seat::take(&house.counters, house.settings.max_connections);
+        let seat = seat.ok_or_else(|| refused(Turned::Full, NoneLeft::Here))?;
+        tokio::spawn(serve(Arc::clone(shard), admitted, address, (principal, errands, ending), (seat, spot)));
         Ok(())
     });
-    hired.map_err(|none: Option<NoneLeft>| none.unwrap_or(NoneLeft))
+    hired.map_err(|none| none.unwrap_or(NoneLeft::Here))
 }
 
 /// Whose envoy, what it is asked, and where it says why it ended.
 type Post = (Principal, mpsc::Receiver<Errand>, Ending);
 
-async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, post: Post, seat: Seat) {
+/// Its places among all connections, and among those of its address.
+type Places = (Seat, Spot<IpAddr>);
+
+async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, post: Post, places: Places) {
     let (principal, mut errands, ending) = post;
     let inside = Arc::new(Inside::new(ending.clone()));
     let house = Arc::clone(&shard.house);
@@ -78,7 +92,7 @@ async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, p
             errand.turn_down();
         }
     }
-    drop(seat);
+    drop(places);
 }
 
 /// Joins and runs errands until it may go home, or must go with a close code.

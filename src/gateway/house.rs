@@ -1,15 +1,17 @@
 //! What all connections share.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::address::Crowd;
 use super::counters::Counters;
-use super::errand::Envoys;
+use super::errand::{Envoys, Principal};
 use super::expiry::Expiries;
 use super::hellos::Hellos;
 use super::origin::Origins;
@@ -17,7 +19,7 @@ use super::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
 use crate::auth::Gate;
 use crate::hub::{self, Clock, Handle};
 use crate::log::History;
-use crate::template::SharedCatalogue;
+use crate::template::{Catalogue, SharedCatalogue};
 
 /// The past of each partition's log, for one explanation at a time.
 pub type Past = Mutex<Vec<Box<dyn History>>>;
@@ -51,16 +53,21 @@ pub(super) struct House {
     pub(super) hellos: Arc<Hellos>,
     pub(super) behind: Behind,
     pub(super) origins: Origins,
-    /// WebSockets by address.
-    pub(super) seated: Arc<Crowd>,
+    /// WebSockets by address, and envoys by that of whoever asked first.
+    pub(super) seated: Arc<Crowd<IpAddr>>,
     /// Connections that are no WebSockets (yet) by address.
-    pub(super) knocking: Arc<Crowd>,
+    pub(super) knocking: Arc<Crowd<IpAddr>>,
     pub(super) expiries: Expiries,
     pub(super) envoys: Envoys,
+    /// The list of templates as JSON, and of which catalogue it was made.
+    pub(super) listing: Mutex<Option<(Arc<Catalogue>, Bytes)>>,
     /// One for each request by HTTP that is under way.
     pub(super) requests: Semaphore,
     /// One for each of them that waits for an outcome.
     pub(super) waiting: Semaphore,
+    /// The same by provider.
+    pub(super) requests_of: Arc<Crowd<Principal>>,
+    pub(super) waiting_of: Arc<Crowd<Principal>>,
     stopping: AtomicBool,
     stop_told: Notify,
     started: Instant,
@@ -84,8 +91,11 @@ impl House {
             knocking: Arc::default(),
             expiries: Expiries::default(),
             envoys: Envoys::default(),
+            listing: Mutex::default(),
             requests: Semaphore::new(REQUESTS_MAX),
             waiting: Semaphore::new(WAITING_MAX),
+            requests_of: Arc::default(),
+            waiting_of: Arc::default(),
             stopping: AtomicBool::new(false),
             stop_told: Notify::new(),
             started: Instant::now(),

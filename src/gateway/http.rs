@@ -1,7 +1,6 @@
 //! The HTTP side: a handful of routes, and the upgrade.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::address;
+use super::address::{self, Peer};
 use super::api;
 use super::assets::{self, Asset};
 use super::connection::{self, Visitor};
@@ -38,7 +37,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
-pub(super) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: IpAddr) {
+pub(super) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: Peer) {
     let Some(tls) = &shard.house.settings.tls else { return speak(&shard, stream, peer).await };
     let (counters, limit) = (&shard.house.counters, shard.house.settings.handshake_timeout);
     match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
@@ -49,7 +48,7 @@ pub(super) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: Ip
 }
 
 /// Speaks HTTP.
-async fn speak<S>(shard: &Arc<Shard<Stream>>, stream: S, peer: IpAddr)
+async fn speak<S>(shard: &Arc<Shard<Stream>>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -91,7 +90,7 @@ where
     }
 }
 
-fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if path == "/ws" {
         return match *request.method() {
@@ -102,7 +101,7 @@ fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -
     if path == "/templates" {
         return match *request.method() {
             Method::GET | Method::HEAD => {
-                templates(&shard.house, request.headers()).unwrap_or_else(|refusal| turn_away(&shard.house, refusal))
+                templates(&shard.house, peer, &request).unwrap_or_else(|refusal| turn_away(&shard.house, refusal))
             }
             _ => not_allowed("GET, HEAD"),
         };
@@ -112,7 +111,10 @@ fn route(shard: &Arc<Shard<Stream>>, peer: IpAddr, request: Request<Incoming>) -
         return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
     };
     match *request.method() {
-        Method::GET | Method::HEAD => answer.reply(&shard.house),
+        Method::GET | Method::HEAD => match reply::check_name(&shard.house, peer, &request) {
+            Err(refusal) if answer.is_for_operators() => turn_away(&shard.house, refusal),
+            _ => answer.reply(&shard.house),
+        },
         _ => not_allowed("GET, HEAD"),
     }
 }
@@ -164,20 +166,22 @@ fn unready(house: &House) -> String {
 }
 
 /// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
-fn templates(house: &House, headers: &HeaderMap) -> Result<Reply, Refusal> {
+fn templates(house: &House, peer: Peer, request: &Request<Incoming>) -> Result<Reply, Refusal> {
+    reply::check_name(house, peer, request)?;
     if house.behind.gate.is_some() {
         let refusal = |status, text: &str| Refusal(status, text.to_owned(), None);
-        let claims = bearer(house, headers)?.ok_or_else(|| {
+        let claims = bearer(house, peer, request.headers())?.ok_or_else(|| {
             refusal(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed: Authorization: Bearer, of a provider or an observer\n",
             )
         })?;
         if claims.role == Role::Agent {
-            return Err(refusal(StatusCode::FORBIDDEN, "only providers and observers may read this\n"));
+            let text = "the token's role is agent; this is for a provider or an observer\n";
+            return Err(refusal(StatusCode::FORBIDDEN, text));
         }
     }
-    let mut listing = reply(StatusCode::OK, JSON, Bytes::from(templates::listed(&house.behind.templates)));
+    let mut listing = reply(StatusCode::OK, JSON, templates::listing(house));
     listing.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(listing)
 }
@@ -194,7 +198,7 @@ fn turn_away(house: &House, Refusal(status, text, why): Refusal) -> Reply {
 }
 
 /// Answers a request to become a WebSocket.
-fn upgrade(shard: &Arc<Shard<Stream>>, peer: IpAddr, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
+fn upgrade(shard: &Arc<Shard<Stream>>, peer: Peer, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
     let house = &shard.house;
     if house.is_stopping() {
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping\n".into(), None));
@@ -217,12 +221,12 @@ fn upgrade(shard: &Arc<Shard<Stream>>, peer: IpAddr, mut request: Request<Incomi
 }
 
 /// Checks who comes, and gives it its places.
-fn visit(house: &House, peer: IpAddr, headers: &HeaderMap) -> Result<Visitor, Refusal> {
+fn visit(house: &House, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Refusal> {
     let settings = &house.settings;
     let full = |text: &str, why| Refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"), Some(why));
-    let bearer = bearer(house, headers)?.map(Box::new);
-    let address = address::client(peer, headers, &settings.trusted_proxies);
-    let spot = house.seated.join(address, settings.connections_per_address).ok_or_else(|| {
+    let bearer = bearer(house, peer, headers)?.map(Box::new);
+    let address = address::client(peer.address, headers, &settings.trusted_proxies);
+    let spot = house.seated.join(address::place(address), settings.connections_per_address).ok_or_else(|| {
         let text = "there are as many connections from this address as there may be\n";
         Refusal(StatusCode::TOO_MANY_REQUESTS, text.into(), Some(Turned::Address))
     })?;

@@ -111,7 +111,7 @@ impl<S: Socket> Link<S> {
         self.house.counters.refused(reply.code);
         let (workspace, name) =
             self.member.get().map_or(("", None), |member| (&*member.workspace, member.name.as_deref()));
-        story::tell_refused(self.serial, workspace, name, reply);
+        story::tell_refused(self.serial, workspace, name, self.address, reply);
         self.say(reply);
     }
 

@@ -1,4 +1,5 @@
-//! Whose pages may connect. A browser tells where a page comes from; other clients say nothing and are free to come.
+//! Whose pages may connect, and under which names they may ask. A browser tells where a page comes from, or else under
+//! which name it asks; other clients say nothing and are free to come.
 
 use std::net::SocketAddr;
 
@@ -34,6 +35,30 @@ impl Origins {
         let origin = normal(origin);
         self.allowed.contains(&origin)
     }
+
+    /// Whether `host`, as it stands in a `Host` header, is no name that a stranger's page can come by: an address,
+    /// `localhost`, a name without a dot (nobody on the internet has one), or a configured origin's.
+    pub(super) fn may_be_called(&self, host: &str) -> bool {
+        let name = name_of(host);
+        let mut labels = name.rsplit('.');
+        let last = labels.next().unwrap_or_default();
+        // No domain's last label begins with a digit; an address' does, however it is written.
+        let is_address = name.starts_with('[') || last.starts_with(|first: char| first.is_ascii_digit());
+        let is_local = labels.next().is_none() || last.eq_ignore_ascii_case("localhost");
+        let of = |origin: &String| {
+            origin.split_once("://").is_some_and(|(_, host)| name_of(host).eq_ignore_ascii_case(name))
+        };
+        is_address || is_local || self.configured.iter().any(of)
+    }
+}
+
+/// A host without its port, and without the dot that says that a name is whole.
+fn name_of(host: &str) -> &str {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 fn host(address: SocketAddr) -> String {
@@ -70,6 +95,42 @@ mod tests {
             assert!(!origins.allow(other), "{other}");
         }
         assert!(origins.may_read("https://desk.example") && !origins.may_read("http://localhost:8080"));
+    }
+
+    #[test]
+    fn a_name_that_a_strangers_page_can_have_is_told_from_those_that_it_cannot() {
+        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, &["https://Desk.example:8443".to_owned()]);
+        for own in [
+            "127.0.0.1:8080",
+            "127.0.0.1",
+            "127.1",
+            "0x7f.1:8080",
+            "[::1]:8080",
+            "[::1]",
+            "localhost:8080",
+            "LocalHost.",
+            "deskbell.localhost:8080",
+            "hub:8080",
+            "x",
+            "",
+            "desk.example",
+            "DESK.example.:8080",
+        ] {
+            assert!(origins.may_be_called(own), "{own}");
+        }
+        for other in [
+            "evil.example:8080",
+            "evil.example",
+            "evil.example.",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8080",
+            "1.evil.example",
+            "more.desk.example",
+            "xdesk.example",
+            "::1.evil.example",
+        ] {
+            assert!(!origins.may_be_called(other), "{other}");
+        }
     }
 
     #[test]

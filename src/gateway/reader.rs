@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
+use super::admission::NotIn;
 use super::link::Link;
 use super::outbox::Weight;
 use super::settings::READ_BUFFER_BYTES;
@@ -19,10 +20,12 @@ use super::socket::Socket;
 use crate::protocol::Close;
 
 /// How a connection came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     /// We close it.
     Close(Close),
+    /// Who came is not let in.
+    NotIn(NotIn),
     /// We close it, because the peer's frames are no WebSocket.
     NoWebSocket,
     /// The peer closed it; our reply is in the outbox.

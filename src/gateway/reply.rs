@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
+use super::address::{self, Peer};
 use super::admission;
 use super::counters::Turned;
 use super::house::House;
@@ -28,7 +29,7 @@ pub(super) fn metrics(house: &House) -> Reply {
 }
 
 /// What the token of the `Authorization` header says, where there are tokens and it has one.
-pub(super) fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
+pub(super) fn bearer(house: &House, peer: Peer, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
     let Some(gate) = &house.behind.gate else { return Ok(None) };
     let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
         let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
@@ -41,7 +42,8 @@ pub(super) fn bearer(house: &House, headers: &HeaderMap) -> Result<Option<Claims
         return Err(refusal("there are two"));
     }
     let token = std::str::from_utf8(token).map_err(|_| refusal("it is no text"))?;
-    admission::check(house, gate, token).map(Some).map_err(|why| refusal(&why.to_string()))
+    let from = address::client(peer.address, headers, &house.settings.trusted_proxies);
+    admission::check(house, gate, token, from).map(Some).map_err(|why| refusal(&why.to_string()))
 }
 
 /// Tells who has no good token what is wanted.
@@ -59,11 +61,35 @@ pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(),
     Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
 }
 
-/// Whether the body is said to be JSON. No form of a foreign page can say so.
+/// Refuses what a page may ask that has come under a name of its own which was made to lead here (DNS rebinding): to the
+/// browser it is the hub's own page, so it may read the answers, and where it only reads it says no origin. Asked where
+/// there are no tokens, and of connections to loopback, whom nobody else can reach: another machine's hub that asks
+/// nobody for anything has been opened to them all, under whatever name.
+pub(super) fn check_name<B>(house: &House, peer: Peer, request: &Request<B>) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let of_a_page_let_in = headers.contains_key(header::ORIGIN) && check_origin(&house.origins, headers).is_ok();
+    if !peer.by_loopback || house.behind.gate.is_some() || of_a_page_let_in {
+        return Ok(());
+    }
+    let lines = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
+    let mut names = lines.chain(request.uri().host());
+    if names.all(|host| house.origins.may_be_called(host)) {
+        return Ok(());
+    }
+    let text = "without authentication this is told under an address or localhost only, so that no page of another \
+                site can come by a name of its own; if this name is the hub's, give --allowed-origin \
+                http://THE-NAME:PORT\n";
+    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
+}
+
+/// Whether the body is said to be JSON, and nothing else. No form of a foreign page can say so.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case(JSON)
+    let is_json = |value: &HeaderValue| {
+        let media_type = value.to_str().ok().and_then(|value| value.split(';').next()).unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case(JSON)
+    };
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    lines.peek().is_some() && lines.all(is_json)
 }
 
 pub(super) const JSON: &str = "application/json";
@@ -78,7 +104,11 @@ pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
     reply(status, TEXT, text.into())
 }
 
-pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+/// JSON ends with a line end, so that a terminal shows its prompt below it.
+pub(super) fn reply(status: StatusCode, content_type: &'static str, mut body: Bytes) -> Reply {
+    if content_type == JSON && !body.is_empty() && !body.ends_with(b"\n") {
+        body = Bytes::from([&body[..], b"\n"].concat());
+    }
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -86,8 +116,8 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes)
     reply
 }
 
-/// The pairs of a query, as they are meant.
-pub(super) fn query(query: Option<&str>) -> impl Iterator<Item = (&str, String)> {
+/// The pairs of a query, as they are meant; `None`: the value is no text.
+pub(super) fn query(query: Option<&str>) -> impl Iterator<Item = (&str, Option<String>)> {
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(key, value)| (key, percent_decoded(value)))
 }
@@ -99,8 +129,8 @@ pub(super) fn percent_encoded(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
-/// `%41+%42` as `A B`.
-pub(super) fn percent_decoded(text: &str) -> String {
+/// `%41+%42` as `A B`; `None`: that is no UTF-8. Not mended: two names that are not the same must not become one.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -120,7 +150,7 @@ pub(super) fn percent_decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::address::Spot;
+use super::address::{self, Peer, Spot};
 use super::admin::Office;
 use super::counters::{Counters, Turned};
 use super::delivery::Fanout;
@@ -48,7 +48,7 @@ pub struct BindError {
 }
 
 /// An accepted socket, whose it is, and its places among those that are no WebSockets, and among those of its address.
-type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot);
+type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot<IpAddr>);
 
 /// A gateway whose port is bound, and which does not serve yet: clients that connect already wait.
 #[derive(Debug)]
@@ -251,7 +251,7 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
                         _ if is_proxy => 0,
                         max => max + KNOCKING_SPARE,
                     };
-                    match house.knocking.join(peer, max) {
+                    match house.knocking.join(address::place(peer), max) {
                         Some(spot) => break (stream, peer, spot),
                         // Closed without a word: to answer would keep it.
                         None => house.counters.turned_away(Turned::Address),
@@ -300,6 +300,8 @@ fn run_shard(
 async fn welcome_in(shard: Arc<Shard<Stream>>, mut arrivals: mpsc::Receiver<Arrival>) {
     while let Some((stream, peer, place, spot)) = arrivals.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let by_loopback = stream.local_addr().is_ok_and(|own| own.ip().to_canonical().is_loopback());
+        let peer = Peer { address: peer, by_loopback };
         let shard = Arc::clone(&shard);
         tokio::spawn(async move {
             http::serve(shard, stream, peer).await;

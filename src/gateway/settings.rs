@@ -27,8 +27,12 @@ pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Requests by HTTP that may wait for an outcome at once, so that they leave room among [`HTTP_CONNECTIONS_MAX`] for
 /// those who come; one more is answered as if it did not want to wait.
 pub(super) const WAITING_MAX: usize = 2048;
+/// How many of them may be one provider's, so that none keeps the others from waiting.
+pub(super) const WAITING_PER_PROVIDER_MAX: usize = WAITING_MAX / 2;
 /// Requests by HTTP under way at once; one more is refused.
 pub(super) const REQUESTS_MAX: usize = 4096;
+/// How many of them may be one provider's, those whose body has not come yet included: so that none keeps the others out.
+pub(super) const REQUESTS_PER_PROVIDER_MAX: usize = REQUESTS_MAX / 2;
 /// Providers that are stood in for at once; one more is refused.
 pub(super) const ENVOYS_MAX: usize = 4096;
 /// Errands that wait for one envoy; whoever has one more waits with it.

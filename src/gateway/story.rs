@@ -103,11 +103,18 @@ pub(super) fn tell_client(
 }
 
 /// A message was refused before it came to the hub.
-pub(super) fn tell_refused(connection: u64, workspace: &str, client: Option<&str>, reply: &ErrorReply<'_>) {
+pub(super) fn tell_refused(
+    connection: u64,
+    workspace: &str,
+    client: Option<&str>,
+    from: IpAddr,
+    reply: &ErrorReply<'_>,
+) {
     tell!(
         workspace,
         client = client.unwrap_or_default(),
         connection = format_args!("{connection:x}"),
+        %from,
         correlationId = reply.ids.correlation_id.unwrap_or_default(),
         id = reply.ids.id.unwrap_or_default(),
         code = name_of(reply.code),

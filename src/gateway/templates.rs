@@ -1,10 +1,14 @@
 //! From the catalogue's words to the core's.
 
-use crate::template::{self, RenderFault, SharedCatalogue};
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+
+use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
 use crate::workspace::Name;
 use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
 
-use super::house::whole_ms;
+use super::house::{House, whole_ms};
 use crate::protocol::listing::{self, Listing};
 
 /// Fills the template named `name` with what `parameter` gives by name.
@@ -20,8 +24,23 @@ pub(super) fn render<'p>(
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
 }
 
-/// The templates in force, as JSON.
-pub(super) fn listed(catalogue: &SharedCatalogue) -> Vec<u8> {
+/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes, and
+/// whoever reads slowly holds it for as long.
+pub(super) fn listing(house: &House) -> Bytes {
+    let catalogue = house.behind.templates.get();
+    // Whole after every statement.
+    let mut made = house.listing.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, json)) = &*made
+        && Arc::ptr_eq(of, &catalogue)
+    {
+        return json.clone();
+    }
+    let json = Bytes::from(listed(&catalogue));
+    *made = Some((catalogue, json.clone()));
+    json
+}
+
+fn listed(catalogue: &Catalogue) -> Vec<u8> {
     let template = |outline: template::Outline| listing::Template {
         name: outline.name.to_string(),
         title: outline.title,
@@ -40,7 +59,7 @@ pub(super) fn listed(catalogue: &SharedCatalogue) -> Vec<u8> {
             .map(|one| listing::Placeholder { name: one.name, default: one.default, required: one.required })
             .collect(),
     };
-    Listing { templates: catalogue.get().outlines().into_iter().map(template).collect() }.json()
+    Listing { templates: catalogue.outlines().into_iter().map(template).collect() }.json()
 }
 
 fn rendered(rendered: template::Rendered) -> Rendered {

@@ -57,10 +57,12 @@ pub struct Placeholder {
 }
 
 impl Listing {
-    /// The answer's body.
+    /// The answer's body, with a line end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
         // Strings, numbers and booleans into memory: there is nothing to fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        json
     }
 }

@@ -165,7 +165,7 @@ async fn a_connection_is_kept_for_the_next_request() {
         let bytes = String::from_utf8(ask.bytes(hub.port)).unwrap().replace("Connection: close\r\n", "");
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        while !answer.ends_with('}') {
+        while !answer.ends_with("}\n") {
             let mut buffer = [0; 4096];
             let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
             answer += std::str::from_utf8(&buffer[..read]).unwrap();

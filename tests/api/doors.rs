@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::ask::{Ask, recall, ring as ask_to_ring};
 use crate::harness::{NOBODYS, Setup, has, hub};
 use crate::keys::{key_file, tls_over};
+use crate::{guarded, raw, token};
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_403_and_nothing_is_rung() {
@@ -26,6 +27,31 @@ async fn pages_from_elsewhere_are_403_and_nothing_is_rung() {
 }
 
 #[tokio::test]
+async fn without_tokens_a_name_that_was_made_to_lead_here_is_403() {
+    let (guarded, secret) = guarded(Setup::new());
+    let (open, guarded) = (hub("").await, guarded.start().await);
+    let id = ask_to_ring("", json!({"id": "a"})).of(&open).await.notification();
+    let under = |ask: &Ask, host: &str| {
+        let bytes = String::from_utf8(ask.bytes(1)).unwrap();
+        bytes.replace("Host: 127.0.0.1:1", &format!("Host: {host}"))
+    };
+    for (host, expected) in [("evil.example", 403), ("localhost", 202), ("desk.localhost:8080", 202)] {
+        for ask in [recall(&id, ""), ask_to_ring("", json!({"id": "a"}))] {
+            let answer = raw::http(open.port, &under(&ask, host)).await;
+            assert_eq!(raw::status(&answer), expected, "{host}: {answer}");
+            assert_eq!(
+                answer.contains("notAllowed") && answer.contains("--allowed-origin"),
+                expected == 403,
+                "{answer}"
+            );
+        }
+    }
+    let token = token(&secret, &["--sub", "bot", "--role", "provider"]);
+    let answer = raw::http(guarded.port, &under(&ask_to_ring("", json!({})).token(&token), "hub.example")).await;
+    assert_eq!(raw::status(&answer), 202, "{answer}");
+}
+
+#[tokio::test]
 async fn what_a_foreign_form_can_send_is_415() {
     let hub = hub("").await;
     for kind in
@@ -35,6 +61,9 @@ async fn what_a_foreign_form_can_send_is_415() {
         ask.of(&hub).await.is(415, "badMessage");
     }
     Ask::new("POST", "/api/notify").body(r#"{"templateName":"chat"}"#).of(&hub).await.is(415, "badMessage");
+    let two = Ask::post("/api/notify", &json!({"templateName": "chat"})).header("Content-Type", "text/plain");
+    let answer = raw::http(hub.port, &String::from_utf8(two.bytes(hub.port)).unwrap()).await;
+    assert_eq!(raw::status(&answer), 415, "{answer}");
     let ask = Ask::new("POST", "/api/notify").header("Content-Type", "application/json; charset=utf-8");
     ask.body(r#"{"templateName":"chat"}"#).of(&hub).await.is(202, "");
 }

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
 use crate::ask::{Ask, ring};
-use crate::harness::{Setup, has, hub};
+use crate::harness::{PATIENCE, Setup, has, hub};
+use crate::raw;
 
 #[tokio::test]
 async fn a_body_that_is_no_such_message_is_400() {
@@ -125,17 +127,79 @@ async fn a_body_over_the_limit_is_413_and_one_at_it_is_taken() {
         "POST /api/notify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("{:x}\r\n{}\r\n", 30_000, " ".repeat(30_000));
     stream.write_all(format!("{head}{chunk}").as_bytes()).await.unwrap();
-    let answer = crate::raw::Raw::from(stream).head().await;
+    let answer = raw::Raw::from(stream).head().await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_408() {
     let hub = hub("[server]\nhandshakeTimeout = \"300ms\"").await;
-    let mut raw = crate::raw::Raw::connect(hub.port).await;
+    let mut raw = raw::Raw::connect(hub.port).await;
     raw.send(b"POST /api/kpi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
         .await;
     assert!(raw.head().await.starts_with("HTTP/1.1 408"));
+}
+
+/// A socket each, for this process and the hub.
+fn with_open_files(needed: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum }).expect("files enough");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_waits_for_very_much_does_not_keep_others_from_waiting() {
+    with_open_files(4096);
+    let hub = hub("[limits]\nmessagesPerSecond = 1000000").await;
+    let mut ada = hub.agent("ada").await;
+    let mut hogs = tokio::task::JoinSet::new();
+    let hog = ring("?providerId=hog&wait=60s", json!({"id": "h", "to": {"agents": ["nobody"]}}));
+    for _ in 0..=1024 {
+        let (hog, stream, port) = (hog.clone(), hub.tcp().await, hub.port);
+        hogs.spawn(async move { hog.over(stream, port).await.status });
+    }
+    // One too many, so it does not wait; all others do.
+    assert_eq!(hogs.join_next().await.unwrap().unwrap(), 202);
+    let other = ring("?providerId=other&wait=30s", json!({"to": {"agents": ["ada"]}}));
+    let accept = async {
+        let id = crate::harness::text(&ada.expect("notification").await["notificationId"]);
+        ada.accept(&id).await;
+    };
+    let (answer, ()) = tokio::join!(other.of(&hub), accept);
+    answer.is(200, "");
+    hogs.abort_all();
+}
+
+#[tokio::test]
+async fn a_provider_whose_bodies_do_not_come_does_not_keep_others_out() {
+    with_open_files(4096);
+    let hub = hub("[server]\nhandshakeTimeout = \"5m\"\n[limits]\nmessagesPerSecond = 1000000").await;
+    let mut slow = Vec::new();
+    let head = b"POST /api/kpi?providerId=hog HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    for _ in 0..2048 {
+        let mut raw = raw::Raw::connect(hub.port).await;
+        raw.send(head).await;
+        slow.push(raw);
+    }
+    let ask = |provider: &str| Ask::post(&format!("/api/kpi?providerId={provider}"), &json!({"sessionId": "s"}));
+    // Until the hub has seen them all.
+    let seen = async { while ask("hog").of(&hub).await.body["code"] != "rateLimited" {} };
+    timeout(PATIENCE, seen).await.expect("there is a limit");
+    ask("hog").of(&hub).await.is(429, "rateLimited");
+    ask("other").of(&hub).await.is(200, "");
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_not_mended_into_another() {
+    let hub = hub("").await;
+    for odd in ["%ff", "%c0%80", "a%fe"] {
+        let ask = ring(&format!("?providerId={odd}"), json!({}));
+        let request = String::from_utf8(ask.bytes(hub.port)).unwrap();
+        let answer = raw::http(hub.port, &request).await;
+        assert!(raw::status(&answer) == 400 && answer.contains("badParameter"), "{odd}: {answer}");
+    }
 }
 
 #[tokio::test]

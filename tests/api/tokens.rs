@@ -37,7 +37,8 @@ async fn the_token_says_who_asks() {
     ring("", json!({})).token(&bot).token(&bot).of(&hub).await.is(401, "notAllowed");
     for role in ["agent", "observer"] {
         let other = token(&secret, &["--sub", "bot", "--role", role]);
-        ring("", json!({})).token(&other).of(&hub).await.is(403, "notAllowed");
+        let answer = ring("", json!({})).token(&other).of(&hub).await;
+        has(&answer.is(403, "notAllowed").body, json!({"detail": format!("the token's role is {role}, not provider")}));
     }
 }
 

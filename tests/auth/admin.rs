@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Hub, Setup, has};
-use crate::raw::{http, status};
+use crate::raw::{Raw, http, status};
 use crate::{attempt, guard, guarded, join, now, token, token_with};
 
 /// A hub with an admin listener, and that listener's port.
@@ -193,6 +193,25 @@ async fn no_page_can_make_it_do_anything() {
     let answer = asked(admin, "POST", "/revoke", &own, &revoke).await;
     assert_eq!(status(&answer), 200, "its own pages, if it had any");
     ada.expect_close(4401).await;
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_do_not_keep_the_operator_out() {
+    let (hub, admin) = with_admin(guarded().config("[server]\nhandshakeTimeout = \"300ms\"")).await;
+    let mut slow = Vec::new();
+    // As many as there may be at once.
+    for _ in 0..64 {
+        let mut raw = Raw::connect(admin).await;
+        raw.send(format!("POST /revoke HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: 9\r\n\r\n{{").as_bytes())
+            .await;
+        slow.push(raw);
+    }
+    assert_eq!(status(&get(admin, "/clients").await), 200);
+    for mut raw in slow {
+        let head = raw.head().await;
+        assert!(head.starts_with("HTTP/1.1 408"), "{head}");
+    }
+    drop(hub);
 }
 
 #[tokio::test]

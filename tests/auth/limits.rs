@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use crate::harness::{Hub, PATIENCE, Setup, has, hub};
-use crate::raw::get;
+use crate::raw::{get, http, status};
 
 /// The value of this line of /metrics.
 async fn metric(hub: &Hub, line: &str) -> u64 {
@@ -30,6 +30,29 @@ async fn an_address_has_so_many_connections_and_one_more_gets_429() {
     first.hello(json!({"role": "agent"})).await;
     first.leave().await;
     while hub.connect_with(None, &from("192.0.2.1")).await.is_err() {}
+}
+
+#[tokio::test]
+async fn who_asks_by_plain_http_is_one_of_its_address_too() {
+    let hub = hub("[limits]\nconnectionsPerAddress = 2").await;
+    let ask = |provider: &'static str| {
+        let body = r#"{"sessionId":"s"}"#;
+        let head = format!("POST /api/kpi?providerId={provider} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let request = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let port = hub.port;
+        async move { http(port, &request).await }
+    };
+    let (mut socket, _) = hub.connect_with(None, &[]).await.unwrap();
+    socket.hello(json!({"role": "agent"})).await;
+    for _ in 0..3 {
+        assert_eq!(status(&ask("one").await), 200);
+    }
+    let refused = ask("two").await;
+    assert!(status(&refused) == 429 && refused.contains("\"code\":\"rateLimited\""), "{refused}");
+    assert_eq!(hub.upgrade_refused(None, &[]).await, 429);
+    assert_eq!(status(&ask("one").await), 200);
+    socket.leave().await;
+    while status(&ask("two").await) != 200 {}
 }
 
 #[tokio::test]

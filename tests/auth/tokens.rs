@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::forge::{by_ec, by_ed, by_rsa, by_secret, token_of};
 use crate::harness::{Setup, accepted, has, is_error};
 use crate::keys::key_file;
-use crate::raw::{get, http, status};
+use crate::raw::{CLOSE, Raw, TEXT, frame, get, http, status, upgrade};
 use crate::{SECRET, attempt, guarded, join, minted, now, signed, token, token_with};
 
 #[tokio::test]
@@ -90,6 +90,21 @@ async fn a_hello_that_disagrees_with_its_token_is_4403() {
         json!({"role": "provider", "providerId": "other", "token": token("bot", "provider")}),
     ] {
         assert_eq!(attempt(&hub, hello.clone()).await, Err(4403), "{hello}");
+    }
+    for (hello, reason) in [
+        (json!({"type": "hello", "role": "provider", "token": ada()}), "the token's role is agent, not provider"),
+        (
+            json!({"type": "hello", "role": "agent", "agentId": "boss", "token": ada()}),
+            "the agentId is not the token's",
+        ),
+    ] {
+        let mut raw = Raw::connect(hub.port).await;
+        raw.send(upgrade(hub.port, "").as_bytes()).await;
+        raw.head().await;
+        raw.send(&frame(TEXT, true, hello.to_string().as_bytes())).await;
+        let (opcode, payload) = raw.frame().await.unwrap();
+        let said = String::from_utf8_lossy(&payload[2..]);
+        assert!(opcode == CLOSE && said.contains(reason), "{said}");
     }
     let mut client = hub.connect().await;
     client.send_wrong(json!({"type": "hello", "role": "boss", "token": ada()})).await;
@@ -280,6 +295,39 @@ async fn no_token_or_secret_is_ever_logged() {
         }
     }
     assert!(!said.contains(SECRET) && said.contains("a token was not taken"), "{said}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
+    let hub = guarded().variable("DESKBELL_LOG", "debug").start().await;
+    let forged = |sub: &str| {
+        signed(
+            "another secret that is as long as the right one",
+            json!({"sub": sub, "role": "agent", "exp": now() + 60}),
+        )
+    };
+    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was not taken")).count();
+    // In the hello, at the upgrade, by plain HTTP, and in a refresh.
+    assert_eq!(attempt(&hub, json!({"role": "agent", "token": forged("ada")})).await, Err(4401));
+    let bearer = format!("Bearer {}", forged("bot"));
+    assert_eq!(hub.upgrade_refused(None, &[("Authorization", &bearer)]).await, 401);
+    let head = format!("GET /templates HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {bearer}\r\n\r\n");
+    assert_eq!(status(&http(hub.port, &head).await), 401);
+    let mut cy = join(&hub, "cy", "agent", json!({})).await;
+    cy.call(json!({"type": "refresh", "token": forged("dan")})).await;
+    // What is no name is not repeated, nor is what is no token.
+    for bad in [forged("x\n2026 INFO forged"), forged(&"s".repeat(129)), "nonsense".into(), "\u{202e}.\r\n.".into()] {
+        assert_eq!(attempt(&hub, json!({"role": "agent", "token": bad})).await, Err(4401));
+    }
+    hub.terminate();
+    let said = hub.exit().await.stderr;
+    for claim in ["claim=\"ada\"", "claim=\"bot\"", "claim=\"dan\"", "claim=\"\""] {
+        assert!(said.contains(claim), "{claim}: {said}");
+    }
+    assert_eq!(lines(&said), 8, "{said}");
+    let each =
+        said.lines().filter(|line| line.contains("a token was not taken")).all(|line| line.contains("from=127.0.0.1"));
+    assert!(each && !said.contains("forged") && !said.contains("sss"), "{said}");
 }
 
 #[tokio::test]

@@ -92,3 +92,43 @@ describe('the second door', () => {
     await hub.dispose()
   })
 })
+
+describe('a name that was made to lead here', () => {
+  let browser
+  before(async () => { browser = await openBrowser({ led: 'rebound.example' }) })
+  after(async () => { await browser?.dispose() })
+
+  /** What a page under that name comes to: to the browser it is the hub's own. */
+  async function tries(hub) {
+    const page = await browser.context.newPage()
+    const url = hub.url.replace('127.0.0.1', 'rebound.example')
+    assert.equal((await page.goto(`${url}/healthz`)).status(), 200)
+    const tried = await page.evaluate(async (body) => {
+      const status = async (path, init) => (await fetch(path, init)).status
+      const socket = new WebSocket('/ws')
+      const opened = new Promise((done) => { socket.onopen = () => done('open'); socket.onerror = () => done('refused') })
+      return {
+        metrics: await status('/metrics'),
+        templates: await status('/templates'),
+        recall: await status('/api/notifications/0192f0c4-7e3a-7b21-8c55-0123456789ab'),
+        notify: await status('/api/notify', { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+        socket: await opened,
+      }
+    }, RING)
+    await page.close()
+    return tried
+  }
+
+  test('gives a page nothing, neither to read nor to do', async () => {
+    const hub = await startHub()
+    assert.deepEqual(await tries(hub), { metrics: 403, templates: 403, recall: 403, notify: 403, socket: 'refused' })
+    await hub.dispose()
+  })
+
+  test('is the hub\'s if the operator says so', async () => {
+    const hub = await startHub({ flags: ['--allowed-origin', 'http://rebound.example:1'] })
+    // By name; its pages act from the very origin that was named only, and this is another port's.
+    assert.deepEqual(await tries(hub), { metrics: 200, templates: 200, recall: 404, notify: 403, socket: 'refused' })
+    await hub.dispose()
+  })
+})

@@ -15,12 +15,13 @@ const ARGUMENTS = [
 
 /**
  * Starts a browser with a profile of its own.
- * @param {import('playwright-core').BrowserContextOptions} [options]
+ * @param {import('playwright-core').BrowserContextOptions & { led?: string }} [options] `led`: a name that leads to this machine
  */
-export async function openBrowser(options = {}) {
+export async function openBrowser({ led = '', ...options } = {}) {
   if (!existsSync(CHROMIUM)) throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
   const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
-  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: ARGUMENTS, viewport: { width: 1280, height: 900 }, ...options })
+  const args = led ? [...ARGUMENTS, `--host-resolver-rules=MAP ${led} 127.0.0.1`] : ARGUMENTS
+  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args, viewport: { width: 1280, height: 900 }, ...options })
   context.setDefaultTimeout(10_000)
   watchPages(context)
   return {

@@ -1,6 +1,8 @@
 //! The one port's HTTP: what is no upgrade, who may upgrade, and what is served.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Setup, cancelled, has, hub, left_out_in_cluster};
 use crate::raw::{get, http, status, upgrade, upgrade_status};
@@ -95,6 +97,63 @@ async fn the_host_header_does_not_make_an_origin_its_own() {
     let forged = upgrade(hub.port, "Origin: http://evil.example\r\n")
         .replace(&format!("Host: 127.0.0.1:{}", hub.port), "Host: evil.example");
     assert_eq!(upgrade_status(hub.port, &forged).await, 403);
+}
+
+/// What a page of another site can ask that comes under its own name, led here by its own DNS: to the browser the hub is
+/// that site, so the page may read the answers, and where it only reads it says no origin.
+#[tokio::test]
+async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
+    let ask = |port: u16, path: &str, host: &str, more: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
+        async move { http(port, &request).await }
+    };
+    let hub = Setup::new().args(&["--allowed-origin", "https://desk.example:8443"]).start().await;
+    for path in ["/templates", "/metrics"] {
+        for host in
+            ["evil.example", "evil.example:8080", "EVIL.example.", "127.0.0.1.evil.example", "localhost.evil.example"]
+        {
+            let answer = ask(hub.port, path, host, "").await;
+            assert_eq!(status(&answer), 403, "{path} {host}: {answer}");
+            assert!(answer.contains("--allowed-origin") && !answer.contains("deskbell_open"), "{answer}");
+        }
+        for host in ["127.0.0.1", "localhost", "desk.localhost:80", "[::1]:80", "127.1", "hub:80", "desk.example", ""] {
+            assert_eq!(status(&ask(hub.port, path, host, "").await), 200, "{path} {host}");
+        }
+        let of_a_page_let_in = ask(hub.port, path, "evil.example", "Origin: https://desk.example:8443\r\n");
+        assert_eq!(status(&of_a_page_let_in.await), 200, "{path}");
+        let absolute = ask(hub.port, &format!("http://evil.example{path}"), "127.0.0.1", "");
+        assert_eq!(status(&absolute.await), 403, "{path}");
+        let doubled = ask(hub.port, path, "127.0.0.1\r\nHost: evil.example", "").await;
+        assert!([400, 403].contains(&status(&doubled)), "{path}: {doubled}");
+    }
+    // What tells nothing is told to everybody.
+    for path in ["/healthz", "/readyz", "/", "/asyncapi.yaml"] {
+        assert_eq!(status(&ask(hub.port, path, "evil.example", "").await), 200, "{path}");
+    }
+    // A WebSocket of a browser always says its origin; who says none is none.
+    let bot = upgrade(hub.port, "").replace("Host: 127.0.0.1", "Host: bots.example");
+    assert_eq!(upgrade_status(hub.port, &bot).await, 101);
+}
+
+/// A hub that was opened to other machines is called as they call it: a container by its service's name.
+#[tokio::test]
+async fn other_machines_call_the_hub_as_they_like() {
+    // No packet goes out: it tells this machine's address on the way there, if there is a way.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let Some(own) = socket.connect("192.0.2.1:9").ok().and_then(|()| socket.local_addr().ok()) else { return };
+    if own.ip().is_loopback() || left_out_in_cluster("they listen on loopback") {
+        return;
+    }
+    let mut hub = Setup::new().listen("0.0.0.0:0").args(&["--insecure"]).spawn();
+    let port = hub.says_where_it_listens().await;
+    for (address, expected) in [(own.ip(), 200), ([127, 0, 0, 1].into(), 403)] {
+        let mut stream = TcpStream::connect((address, port)).await.unwrap();
+        let request = "GET /templates HTTP/1.1\r\nHost: deskbell.default.svc\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(status(&answer), expected, "{address}: {answer}");
+    }
 }
 
 #[tokio::test]

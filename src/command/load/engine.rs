@@ -39,6 +39,11 @@ const READ_BYTES: usize = 64 << 10;
 /// Different failures that are told apart.
 const FAILURES_MAX: usize = 50;
 
+/// Within how long so many clients must be connected.
+pub(super) fn connect_within_ns(clients: usize) -> u64 {
+    CONNECT_WITHIN_NS + clients as u64 * CONNECT_EACH_NS
+}
+
 /// What is to be done at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
@@ -197,7 +202,7 @@ impl Engine {
     }
 
     fn connect(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
-        let within = CONNECT_WITHIN_NS + self.lines.len() as u64 * CONNECT_EACH_NS;
+        let within = connect_within_ns(self.lines.len());
         let deadline = self.now + within;
         self.after(SECOND_NS, Task::Tick);
         self.begin_connections();

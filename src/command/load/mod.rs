@@ -28,7 +28,7 @@ mod summary;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
-use std::net::ToSocketAddrs;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,8 +45,11 @@ use self::line::Hub;
 use self::options::{Options, tokens};
 use self::part::{Part, Shared, deal};
 use self::summary::{Run, Summary};
-use super::answer::{EXIT_USAGE, say};
+use super::answer::{EXIT_USAGE, help_or_refuse, say};
 use crate::client::Address;
+
+/// How long a hub may take to answer before that is said.
+const KNOCK_MAX: Duration = Duration::from_secs(2);
 
 /// Its flags, for the help of the whole program.
 pub(super) fn command_line() -> clap::Command {
@@ -58,8 +61,7 @@ pub(super) fn command_line() -> clap::Command {
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => Arc::new(options),
-        Err(help) if !help.use_stderr() => return say(&help.render().to_string()),
-        Err(error) => return refuse(&[error.render().to_string().trim_start_matches("error: ").trim_end().to_owned()]),
+        Err(error) => return help_or_refuse(&error),
     };
     let parts = match prepare(&options) {
         Ok(parts) => parts,
@@ -124,6 +126,7 @@ fn raise_open_files(needed: u64) -> Result<(), String> {
 fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
     let Some(shared) = parts.first().map(|part| Arc::clone(&part.shared)) else { return Err("no part".to_owned()) };
     stop_when_asked(&shared);
+    knock(&parts);
     let threads: Vec<_> = parts.into_iter().enumerate().map(|(at, part)| spawn(at, part, &shared)).collect();
     let threads = threads.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| format!("no thread: {error}"))?;
     show(options, &shared, &threads);
@@ -136,6 +139,17 @@ fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
         }
     }
     run.ok_or_else(|| "no thread".to_owned())
+}
+
+/// Says at once if nothing answers there. The run is made all the same, as soon as something does: a hub that is being
+/// started is waited for.
+fn knock(parts: &[Part]) {
+    let Some(part) = parts.first() else { return };
+    let within = Duration::from_nanos(engine::connect_within_ns(part.agents.len() + part.providers.len()));
+    if let Err(error) = TcpStream::connect_timeout(&part.hub.address, KNOCK_MAX.min(within)) {
+        let (hub, seconds) = (part.hub.address, within.as_secs());
+        tell(&format!("deskbell load: nothing answers at {hub} ({error}); trying for {seconds} s more"));
+    }
 }
 
 fn spawn(at: usize, part: Part, shared: &Arc<Shared>) -> io::Result<JoinHandle<Result<Harvest, String>>> {

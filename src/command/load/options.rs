@@ -10,6 +10,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "load",
+    bin_name = "deskbell load",
     about = "Measure a hub under load, and check that it keeps its promises",
     after_help = "Arrivals are fixed in advance (open loop): a late answer slows nothing down, and all is measured from \
                   when it should have been sent. Exit code 1: a promise was broken, or the run could not be made."

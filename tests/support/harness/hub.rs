@@ -149,6 +149,12 @@ impl Hub {
         self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
     }
 
+    /// The port that it says it listens on, whatever the address.
+    pub(crate) async fn says_where_it_listens(&mut self) -> u16 {
+        let line = timeout(PATIENCE, self.lines.recv()).await.expect("it starts").expect("a line");
+        line.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    }
+
     pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()
     }
