@@ -9,9 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use deskbell::workspace::effect::Effect;
-use deskbell::workspace::entry::{
-    Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To,
-};
+use deskbell::workspace::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
 use deskbell::workspace::{ConnectionId, Core, Incarnation, Name, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(1);
@@ -166,19 +164,7 @@ impl World {
     fn notify(&mut self, desk: &Desk, to: To) -> NotificationId {
         self.ids += 1;
         let notification_id = NotificationId(self.ids);
-        let rendered = Rendered {
-            title: "Grace wants to chat".into(),
-            icon: None,
-            fields: Vec::new(),
-            accept_label: "Accept".into(),
-            reject_label: "Reject".into(),
-            timeout_ms: 3_600_000,
-            queue_timeout_ms: 3_600_000,
-            show_timeout: true,
-            auto_accept: false,
-            auto_accept_on_timeout: false,
-            settle: Settle::FirstResponse,
-        };
+        let rendered = Rendered::titled("Grace wants to chat", 3_600_000);
         let notify = Notify {
             notification_id,
             template_name: "bench".into(),

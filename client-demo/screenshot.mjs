@@ -71,11 +71,10 @@ async function picture(name, colorScheme, open) {
 async function playground(hub) {
   const page = await openPlayground(browser.context, hub)
   const { provider, ada, bob } = page
-  await provider.region.getByLabel('Template', { exact: true }).selectOption({ label: 'Chat, a visitor' }).catch(() => {})
-  await provider.ring('Grace Hopper', { Session: 'conv-41' })
+  await provider.ring('Grace Hopper', { template: 'msdyn_chat_incoming_unauthenticated', Session: 'conv-41' })
   await ada.card(/Grace/).getByRole('button', { name: 'Accept' }).click()
-  await provider.call('Grace').getByRole('button', { name: 'Breach KPI' }).click()
-  await provider.call('Grace').getByRole('button', { name: 'New message' }).click()
+  await provider.session(/Grace/).getByRole('button', { name: 'Breach KPI' }).click()
+  await provider.session(/Grace/).getByRole('button', { name: 'New activity' }).click()
   await ada.session(/Grace/).getByText('1 unread').waitFor()
   await provider.ring('Alan Turing', { Session: 'conv-42' })
   await bob.card(/Alan/).getByRole('button', { name: 'Accept' }).click()

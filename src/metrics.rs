@@ -69,17 +69,22 @@ impl Text {
         }
     }
 
-    /// How long things took, in seconds.
-    pub fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+    /// How long things took, in seconds: several histograms with the same bounds, as one.
+    pub fn histogram(&mut self, name: &str, help: &str, parts: &[&Histogram]) {
         self.head(name, "histogram", help);
+        let bounds = parts.first().map_or(&[][..], |histogram| histogram.bounds_us);
+        let in_bucket = |at: usize| -> u64 {
+            parts.iter().filter_map(|histogram| histogram.buckets.get(at)).map(|bucket| bucket.load(Relaxed)).sum()
+        };
         let mut count = 0;
-        for (bound, bucket) in histogram.bounds_us.iter().zip(&histogram.buckets) {
-            count += bucket.load(Relaxed);
+        for (at, bound) in bounds.iter().enumerate() {
+            count += in_bucket(at);
             self.line(format_args!("{name}_bucket{{le=\"{}\"}} {count}", Seconds(*bound)));
         }
-        count += histogram.buckets.last().map_or(0, |bucket| bucket.load(Relaxed));
+        count += in_bucket(bounds.len());
+        let sum_us = parts.iter().map(|histogram| histogram.sum_us.load(Relaxed)).sum();
         self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
-        self.line(format_args!("{name}_sum {}", Seconds(histogram.sum_us.load(Relaxed))));
+        self.line(format_args!("{name}_sum {}", Seconds(sum_us)));
         self.line(format_args!("{name}_count {count}"));
     }
 
@@ -124,7 +129,7 @@ mod tests {
             histogram.observe(Duration::from_micros(us));
         }
         let mut text = Text::default();
-        text.histogram("x_seconds", "How long.", &histogram);
+        text.histogram("x_seconds", "How long.", &[&histogram]);
         assert_eq!(
             text.finish().lines().collect::<Vec<_>>(),
             [

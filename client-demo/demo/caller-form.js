@@ -1,6 +1,7 @@
 // The form of a call: a template to choose, and a field for each of its placeholders.
 
-import { element, icon, setText } from './dom.js'
+import { picture } from './desk/icons.js'
+import { element, reconcile, setText } from './dom.js'
 import { lines, uuid } from './store.js'
 
 /**
@@ -13,18 +14,23 @@ export class CallForm {
   /** @type {readonly Template[]} */ #templates = []
   /** what was typed, by parameter, so that another template with the same parameter keeps it */ #typed = new Map()
   #id = uuid()
+  #made = 0
   #changed
 
   /** @param {{ ring(message: any, label: string): void, changed(message: any): void }} page */
   constructor({ ring, changed }) {
     this.#changed = changed
     this.choice = control('select', 'template')
-    this.parameters = element('fieldset', { class: 'parameters' })
-    this.picture = element('span', { class: 'picture' })
+    this.legend = element('legend', {})
+    this.fields = element('div', { class: 'fields' })
+    this.parameters = element('fieldset', { class: 'parameters' }, this.legend, this.fields)
+    this.picture = element('span', { class: 'sign' })
     this.preview = element('p', { class: 'preview' })
     this.fault = element('p', { class: 'fault', role: 'alert' })
     this.other = control('input', 'templateName', { type: 'text' })
     this.choice.addEventListener('change', () => this.#chosen())
+    // Until it is known what there is to ring with.
+    this.ring = element('button', { class: 'ring', type: 'submit', disabled: true }, 'Ring')
     const submit = (event) => {
       event.preventDefault()
       const message = this.message()
@@ -37,7 +43,7 @@ export class CallForm {
       element('div', { class: 'shown' }, this.picture, this.preview),
       this.fault,
       this.parameters,
-      element('button', { class: 'ring', type: 'submit' }, 'Ring'),
+      this.ring,
       element('details', { class: 'more' }, element('summary', {}, 'More fields'),
         element('div', { class: 'fields' },
           labelled('For agents', control('input', 'agents', { type: 'text', placeholder: 'everybody; or ada, bob' })),
@@ -51,11 +57,15 @@ export class CallForm {
 
   /** @param {readonly Template[]} templates */
   offer(templates) {
-    this.#templates = templates
     setText(this.fault, '')
+    this.ring.disabled = false
+    // Asked again whenever the page gets the focus: what is the same is not made anew under someone's hands.
+    if (JSON.stringify(templates) === JSON.stringify(this.#templates)) return this.#tell()
+    this.#templates = templates
     const chosen = this.choice.value
-    this.choice.replaceChildren(...templates.map(({ name }) => element('option', { value: name }, name)))
-    const first = templates.find(({ name }) => name === chosen) ?? templates.find(({ name }) => name.includes('chat')) ?? templates[0]
+    const option = ({ name }) => element('option', { value: name }, name)
+    reconcile(this.choice, templates, ({ name }) => name, option)
+    const first = templates.find(({ name }) => name === chosen) ?? simplest(templates.filter(({ name }) => name.includes('chat'))) ?? templates[0]
     if (first) this.choice.value = first.name
     this.#chosen()
   }
@@ -63,6 +73,7 @@ export class CallForm {
   /** @param {string} why */
   unavailable(why) {
     setText(this.fault, `The list of templates cannot be had: ${why} Name one under “More fields”.`)
+    this.ring.disabled = false
     this.#tell()
   }
 
@@ -95,18 +106,22 @@ export class CallForm {
     return this.#templates.find(({ name }) => name === this.choice.value)
   }
 
+  /** The fields of the template: one that stays is the same field, with what is typed in it and with its focus. */
   #chosen() {
     for (const field of this.#fields()) this.#typed.set(field.dataset.parameter, field.value)
-    const fields = (this.#template()?.placeholders ?? []).map((one, n) => {
-      const field = element('input', {
-        type: 'text', id: `parameter-${n}`, autocomplete: 'off', required: one.required && one.default === undefined,
-        placeholder: one.default, value: this.#typed.get(one.name) ?? (one.name === 'customerName' ? 'Grace Hopper' : undefined),
-      })
-      field.dataset.parameter = one.name
-      return labelled(one.name, field)
+    const placeholders = this.#template()?.placeholders ?? []
+    setText(this.legend, placeholders.length ? 'Parameters' : 'This template takes no parameters.')
+    reconcile(this.fields, placeholders, ({ name }) => name, ({ name }) => {
+      const value = this.#typed.get(name) ?? (name === 'customerName' ? 'Grace Hopper' : undefined)
+      const field = element('input', { type: 'text', id: `parameter-${++this.#made}`, autocomplete: 'off', value })
+      field.dataset.parameter = name
+      const update = (one) => {
+        field.required = one.required && one.default === undefined
+        field.placeholder = one.default ?? ''
+      }
+      return Object.assign(labelled(name, field), { update })
     })
-    this.parameters.replaceChildren(element('legend', {}, fields.length ? 'Parameters' : 'This template takes no parameters.'), ...fields)
-    this.picture.replaceChildren(icon(this.#template()?.icon))
+    this.picture.replaceChildren(picture(this.#template()?.icon))
     this.#tell()
   }
 
@@ -133,6 +148,11 @@ export function expanded(text, parameters) {
     if (name === undefined) return whole[0]
     return Object.hasOwn(parameters, name) ? parameters[name] : fallback ?? `{${name}}`
   })
+}
+
+/** The one that asks for the least. @param {readonly Template[]} templates @returns {Template | undefined} */
+function simplest(templates) {
+  return [...templates].sort((one, other) => one.placeholders.length - other.placeholders.length)[0]
 }
 
 function howLong({ timeoutMs, queueTimeoutMs, autoAccept, autoAcceptOnTimeout }) {

@@ -1,6 +1,6 @@
 // The provider's console: a form that rings, the same call as code, and what became of each call.
 
-import { Provider } from '/sdk/deskbell.js'
+import { install, Provider } from '/sdk/deskbell.js'
 import { CallForm } from './caller-form.js'
 import { CallsTable } from './calls-table.js'
 import { asJavaScript, asWire } from './code.js'
@@ -12,27 +12,30 @@ const CALLS_MAX = 100
 /** How long after the welcome the outcomes of before may take. */
 const RESUME_MS = 5_000
 const COPIED_MS = 2_000
+const TICK_MS = 125
 
 /**
  * Puts the console into `place`.
  * @param {HTMLElement} place
- * @param {{ token?: string, onMessage?: (who: string, event: any) => void }} options with a token, that says who it is
+ * @param {{ token?: string, playground?: boolean, onMessage?: (who: string, event: any) => void }} options with a token,
+ *   that says who it is; in the playground it is short, and `Microsoft.CIFramework` rings through it
  */
-export function mountCaller(place, { token, onMessage }) {
+export function mountCaller(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
   const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
-  const caller = new Caller(place, provider, token)
+  const caller = new Caller(place, provider, token, playground)
   provider.on('message', (event) => onMessage?.('provider', event))
   const stop = new AbortController()
   const offer = () => caller.offerTemplates(token)
   provider.on('welcome', offer)
   // They may have changed while nobody looked.
   window.addEventListener('focus', offer, { signal: stop.signal })
-  const clock = setInterval(() => caller.tick(), 500)
+  const clock = setInterval(() => caller.tick(), TICK_MS)
   provider.on('close', () => {
     stop.abort()
     clearInterval(clock)
   })
+  if (playground) install(provider).catch(() => {})
   return provider
 }
 
@@ -43,7 +46,7 @@ class Caller {
   #provider
   #token
 
-  constructor(place, provider, token) {
+  constructor(place, provider, token, playground) {
     this.#provider = provider
     this.#token = Boolean(token)
     this.said = element('p', { class: 'unseen', role: 'status', 'aria-label': 'News' })
@@ -55,27 +58,27 @@ class Caller {
       kpi: (call, breached, details) => this.#kpi(call, breached, details),
       unread: (call) => this.#unread(call),
       end: (call) => this.#end(call),
-    })
+    }, playground)
     this.form = new CallForm({
       ring: (message, label) => this.#ring(message, label),
       changed: (message) => this.#show(message, 'What Ring would send now.'),
     })
-    place.replaceChildren(element('section', { class: 'panel caller', 'aria-labelledby': 'console-title' },
-      element('header', {},
-        element('h2', { id: 'console-title' }, 'Provider'),
-        this.name = element('span', { class: 'small' }),
-        connectionState(provider)),
-      element('div', { class: 'caller-columns' },
-        this.form.element,
-        element('section', { class: 'same-call', 'aria-labelledby': 'code-title' },
-          element('h3', { id: 'code-title' }, 'The same call'),
-          this.meant,
-          listing('JavaScript', this.code),
-          listing('JSON on the wire', this.wire))),
-      this.said),
-    element('section', { class: 'panel', 'aria-labelledby': 'calls-title' },
-      element('header', {}, element('h2', { id: 'calls-title' }, 'Calls')),
-      this.table.element))
+    const header = element('header', {},
+      element('h2', { id: 'console-title' }, 'Provider'),
+      this.name = element('span', { class: 'small' }),
+      connectionState(provider))
+    const code = element('section', { class: 'same-call', 'aria-labelledby': 'code-title' },
+      element('h3', { id: 'code-title' }, 'The same call'),
+      this.meant,
+      listing('JavaScript', this.code),
+      listing('JSON on the wire', this.wire))
+    const panel = (title, ...parts) => element('section', { class: 'panel caller', 'aria-labelledby': title }, ...parts)
+    place.replaceChildren(...playground
+      ? [panel('console-title', header, this.form.element, element('h3', {}, 'Calls'), this.table.element, this.said)]
+      : [
+        panel('console-title', header, element('div', { class: 'caller-columns' }, this.form.element, code), this.said),
+        panel('calls-title', element('header', {}, element('h2', { id: 'calls-title' }, 'Calls')), this.table.element),
+      ])
     provider.on('welcome', (welcome) => this.#welcomed(welcome))
     provider.on('ack', ({ id }) => this.#change(id, { state: 'ringing' }))
     provider.on('result', (result) => this.#settled(result))

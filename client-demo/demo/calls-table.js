@@ -1,6 +1,7 @@
 // The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with it.
 
 import { element, reconcile, setText } from './dom.js'
+import { guardClicks, holdWhilePressed } from './steady.js'
 import { outcomeInWords, reachInWords } from './words.js'
 
 /**
@@ -23,26 +24,39 @@ const COLUMNS = ['Time', 'Call', 'Outcome', 'Reach', 'Took', 'Actions']
 export class CallsTable {
   #act
   /** @type {readonly Call[]} */ #calls = []
-  /** @type {Set<string>} ids of the calls whose session is open to act on */ #open = new Set()
+  /** @type {Set<string>} ids of the calls whose session is not as sessions are at first */ #toggled = new Set()
+  #opened
+  #held
+  #noteClicks
 
-  /** @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>, unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act */
-  constructor(act) {
+  /**
+   * @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>, unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act
+   * @param {boolean} [opened] whether what can be done with a session is shown without being asked for
+   */
+  constructor(act, opened = false) {
     this.#act = act
+    this.#opened = opened
     this.empty = element('p', { class: 'empty' }, 'No calls yet. Press Ring, and answer at a desk: each call then stands here with what became of it.')
     this.sum = element('p', { class: 'small' })
     // With their roles said, since the narrow layout is no table to the browser any more.
     this.table = element('table', { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
       element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...COLUMNS.map((title) => element('th', { role: 'columnheader', scope: 'col' }, title)))),
       element('tbody', { role: 'rowgroup' }))
-    this.element = element('div', {}, this.sum, this.table, this.empty)
+    this.refused = element('p', { class: 'fault', role: 'alert' })
+    this.element = element('div', { class: 'calls-box' }, this.sum, this.table, this.empty, this.refused)
+    this.#held = holdWhilePressed(this.table, () => this.show(this.#calls))
+    this.#noteClicks = guardClicks(this.table, 'tr', () => setText(this.refused, 'That had just moved: nothing was pressed. Press again.'))
+    // Of those that are let through.
+    this.table.addEventListener('click', () => setText(this.refused, ''))
   }
 
   /** @param {readonly Call[]} calls newest first */
   show(calls) {
+    this.#calls = calls
+    if (this.#held()) return
     this.table.hidden = !calls.length
     this.empty.hidden = calls.length > 0
     setText(this.sum, calls.length ? summary(calls) : '')
-    this.#calls = calls
     const rows = calls.flatMap((call) => {
       const own = { call, key: call.id, build: row }
       return this.isOpen(call) ? [own, { call, key: `${call.id} session`, build: sessionRow }] : [own]
@@ -51,20 +65,21 @@ export class CallsTable {
     this.tick()
   }
 
-  /** Brings what depends on the time up to it. */
+  /** Brings what depends on the time up to it; to be called often, at least each 150 ms. */
   tick() {
+    this.#noteClicks()
     for (const one of this.table.querySelectorAll('[data-since]')) setText(one, took(Date.now() - Number(one.dataset.since)))
   }
 
   /** @param {Call} call */
   toggle({ id }) {
-    if (!this.#open.delete(id)) this.#open.add(id)
+    if (!this.#toggled.delete(id)) this.#toggled.add(id)
     this.show(this.#calls)
   }
 
   /** @param {Call} call */
   isOpen({ id, state, sessionId }) {
-    return this.#open.has(id) && state === 'settled' && sessionId !== undefined
+    return this.#toggled.has(id) !== this.#opened && state === 'settled' && sessionId !== undefined
   }
 
   /** A button that does it, and says beside itself why not. */
@@ -137,15 +152,16 @@ function sessionRow() {
   const current = () => node.current
   const button = (label, act) => this.button(label, act, fault, current)
   const breach = button('Breach KPI', (call) => this.act.kpi(call, true, details.value))
+  // Always there: what comes and goes would push the others about. A reset of what is not set is no error.
   const clear = button('Reset KPI', (call) => this.act.kpi(call, false))
   const unread = button('New activity', this.act.unread)
   const end = button('End session', this.act.end)
   const mark = element('span', { class: 'mark', role: 'img', 'aria-label': 'in breach' }, '!')
-  const group = element('div', { class: 'session-tools', role: 'group' }, mark, id, details, breach, clear, unread, end, fault)
+  const group = element('div', { class: 'session-tools', role: 'group' }, element('span', { class: 'session-name' }, mark, id), details, breach, clear, unread, end, fault)
   const node = element('tr', { role: 'row', class: 'session-row' }, element('td', { role: 'cell', colspan: COLUMNS.length }, group))
   node.update = ({ call }) => {
     node.current = call
-    mark.hidden = clear.hidden = !call.breached
+    mark.hidden = !call.breached
     setText(id, `Session ${call.sessionId}${call.unread ? `, ${call.unread} unread` : ''}`)
     group.setAttribute('aria-label', `Session of ${call.label}`)
   }

@@ -20,7 +20,8 @@ export function asJavaScript({ type, id: _, ...message }, { url, providerId, tok
     '',
     `const provider = new Provider(${literal(url)}, {`,
     `  ${who},`,
-    '})',    call(type, message),
+    '})',
+    call(type, message),
   ].join('\n')
 }
 

@@ -4,4 +4,4 @@ import { mountWire } from './wire.js'
 
 const onMessage = mountWire(document.getElementById('wire'))
 const place = document.getElementById('console')
-mountWithToken(place, (token) => mountCaller(place, { token, onMessage }))
+mountWithToken(place, 'provider', (token) => mountCaller(place, { token, onMessage }))

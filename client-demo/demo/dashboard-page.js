@@ -2,4 +2,4 @@ import { mountDashboard } from './dashboard.js'
 import { mountWithToken } from './token.js'
 
 const place = document.getElementById('dashboard')
-mountWithToken(place, (token) => mountDashboard(place, { token }))
+mountWithToken(place, 'observer', (token) => mountDashboard(place, { token }))

@@ -4,7 +4,8 @@ import { Observer } from '/sdk/deskbell.js'
 import { stackedBars } from './charts.js'
 import { clock, connectionState, element, reconcile, setText, shortId } from './dom.js'
 import { Floor, KINDS, STEPS_MS } from './floor.js'
-import { outcomeInWords } from './words.js'
+import { holdWhilePressed } from './steady.js'
+import { connectionInWords, outcomeInWords } from './words.js'
 
 /** No more often than this, however much happens. */
 const DRAW_EVERY_MS = 300
@@ -12,6 +13,7 @@ const CHARTS_EVERY_MS = 1_000
 const ROWS_MAX = 30
 const EVENTS_SHOWN_MAX = 100
 const CHART_WIDTH_MIN = 240
+const UNKNOWN = 'Not known: the hub has told nothing yet.'
 const KIND_WORDS = { accepted: 'accepted', rejected: 'rejected', timedOut: 'timed out', cancelled: 'cancelled' }
 const EVENT_WORDS = {
   notified: 'rings', displayed: 'is displayed', settled: 'is settled', cancelled: 'is cancelled', kpi: 'KPI', presence: 'presence',
@@ -44,6 +46,7 @@ class Dashboard {
   floor = new Floor()
   #observer
   #chartsAt = -Infinity
+  #lost = { lostAt: 0, reason: '' }
   #drawn = new Map()
 
   /** @param {HTMLElement} place @param {Observer} observer */
@@ -68,7 +71,11 @@ class Dashboard {
       panel('agents', 'Agents', ...this.agents.parts),
       panel('marks', 'KPI breaches', ...this.marks.parts),
       panel('stream', 'Events', ...this.stream.parts))
-    observer.on('state', () => this.draw())
+    observer.on('state', ({ state, since, reason }) => {
+      if (state === 'open') this.#lost = { lostAt: 0, reason: '' }
+      else if (reason) this.#lost = { lostAt: this.#lost.lostAt || since, reason }
+      this.draw()
+    })
     this.draw()
   }
 
@@ -86,10 +93,11 @@ class Dashboard {
   }
 
   #drawOverview(floor) {
-    const { state, since } = this.#observer.connection
+    const { state } = this.#observer
     const gaps = floor.gaps.map(({ from, to }) => `${time(from)} to ${time(to)}`)
-    setText(this.since, Number.isNaN(floor.since) ? 'Nothing seen yet.' : `Seen since ${time(floor.since)}, for ${duration(floor.now() - floor.since)}. An observer is told only what happens while it is there${gaps.length ? `; not seen: ${gaps.join(', ')}` : ''}.`)
-    setText(this.stale, state === 'open' || Number.isNaN(floor.since) ? '' : `Not connected since ${new Date(since).toLocaleTimeString()}: what stands here is as old as that.`)
+    setText(this.since, Number.isNaN(floor.since) ? `Nothing is known yet: ${connectionInWords(this.#observer.connection)}.` : `Seen since ${time(floor.since)}, for ${duration(floor.now() - floor.since)}. An observer is told only what happens while it is there${gaps.length ? `; not seen: ${gaps.join(', ')}` : ''}.`)
+    const { lostAt, reason } = this.#lost
+    setText(this.stale, state === 'open' || Number.isNaN(floor.since) ? '' : `Not connected since ${new Date(lostAt).toLocaleTimeString()}${reason ? ` (${reason})` : ''}: what stands here is as old as that.`)
     const { stats } = floor
     const { p50, p99 } = stats?.notifyToResultMs ?? {}
     const numbers = [
@@ -108,7 +116,8 @@ class Dashboard {
     const oldest = all[0]
     const { open = all.length, waiting = all.filter(({ displayedAt }) => displayedAt === undefined).length } = floor.stats ?? {}
     const unknown = floor.unseen.open
-    this.open.say([
+    if (Number.isNaN(floor.since)) this.open.say([UNKNOWN])
+    else this.open.say([
       open ? `${open} open, ${waiting} of them waiting for a desk.` : 'Nothing is open.',
       oldest && `The oldest that this page has seen come rings for ${duration(floor.now() - oldest.at)}.`,
       unknown && `${unknown} came before this page did, and ${unknown === 1 ? 'is' : 'are'} only counted.`,
@@ -122,7 +131,8 @@ class Dashboard {
     const all = [...floor.agents].map(([id, one]) => ({ id, ...one })).sort((one, other) => one.id < other.id ? -1 : 1)
     const there = floor.stats?.agents ?? all.length
     const unknown = floor.unseen.agents
-    this.agents.say([
+    if (Number.isNaN(floor.since) || !floor.stats) this.agents.say([UNKNOWN])
+    else this.agents.say([
       `${there} ${there === 1 ? 'agent is' : 'agents are'} connected.`,
       unknown && `${unknown} came before this page did, and ${unknown === 1 ? 'gets a line' : 'get a line each'} with the first thing that ${unknown === 1 ? 'it does' : 'they do'}.`,
     ])
@@ -131,7 +141,8 @@ class Dashboard {
 
   #drawMarks(floor) {
     const all = [...floor.marks].map(([id, one]) => ({ id, ...one }))
-    this.marks.say([
+    if (Number.isNaN(floor.since)) this.marks.say([UNKNOWN])
+    else this.marks.say([
       all.length ? `${all.length} ${all.length === 1 ? 'session is' : 'sessions are'} in breach.` : 'No session that this page knows of is in breach.',
       floor.breaches && `${floor.breaches} ${floor.breaches === 1 ? 'mark was' : 'marks were'} set since ${time(floor.since)}.`,
     ])
@@ -144,7 +155,7 @@ class Dashboard {
     const some = KINDS.some((kind) => totals[kind])
     const said = some
       ? `${listed(KINDS.map((kind) => `${totals[kind]} ${KIND_WORDS[kind]}`))} in the last hour${floor.now() - floor.since < 3_600_000 ? `, of which ${duration(floor.now() - floor.since)} were seen` : ''}. Each bar is a minute.`
-      : 'No call has ended yet. Each bar will be a minute.'
+      : `${Number.isNaN(floor.since) ? UNKNOWN : `No call has ended since ${time(floor.since)}.`} Each bar will be a minute.`
     this.#redraw('outcomes', this.outcomes, said, () => stackedBars(minutes.map(({ at, counts }) => ({
       label: new Date(at).getMinutes() % 10 ? '' : new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false }),
       values: KINDS.map((kind) => counts?.[kind] ?? 0),
@@ -154,10 +165,12 @@ class Dashboard {
 
   #drawAnswers(floor) {
     const counts = floor.distribution()
-    const { length } = floor.answers
+    const { answers: { length }, untimed } = floor
+    const others = untimed && `${untimed} more ${untimed === 1 ? 'answer was' : 'answers were'} to calls that had begun before this page did: how long ${untimed === 1 ? 'it' : 'they'} took is not known.`
+    const none = Number.isNaN(floor.since) ? UNKNOWN : untimed ? others.replace(' more', '') : `No agent has answered since ${time(floor.since)}.`
     const said = length
-      ? `Half of the ${length === 1 ? 'one answer' : `last ${length} answers`} came within ${seconds(floor.within(0.5))}, nine of ten within ${seconds(floor.within(0.9))}. Each bar counts the accepts and rejects that took so long.`
-      : 'No agent has answered yet. Each bar will count the accepts and rejects that took so long.'
+      ? `Half of the ${length === 1 ? 'one answer' : `last ${length} answers`} came within ${seconds(floor.within(0.5))}, nine of ten within ${seconds(floor.within(0.9))}. Each bar counts the accepts and rejects that took so long.${others ? ` ${others}` : ''}`
+      : `${none} Each bar will count the accepts and rejects that took so long.`
     this.#redraw('answers', this.answers, said, () => stackedBars(counts.map((count, n) => ({
       label: STEPS_MS[n] === Infinity ? '> 2 min' : `< ${STEPS_MS[n] < 60_000 ? `${STEPS_MS[n] / 1_000} s` : `${STEPS_MS[n] / 60_000} min`}`,
       values: [count],
@@ -235,26 +248,43 @@ class Chart {
 class Stream {
   #shown = -1
   #asked = ''
+  #pressed
+  #pointed = false
+  /** @type {readonly any[]} */ #events = []
 
   constructor() {
     this.kind = element('select', { id: 'stream-kind' }, element('option', { value: '' }, 'all'), ...Object.keys(EVENT_WORDS).map((kind) => element('option', { value: kind }, kind)))
     this.words = element('input', { id: 'stream-words', type: 'search', autocomplete: 'off', placeholder: 'an agent, a session, an outcome …' })
     this.pause = element('input', { type: 'checkbox' })
-    this.said = element('p', { class: 'small', 'aria-live': 'off' })
+    this.said = element('span')
+    this.held = element('span')
     this.list = element('ol')
     this.parts = [
       element('div', { class: 'filter', role: 'search', 'aria-label': 'Filter the events' },
         element('div', { class: 'field' }, element('label', { for: 'stream-kind' }, 'Event'), this.kind),
         element('div', { class: 'field words' }, element('label', { for: 'stream-words' }, 'With these words'), this.words),
         element('label', { class: 'pause' }, this.pause, ' Pause')),
-      this.said, element('div', { role: 'log', 'aria-label': 'Event stream', 'aria-live': 'off', tabindex: 0 }, this.list)]
+      element('p', { class: 'small counts' }, this.said, ' ', this.held), this.log = element('div', { role: 'log', 'aria-label': 'Event stream', 'aria-live': 'off', tabindex: 0 }, this.list)]
+    // What somebody points at stays where it is; a finger points as long as it presses.
+    const again = () => this.show(this.#events)
+    this.#pressed = holdWhilePressed(this.log, again)
+    const point = (pointed) => ({ pointerType }) => {
+      this.#pointed = pointed && pointerType === 'mouse'
+      if (!this.#pointed) again()
+    }
+    this.log.addEventListener('pointerenter', point(true))
+    this.log.addEventListener('pointerleave', point(false))
   }
 
   /** @param {readonly { n: number, event: string, at: number, message: any }[]} events newest last */
   show(events) {
+    this.#events = events
+    if (this.#pressed()) return
     const newest = events.at(-1)?.n ?? -1
     const asked = `${this.kind.value} ${this.words.value}`
-    if ((this.pause.checked || newest === this.#shown) && asked === this.#asked) return
+    const still = this.pause.checked || this.#pointed
+    setText(this.held, still && newest > this.#shown && this.#shown >= 0 ? `${newest - this.#shown} newer ${this.pause.checked ? 'while paused' : 'once the pointer is elsewhere'}.` : '')
+    if ((still || newest === this.#shown) && asked === this.#asked) return
     ;[this.#shown, this.#asked] = [newest, asked]
     const words = this.words.value.toLowerCase().split(/\s+/).filter(Boolean)
     const fitting = events.filter(({ event, message }) => {
@@ -263,6 +293,7 @@ class Stream {
       return words.every((word) => text.includes(word))
     })
     const shown = fitting.slice(-EVENTS_SHOWN_MAX).reverse()
+    setText(this.held, '')
     reconcile(this.list, shown, ({ n }) => n, line)
     setText(this.said, events.length ? `${fitting.length} of the last ${events.length} events${fitting.length > shown.length ? `, the newest ${shown.length} shown` : ''}.` : 'No event yet. Ring at the console, and it shows here.')
   }

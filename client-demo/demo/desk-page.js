@@ -6,7 +6,7 @@ const here = new URL(location.href)
 const agentId = here.searchParams.get('agent') || undefined
 const onMessage = mountWire(document.getElementById('wire'))
 const place = document.getElementById('desk')
-mountWithToken(place, (token) => {
+mountWithToken(place, 'agent', (token) => {
   const agent = mountDesk(place, { agentId, token, alone: true, onMessage })
   agent.on('welcome', (welcome) => {
     // A name that the hub made up is kept in the address: after a reload it is the same desk.

@@ -11,11 +11,11 @@ import { Link } from './desk/link.js'
 import { Preflight } from './desk/preflight.js'
 import { Rail } from './desk/rail.js'
 import { Sound } from './desk/sound.js'
-import { guardClicks, KeyGuard } from './desk/steady.js'
 import { Tabs } from './desk/tabs.js'
 import { showTally } from './desk/tally.js'
 import { timeOfDay } from './desk/times.js'
 import { Toasts } from './desk/toasts.js'
+import { guardClicks, KeyGuard } from './steady.js'
 import { outcomeInWords } from './words.js'
 
 const JUST_NOW_MAX = 8
@@ -38,6 +38,7 @@ export function mountDesk(place, { agentId, token, alone = false, onMessage }) {
 class Desk {
   /** @type {{ key: string, text: string, at: number }[]} newest first */ #ended = []
   /** @type {Set<string>} what this tab has answered */ #answered = new Set()
+  /** @type {object | undefined} what is asked of the hub shows at once, and is not taken back by other news */ #asked
   #agent
   #eyes
   #noteClicks
@@ -99,10 +100,10 @@ class Desk {
       () => this.#fault('The marked card had just changed: that key did nothing. Press it again.'))
     this.section.append(
       element('header', {},
-        this.title,
+        // What comes and goes in words has its room here: the controls beside it keep their places.
+        element('div', { class: 'whose' }, this.title, this.link.chip),
         element('label', { class: 'switch' }, this.presence, element('span', {}, 'Available')),
         this.tools,
-        this.link.chip,
         element('button', { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open }, picture('keys'))),
       this.line,
       element('div', { class: 'body' },
@@ -150,13 +151,14 @@ class Desk {
     const { known, fresh } = this.link
     this.name = agent.agentId ?? this.name
     setText(this.title, `Desk of ${this.name}`)
-    this.presence.checked = agent.presence === 'available'
+    if (this.#asked === undefined) this.presence.checked = agent.presence === 'available'
     this.section.classList.toggle('not-fresh', known && !fresh)
     for (const one of agent.notifications) this.rail.remember(one)
     this.cards.show(agent.notifications, ({ id, title }) => this.#over(id, title, 'ended while this desk was not connected', 'gone'))
     this.rail.show()
     setText(this.nothing, !known ? 'Waiting for the hub to say what rings \u2026' : agent.presence === 'away' ? 'Nothing rings: you are away.' : 'Nothing rings.')
-    setText(this.sessionsTitle, agent.sessions.length ? `Sessions (${agent.sessions.length})` : 'Sessions')
+    const breached = agent.sessions.filter((one) => one.breached).length
+    setText(this.sessionsTitle, agent.sessions.length ? `Sessions (${agent.sessions.length}${breached ? `, ${breached} in breach` : ''})` : 'Sessions')
     this.#ring()
   }
 
@@ -252,7 +254,7 @@ class Desk {
   #breached(sessionId, breached, details) {
     const session = this.#agent.sessions.find((one) => one.sessionId === sessionId)
     if (!session) return
-    this.announcer.say(breached ? `KPI breach: ${session.title}${details ? `, ${details}` : ''}` : `KPI met again: ${session.title}`)
+    this.announcer.say(breached ? `KPI breach: ${session.title}${details ? `, ${details}` : ''}` : `KPI met again: ${session.title}`, breached)
   }
 
   #fault(text) {
@@ -268,7 +270,10 @@ class Desk {
   /** @param {boolean} available */
   async #setPresence(available) {
     this.#fault('')
+    const asked = this.#asked = {}
+    this.presence.checked = available
     await this.#agent.setPresence(available ? 'available' : 'away').catch((error) => this.#fault(error.detail ?? error.message))
+    if (this.#asked === asked) this.#asked = undefined
     this.#show()
   }
 
@@ -285,7 +290,7 @@ class Desk {
       { keys: ['c'], shown: 'C', does: 'to the cards', act: () => this.cards.focus(this.cards.chosen) || this.ringingTitle.focus() },
       { keys: ['s'], shown: 'S', does: 'to the sessions', act: () => this.rail.focus(0) },
       { keys: ['x'], shown: 'X', does: 'end the session that has the focus', act: () => this.rail.endFocused() },
-      { keys: ['p'], shown: 'P', does: 'available, or away', act: () => this.#setPresence(this.#agent.presence !== 'available') },
+      { keys: ['p'], shown: 'P', does: 'available, or away', act: () => this.#setPresence(!this.presence.checked) },
     ]
     if (this.alone) keys.push({ keys: ['m'], shown: 'M', does: 'mute the ring, or not', act: () => this.#sound?.toggle() })
     return keys

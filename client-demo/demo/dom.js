@@ -1,5 +1,7 @@
 // Small helpers to build pages. Whatever comes from the wire becomes text here, never markup.
 
+import { connectionInWords, nextTryInWords } from './words.js'
+
 /**
  * Makes an element. Children are nodes or text; a property that is a function listens to the event of its name.
  * @param {string} tag
@@ -43,41 +45,21 @@ export function reconcile(list, items, key, build) {
   for (const node of old.values()) node.remove()
 }
 
-const ICONS = {
-  chat: 'M4 5h16v11H10l-4 4v-4H4z',
-  phone: 'M7 3l3 5-2 2c1 3 3 5 6 6l2-2 5 3-2 4C10 21 3 14 3 5z',
-  sms: 'M3 6h18v12H3z M3 7l9 7 9-7',
-  bell: 'M5 17a7 7 0 0 1 14 0z M4 20h16 M12 10V6',
-}
-const ALIASES = { call: 'phone', voice: 'phone', mail: 'sms', message: 'sms' }
-
-/** A template's icon by its name; the bell for a name that is not known here. */
-export function icon(name = 'bell') {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-  svg.setAttribute('viewBox', '0 0 24 24')
-  svg.setAttribute('aria-hidden', 'true')
-  svg.setAttribute('class', 'icon')
-  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
-  const known = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name
-  path.setAttribute('d', Object.hasOwn(ICONS, known) ? ICONS[known] : ICONS.bell)
-  svg.append(path)
-  return svg
-}
-
 /** A line that tells how the client's connection is, and keeps telling. */
 export function connectionState(client) {
-  const chip = element('span', { class: 'chip', role: 'status', 'aria-label': 'Connection' })
-  const show = ({ state, reason, retryInMs }) => {
-    chip.dataset.state = state
-    setText(chip, {
-      connecting: 'connecting …',
-      open: 'connected',
-      waiting: `connection lost, back in ${((retryInMs ?? 0) / 1_000).toFixed(1)} s`,
-      closed: `closed: ${reason}`,
-    }[state])
+  const words = element('span')
+  // Counts down, which nobody wants to have read to them.
+  const next = element('span', { 'aria-hidden': 'true' })
+  const chip = element('span', { class: 'chip', role: 'status', 'aria-label': 'Connection' }, words, next)
+  const show = () => {
+    chip.dataset.state = client.state
+    setText(words, connectionInWords(client.connection))
+    setText(next, nextTryInWords(client.connection))
   }
+  const timer = setInterval(show, 1_000)
   client.on('state', show)
-  show({ state: client.state })
+  client.on('close', () => clearInterval(timer))
+  show()
   return chip
 }
 

@@ -28,6 +28,7 @@ export class Floor {
   /** how often a mark was set since `since` */ breaches = 0
   /** newest last @type {{ n: number, event: string, at: number, message: any }[]} */ events = []
   /** times to an answer, newest last @type {number[]} */ answers = []
+  /** how many answers came to rings whose beginning was not seen: how long they took is not known */ untimed = 0
   /** what the hub itself counts, once a second @type {any} */ stats = null
   /** How many the hub counts of which nothing was seen. */
   unseen = { open: 0, agents: 0 }
@@ -124,7 +125,11 @@ export class Floor {
     this.#minutes.set(minute, counts)
     for (const old of this.#minutes.keys()) if (old <= minute - MINUTES) this.#minutes.delete(old)
     const answered = value?.responseReason === 'Accept' || value?.responseReason === 'DeclinedByAgent'
-    if (!answered || !known) return
+    if (!answered) return
+    if (!known) {
+      this.untimed++
+      return
+    }
     this.answers.push(Math.max(0, at - known.at))
     if (this.answers.length > ANSWERS_MAX) this.answers.shift()
   }

@@ -1,4 +1,4 @@
-import { mountConsole } from './console.js'
+import { mountCaller } from './caller.js'
 import { mountDesk } from './desk.js'
 import { mountWithToken } from './token.js'
 import { mountWire } from './wire.js'
@@ -7,6 +7,6 @@ const place = (id) => document.getElementById(id)
 const onMessage = mountWire(place('wire'))
 for (const agentId of ['ada', 'bob']) {
   const desk = place(`desk-${agentId}`)
-  mountWithToken(desk, (token) => mountDesk(desk, { agentId, token, onMessage }))
+  mountWithToken(desk, 'agent', (token) => mountDesk(desk, { agentId, token, onMessage }))
 }
-mountWithToken(place('console'), (token) => mountConsole(place('console'), { token, onMessage }))
+mountWithToken(place('console'), 'provider', (token) => mountCaller(place('console'), { token, onMessage, playground: true }))

@@ -1,35 +1,63 @@
 // The way in where the hub asks for tokens: a field to paste one. It stays in this page's memory, and nowhere else: not
 // in the address, not in any storage, not in what a browser restores.
 
-import { element } from './dom.js'
+import { element, setText } from './dom.js'
 
 const BAD_TOKEN = 4401
+const NOT_ALLOWED = 4403
 
 /**
- * Mounts a part of the page. Where the hub does not let it in, asks for a token below it, and mounts it again with that.
+ * Mounts a part of the page. Where the hub does not let it in, asks for a token above it, and mounts it again with that.
  * @param {HTMLElement} place
+ * @param {'agent' | 'provider' | 'observer'} role what the token must say that its bearer is
  * @param {(token?: string) => any} mount makes the part in `place` and returns its client
  */
-export function mountWithToken(place, mount) {
+export function mountWithToken(place, role, mount) {
   const begin = (token) => {
-    mount(token).on('state', ({ state, code }) => {
-      if (state === 'closed' && code === BAD_TOKEN) place.append(tokenForm(place.id, begin))
+    mount(token).on('state', ({ state, code, reason }) => {
+      // Without a token, that it is not allowed is no matter of tokens.
+      if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
+      place.append(tokenForm(place.id, role, begin, token ? `The hub says: ${reason}.` : ''))
+      // Whoever has just sent one stays where they were.
+      if (token && document.activeElement === document.body) /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
     })
   }
   begin()
 }
 
-function tokenForm(name, begin) {
+/** @param {string} said of the token before */
+function tokenForm(name, role, begin, said) {
   const field = element('input', { id: `${name}-way-in`, type: 'text', required: true, autocomplete: 'off', spellcheck: 'false' })
+  const fault = element('p', { class: 'fault', role: 'alert' }, said)
   const submit = (event) => {
     event.preventDefault()
     const token = field.value.trim()
+    const wrong = whatIsWrong(token, role)
+    setText(fault, wrong)
+    if (wrong) return
     field.value = ''
     begin(token)
   }
   return element('form', { class: 'panel token', autocomplete: 'off', submit },
     element('label', { for: field.id }, 'This hub asks for a token'),
-    field,
-    element('button', { type: 'submit' }, 'Come in'),
-    element('p', { class: 'small' }, 'deskbell token --secret-file FILE --sub NAME --role ROLE makes one. It is kept until this page is closed.'))
+    element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, 'Come in')),
+    fault,
+    element('p', { class: 'small' }, `One of role ${role}: `, element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`), ' makes one. It is kept until this page is closed.'))
+}
+
+/** What can be told without the hub: who reads a token need not trust it. Whether it is genuine the hub says. */
+function whatIsWrong(token, role) {
+  const claims = claimsOf(token)
+  if (!claims) return 'That is no token: it has three parts with a dot between them, and the second says whose it is.'
+  if (claims.role !== role) return `That token has ${typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'}; this part of the page needs one with the role ${role}.`
+  return ''
+}
+
+function claimsOf(token) {
+  try {
+    const claims = JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')))
+    return claims && typeof claims === 'object' ? claims : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -1,9 +1,11 @@
 // Every message as it passes, newest last.
 
 import { element } from './dom.js'
+import { holdWhilePressed } from './steady.js'
 
 const ROWS_MAX = 300
 const SUMMARY_MAX = 160
+const AT_END_PX = 40
 
 /**
  * Puts the log into `place`.
@@ -12,20 +14,28 @@ const SUMMARY_MAX = 160
  */
 export function mountWire(place) {
   const rows = element('ol')
+  // Follows the newest as long as the end is in view; not away from under a press, nor from one that was opened.
+  let follows = true
   const log = element('div', { role: 'log', 'aria-label': 'Wire log', 'aria-live': 'off', tabindex: 0 }, rows)
   const pause = element('input', { type: 'checkbox' })
   place.replaceChildren(element('section', { class: 'panel wire', 'aria-labelledby': 'wire-title' },
     element('header', {},
       element('h2', { id: 'wire-title' }, 'On the wire'),
       element('label', {}, pause, ' Pause'),
-      element('button', { type: 'button', class: 'quiet', click: () => rows.replaceChildren() }, 'Clear')),
+      element('button', { type: 'button', class: 'quiet', click: () => { rows.replaceChildren(); follows = true } }, 'Clear')),
     log))
+  const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < AT_END_PX
+  const settle = () => {
+    while (rows.children.length > ROWS_MAX) rows.firstChild.remove()
+    if (follows) log.scrollTop = log.scrollHeight
+  }
+  const held = holdWhilePressed(log, settle)
+  log.addEventListener('scroll', () => { if (!held()) follows = isAtEnd() })
+  log.addEventListener('click', ({ target }) => { if (/** @type {Element} */ (target).closest('summary')) follows = false })
   return (who, { direction, message }) => {
     if (pause.checked) return
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
     rows.append(row(who, direction, message))
-    while (rows.children.length > ROWS_MAX) rows.firstChild.remove()
-    if (atEnd) log.scrollTop = log.scrollHeight
+    if (!held() || rows.children.length > 2 * ROWS_MAX) settle()
   }
 }
 

@@ -1,4 +1,4 @@
-// Outcomes in words.
+// Outcomes and connections in words.
 
 const BY_REASON = {
   NotificationQueueLimitExceeded: 'refused: too many waiting',
@@ -28,4 +28,19 @@ export function reachInWords({ displayed, seen, rejected }) {
   if (!displayed) return 'on no desk'
   const desks = `on ${displayed} ${displayed === 1 ? 'desk' : 'desks'}`
   return `${desks}, looked at on ${seen}, rejected on ${rejected}`
+}
+
+/** How a client's connection is. @param {import('../sdk/deskbell.js').StateChange} connection */
+export function connectionInWords({ state, reason }) {
+  return {
+    connecting: reason ? `trying again (${reason})` : 'connecting …',
+    open: 'connected',
+    waiting: `not connected (${reason})`,
+    closed: `closed: ${reason}`,
+  }[state]
+}
+
+/** When the next try comes; nothing if none does. @param {import('../sdk/deskbell.js').StateChange} connection */
+export function nextTryInWords({ state, since, retryInMs = 0 }) {
+  return state === 'waiting' ? `, next try in ${Math.max(1, Math.ceil((since + retryInMs - Date.now()) / 1_000))} s` : ''
 }

@@ -252,8 +252,9 @@ export interface StateChange {
   state: 'connecting' | 'open' | 'waiting' | 'closed'
   /** When it became so, by `Date.now()`. */
   since: number
-  /** Why the last connection ended. */
+  /** Why the last connection, or the last try, ended: with `waiting` and `closed`, and with `connecting` after one. */
   code?: number
+  /** The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and where. */
   reason?: string
   /** From `since` to the next try, at the latest. */
   retryInMs?: number

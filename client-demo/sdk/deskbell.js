@@ -1,6 +1,9 @@
 /**
  * deskbell in the browser, and in Node: one ES module, no dependencies, no build. What everything does stands in
  * deskbell.d.ts. What was under way when a connection broke is said again under the same id, by which the hub knows it.
+ *
+ * Below come Connection, Client and its three roles, install. They stay one file: nothing would join the parts of it
+ * again, so that a page would ask for each, and who copies it would have to know of all.
  */
 
 /** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
@@ -143,7 +146,8 @@ class Connection {
     const attempt = ++this.#attempt
     this.#refusal = ''
     this.#timer('open', OPEN_MS, () => this.#lost(1006, 'no welcome in time'))
-    this.#setState('connecting')
+    const { code, reason } = this.now
+    this.#setState('connecting', { code, reason })
     const token = this.#token
     try {
       const fresh = typeof token === 'function' ? await token() : token
@@ -152,8 +156,8 @@ class Connection {
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
-      // Node's may say no more than this.
-      socket.onerror = () => { if (socket === this.#socket) this.#lost(1006, '') }
+      // Node's may say no more than this; a page is told nothing, so that nobody looks into other people's networks.
+      socket.onerror = (/** @type {any} */ event) => { if (socket === this.#socket) this.#lost(1006, event.message ?? '') }
     } catch (error) {
       // A page may not speak ws: from https:, ever; a token may be had later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'
@@ -164,6 +168,7 @@ class Connection {
   /** The connection is over: come back, or end. @param {number} code @param {string} reason */
   #lost(code, reason) {
     if (this.state === 'closed') return
+    reason ||= this.#refusal || (code !== 1006 ? `the hub closed the connection with ${code}` : this.state === 'open' ? 'the connection broke' : `no hub answers at ${this.#url}`)
     this.#drop()
     if (this.state === 'open') {
       this.#aliveAt = this.#heardAt
@@ -198,7 +203,7 @@ class Connection {
     this.#drop()
     this.#timer('retry')
     for (const [target, type] of wakeUps()) target.removeEventListener(type, this.#wake)
-    const detail = this.#refusal || reason || `the hub closed the connection with ${code}`
+    const detail = this.#refusal || reason
     const error = (/** @type {string} */ type) => ({ ...failure(type, FINAL.get(code) ?? (code === 4401 ? 'notAllowed' : 'unavailable'), detail), closeCode: code })
     for (const [id, call] of this.#calls) this.#settle(id, call.reject, error(call.type))
     this.#setState('closed', { code, reason: detail })

@@ -3,15 +3,15 @@
 // A JSON object that a test has just built is given away, as a caller would.
 #![allow(clippy::needless_pass_by_value)]
 
+#[path = "../../tests/auth/forge.rs"]
+mod forge;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use forge::{base64, by_ec, by_ed, by_rsa, by_secret, private, token_of};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject;
+use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 
 use super::*;
@@ -23,53 +23,6 @@ const NOW: u64 = NOW_MS / 1000;
 
 fn key_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/auth/keys").join(name)
-}
-
-fn private(name: &str) -> Vec<u8> {
-    PrivatePkcs8KeyDer::from_pem_file(key_file(name)).unwrap().secret_pkcs8_der().to_vec()
-}
-
-/// `text` as base64url without padding, as tokens have it.
-fn b64(bytes: &[u8]) -> String {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let word = three.iter().chain([0; 2].iter()).take(3).fold(0u32, |word, byte| word << 8 | u32::from(*byte));
-        for place in 0..=three.len() {
-            text.push(char::from(digits[(word >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
-}
-
-/// A token of these very parts, signed by `sign`.
-fn token(header: &Value, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.as_bytes()));
-    let signature = b64(&sign(message.as_bytes()));
-    format!("{message}.{signature}")
-}
-
-fn by_secret(secret: &[u8]) -> impl Fn(&[u8]) -> Vec<u8> {
-    move |message| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
-}
-
-fn by_rsa(file: &str) -> impl Fn(&[u8]) -> Vec<u8> + use<> {
-    let key = RsaKeyPair::from_pkcs8(&private(file)).unwrap();
-    move |message| {
-        let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
-        signature
-    }
-}
-
-fn by_ec(message: &[u8]) -> Vec<u8> {
-    let random = SystemRandom::new();
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &private("ec.key.pem"), &random).unwrap();
-    key.sign(&random, message).unwrap().as_ref().to_vec()
-}
-
-fn by_ed(message: &[u8]) -> Vec<u8> {
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&private("ed.key.pem")).unwrap().sign(message).as_ref().to_vec()
 }
 
 fn claims() -> Value {
@@ -109,7 +62,7 @@ impl Bench {
 
     /// What a token signed by the secret with these claims comes to.
     fn claim(&self, claims: &Value) -> Result<Claims, Refused> {
-        self.check(&token(&json!({"alg": "HS256"}), &claims.to_string(), by_secret(SECRET)))
+        self.check(&token_of(&json!({"alg": "HS256"}), claims, by_secret(SECRET)))
     }
 }
 
@@ -133,12 +86,12 @@ fn each_of_the_four_algorithms_signs() {
     let bench = Bench::new();
     let claims = claims().to_string();
     for token in [
-        token(&json!({"alg": "HS256", "typ": "JWT"}), &claims, by_secret(SECRET)),
-        token(&json!({"alg": "RS256", "kid": "r"}), &claims, by_rsa("rsa.key.pem")),
-        token(&json!({"alg": "RS256"}), &claims, by_rsa("rsa.key.pem")),
-        token(&json!({"alg": "ES256", "kid": "e"}), &claims, by_ec),
-        token(&json!({"alg": "EdDSA"}), &claims, by_ed),
-        token(&json!({"alg": "EdDSA", "kid": "unknown, so the unnamed key"}), &claims, by_ed),
+        token_of(&json!({"alg": "HS256", "typ": "JWT"}), &claims, by_secret(SECRET)),
+        token_of(&json!({"alg": "RS256", "kid": "r"}), &claims, by_rsa("rsa.key.pem")),
+        token_of(&json!({"alg": "RS256"}), &claims, by_rsa("rsa.key.pem")),
+        token_of(&json!({"alg": "ES256", "kid": "e"}), &claims, by_ec),
+        token_of(&json!({"alg": "EdDSA"}), &claims, by_ed),
+        token_of(&json!({"alg": "EdDSA", "kid": "unknown, so the unnamed key"}), &claims, by_ed),
     ] {
         let claims = bench.check(&token).unwrap();
         assert_eq!((claims.subject.as_str(), claims.role, claims.workspace.as_str()), ("ada", Role::Agent, "default"));
@@ -150,22 +103,22 @@ fn each_of_the_four_algorithms_signs() {
 fn no_key_is_ever_taken_for_one_of_another_kind() {
     let bench = Bench::new();
     let text = claims().to_string();
-    let unsigned = format!("{}.{}.", b64(br#"{"alg":"none"}"#), b64(text.as_bytes()));
+    let unsigned = format!("{}.{}.", base64(br#"{"alg":"none"}"#), base64(text.as_bytes()));
     for (forged, why) in [
         (unsigned, Refused::Malformed),
-        (token(&json!({"alg": "None"}), &text, |_| Vec::new()), Refused::Malformed),
-        (token(&json!({"alg": "HS256"}), &text, |_| Vec::new()), Refused::Signature),
+        (token_of(&json!({"alg": "None"}), &text, |_| Vec::new()), Refused::Malformed),
+        (token_of(&json!({"alg": "HS256"}), &text, |_| Vec::new()), Refused::Signature),
         // The public key as the secret, in every form that it is at hand in.
-        (token(&json!({"alg": "HS256"}), &text, by_secret(pem_of("rsa.pub.pem").as_bytes())), Refused::Signature),
-        (token(&json!({"alg": "HS256"}), &text, by_secret(three_keys().as_bytes())), Refused::Signature),
-        (token(&json!({"alg": "HS256", "kid": "r"}), &text, by_rsa("rsa.key.pem")), Refused::Signature),
-        (token(&json!({"alg": "RS256", "kid": "r"}), &text, by_secret(SECRET)), Refused::Signature),
-        (token(&json!({"alg": "RS256", "kid": "e"}), &text, by_ec), Refused::UnknownKey),
-        (token(&json!({"alg": "ES256", "kid": "e"}), &text, by_ed), Refused::Signature),
-        (token(&json!({"alg": "ES256"}), &text, |_| vec![0; 64]), Refused::Signature),
-        (token(&json!({"alg": "RS256"}), &text, by_rsa("rsa-other.key.pem")), Refused::Signature),
-        (token(&json!({"alg": "HS512"}), &text, by_secret(SECRET)), Refused::Algorithm),
-        (token(&json!({"alg": "PS256"}), &text, by_rsa("rsa.key.pem")), Refused::Algorithm),
+        (token_of(&json!({"alg": "HS256"}), &text, by_secret(pem_of("rsa.pub.pem").as_bytes())), Refused::Signature),
+        (token_of(&json!({"alg": "HS256"}), &text, by_secret(three_keys().as_bytes())), Refused::Signature),
+        (token_of(&json!({"alg": "HS256", "kid": "r"}), &text, by_rsa("rsa.key.pem")), Refused::Signature),
+        (token_of(&json!({"alg": "RS256", "kid": "r"}), &text, by_secret(SECRET)), Refused::Signature),
+        (token_of(&json!({"alg": "RS256", "kid": "e"}), &text, by_ec), Refused::UnknownKey),
+        (token_of(&json!({"alg": "ES256", "kid": "e"}), &text, by_ed), Refused::Signature),
+        (token_of(&json!({"alg": "ES256"}), &text, |_| vec![0; 64]), Refused::Signature),
+        (token_of(&json!({"alg": "RS256"}), &text, by_rsa("rsa-other.key.pem")), Refused::Signature),
+        (token_of(&json!({"alg": "HS512"}), &text, by_secret(SECRET)), Refused::Algorithm),
+        (token_of(&json!({"alg": "PS256"}), &text, by_rsa("rsa.key.pem")), Refused::Algorithm),
     ] {
         assert_eq!(bench.check(&forged), Err(why), "{forged}");
     }
@@ -175,7 +128,7 @@ fn no_key_is_ever_taken_for_one_of_another_kind() {
 fn a_header_cannot_bring_its_own_key_nor_lead_to_one() {
     let bench = Bench::new();
     let text = claims().to_string();
-    let own = json!({"kty": "oct", "k": b64(b"mine")});
+    let own = json!({"kty": "oct", "k": base64(b"mine")});
     for header in [
         json!({"alg": "HS256", "jwk": own}),
         json!({"alg": "HS256", "jku": "http://127.0.0.1:1/keys"}),
@@ -184,19 +137,19 @@ fn a_header_cannot_bring_its_own_key_nor_lead_to_one() {
         json!({"alg": "HS256", "x5u": "file:///etc/passwd"}),
     ] {
         for key in [b"mine".as_slice(), b"", b"\0"] {
-            assert_eq!(bench.check(&token(&header, &text, by_secret(key))), Err(Refused::Signature), "{header}");
+            assert_eq!(bench.check(&token_of(&header, &text, by_secret(key))), Err(Refused::Signature), "{header}");
         }
     }
     let extended = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
-    assert_eq!(bench.check(&token(&extended, &text, by_secret(SECRET))), Err(Refused::Malformed));
+    assert_eq!(bench.check(&token_of(&extended, &text, by_secret(SECRET))), Err(Refused::Malformed));
 }
 
 #[test]
 fn a_changed_or_swapped_part_spoils_the_signature() {
     let bench = Bench::new();
-    let good = token(&json!({"alg": "HS256"}), &claims().to_string(), by_secret(SECRET));
+    let good = token_of(&json!({"alg": "HS256"}), claims(), by_secret(SECRET));
     let boss = with(json!({"sub": "boss"})).to_string();
-    let other = token(&json!({"alg": "HS256"}), &boss, by_secret(b"not the secret"));
+    let other = token_of(&json!({"alg": "HS256"}), &boss, by_secret(b"not the secret"));
     let parts: Vec<_> = good.split('.').collect();
     let others: Vec<_> = other.split('.').collect();
     assert_eq!(bench.check(&[parts[0], others[1], parts[2]].join(".")), Err(Refused::Signature));
@@ -214,7 +167,8 @@ fn a_changed_or_swapped_part_spoils_the_signature() {
 #[test]
 fn times_are_kept_to_the_millisecond() {
     let bench = Bench::new();
-    let exact = |exp: Value| token(&json!({"alg": "HS256"}), &with(json!({"exp": exp})).to_string(), by_secret(SECRET));
+    let exact =
+        |exp: Value| token_of(&json!({"alg": "HS256"}), with(json!({"exp": exp})).to_string(), by_secret(SECRET));
     let soon = exact(json!(NOW + 1));
     assert!(bench.gate.check(&soon, NOW_MS + 999).is_ok());
     assert_eq!(bench.gate.check(&soon, NOW_MS + 1000), Err(Refused::Expired), "at its exp it is over");
@@ -264,7 +218,7 @@ fn claims_are_held_to_the_wires_rules() {
         assert_eq!(bench.claim(&with(wrong.clone())), Err(Refused::Malformed), "{wrong}");
     }
     let twice = r#"{"sub":"ada","sub":"boss","role":"agent","exp":1900000000}"#;
-    assert_eq!(bench.check(&token(&json!({"alg": "HS256"}), twice, by_secret(SECRET))), Err(Refused::Malformed));
+    assert_eq!(bench.check(&token_of(&json!({"alg": "HS256"}), twice, by_secret(SECRET))), Err(Refused::Malformed));
     let claims = bench.claim(&with(json!({"groups": ["a", "b", "a"], "workspace": "acme", "extra": [1]}))).unwrap();
     assert_eq!((claims.groups.len(), claims.workspace.as_str()), (2, "acme"));
 }
@@ -296,7 +250,7 @@ fn what_a_revoked_subject_had_is_refused_and_what_it_gets_later_is_not() {
     let again = Gate::open(bench.gate.files().clone(), Rules::default(), Some(&bench.home.path().join("revoked")));
     for gate in [&bench.gate, &again.unwrap()] {
         let check = |claims: Value, now_ms| {
-            gate.check(&token(&json!({"alg": "HS256"}), &claims.to_string(), by_secret(SECRET)), now_ms).map(drop)
+            gate.check(&token_of(&json!({"alg": "HS256"}), &claims, by_secret(SECRET)), now_ms).map(drop)
         };
         assert_eq!(check(claims(), NOW_MS), Err(Refused::Revoked));
         assert_eq!(check(with(json!({"iat": null})), NOW_MS), Err(Refused::Revoked), "nobody knows when");
@@ -325,8 +279,8 @@ fn revocations_are_bounded_and_none_is_forgotten() {
 #[test]
 fn keys_are_reloaded_and_a_wrong_file_leaves_the_old_ones() {
     let bench = Bench::new();
-    let by_r = token(&json!({"alg": "RS256", "kid": "r"}), &claims().to_string(), by_rsa("rsa.key.pem"));
-    let by_next = token(&json!({"alg": "RS256", "kid": "next"}), &claims().to_string(), by_rsa("rsa-other.key.pem"));
+    let by_r = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
+    let by_next = token_of(&json!({"alg": "RS256", "kid": "next"}), claims(), by_rsa("rsa-other.key.pem"));
     assert_eq!(bench.check(&by_next), Err(Refused::UnknownKey));
     let path = bench.gate.files().public.clone().unwrap();
     fs::write(&path, "-----BEGIN PUBLIC KEY-----\nnonsense").unwrap();
@@ -343,7 +297,7 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
     let ed = private("ed.key.pem");
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&ed).unwrap();
     use ring::signature::KeyPair;
-    let ed = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref()), "kid": "one"});
+    let ed = json!({"kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key().as_ref()), "kid": "one"});
     let other = json!({"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA", "kid": "p384"});
     let for_encryption = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "enc", "use": "enc"});
     let home = tempfile::tempdir().unwrap();
@@ -353,7 +307,7 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
     };
     let gate = load(json!({"keys": [ed, other, for_encryption]})).unwrap();
     assert_eq!((gate.keys().count(), gate.keys().notices().len()), (1, 2));
-    let token = token(&json!({"alg": "EdDSA", "kid": "one"}), &claims().to_string(), by_ed);
+    let token = token_of(&json!({"alg": "EdDSA", "kid": "one"}), claims(), by_ed);
     assert!(gate.check(&token, NOW_MS).is_ok());
     for wrong in [
         json!({"keys": []}),

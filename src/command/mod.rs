@@ -1,12 +1,14 @@
 //! The command line: `serve` (also without any word), `check`, `explain`, `load`, `token`.
 //!
-//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`, `serve`, `check`.
+//! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`,
+//! `partitions`, `serve`, `check`.
 
 mod answer;
 mod arguments;
 mod check;
 mod explain;
 mod load;
+mod partitions;
 pub mod serve;
 mod supervisor;
 mod token;

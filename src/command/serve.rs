@@ -12,14 +12,12 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls;
 use uuid::Uuid;
 
-use super::supervisor;
+use super::{partitions, supervisor};
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
 use crate::gateway::{Behind, BindError, Gateway, Settings};
-use crate::hub::{Clock, Hub, HubError, HubSettings, Intake, WallClock};
-use crate::log::{Disk, Keep, Log, LogError, Memory, disk};
-#[cfg(feature = "cluster")]
-use crate::log::{JetStream, jetstream::Servers};
+use crate::hub::{Clock, HubError, HubSettings, WallClock};
+use crate::log::{Keep, LogError};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
@@ -62,29 +60,23 @@ pub fn run(config: &Config) -> ExitCode {
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
-    let intake = Arc::new(Intake::default());
-    let log = open_log(config, &intake)?;
-    let past = log.history().map(|history| Arc::new(Mutex::new(history)));
+    let opened = partitions::open(config)?;
+    let pasts: Option<Vec<_>> = opened.iter().map(partitions::Opened::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
     let (address, admin) = (gateway.local_addr(), gateway.admin_addr());
     let clock = WallClock;
-    let settings = hub_settings(config);
-    let delivery = gateway.delivery(settings.incarnation);
     let ended = Arc::new(Notify::new());
     let hub_ended = Arc::clone(&ended);
-    let hub =
-        Hub::start(log, delivery, Arc::clone(&intake), Arc::new(clock), settings, move || hub_ended.notify_one())?;
+    let hubs = partitions::start(opened, &gateway, || hub_settings(config), move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
     let behind = Behind {
-        intake,
+        hubs: partitions::handles(&hubs),
         templates: catalogue.clone(),
-        ready: hub.ready(),
         gate: gate.clone(),
         clock: Arc::new(clock),
-        past,
-        metrics: hub.metrics(),
+        past: pasts.map(|pasts| Arc::new(Mutex::new(pasts))),
     };
     let mut serving = gateway.serve(behind)?;
     // Before the line: whoever reads it may send a signal at once.
@@ -95,15 +87,17 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     announce(address, certificate.is_some(), admin);
     watch_keys(&runtime, gate, certificate);
     supervisor::ready(&address.to_string());
-    let metrics = hub.metrics();
     if let Some(every) = supervisor::watchdog() {
-        runtime.spawn(supervisor::keep_telling(every, move || metrics.turns()));
+        let (watched, woken) = (partitions::handles(&hubs), partitions::handles(&hubs));
+        let turns = move || watched.iter().map(|hub| hub.metrics.turns()).collect();
+        let wake = move || woken.iter().for_each(|hub| hub.intake.wake());
+        runtime.spawn(supervisor::keep_telling(every, turns, wake));
     }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");
     supervisor::stopping();
     serving.stop_accepting();
-    let result = hub.stop();
+    let result = partitions::stop(hubs);
     serving.stop();
     end(runtime);
     Ok(result?)
@@ -116,38 +110,6 @@ fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
     let _inside = runtime.enter();
     // Once installed the handler stays, whoever listens.
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
-}
-
-fn open_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
-    if !config.cluster.servers.is_empty() {
-        return open_shared_log(config, intake);
-    }
-    if config.server.memory {
-        return Ok(Box::new(Memory::default()));
-    }
-    let options = disk::Options::new(&config.server.data_dir, || WallClock.now().0).wait_lock(config.wait_lock);
-    let (log, recovery) = Disk::open(&options)?;
-    tracing::info!(directory = %config.server.data_dir.display(), records = recovery.last, "data directory opened");
-    Ok(Box::new(log))
-}
-
-/// The log of a cluster; it wakes the hub when there is something in it.
-#[cfg(feature = "cluster")]
-fn open_shared_log(config: &Config, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
-    let cluster = &config.cluster;
-    let servers = Servers {
-        urls: cluster.servers.clone(),
-        creds_file: cluster.creds_file.clone(),
-        password_file: cluster.password_file.clone(),
-    };
-    let intake = Arc::clone(intake);
-    Ok(Box::new(JetStream::open(&servers, 0, Arc::new(move || intake.wake()))?))
-}
-
-/// The configuration was refused already.
-#[cfg(not(feature = "cluster"))]
-fn open_shared_log(_: &Config, _: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
-    Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
 }
 
 /// Who checks tokens, if there is authentication. Whom it revokes is kept beside the log, where that is kept.

@@ -20,21 +20,22 @@ pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// Tells it, as long as `turns` goes on: a hub whose thread stands still is not alive, whatever its sockets do. Runs
-/// until it is dropped.
-pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> u64) {
+/// Tells it, as long as each of `turns` goes on: a hub one of whose threads stands still is not alive, whatever its sockets
+/// do. `wake` makes them turn: one that has nothing to do may sleep for longer than `every`. Runs until it is dropped.
+pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = None;
+    let mut before: Option<Vec<u64>> = None;
     loop {
         ticks.tick().await;
-        let now = Some(turns());
-        if now == before {
+        let now = turns();
+        if before.is_some_and(|before| before.iter().zip(&now).any(|(before, now)| before == now)) {
             tracing::error!("the hub's thread stands still: systemd is not told that it lives");
         } else {
             tell(&[NotifyState::Watchdog]);
         }
-        before = now;
+        before = Some(now);
+        wake();
     }
 }
 

@@ -323,8 +323,8 @@ pub const SETTINGS: &[Setting] = &[
         "cluster",
         "partitions",
         "DESKBELL_CLUSTER_PARTITIONS",
-        Kind::Count { min: 1, max: 1, at: |c| &mut c.cluster.partitions },
-        "Streams among which the workspaces are spread; one is all that this version can."
+        Kind::Count { min: 1, max: 64, at: |c| &mut c.cluster.partitions },
+        "Streams among which the workspaces are spread; the same at all hubs, and for as long as there are streams."
     ),
     key!(
         "cluster",

@@ -47,6 +47,18 @@ pub fn explain(history: &mut dyn History, question: &Question) -> Result<Explain
     Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to begin with".to_owned()).into()))
 }
 
+/// The same of several logs, one after the other.
+///
+/// # Errors
+/// [`ExplainError`], as soon as there is one.
+pub fn explain_all(histories: &mut [Box<dyn History>], question: &Question) -> Result<Explained, ExplainError> {
+    let mut told = Explained { asked: question.asked.clone(), ..Explained::default() };
+    for history in histories {
+        told.add(explain(&mut **history, question)?);
+    }
+    Ok(told)
+}
+
 fn fold(history: &mut dyn History, question: &Question, start: RecordNumber) -> Result<Explained, ExplainError> {
     let mut core = match start {
         0 => Core::default(),

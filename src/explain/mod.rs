@@ -13,6 +13,6 @@ mod tests;
 mod text;
 mod watcher;
 
-pub use fold::{ExplainError, explain};
+pub use fold::{ExplainError, explain, explain_all};
 pub use question::{NotAnId, Question};
 pub use story::{End, Event, Explained, Happened, Refused, Story};

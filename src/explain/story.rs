@@ -37,6 +37,21 @@ impl Explained {
         self.notifications.is_empty() && self.refused.is_empty()
     }
 
+    /// Adds what another log tells of the same. Which of them knows nothing of it, nobody wants to know about.
+    pub(super) fn add(&mut self, other: Self) {
+        self.since = match (self.is_empty(), other.is_empty()) {
+            (false, true) => self.since,
+            (true, false) => other.since,
+            _ => self.since.max(other.since),
+        };
+        self.notifications.extend(other.notifications);
+        self.notifications.sort_by_key(|story| story.notified_at);
+        self.refused.extend(other.refused);
+        self.cut |= other.cut || self.notifications.len() > STORIES_MAX || self.refused.len() > STORIES_MAX;
+        self.notifications.truncate(STORIES_MAX);
+        self.refused.truncate(STORIES_MAX);
+    }
+
     /// As JSON, one object and a line's end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {

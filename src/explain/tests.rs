@@ -3,9 +3,7 @@
 use super::{ExplainError, Explained, Happened, Question, explain};
 use crate::hub::encode_snapshot;
 use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
-use crate::workspace::entry::{
-    Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To,
-};
+use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
 use crate::workspace::{Core, Incarnation, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(7);
@@ -56,19 +54,7 @@ fn call(connection: u64, action: Action) -> Entry {
 }
 
 fn ring() -> Entry {
-    let rendered = Rendered {
-        title: "t".into(),
-        icon: None,
-        fields: Vec::new(),
-        accept_label: "Accept".into(),
-        reject_label: "Reject".into(),
-        timeout_ms: 120_000,
-        queue_timeout_ms: 120_000,
-        show_timeout: true,
-        auto_accept: false,
-        auto_accept_on_timeout: false,
-        settle: Settle::FirstResponse,
-    };
+    let rendered = Rendered::titled("t", 120_000);
     let notify = Notify {
         notification_id: ID,
         template_name: "chat".into(),

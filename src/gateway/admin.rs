@@ -30,9 +30,10 @@ use super::serial::Serial;
 use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
+use crate::hub::Handle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Time, check_name};
-use crate::workspace::{ConnectionId, Incarnation};
+use crate::workspace::ConnectionId;
 
 /// What the operator is served from.
 #[derive(Debug)]
@@ -40,21 +41,14 @@ pub(super) struct Office {
     house: Arc<House>,
     address: SocketAddr,
     origins: Origins,
-    incarnation: Incarnation,
     shards: Vec<Arc<Shard<Stream>>>,
     doors: Doors,
 }
 
 impl Office {
-    pub(super) fn new(
-        house: Arc<House>,
-        address: SocketAddr,
-        incarnation: Incarnation,
-        shards: Vec<Arc<Shard<Stream>>>,
-        doors: Doors,
-    ) -> Self {
+    pub(super) fn new(house: Arc<House>, address: SocketAddr, shards: Vec<Arc<Shard<Stream>>>, doors: Doors) -> Self {
         let origins = Origins::new(address, false, &house.settings.allowed_origins);
-        Self { house, address, origins, incarnation, shards, doors }
+        Self { house, address, origins, shards, doors }
     }
 
     /// Serves until its task is dropped.
@@ -135,8 +129,9 @@ impl Office {
     /// One that has said hello.
     fn client<'l>(&self, link: &'l Link<Stream>) -> Option<Client<'l>> {
         let member = link.member()?;
+        let incarnation = self.house.behind.hubs.get(member.partition)?.incarnation();
         Some(Client {
-            connection_id: ConnectionId { incarnation: self.incarnation, serial: link.serial }.to_string(),
+            connection_id: ConnectionId { incarnation, serial: link.serial }.to_string(),
             workspace: &member.workspace,
             role: member.role,
             id: member.name.as_deref(),
@@ -193,7 +188,8 @@ impl Office {
     fn serial(&self, connection_id: &str) -> Option<u64> {
         let (_, serial) = connection_id.rsplit_once('-')?;
         let serial = u64::from_str_radix(serial, 16).ok()?;
-        (ConnectionId { incarnation: self.incarnation, serial }.to_string() == connection_id).then_some(serial)
+        let is_of = |hub: &Handle| ConnectionId { incarnation: hub.incarnation(), serial }.to_string() == connection_id;
+        self.house.behind.hubs.iter().any(is_of).then_some(serial)
     }
 }
 

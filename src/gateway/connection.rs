@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::address::Spot;
@@ -19,7 +20,10 @@ use super::inputs::{self, Meaning};
 use super::link::Link;
 use super::rate::Rate;
 use super::reader::{End, Reader};
-use super::settings::{CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, OVER_RATE_MAX, REFRESHES_PER_SECOND};
+use super::settings::{
+    CLOSING_READ, CLOSING_WRITE, CONTROL_FRAMES_PER_SECOND, DISCARD_PAUSE, DISCARDED_AT_ONCE, MESSAGES_PER_TURN,
+    OVER_RATE_MAX, REFRESHES_PER_SECOND,
+};
 use super::shard::Shard;
 use super::socket::Socket;
 use crate::auth::Claims;
@@ -88,7 +92,9 @@ async fn converse<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader, ticket: T
 
 async fn first_text<S: Socket>(link: &Arc<Link<S>>, reader: &mut Reader) -> Result<Utf8Bytes, End> {
     let mut manners = Manners::new(link);
+    let mut turn = Turn::default();
     loop {
+        turn.heard().await;
         match reader.next(link).await? {
             Some(text) => return Ok(text),
             None => manners.count_control(link)?,
@@ -108,7 +114,9 @@ async fn join_and_talk<S: Socket>(
     link.welcomed().await;
     reader.limit(inputs::message_bytes_max(Some(role), link.house().settings.max_message_bytes));
     let mut manners = Manners::new(link);
+    let mut turn = Turn::default();
     loop {
+        turn.heard().await;
         let Some(text) = reader.next(link).await? else {
             manners.count_control(link)?;
             continue;
@@ -252,6 +260,21 @@ fn going_away(_: Stopping) -> End {
     End::Close(Close::GoingAway)
 }
 
+/// One connection's turn among those of its thread.
+#[derive(Debug, Default)]
+struct Turn(usize);
+
+impl Turn {
+    /// Before each message: however many there are to read, the others are heard in between.
+    async fn heard(&mut self) {
+        self.0 += 1;
+        if self.0 > MESSAGES_PER_TURN {
+            self.0 = 1;
+            yield_now().await;
+        }
+    }
+}
+
 /// How often a client speaks, and for how long it has gone on after it was told that this is too often.
 #[derive(Debug)]
 pub(super) struct Manners {
@@ -337,16 +360,48 @@ async fn shut<S: Socket>(link: &Arc<Link<S>>, end: End) {
     link.outbox().kill();
 }
 
-/// Reads to the end.
+/// Reads to the end, no faster than is good for the others: the peer may have much to say yet.
 async fn discard<S: Socket>(link: &Link<S>) {
     let mut buffer = vec![0; 4096];
-    poll_fn(|cx| {
-        loop {
-            match ready!(link.outbox().socket().poll_read(cx, &mut buffer)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
+    loop {
+        let mut left = DISCARDED_AT_ONCE;
+        let ended = poll_fn(|cx| {
+            while left > 0 {
+                match ready!(link.outbox().socket().poll_read(cx, &mut buffer)) {
+                    Ok(0) | Err(_) => return Poll::Ready(true),
+                    Ok(read) => left = left.saturating_sub(read),
+                }
             }
+            Poll::Ready(false)
+        });
+        if ended.await {
+            return;
         }
-    })
-    .await;
+        sleep(DISCARD_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_says_much_lets_the_others_of_its_thread_be_heard_in_between() {
+        let others = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&others);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        });
+        let mut turn = Turn::default();
+        for _ in 0..100 * MESSAGES_PER_TURN {
+            turn.heard().await;
+        }
+        assert!(others.load(Relaxed) >= 98, "{others:?}");
+        other.abort();
+    }
 }

@@ -13,6 +13,8 @@ pub(super) struct Counters {
     connections: [AtomicU64; Role::ALL.len()],
     /// Frames handed to connections.
     pub(super) deliveries: AtomicU64,
+    /// Notifies acknowledged for the first time, at whichever hub.
+    pub(super) notifies: AtomicU64,
     /// Clients cut off because they read too slowly.
     pub(super) slow_clients: AtomicU64,
     refused: [AtomicU64; error::ERRORS.len()],

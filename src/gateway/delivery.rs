@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::counters::Counters;
 use super::hellos::Hellos;
 use super::house::whole_ms;
-use super::rates::Rates;
+use super::rates::{Counts, Rates};
 use super::round::{Batch, Kind, Sending};
 use super::serial::Serial;
 use super::settings::Settings;
@@ -34,6 +34,7 @@ const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
 /// The gateway's side of [`Delivery`]. Used on the hub's thread.
 #[derive(Debug)]
 pub struct Fanout {
+    partition: usize,
     incarnation: Incarnation,
     settings: Arc<Settings>,
     counters: Arc<Counters>,
@@ -49,6 +50,7 @@ pub struct Fanout {
 
 impl Fanout {
     pub(super) fn new(
+        partition: usize,
         incarnation: Incarnation,
         settings: Arc<Settings>,
         counters: Arc<Counters>,
@@ -58,7 +60,7 @@ impl Fanout {
         let batches = shards.iter().map(|_| Batch::default()).collect();
         let targets = vec![Vec::new(); shards.len()];
         let rates = Rates::new(Instant::now());
-        Self { incarnation, settings, counters, hellos, shards, batches, targets, rates, warned_at: None }
+        Self { partition, incarnation, settings, counters, hellos, shards, batches, targets, rates, warned_at: None }
     }
 }
 
@@ -103,7 +105,7 @@ impl Delivery for Fanout {
 
     fn cut_off_all(&mut self) {
         for batch in &mut self.batches {
-            batch.close_all = Some(Close::LogSilent);
+            batch.close_all = Some((self.partition, Close::LogSilent));
         }
     }
 
@@ -159,7 +161,6 @@ impl Fanout {
     }
 
     fn count(&mut self, deliveries: usize) {
-        self.rates.delivered(deliveries);
         self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
     }
 
@@ -170,7 +171,11 @@ impl Fanout {
     }
 
     fn tell_observers(&mut self, core: &Core, now: Instant) {
-        let told = self.rates.tell(now);
+        let counts = Counts {
+            notifies: self.counters.notifies.load(Relaxed),
+            deliveries: self.counters.deliveries.load(Relaxed),
+        };
+        let told = self.rates.tell(now, counts);
         for workspace in core.observed_workspaces() {
             let Some(counts) = core.stats(workspace) else { continue };
             let outcomes: Vec<_> = Outcome::ALL.into_iter().map(words::outcome).zip(counts.outcomes).collect();
@@ -223,7 +228,7 @@ impl Step<'_> {
             Effect::Welcome(welcome) => self.welcome(&welcome),
             Effect::Ack { to, notification_id, duplicate } => {
                 if !duplicate {
-                    self.out.rates.notified();
+                    self.out.counters.notifies.fetch_add(1, Relaxed);
                 }
                 let (ids, notification_id) = (words::ids(&to), words::uuid(notification_id));
                 self.reply(&to, &Ack { ids, call: CallName::NotifyEvent, notification_id, duplicate });

@@ -12,7 +12,7 @@ use super::reply::{self, Refusal, Reply};
 use crate::explain::{self, Question};
 
 /// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
-/// costs as much memory as the hub's state, and one core.
+/// costs as much memory as the hub's state, and one core; the partitions one after the other.
 pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool) -> Result<Reply, Refusal> {
     let refusal = |status, text: &str| Refusal(status, format!("{text}\n"), None);
     let Some(past) = past else {
@@ -23,13 +23,16 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
     let past = Arc::clone(past);
     let (tell, told) = oneshot::channel();
     let folding = move || {
-        let mut history = match past.try_lock() {
-            Ok(history) => history,
+        let mut histories = match past.try_lock() {
+            Ok(histories) => histories,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return drop(tell.send(None)),
         };
+        let explained = explain::explain_all(&mut histories, &question);
+        // Before it is told: who hears it may ask the next question at once.
+        drop(histories);
         // Who asked may have gone.
-        let _ = tell.send(Some(explain::explain(&mut **history, &question)));
+        let _ = tell.send(Some(explained));
     };
     let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
     started.map_err(|error| refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread for it: {error}")))?;

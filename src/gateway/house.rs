@@ -15,35 +15,31 @@ use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
 use crate::auth::Gate;
-use crate::hub::{Clock, Intake, Metrics};
+use crate::hub::{self, Clock, Handle};
 use crate::log::History;
 use crate::template::SharedCatalogue;
 
-/// The log's past, for one explanation at a time.
-pub type Past = Mutex<Box<dyn History>>;
+/// The past of each partition's log, for one explanation at a time.
+pub type Past = Mutex<Vec<Box<dyn History>>>;
 
 /// What the gateway needs of the rest of the hub.
 #[derive(Clone)]
 pub struct Behind {
-    /// Where inputs go.
-    pub intake: Arc<Intake>,
+    /// The partitions' hubs, in their order; at least one.
+    pub hubs: Vec<Handle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
-    /// Whether the hub takes notifications (`/readyz`).
-    pub ready: Arc<AtomicBool>,
     /// Who checks tokens; `None`: there is no authentication.
     pub gate: Option<Arc<Gate>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,
     /// The log's past, for explanations; `None`: nothing is kept.
     pub past: Option<Arc<Past>>,
-    /// What the hub counts, for `/metrics`.
-    pub metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Behind").field("intake", &self.intake).field("ready", &self.ready).finish_non_exhaustive()
+        f.debug_struct("Behind").field("hubs", &self.hubs).finish_non_exhaustive()
     }
 }
 
@@ -94,6 +90,23 @@ impl House {
             stop_told: Notify::new(),
             started: Instant::now(),
         }
+    }
+
+    /// The hub that has this workspace, and which partition it is.
+    pub(super) fn hub_of(&self, workspace: &str) -> (usize, &Handle) {
+        let hubs = &self.behind.hubs;
+        let partition = hub::partition_of(workspace, hubs.len());
+        (partition, &hubs[partition])
+    }
+
+    /// The partitions that take no notifications at the moment.
+    pub(super) fn unready(&self) -> impl Iterator<Item = usize> {
+        self.behind.hubs.iter().enumerate().filter(|(_, hub)| !hub.is_ready()).map(|(partition, _)| partition)
+    }
+
+    /// Whether notifications of all workspaces are taken.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_stopping() && self.unready().next().is_none()
     }
 
     /// The time by which tokens end, in milliseconds since 1970.

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -144,11 +143,23 @@ impl Answer {
     fn reply(self, house: &House) -> Reply {
         match self {
             Self::Alive => plain(StatusCode::OK, "alive\n"),
-            Self::Ready if house.behind.ready.load(Relaxed) && !house.is_stopping() => plain(StatusCode::OK, "ready\n"),
-            Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready to take notifications\n"),
+            Self::Ready if house.is_ready() => plain(StatusCode::OK, "ready\n"),
+            Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, unready(house)),
             Self::Metrics => metrics(house),
             Self::Page(asset) => page(asset),
         }
+    }
+}
+
+/// What `/readyz` says of a hub that is not: of several partitions, which.
+fn unready(house: &House) -> String {
+    let which: Vec<String> = house.unready().map(|partition| partition.to_string()).collect();
+    match house.behind.hubs.len() {
+        partitions @ 2.. if !which.is_empty() => {
+            let last = partitions - 1;
+            format!("not ready to take notifications: of the partitions 0 to {last} not {}\n", which.join(", "))
+        }
+        _ => "not ready to take notifications\n".to_owned(),
     }
 }
 

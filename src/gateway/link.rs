@@ -48,6 +48,8 @@ pub(super) struct Link<S> {
 #[derive(Debug)]
 pub(super) struct Member {
     port: Port,
+    /// In which its workspace is.
+    pub(super) partition: usize,
     pub(super) workspace: Name,
     pub(super) role: Role,
     /// Its agentId or providerId; of an observer, whom its token names.
@@ -171,8 +173,9 @@ impl<S: Socket> Link<S> {
     /// [`Stopping`]: the hub takes no more.
     pub(super) fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
         let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
-        let (port, room) = Port::new(Arc::clone(&self.house.behind.intake), self.serial);
-        if self.member.set(Member { port, workspace, role, name }).is_ok() {
+        let (partition, hub) = self.house.hub_of(&workspace);
+        let (port, room) = Port::new(Arc::clone(&hub.intake), self.serial);
+        if self.member.set(Member { port, partition, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
         if let Some(member) = self.member.get() {

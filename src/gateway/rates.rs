@@ -12,13 +12,19 @@ const LATENCIES_MAX: usize = 4096;
 /// How often observers are told.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Counts between two tellings, and the latencies of the last minute.
+/// What the counts were at the last telling, and the latencies of the last minute.
 #[derive(Debug)]
 pub(super) struct Rates {
     told_at: Instant,
-    notifies: u64,
-    deliveries: u64,
+    told: Counts,
     latencies_ms: VecDeque<(Instant, u64)>,
+}
+
+/// What this hub counts all the time, all its partitions together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) notifies: u64,
+    pub(super) deliveries: u64,
 }
 
 /// What was counted, per second.
@@ -31,15 +37,7 @@ pub(super) struct PerSecond {
 
 impl Rates {
     pub(super) fn new(now: Instant) -> Self {
-        Self { told_at: now, notifies: 0, deliveries: 0, latencies_ms: VecDeque::new() }
-    }
-
-    pub(super) fn notified(&mut self) {
-        self.notifies += 1;
-    }
-
-    pub(super) fn delivered(&mut self, count: usize) {
-        self.deliveries += count as u64;
+        Self { told_at: now, told: Counts::default(), latencies_ms: VecDeque::new() }
     }
 
     pub(super) fn settled(&mut self, now: Instant, elapsed_ms: u64) {
@@ -55,15 +53,15 @@ impl Rates {
     }
 
     /// Ends one telling's time and begins the next.
-    pub(super) fn tell(&mut self, now: Instant) -> PerSecond {
+    pub(super) fn tell(&mut self, now: Instant, counts: Counts) -> PerSecond {
         let ms = now.duration_since(self.told_at).as_millis().max(1);
         let per_second = |count: u64| u64::try_from(u128::from(count) * 1000 / ms).unwrap_or(u64::MAX);
         let told = PerSecond {
-            notifies: per_second(self.notifies),
-            deliveries: per_second(self.deliveries),
+            notifies: per_second(counts.notifies.saturating_sub(self.told.notifies)),
+            deliveries: per_second(counts.deliveries.saturating_sub(self.told.deliveries)),
             notify_to_result: self.quantiles(now),
         };
-        (self.told_at, self.notifies, self.deliveries) = (now, 0, 0);
+        (self.told_at, self.told) = (now, counts);
         told
     }
 
@@ -90,25 +88,24 @@ mod tests {
     fn counts_become_rates_and_begin_anew() {
         let start = Instant::now();
         let mut rates = Rates::new(start);
-        rates.notified();
-        rates.delivered(20);
+        let counts = Counts { notifies: 1, deliveries: 20 };
         let half = start + Duration::from_millis(500);
         assert_eq!(rates.due_in(half), Duration::from_millis(500));
-        let told = rates.tell(start + Duration::from_secs(2));
+        let told = rates.tell(start + Duration::from_secs(2), counts);
         assert_eq!((told.notifies, told.deliveries), (0, 10));
-        assert_eq!(rates.tell(start + Duration::from_secs(3)).deliveries, 0);
+        assert_eq!(rates.tell(start + Duration::from_secs(3), counts).deliveries, 0);
     }
 
     #[test]
     fn quantiles_are_of_the_last_minute() {
         let start = Instant::now();
         let mut rates = Rates::new(start);
-        assert_eq!(rates.tell(start).notify_to_result, Quantiles::default());
+        assert_eq!(rates.tell(start, Counts::default()).notify_to_result, Quantiles::default());
         (1..=100).for_each(|ms| rates.settled(start, ms));
-        assert_eq!(rates.tell(start).notify_to_result, Quantiles { p50: 50, p99: 99 });
+        assert_eq!(rates.tell(start, Counts::default()).notify_to_result, Quantiles { p50: 50, p99: 99 });
         let later = start + WINDOW + Duration::from_secs(1);
         rates.settled(later, 7);
-        assert_eq!(rates.tell(later).notify_to_result, Quantiles { p50: 7, p99: 7 });
+        assert_eq!(rates.tell(later, Counts::default()).notify_to_result, Quantiles { p50: 7, p99: 7 });
         (0..2 * LATENCIES_MAX).for_each(|_| rates.settled(later, 8));
         assert_eq!(rates.latencies_ms.len(), LATENCIES_MAX);
     }

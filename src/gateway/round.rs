@@ -11,8 +11,10 @@ use crate::protocol::Close;
 /// Deliveries at which a round takes no more batches: sorting so many takes about a millisecond, and nothing else
 /// runs on the thread meanwhile.
 const DELIVERIES_PER_ROUND: usize = 128 * 1024;
-/// A batch of so few deliveries may overtake a round that is under way: a few results must not wait for thousands of marks.
+/// A batch of so few deliveries overtakes a heavy round: a few results must not wait for thousands of marks.
 const OVERTAKING_MAX: usize = 16;
+/// Deliveries from which on a round is heavy: up to here it takes about a millisecond, and what is joined costs less.
+const HEAVY_MIN: usize = 256;
 /// Bytes up to which frames for one connection are joined: a socket takes no more by one write.
 const JOINED_BYTES_MAX: usize = super::settings::SEND_BUFFER_BYTES as usize;
 
@@ -23,8 +25,8 @@ pub(super) struct Batch {
     pub(super) sendings: Vec<Sending>,
     /// Connections to close, after that.
     pub(super) closes: Vec<(u64, Close)>,
-    /// All that are there then are closed.
-    pub(super) close_all: Option<Close>,
+    /// All of that partition that are there then are closed.
+    pub(super) close_all: Option<(usize, Close)>,
 }
 
 /// One frame for many.
@@ -53,14 +55,14 @@ impl Batch {
     }
 
     /// Whether it is little, and closes nobody.
-    fn is_light(&self) -> bool {
+    pub(super) fn is_light(&self) -> bool {
         let deliveries: usize = self.sendings.iter().map(|sending| sending.targets.len()).sum();
         deliveries <= OVERTAKING_MAX && self.closes.is_empty() && self.close_all.is_none()
     }
 }
 
 impl Kind {
-    fn weight(self) -> Weight {
+    pub(super) fn weight(self) -> Weight {
         match self {
             Self::Welcome | Self::Replayed => Weight::Free,
             Self::News => Weight::Counted,
@@ -73,7 +75,7 @@ impl Kind {
 pub(super) struct Round {
     sendings: Vec<Sending>,
     closes: Vec<(u64, Close)>,
-    close_all: Option<Close>,
+    close_all: Vec<(usize, Close)>,
     deliveries: usize,
     stops: Vec<Stop>,
     /// Places in `sendings`, stop by stop, each stop's in order.
@@ -88,6 +90,8 @@ struct Stop {
     serial: u64,
     /// Where its part of `places` ends, and the next one's begins.
     end: u32,
+    /// It has got them before its turn.
+    was_taken_out: bool,
 }
 
 impl Round {
@@ -96,7 +100,7 @@ impl Round {
         self.deliveries += batch.sendings.iter().map(|sending| sending.targets.len()).sum::<usize>();
         self.sendings.extend(batch.sendings);
         self.closes.extend(batch.closes);
-        self.close_all = self.close_all.or(batch.close_all);
+        self.close_all.extend(batch.close_all);
     }
 
     /// Whether further batches should wait for the next round.
@@ -128,15 +132,48 @@ impl Round {
         }
     }
 
-    /// Whether `batch` may be carried out before the rest of this round, of which the first `done` stops are: it is little,
-    /// and nobody in it has something to get before.
-    pub(super) fn lets_pass(&self, batch: &Batch, done: usize) -> bool {
-        let waits = |serial: &u64| {
-            let stop = self.stop_of.get(Serial::unpack(*serial).slot as usize);
-            stop.is_some_and(|number| *number as usize > done)
-        };
-        let closes = !self.closes.is_empty() || self.close_all.is_some();
-        batch.is_light() && !closes && !batch.sendings.iter().flat_map(|sending| &sending.targets).any(waits)
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sendings.is_empty() && !self.closes_any()
+    }
+
+    /// Whether it takes long enough for a batch of little to go before the rest.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.deliveries >= HEAVY_MIN
+    }
+
+    /// Whether it closes somebody: then nobody overtakes, who would get something behind a close frame.
+    pub(super) fn closes_any(&self) -> bool {
+        !self.closes.is_empty() || !self.close_all.is_empty()
+    }
+
+    /// What there is for a connection that has not got it, in order; it gets it by this and no more by the round. `done`:
+    /// of a sorted round so many connections have got theirs.
+    pub(super) fn take_out(&mut self, serial: u64, done: usize) -> Vec<(Bytes, Kind)> {
+        if !self.stops.is_empty() {
+            let slot = Serial::unpack(serial).slot as usize;
+            // Counted from 1; a slot that was given to another connection since has nothing to get here.
+            let number = self.stop_of.get(slot).map_or(0, |number| *number as usize);
+            if number <= done || self.stops[number - 1].serial != serial || self.stops[number - 1].was_taken_out {
+                return Vec::new();
+            }
+            self.stops[number - 1].was_taken_out = true;
+            return self.parcel(number - 1).sendings().map(|sending| (sending.frame.clone(), sending.kind)).collect();
+        }
+        let mut taken = Vec::new();
+        for sending in &mut self.sendings {
+            // Everybody gets a frame once.
+            if let Some(at) = sending.targets.iter().position(|target| *target == serial) {
+                sending.targets.swap_remove(at);
+                taken.push((sending.frame.clone(), sending.kind));
+            }
+        }
+        taken
+    }
+
+    fn parcel(&self, at: usize) -> Parcel<'_> {
+        let begin = at.checked_sub(1).map_or(0, |before| self.stops[before].end);
+        Parcel { sendings: &self.sendings, places: &self.places[begin as usize..self.stops[at].end as usize] }
     }
 
     /// How many connections there are to write to.
@@ -144,19 +181,15 @@ impl Round {
         self.stops.len()
     }
 
-    /// The connections numbered `range`, each with its sendings.
+    /// The connections numbered `range`, each with its sendings, but for those who have got them.
     pub(super) fn parcels(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Parcel<'_>)> {
-        let first = range.start.checked_sub(1).map_or(0, |before| self.stops[before].end);
-        self.stops[range].iter().scan(first, |begin, stop| {
-            let places = &self.places[*begin as usize..stop.end as usize];
-            *begin = stop.end;
-            Some((stop.serial, Parcel { sendings: &self.sendings, places }))
-        })
+        let waiting = range.filter(|&at| !self.stops[at].was_taken_out);
+        waiting.map(|at| (self.stops[at].serial, self.parcel(at)))
     }
 
-    /// Whether all are to be closed when all is sent.
-    pub(super) fn close_all(&self) -> Option<Close> {
-        self.close_all
+    /// Partitions all of whose connections are to be closed when all is sent.
+    pub(super) fn close_all(&self) -> &[(usize, Close)] {
+        &self.close_all
     }
 
     /// Connections to close, after what is sent.
@@ -168,7 +201,7 @@ impl Round {
     pub(super) fn clear(&mut self) {
         self.sendings.clear();
         self.closes.clear();
-        self.close_all = None;
+        self.close_all.clear();
         self.deliveries = 0;
         for stop in &self.stops {
             self.stop_of[stop.slot()] = 0;
@@ -185,7 +218,7 @@ impl Stop {
             stop_of.resize(slot + 1, 0);
         }
         if stop_of[slot] == 0 {
-            stops.push(Self { serial, end: 0 });
+            stops.push(Self { serial, end: 0, was_taken_out: false });
             stop_of[slot] = stops.len() as u32;
         }
         &mut stops[stop_of[slot] as usize - 1]
@@ -290,18 +323,43 @@ mod tests {
     }
 
     #[test]
-    fn little_passes_where_nobody_in_it_has_something_to_get_before() {
+    fn who_is_told_before_its_turn_gets_what_was_to_come_before_it_and_once() {
+        let words = |taken: Vec<(Bytes, Kind)>| taken.into_iter().flat_map(|(frame, _)| frame).collect::<Vec<u8>>();
         let mut round = Round::default();
-        let of = |slots: &[u32]| Batch { sendings: vec![sending("a", slots)], ..Batch::default() };
-        round.add(of(&[1, 2, 3, 4]));
-        round.sort(|_| true);
-        assert!(round.lets_pass(&of(&[9]), 0), "who gets nothing in this round");
-        assert!(!round.lets_pass(&of(&[9, 3]), 2) && round.lets_pass(&of(&[9, 3]), 3), "who got it already");
-        let many: Vec<u32> = (100..100 + OVERTAKING_MAX as u32 + 1).collect();
-        assert!(!round.lets_pass(&of(&many), 4), "not little");
-        assert!(!round.lets_pass(&Batch { closes: vec![(serial(9), Close::GoingAway)], ..of(&[9]) }, 4));
+        let much = || Batch { sendings: vec![sending("a", &[1, 2, 3, 4]), sending("b", &[3])], ..Batch::default() };
+        round.add(much());
+        assert_eq!(words(round.take_out(serial(3), 0)), b"ab");
+        assert!(round.take_out(serial(3), 0).is_empty() && round.take_out(serial(9), 0).is_empty());
+        assert_eq!(sorted(&mut round, &[]).len(), 3, "the others");
         round.clear();
-        assert!(round.lets_pass(&of(&[3]), 0));
+        round.add(much());
+        round.sort(|_| true);
+        assert!(round.take_out(serial(1), 1).is_empty(), "it was the first, and has got it");
+        assert_eq!(words(round.take_out(serial(3), 1)), b"ab");
+        let another = Serial { shard: 0, generation: 1, slot: 2 }.pack();
+        assert!(round.take_out(serial(3), 1).is_empty() && round.take_out(another, 1).is_empty());
+        let rest: Vec<_> = round.parcels(1..4).map(|(serial, _)| Serial::unpack(serial).slot).collect();
+        assert_eq!(rest, [2, 4]);
+        round.clear();
+        round.add(Batch { sendings: vec![sending("e", &[3])], ..Batch::default() });
+        assert_eq!(sorted(&mut round, &[]), [(3, b"e".to_vec())]);
+    }
+
+    #[test]
+    fn little_is_what_goes_to_few_and_closes_nobody() {
+        let of =
+            |count: u32| Batch { sendings: vec![sending("a", &(0..count).collect::<Vec<_>>())], ..Batch::default() };
+        let (few, many) = (of(OVERTAKING_MAX as u32), of(OVERTAKING_MAX as u32 + 1));
+        assert!(few.is_light() && !many.is_light());
+        assert!(!Batch { closes: vec![(serial(9), Close::GoingAway)], ..of(1) }.is_light());
+        let mut round = Round::default();
+        assert!(round.is_empty());
+        round.add(of(HEAVY_MIN as u32));
+        assert!(round.is_heavy() && !round.closes_any() && !round.is_empty());
+        round.add(Batch { closes: vec![(serial(9), Close::GoingAway)], ..Batch::default() });
+        assert!(round.closes_any());
+        round.clear();
+        assert!(round.is_empty() && !round.is_heavy());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -59,8 +59,6 @@ pub struct Gateway {
     address: SocketAddr,
     listener: TcpListener,
     admin: Option<TcpListener>,
-    /// Of the hub behind it, once that is known.
-    incarnation: OnceLock<Incarnation>,
     /// The accepting thread's; the listeners live in it.
     runtime: Detached,
     shards: Vec<mpsc::Sender<Batch>>,
@@ -111,7 +109,6 @@ impl Gateway {
             address,
             listener,
             admin,
-            incarnation: OnceLock::new(),
             runtime,
             shards,
             batches,
@@ -130,13 +127,12 @@ impl Gateway {
         self.address
     }
 
-    /// The way from the hub of that incarnation to this gateway's connections.
+    /// The way from a partition's hub, which begins as that incarnation, to this gateway's connections.
     #[must_use]
-    pub fn delivery(&self, incarnation: Incarnation) -> Fanout {
-        let _ = self.incarnation.set(incarnation);
+    pub fn delivery(&self, partition: usize, incarnation: Incarnation) -> Fanout {
         let (settings, counters, hellos) = (&self.settings, &self.counters, &self.hellos);
         let (settings, counters, hellos) = (Arc::clone(settings), Arc::clone(counters), Arc::clone(hellos));
-        Fanout::new(incarnation, settings, counters, hellos, self.shards.clone())
+        Fanout::new(partition, incarnation, settings, counters, hellos, self.shards.clone())
     }
 
     /// Begins to serve.
@@ -162,10 +158,8 @@ impl Gateway {
             serving.shards.push(thread.spawn(move || run_shard(runtime, shard, receiver, batches, stopped))?);
         }
         let doors = Doors::new(self.shards);
-        let office = admin_address.map(|address| {
-            let incarnation = self.incarnation.into_inner().unwrap_or(Incarnation(0));
-            Arc::new(Office::new(Arc::clone(&house), address, incarnation, shards, doors.clone()))
-        });
+        let office =
+            admin_address.map(|address| Arc::new(Office::new(Arc::clone(&house), address, shards, doors.clone())));
         let admin = self.admin.zip(office);
         let (listener, mut runtime) = (self.listener, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());

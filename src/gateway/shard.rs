@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::house::House;
 use super::link::Link;
-use super::round::{Batch, Joined, Round};
-use super::settings::{CONNECTIONS_PER_TURN, STOP_SPREAD, STOP_STEPS};
+use super::round::{Batch, Joined, Kind, Round};
+use super::settings::{BATCHES_PER_SHARD_MAX, CONNECTIONS_PER_TURN, STOP_SPREAD, STOP_STEPS};
 use super::slab::Slab;
 use super::socket::Socket;
 use crate::protocol::Close;
@@ -58,23 +59,52 @@ impl<S: Socket> Shard<S> {
 
     /// Carries out what the hub sends, until there is no hub any more.
     pub(super) async fn deliver(&self, mut batches: mpsc::Receiver<Batch>) {
-        let (mut round, mut light) = (Round::default(), Round::default());
-        // Came during a round and could not overtake it: the next one begins with it.
-        let mut held_up = None;
+        let (mut round, mut next, mut light) = (Round::default(), Round::default(), Round::default());
         loop {
-            let Some(batch) = (match held_up.take() {
-                Some(batch) => Some(batch),
-                None => batches.recv().await,
-            }) else {
-                return;
-            };
-            round.add(batch);
-            while !round.is_full()
-                && let Ok(batch) = batches.try_recv()
-            {
-                round.add(batch);
+            if next.is_empty() {
+                let Some(batch) = batches.recv().await else { return };
+                next.add(batch);
             }
-            held_up = self.carry_out(&mut round, &mut light, &mut batches).await;
+            self.gather(&mut batches, None, &mut next, &mut light);
+            std::mem::swap(&mut round, &mut next);
+            self.carry_out(&mut round, &mut next, &mut light, &mut batches).await;
+        }
+    }
+
+    /// Takes what there is from the hub into the `next` round, up to its bound. What is little does not wait behind what
+    /// is much (`next`, and of the round `under_way` what its first so many stops leave): it goes out at once.
+    fn gather(
+        &self,
+        batches: &mut mpsc::Receiver<Batch>,
+        mut under_way: Option<(&mut Round, usize)>,
+        next: &mut Round,
+        light: &mut Round,
+    ) {
+        // No more at once than the hub can have under way: the rest of the round has its turn.
+        for _ in 0..BATCHES_PER_SHARD_MAX {
+            if next.is_full() {
+                return;
+            }
+            let Ok(batch) = batches.try_recv() else { return };
+            let behind_much = under_way.is_some() || next.is_heavy();
+            let behind_a_close = next.closes_any() || under_way.as_ref().is_some_and(|(round, _)| round.closes_any());
+            if !behind_much || behind_a_close || !batch.is_light() {
+                next.add(batch);
+                continue;
+            }
+            for serial in batch.sendings.iter().flat_map(|sending| &sending.targets) {
+                // Each connection gets everything in its order.
+                let mut before = Vec::new();
+                if let Some((round, done)) = &mut under_way {
+                    before = round.take_out(*serial, *done);
+                }
+                before.extend(next.take_out(*serial, 0));
+                self.send_before_its_turn(*serial, &before);
+            }
+            light.add(batch);
+            self.sort(light);
+            self.send(light, 0..light.stops(), &mut Joined::default());
+            light.clear();
         }
     }
 
@@ -121,33 +151,23 @@ impl<S: Socket> Shard<S> {
         let _ = tokio::time::timeout_at(deadline, all_ended).await;
     }
 
-    /// Carries a round out; the first batch that came meanwhile and has to wait for its end. What is little and concerns
-    /// nobody who still waits goes first, by `light`: a result is not held up by marks for ten thousand others.
+    /// Carries a round out. What comes meanwhile goes into the `next` one, or is little and goes first, by `light`: a
+    /// result is not held up by marks for ten thousand.
     async fn carry_out(
         &self,
         round: &mut Round,
+        next: &mut Round,
         light: &mut Round,
         batches: &mut mpsc::Receiver<Batch>,
-    ) -> Option<Batch> {
-        let mut held_up = None;
+    ) {
         self.sort(round);
         let mut joined = Joined::default();
         for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
             let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
             self.send(round, begin..end, &mut joined);
             tokio::task::yield_now().await;
-            while held_up.is_none()
-                && end < round.stops()
-                && let Ok(batch) = batches.try_recv()
-            {
-                if round.lets_pass(&batch, end) {
-                    light.add(batch);
-                    self.sort(light);
-                    self.send(light, 0..light.stops(), &mut Joined::default());
-                    light.clear();
-                } else {
-                    held_up = Some(batch);
-                }
+            if end < round.stops() {
+                self.gather(batches, Some((round, end)), next, light);
             }
         }
         for (serial, why) in round.closes() {
@@ -155,18 +175,19 @@ impl<S: Socket> Shard<S> {
                 link.close(*why);
             }
         }
-        if let Some(why) = round.close_all() {
-            self.close_all(why).await;
+        for (partition, why) in round.close_all() {
+            self.close_all(*partition, *why).await;
         }
         round.clear();
-        held_up
     }
 
-    async fn close_all(&self, why: Close) {
+    /// Closes all that have joined that partition; the others are not its business.
+    async fn close_all(&self, partition: usize, why: Close) {
         let slots = self.lock().slots();
         for slot in 0..slots {
             let link = self.lock().at(slot).map(Arc::clone);
-            if let Some(link) = link {
+            let joined = |link: &Arc<Link<S>>| link.member().is_some_and(|member| member.partition == partition);
+            if let Some(link) = link.filter(joined) {
                 link.close(why);
             }
             if slot % CONNECTIONS_PER_TURN == CONNECTIONS_PER_TURN - 1 {
@@ -178,6 +199,15 @@ impl<S: Socket> Shard<S> {
     fn sort(&self, round: &mut Round) {
         let links = self.lock();
         round.sort(|serial| links.get(serial).is_some());
+    }
+
+    fn send_before_its_turn(&self, serial: u64, frames: &[(Bytes, Kind)]) {
+        if let Some(link) = self.find(serial).filter(|_| !frames.is_empty()) {
+            link.send_all(&[], frames.iter().map(|(frame, kind)| (frame, kind.weight())));
+            if frames.iter().any(|(_, kind)| *kind == Kind::Welcome) {
+                link.welcome();
+            }
+        }
     }
 
     /// Gives the connections numbered `stops` what they get.

@@ -34,14 +34,15 @@ impl Socket for TcpStream {
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_read_ready(cx))?;
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(read) if 0 < read && read < buffer.len() => {
-                    // That was all there was; what comes later is told anew. So tokio does itself where a stream is read
-                    // by `&mut`, and a reader that looks for more before it waits is spared a system call.
-                    let _ = self.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-                    return Poll::Ready(Ok(read));
-                }
+            let mut read = 0;
+            let done = self.try_io(Interest::READABLE, || {
+                read = rustix::io::read(self, &mut *buffer)?;
+                // What does not fill the buffer is all there was: no second look is needed to know it.
+                if 0 < read && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
+            });
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && read == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(read)),
                 done => return Poll::Ready(done),
             }
         }

@@ -143,20 +143,8 @@ mod tests {
     /// A provider rings and withdraws: the core then, and the records.
     fn with_settled(notifies: u64) -> (Core, Vec<Record>) {
         use crate::workspace::NotificationId;
-        use crate::workspace::entry::{Action, Call, Client, Notify, Rendered, Resume, Settle, To};
-        let rendered = Rendered {
-            title: "t".into(),
-            icon: None,
-            fields: Vec::new(),
-            accept_label: "a".into(),
-            reject_label: "r".into(),
-            timeout_ms: 1000,
-            queue_timeout_ms: 1000,
-            show_timeout: true,
-            auto_accept: false,
-            auto_accept_on_timeout: false,
-            settle: Settle::FirstResponse,
-        };
+        use crate::workspace::entry::{Action, Call, Client, Notify, Rendered, Resume, To};
+        let rendered = Rendered::titled("t", 1000);
         let call = |n: u64, action| Input::Call {
             connection: 1,
             call: Call { id: Some(format!("the-id-{n}").into()), correlation_id: Some("c".into()), action },

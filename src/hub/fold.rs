@@ -49,6 +49,11 @@ impl Watch {
         Self { own: Arc::new(AtomicU64::new(own.0)) }
     }
 
+    /// As which incarnation the hub runs now.
+    pub(super) fn own(&self) -> Incarnation {
+        Incarnation(self.own.load(Relaxed))
+    }
+
     /// The hub came back as another incarnation.
     pub(super) fn is_now(&self, own: Incarnation) {
         self.own.store(own.0, Relaxed);
@@ -81,7 +86,9 @@ impl Fold {
         let is_shared = shared.is_some();
         let wants_record: Arc<AtomicBool> = Arc::default();
         let wants = Arc::clone(&wants_record);
+        let span = tracing::Span::current();
         let thread = thread::spawn(move || {
+            let _within = span.enter();
             if let Err(error) = (Folder {
                 history,
                 keep,
@@ -280,7 +287,7 @@ impl Folder {
     /// at this record. All hubs come to the same answer, since they fold the same.
     fn is_first(&self) -> bool {
         let Some(watch) = &self.shared else { return true };
-        self.core.incarnations().next() == Some(Incarnation(watch.own.load(Relaxed)))
+        self.core.incarnations().next() == Some(watch.own())
     }
 
     /// Holds what the state came to against what it came to at the other hubs.

@@ -89,9 +89,10 @@ impl Metrics {
         self.notifications.load(Relaxed)
     }
 
-    /// Notifications settled, by outcome.
-    pub fn settled(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
-        Outcome::ALL.into_iter().zip(&self.settled).map(|(outcome, count)| (outcome, count.load(Relaxed)))
+    /// Notifications settled with that outcome.
+    #[must_use]
+    pub fn settled(&self, outcome: Outcome) -> u64 {
+        self.settled[outcome as usize].load(Relaxed)
     }
 
     /// All workspaces in numbers, at most a second old.

@@ -1,14 +1,19 @@
-//! One log, its fold, and what follows: everything but the thread and the waiting.
+//! One log, its fold, and what follows: everything but the thread and the waiting. Its beginning and end are in `life`,
+//! what it does when the log fails in `trouble`.
+
+mod life;
+mod trouble;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use self::trouble::LOG_ANSWER_MAX_MS;
 use super::clock::Clock;
-use super::codec::{CodecError, GroupBytes, decode_record, decode_snapshot, encode_snapshot};
-use super::delivery::{Delivery, NotTried};
-use super::group::{Caller, Gathered, UnderWay, over_rate};
+use super::codec::{CodecError, GroupBytes, decode_record};
+use super::delivery::Delivery;
+use super::group::{Gathered, UnderWay, over_rate};
 use super::intake::{Intake, Waiting};
 use super::metrics::Metrics;
 use super::rates::DeliveryRates;
@@ -20,15 +25,6 @@ use crate::workspace::{Core, Incarnation, Limits, Name, Timestamp};
 
 /// Bytes of entries at which a group is full: one record of the cluster's stream stays below its default limit.
 const GROUP_BYTES_MAX: usize = 512 * 1024;
-
-/// How long a call waits for a log that does not answer before its connection is cut off, from the contract.
-const LOG_ANSWER_MAX_MS: u64 = 10_000;
-
-/// When clients are told to come back while the log takes nothing.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a log that takes nothing is tried again.
-const LOG_RETRY_MS: u64 = 250;
 
 /// The hub cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -112,77 +108,6 @@ pub struct Turned {
 }
 
 impl<D: Delivery> Partition<D> {
-    /// Reads the log to its end and begins. Whatever hub wrote a log of this hub's own before is gone, its connections
-    /// with it; among the hubs of a shared log it begins with the first [`turn`](Self::turn)s, and is ready when these
-    /// say so.
-    ///
-    /// # Errors
-    /// [`HubError`]: the log cannot be read, folded, or written.
-    pub fn start(log: Box<dyn Log>, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
-        let (core, applied) = newest_snapshot(&*log)?;
-        let rates = DeliveryRates::new(settings.deliveries_per_second);
-        let standing = log.is_shared().then(Standing::default);
-        let mut partition = Self {
-            core,
-            log,
-            delivery,
-            settings,
-            rates,
-            group: 1,
-            applied,
-            under_way: None,
-            leaves: VecDeque::new(),
-            health: Health::Good,
-            standing,
-            removed: false,
-            owes_record: false,
-            metrics: Arc::default(),
-        };
-        partition.catch_up(clock)?;
-        let mut leaving = Vec::new();
-        if partition.standing.is_none() {
-            leaving.extend(partition.core.incarnations());
-        }
-        partition.begin(clock, &leaving)?;
-        Ok(partition)
-    }
-
-    /// Comes back as another incarnation, after [`HubError::Removed`] or where the log was trimmed past what this hub
-    /// had read: its clients are cut off, what it missed is read, and it begins as at a start.
-    ///
-    /// # Errors
-    /// [`HubError`]: as at a start; it may be tried again.
-    pub fn begin_anew(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
-        let incarnation = (self.settings.next_incarnation)();
-        self.delivery.cut_off_all();
-        self.delivery.flush();
-        self.under_way = None;
-        self.leaves.clear();
-        if !self.removed {
-            self.log.restart()?;
-            (self.core, self.applied) = newest_snapshot(&*self.log)?;
-        }
-        self.catch_up(clock)?;
-        let before = std::mem::replace(&mut self.settings.incarnation, incarnation);
-        self.delivery.begin_anew(incarnation);
-        self.removed = false;
-        self.group = 1;
-        if let Some(standing) = &mut self.standing {
-            standing.begin_anew();
-        }
-        self.begin(clock, &[before])
-    }
-
-    /// Applies what is in the log already. Nobody is connected, so nobody is told.
-    fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
-        while let Some(stored) = self.log.next()? {
-            let record = self.decode(&stored, clock)?;
-            self.core.apply(&record, |_, _| {});
-            self.applied = stored.number;
-        }
-        Ok(())
-    }
-
     /// A record as it is applied: a log that has a clock of its own says when it was written.
     fn decode(&mut self, stored: &Stored, clock: &dyn Clock) -> Result<Record, HubError> {
         let mut record = decode_record(stored.number, &stored.bytes)?;
@@ -193,32 +118,6 @@ impl<D: Delivery> Partition<D> {
             standing.hear(record.time, clock);
         }
         Ok(record)
-    }
-
-    fn begin(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
-        if let Some(standing) = &mut self.standing {
-            // The first groups that a shared log takes; until one of them is back nothing else is.
-            standing.begins(leaving.to_vec());
-            return Ok(());
-        }
-        let mut gathered = Gathered::default();
-        self.gather_beginning(&mut gathered, leaving);
-        let under_way = self.seal(gathered, self.moment(clock));
-        self.log.append(&under_way.bytes)?;
-        self.group += 1;
-        self.catch_up(clock)
-    }
-
-    /// What a hub says first: that it is there, who is not any more, and which limits hold.
-    fn gather_beginning(&self, gathered: &mut Gathered, leaving: &[Incarnation]) {
-        let entry = |input| Entry { workspace: Name::default(), input };
-        gathered.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
-        for &incarnation in leaving {
-            gathered.bytes.push(&entry(Input::Removed { incarnation }));
-        }
-        if *self.core.limits() != self.settings.limits {
-            gathered.bytes.push(&entry(Input::Configured(self.settings.limits.clone())));
-        }
     }
 
     /// One turn: applies what the log has, hands the next group to it, applies that if it is back already.
@@ -451,116 +350,6 @@ impl<D: Delivery> Partition<D> {
         }
     }
 
-    /// The log has no room: nothing of this group was done.
-    fn found_full(&mut self, under_way: UnderWay, why: &str, now: Timestamp) {
-        if self.health == Health::Good {
-            tracing::error!(%why, "the log has no room: new work is refused until there is room");
-        }
-        self.health = Health::Full(now.plus_ms(LOG_RETRY_MS));
-        self.refuse_all(under_way, why);
-    }
-
-    /// A shared log tells later that it had no room. Only of a group that was handed in once is it sure that no trace
-    /// is left; one that was sent again may be there all the same, and nothing is said of it.
-    fn hear_refusal(&mut self, moment: Moment) {
-        if let Some(why) = self.log.refused()
-            && let Some(under_way) = self.under_way.take_if(|under_way| under_way.sent_at == under_way.since)
-        {
-            self.found_full(under_way, &why, moment.steady);
-        }
-    }
-
-    /// What a shared log has not brought back it may have lost. The same group under the same number counts once.
-    fn send_again(&mut self, moment: Moment) {
-        if self.standing.is_none() {
-            return;
-        }
-        if let Some(under_way) = &mut self.under_way
-            && moment.steady.since_ms(under_way.sent_at) >= SEND_AGAIN_MS
-        {
-            under_way.sent_at = moment.steady;
-            if let Err(error) = self.log.append(&under_way.bytes) {
-                tracing::debug!(%error, "a group could not be sent again yet");
-            }
-        }
-    }
-
-    /// Re-opens a broken log; then whatever is read back was appended, and the rest was not.
-    fn mend(&mut self, clock: &dyn Clock) {
-        let now = self.moment(clock).steady;
-        let Health::Broken(at) = self.health else { return };
-        if now < at {
-            return;
-        }
-        if let Err(error) = self.log.reopen() {
-            tracing::error!(%error, "the log cannot be opened again yet");
-            self.health = Health::Broken(now.plus_ms(LOG_RETRY_MS));
-            return;
-        }
-        tracing::warn!("the log is open again");
-        self.health = Health::Good;
-        if let Err(error) = self.read(clock) {
-            tracing::error!(%error, "the log cannot be read after it was opened again");
-            self.health = Health::Broken(now.plus_ms(LOG_RETRY_MS));
-            return;
-        }
-        if let Some(under_way) = self.under_way.take() {
-            self.refuse_all(under_way, "the log's device failed");
-        }
-    }
-
-    /// Answers what waits while the log takes nothing. Leaves are kept: they must come into the log one day.
-    fn refuse_waiting(&mut self, intake: &Intake, moment: Moment) {
-        let mut gathered = Gathered::default();
-        intake.gather(|waiting| {
-            gathered.take(waiting, self.settings.incarnation);
-            true
-        });
-        let nothing = |_: GroupBytes| Vec::new();
-        self.refuse_all(gathered.under_way(0, moment.steady, nothing), "the log takes nothing at the moment");
-    }
-
-    /// Nothing of this group was done, and its callers are told so.
-    fn refuse_all(&mut self, under_way: UnderWay, why: &str) {
-        let mut joins = Vec::new();
-        for caller in under_way.callers {
-            match caller {
-                Caller::Call(to) => {
-                    let detail = format!("nothing was done: {why}");
-                    self.delivery.refuse(&to, NotTried::Unavailable { retry_after: RETRY_AFTER, detail });
-                }
-                Caller::Join(serial) => joins.push(serial),
-            }
-        }
-        self.delivery.cut_off(&joins);
-        self.leaves.extend(under_way.leaves);
-        self.delivery.flush();
-    }
-
-    /// Past the time that a call may wait for the log nobody knows what became of it: its connection is cut off. A hub
-    /// of a cluster cuts all off then: at the other hubs they find the calls that this one does not get.
-    fn give_up_waiting(&mut self, moment: Moment) {
-        let now = moment.steady;
-        if let Some(standing) = &mut self.standing
-            && standing.cuts_clients_off(now)
-        {
-            tracing::error!("the log does not answer: all clients are cut off, other hubs may serve them");
-            self.delivery.cut_off_all();
-            self.delivery.flush();
-        }
-        let Some(under_way) = &mut self.under_way else { return };
-        if now.since_ms(under_way.since) < LOG_ANSWER_MAX_MS || under_way.callers.is_empty() {
-            return;
-        }
-        let serials: Vec<u64> = under_way.callers.drain(..).map(|caller| caller.serial()).collect();
-        tracing::error!(
-            connections = serials.len(),
-            "the log does not answer: connections with calls under way are cut off"
-        );
-        self.delivery.cut_off(&serials);
-        self.delivery.flush();
-    }
-
     fn next_turn(&self, moment: Moment) -> Option<Duration> {
         let until = |at: Timestamp| Duration::from_millis(at.since_ms(moment.steady));
         let health = match self.health {
@@ -587,35 +376,6 @@ impl<D: Delivery> Partition<D> {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.under_way.is_none()
-    }
-
-    /// Tells the other hubs of a shared log that this one goes; [`turn`](Self::turn) says [`HubError::Removed`] when
-    /// they know. `false`: there are no others.
-    pub fn say_goodbye(&mut self, clock: &dyn Clock) -> bool {
-        if self.standing.is_none() {
-            return false;
-        }
-        let mut gathered = Gathered::default();
-        let incarnation = self.settings.incarnation;
-        gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
-        let moment = self.moment(clock);
-        self.append(gathered, moment)
-    }
-
-    /// The end of an orderly stop: a snapshot of everything, so that the next start, of whatever version, finds no
-    /// records after it. Of a shared log only the last hub leaves one.
-    pub fn finish(self) {
-        let last = self.standing.is_none() || self.core.incarnations().next().is_none();
-        if let Some(mut history) = self.log.history().filter(|_| last) {
-            let bytes = encode_snapshot(&self.core);
-            match history.keep(self.applied, &bytes, &self.settings.keep) {
-                Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
-                Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
-            }
-        }
-        if let Err(error) = self.log.close() {
-            tracing::error!(%error, "the log was not closed; nothing is lost");
-        }
     }
 
     /// The state, for tests and for the operator.
@@ -661,13 +421,4 @@ impl<D: Delivery> Partition<D> {
     pub fn incarnation(&self) -> Incarnation {
         self.settings.incarnation
     }
-}
-
-/// The state to begin with, and the last record in it.
-fn newest_snapshot(log: &dyn Log) -> Result<(Core, RecordNumber), HubError> {
-    let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
-    Ok(match snapshot {
-        Some((number, bytes)) => (decode_snapshot(number, &bytes)?, number),
-        None => (Core::default(), 0),
-    })
 }

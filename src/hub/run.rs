@@ -12,6 +12,7 @@ use super::intake::Intake;
 use super::metrics::Metrics;
 use super::partition::{HubError, HubSettings, Partition};
 use crate::log::{AppendError, Log, LogError, RecordNumber};
+use crate::workspace::Incarnation;
 
 /// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -31,15 +32,38 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
-    intake: Arc<Intake>,
-    ready: Arc<AtomicBool>,
-    metrics: Arc<Metrics>,
+    handle: Handle,
     thread: JoinHandle<Result<(), HubError>>,
+}
+
+/// A running hub as those see it who bring it inputs, or ask how it is.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// Where inputs go.
+    pub intake: Arc<Intake>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    watch: Watch,
+}
+
+impl Handle {
+    /// Whether new notifications are taken.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// What this run is called in its log; another one after the hub was removed from a shared log and came back.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.watch.own()
+    }
 }
 
 impl Hub {
     /// Reads the log, begins, and runs on a thread of its own until [`Intake::stop`]. `ended` is called when the
-    /// thread ends for whatever reason.
+    /// thread ends for whatever reason. Its threads log within the span that is entered now.
     ///
     /// # Errors
     /// [`HubError`]: the hub cannot begin.
@@ -61,31 +85,28 @@ impl Hub {
         let fold = fold.map(|history| Fold::start(history, keep, Arc::clone(&clock), Arc::clone(&metrics), shared));
         let ready_too = Arc::clone(&ready);
         let intake_too = Arc::clone(&intake);
+        let handle = Handle { intake, metrics, ready, watch: watch.clone() };
         let mut runner =
             Runner { partition, intake: intake_too, clock, ready: ready_too, watch, fold, published: None };
         runner.find_place()?;
         runner.publish();
+        let span = tracing::Span::current();
         let thread = thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
                 // Also told where the thread panics: a process without a hub must not live on.
                 let _ended = OnDrop(Some(ended));
+                let _within = span.enter();
                 runner.run()
             })
             .map_err(|error| HubError::Log(LogError::Device(format!("no thread for the hub: {error}"))))?;
-        Ok(Self { intake, ready, metrics, thread })
+        Ok(Self { handle, thread })
     }
 
-    /// Whether new notifications are taken; for `/readyz`.
+    /// How others see it.
     #[must_use]
-    pub fn ready(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.ready)
-    }
-
-    /// What the hub counts.
-    #[must_use]
-    pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.metrics)
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Stops: what was handed in is done, a snapshot is written, the thread ends.
@@ -93,7 +114,7 @@ impl Hub {
     /// # Errors
     /// Why it ended, if it ended before it was asked to.
     pub fn stop(self) -> Result<(), HubError> {
-        self.intake.stop();
+        self.handle.intake.stop();
         match self.thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::definition::{Definition, FieldDefinition, Outline, RenderFault, Rendered, Template};
+use super::definition::{Definition, FieldDefinition};
+use super::rendering::{Outline, RenderFault, Rendered, Template};
 
 /// The most configured templates; the built-in ones come on top.
 pub const TEMPLATES_MAX: usize = 1_000;

@@ -113,7 +113,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
-    use super::super::definition::{Definition, Template};
+    use super::super::definition::Definition;
+    use super::super::rendering::Template;
     use super::*;
 
     /// A watched file whose whole text is the title of the template `t`; "wrong" is a fault.

@@ -5,22 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ageing::Ageing;
-use super::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
-use super::entry::{Action, Call, Client, Entry, Input, Record, To};
-use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Timestamp};
+use super::effect::{Effect, Effects, Refusal, ReplyTo, Welcome};
+use super::entry::{Call, Client, Entry, Input, Record};
+use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
 use super::limits::Limits;
-use super::look::Look;
-use super::outcome::Settled;
 use super::slab::Slab;
 use super::state::Workspace;
 use super::step::{Deadline, Numbers, Step};
-use super::{Stats, Totals};
 
 /// Removed incarnations that are remembered, so that a late record of theirs is known for what it is.
-const REMOVED_MAX: usize = 1_000;
-
-/// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
-const SILENCE_MAX_MS: u64 = 10_000;
+pub(super) const REMOVED_MAX: usize = 1_000;
 
 /// A pause of the whole log counts as at most so much silence of each hub: while nobody's records came, nobody was
 /// silent. Twice the time within which each hub of a cluster writes something.
@@ -43,42 +37,42 @@ const FORGET_SLACK_MS: u64 = 60_000;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Core {
-    now: Timestamp,
-    limits: Limits,
-    numbers: Numbers,
-    deadlines: BTreeSet<Deadline>,
-    hubs: BTreeMap<Incarnation, Hub>,
+    pub(super) now: Timestamp,
+    pub(super) limits: Limits,
+    pub(super) numbers: Numbers,
+    pub(super) deadlines: BTreeSet<Deadline>,
+    pub(super) hubs: BTreeMap<Incarnation, Hub>,
     /// Time during which the log moved on, in milliseconds: what silence is measured by.
-    moving_ms: u64,
-    removed: BTreeSet<Incarnation>,
-    workspaces: Slab<Workspace>,
-    by_name: BTreeMap<Name, u32>,
+    pub(super) moving_ms: u64,
+    pub(super) removed: BTreeSet<Incarnation>,
+    pub(super) workspaces: Slab<Workspace>,
+    pub(super) by_name: BTreeMap<Name, u32>,
     /// Workspaces with observers: they are asked for by the second, however many others there are.
-    observed: BTreeSet<u32>,
+    pub(super) observed: BTreeSet<u32>,
     /// When workspaces have something that ends by itself, or is to be forgotten.
-    idle: Ageing,
-    forgetting: Ageing,
+    pub(super) idle: Ageing,
+    pub(super) forgetting: Ageing,
 }
 
 /// One hub, while it is alive.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Hub {
+pub(super) struct Hub {
     /// The number of its last group that was applied.
-    group: u64,
+    pub(super) group: u64,
     /// [`Core::moving_ms`] at its last record.
-    heard_ms: u64,
-    connections: BTreeMap<u64, Member>,
+    pub(super) heard_ms: u64,
+    pub(super) connections: BTreeMap<u64, Member>,
 }
 
 /// What a connection is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Member {
-    workspace: u32,
-    role: Role,
+pub(super) struct Member {
+    pub(super) workspace: u32,
+    pub(super) role: Role,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Role {
+pub(super) enum Role {
     Provider(Name),
     Agent(u32),
     Observer,
@@ -115,166 +109,6 @@ impl Core {
         let idle = self.idle.first().map(|(at, _)| at);
         let forget = self.forgetting.first().map(|(at, _)| at.max(self.now.plus_ms(FORGET_SLACK_MS)));
         notification.into_iter().chain(idle).chain(forget).min()
-    }
-
-    /// The limits in force.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// What marks positions of this log; 0 before its first entry.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.numbers.epoch
-    }
-
-    /// The hubs that are alive as far as the log says.
-    pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
-        self.hubs.keys().copied()
-    }
-
-    /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
-    /// ([`Input::Silent`]).
-    pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
-        let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
-        self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
-    }
-
-    /// The connections of the provider of what falls due next; none if it is nobody's.
-    #[must_use]
-    pub fn next_due_connections(&self) -> &[ConnectionId] {
-        let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
-        if self.next_deadline() != Some(at) {
-            return &[];
-        }
-        let Some(workspace) = self.workspaces.get(slot) else { return &[] };
-        let provider =
-            workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
-        provider.map_or(&[], |provider| &provider.connections)
-    }
-
-    /// The number of a hub's last group that was applied; 0: none.
-    #[must_use]
-    pub fn last_group(&self, incarnation: Incarnation) -> u64 {
-        self.hubs.get(&incarnation).map_or(0, |hub| hub.group)
-    }
-
-    /// Which provider, of which workspace, a connection is.
-    #[must_use]
-    pub fn provider_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
-        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
-        let Role::Provider(id) = &member.role else { return None };
-        Some((&self.workspaces.get(member.workspace)?.name, id))
-    }
-
-    /// Which agent, of which workspace, a connection is.
-    #[must_use]
-    pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
-        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
-        let Role::Agent(agent) = member.role else { return None };
-        let workspace = self.workspaces.get(member.workspace)?;
-        Some((&workspace.name, &workspace.agents.try_get(agent)?.name))
-    }
-
-    /// What the agent in that slot of a workspace is called.
-    #[must_use]
-    pub fn agent_name(&self, workspace: &str, agent: AgentSlot) -> Option<&Name> {
-        self.workspace(workspace)?.agents.try_get(agent).map(|agent| &agent.name)
-    }
-
-    /// An open notification.
-    #[must_use]
-    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<Look<'_>> {
-        let workspace = self.workspace(workspace)?;
-        Look::new(workspace, *workspace.open_by_id.get(&id)?)
-    }
-
-    /// Everything open, of all workspaces.
-    pub fn all_open(&self) -> impl Iterator<Item = Look<'_>> {
-        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
-        workspaces.flat_map(|workspace| workspace.arrivals.values().filter_map(|&slot| Look::new(workspace, slot)))
-    }
-
-    /// Everything settled that is retained, of all workspaces.
-    pub fn all_retained(&self) -> impl Iterator<Item = (&Name, &Settled)> {
-        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
-        workspaces.flat_map(|workspace| workspace.providers.retained().map(|settled| (&workspace.name, settled)))
-    }
-
-    /// The connections of some agents of a workspace, agent by agent.
-    pub fn agent_connections<'a>(
-        &'a self,
-        workspace: &str,
-        agents: &'a [AgentSlot],
-    ) -> impl Iterator<Item = ConnectionId> + use<'a> {
-        let workspace = self.workspace(workspace);
-        let desks = agents.iter().filter_map(move |&agent| workspace?.agents.try_get(agent));
-        desks.flat_map(|desk| desk.connections.as_slice()).copied()
-    }
-
-    /// The connections of a provider.
-    #[must_use]
-    pub fn provider_connections(&self, workspace: &str, provider: &str) -> &[ConnectionId] {
-        let provider = self.workspace(workspace).and_then(|workspace| workspace.providers.get(provider));
-        provider.map_or(&[], |provider| &provider.connections)
-    }
-
-    /// The connections of all agents of a workspace.
-    pub fn all_agent_connections<'a>(&'a self, workspace: &str) -> impl Iterator<Item = ConnectionId> + use<'a> {
-        let agents = self.workspace(workspace).map(|workspace| &workspace.agents);
-        let desks = agents.into_iter().flat_map(|agents| agents.connected().iter().map(|agent| agents.get(agent)));
-        desks.flat_map(|desk| desk.connections.as_slice()).copied()
-    }
-
-    /// The connections of all observers of a workspace.
-    #[must_use]
-    pub fn observer_connections(&self, workspace: &str) -> &[ConnectionId] {
-        self.workspace(workspace).map_or(&[], |workspace| &workspace.observers)
-    }
-
-    /// How many connections a provider's call would go to, so that it can be weighed before it is taken.
-    #[must_use]
-    pub fn cost(&self, workspace: &str, action: &Action) -> u64 {
-        let Some(workspace) = self.workspace(workspace) else { return 0 };
-        let connections = |agent: u32| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
-        match action {
-            Action::Notify(notify) => workspace.cost_of(&notify.to),
-            Action::Kpi { .. } => workspace.cost_of(&To::default()),
-            Action::Activity { session_id, .. } | Action::EndSession { session_id } => {
-                workspace.sessions.get(session_id).map_or(0, |session| connections(session.agent))
-            }
-            Action::Cancel { .. } | Action::Accept { .. } | Action::Reject { .. } => 0,
-            Action::Seen { .. } | Action::Presence(_) | Action::Recall { .. } => 0,
-        }
-    }
-
-    /// The names of all workspaces that have observers.
-    pub fn observed_workspaces(&self) -> impl Iterator<Item = &Name> + '_ {
-        self.observed.iter().filter_map(|&slot| self.workspaces.get(slot)).map(|workspace| &workspace.name)
-    }
-
-    /// A workspace in numbers; `None` if it is not there.
-    #[must_use]
-    pub fn stats(&self, workspace: &str) -> Option<Stats> {
-        self.workspace(workspace).map(Workspace::stats)
-    }
-
-    /// All workspaces in numbers; looks at each of them.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for (_, workspace) in self.workspaces.iter() {
-            totals.open += workspace.arrivals.len() as u64;
-            totals.waiting += u64::from(workspace.never_displayed);
-            totals.sessions += workspace.sessions.len() as u64;
-            totals.workspaces += 1;
-        }
-        totals
-    }
-
-    fn workspace(&self, name: &str) -> Option<&Workspace> {
-        self.workspaces.get(*self.by_name.get(name)?)
     }
 
     /// Whether a record is new and of a hub that lives: the first one of a hub begins with `Started`.
@@ -505,7 +339,12 @@ impl Core {
     }
 
     /// Runs `act` on a workspace with what a step needs.
-    fn on<T>(&mut self, slot: u32, out: &mut Effects, act: impl FnOnce(&mut Workspace, &mut Step<'_>) -> T) -> T {
+    pub(super) fn on<T>(
+        &mut self,
+        slot: u32,
+        out: &mut Effects,
+        act: impl FnOnce(&mut Workspace, &mut Step<'_>) -> T,
+    ) -> T {
         let mut step = Step {
             now: self.now,
             limits: &self.limits,
@@ -514,63 +353,5 @@ impl Core {
             out,
         };
         act(&mut self.workspaces[slot], &mut step)
-    }
-}
-
-#[cfg(test)]
-impl Core {
-    /// Every connection, with its workspace and, for an agent's, the slot.
-    pub(super) fn members(&self) -> impl Iterator<Item = (ConnectionId, u32, Option<u32>)> + '_ {
-        self.hubs.iter().flat_map(|(&incarnation, hub)| {
-            hub.connections.iter().map(move |(&serial, member)| {
-                let agent = if let Role::Agent(agent) = member.role { Some(agent) } else { None };
-                (ConnectionId { incarnation, serial }, member.workspace, agent)
-            })
-        })
-    }
-
-    /// The workspaces by slot.
-    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = (u32, &Workspace)> {
-        self.workspaces.iter()
-    }
-
-    /// The deadlines of what is open.
-    pub(super) fn deadlines(&self) -> &BTreeSet<Deadline> {
-        &self.deadlines
-    }
-
-    /// The same state, whatever the number of groups that led to it.
-    pub(super) fn without_groups(&self) -> Self {
-        let mut core = self.clone();
-        core.hubs.values_mut().for_each(|hub| hub.group = 0);
-        core
-    }
-
-    /// The welcome that another tab of that agent would get now.
-    pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
-        let mut out = Effects::default();
-        self.on(workspace, &mut out, |workspace, step| workspace.welcome_agent(step, agent));
-        match out.list.pop() {
-            Some((_, Effect::Welcome(welcome))) => *welcome,
-            other => panic!("no welcome but {other:?}"),
-        }
-    }
-
-    /// That the log's own indexes say what the workspaces say.
-    pub(super) fn check(&self) {
-        for (slot, workspace) in self.workspaces.iter() {
-            assert_eq!(workspace.slot, slot);
-            assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
-            assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
-            let idle = workspace.idle_deadline(self.limits.session_idle_ms);
-            assert_eq!(self.idle.get(slot), idle, "idle deadline");
-            let forget = workspace.forget_deadline(self.limits.retention_ms);
-            assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
-        }
-        assert_eq!(self.by_name.len(), self.workspaces.iter().count());
-        self.idle.check();
-        self.forgetting.check();
-        assert!(self.removed.len() <= REMOVED_MAX);
-        assert!(self.removed.iter().all(|incarnation| !self.hubs.contains_key(incarnation)));
     }
 }

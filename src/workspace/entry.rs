@@ -254,6 +254,26 @@ pub struct Rendered {
     pub settle: Settle,
 }
 
+impl Rendered {
+    /// A card with a title alone, shown and queued for `timeout_ms`; the rest as of a template that says nothing of it.
+    #[must_use]
+    pub fn titled(title: impl Into<Name>, timeout_ms: u64) -> Self {
+        Self {
+            title: title.into(),
+            icon: None,
+            fields: Vec::new(),
+            accept_label: "Accept".into(),
+            reject_label: "Reject".into(),
+            timeout_ms,
+            queue_timeout_ms: timeout_ms,
+            show_timeout: true,
+            auto_accept: false,
+            auto_accept_on_timeout: false,
+            settle: Settle::FirstResponse,
+        }
+    }
+}
+
 /// One line of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {

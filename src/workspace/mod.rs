@@ -4,12 +4,13 @@
 //!
 //! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
 //! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
-//! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`. From `state` on they are one type, [`Core`]'s
+//! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
 
 mod ageing;
 mod agents;
 mod answering;
+mod asking;
 mod audience;
 mod autos;
 mod calls;

@@ -1,17 +1,10 @@
 //! Who may ask from where: pages of other origins, content types, TLS.
 
-use std::sync::Arc;
-
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::ask::{Ask, recall, ring as ask_to_ring};
 use crate::harness::{NOBODYS, Setup, has, hub};
-use crate::key_file;
+use crate::keys::{key_file, tls_over};
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_403_and_nothing_is_rung() {
@@ -73,15 +66,7 @@ async fn it_speaks_tls() {
     let setup = Setup::new();
     let [certificate, key] = ["tls-1.pem", "tls-1.key.pem"].map(|name| key_file(name).to_str().unwrap().to_owned());
     let hub = setup.args(&["--tls-cert", &certificate, "--tls-key", &key]).start().await;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(key_file("ca.pem")).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, hub.tcp().await).await.unwrap();
+    let stream = tls_over(hub.tcp().await).await;
     let answer = ask_to_ring("?wait=1ms", json!({"id": "a"})).over(stream, hub.port).await;
     has(&answer.is(202, "").body, json!({"id": "a"}));
 }

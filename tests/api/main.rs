@@ -12,6 +12,9 @@ mod harness;
 #[allow(dead_code, reason = "each suite uses a part of it")]
 mod raw;
 
+#[path = "../support/keys.rs"]
+mod keys;
+
 mod ask;
 mod bots;
 mod calls;
@@ -26,10 +29,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::Setup;
-
-fn key_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/auth/keys").join(name)
-}
 
 /// A hub that asks for tokens, and the file of their secret.
 fn guarded(setup: Setup) -> (Setup, PathBuf) {

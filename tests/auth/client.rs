@@ -12,8 +12,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::harness::{Hub, PATIENCE, Setup};
+use crate::keys::key_file;
 use crate::tls::sealed;
-use crate::{SECRET, guard, key_file, now, signed, token};
+use crate::{SECRET, guard, now, signed, token};
 
 fn url(hub: &Hub) -> String {
     format!("wss://localhost:{}/ws", hub.port)

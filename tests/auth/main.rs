@@ -8,31 +8,31 @@
 #[path = "../support/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
 mod harness;
+#[path = "../support/keys.rs"]
+mod keys;
 #[path = "../wire/raw.rs"]
 #[allow(dead_code, reason = "each suite uses a part of it")]
 mod raw;
 
 mod admin;
 mod client;
+mod forge;
 mod intruder;
 mod limits;
 mod tls;
 mod tokens;
 mod workspaces;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use forge::{by_secret, token_of};
 use harness::{Client, Hub, Setup, with};
-use ring::hmac;
+use keys::key_file;
 use serde_json::{Value, json};
 
 /// The secret of these tests' hubs.
 const SECRET: &str = "a secret of these tests, long enough to be one";
-
-fn key_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/auth/keys").join(name)
-}
 
 /// A hub that asks for tokens signed with [`SECRET`].
 fn guarded() -> Setup {
@@ -62,30 +62,7 @@ fn token_with(sub: &str, role: &str, more: Value) -> String {
 
 /// These claims, signed by HS256.
 fn signed(secret: &str, claims: Value) -> String {
-    token_of(&json!({"alg": "HS256", "typ": "JWT"}), &claims, |message| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        hmac::sign(&key, message).as_ref().to_vec()
-    })
-}
-
-/// A token of these very parts.
-fn token_of(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let message = format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
-    let signature = base64(&sign(message.as_bytes()));
-    format!("{message}.{signature}")
-}
-
-/// base64url without padding, as tokens have it.
-fn base64(bytes: &[u8]) -> String {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let word = three.iter().chain([0; 2].iter()).take(3).fold(0u32, |word, byte| word << 8 | u32::from(*byte));
-        for place in 0..=three.len() {
-            text.push(char::from(digits[(word >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
+    token_of(&json!({"alg": "HS256", "typ": "JWT"}), claims, by_secret(secret.as_bytes()))
 }
 
 /// `deskbell token` with these arguments, and a file of this secret.

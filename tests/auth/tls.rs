@@ -1,21 +1,16 @@
 //! https and wss on the one port, by a real client.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::harness::{Client, Hub, Setup, accepted, has};
-use crate::{guard, key_file, token};
+use crate::keys::{key_file, tls_over};
+use crate::{guard, token};
 
 /// A hub with the first certificate, in its home.
 pub(crate) fn sealed(setup: Setup) -> Setup {
@@ -33,17 +28,8 @@ fn put_certificate(home: &Path, name: &str) {
     }
 }
 
-/// A TLS connection that believes the tests' authority, and no other.
 async fn tls(hub: &Hub) -> TlsStream<TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(key_file("ca.pem")).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, hub.tcp().await).await.unwrap()
+    tls_over(hub.tcp().await).await
 }
 
 async fn wss(hub: &Hub) -> Client {

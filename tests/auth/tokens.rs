@@ -1,34 +1,12 @@
 //! Who comes in, as whom, and for how long.
 
-use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 
+use crate::forge::{by_ec, by_ed, by_rsa, by_secret, token_of};
 use crate::harness::{Setup, accepted, has, is_error};
+use crate::keys::key_file;
 use crate::raw::{get, http, status};
-use crate::{SECRET, attempt, guarded, join, key_file, minted, now, signed, token, token_of, token_with};
-
-fn private(name: &str) -> Vec<u8> {
-    PrivatePkcs8KeyDer::from_pem_file(key_file(name)).unwrap().secret_pkcs8_der().to_vec()
-}
-
-fn by_rsa(file: &str) -> impl Fn(&[u8]) -> Vec<u8> + use<> {
-    let key = RsaKeyPair::from_pkcs8(&private(file)).unwrap();
-    move |message| {
-        let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
-        signature
-    }
-}
-
-fn by_ec(message: &[u8]) -> Vec<u8> {
-    let random = SystemRandom::new();
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &private("ec.key.pem"), &random).unwrap();
-    key.sign(&random, message).unwrap().as_ref().to_vec()
-}
+use crate::{SECRET, attempt, guarded, join, minted, now, signed, token, token_with};
 
 #[tokio::test]
 async fn everything_that_a_client_is_comes_from_its_token() {
@@ -71,7 +49,7 @@ async fn no_token_or_a_bad_one_is_4401() {
     let without_sub = signed(SECRET, json!({"role": "agent", "exp": now() + 60}));
     let without_role = signed(SECRET, json!({"sub": "ada", "exp": now() + 60}));
     let unsigned =
-        token_of(&json!({"alg": "none"}), &json!({"sub": "ada", "role": "agent", "exp": now() + 60}), |_| Vec::new());
+        token_of(&json!({"alg": "none"}), json!({"sub": "ada", "role": "agent", "exp": now() + 60}), |_| Vec::new());
     let good = token("ada", "agent");
     let swapped = [
         good.split('.').next().unwrap(),
@@ -207,20 +185,22 @@ async fn keys_by_name_are_exchanged_while_the_hub_runs() {
     let setup = Setup::new();
     let file = setup.home().join("keys.pem");
     let pem = |name: &str| std::fs::read_to_string(key_file(name)).unwrap();
-    std::fs::write(&file, format!("kid: old\n{}\nkid: ec\n{}", pem("rsa.pub.pem"), pem("ec.pub.pem"))).unwrap();
+    let keys = [("old", "rsa.pub.pem"), ("ec", "ec.pub.pem"), ("ed", "ed.pub.pem")];
+    let keys: String = keys.iter().map(|(kid, name)| format!("kid: {kid}\n{}\n", pem(name))).collect();
+    std::fs::write(&file, keys).unwrap();
     let hub = setup.args(&["--auth-public-key-file", file.to_str().unwrap()]).start().await;
     let claims = || json!({"sub": "ada", "role": "agent", "exp": now() + 60});
-    let old = || token_of(&json!({"alg": "RS256", "kid": "old"}), &claims(), by_rsa("rsa.key.pem"));
-    let new = || token_of(&json!({"alg": "RS256", "kid": "new"}), &claims(), by_rsa("rsa-other.key.pem"));
-    let ec = token_of(&json!({"alg": "ES256", "kid": "ec"}), &claims(), by_ec);
+    let old = || token_of(&json!({"alg": "RS256", "kid": "old"}), claims(), by_rsa("rsa.key.pem"));
+    let new = || token_of(&json!({"alg": "RS256", "kid": "new"}), claims(), by_rsa("rsa-other.key.pem"));
+    let ec = token_of(&json!({"alg": "ES256", "kid": "ec"}), claims(), by_ec);
+    let ed = token_of(&json!({"alg": "EdDSA", "kid": "ed"}), claims(), by_ed);
     let hello = |token: String| json!({"role": "agent", "token": token});
     assert!(attempt(&hub, hello(old())).await.is_ok());
     assert!(attempt(&hub, hello(ec)).await.is_ok());
+    assert!(attempt(&hub, hello(ed)).await.is_ok());
     assert_eq!(attempt(&hub, hello(new())).await, Err(4401));
     // The public key as if it were a secret.
-    let confused = token_of(&json!({"alg": "HS256", "kid": "old"}), &claims(), |message| {
-        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pem("rsa.pub.pem").as_bytes()), message).as_ref().to_vec()
-    });
+    let confused = token_of(&json!({"alg": "HS256", "kid": "old"}), claims(), by_secret(pem("rsa.pub.pem").as_bytes()));
     assert_eq!(attempt(&hub, hello(confused)).await, Err(4401));
     let mut stays = hub.join(hello(old())).await;
     let skip = hub.stderr.so_far().len();

@@ -111,6 +111,26 @@ describe('the console', () => {
     await session.waitFor({ state: 'detached' })
   })
 
+  test('a press on a call\'s button is a click, also if another row grows while it is down', async () => {
+    const ada = await agent('ada')
+    for (const name of ['Alan', 'Edsger']) {
+      await page.getByLabel('customerName').fill(name)
+      await ring()
+      await row(name).getByText('ringing …').waitFor()
+    }
+    const cancel = row('Alan').getByRole('button', { name: /Cancel/ })
+    await cancel.hover()
+    const before = await cancel.boundingBox()
+    await page.mouse.down()
+    const told = page.getByRole('log', { name: 'Wire log' }).getByText('result', { exact: true })
+    await ada.reject(ada.notifications.find(({ title }) => title.startsWith('Edsger')).notificationId, 'a long story. '.repeat(15))
+    await told.first().waitFor()
+    assert.deepEqual(await cancel.boundingBox(), before)
+    await page.mouse.up()
+    await row('Alan').getByText('withdrawn by the caller').waitFor()
+    await row('Edsger').getByText('declined by ada').waitFor()
+  })
+
   test('a reject says why, an error says what is wrong', async () => {
     const ada = await agent('ada')
     const rung = event(ada, 'notification')
@@ -157,6 +177,7 @@ describe('the console', () => {
     await page.evaluate(() => { window.fetched = 0; const { fetch } = window; window.fetch = (...asked) => (window.fetched++, fetch(...asked)) })
     const { writeFile } = await import('node:fs/promises')
     await writeFile(`${hub.home}/deskbell.toml`, `${VIP}\n[[templates]]\nname = "fresh"\ntitle = "{who}"\n`)
+    await page.getByLabel('customerName').fill('Gra')
     const offered = () => page.getByLabel('Template', { exact: true }).locator('option', { hasText: 'fresh' }).count()
     for (const end = Date.now() + 20_000; !await offered(); ) {
       assert.ok(Date.now() < end, 'the new template is not offered')
@@ -164,6 +185,9 @@ describe('the console', () => {
       await page.waitForTimeout(100)
     }
     assert.equal(await page.getByLabel('Template', { exact: true }).inputValue(), CHAT, 'the choice stays')
+    // And the field that somebody types in is the one that it was.
+    await page.keyboard.type('ce')
+    assert.equal(await page.getByLabel('customerName').inputValue(), 'Grace')
   })
 
   test('after a reload the calls are as they were', async () => {

@@ -59,7 +59,7 @@ describe('the dashboard', () => {
     await rung
     await row('Open notifications', 'bot-1', 'conv-1').getByText('on desks').waitFor()
     await part('Open and waiting').getByText(/1 open, 0 of them waiting for a desk\. The oldest/).waitFor()
-    await row('Open notifications', '0:01').waitFor()
+    await row('Open notifications', 'conv-1').getByRole('cell', { name: /^\d+:(0[1-9]|[1-5]\d)$/ }).waitFor()
     await ada.accept((await rung).notificationId)
     await call
     const waiting = bot.notify({ templateName: CHAT, cancellationToken: 'w', to: { agents: ['nobody'] } })
@@ -105,6 +105,39 @@ describe('the dashboard', () => {
     await early.setPresence('available')
   })
 
+  test('an answer to what began before the page did is counted, and that its time is not known is said', async () => {
+    const ada = await client(Agent, { agentId: 'ada-0' })
+    const bot = await client(Provider, { providerId: 'bot-0' })
+    const rung = event(ada, 'notification')
+    const call = bot.notify({ templateName: CHAT, to: { agents: ['ada-0'] } })
+    const { notificationId } = await rung
+    await open()
+    await part('Time to answer').getByText(/^No agent has answered since \d/).waitFor()
+    await ada.accept(notificationId)
+    await call
+    await part('Outcomes over time').getByText(/^1 accepted, 0 rejected/).waitFor()
+    await part('Time to answer').getByText(/^1 answer was to calls that had begun before this page did: how long it took is not known\./).waitFor()
+    assert.equal(await part('Time to answer').getByText(/No agent has answered/).count(), 0)
+  })
+
+  test('a press on an event opens it, whatever happens while it is down; and what is pointed at stays', async () => {
+    await open()
+    const ada = await client(Agent, { agentId: 'ada-1' })
+    const events = page.getByRole('log', { name: 'Event stream' }).getByRole('listitem')
+    const came = events.filter({ hasText: 'ada-1 came' })
+    await came.locator('summary').hover()
+    const before = await came.boundingBox()
+    await page.mouse.down()
+    await ada.setPresence('away')
+    await row('Agents', 'ada-1', 'away').waitFor()
+    await page.mouse.up()
+    await came.getByText('"event": "agentJoined"').waitFor()
+    await page.getByText(/newer once the pointer is elsewhere\.$/).waitFor()
+    assert.equal((await came.boundingBox()).y, before.y)
+    await page.mouse.move(0, 0)
+    await events.filter({ hasText: 'ada-1 is away' }).waitFor()
+  })
+
   test('whatever a client calls itself is shown as text', async () => {
     const evil = '<img src=x onerror="window.owned=1">'
     await open()
@@ -127,7 +160,7 @@ describe('the dashboard', () => {
     const ada = await client(Agent, { agentId: 'ada-2' })
     await row('Agents', 'ada-2').waitFor()
     await hub.stop()
-    await page.getByText(/^Not connected since .*: what stands here is as old as that\.$/).waitFor()
+    await page.getByText(/^Not connected since .* \(.+\): what stands here is as old as that\.$/).waitFor()
     const back = event(ada, 'welcome')
     await hub.start()
     await back
@@ -160,6 +193,11 @@ test('where the hub asks for tokens, the dashboard takes an observer’s', async
   const browser = await openBrowser()
   context.after(() => browser.dispose())
   const page = await openPage(browser.context, `${hub.url}/dashboard`)
+  // Until it is in, it knows nothing, and says no numbers.
+  await page.getByText(/^Nothing is known yet: closed: /).waitFor()
+  for (const name of ['Agents', 'Open and waiting', 'KPI breaches']) {
+    await page.getByRole('region', { name, exact: true }).getByText('Not known: the hub has told nothing yet.').waitFor()
+  }
   await page.getByLabel('This hub asks for a token').fill(hub.token('boss', 'observer'))
   await page.getByRole('button', { name: 'Come in' }).click()
   await page.getByText('connected', { exact: true }).waitFor()

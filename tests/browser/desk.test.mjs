@@ -53,29 +53,11 @@ describe('the desk', () => {
     await until(() => desk.title(), `${name} · deskbell`)
   })
 
-  test('two agents race: who lost sees who has it, in the card\'s own place', async (context) => {
-    const other = await openDesk(browser.context, hub, 'bob')
-    context.after(() => other.close())
-    const call = caller.ring('Grace')
-    caller.ring('Alan')
-    for (const one of [desk, other]) await one.card('Alan').waitFor()
-    const before = await Promise.all([desk, other].map((one) => one.card('Alan').boundingBox()))
-    await Promise.all([desk, other].map((one) => one.accept('Grace').evaluate((button) => button.click())))
-    const { agentId } = await call.result
-    const loser = agentId === 'bob' ? desk : other
-    await loser.ended(`Grace wants to chat: taken by ${agentId}`).waitFor()
-    assert.deepEqual(await Promise.all([desk, other].map((one) => one.card('Alan').boundingBox())), before)
-    assert.equal(await loser.session('Grace').count(), 0)
-    assert.equal(await loser.accept('Grace').count(), 0)
-    await desk.accept('Alan').click()
-    assert.deepEqual(other.faults, [])
-  })
-
   test('with the keyboard only: choose, accept, reject with a reason, sessions, presence', async () => {
     const press = (key) => desk.keyboard.press(key)
     // For a moment after the marked card is settled no key does anything.
     const aMomentAfter = async (words) => {
-      await desk.ended(words).waitFor()
+      await desk.justNow.getByText(words).waitFor()
       await desk.evaluate(() => new Promise((done) => { setTimeout(done, 700) }))
     }
     const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one, { sessionId: `${name}-${one}` }))
@@ -146,6 +128,83 @@ describe('the desk', () => {
     await desk.session('Margaret').getByRole('button', { name: 'End session: Margaret wants to chat' }).press('Enter')
     await desk.session('Margaret').waitFor({ state: 'detached' })
     assert.equal(await focused(), 'Sessions')
+  })
+
+  test('a press on a session\'s button is a click, also if the rows move while it is down', async () => {
+    const titles = ['Grace', 'Alan', 'Edsger']
+    for (const one of titles) {
+      caller.ring(one, { sessionId: `${name}-${one}` })
+      await desk.accept(one).click()
+      await desk.session(one).waitFor()
+    }
+    const end = desk.session('Alan').getByRole('button', { name: 'End session: Alan' })
+    // Where it is told of three unread, it does not move.
+    const before = await end.boundingBox()
+    await caller.provider.activity(`${name}-Alan`, 3)
+    await desk.session('Alan').getByText('3 unread').waitFor()
+    assert.deepEqual(await end.boundingBox(), before)
+    await end.hover()
+    await desk.mouse.down()
+    await caller.provider.kpi(`${name}-Grace`, false, 'answer > 20 s')
+    await caller.provider.endSession(`${name}-Grace`)
+    await caller.provider.kpi(`${name}-nobody`, false, 'what comes last')
+    await desk.region.getByRole('heading', { name: 'Sessions (2)' }).waitFor()
+    assert.deepEqual(await end.boundingBox(), before)
+    await desk.mouse.up()
+    await desk.session('Alan').waitFor({ state: 'detached' })
+    await desk.session('Grace').waitFor({ state: 'detached' })
+    await desk.session('Edsger').waitFor()
+    await caller.provider.kpi(`${name}-nobody`, true)
+  })
+
+  test('after a reload a session still has the picture of its channel', async () => {
+    const picture = () => desk.session('Katherine').locator('svg').first().innerHTML()
+    caller.ring('Katherine', { templateName: 'call', sessionId: `${name}-call` })
+    const onCard = await desk.card('Katherine').locator('svg').first().innerHTML()
+    await desk.accept('Katherine').click()
+    await desk.session('Katherine').waitFor()
+    assert.equal(await picture(), onCard)
+    await desk.reload()
+    await desk.connected()
+    assert.equal(await picture(), onCard)
+  })
+
+  test('the icon of the page shows how many ring, as a picture that can be drawn', async () => {
+    const icon = () => desk.evaluate(async () => {
+      const { href } = document.querySelector('link[rel="icon"]')
+      const image = Object.assign(new Image(), { src: href })
+      await image.decode()
+      const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 })
+      const pen = canvas.getContext('2d')
+      pen.drawImage(image, 0, 0, 32, 32)
+      // The upper right corner, beside the digit: red where something rings, else the ground of the bell.
+      const [red, , blue] = pen.getImageData(28, 4, 1, 1).data
+      const count = /<text[^>]*>([^<]*)</.exec(decodeURIComponent(href))?.[1] ?? ''
+      return [count, red > 150 && blue < 100 ? 'red' : 'plain']
+    })
+    await until(icon, ['', 'plain'])
+    const calls = ['Grace', 'Alan'].map((one) => caller.ring(one))
+    await desk.card('Alan').waitFor()
+    await until(icon, ['2', 'red'])
+    await calls[0].cancel()
+    await until(icon, ['1', 'red'])
+    await calls[1].cancel()
+    await until(icon, ['', 'plain'])
+  })
+
+  test('a KPI breach is told to a screen reader, however much else is told with it', async () => {
+    const titles = ['Grace', 'Alan', 'Edsger', 'Barbara', 'Margaret']
+    for (const one of titles) {
+      caller.ring(one, { sessionId: `${name}-${one}` })
+      await desk.accept(one).click()
+      await desk.session(one).waitFor()
+    }
+    await Promise.all([
+      ...titles.map((one) => caller.ring(`another ${one}`, { templateName: 'parcel' }).cancel()),
+      ...titles.map((one) => caller.provider.kpi(`${name}-${one}`, false, 'answer > 20 s')),
+    ])
+    await desk.region.getByRole('heading', { name: 'Sessions (5, 5 in breach)' }).waitFor()
+    for (const one of titles) await desk.told(`KPI breach: ${one} wants to chat, answer > 20 s`)
   })
 
   test('a screen reader is told in one breath what comes at once', async () => {
@@ -219,11 +278,19 @@ describe('a desk without its hub', () => {
     const lost = caller.ring('Alan')
     await desk.card('Alan').waitFor()
     await hub.kill()
-    await desk.getByText(/^Not connected since \d.*The desk is as it was then/).waitFor()
+    await desk.getByText(/^Not connected since \d.*The desk is as it was then.* Why: (the connection broke|no hub answers at ws:.*)\.$/).waitFor()
     await desk.told('Not connected')
     assert.match(await desk.title(), /not connected/)
+    const places = () => Promise.all(['Grace', 'Alan'].map((one) => desk.card(one).boundingBox()))
+    const before = await places()
     await desk.accept('Grace').click()
     await desk.card('Grace').getByText('Your answer is sent once the hub is back.').waitFor()
+    assert.deepEqual(await places(), before)
+    // What was asked of the hub shows, and is not taken back by what else happens.
+    await desk.available.uncheck()
+    await desk.getByText(/^(trying again|not connected) \(/).waitFor()
+    assert.equal(await desk.available.isChecked(), false)
+    await desk.available.check()
     // Somebody else is faster than this page's way back: the page stands still for so long.
     const debug = await browser.context.newCDPSession(desk)
     await debug.send('Debugger.enable')
@@ -238,13 +305,39 @@ describe('a desk without its hub', () => {
     await bob.accept(bob.notifications.find(({ title }) => title.startsWith('Alan')).notificationId)
     await lost.result
     await debug.send('Debugger.resume')
-    await desk.ended('Alan wants to chat: ended while this desk was not connected').waitFor()
+    await desk.justNow.getByText('Alan wants to chat: ended while this desk was not connected').waitFor()
     assert.equal((await call.result).agentId, 'ada')
     await desk.session('Grace').waitFor()
     await desk.connected()
     await desk.line.getByText(/^Not connected/).waitFor({ state: 'hidden' })
     assert.deepEqual(desk.faults, [])
   })
+})
+
+test('two agents race: who lost sees who has it, in the card\'s own place', async (context) => {
+  const hub = await startHub({ toml: TEMPLATES })
+  context.after(() => hub.dispose())
+  const browser = await openBrowser()
+  context.after(() => browser.dispose())
+  const desk = await openStillDesk(browser.context, hub, 'ada')
+  const other = await openDesk(browser.context, hub, 'bob')
+  const caller = bot(hub, 'ada', 'bob')
+  context.after(() => caller.close())
+  const call = caller.ring('Grace')
+  caller.ring('Alan')
+  for (const one of [desk, other]) await one.card('Alan').waitFor()
+  const places = () => Promise.all([desk, other].map((one) => one.card('Alan').boundingBox()))
+  const before = await places()
+  await Promise.all([desk, other].map((one) => one.accept('Grace').evaluate((button) => button.click())))
+  const { agentId } = await call.result
+  const loser = agentId === 'bob' ? desk : other
+  await loser.ended(`Grace wants to chat: taken by ${agentId}`).waitFor()
+  assert.deepEqual(await places(), before)
+  assert.equal(await loser.session('Grace').count(), 0)
+  assert.equal(await loser.accept('Grace').count(), 0)
+  await desk.accept('Alan').click()
+  await desk.session('Alan').waitFor()
+  for (const one of [desk, other]) assert.deepEqual(one.faults, [])
 })
 
 test('a cancel arrives under the pointer: the click falls on nothing, and nothing moves', async (context) => {

@@ -40,7 +40,7 @@ describe('looks', () => {
     await desk.card('parcel').waitFor()
     await other.accept(other.notifications.find(({ title }) => title.startsWith('Grace')).notificationId)
     await taken.result
-    await desk.ended(/taken by bob/).waitFor()
+    await desk.justNow.getByText(/taken by bob/).waitFor()
     return desk
   }
 

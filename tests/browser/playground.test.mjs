@@ -86,19 +86,19 @@ describe('the playground', () => {
     const { provider, ada, bob } = await open()
     await provider.ring('Margaret', { Session: 'conv-margaret' })
     await ada.card(/Margaret/).getByRole('button', { name: 'Accept' }).click()
-    const call = provider.call('Margaret')
+    const call = provider.session(/Margaret/)
     await call.getByLabel('KPI details').fill('answer > 20 s')
     await call.getByRole('button', { name: 'Breach KPI' }).click()
     const session = ada.session(/Margaret/)
     await session.getByRole('img', { name: 'KPI breach: answer > 20 s' }).waitFor()
     await bob.elsewhere.getByText(/conv-margaret is in breach: answer > 20 s/).waitFor()
-    await call.getByRole('button', { name: 'Clear KPI' }).click()
+    await call.getByRole('button', { name: 'Reset KPI' }).click()
     await session.getByRole('img', { name: /KPI breach/ }).waitFor({ state: 'hidden' })
     await bob.elsewhere.getByText(/conv-margaret/).waitFor({ state: 'detached' })
-    await call.getByRole('button', { name: 'New message' }).click()
-    await session.getByText('1 unread').waitFor()
-    await call.getByRole('button', { name: 'New message' }).click()
-    await session.getByText('2 unread').waitFor()
+    for (const unread of [1, 2]) {
+      await call.getByRole('button', { name: 'New activity' }).click()
+      await session.getByText(`${unread} unread`).waitFor()
+    }
     await ada.region.getByRole('button', { name: /End session: .*Margaret/ }).click()
     await session.waitFor({ state: 'detached' })
   })
@@ -118,8 +118,7 @@ describe('the playground', () => {
 
   test('one desk only, and a template that is not there', async () => {
     const { provider, ada, bob } = await open()
-    await provider.region.getByLabel('For', { exact: true }).selectOption('bob only')
-    await provider.ring('Frances')
+    await provider.ring('Frances', { 'For agents': 'bob' })
     await bob.card(/Frances/).getByRole('button', { name: 'Accept' }).click()
     await provider.call('Frances').getByText(/on 1 desk,/).waitFor()
     assert.equal(await ada.justNow.getByText(/Frances/).count(), 0)
@@ -141,6 +140,40 @@ describe('the playground', () => {
     assert.equal(await log.getByRole('listitem').count(), 0)
   })
 
+  test('a press on a message of the wire opens it, whatever passes while it is down', async () => {
+    const { provider, ada, bob, wire } = await open()
+    const log = wire.getByRole('log', { name: 'Wire log' })
+    // As many as there is room for, and more.
+    for (let n = 1; n <= 6; n++) {
+      await provider.ring(`Ida ${n}`)
+      // By a key: no pointer is as fast as to mean another row by the next click.
+      await provider.call(`Ida ${n}`).getByRole('button', { name: 'Cancel' }).press('Enter')
+      await ada.justNow.getByText(`Ida ${n}`).waitFor()
+    }
+    for (const desk of [ada, bob]) await desk.ringing.getByRole('listitem').first().waitFor({ state: 'detached' })
+    const last = log.getByRole('listitem').filter({ hasText: 'Ida 6' }).first()
+    await last.locator('summary').hover()
+    const before = await last.boundingBox()
+    await page.mouse.down()
+    await bob.available.evaluate((control) => control.click())
+    await log.getByText('"presence":"away"').last().waitFor()
+    assert.deepEqual(await last.boundingBox(), before)
+    await page.mouse.up()
+    await log.getByText('"customerName": "Ida 6"').waitFor()
+    await bob.available.check()
+    await log.getByText('"presence":"available"}').last().waitFor()
+  })
+
+  test('a thing has the same name on every page', async () => {
+    await open()
+    const links = () => page.getByRole('navigation', { name: 'More' }).getByRole('link').allTextContents()
+    const names = await links()
+    for (const path of ['desk?agent=zoe', 'console', 'dashboard']) {
+      await page.goto(`${hub.url}/${path}`)
+      assert.deepEqual(await links(), names, path)
+    }
+  })
+
   test('after a reload the desk and the calls are as they were', async () => {
     const { provider, ada } = await open()
     await provider.ring('Grete')
@@ -159,10 +192,10 @@ describe('the playground', () => {
       const response = await page.request.get(href)
       assert.equal(response.status(), 200, href)
     }
-    await page.getByRole('link', { name: 'Console alone' }).click()
+    await page.getByRole('link', { name: 'Console', exact: true }).click()
     const alone = parts(page)
     await connected(alone.provider)
-    await page.getByRole('link', { name: 'A desk alone' }).click()
+    await page.getByRole('link', { name: 'Desk', exact: true }).click()
     await connected(alone.ada)
     assert.equal((await page.request.get(`${hub.url}/sdk/deskbell.js`)).headers()['content-type'].split(';')[0], 'text/javascript')
   })
@@ -180,7 +213,7 @@ describe('the playground', () => {
     await open()
     await page.provider.ring('Mary')
     await page.ada.card(/Mary/).waitFor()
-    const nameless = await page.locator('button, input, select, textarea, a, [role]:not([role=alert])').evaluateAll((nodes) => nodes
+    const nameless = await page.locator('button, input, select, textarea, a, [role]:not([role=alert], [role=cell])').evaluateAll((nodes) => nodes
       .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim()))
       .map((node) => node.outerHTML))
     assert.deepEqual(nameless, [])

@@ -20,7 +20,7 @@ describe('restarts under an open page', () => {
       await ada.card(/Grace/).waitFor()
       await bob.card(/Grace/).waitFor()
       await hub[end]()
-      await provider.region.getByText(/connection lost|connecting/).waitFor()
+      await provider.region.getByText(/^not connected|^trying again/).waitFor()
       // Answered while nobody is there to hear it.
       await ada.card(/Grace/).getByRole('button', { name: 'Accept' }).click()
       await hub.start()
@@ -69,7 +69,7 @@ describe('restarts under an open page', () => {
     context.after(() => hub.dispose())
     const page = await openPlayground(browser.context, hub)
     await hub.kill()
-    await page.ada.region.getByText(/connection lost/).waitFor()
+    await page.ada.region.getByText(/^not connected|^trying again/).waitFor()
     await hub.start()
     await page.evaluate(() => window.dispatchEvent(new Event('online')))
     for (const one of [page.provider, page.ada, page.bob]) await connected(one)

@@ -54,6 +54,27 @@ describe('with authentication on', () => {
     await page.close()
   })
 
+  test('a token of another role: the page says which it needs, and which the token has', async () => {
+    for (const [path, needs, has] of [['/desk', 'agent', 'provider'], ['/console', 'provider', 'observer'], ['/dashboard', 'observer', 'agent']]) {
+      const page = await openPage(browser.context, `${hub.url}${path}`)
+      const form = page.locator('form.token')
+      await form.getByText(`--role ${needs}`).waitFor()
+      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', has))
+      await form.getByRole('button', { name: 'Come in' }).click()
+      await form.getByText(`That token has the role ${has}; this part of the page needs one with the role ${needs}.`).waitFor()
+      // One that only the hub can judge.
+      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs).replace(/.{8}$/, 'AAAAAAAA'))
+      await form.getByRole('button', { name: 'Come in' }).click()
+      await form.getByText(/^The hub says: token/).waitFor()
+      assert.equal(await form.getByLabel('This hub asks for a token').evaluate((field) => field.matches(':focus')), true)
+      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs))
+      await form.getByRole('button', { name: 'Come in' }).click()
+      await page.getByText('connected', { exact: true }).waitFor()
+      assert.deepEqual(page.faults, [])
+      await page.close()
+    }
+  })
+
   test('a page from elsewhere cannot connect, nor have the operator\'s listener do anything', async () => {
     const admin = await hub.admin()
     const elsewhere = createServer((_, response) => response.end('<!doctype html><title>elsewhere</title>')).listen(0, '127.0.0.1')

@@ -1,22 +1,27 @@
 //! Clients that mean harm, or are merely broken: what the others notice of them, and what they cost in memory.
+//!
+//! The attackers run apart ([`Apart`]). Three conditions take turns: nobody attacks; the same attack on another hub on
+//! this machine, which is what the machine's two processors and one disk make of it (the control); the attack itself.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::apart::{self, Apart, Done};
 use crate::harness::Setup;
 use crate::light::{Light, frame, upgrade};
 use crate::table::Table;
-use crate::usage::{connections_max, memory};
+use crate::usage::{connections_max, memory, processor};
+use crate::work::{Shown, Waits, ratio};
 
-/// How long each is looked at.
-const LOOK: Duration = Duration::from_secs(4);
+/// How long each condition is looked at, and how often: what the machine does besides should meet all alike.
+const LOOK: Duration = Duration::from_secs(3);
+const ROUNDS: u64 = 4;
+
+/// After an attack: its connections end.
+const PEACE: Duration = Duration::from_millis(700);
 
 /// The default of `outboundBytes`, and what a connection may cost besides.
 const CONNECTION_BYTES_MAX: u64 = 1024 * 1024 + 64 * 1024;
@@ -27,39 +32,52 @@ const OTHERS: u64 = 3;
 /// Runs them one after the other; true if the hub survived and kept to its memory.
 pub(crate) async fn run(half_open: u64) -> bool {
     let half_open = half_open.min(connections_max());
-    let hub = Setup::on_disk().start().await;
-    let (port, pid) = (hub.port, hub.pid());
+    let (hub, control) = (Setup::on_disk().start().await, Setup::on_disk().start().await);
+    Waits::default().measure(hub.port, "early", Duration::from_secs(1)).await;
     let mut table = Table::new("hostile clients");
-    let calm = others(port, 0).await;
-    let baseline = memory(&pid);
-    table.row("memory before, MiB", baseline / 1024 / 1024);
-    table.row("nobody hostile: notify to result", shown(&calm));
+    table.row("attackers get only idle processor time", if apart::yields() { "yes" } else { "NO" });
     let mut good = true;
-    for (number, hostility) in
-        [Hostility::Flood, Hostility::Dribble, Hostility::Deaf, Hostility::HalfOpen].into_iter().enumerate()
-    {
+    for hostility in Hostility::ALL {
         let count = match hostility {
             Hostility::Flood => 1,
             Hostility::HalfOpen => half_open,
             Hostility::Dribble => 300,
             Hostility::Deaf => 100,
         };
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut attackers = attack(hostility, port, count, &stop);
-        // They are at it before anybody looks.
-        sleep(Duration::from_millis(500)).await;
-        let under = others(port, number as u64 + 1).await;
-        let used = memory(&pid);
-        stop.store(true, Ordering::Relaxed);
-        attackers.abort_all();
-        while attackers.join_next().await.is_some() {}
-        let bound = baseline + (count + OTHERS) * CONNECTION_BYTES_MAX;
-        let ratio = under.value_at_quantile(0.99) as f64 / calm.value_at_quantile(0.99) as f64;
-        table.row(&format!("{count} {}", hostility.name()), format!("{}, p99 × {ratio:.2}", shown(&under)));
-        let (used_mib, bound_mib) = (used / 1024 / 1024, bound / 1024 / 1024);
-        table.row("  the hub's memory, MiB", format!("{used_mib} (bound {bound_mib})"));
-        good &= used <= bound && !under.is_empty();
+        let (mut alone, mut beside, mut under) = (Waits::default(), Waits::default(), Waits::default());
+        let (mut most, mut busy, mut rates) = (0, 0.0, Vec::new());
+        for round in 0..ROUNDS {
+            let name = |condition: &str| format!("{}-{round}-{condition}", hostility.word());
+            alone.measure(hub.port, &name("alone"), LOOK).await;
+            let attack = Apart::start(hostility.word(), control.port, count);
+            beside.measure(hub.port, &name("control"), LOOK).await;
+            attack.stop();
+            sleep(PEACE).await;
+            // What is settled stays in memory for a while, attack or none.
+            let baseline = memory(&hub.pid());
+            let attack = Apart::start(hostility.word(), hub.port, count);
+            let (before, began) = (processor(&hub.pid()), Instant::now());
+            under.measure(hub.port, &name("attack"), LOOK).await;
+            busy = (processor(&hub.pid()) - before).as_secs_f64() / began.elapsed().as_secs_f64();
+            most = most.max(memory(&hub.pid()).saturating_sub(baseline));
+            rates.push(attack.stop());
+            sleep(PEACE).await;
+        }
+        let bound = (count + OTHERS) * CONNECTION_BYTES_MAX;
+        table.row(&format!("{count} {}: alone", hostility.name()), Shown(&alone.call));
+        let times = |of: &Waits, than: &Waits| format!("p99 × {:.2}", ratio(&of.call, &than.call));
+        table.row("  while another hub has them", format!("{}, {}", Shown(&beside.call), times(&beside, &alone)));
+        table.row("  while this hub has them", format!("{}, {}", Shown(&under.call), times(&under, &alone)));
+        table.row("  the latter to the former", times(&under, &beside));
+        let mean = |of: &str| rates.iter().filter_map(|rates| rates[of].as_f64()).sum::<f64>() / ROUNDS as f64;
+        let done =
+            format!("{:.0} sent, {:.0} connections, hub's processors {busy:.2}", mean("sent"), mean("connections"));
+        table.row("  by second", done);
+        let (most_mib, bound_mib) = (most / 1024 / 1024, bound / 1024 / 1024);
+        table.row("  the hub's memory, MiB more than before", format!("{most_mib} (bound {bound_mib})"));
+        good &= most <= bound && !under.call.is_empty();
     }
+    control.terminate();
     hub.terminate();
     let survived = hub.exit().await.code == Some(0);
     table.row("survived, within its memory", if good && survived { "yes" } else { "NO" });
@@ -67,8 +85,9 @@ pub(crate) async fn run(half_open: u64) -> bool {
     good && survived
 }
 
+/// What they do.
 #[derive(Debug, Clone, Copy)]
-enum Hostility {
+pub(crate) enum Hostility {
     /// One provider that rings as fast as it can, and comes back when it is closed.
     Flood,
     /// Connections that stop in the middle of an upgrade, or never say hello.
@@ -80,6 +99,21 @@ enum Hostility {
 }
 
 impl Hostility {
+    const ALL: [Self; 4] = [Self::Flood, Self::Dribble, Self::Deaf, Self::HalfOpen];
+
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hostility| hostility.word() == word)
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::HalfOpen => "half-open",
+            Self::Dribble => "dribble",
+            Self::Deaf => "deaf",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Flood => "client floods",
@@ -88,32 +122,33 @@ impl Hostility {
             Self::Deaf => "agents stop reading, 100 calls a second for them",
         }
     }
+
+    /// Begins with `count` of them, as long as the process lives.
+    pub(crate) async fn begin(self, port: u16, count: u64, done: &'static Done) {
+        for number in 0..count {
+            tokio::spawn(async move {
+                loop {
+                    Done::add(&done.connections, 1);
+                    // What the hub does to them is its business; they come again.
+                    let _ = match self {
+                        Self::Flood => flood(port, done).await,
+                        Self::HalfOpen => half_open(port, number).await,
+                        Self::Dribble => dribble(port, number, done).await,
+                        Self::Deaf => deaf(port, number).await,
+                    };
+                    sleep(Duration::from_millis(50)).await;
+                }
+            });
+        }
+        if matches!(self, Self::Deaf) {
+            tokio::spawn(async move { while ring_the_deaf(port, done).await.is_ok() {} });
+        }
+        // They are at it before anybody looks.
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
-fn attack(hostility: Hostility, port: u16, count: u64, stop: &Arc<AtomicBool>) -> JoinSet<()> {
-    let mut attackers = JoinSet::new();
-    for number in 0..count {
-        let stop = Arc::clone(stop);
-        attackers.spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
-                // What the hub does to them is its business; they come again.
-                let _ = match hostility {
-                    Hostility::Flood => flood(port).await,
-                    Hostility::HalfOpen => half_open(port, number).await,
-                    Hostility::Dribble => dribble(port, number).await,
-                    Hostility::Deaf => deaf(port, number).await,
-                };
-                sleep(Duration::from_millis(50)).await;
-            }
-        });
-    }
-    if matches!(hostility, Hostility::Deaf) {
-        attackers.spawn(async move { while ring_the_deaf(port).await.is_ok() {} });
-    }
-    attackers
-}
-
-async fn flood(port: u16) -> std::io::Result<()> {
+async fn flood(port: u16, done: &'static Done) -> std::io::Result<()> {
     let (light, _) =
         Light::join(port, &json!({"type": "hello", "role": "provider", "providerId": "flood"}), None).await?;
     let (mut read, mut write) = light.stream.into_split();
@@ -125,7 +160,8 @@ async fn flood(port: u16) -> std::io::Result<()> {
     let calls = call.repeat(32);
     let sent = async {
         loop {
-            write.write_all(&calls).await?
+            write.write_all(&calls).await?;
+            Done::add(&done.sent, 32);
         }
     };
     let result: std::io::Result<()> = sent.await;
@@ -147,13 +183,14 @@ async fn half_open(port: u16, number: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn dribble(port: u16, number: u64) -> std::io::Result<()> {
+async fn dribble(port: u16, number: u64, done: &'static Done) -> std::io::Result<()> {
     let mut light = Light::connect(port, None).await?;
     let mut bytes = upgrade(port).into_bytes();
     bytes
         .extend(frame(&json!({"type": "hello", "role": "agent", "agentId": format!("dribbler-{number}")}).to_string()));
     for byte in bytes.into_iter().chain(frame(r#"{"type":"ping"}"#).repeat(1000)) {
         light.stream.write_all(&[byte]).await?;
+        Done::add(&done.sent, 1);
         sleep(Duration::from_millis(1)).await;
     }
     Ok(())
@@ -167,7 +204,7 @@ async fn deaf(port: u16, number: u64) -> std::io::Result<()> {
 }
 
 /// Rings all the deaf, and withdraws it, as often as its rate allows.
-async fn ring_the_deaf(port: u16) -> std::io::Result<()> {
+async fn ring_the_deaf(port: u16, done: &'static Done) -> std::io::Result<()> {
     let (mut bot, _) =
         Light::join(port, &json!({"type": "hello", "role": "provider", "providerId": "crier"}), None).await?;
     for n in 0.. {
@@ -178,43 +215,8 @@ async fn ring_the_deaf(port: u16) -> std::io::Result<()> {
             .await?;
         bot.send(&json!({"type": "cancel", "id": token, "cancellationToken": token})).await?;
         bot.until(|m| m["id"] == token.as_str()).await?;
+        Done::add(&done.sent, 2);
         sleep(Duration::from_millis(10)).await;
     }
     Ok(())
-}
-
-/// What a provider and an agent notice who do nothing but work: microseconds from the call to its result. They have a
-/// thread of their own, so that they wait for the hub and not for their attackers.
-async fn others(port: u16, round: u64) -> Histogram<u64> {
-    let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(work(port, round)).expect("the others are served")
-    };
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-async fn work(port: u16, round: u64) -> std::io::Result<Histogram<u64>> {
-    let agent = format!("worker-{round}");
-    let hello = json!({"type": "hello", "role": "agent", "agentId": agent});
-    let (mut desk, _) = Light::join(port, &hello, None).await?;
-    let hello = json!({"type": "hello", "role": "provider", "providerId": format!("bot-{round}")});
-    let (mut bot, _) = Light::join(port, &hello, None).await?;
-    let mut took = Histogram::new(3).unwrap();
-    let began = Instant::now();
-    while began.elapsed() < LOOK {
-        let call = Instant::now();
-        bot.send(&json!({"type": "notify", "templateName": "chat", "to": {"agents": [agent]}})).await?;
-        let shown = desk.until(|m| m["type"] == "notification").await?;
-        desk.send(&json!({"type": "accept", "notificationId": shown["notificationId"]})).await?;
-        bot.until(|m| m["type"] == "result").await?;
-        took.record(u64::try_from(call.elapsed().as_micros()).unwrap()).unwrap();
-        sleep(Duration::from_millis(6)).await;
-    }
-    Ok(took)
-}
-
-fn shown(took: &Histogram<u64>) -> String {
-    let ms = |us: u64| us as f64 / 1000.0;
-    let (p50, p99) = (ms(took.value_at_quantile(0.5)), ms(took.value_at_quantile(0.99)));
-    format!("p50 {p50:.1} ms, p99 {p99:.1} ms ({} calls)", took.len())
 }

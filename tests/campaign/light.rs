@@ -1,5 +1,8 @@
 //! A client that costs little, so that one process can be ten thousand: a socket and the bytes not yet understood.
 
+#[path = "../support/frames.rs"]
+mod frames;
+
 use std::io;
 use std::time::Duration;
 
@@ -24,23 +27,9 @@ pub(crate) fn upgrade(port: u16) -> String {
     )
 }
 
-/// A text frame, masked with zeros.
+/// A whole text.
 pub(crate) fn frame(text: &str) -> Vec<u8> {
-    frame_of(1, text.as_bytes())
-}
-
-fn frame_of(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x80 | opcode];
-    match u16::try_from(payload.len()).unwrap() {
-        n @ 0..=125 => bytes.push(0x80 | u8::try_from(n).unwrap()),
-        n => {
-            bytes.push(0x80 | 126);
-            bytes.extend(n.to_be_bytes());
-        }
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
-    bytes
+    frames::frame(1, true, text.as_bytes())
 }
 
 impl Light {
@@ -76,10 +65,10 @@ impl Light {
     /// The next message; answers the hub's pings.
     pub(crate) async fn next(&mut self) -> io::Result<Value> {
         loop {
-            if let Some((opcode, payload)) = self.whole_frame() {
+            if let Some((opcode, payload)) = frames::take_frame(&mut self.unread) {
                 match opcode {
                     1 => return serde_json::from_slice(&payload).map_err(io::Error::other),
-                    9 => self.stream.write_all(&frame_of(10, &payload)).await?,
+                    9 => self.stream.write_all(&frames::frame(10, true, &payload)).await?,
                     _ => return Err(io::Error::other("closed")),
                 }
                 continue;
@@ -109,20 +98,6 @@ impl Light {
             }
             self.read_more().await?;
         }
-    }
-
-    fn whole_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let (first, second) = (*self.unread.first()?, *self.unread.get(1)?);
-        let (head, length) = match second {
-            126 => (4, usize::from(u16::from_be_bytes(self.unread.get(2..4)?.try_into().unwrap()))),
-            127 => (10, usize::try_from(u64::from_be_bytes(self.unread.get(2..10)?.try_into().unwrap())).unwrap()),
-            n => (2, usize::from(n)),
-        };
-        if self.unread.len() < head + length {
-            return None;
-        }
-        let payload = self.unread.drain(..head + length).skip(head).collect();
-        Some((first & 0x0f, payload))
     }
 
     async fn read_more(&mut self) -> io::Result<()> {

@@ -10,6 +10,8 @@ mod harness;
 
 mod agent;
 mod amplification;
+mod apart;
+mod audience;
 mod backup;
 mod chance;
 mod check;
@@ -26,6 +28,7 @@ mod table;
 mod unsynced;
 mod upgrade;
 mod usage;
+mod work;
 mod years;
 
 use std::process::ExitCode;
@@ -79,6 +82,11 @@ impl Asked {
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == apart::WORD) {
+        apart::run(&arguments[1..]);
+        return ExitCode::SUCCESS;
+    }
     let asked = Asked::read();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let kept = runtime.block_on(run(&asked));

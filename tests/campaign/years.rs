@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use deskbell::hub::{Clock, Delivery, Hub, HubSettings, Intake, NotTried, Port, WallClock};
 use deskbell::log::{Disk, Keep, disk};
 use deskbell::workspace::effect::{Effect, Effects, ReplyTo};
-use deskbell::workspace::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, Settle, To};
+use deskbell::workspace::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
 use deskbell::workspace::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
@@ -172,17 +172,9 @@ fn token(number: u64) -> Name {
 fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     let field = |label: &str, value: &str| Field { label: label.into(), value: value.into() };
     let rendered = Rendered {
-        title: "Grace Hopper wants to chat".into(),
         icon: Some("chat".into()),
         fields: vec![field("Customer", "Grace Hopper"), field("Queue", "Billing, second line")],
-        accept_label: "Accept".into(),
-        reject_label: "Reject".into(),
-        timeout_ms: 120_000,
-        queue_timeout_ms: 120_000,
-        show_timeout: true,
-        auto_accept: false,
-        auto_accept_on_timeout: false,
-        settle: Settle::FirstResponse,
+        ..Rendered::titled("Grace Hopper wants to chat", 120_000)
     };
     let notify = Notify {
         notification_id: NotificationId(u128::from(lane) << 64 | u128::from(number)),

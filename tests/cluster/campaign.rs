@@ -24,26 +24,40 @@ use crate::state::digests;
 const SECONDS: u64 = 40;
 
 /// Between which servers each way is that [`nats::Server::three_over`] makes.
-const WAYS: [[usize; 2]; 6] = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
+pub(crate) const WAYS: [[usize; 2]; 6] = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
 
 /// Since when servers that were cut off from each other come to agree again. Of three 2.9 that were, the one that was
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
-const AGREE_AFTER_CUTS: (u32, u32) = (2, 10);
+pub(crate) const AGREE_AFTER_CUTS: (u32, u32) = (2, 10);
+
+/// What is rung.
+pub(crate) const BRIEF: &str =
+    "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
 /// What everybody was told.
 #[derive(Default)]
-struct Book {
+pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
-    outcomes: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) outcomes: BTreeMap<String, BTreeSet<String>>,
     winners: BTreeMap<String, BTreeSet<String>>,
     reconnects: u64,
     refused: u64,
 }
 
-type Shared = Arc<Mutex<Book>>;
+impl Book {
+    /// How many were acknowledged and have no outcome, have two, or were won by two.
+    pub(crate) fn faults(&self) -> (usize, usize, usize) {
+        let lost = self.acknowledged.iter().filter(|id| !self.outcomes.contains_key(*id)).count();
+        let double = self.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
+        let winners = self.winners.values().filter(|winners| winners.len() > 1).count();
+        (lost, double, winners)
+    }
+}
+
+pub(crate) type Shared = Arc<Mutex<Book>>;
 
 /// Where hubs can be reached now.
-type Ports = watch::Receiver<Vec<u16>>;
+pub(crate) type Ports = watch::Receiver<Vec<u16>>;
 
 struct Dice(u64);
 
@@ -117,7 +131,7 @@ impl Line {
 }
 
 /// Rings all the time; what it does not know the fate of it sends again, with the same id.
-async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut pending: BTreeMap<String, Value> = BTreeMap::new();
     let mut position = json!(true);
@@ -192,7 +206,7 @@ async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Rec
 }
 
 /// Answers whatever is shown.
-async fn agent(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn agent(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut shown: BTreeSet<String> = BTreeSet::new();
     let mut quiet = 0;
@@ -248,8 +262,7 @@ fn text(value: &Value) -> String {
 async fn campaign_of_faults_under_traffic() {
     let seconds = std::env::var("CAMPAIGN_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let seed = std::env::var("CAMPAIGN_SEED").map_or(1, |seed| seed.parse().unwrap());
-    let config =
-        format!("{CONFIG}\n[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n");
+    let config = format!("{CONFIG}\n{BRIEF}");
     if !nats::is_there() {
         return;
     }
@@ -354,9 +367,7 @@ async fn campaign_of_faults_under_traffic() {
     assert!(digests.iter().all(|digest| *digest == digests[0]), "the hubs' states differ; {failed:?}");
     assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();
-    let lost = book.acknowledged.iter().filter(|id| !book.outcomes.contains_key(*id)).count();
-    let double = book.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
-    let winners = book.winners.values().filter(|winners| winners.len() > 1).count();
+    let (lost, double, winners) = book.faults();
     println!(
         "{} s, faults {faults:?}: {} acknowledged, {} outcomes, {} calls refused, {} reconnects; lost {lost}, double \
          {double}, two winners {winners}",

@@ -17,9 +17,11 @@ mod fixture;
 mod harness;
 mod life;
 mod measure;
+mod moving;
 #[allow(dead_code, reason = "the log's own tests use it too")]
 #[path = "../support/nats.rs"]
 mod nats;
 mod outages;
+mod partitions;
 mod proxy;
 mod state;

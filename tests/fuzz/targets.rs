@@ -208,18 +208,16 @@ fn gateway() -> &'static SocketAddr {
             deliveries_per_second: 1 << 40,
             keep: Keep { history_ms: 0, history_bytes: 0 },
         };
-        let delivery = gateway.delivery(hub_settings.incarnation);
+        let delivery = gateway.delivery(0, hub_settings.incarnation);
         let log = Box::new(Memory::default());
-        let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), hub_settings, || {});
+        let hub = Hub::start(log, delivery, intake, Arc::new(WallClock), hub_settings, || {});
         let hub = hub.expect("started");
         let behind = Behind {
-            intake,
+            hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::new(Arc::new(Catalogue::with(Vec::new()))),
-            ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
             past: None,
-            metrics: Arc::default(),
         };
         // Both live as long as the process.
         std::mem::forget(gateway.serve(behind).expect("serves"));

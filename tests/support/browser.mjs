@@ -71,16 +71,20 @@ export async function connected(part) {
 }
 
 function consoleIn(region) {
-  const calls = region.getByRole('list', { name: 'Calls' })
+  const calls = region.getByRole('table', { name: 'Calls' })
+  const field = (label) => region.getByLabel(label, { exact: true })
   return {
     region,
     calls,
     /** The newest call for that customer. */
-    call: (customer) => calls.getByRole('article', { name: customer }).first(),
-    async ring(customer, more = {}) {
-      await region.getByLabel('Customer').fill(customer)
+    call: (customer) => calls.getByRole('row').filter({ hasText: customer }).first(),
+    /** What can be done with the session of the newest call for that customer. */
+    session: (customer) => calls.getByRole('group', { name: customer }).first(),
+    async ring(customer, { template, ...more } = {}) {
+      if (template) await field('Template').selectOption(template)
+      await field('customerName').fill(customer)
       if (Object.keys(more).length) await region.getByText('More fields').click()
-      for (const [label, value] of Object.entries(more)) await region.getByLabel(label).fill(value)
+      for (const [label, value] of Object.entries(more)) await field(label).fill(value)
       if (Object.keys(more).length) await region.getByText('More fields').click()
       await region.getByRole('button', { name: 'Ring', exact: true }).click()
     },

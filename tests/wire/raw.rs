@@ -1,5 +1,10 @@
 //! Bytes on a socket, for what no well-behaved client would send.
 
+#[path = "../support/frames.rs"]
+mod frames;
+
+pub(crate) use frames::frame;
+use frames::take_frame;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -17,25 +22,6 @@ pub(crate) fn upgrade(port: u16, more: &str) -> String {
         "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
     )
-}
-
-/// A client's frame (masked with zeros, which leaves the payload as it is).
-pub(crate) fn frame(opcode: u8, last: bool, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![opcode | if last { 0x80 } else { 0 }];
-    match payload.len() {
-        n @ 0..=125 => bytes.push(0x80 | u8::try_from(n).unwrap()),
-        n @ 126..=0xffff => {
-            bytes.push(0x80 | 126);
-            bytes.extend(u16::try_from(n).unwrap().to_be_bytes());
-        }
-        n => {
-            bytes.push(0x80 | 127);
-            bytes.extend((n as u64).to_be_bytes());
-        }
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
-    bytes
 }
 
 /// A socket and what was read from it and not yet looked at.
@@ -106,28 +92,13 @@ impl Raw {
     /// The next frame of the hub; `None` at the end of the connection.
     pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
-            if let Some(frame) = self.whole_frame() {
+            if let Some(frame) = take_frame(&mut self.unread) {
                 return Some(frame);
             }
             if !self.read_more().await {
                 return None;
             }
         }
-    }
-
-    fn whole_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let (first, second) = (*self.unread.first()?, *self.unread.get(1)?);
-        assert_eq!(second & 0x80, 0, "a server does not mask");
-        let (head, length) = match second {
-            126 => (4, usize::from(u16::from_be_bytes(self.unread.get(2..4)?.try_into().unwrap()))),
-            127 => (10, usize::try_from(u64::from_be_bytes(self.unread.get(2..10)?.try_into().unwrap())).unwrap()),
-            n => (2, usize::from(n)),
-        };
-        if self.unread.len() < head + length {
-            return None;
-        }
-        let payload = self.unread.drain(..head + length).skip(head).collect();
-        Some((first & 0x0f, payload))
     }
 
     /// Everything until the hub ends the connection.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::harness::{PATIENCE, Setup, left_out_in_cluster};
 
 /// The next message to the supervisor that has `line`.
@@ -27,16 +29,35 @@ fn told(socket: &UnixDatagram, line: &str) -> String {
     }
 }
 
+/// A supervisor's socket, and a hub that is told of it and of a watchdog with so much patience.
+fn supervised(setup: Setup, patience_us: u64) -> (UnixDatagram, Setup) {
+    let path = setup.home().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let setup = setup.variable("NOTIFY_SOCKET", path.to_str().unwrap());
+    (socket, setup.variable("WATCHDOG_USEC", &patience_us.to_string()))
+}
+
+/// What the supervisor has been sent and not read yet.
+fn unread(socket: &UnixDatagram) -> Vec<String> {
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4096];
+    let mut messages = Vec::new();
+    while let Ok(length) = socket.recv(&mut buffer) {
+        messages.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
+    }
+    socket.set_nonblocking(false).unwrap();
+    messages
+}
+
+const STANDS_STILL: &str = "the hub's thread stands still";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
     if left_out_in_cluster("three hubs tell one supervisor") {
         return;
     }
-    let setup = Setup::on_disk();
-    let path = setup.home().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    let setup = setup.variable("NOTIFY_SOCKET", path.to_str().unwrap()).variable("WATCHDOG_USEC", "6000000");
+    let (socket, setup) = supervised(Setup::on_disk(), 6_000_000);
     let hub = setup.start().await;
     let ready = told(&socket, "READY=1");
     assert!(ready.contains(&format!("127.0.0.1:{}", hub.port)), "{ready}");
@@ -44,6 +65,67 @@ async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
     told(&socket, "WATCHDOG=1");
     hub.terminate();
     told(&socket, "STOPPING=1");
+    assert_eq!(hub.exit().await.code, Some(0));
+}
+
+/// Systemd is told every half of its patience, and a hub that has nothing to do turns more rarely than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
+    if left_out_in_cluster("three hubs tell one supervisor") {
+        return;
+    }
+    let (socket, setup) = supervised(Setup::on_disk(), 300_000);
+    let hub = setup.start().await;
+    told(&socket, "READY=1");
+    let times = 12;
+    for _ in 0..times {
+        told(&socket, "WATCHDOG=1");
+    }
+    // On a busy machine it may miss a turn; as a rule it does not.
+    let missed = hub.stderr.so_far().matches(STANDS_STILL).count();
+    assert!(missed < times / 2, "{missed} times beside {times}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
+    if left_out_in_cluster("the log on disk hangs") {
+        return;
+    }
+    let setup = Setup::on_disk();
+    let home = std::fs::canonicalize(setup.home()).unwrap();
+    let (layer, stuck, goes_on) = (home.join("hangs.so"), home.join("stuck"), home.join("goes-on"));
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-shared", "-fPIC", "-o"]).args([&layer, &shown("tests/wire/hangs.c")]).arg("-ldl");
+    assert!(cc.status().is_ok_and(|status| status.success()), "cc is needed");
+    let setup = setup.variable("LD_PRELOAD", layer.to_str().unwrap()).variable("HANGS_AT", home.to_str().unwrap());
+    let (socket, setup) = supervised(setup, 1_000_000);
+    let hub = setup.start().await;
+    let (mut bot, mut ada) = (hub.provider("bot").await, hub.agent("ada").await);
+    told(&socket, "READY=1");
+    told(&socket, "WATCHDOG=1");
+    assert!(Command::new("mkfifo").args([&stuck, &goes_on]).status().unwrap().success());
+    bot.send(json!({"type": "notify", "templateName": "chat", "to": {"agents": ["ada"]}})).await;
+    // Opened when the hub opens it too: then its thread is in fdatasync.
+    tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
+    hub.says_after(hub.stderr.so_far().len(), STANDS_STILL).await;
+    // That it lived until then was said before.
+    unread(&socket);
+    let before = hub.stderr.so_far().len();
+    for times in 1..=3 {
+        let said = || hub.stderr.so_far()[before..].matches(STANDS_STILL).count();
+        let began = Instant::now();
+        while said() < times {
+            assert!(began.elapsed() < PATIENCE, "it does not notice");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert_eq!(unread(&socket), Vec::<String>::new(), "it says that it lives");
+    // The device is there again: nothing was lost, and it says that it lives.
+    tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
+    bot.expect("ack").await;
+    ada.expect("notification").await;
+    told(&socket, "WATCHDOG=1");
+    hub.terminate();
     assert_eq!(hub.exit().await.code, Some(0));
 }
 

@@ -47,7 +47,7 @@ export class Card {
       element('header', {},
         element('span', { class: 'channel' }, picture(icon)),
         element('div', { class: 'who' },
-          element('h4', { id: `${id}-title` }, title),
+          element('h4', { id: `${id}-title`, title }, title),
           element('p', { class: 'small' }, [channelOf(icon), providerId && `from ${providerId}`].filter(Boolean).join(' · '))),
         showTimeout && this.clock),
       showTimeout && this.bar,

@@ -2,6 +2,7 @@
 // place empty; the others close up only once nobody points at anything here.
 
 import { element } from '../dom.js'
+import { holdWhilePressed } from '../steady.js'
 import { Card } from './card.js'
 
 /** How long a card that ended says so, before it goes. */
@@ -15,17 +16,19 @@ export class Cards {
   #desk
   /** @type {Map<string, Card>} by notification, those over included */ #cards = new Map()
   #pointedAt = -Infinity
+  #held
   /** @type {Card | undefined} the one that keys answer */ #chosen
 
   /**
    * @param {import('./card.js').Hands & { gone: (id: string) => void, shown: (card: Card) => void, home: () => HTMLElement,
-   *   say: (text: string) => void, guard: import('./steady.js').KeyGuard }} desk
+   *   say: (text: string) => void, guard: import('../steady.js').KeyGuard }} desk
    */
   constructor(desk) {
     this.#desk = desk
     this.list = element('ul', { class: 'cards', 'aria-label': 'Ringing' })
     for (const type of ['pointermove', 'pointerdown']) this.list.addEventListener(type, () => { this.#pointedAt = performance.now() })
     this.list.addEventListener('pointerleave', () => { this.#pointedAt = -Infinity })
+    this.#held = holdWhilePressed(this.list, () => {})
     this.list.addEventListener('focusin', ({ target }) => {
       const card = this.#live.find(({ node }) => node.contains(/** @type {Node} */ (target)))
       if (card) this.#choose(card)
@@ -84,8 +87,11 @@ export class Cards {
       const { card } = /** @type {any} */ (place)
       if (card?.state === 'over' && now - card.overAt > (place.matches(':hover') ? OVER_POINTED_MS : OVER_MS)) this.#vacate(place, card)
     }
-    if (now - this.#pointedAt < CALM_MS) return
-    for (const place of [...this.list.children]) if (/** @type {any} */ (place).emptySince < now) place.remove()
+    if (now - this.#pointedAt < CALM_MS || this.#held()) return
+    for (const place of /** @type {any[]} */ ([...this.list.children])) {
+      if (place.emptySince < now) place.remove()
+      else if (place.card?.state !== 'over') place.style.minHeight = ''
+    }
   }
 
   /** Puts the focus on the next card, or the one before. @param {1 | -1} step */
@@ -139,6 +145,7 @@ export class Cards {
   /** @param {Card} card @param {string} text @param {'good' | 'gone'} mark */
   #settle(card, text, mark) {
     if (document.activeElement === card.reason) this.#desk.guard.typing()
+    hold(card.node.parentElement)
     card.end(text, mark)
     if (card !== this.#chosen) return
     const { unanswered } = this
@@ -150,8 +157,7 @@ export class Cards {
   #vacate(place, card) {
     const hadFocus = place.contains(document.activeElement)
     this.#cards.delete(card.id)
-    // It stays as high as it was: what is below does not move.
-    place.style.minHeight = `${place.offsetHeight}px`
+    hold(place)
     place.card = undefined
     place.emptySince = performance.now()
     if (hadFocus && !this.focus(this.#chosen)) this.#desk.home().focus()
@@ -169,4 +175,9 @@ export class Cards {
     card?.node.classList.add('chosen')
     card?.node.setAttribute('aria-current', 'true')
   }
+}
+
+/** It stays as high as it is: what is below does not move. @param {HTMLElement | null} place */
+function hold(place) {
+  if (place) place.style.minHeight = `${place.getBoundingClientRect().height}px`
 }

@@ -16,7 +16,7 @@ import { onPreferences, prefer, preferences } from './prefs.js'
  * @param {EventTarget} target where keys are heard
  * @param {Element} desk as long as it is on the page
  * @param {Key[]} keys
- * @param {import('./steady.js').KeyGuard} guard
+ * @param {import('../steady.js').KeyGuard} guard
  * @param {() => void} refused told of each key that was held back
  * @returns what opens the list, and the list itself
  */
@@ -62,6 +62,9 @@ function help(keys) {
     element('label', {}, letters, ' Letters and digits work as keys'),
     element('p', { class: 'small' }, 'Turn that off if you speak to your computer, or type by accident. Tab, Enter and the space bar always work.'),
     element('button', { type: 'button', autofocus: true, click: () => dialog.close() }, 'Close'))
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() })
+  // Beside it; a press that began in it, as to select some words, is none of that.
+  let beside = false
+  dialog.addEventListener('pointerdown', (event) => { beside = event.target === dialog })
+  dialog.addEventListener('click', (event) => { if (beside && event.target === dialog) dialog.close() })
   return { dialog, open: () => { if (!dialog.open) dialog.showModal() } }
 }

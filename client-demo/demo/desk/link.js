@@ -1,6 +1,7 @@
 // The line to the hub: whether it stands, since when it does not, and whether what is on the desk can be believed.
 
 import { element, setText } from '../dom.js'
+import { connectionInWords, nextTryInWords } from '../words.js'
 import { timeOfDay } from './times.js'
 
 /** The hub's pings are not seen by a page, so the client asks after two of them, and waits so long for the answer. */
@@ -14,7 +15,6 @@ const ANSWERS = 4
 export class Link {
   #agent
   #announcer
-  #retryAt = 0
   #reason = ''
   #heardAt = Date.now()
   #lostAt = 0
@@ -62,12 +62,10 @@ export class Link {
     const { state } = this.#agent
     const doubtful = state === 'open' && this.#silent
     this.chip.dataset.state = doubtful ? 'waiting' : state
-    setText(this.chip, doubtful ? 'checking the connection …' : {
-      connecting: 'connecting …',
-      open: 'connected',
-      waiting: `connection lost, back in ${Math.max(1, Math.ceil((this.#retryAt - Date.now()) / 1_000))} s`,
-      closed: `closed: ${this.#reason}`,
-    }[state])
+    const words = doubtful ? 'checking the connection …' : connectionInWords(this.#agent.connection) + nextTryInWords(this.#agent.connection)
+    setText(this.chip, words)
+    // It is cut where it is long.
+    this.chip.title = words
     this.banner.hidden = this.fresh || !this.known
     if (this.banner.hidden) return
     const since = timeOfDay(doubtful || !this.#lostAt ? this.#heardAt : this.#lostAt)
@@ -75,7 +73,8 @@ export class Link {
       ? `This desk is closed since ${since}, and shows what was on it then. Reload the page to come back.`
       : doubtful
         ? `The hub was last heard at ${since}. Whether this is still so is being found out.`
-        : `Not connected since ${since}. The desk is as it was then; what you answer is sent once the hub is back.`)
+        : `Not connected since ${since}. The desk is as it was then; what you answer is sent once the hub is back.${this.#reason && ` Why: ${this.#reason}.`}`)
+    this.banner.title = this.banner.textContent
   }
 
   /** The computer may have slept: the client looks whether the hub is there, and until then nobody knows. */
@@ -84,8 +83,7 @@ export class Link {
     return Date.now() - this.#heardAt > 2 * interval + ANSWER_MS + SLACK_MS
   }
 
-  #changed({ state, reason = '', retryInMs = 0 }) {
-    this.#retryAt = Date.now() + retryInMs
+  #changed({ state, reason = '' }) {
     this.#reason = reason
     if ((state === 'waiting' || state === 'closed') && this.known && !this.#lostAt) {
       this.#lostAt = Date.now()

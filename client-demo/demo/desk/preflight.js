@@ -3,6 +3,7 @@
 import { element, reconcile, setText } from '../dom.js'
 import { picture } from './icons.js'
 import { onPreferences } from './prefs.js'
+import { holdWhilePressed } from '../steady.js'
 import { span } from './times.js'
 
 /** Further off than people set a clock by hand. */
@@ -23,7 +24,7 @@ export class Preflight {
   #parts
   #announcer
   #said = ''
-  /** A press has begun here and not ended. */ #pressed = false
+  #held
   /** @type {Item | undefined} the worst that a button mends */ first
 
   /**
@@ -48,27 +49,14 @@ export class Preflight {
       this.details.open = false
       this.details.querySelector('summary').focus()
     })
-    this.#holdStillWhilePressed()
+    // The press itself allows the sound, by which the line gets shorter.
+    this.#held = holdWhilePressed(this.node, () => this.show())
     onPreferences(() => this.show())
     this.show()
   }
 
-  /** The press itself allows the sound. What changes by it must not move, or become another button, before the press is a click. */
-  #holdStillWhilePressed() {
-    for (const type of ['pointerdown', 'keydown']) this.node.addEventListener(type, () => { this.#pressed = true })
-    const released = () => {
-      if (!this.#pressed) return
-      // The click comes right after the release.
-      setTimeout(() => {
-        this.#pressed = false
-        this.show()
-      })
-    }
-    for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur']) globalThis.addEventListener(type, released)
-  }
-
   show() {
-    if (this.#pressed) return
+    if (this.#held()) return
     const { link } = this.#parts
     // Not connected is the first thing that is wrong, and the desk says so in this place.
     this.node.hidden = !link.known || !link.fresh
@@ -82,7 +70,7 @@ export class Preflight {
     setText(this.mend, this.first?.label ?? '')
     setText(this.words, all ? `You could miss a ring: ${all}.` : 'All set: a ring will be heard and seen.')
     reconcile(this.list, items, ({ id }) => id, (item) => this.#row(item))
-    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`)
+    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`, false, 'readiness')
     this.#said = all
   }
 

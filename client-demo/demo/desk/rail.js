@@ -1,15 +1,19 @@
 // What is being talked about: the agent's sessions, with what is unread and the mark of a KPI in breach.
 
 import { element, reconcile, setText, shortId } from '../dom.js'
+import { holdWhilePressed } from '../steady.js'
+import { keep, kept } from '../store.js'
 import { picture } from './icons.js'
 import { duration, timeOfDay } from './times.js'
 
 const ICONS_MAX = 500
+const ICONS = 'deskbell.icons'
 
 export class Rail {
   #agent
   #desk
-  /** @type {Map<string, string>} by session; a session's message does not say it */ #icons = new Map()
+  #held
+  /** @type {Map<string, string>} by session; a session's message does not say it, so that a reload has to keep it */ #icons = keptIcons()
 
   /**
    * @param {import('../../sdk/deskbell.js').Agent} agent
@@ -20,19 +24,23 @@ export class Rail {
     this.#desk = desk
     this.sessions = element('ul', { class: 'sessions', 'aria-label': 'Sessions' })
     this.elsewhere = element('ul', { class: 'elsewhere', 'aria-label': 'KPI breaches elsewhere' })
+    this.#held = holdWhilePressed(this.sessions, () => this.show())
   }
 
   /** Of a notification that is on the desk, which may become a session. @param {any} notification */
   remember({ sessionId, icon = '' }) {
+    if (this.#icons.get(sessionId) === icon) return
     this.#icons.delete(sessionId)
     this.#icons.set(sessionId, icon)
     for (const oldest of this.#icons.keys()) {
       if (this.#icons.size <= ICONS_MAX) break
       this.#icons.delete(oldest)
     }
+    keep(ICONS, [...this.#icons])
   }
 
   show() {
+    if (this.#held()) return
     const { sessions, kpi } = this.#agent
     const own = new Set(sessions.map((one) => one.sessionId))
     const rows = [...this.sessions.children]
@@ -78,12 +86,12 @@ export class Rail {
     const unread = element('span', { class: 'unread' })
     const end = element('button', { type: 'button', class: 'quiet', click: () => this.#desk.end(session.sessionId) }, 'End')
     const row = element('li', { 'data-steady': '', tabindex: -1 },
-      element('span', { class: 'face' }, picture(this.#icons.get(session.sessionId)), mark),
-      element('div', { class: 'about' }, title, element('p', { class: 'small' }, 'session ', shortId(session.sessionId), meta), details),
-      unread, end)
+      element('span', { class: 'face' }, picture(this.#icons.get(session.sessionId) ?? 'person'), mark),
+      element('div', { class: 'about' }, title, element('p', { class: 'small' }, unread, 'session ', shortId(session.sessionId), meta), details),
+      end)
     row.tick = () => {
       const age = this.#desk.now() - Date.parse(row.startedAt)
-      setText(meta, age >= 0 ? ` · ${duration(age)}` : '')
+      setText(meta, age >= 0 ? ` ·\u00a0${duration(age).replaceAll(' ', '\u00a0')}` : '')
     }
     row.update = (current) => {
       const { sessionId, breached, unread: count, startedAt } = current
@@ -95,6 +103,7 @@ export class Rail {
       setText(said, breach?.details || 'KPI breach')
       setText(since, breach?.since ? ` since ${timeOfDay(breach.since)}` : '')
       setText(title, current.title)
+      title.title = current.title
       end.setAttribute('aria-label', `End session: ${current.title}`)
       unread.hidden = !count
       setText(unread, `${count} unread`)
@@ -111,4 +120,11 @@ export class Rail {
     row.update = ({ details }) => setText(said, details ? `: ${details}` : '')
     return row
   }
+}
+
+/** Storage is anybody's: only what has the right form is taken. @returns {Map<string, string>} */
+function keptIcons() {
+  const found = kept(ICONS, () => [])
+  const isPair = (one) => Array.isArray(one) && one.length === 2 && one.every((part) => typeof part === 'string')
+  return new Map(Array.isArray(found) ? found.filter(isPair).slice(-ICONS_MAX) : [])
 }

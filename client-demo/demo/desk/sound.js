@@ -30,7 +30,7 @@ export class Sound {
     })
     this.test = element('button', { type: 'button', class: 'quiet', click: () => this.try() }, 'Test ring')
     this.words = element('span', { class: 'small' })
-    this.node = element('div', { class: 'sound', role: 'group', 'aria-label': 'Sound' }, this.mute, this.volume, this.test, this.words)
+    this.node = element('div', { class: 'sound', role: 'group', 'aria-label': 'Sound' }, this.words, this.mute, this.volume, this.test)
     onPreferences(() => this.#check())
     this.#check()
   }

@@ -44,7 +44,7 @@ async fn pages_and_probes_are_served() {
         ("/asyncapi.yaml", "application/yaml; charset=utf-8", "asyncapi"),
         ("/healthz", "text/plain; charset=utf-8", "alive"),
         ("/readyz", "text/plain; charset=utf-8", "ready"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "deskbell_hubs 0"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "deskbell_hubs 1"),
     ] {
         let (head, body) = ask(&house, &format!("GET {path} HTTP/1.1")).await;
         assert_eq!(status(&head), "200", "{path}");

@@ -2,6 +2,7 @@
 
 mod http;
 mod limits;
+mod much;
 mod talk;
 
 use std::collections::VecDeque;
@@ -101,16 +102,14 @@ impl House {
         };
         let silent = Arc::new(AtomicBool::new(false));
         let log = Box::new(Nothing { silent: Arc::clone(&silent), ..Nothing::default() });
-        let delivery = gateway.delivery(incarnation);
+        let delivery = gateway.delivery(0, incarnation);
         let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
         let behind = Behind {
-            intake: Arc::clone(&intake),
+            hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::default(),
-            ready: hub.ready(),
             gate: None,
             clock: Arc::new(WallClock),
             past: None,
-            metrics: Arc::default(),
         };
         let serving = gateway.serve(behind).unwrap();
         Self { address, hub: Some(hub), serving: Some(serving), silent, intake }

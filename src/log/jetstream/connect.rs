@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ReconnectToServer};
+use uuid::Uuid;
 
 use crate::log::LogError;
 
@@ -63,13 +66,14 @@ fn userinfo(url: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(secret, _)| secret)
 }
 
-/// Connects, as soon as one of the servers is there.
-pub(super) async fn connect(servers: &Servers) -> Result<Client, LogError> {
+/// Connects as `name`, as soon as one of the servers is there.
+pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, LogError> {
     let urls: Vec<String> = servers.urls.iter().map(|url| without_userinfo(url)).collect();
     let began = tokio::time::Instant::now();
-    loop {
-        let options = authenticated(servers).await?;
-        let error = match tune(options).connect(&urls).await {
+    let turn = Arc::new(AtomicUsize::new(Uuid::new_v4().as_u128() as usize));
+    for attempt in 1_usize.. {
+        let options = authenticated(servers).await?.name(name);
+        let error = match tune(options, &turn).connect(&urls).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
@@ -80,14 +84,23 @@ pub(super) async fn connect(servers: &Servers) -> Result<Client, LogError> {
             let shown = servers.shown();
             return Err(LogError::Device(format!("no NATS server at {shown} takes this hub: {}", chain(&error))));
         }
-        tracing::warn!(servers = %servers.shown(), error = %chain(&error), "no NATS server yet");
-        tokio::time::sleep(CONNECT_AGAIN).await;
+        if attempt.is_multiple_of(urls.len().max(1)) {
+            tracing::warn!(servers = %servers.shown(), error = %chain(&error), "no NATS server yet");
+            tokio::time::sleep(CONNECT_AGAIN).await;
+        }
     }
+    Err(LogError::Device("there are no NATS servers".to_owned()))
 }
 
-fn tune(options: ConnectOptions) -> ConnectOptions {
+/// `turn` chooses the servers: each in turn, begun anywhere, so that hubs are spread over them, and whoever leaves one comes
+/// to another.
+fn tune(options: ConnectOptions, turn: &Arc<AtomicUsize>) -> ConnectOptions {
+    let turn = Arc::clone(turn);
     options
-        .name("deskbell")
+        .reconnect_to_server_callback(move |servers, _| {
+            let next = servers.get(turn.fetch_add(1, Relaxed) % servers.len().max(1));
+            std::future::ready(next.map(|server| ReconnectToServer { addr: server.addr.clone(), delay: None }))
+        })
         // Those that are named are those that are meant: what a server says of others may not be reachable from here.
         .ignore_discovered_servers()
         .ping_interval(PING_EVERY)

@@ -32,6 +32,7 @@ use cursor::Cursor;
 use history::StreamHistory;
 use shared::Shared;
 use stream::Names;
+pub use stream::Place;
 
 use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
 
@@ -43,6 +44,11 @@ const OUTSTANDING_MAX: usize = 64;
 
 /// How long the servers may take to answer an append, before it counts as unanswered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// How long nothing may be answered before the hub tries another server: the one that it is at may be cut off from the
+/// others. Less than the others take to count the hub out, so that it may come back before; an election, which is no
+/// reason to move, can take longer, but then moving does no harm.
+const MOVE_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a reader waits for the servers' answer before it asks again.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
@@ -70,6 +76,8 @@ pub struct JetStream {
     due: RecordNumber,
     /// The number of the last append, by which its answer is known.
     appends: u64,
+    /// Since when appends wait for any sign of life, and what the signs were then.
+    waiting: Option<(Instant, u64)>,
     /// Reading came to an end; why, each time it is asked.
     ended: Option<Ended>,
     /// Ends the thread when dropped.
@@ -90,22 +98,25 @@ impl fmt::Debug for JetStream {
 }
 
 impl JetStream {
-    /// Opens partition `partition`'s stream, which is made if it is not there. Blocks until it is open.
+    /// Opens a partition's stream, which is made if it is not there. Blocks until it is open. Its thread logs within the
+    /// span that is entered now.
     ///
     /// # Errors
     /// [`LogError::Device`]: no server is there, or none lets this hub in, or the stream is one with which a hub must
     /// not run. [`LogError::Damaged`]: no start is possible with what is there.
-    pub fn open(servers: &Servers, partition: u32, wake: Waker) -> Result<Self, LogError> {
+    pub fn open(servers: &Servers, place: Place, wake: Waker) -> Result<Self, LogError> {
         let device = |error: std::io::Error| LogError::Device(format!("no thread for the log: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(device)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
+        let span = tracing::Span::current();
         let run = move || {
+            let _within = span.enter();
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("nats".to_owned()).spawn(run).map_err(device)?;
-        let opening = async { tokio::time::timeout(OPEN_MAX, open(handle.clone(), servers, partition)).await };
+        let opening = async { tokio::time::timeout(OPEN_MAX, open(handle.clone(), servers, place)).await };
         let shared = handle.block_on(opening);
         let late = |_| Err(LogError::Device("the NATS servers do not answer".to_owned()));
         let shared = Arc::new(shared.unwrap_or_else(late)?);
@@ -117,11 +128,30 @@ impl JetStream {
             returned: 0,
             due: 0,
             appends: 0,
+            waiting: None,
             ended: None,
             thread: Some((stop, thread)),
         };
         log.restart()?;
         Ok(log)
+    }
+
+    /// Goes to the next server if this one, or what it is connected to, has not answered for long.
+    fn move_on(&mut self) {
+        let signs = self.shared.signs_of_life();
+        let now = Instant::now();
+        let since = match self.waiting {
+            Some((since, then)) if then == signs => since,
+            _ => self.waiting.insert((now, signs)).0,
+        };
+        if self.shared.servers < 2 || now.duration_since(since) < MOVE_AFTER {
+            return;
+        }
+        self.waiting = None;
+        let seconds = MOVE_AFTER.as_secs();
+        tracing::warn!("no append was answered for {seconds} s: this hub goes to the next NATS server");
+        let client = self.shared.client.clone();
+        self.shared.handle.spawn(async move { client.force_reconnect().await });
     }
 
     /// Takes in what the reader found.
@@ -151,9 +181,9 @@ impl Ended {
     }
 }
 
-async fn open(handle: tokio::runtime::Handle, servers: &Servers, partition: u32) -> Result<Shared, LogError> {
-    let names = Names::of(partition);
-    let client = connect::connect(servers).await?;
+async fn open(handle: tokio::runtime::Handle, servers: &Servers, place: Place) -> Result<Shared, LogError> {
+    let names = Names::of(place);
+    let client = connect::connect(servers, &names.client).await?;
     let patient = |patience| jetstream::ContextBuilder::new().timeout(patience).build(client.clone());
     let context = patient(ANSWER_MAX);
     let stream = stream::open(&context, &names, servers.urls.len()).await?;
@@ -162,7 +192,7 @@ async fn open(handle: tokio::runtime::Handle, servers: &Servers, partition: u32)
     // What reads asks again soon: while the servers elect a leader nobody answers, and then at once.
     let ahead = patient(READER_PATIENCE).get_stream(&names.stream).await;
     let ahead = ahead.map_err(|error| LogError::Device(chain(&error)))?;
-    Ok(Shared::new(handle, client, context, stream, ahead, snapshots, names))
+    Ok(Shared::new(handle, context, stream, ahead, snapshots, names, servers.urls.len()))
 }
 
 /// Reads on until nobody takes it, or there is nothing to read any more.
@@ -194,6 +224,11 @@ impl Log for JetStream {
         self.appends += 1;
         // Without a connection it would wait in the client; whoever appends does so again.
         let connected = self.shared.client.connection_state() == State::Connected;
+        if connected {
+            self.move_on();
+        } else {
+            self.waiting = None;
+        }
         if connected && self.shared.outstanding.load(Relaxed) < OUTSTANDING_MAX {
             self.shared.outstanding.fetch_add(1, Relaxed);
             let (shared, wake) = (Arc::clone(&self.shared), Arc::clone(&self.wake));
@@ -297,8 +332,12 @@ async fn publish(shared: Arc<Shared>, append: u64, record: Bytes, wake: Waker) {
         Err(error) => Err(error),
     };
     shared.outstanding.fetch_sub(1, Relaxed);
-    let Err(error) = answer else { return };
+    let Err(error) = answer else {
+        shared.answers.fetch_add(1, Relaxed);
+        return;
+    };
     if is_refused(&error) {
+        shared.answers.fetch_add(1, Relaxed);
         *shared.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((append, chain(&error)));
         wake();
     } else {

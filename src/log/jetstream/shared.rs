@@ -28,8 +28,12 @@ pub(super) struct Shared {
     /// The last record that was read from the stream.
     seen: AtomicU64,
     bytes: AtomicU64,
+    /// Of how many servers the hub knows.
+    pub(super) servers: usize,
     /// Appends whose answer is not here yet.
     pub(super) outstanding: AtomicUsize,
+    /// Appends that were answered: taken, or refused for want of room.
+    pub(super) answers: AtomicU64,
     /// The last append that the servers refused, and what they said.
     pub(super) refused: Mutex<Option<(u64, String)>>,
 }
@@ -43,17 +47,17 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new(
         handle: Handle,
-        client: Client,
         context: Context,
         stream: Stream,
         ahead: Stream,
         snapshots: ObjectStore,
         names: Names,
+        servers: usize,
     ) -> Self {
         let bytes = stream.cached_info().state.bytes;
         Self {
             handle,
-            client,
+            client: context.client(),
             context,
             stream,
             ahead,
@@ -61,7 +65,9 @@ impl Shared {
             names,
             seen: AtomicU64::new(0),
             bytes: AtomicU64::new(bytes),
+            servers,
             outstanding: AtomicUsize::new(0),
+            answers: AtomicU64::new(0),
             refused: Mutex::new(None),
         }
     }
@@ -74,6 +80,13 @@ impl Shared {
     /// A record was read.
     pub(super) fn see(&self, number: RecordNumber) {
         self.seen.fetch_max(number, Relaxed);
+    }
+
+    /// Changes whenever the servers show that they carry on: an append was answered, a record came, or another server
+    /// took the hub, which has to have its chance.
+    pub(super) fn signs_of_life(&self) -> u64 {
+        let connects = self.client.statistics().connects.load(Relaxed);
+        self.seen().wrapping_add(self.answers.load(Relaxed)).wrapping_add(connects)
     }
 
     /// Bytes that the stream holds, as last heard.

@@ -18,26 +18,50 @@ const REPLICAS: usize = 3;
 /// How long a cluster of servers may take to be able to hold a new stream: it may be electing its leader.
 const CREATE_MAX: Duration = Duration::from_secs(20);
 
+/// More a cluster cannot have (`[cluster] partitions`).
+const PARTITIONS_MAX: u32 = 64;
+
 const CREATE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Which of the streams among which a cluster's workspaces are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 0.
+    pub partition: u32,
+    /// How many there are.
+    pub of: u32,
+}
 
 /// The names of one partition's things. No client's word is in them.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
+    place: Place,
     pub(super) stream: String,
     pub(super) subject: String,
     pub(super) digests: String,
     bucket: String,
+    /// What the servers call the connection.
+    pub(super) client: String,
 }
 
 impl Names {
-    pub(super) fn of(partition: u32) -> Self {
+    pub(super) fn of(place: Place) -> Self {
+        let partition = place.partition;
         Self {
+            place,
             stream: format!("DESKBELL_{partition}"),
-            subject: format!("deskbell.{partition}.log"),
+            subject: subject(place),
             digests: format!("deskbell.{partition}.digest"),
             bucket: format!("DESKBELL_{partition}_SNAPSHOTS"),
+            client: if place.of == 1 { "deskbell".to_owned() } else { format!("deskbell-{partition}") },
         }
     }
+}
+
+/// It says of how many the stream is one: a hub that counts otherwise would look for workspaces elsewhere. In the subject,
+/// since what a stream is described as anybody may edit.
+fn subject(Place { partition, of }: Place) -> String {
+    if of == 1 { format!("deskbell.{partition}.log") } else { format!("deskbell.{partition}.of.{of}.log") }
 }
 
 /// The stream, made if it is not there, checked if it is; and how many replicas it has.
@@ -63,8 +87,12 @@ pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Re
         }
     };
     let info = stream.cached_info();
+    refuse_another_number(&info.config, names)?;
     refuse_what_loses(&info.config, names)?;
     say(&client, info);
+    if names.place.partition == 0 {
+        warn_of_old_servers(&client);
+    }
     Ok(stream)
 }
 
@@ -145,6 +173,21 @@ fn config(names: &Names, replicas: usize) -> Config {
     }
 }
 
+/// A stream of another number of partitions is not this cluster's.
+fn refuse_another_number(have: &Config, names: &Names) -> Result<(), LogError> {
+    let Place { partition, of } = names.place;
+    let [subject] = &have.subjects[..] else { return Ok(()) };
+    let is = |of: &u32| *subject == self::subject(Place { partition, of: *of });
+    match (1..=PARTITIONS_MAX).find(is) {
+        Some(others) if others != of => Err(LogError::Device(format!(
+            "the stream {} is one of {others}, and [cluster] partitions says {of}: the number holds for as long as there \
+             are streams; set partitions = {others}, or begin with new ones in another NATS account",
+            names.stream
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// A stream by whose settings entries could go, or not come in order, is none for this.
 fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
     let faults: Vec<&str> = [
@@ -175,6 +218,18 @@ fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
     )))
 }
 
+/// Says once what old servers are not good for.
+fn warn_of_old_servers(client: &Client) {
+    let info = client.server_info();
+    if info.cluster.is_some() && !client.is_server_compatible(2, 10, 0) {
+        tracing::warn!(
+            nats = info.version,
+            "if servers older than NATS 2.10 are cut off from each other, one of them may keep records that the others \
+             never had, and hubs that read these come to another state: bring the servers up to 2.10 or later"
+        );
+    }
+}
+
 fn say(client: &Client, info: &Info) {
     let replicas = info.config.num_replicas;
     let version = client.server_info().version;
@@ -198,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_stream_as_it_is_made_is_accepted_and_each_setting_that_loses_is_named() {
-        let names = Names::of(0);
+        let names = Names::of(Place { partition: 0, of: 1 });
         refuse_what_loses(&config(&names, 3), &names).unwrap();
         let spoil: [(Spoil, &str); 9] = [
             (|c| c.max_age = Duration::from_secs(1), "max_age"),
@@ -216,6 +271,13 @@ mod tests {
             spoil(&mut config);
             let error = refuse_what_loses(&config, &names).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
+        }
+        // A stream of another number of partitions says so, instead.
+        let of = |of| Names::of(Place { partition: 0, of });
+        refuse_another_number(&config(&of(3), 3), &of(3)).unwrap();
+        for (stream, asked) in [(1, 3), (3, 1), (64, 2)] {
+            let error = refuse_another_number(&config(&of(stream), 3), &of(asked)).unwrap_err().to_string();
+            assert!(error.contains(&format!("one of {stream}, and [cluster] partitions says {asked}")), "{error}");
         }
         // A bound on the bytes is the operator's right: past it new work is refused, nothing is lost.
         refuse_what_loses(&Config { max_bytes: 1 << 30, ..config(&names, 1) }, &names).unwrap();

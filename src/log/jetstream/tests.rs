@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{JetStream, Servers};
+use super::{JetStream, Place, Servers};
 use crate::log::{AppendError, Keep, Log, LogError, RECORD_BYTES_MAX, Stored};
 
 #[path = "../../../tests/support/nats.rs"]
@@ -22,7 +22,7 @@ impl Nats {
 
     fn try_open(&self) -> Result<JetStream, LogError> {
         let servers = Servers { urls: vec![self.0.url()], creds_file: None, password_file: None };
-        JetStream::open(&servers, 0, Arc::new(|| {}))
+        JetStream::open(&servers, Place { partition: 0, of: 1 }, Arc::new(|| {}))
     }
 }
 

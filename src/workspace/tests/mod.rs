@@ -1,6 +1,6 @@
 //! The core, held against the contract: rule by rule, by random histories, and by all histories of small worlds.
 //!
-//! Files: `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
+//! Files: `inside`, `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
 //! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `model_calls`,
 //! `histories` (random histories against a simple model), `small_worlds` (all histories).
 
@@ -8,6 +8,7 @@ mod answering;
 mod automatic;
 mod counting;
 mod histories;
+mod inside;
 mod invariants;
 mod model;
 mod model_calls;

@@ -51,19 +51,7 @@ pub(super) struct Raise {
 
 /// A notification numbered `number`, for all, shown for 120 s, without id, token and session.
 pub(super) fn raise(number: u128) -> Raise {
-    let rendered = Rendered {
-        title: format!("title {number}").into(),
-        icon: None,
-        fields: Vec::new(),
-        accept_label: "Accept".into(),
-        reject_label: "Reject".into(),
-        timeout_ms: 120_000,
-        queue_timeout_ms: 120_000,
-        show_timeout: true,
-        auto_accept: false,
-        auto_accept_on_timeout: false,
-        settle: Settle::FirstResponse,
-    };
+    let rendered = Rendered::titled(format!("title {number}"), 120_000);
     let to = To::default();
     Raise { number, id: None, says: number, session: None, token: None, to, rendered: Ok(rendered) }
 }

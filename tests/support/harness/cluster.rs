@@ -1,7 +1,8 @@
 //! The wire tests against several hubs: `DESKBELL_WIRE=cluster cargo test --test wire`.
 //!
 //! Each `Setup` is then three hubs over one stream, and its clients are spread over them in turn. All share one
-//! nats-server, which each gives an account of its own: what is in one account nobody sees from another.
+//! nats-server, which each gives an account of its own: what is in one account nobody sees from another. With
+//! `DESKBELL_WIRE_PARTITIONS=2` the log is so many streams.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

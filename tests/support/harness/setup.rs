@@ -194,6 +194,9 @@ impl Setup {
         std::fs::write(&secret, &account.secret).unwrap();
         let mut variables = self.variables.clone();
         variables.push(("DESKBELL_CLUSTER_PASSWORD_FILE", secret.display().to_string()));
+        if let Ok(partitions) = std::env::var("DESKBELL_WIRE_PARTITIONS") {
+            variables.push(("DESKBELL_CLUSTER_PARTITIONS", partitions));
+        }
         let member = Self { storage: Storage::AsItLikes, ..self.clone() }.args(&["--cluster", &account.url]);
         let elsewhere = member.clone().listen("127.0.0.1:0");
         let commands = (1..cluster::HUBS).map(|_| elsewhere.command());

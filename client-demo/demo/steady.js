@@ -1,5 +1,8 @@
-// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at.
+// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at, and
+// what is pressed does not move away before the press has become a click.
 
+/** From the release to the click that it makes: a finger's takes longest, which may yet become a double tap. */
+const CLICK_MS = 350
 /** Longer than a person takes from seeing that something moved to holding back the finger. */
 const GUARD_MS = 600
 /** Who types goes on typing: letters that follow each other so closely belong together. */
@@ -27,7 +30,7 @@ export function guardClicks(root, selector, refused) {
   root.addEventListener('click', (event) => {
     // Keys and scripts aim at a thing, not at a place.
     if (!event.detail) return
-    const hit = /** @type {Element} */ (event.target).closest(selector)
+    const hit = /** @type {Element} */ (event.target).closest('button')?.closest(selector)
     if (!hit) return
     const began = performance.now() - GUARD_MS
     const held = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
@@ -39,6 +42,39 @@ export function guardClicks(root, selector, refused) {
     refused(hit)
   }, true)
   return note
+}
+
+/**
+ * Holds still what is pressed: while a pointer, Enter or the space bar is down in `node`, and until its click has come.
+ * @param {Element} node
+ * @param {() => void} draw called as soon as it may change again
+ * @returns {() => boolean} whether it has to hold still now
+ */
+export function holdWhilePressed(node, draw) {
+  let held = false
+  let timer
+  const hold = () => {
+    clearTimeout(timer)
+    held = true
+  }
+  const letGo = () => {
+    clearTimeout(timer)
+    if (!held) return
+    held = false
+    draw()
+  }
+  const released = () => {
+    if (!held) return
+    clearTimeout(timer)
+    timer = setTimeout(letGo, CLICK_MS)
+  }
+  node.addEventListener('pointerdown', hold, true)
+  node.addEventListener('keydown', (event) => { if (/^(Enter| )$/.test(/** @type {KeyboardEvent} */ (event).key)) hold() }, true)
+  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
+  // A click is heard here last: whatever it does is done. One that a script makes ends no press.
+  globalThis.addEventListener('click', ({ isTrusted }) => { if (isTrusted) letGo() })
+  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
+  return () => held
 }
 
 /** Knows for a moment that the keys pressed now were meant for something else. */

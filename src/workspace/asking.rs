@@ -1,0 +1,177 @@
+//! What can be asked of the core; nothing here changes it.
+
+use super::core::{Core, Hub, Role};
+use super::effect::AgentSlot;
+use super::entry::{Action, To};
+use super::ids::{ConnectionId, Incarnation, Name, NotificationId};
+use super::limits::Limits;
+use super::look::Look;
+use super::outcome::Settled;
+use super::state::Workspace;
+use super::{Stats, Totals};
+
+/// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
+const SILENCE_MAX_MS: u64 = 10_000;
+
+impl Core {
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What marks positions of this log; 0 before its first entry.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.numbers.epoch
+    }
+
+    /// The hubs that are alive as far as the log says.
+    pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        self.hubs.keys().copied()
+    }
+
+    /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
+    /// ([`Input::Silent`]).
+    pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
+        self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
+    }
+
+    /// The connections of the provider of what falls due next; none if it is nobody's.
+    #[must_use]
+    pub fn next_due_connections(&self) -> &[ConnectionId] {
+        let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
+        if self.next_deadline() != Some(at) {
+            return &[];
+        }
+        let Some(workspace) = self.workspaces.get(slot) else { return &[] };
+        let provider =
+            workspace.open.get(notification).and_then(|open| workspace.providers.get(&open.content.provider_id));
+        provider.map_or(&[], |provider| &provider.connections)
+    }
+
+    /// The number of a hub's last group that was applied; 0: none.
+    #[must_use]
+    pub fn last_group(&self, incarnation: Incarnation) -> u64 {
+        self.hubs.get(&incarnation).map_or(0, |hub| hub.group)
+    }
+
+    /// Which provider, of which workspace, a connection is.
+    #[must_use]
+    pub fn provider_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
+        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
+        let Role::Provider(id) = &member.role else { return None };
+        Some((&self.workspaces.get(member.workspace)?.name, id))
+    }
+
+    /// Which agent, of which workspace, a connection is.
+    #[must_use]
+    pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
+        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
+        let Role::Agent(agent) = member.role else { return None };
+        let workspace = self.workspaces.get(member.workspace)?;
+        Some((&workspace.name, &workspace.agents.try_get(agent)?.name))
+    }
+
+    /// What the agent in that slot of a workspace is called.
+    #[must_use]
+    pub fn agent_name(&self, workspace: &str, agent: AgentSlot) -> Option<&Name> {
+        self.workspace(workspace)?.agents.try_get(agent).map(|agent| &agent.name)
+    }
+
+    /// An open notification.
+    #[must_use]
+    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<Look<'_>> {
+        let workspace = self.workspace(workspace)?;
+        Look::new(workspace, *workspace.open_by_id.get(&id)?)
+    }
+
+    /// Everything open, of all workspaces.
+    pub fn all_open(&self) -> impl Iterator<Item = Look<'_>> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.arrivals.values().filter_map(|&slot| Look::new(workspace, slot)))
+    }
+
+    /// Everything settled that is retained, of all workspaces.
+    pub fn all_retained(&self) -> impl Iterator<Item = (&Name, &Settled)> {
+        let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
+        workspaces.flat_map(|workspace| workspace.providers.retained().map(|settled| (&workspace.name, settled)))
+    }
+
+    /// The connections of some agents of a workspace, agent by agent.
+    pub fn agent_connections<'a>(
+        &'a self,
+        workspace: &str,
+        agents: &'a [AgentSlot],
+    ) -> impl Iterator<Item = ConnectionId> + use<'a> {
+        let workspace = self.workspace(workspace);
+        let desks = agents.iter().filter_map(move |&agent| workspace?.agents.try_get(agent));
+        desks.flat_map(|desk| desk.connections.as_slice()).copied()
+    }
+
+    /// The connections of a provider.
+    #[must_use]
+    pub fn provider_connections(&self, workspace: &str, provider: &str) -> &[ConnectionId] {
+        let provider = self.workspace(workspace).and_then(|workspace| workspace.providers.get(provider));
+        provider.map_or(&[], |provider| &provider.connections)
+    }
+
+    /// The connections of all agents of a workspace.
+    pub fn all_agent_connections<'a>(&'a self, workspace: &str) -> impl Iterator<Item = ConnectionId> + use<'a> {
+        let agents = self.workspace(workspace).map(|workspace| &workspace.agents);
+        let desks = agents.into_iter().flat_map(|agents| agents.connected().iter().map(|agent| agents.get(agent)));
+        desks.flat_map(|desk| desk.connections.as_slice()).copied()
+    }
+
+    /// The connections of all observers of a workspace.
+    #[must_use]
+    pub fn observer_connections(&self, workspace: &str) -> &[ConnectionId] {
+        self.workspace(workspace).map_or(&[], |workspace| &workspace.observers)
+    }
+
+    /// How many connections a provider's call would go to, so that it can be weighed before it is taken.
+    #[must_use]
+    pub fn cost(&self, workspace: &str, action: &Action) -> u64 {
+        let Some(workspace) = self.workspace(workspace) else { return 0 };
+        let connections = |agent: u32| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
+        match action {
+            Action::Notify(notify) => workspace.cost_of(&notify.to),
+            Action::Kpi { .. } => workspace.cost_of(&To::default()),
+            Action::Activity { session_id, .. } | Action::EndSession { session_id } => {
+                workspace.sessions.get(session_id).map_or(0, |session| connections(session.agent))
+            }
+            Action::Cancel { .. } | Action::Accept { .. } | Action::Reject { .. } => 0,
+            Action::Seen { .. } | Action::Presence(_) | Action::Recall { .. } => 0,
+        }
+    }
+
+    /// The names of all workspaces that have observers.
+    pub fn observed_workspaces(&self) -> impl Iterator<Item = &Name> + '_ {
+        self.observed.iter().filter_map(|&slot| self.workspaces.get(slot)).map(|workspace| &workspace.name)
+    }
+
+    /// A workspace in numbers; `None` if it is not there.
+    #[must_use]
+    pub fn stats(&self, workspace: &str) -> Option<Stats> {
+        self.workspace(workspace).map(Workspace::stats)
+    }
+
+    /// All workspaces in numbers; looks at each of them.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (_, workspace) in self.workspaces.iter() {
+            totals.open += workspace.arrivals.len() as u64;
+            totals.waiting += u64::from(workspace.never_displayed);
+            totals.sessions += workspace.sessions.len() as u64;
+            totals.workspaces += 1;
+        }
+        totals
+    }
+
+    /// A workspace by its name.
+    fn workspace(&self, name: &str) -> Option<&Workspace> {
+        self.workspaces.get(*self.by_name.get(name)?)
+    }
+}

@@ -1,0 +1,116 @@
+//! Whoever stands for other people's machines, in a process of its own and behind everybody else in the scheduler's queue:
+//! this binary once more, told what to be.
+//!
+//! An attacker costs a processor of his own, which is not there where everything runs on one machine. So he gets only
+//! what the hub and the clients that are measured leave idle (`chrt --idle`: SCHED_IDLE gives way at once to whoever
+//! wakes up; a process of nice 19 keeps the processor until its slice is over).
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::audience;
+use crate::hostile::Hostility;
+
+/// The first argument of a process that is one of these.
+pub(crate) const WORD: &str = "apart";
+
+/// Brings a command into the lowest scheduling class, where Debian has it.
+const CHRT: &str = "/usr/bin/chrt";
+
+/// One of them, as its parent sees it. It ends with its standard input, and so with its parent at the latest.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Apart {
+    /// Starts it, and waits until it is at it. Blocks.
+    pub(crate) fn start(what: &str, port: u16, count: u64) -> Self {
+        let own = std::env::current_exe().unwrap();
+        let mut command = match yields() {
+            true => Command::new(CHRT),
+            false => Command::new(&own),
+        };
+        if yields() {
+            command.args(["--idle", "0"]).arg(&own);
+        }
+        let arguments = [WORD.to_owned(), what.to_owned(), port.to_string(), count.to_string()];
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "at it\n", "{what}");
+        Self { input: child.stdin.take(), child, output }
+    }
+
+    /// Ends it; what it got done: its counts, by second.
+    pub(crate) fn stop(mut self) -> Value {
+        drop(self.input.take());
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        self.child.wait().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether they give way to the hub and to those who are measured.
+pub(crate) fn yields() -> bool {
+    Path::new(CHRT).exists()
+}
+
+/// What they got done.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Messages, single bytes or calls, whatever they send.
+    pub(crate) sent: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    /// Bytes that they read.
+    pub(crate) read: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+impl Done {
+    pub(crate) fn add(count: &AtomicU64, more: usize) {
+        count.fetch_add(more as u64, Ordering::Relaxed);
+    }
+}
+
+/// Such a process itself: `apart WHAT PORT COUNT`.
+pub(crate) fn run(arguments: &[String]) {
+    let [what, port, count] = arguments else { panic!("apart WHAT PORT COUNT") };
+    let (port, count) = (port.parse().unwrap(), count.parse().unwrap());
+    let done: &'static Done = Box::leak(Box::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        match Hostility::named(what) {
+            Some(hostility) => hostility.begin(port, count, done).await,
+            None => audience::begin(what, port, count, done).await,
+        }
+    });
+    let (began, before) = (Instant::now(), done.read.load(Ordering::Relaxed));
+    println!("at it");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = |count: &AtomicU64, before: u64| (count.load(Ordering::Relaxed) - before) as f64 / seconds;
+    println!(
+        "{}",
+        json!({"sent": rate(&done.sent, 0), "connections": rate(&done.connections, 0), "read": rate(&done.read, before),
+               "refused": rate(&done.refused, 0)})
+    );
+    // What is still connected ends with the process.
+    std::process::exit(0);
+}
