@@ -1,10 +1,14 @@
-//! The load generator: one thread, many sockets, as cheap as tokio lets it be.
+//! The load generator: a thread or a few, many sockets, as cheap as tokio lets it be.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
@@ -19,7 +23,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Form;
 use super::frames::{Cutter, masked};
-use super::server::{Server, cpu_ns, pinned, resident_bytes};
+use super::server::{Server, cpu_by_thread, pinned, resident_bytes};
 
 /// Connections that are being opened at once.
 const OPENING: usize = 128;
@@ -33,7 +37,7 @@ const STALLED: Duration = Duration::from_secs(20);
 const PADDING: usize = 150;
 
 /// What one server did under one form.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
     /// Bytes of the frame that everybody got.
     pub(crate) frame_bytes: usize,
@@ -41,10 +45,8 @@ pub(crate) struct Measured {
     pub(crate) idle_bytes: f64,
     /// The same after the traffic.
     pub(crate) used_bytes: f64,
-    /// One message in flight.
-    pub(crate) one: Burst,
-    /// Eight.
-    pub(crate) eight: Burst,
+    /// For each number of messages in flight that was asked for.
+    pub(crate) bursts: Vec<Burst>,
     /// At a steady rate, in microseconds.
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -55,75 +57,120 @@ pub(crate) struct Measured {
 pub(crate) struct Burst {
     pub(crate) per_second: f64,
     pub(crate) cpu_us: f64,
+    /// The part of the server's CPU that its busiest thread took.
+    pub(crate) busiest: f64,
+    /// Processors that the generator was on.
+    pub(crate) generator: f64,
+    /// Frames that the generator found at once on a socket: what the server had written together, or a little more.
+    pub(crate) together: f64,
 }
 
-/// Runs the generator, on a processor of its own, against a server; `frame_bytes` is for the floor.
-pub(crate) fn against(server: &Server, form: Form, agents: usize, seconds: Duration, frame_bytes: usize) -> Measured {
+/// What is asked of the generator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) form: Form,
+    pub(crate) agents: usize,
+    /// Messages in flight, one phase at full speed for each; what is beyond the last is 0.
+    pub(crate) in_flight: [u64; 4],
+    /// Of each phase at full speed.
+    pub(crate) seconds: Duration,
+    /// Of the floor's frames; else 0.
+    pub(crate) frame_bytes: usize,
+    /// The generator's threads. With one of them latency is measured, too.
+    pub(crate) threads: usize,
+}
+
+/// Runs the generator against a server: with one thread on a processor of its own, with several wherever there is room.
+pub(crate) fn against(server: &Server, asked: Asked) -> Measured {
     let own = std::env::current_exe().unwrap();
-    let several = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
-    let processor = if several { "1" } else { "0" };
+    let several = thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+    let processors = match asked.threads {
+        1 if several => "1",
+        1 => "0",
+        _ => "0-1023",
+    };
     let [address, pid] = [server.address.to_string(), server.pid().to_string()];
-    let [agents, seconds] = [agents.to_string(), seconds.as_secs_f64().to_string()];
-    let frame_bytes = frame_bytes.to_string();
-    let command = [own.to_str().unwrap(), "load", &address, &pid, form.name(), &agents, &seconds, &frame_bytes];
-    let output = pinned(processor, &command).stderr(std::process::Stdio::inherit()).output().unwrap();
+    let [agents, seconds] = [asked.agents.to_string(), asked.seconds.as_secs_f64().to_string()];
+    let [frame_bytes, threads] = [asked.frame_bytes.to_string(), asked.threads.to_string()];
+    let in_flight = asked.in_flight.map(|number| number.to_string()).join(",");
+    let own = [own.to_str().unwrap(), "load", &address, &pid];
+    let command = [&own[..], &[asked.form.name(), &agents, &seconds, &frame_bytes, &threads, &in_flight]].concat();
+    let output = pinned(processors, &command).stderr(std::process::Stdio::inherit()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    let [frame_bytes, idle_bytes, used_bytes, ones, one, eights, eight, p50_us, p99_us] = numbers[..] else {
+    let [frame_bytes, idle_bytes, used_bytes, p50_us, p99_us, ref bursts @ ..] = numbers[..] else {
         panic!("the generator failed: {text}");
     };
-    Measured {
-        frame_bytes: frame_bytes as usize,
-        idle_bytes,
-        used_bytes,
-        one: Burst { per_second: ones, cpu_us: one },
-        eight: Burst { per_second: eights, cpu_us: eight },
-        p50_us,
-        p99_us,
+    let bursts = bursts.chunks(Burst::NUMBERS).map(Burst::of).collect();
+    Measured { frame_bytes: frame_bytes as usize, idle_bytes, used_bytes, bursts, p50_us, p99_us }
+}
+
+impl Burst {
+    const NUMBERS: usize = 5;
+
+    fn of(numbers: &[f64]) -> Self {
+        let [per_second, cpu_us, busiest, generator, together] = numbers[..] else { panic!("five numbers are wanted") };
+        Self { per_second, cpu_us, busiest, generator, together }
+    }
+
+    fn numbers(&self) -> [f64; Self::NUMBERS] {
+        [self.per_second, self.cpu_us, self.busiest, self.generator, self.together]
     }
 }
 
-/// The generator's own process: `ADDRESS PID FORM AGENTS SECONDS FRAME-BYTES`; says what it measured in numbers only.
+/// The generator's own process: `ADDRESS PID FORM AGENTS SECONDS FRAME-BYTES THREADS IN-FLIGHT`; says what it measured in numbers only.
 pub(crate) fn run(given: &[String]) {
-    let [address, pid, form, agents, seconds, frame_bytes] = given else { panic!("six arguments are wanted") };
+    let [address, pid, form, agents, seconds, frame_bytes, threads, in_flight] = given else {
+        panic!("eight arguments are wanted")
+    };
+    let in_flight: Vec<u64> = in_flight.split(',').map(|number| number.parse().unwrap()).collect();
     let load = Load {
         address: address.parse().unwrap(),
         pid: pid.parse().unwrap(),
-        form: Form::named(form),
-        agents: agents.parse().unwrap(),
-        seconds: Duration::from_secs_f64(seconds.parse().unwrap()),
-        frame_bytes: frame_bytes.parse().unwrap(),
+        asked: Asked {
+            form: Form::named(form),
+            agents: agents.parse().unwrap(),
+            seconds: Duration::from_secs_f64(seconds.parse().unwrap()),
+            frame_bytes: frame_bytes.parse().unwrap(),
+            threads: threads.parse().unwrap(),
+            in_flight: in_flight.try_into().unwrap(),
+        },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let measured = LocalSet::new().block_on(&runtime, load.measure());
-    let mut text = String::new();
-    let Measured { frame_bytes, idle_bytes, used_bytes, one, eight, p50_us, p99_us } = measured;
-    let _ = write!(text, "{frame_bytes} {idle_bytes} {used_bytes} {} {} ", one.per_second, one.cpu_us);
-    let _ = write!(text, "{} {} {p50_us} {p99_us}", eight.per_second, eight.cpu_us);
+    let Measured { frame_bytes, idle_bytes, used_bytes, bursts, p50_us, p99_us } =
+        LocalSet::new().block_on(&runtime, load.measure());
+    let mut text = format!("{frame_bytes} {idle_bytes} {used_bytes} {p50_us} {p99_us}");
+    for number in bursts.iter().flat_map(Burst::numbers) {
+        let _ = write!(text, " {number}");
+    }
     println!("{text}");
     // The sockets' tasks need not be taken apart one by one.
     std::process::exit(0);
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Load {
     address: SocketAddr,
     pid: u32,
-    form: Form,
-    agents: usize,
-    seconds: Duration,
-    /// Of the floor's frames.
-    frame_bytes: usize,
+    asked: Asked,
 }
 
-/// What all sockets count together.
+/// What all threads count together.
+#[derive(Debug, Default)]
+struct Tally {
+    frames: AtomicU64,
+    /// Reads that found any.
+    reads: AtomicU64,
+    /// Whoever publishes is woken at so many frames.
+    wake_at: AtomicU64,
+    woken: Notify,
+    frame_bytes: AtomicUsize,
+}
+
+/// What the sockets of one thread count together.
 #[derive(Debug, Default)]
 struct Counts {
-    frames: Cell<u64>,
-    /// Whoever publishes is woken at so many frames.
-    wake_at: Cell<u64>,
-    woken: Notify,
-    frame_bytes: Cell<usize>,
+    tally: Arc<Tally>,
     /// When each message of the steady phase went out; empty in the others.
     published: RefCell<Vec<Instant>>,
     latencies_us: RefCell<Option<Histogram<u64>>>,
@@ -132,35 +179,57 @@ struct Counts {
 
 impl Load {
     async fn measure(self) -> Measured {
+        let Asked { form, agents, seconds, threads, .. } = self.asked;
         let before = resident_bytes(self.pid);
-        let counts = Rc::new(Counts { buffer: RefCell::new(vec![0; 64 * 1024]), ..Counts::default() });
-        self.open(&counts).await;
+        let tally = Arc::new(Tally::default());
+        let counts = Rc::new(Counts::new(Arc::clone(&tally)));
+        let part = agents.div_ceil(threads);
+        for thread in 1..threads {
+            self.open_beside(agents.min(part * thread)..agents.min(part * (thread + 1)), Arc::clone(&tally)).await;
+        }
+        self.open(0..part, &counts).await;
         let hello = r#"{"type":"hello","role":"provider","providerId":"bench"}"#;
         let (replies, mut publisher) = self.connect(hello).await.into_split();
         spawn_local(discard(replies));
         tokio::time::sleep(SETTLE).await;
-        let per_agent = |bytes: u64| bytes.saturating_sub(before) as f64 / self.agents as f64;
+        let per_agent = |bytes: u64| bytes.saturating_sub(before) as f64 / agents as f64;
         let idle_bytes = per_agent(resident_bytes(self.pid));
-        self.burst(&mut publisher, &counts, 1, self.seconds / 5).await;
-        let one = self.burst(&mut publisher, &counts, 1, self.seconds).await;
-        let eight = self.burst(&mut publisher, &counts, 8, self.seconds).await;
+        self.burst(&mut publisher, &tally, 1, seconds / 5).await;
+        let mut bursts = Vec::new();
+        for in_flight in self.asked.in_flight.into_iter().filter(|number| *number > 0) {
+            bursts.push(self.burst(&mut publisher, &tally, in_flight, seconds).await);
+        }
         let used_bytes = per_agent(resident_bytes(self.pid));
         // Of a cycle, two frames come for each message: which one is late depends on the agent who accepts.
-        let latency = if self.form == Form::Cycle { None } else { Some(self.steady(&mut publisher, &counts).await) };
-        let (p50_us, p99_us) = latency.unwrap_or_default();
-        let frame_bytes = counts.frame_bytes.get();
-        Measured { frame_bytes, idle_bytes, used_bytes, one, eight, p50_us, p99_us }
+        let steady = form != Form::Cycle && threads == 1;
+        let (p50_us, p99_us) = if steady { self.steady(&mut publisher, &counts).await } else { (0.0, 0.0) };
+        let frame_bytes = tally.frame_bytes.load(Relaxed);
+        Measured { frame_bytes, idle_bytes, used_bytes, bursts, p50_us, p99_us }
     }
 
-    /// Opens all agents' connections, and a task for each that counts what comes.
-    async fn open(&self, counts: &Rc<Counts>) {
-        let mut opened = 0;
-        if self.form == Form::Cycle {
+    /// Opens these agents' connections in a thread of their own.
+    async fn open_beside(self, numbers: Range<usize>, tally: Arc<Tally>) {
+        let (opened, all_opened) = tokio::sync::oneshot::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            LocalSet::new().block_on(&runtime, async move {
+                self.open(numbers, &Rc::new(Counts::new(tally))).await;
+                opened.send(()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        all_opened.await.unwrap();
+    }
+
+    /// Opens these agents' connections, and a task for each that counts what comes.
+    async fn open(&self, numbers: Range<usize>, counts: &Rc<Counts>) {
+        let mut opened = numbers.start;
+        if self.asked.form == Form::Cycle && opened == 0 {
             spawn_local(accept_all(self.address, agent_hello(opened), Rc::clone(counts)));
             opened += 1;
         }
-        while opened < self.agents {
-            let more = OPENING.min(self.agents - opened);
+        while opened < numbers.end {
+            let more = OPENING.min(numbers.end - opened);
             let opening = (opened..opened + more).map(|number| async move { self.connect(&agent_hello(number)).await });
             for socket in futures::future::join_all(opening).await {
                 spawn_local(listen(socket, Rc::clone(counts)));
@@ -172,7 +241,7 @@ impl Load {
     async fn connect(&self, hello: &str) -> TcpStream {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         socket.set_nodelay(true).unwrap();
-        if self.form != Form::Floor {
+        if self.asked.form != Form::Floor {
             let request = format!(
                 "GET /ws HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -192,11 +261,11 @@ impl Load {
     /// The next message, and how many frames come of it.
     fn message(&self) -> (Vec<u8>, u64) {
         let body = "x".repeat(PADDING);
-        let agents = self.agents as u64;
-        match self.form {
+        let agents = self.asked.agents as u64;
+        match self.asked.form {
             Form::Floor => {
                 // As the hub's frames are: text, and its length in two bytes.
-                let frame_bytes = self.frame_bytes;
+                let frame_bytes = self.asked.frame_bytes;
                 let mut frame = vec![b'x'; frame_bytes];
                 frame[..4].copy_from_slice(&[0x81, 126, ((frame_bytes - 4) >> 8) as u8, (frame_bytes - 4) as u8]);
                 (frame, agents)
@@ -211,37 +280,40 @@ impl Load {
     }
 
     /// As fast as it goes, with at most so many messages in flight.
-    async fn burst(
-        &self,
-        publisher: &mut OwnedWriteHalf,
-        counts: &Rc<Counts>,
-        in_flight: u64,
-        time: Duration,
-    ) -> Burst {
+    async fn burst(&self, publisher: &mut OwnedWriteHalf, tally: &Tally, in_flight: u64, time: Duration) -> Burst {
         let (message, frames) = self.message();
-        let (cpu, began, first) = (cpu_ns(self.pid), Instant::now(), counts.frames.get());
-        let mut sent = 0;
+        let (own, before, first) = (own_cpu_ns(), cpu_by_thread(self.pid), tally.frames.load(SeqCst));
+        let (began, reads, mut sent) = (Instant::now(), tally.reads.load(Relaxed), 0);
         while began.elapsed() < time {
             publisher.write_all(&message).await.unwrap();
             sent += 1;
             if sent >= in_flight {
-                counts.reach(first + (sent - in_flight + 1) * frames).await;
+                tally.reach(first + (sent - in_flight + 1) * frames).await;
             }
         }
-        counts.reach(first + sent * frames).await;
-        let (elapsed, all) = (began.elapsed(), (sent * frames) as f64);
-        Burst { per_second: all / elapsed.as_secs_f64(), cpu_us: (cpu_ns(self.pid) - cpu) as f64 / 1000.0 / all }
+        tally.reach(first + sent * frames).await;
+        let (seconds, all) = (began.elapsed().as_secs_f64(), (sent * frames) as f64);
+        let used = cpu_by_thread(self.pid).into_iter().map(|(thread, ns)| ns - before.get(&thread).unwrap_or(&0));
+        let used: Vec<f64> = used.map(|ns| ns as f64).collect();
+        let cpu_ns: f64 = used.iter().sum();
+        Burst {
+            per_second: all / seconds,
+            cpu_us: cpu_ns / 1000.0 / all,
+            busiest: used.into_iter().fold(0.0, f64::max) / cpu_ns,
+            generator: (own_cpu_ns() - own) as f64 / 1e9 / seconds,
+            together: all / (tally.reads.load(Relaxed) - reads) as f64,
+        }
     }
 
     /// At a fixed rate: how long after its time a frame arrives (microseconds, median and 99th percentile).
     async fn steady(&self, publisher: &mut OwnedWriteHalf, counts: &Rc<Counts>) -> (f64, f64) {
         let (message, frames) = self.message();
-        let first = counts.frames.get();
+        let first = counts.tally.frames.load(SeqCst);
         let pause = Duration::from_secs_f64(frames as f64 / STEADY_PER_SECOND);
         *counts.latencies_us.borrow_mut() = Some(Histogram::new_with_bounds(1, 60_000_000, 3).unwrap());
         let began = Instant::now();
         let mut sent = 0;
-        while began.elapsed() < self.seconds * 2 {
+        while began.elapsed() < self.asked.seconds * 2 {
             let due = began + pause * sent;
             tokio::time::sleep_until(due.into()).await;
             // From when it was due, not from when it went out: what keeps it back counts.
@@ -249,30 +321,40 @@ impl Load {
             publisher.write_all(&message).await.unwrap();
             sent += 1;
         }
-        counts.reach(first + u64::from(sent) * frames).await;
+        counts.tally.reach(first + u64::from(sent) * frames).await;
         let latencies = counts.latencies_us.borrow();
         let at = |quantile| latencies.as_ref().unwrap().value_at_quantile(quantile) as f64;
         (at(0.5), at(0.99))
     }
 }
 
-impl Counts {
+impl Tally {
     /// So many frames came.
     fn add(&self, frames: u64) {
-        self.frames.set(self.frames.get() + frames);
-        if self.frames.get() >= self.wake_at.get() {
+        // In one order with the other side's store and load: one of the two sees the other.
+        let all = self.frames.fetch_add(frames, SeqCst) + frames;
+        if all >= self.wake_at.load(SeqCst) {
             self.woken.notify_one();
         }
     }
 
     /// Waits until so many frames have come in all.
     async fn reach(&self, frames: u64) {
-        self.wake_at.set(frames);
-        while self.frames.get() < frames {
-            let before = self.frames.get();
+        self.wake_at.store(frames, SeqCst);
+        loop {
+            let before = self.frames.load(SeqCst);
+            if before >= frames {
+                return;
+            }
             let woken = tokio::time::timeout(STALLED, self.woken.notified()).await;
-            assert!(woken.is_ok() || self.frames.get() > before, "nothing comes: {before} of {frames} frames");
+            assert!(woken.is_ok() || self.frames.load(SeqCst) > before, "nothing comes: {before} of {frames} frames");
         }
+    }
+}
+
+impl Counts {
+    fn new(tally: Arc<Tally>) -> Self {
+        Self { tally, buffer: RefCell::new(vec![0; 64 * 1024]), ..Self::default() }
     }
 
     /// A socket's frame number `number` of the steady phase came.
@@ -304,11 +386,11 @@ async fn listen(socket: TcpStream, counts: Rc<Counts>) {
             Err(error) => panic!("{error}"),
         };
         let (steady, now) = (counts.is_steady(), Instant::now());
-        let mut frames = 0;
+        let (mut frames, mut frame_bytes) = (0, 0);
         cutter.cut(&buffer[..read], |frame| {
             if frame.is_text {
                 frames += 1;
-                counts.frame_bytes.set(frame.bytes);
+                frame_bytes = frame.bytes;
                 if steady {
                     counts.arrived(steady_frames, now);
                     steady_frames += 1;
@@ -316,7 +398,11 @@ async fn listen(socket: TcpStream, counts: Rc<Counts>) {
             }
         });
         drop(buffer);
-        counts.add(frames);
+        if frames > 0 {
+            counts.tally.frame_bytes.store(frame_bytes, Relaxed);
+            counts.tally.reads.fetch_add(1, Relaxed);
+            counts.tally.add(frames);
+        }
     }
 }
 
@@ -331,11 +417,15 @@ async fn accept_all(address: SocketAddr, hello: String, counts: Rc<Counts>) {
             let id = text.split(r#""notificationId":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
             let accept = format!(r#"{{"type":"accept","notificationId":"{id}"}}"#);
             socket.send(Message::text(accept)).await.unwrap();
-            counts.add(1);
+            counts.tally.add(1);
         } else if text.starts_with(r#"{"type":"closed""#) {
-            counts.add(1);
+            counts.tally.add(1);
         }
     }
+}
+
+fn own_cpu_ns() -> u64 {
+    cpu_by_thread(std::process::id()).values().sum()
 }
 
 fn agent_hello(number: usize) -> String {

@@ -6,17 +6,23 @@
 //! second. Two forms: `fanout` is one KPI mark to every agent; `cycle` is one notify to every agent, one accept, the
 //! result, and a `closed` to every agent. CPU is that of the server's threads (`/proc/*/task/*/schedstat`), the kernel's
 //! TCP work in their system calls included. See benches/README.md for how to read the table.
+//!
+//! `cargo bench --bench fanout -- --second-processor [--quota 30]` measures how much more the hub delivers on two
+//! processors than on one (see `second.rs`). It needs root, as it limits the hub by a control group.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it prints what it measured, and stops if it cannot")]
 
 mod floor;
 mod frames;
 mod load;
+mod quota;
+mod second;
 mod server;
 mod table;
 
 use std::time::Duration;
 
+use load::Asked;
 use server::Server;
 use table::Table;
 
@@ -51,6 +57,10 @@ struct Arguments {
     repeats: usize,
     seconds: Duration,
     forms: Vec<Form>,
+    /// Measure the second processor instead.
+    second: bool,
+    /// Per cent of each processor that the hub gets then.
+    quota: u32,
 }
 
 fn main() {
@@ -58,7 +68,11 @@ fn main() {
     match given.first().map(String::as_str) {
         Some("floor") => floor::serve(given[1].parse().unwrap(), given[2].parse().unwrap()),
         Some("load") => load::run(&given[1..]),
-        _ => measure(&arguments(&given)),
+        _ => {
+            let arguments = arguments(&given);
+            println!("{}", server::machine());
+            if arguments.second { second::measure(&arguments) } else { measure(&arguments) }
+        }
     }
 }
 
@@ -73,19 +87,22 @@ fn arguments(given: &[String]) -> Arguments {
         repeats: value("--repeats", "3").parse().unwrap(),
         seconds: Duration::from_secs_f64(value("--seconds", "1.5").parse().unwrap()),
         forms: list(value("--forms", "fanout,cycle")).iter().map(|name| Form::named(name)).collect(),
+        second: given.iter().any(|argument| argument == "--second-processor"),
+        quota: value("--quota", "30").parse().unwrap(),
     }
 }
 
 fn measure(arguments: &Arguments) {
-    println!("{}", server::machine());
     for &agents in &arguments.agents {
         let mut table = Table::new(agents);
         for _ in 0..arguments.repeats {
             for &form in &arguments.forms {
-                let hub = load::against(&Server::hub(None, "0"), form, agents, arguments.seconds, 0);
-                let bytes = hub.frame_bytes;
-                let floor = Server::floor(agents, bytes);
-                let floor = load::against(&floor, Form::Floor, agents, arguments.seconds, bytes);
+                let (seconds, in_flight) = (arguments.seconds, [1, 8, 0, 0]);
+                let asked = Asked { form, agents, in_flight, seconds, frame_bytes: 0, threads: 1 };
+                let hub = load::against(&Server::hub(None, "0"), asked);
+                let frame_bytes = hub.frame_bytes;
+                let floor = Server::floor(agents, frame_bytes);
+                let floor = load::against(&floor, Asked { form: Form::Floor, frame_bytes, ..asked });
                 table.add(form, hub, floor);
             }
         }

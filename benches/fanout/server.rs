@@ -1,5 +1,6 @@
 //! The servers that are measured, as processes of their own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -101,14 +102,14 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// Nanoseconds that a process's threads have been on a processor.
-pub(crate) fn cpu_ns(pid: u32) -> u64 {
+/// Nanoseconds that each of a process's threads has been on a processor, by its number.
+pub(crate) fn cpu_by_thread(pid: u32) -> BTreeMap<u32, u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let of_thread = |thread: fs::DirEntry| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0)
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        Some((thread.file_name().to_str()?.parse().ok()?, text.split(' ').next()?.parse().ok()?))
     };
-    threads.map(of_thread).sum()
+    threads.filter_map(of_thread).collect()
 }
 
 /// Resident bytes of a process.

@@ -21,26 +21,30 @@ impl Table {
         self.runs.push((form, hub, floor));
     }
 
-    /// Median, least and most of what `of` says of each run of a form.
+    /// What `of` says of each run of a form.
     fn spread(&self, form: Form, of: impl Fn(&Measured, &Measured) -> f64) -> Spread {
         let runs = self.runs.iter().filter(|(of, ..)| *of == form);
-        let mut values: Vec<f64> = runs.map(|(_, hub, floor)| of(hub, floor)).collect();
-        values.sort_by(f64::total_cmp);
-        Spread { median: values[values.len() / 2], least: values[0], most: values[values.len() - 1] }
+        Spread::of(runs.map(|(_, hub, floor)| of(hub, floor)).collect())
     }
 
     fn floor_spread(&self, of: impl Fn(&Measured) -> f64) -> Spread {
-        let mut values: Vec<f64> = self.runs.iter().map(|(_, _, floor)| of(floor)).collect();
-        values.sort_by(f64::total_cmp);
-        Spread { median: values[values.len() / 2], least: values[0], most: values[values.len() - 1] }
+        Spread::of(self.runs.iter().map(|(_, _, floor)| of(floor)).collect())
     }
 }
 
+/// Median, least and most.
 #[derive(Debug)]
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     least: f64,
     most: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self { median: values[values.len() / 2], least: values[0], most: values[values.len() - 1] }
+    }
 }
 
 impl Display for Spread {
@@ -62,10 +66,10 @@ impl Display for Table {
         }
         type Of = fn(&Measured) -> f64;
         let rows: [(&str, Of); 6] = [
-            ("CPU us per delivery, 1 in flight", |m| m.one.cpu_us),
-            ("CPU us per delivery, 8 in flight", |m| m.eight.cpu_us),
-            ("deliveries/s, 1 in flight", |m| m.one.per_second),
-            ("deliveries/s, 8 in flight", |m| m.eight.per_second),
+            ("CPU us per delivery, 1 in flight", |m| m.bursts[0].cpu_us),
+            ("CPU us per delivery, 8 in flight", |m| m.bursts[1].cpu_us),
+            ("deliveries/s, 1 in flight", |m| m.bursts[0].per_second),
+            ("deliveries/s, 8 in flight", |m| m.bursts[1].per_second),
             ("p50 us at 20 000 deliveries/s", |m| m.p50_us),
             ("p99 us at 20 000 deliveries/s", |m| m.p99_us),
         ];

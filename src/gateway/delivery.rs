@@ -127,12 +127,14 @@ impl Delivery for Fanout {
 impl Fanout {
     /// One message to those of `to` that are this hub's; encoded only if there are any.
     fn tell(&mut self, to: impl IntoIterator<Item = ConnectionId>, kind: Kind, encode: impl FnOnce() -> Bytes) {
-        for connection in to.into_iter().filter(|connection| connection.incarnation == self.incarnation) {
+        let (own, all_targets) = (self.incarnation, &mut self.targets);
+        // `for_each`, as what comes is flattened from several: a loop asks each of them anew for every connection.
+        to.into_iter().filter(|connection| connection.incarnation == own).for_each(|connection| {
             let shard = usize::from(Serial::unpack(connection.serial).shard);
-            if let Some(targets) = self.targets.get_mut(shard) {
+            if let Some(targets) = all_targets.get_mut(shard) {
                 targets.push(connection.serial);
             }
-        }
+        });
         let count = self.targets.iter().map(Vec::len).sum();
         if count == 0 {
             return;

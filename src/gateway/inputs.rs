@@ -141,7 +141,7 @@ fn correlation_or_minted(envelope: &Envelope<'_>) -> Option<Name> {
 }
 
 fn given_or_minted(given: Option<&Cow<'_, str>>) -> Name {
-    given.map_or_else(|| Uuid::new_v4().hyphenated().to_string().into(), name)
+    given.map_or_else(|| Name::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())), name)
 }
 
 fn resume_from(resume: &client::Resume<'_>) -> Resume {

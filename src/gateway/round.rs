@@ -111,9 +111,8 @@ impl Round {
     /// Sorts what was added by connection, leaving out connections that are not `here` any more. Of those that are,
     /// no two have the same slot.
     pub(super) fn sort(&mut self, here: impl Fn(u64) -> bool) {
-        let here = |serial: &&u64| here(**serial);
         for sending in &self.sendings {
-            for &serial in sending.targets.iter().filter(here) {
+            for &serial in sending.targets.iter().filter(|serial| here(**serial)) {
                 Stop::of(serial, &mut self.stops, &mut self.stop_of).end += 1;
             }
         }
@@ -123,10 +122,12 @@ impl Round {
         }
         self.places.resize(begin as usize, 0);
         for (place, sending) in (0..).zip(&self.sendings) {
-            for &serial in sending.targets.iter().filter(here) {
-                let stop = Stop::of(serial, &mut self.stops, &mut self.stop_of);
-                self.places[stop.end as usize] = place;
-                stop.end += 1;
+            for &serial in &sending.targets {
+                // None of those that are here is another one's slot.
+                if let Some(stop) = Stop::found(serial, &mut self.stops, &self.stop_of) {
+                    self.places[stop.end as usize] = place;
+                    stop.end += 1;
+                }
             }
         }
     }
@@ -221,6 +222,12 @@ impl Stop {
             stop_of[slot] = stops.len() as u32;
         }
         &mut stops[stop_of[slot] as usize - 1]
+    }
+
+    /// The stop that [`of`](Self::of) made of a connection, if it did.
+    fn found<'a>(serial: u64, stops: &'a mut [Self], stop_of: &[u32]) -> Option<&'a mut Self> {
+        let number = *stop_of.get(Serial::unpack(serial).slot as usize)?;
+        stops.get_mut((number as usize).checked_sub(1)?).filter(|stop| stop.serial == serial)
     }
 
     fn slot(&self) -> usize {

@@ -1,6 +1,7 @@
 //! The connections of one thread, and what is done to many of them.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::house::House;
 use super::link::Link;
-use super::round::{Batch, Joined, Kind, Parcel, Round};
+use super::round::{Batch, Joined, Kind, Round};
 use super::settings::{BATCHES_PER_SHARD_MAX, CONNECTIONS_PER_TURN, STOP_SPREAD, STOP_STEPS};
 use super::slab::Slab;
 use super::socket::Socket;
@@ -20,6 +21,9 @@ use crate::protocol::Close;
 const ROUNDS_PER_TIMEOUT: u32 = 4;
 /// Steps of one round, so that pings go out evenly.
 const STEPS_PER_ROUND: u32 = 16;
+/// Connections whose memory is fetched before the first of them is written to. The kernel's work for each write pushes the
+/// others' out of the caches; fetched together they come in the time of one.
+const FETCHED_AHEAD: usize = 8;
 /// The longest round: how late an idle peer may be dropped.
 const ROUND_MAX: Duration = Duration::from_secs(1);
 
@@ -99,7 +103,7 @@ impl<S: Socket> Shard<S> {
             }
             light.add(batch);
             self.sort(light);
-            self.send(light.parcels(0..light.stops()), &mut Joined::default());
+            self.send(light, 0..light.stops(), &mut Joined::default());
             light.clear();
         }
     }
@@ -160,7 +164,7 @@ impl<S: Socket> Shard<S> {
         let mut joined = Joined::default();
         for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
             let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
-            self.send(round.parcels(begin..end), &mut joined);
+            self.send(round, begin..end, &mut joined);
             tokio::task::yield_now().await;
             if end < round.stops() {
                 self.gather(batches, Some((round, end)), next, light);
@@ -206,14 +210,23 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    fn send<'r>(&self, parcels: impl Iterator<Item = (u64, Parcel<'r>)>, joined: &mut Joined) {
+    /// Gives the connections numbered `stops` what they get.
+    fn send(&self, round: &Round, stops: Range<usize>, joined: &mut Joined) {
         let links = self.lock();
-        for (serial, parcel) in parcels {
-            // Gone since the last yield.
-            let Some(link) = links.get(serial) else { continue };
-            link.send_all(joined.of(parcel), parcel.frames());
-            if parcel.welcomes() {
-                link.welcome();
+        for begin in stops.clone().step_by(FETCHED_AHEAD) {
+            let some = begin..stops.end.min(begin + FETCHED_AHEAD);
+            for (serial, _) in round.parcels(some.clone()) {
+                if let Some(link) = links.get(serial) {
+                    link.fetch();
+                }
+            }
+            for (serial, parcel) in round.parcels(some) {
+                // Gone since the last yield.
+                let Some(link) = links.get(serial) else { continue };
+                link.send_all(joined.of(parcel), parcel.frames());
+                if parcel.welcomes() {
+                    link.welcome();
+                }
             }
         }
     }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// 128 bytes. Shared, because one name stands in many places.
 pub type Name = Arc<str>;
 
+/// Where the hyphens of a UUID are.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(pub u64);
@@ -32,19 +35,31 @@ impl Timestamp {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NotificationId(pub u128);
 
+impl NotificationId {
+    /// As [`Display`](fmt::Display) writes it, for where a name is wanted and the client gave none.
+    #[must_use]
+    pub fn to_name(self) -> Name {
+        self.with_text(|text| text.into())
+    }
+
+    /// A hyphenated lower-case UUID. Digit by digit from a table: the formatter's numbers cost many times that, and every
+    /// notify needs one.
+    fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let mut text = [b'-'; 36];
+        let places = text.iter_mut().enumerate().filter(|(at, _)| !HYPHENS.contains(at));
+        for ((_, place), digit) in places.zip(digits) {
+            *place = DIGITS[usize::from(digit)];
+        }
+        take(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for NotificationId {
     /// As a hyphenated lower-case UUID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            id >> 96,
-            (id >> 80) & 0xffff,
-            (id >> 64) & 0xffff,
-            (id >> 48) & 0xffff,
-            id & 0xffff_ffff_ffff,
-        )
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -63,10 +78,9 @@ impl FromStr for NotificationId {
 
     /// Reads what `Display` writes, and nothing else.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let groups = [8, 13, 18, 23];
         let well_formed = text.len() == 36
             && text.bytes().enumerate().all(|(at, byte)| {
-                if groups.contains(&at) { byte == b'-' } else { matches!(byte, b'0'..=b'9' | b'a'..=b'f') }
+                if HYPHENS.contains(&at) { byte == b'-' } else { matches!(byte, b'0'..=b'9' | b'a'..=b'f') }
             });
         if !well_formed {
             return Err(NotANotificationId);
@@ -112,6 +126,7 @@ mod tests {
         let id = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
         assert_eq!(id.to_string(), "0192f0c4-7e3a-7b21-8c55-0123456789ab");
         assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(*id.to_name(), *id.to_string());
         for wrong in ["", "0192F0C4-7e3a-7b21-8c55-0123456789ab", "0192f0c47e3a7b218c550123456789ab", "é"] {
             assert_eq!(wrong.parse::<NotificationId>(), Err(NotANotificationId), "{wrong}");
         }

@@ -29,10 +29,10 @@ impl Workspace {
         let content = Arc::new(Content {
             notification_id: notify.notification_id,
             // The edge mints one where there was none; a notification never goes without.
-            correlation_id: to.correlation_id.clone().unwrap_or_else(|| notify.notification_id.to_string().into()),
+            correlation_id: to.correlation_id.clone().unwrap_or_else(|| notify.notification_id.to_name()),
             id: to.id.clone(),
             provider_id: provider_id.clone(),
-            session_id: notify.session_id.unwrap_or_else(|| notify.notification_id.to_string().into()),
+            session_id: notify.session_id.unwrap_or_else(|| notify.notification_id.to_name()),
             cancellation_token: notify.cancellation_token,
             template_name: notify.template_name,
             fingerprint: notify.fingerprint,
