@@ -298,8 +298,8 @@ describe('a hub that breaks', () => {
   }
 
   test('killed again and again under calls: each settles exactly once', async (context) => {
-    // However long the desk takes to come back: nothing is refused for want of it.
-    const hub = await startHub({ toml: '[limits]\nregroupTime = "60s"' })
+    // However long the desk takes to come back, and to answer: nothing is refused for want of it or of room.
+    const hub = await startHub({ toml: '[limits]\nregroupTime = "60s"\nqueueLimit = 20\n' })
     context.after(() => hub.dispose())
     const line = brokenLine()
     const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket }))

@@ -91,7 +91,7 @@ export class Rail {
       end)
     row.tick = () => {
       const age = this.#desk.now() - Date.parse(row.startedAt)
-      setText(meta, age >= 0 ? ` · ${duration(age)}` : '')
+      setText(meta, age >= 0 ? ` ·\u00a0${duration(age).replaceAll(' ', '\u00a0')}` : '')
     }
     row.update = (current) => {
       const { sessionId, breached, unread: count, startedAt } = current
