@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::apart::{self, Apart};
+use crate::apart::Apart;
 use crate::audience::{AUDIENCE, SHOUT};
 use crate::harness::Setup;
 use crate::table::Table;
@@ -17,26 +17,26 @@ const CONFIG: &str = "[limits]\nmaxConnections = 100000";
 /// How often each condition is looked at.
 const ROUNDS: u32 = 4;
 
-/// Measures for `look` each; prints, and is true if everybody was served.
-pub(crate) async fn run(agents: u64, look: Duration) -> bool {
+/// Measures for `look` each; prints, and is true if everybody was served. `yields`: see [`Apart::start`].
+pub(crate) async fn run(agents: u64, look: Duration, yields: bool) -> bool {
     // Both hubs have all of them.
     let agents = agents.min(connections_max());
     let hub = Setup::on_disk().config(CONFIG).start().await;
     let control = Setup::on_disk().config(CONFIG).start().await;
-    let audiences = [&control, &hub].map(|hub| Apart::start(AUDIENCE, hub.port, agents));
+    let audiences = [&control, &hub].map(|hub| Apart::start(AUDIENCE, hub.port, agents, yields));
     let mut table = Table::new("amplification");
     table.row("agents who get every kpi", agents);
-    table.row("they get only idle processor time", if apart::yields() { "yes" } else { "NO" });
+    table.row("they get only idle processor time", if yields { "yes" } else { "NO" });
     let (mut alone, mut beside, mut under) = (Waits::default(), Waits::default(), Waits::default());
     let (mut taken, mut refused) = (0.0, 0.0);
     let (each, seconds) = (look / ROUNDS, look.as_secs_f64());
     let mut busy = Duration::ZERO;
     for round in 0..ROUNDS {
         alone.measure(hub.port, &format!("alone-{round}"), each).await;
-        let shouting = Apart::start(SHOUT, control.port, 1);
+        let shouting = Apart::start(SHOUT, control.port, 1, yields);
         beside.measure(hub.port, &format!("control-{round}"), each).await;
         shouting.stop();
-        let shouting = Apart::start(SHOUT, hub.port, 1);
+        let shouting = Apart::start(SHOUT, hub.port, 1, yields);
         let before = processor(&hub.pid());
         under.measure(hub.port, &format!("beside-{round}"), each).await;
         busy += processor(&hub.pid()) - before;

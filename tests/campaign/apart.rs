@@ -31,14 +31,12 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Starts it, and waits until it is at it. Blocks.
-    pub(crate) fn start(what: &str, port: u16, count: u64) -> Self {
+    /// Starts it, and waits until it is at it. Blocks. `yields`: in the lowest scheduling class; on a busy machine it may
+    /// get nothing done there.
+    pub(crate) fn start(what: &str, port: u16, count: u64, yields: bool) -> Self {
         let own = std::env::current_exe().unwrap();
-        let mut command = match yields() {
-            true => Command::new(CHRT),
-            false => Command::new(&own),
-        };
-        if yields() {
+        let mut command = if yields { Command::new(CHRT) } else { Command::new(&own) };
+        if yields {
             command.args(["--idle", "0"]).arg(&own);
         }
         let arguments = [WORD.to_owned(), what.to_owned(), port.to_string(), count.to_string()];
@@ -67,8 +65,8 @@ impl Drop for Apart {
     }
 }
 
-/// Whether they give way to the hub and to those who are measured.
-pub(crate) fn yields() -> bool {
+/// Whether they can give way to the hub and to those who are measured.
+pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }
 

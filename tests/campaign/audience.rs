@@ -24,7 +24,16 @@ pub(crate) const SHOUT: &str = "shout";
 pub(crate) async fn begin(what: &str, port: u16, agents: u64, done: &'static Done) {
     match what {
         AUDIENCE => listen(port, agents, done).await,
-        SHOUT => drop(tokio::spawn(async move { shout(port, done).await.expect("the shouting provider stays") })),
+        SHOUT => {
+            let mut shouter = Shouter::join(port).await.expect("the shouting provider joins");
+            shouter.shout(done).await.expect("a mark");
+            tokio::spawn(async move {
+                loop {
+                    sleep(BETWEEN_MARKS).await;
+                    shouter.shout(done).await.expect("the shouting provider stays");
+                }
+            });
+        }
         _ => panic!("nobody is {what}"),
     }
 }
@@ -48,16 +57,25 @@ async fn listen(port: u16, agents: u64, done: &'static Done) {
     }
 }
 
-async fn shout(port: u16, done: &'static Done) -> std::io::Result<()> {
-    let hello = json!({"type": "hello", "role": "provider", "providerId": "shouter"});
-    let (mut shouter, _) = Light::join(port, &hello, None).await?;
-    let call = frame(&json!({"type": "kpi", "sessionId": "s", "details": "x".repeat(200)}).to_string());
-    loop {
-        shouter.stream.write_all(&call).await?;
-        match shouter.next().await?["type"].as_str() {
+struct Shouter {
+    light: Light,
+    call: Vec<u8>,
+}
+
+impl Shouter {
+    async fn join(port: u16) -> std::io::Result<Self> {
+        let hello = json!({"type": "hello", "role": "provider", "providerId": "shouter"});
+        let (light, _) = Light::join(port, &hello, None).await?;
+        let call = frame(&json!({"type": "kpi", "sessionId": "s", "details": "x".repeat(200)}).to_string());
+        Ok(Self { light, call })
+    }
+
+    async fn shout(&mut self, done: &Done) -> std::io::Result<()> {
+        self.light.stream.write_all(&self.call).await?;
+        match self.light.next().await?["type"].as_str() {
             Some("result") => Done::add(&done.sent, 1),
             _ => Done::add(&done.refused, 1),
         }
-        sleep(BETWEEN_MARKS).await;
+        Ok(())
     }
 }

@@ -101,7 +101,7 @@ async fn run(asked: &Asked) -> bool {
         kept &= upgrade::run(asked.option("seed", 1), 1, 24).await;
         kept &= full_disk::run().await;
         kept &= backup::run().await;
-        kept &= amplification::run(500, Duration::from_secs(1)).await;
+        kept &= amplification::run(500, Duration::from_secs(1), false).await;
     }
     for command in &asked.commands {
         kept &= match command.as_str() {
@@ -114,7 +114,9 @@ async fn run(asked: &Asked) -> bool {
             }
             "storm" => storm::run(asked.option("count", 10_000)).await,
             "hostile" => hostile::run(asked.option("count", 10_000)).await,
-            "amplification" => amplification::run(asked.option("count", 10_000), Duration::from_secs(10)).await,
+            "amplification" => {
+                amplification::run(asked.option("count", 10_000), Duration::from_secs(10), apart::can_yield()).await
+            }
             "years" => years::run(asked.option("count", 1_000_000)).await,
             // `cargo test some_name` filters the tests of all binaries; there is none of that name here.
             _ => {
