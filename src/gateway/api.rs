@@ -281,12 +281,13 @@ async fn carry_out(
         Told::Ack(id) => {
             let left_ms = ends_ms.map_or(u64::MAX, |ends_ms| ends_ms.saturating_sub(house.wall_ms()));
             let wait = query.wait.min(Duration::from_millis(left_ms));
-            match outcome_within(shard, principal, settled, wait).await {
-                Ok(Some(json)) => Ok(reply::reply(StatusCode::OK, JSON, json)),
-                Err(Gone) if way.ending.is_final() => Err(ended()),
+            let (status, json) = match outcome_within(shard, principal, settled, wait).await {
+                Ok(Some(outcome)) => (StatusCode::OK, outcome),
+                Err(Gone) if way.ending.is_final() => return Err(ended()),
                 // The hub holds it, and answers whoever asks again.
-                Ok(None) | Err(Gone) => Ok(accepted(&id, query.provider_id.as_deref(), json)),
-            }
+                Ok(None) | Err(Gone) => (StatusCode::ACCEPTED, json),
+            };
+            Ok(held(status, &id, query.provider_id.as_deref(), json))
         }
         _ => Ok(reply::reply(StatusCode::OK, JSON, json)),
     }
@@ -319,9 +320,10 @@ async fn outcome_within(
     }
 }
 
-/// The notification is held, and this is where to ask again.
-fn accepted(id: &str, provider_id: Option<&str>, ack: Bytes) -> Reply {
-    let mut reply = reply::reply(StatusCode::ACCEPTED, JSON, ack);
+/// The hub holds that notification, and this is where to ask again. An outcome says so too: whoever does not wait cannot
+/// know which of the two it will be.
+fn held(status: StatusCode, id: &str, provider_id: Option<&str>, json: Bytes) -> Reply {
+    let mut reply = reply::reply(status, JSON, json);
     let asked = provider_id.map_or_else(String::new, |name| format!("?providerId={}", reply::percent_encoded(name)));
     if let Ok(location) = HeaderValue::from_str(&format!("{NOTIFICATIONS}{id}{asked}")) {
         reply.headers_mut().insert(header::LOCATION, location);

@@ -53,6 +53,9 @@ async fn an_outcome_that_is_there_at_once_is_told_at_once() {
     let mut ada = hub.agent("ada").await;
     let taken = Ask::post("/api/notify", &json!({"templateName": "auto"})).of(&hub).await;
     has(&taken.is(200, "").body, json!({"value": auto_accepted(), "agentId": "ada"}));
+    // Whoever only wanted to know where to ask again is told that as well.
+    let place = taken.header("location").unwrap();
+    has(&Ask::new("GET", place).of(&hub).await.is(200, "").body, json!({"value": auto_accepted()}));
     ada.set_presence("away").await;
     ring("", json!({})).of(&hub).await.is(202, "");
     has(&ring("", json!({})).of(&hub).await.is(200, "").body, json!({"value": queue_full()}));
