@@ -93,11 +93,6 @@ impl<S: Socket> Link<S> {
         }
     }
 
-    /// See [`Outbox::fetch`].
-    pub(super) fn fetch(&self) {
-        self.outbox.fetch();
-    }
-
     pub(super) fn outbox(&self) -> &Outbox<S> {
         &self.outbox
     }

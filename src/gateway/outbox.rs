@@ -105,11 +105,6 @@ impl<S: Socket> Outbox<S> {
         &self.socket
     }
 
-    /// Looks at what a write will need, so that it is in the processor's caches then.
-    pub(super) fn fetch(&self) {
-        std::hint::black_box((std::mem::discriminant(&self.socket), self.state.is_poisoned()));
-    }
-
     /// Sends one frame: at once if nothing waits and the socket takes it.
     pub(super) fn send(&self, frame: &Bytes, weight: Weight) -> After {
         self.send_all(frame, iter::once((frame, weight)))

@@ -54,9 +54,10 @@ pub(super) const DISCARDED_AT_ONCE: usize = 64 * 1024;
 pub(super) const DISCARD_PAUSE: Duration = Duration::from_millis(5);
 /// Messages of one connection between which no other of its thread is heard. To hear one takes 5 to 10 µs.
 pub(super) const MESSAGES_PER_TURN: usize = 8;
-/// Connections served between two yields: a direct write costs the scheduler's budget nothing, and about 3 µs. Between two of
-/// these turns others are heard, and what is little goes first.
-pub(super) const CONNECTIONS_PER_TURN: usize = 64;
+/// Connections served between two yields: a direct write costs the scheduler's budget nothing, and 3 to 10 µs. Between two of
+/// these turns other threads and other tasks have theirs, and what is little goes first. So few, since an answer may meet
+/// three turns on its way; and to look around costs a hundredth of them.
+pub(super) const CONNECTIONS_PER_TURN: usize = 16;
 /// Groups on their way to one shard. At the bound the hub waits for the shard: nothing a client does makes a shard wait.
 pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 /// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".

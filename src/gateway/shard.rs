@@ -21,9 +21,6 @@ use crate::protocol::Close;
 const ROUNDS_PER_TIMEOUT: u32 = 4;
 /// Steps of one round, so that pings go out evenly.
 const STEPS_PER_ROUND: u32 = 16;
-/// Connections whose memory is fetched before the first of them is written to. The kernel's work for each write pushes the
-/// others' out of the caches, and fetched together their waits overlap. Measured only together with the other savings of its day.
-const FETCHED_AHEAD: usize = 8;
 /// The longest round: how late an idle peer may be dropped.
 const ROUND_MAX: Duration = Duration::from_secs(1);
 
@@ -165,6 +162,9 @@ impl<S: Socket> Shard<S> {
         for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
             let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
             self.send(round, begin..end, &mut joined);
+            // Whoever of this machine has waited meanwhile goes first: a write is the kernel's work, and hundreds in a row
+            // are milliseconds in which the hub's own thread, and the clients beside it, would have none.
+            std::thread::yield_now();
             tokio::task::yield_now().await;
             if end < round.stops() {
                 self.gather(batches, Some((round, end)), next, light);
@@ -213,20 +213,12 @@ impl<S: Socket> Shard<S> {
     /// Gives the connections numbered `stops` what they get.
     fn send(&self, round: &Round, stops: Range<usize>, joined: &mut Joined) {
         let links = self.lock();
-        for begin in stops.clone().step_by(FETCHED_AHEAD) {
-            let some = begin..stops.end.min(begin + FETCHED_AHEAD);
-            for (serial, _) in round.parcels(some.clone()) {
-                if let Some(link) = links.get(serial) {
-                    link.fetch();
-                }
-            }
-            for (serial, parcel) in round.parcels(some) {
-                // Gone since the last yield.
-                let Some(link) = links.get(serial) else { continue };
-                link.send_all(joined.of(parcel), parcel.frames());
-                if parcel.welcomes() {
-                    link.welcome();
-                }
+        for (serial, parcel) in round.parcels(stops) {
+            // Gone since the last yield.
+            let Some(link) = links.get(serial) else { continue };
+            link.send_all(joined.of(parcel), parcel.frames());
+            if parcel.welcomes() {
+                link.welcome();
             }
         }
     }

@@ -14,8 +14,8 @@ use crate::work::{Shown, Waits, ratio};
 
 const CONFIG: &str = "[limits]\nmaxConnections = 100000";
 
-/// How often each condition is looked at.
-const ROUNDS: u32 = 4;
+/// How often each condition is looked at: what the machine does besides changes from second to second.
+const ROUNDS: u32 = 10;
 
 /// Measures for `look` each; prints, and is true if everybody was served. `yields`: see [`Apart::start`].
 pub(crate) async fn run(agents: u64, look: Duration, yields: bool) -> bool {
