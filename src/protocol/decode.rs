@@ -142,7 +142,7 @@ fn resume<'a>(fields: &Fields<'a>) -> Result<Resume<'a>, Wrong> {
         return Ok(if flag == Some(true) { Resume::All } else { Resume::Nothing });
     }
     match fields.string(Key::Resume, "resume") {
-        Ok(Some(position)) => Ok(Resume::After(position)),
+        Ok(Some(position)) if !position.is_empty() => Ok(Resume::After(position)),
         _ => Err("`resume` must be a position or true".to_owned()),
     }
 }

@@ -186,7 +186,7 @@ impl Workspace {
             event.correlation_id = Some(settled.correlation_id.clone());
             event.agent_id = settled.agent_id.clone();
             event.provider_id = Some(settled.provider_id.clone());
-            event.session_id = settled.outcome.is_accept().then(|| settled.session_id.clone());
+            event.session_id = Some(settled.session_id.clone());
             event.outcome = Some(settled.outcome);
             event
         });

@@ -54,7 +54,7 @@ async fn displayed_is_told_once_when_it_is_first_displayed_to_anyone() {
     let mut ada = hub.agent("ada").await;
     let _bob = hub.agent("bob").await;
     ada.reject(&id).await;
-    has(&event(&mut watcher, "settled").await, json!({"notificationId": id, "value": declined()}));
+    has(&event(&mut watcher, "settled").await, json!({"notificationId": id, "sessionId": id, "value": declined()}));
     let rest = watcher.rest().await;
     let told = |name: &str| rest.iter().filter(|m| m["event"] == name).count();
     assert_eq!((told("notified"), told("displayed"), told("agentJoined")), (1, 1, 2), "{rest:?}");
@@ -65,9 +65,10 @@ async fn cancelled_instead_of_settled() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut bot = hub.provider("bot").await;
-    let id = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;
+    let id = bot.ring_with("chat", json!({"cancellationToken": "t", "sessionId": "s"})).await;
     bot.call(json!({"type": "cancel", "cancellationToken": "t"})).await;
-    has(&event(&mut watcher, "cancelled").await, json!({"notificationId": id, "value": cancelled()}));
+    let event = event(&mut watcher, "cancelled").await;
+    has(&event, json!({"notificationId": id, "sessionId": "s", "value": cancelled()}));
     let rest = watcher.rest().await;
     assert!(rest.iter().all(|m| m["event"] != "settled"), "{rest:?}");
 }

@@ -77,7 +77,7 @@ fn right(kind: Kind) -> Vec<Value> {
         Count => vec![json!(0), json!(3), json!(u32::MAX), json!(3.0), json!(-0.0)],
         Kind::Presence => vec![json!("available"), json!("away")],
         Role => vec![],
-        ResumeField => vec![json!(true), json!(false), json!(""), json!("no position"), json!("x".repeat(1000))],
+        ResumeField => vec![json!(true), json!(false), json!("no position"), json!("x".repeat(1000))],
         Names => {
             vec![json!([]), json!(["a", "b", "a"]), names(64), json!(vec!["same"; 5000]), json!(["x".repeat(128)])]
         }
@@ -124,7 +124,7 @@ fn wrong(kind: Kind) -> Vec<Value> {
         }
         Kind::Presence => vec![json!(""), json!("Away"), json!("busy")],
         Role => vec![json!(""), json!("Agent"), json!("admin")],
-        ResumeField => vec![],
+        ResumeField => vec![json!("")],
         Names => vec![
             json!([""]),
             json!([1]),
