@@ -24,8 +24,8 @@ pub(super) fn render<'p>(
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
 }
 
-/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes, and
-/// whoever reads slowly holds it for as long.
+/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes,
+/// and whoever reads slowly holds it for as long.
 pub(super) fn listing(house: &House) -> Bytes {
     let catalogue = house.behind.templates.get();
     // Whole after every statement.
