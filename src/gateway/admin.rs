@@ -24,7 +24,7 @@ use super::doors::Doors;
 use super::explaining;
 use super::house::House;
 use super::link::Link;
-use super::origin::Origins;
+use super::origin::{Origins, without_port};
 use super::reply::{self, JSON, Refusal, Reply};
 use super::serial::Serial;
 use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
@@ -223,10 +223,7 @@ fn is_meant(link: &Link<Stream>, asked: &Revoke) -> bool {
 /// On loopback, only names that no page can have.
 fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
     let own = |host: &str| {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
     };
