@@ -247,7 +247,10 @@ fn one_wrong_value_is_one_fault_that_says_what_is_allowed() {
         ),
     ] {
         let fault = format!("deskbell.toml:{fault}");
-        assert_eq!(Given::file(text).faults(), [fault], "{text}");
+        let mut faults = Given::file(text).faults();
+        // Where the cluster is left out of the build, naming its servers is a fault besides.
+        faults.retain(|fault| cfg!(feature = "cluster") || !fault.contains("built without the feature"));
+        assert_eq!(faults, [fault], "{text}");
     }
 }
 
