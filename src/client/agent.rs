@@ -50,7 +50,7 @@ pub struct Answer {
 }
 
 impl Agent {
-    /// Connects; done when the hub has welcomed this agent. The events begin with [`AgentEvent::Connected`].
+    /// Connects, and returns when the hub has welcomed this agent. The events begin with [`AgentEvent::Connected`].
     ///
     /// # Errors
     /// [`ConnectError`], if the hub sends this agent away, or none is there within
@@ -85,11 +85,11 @@ impl Agent {
         self.line.result(Body::Reject { notification_id: notification_id.into(), reason }).await.map(answer)
     }
 
-    /// Says that a notification has really been before someone's eyes. There is no reply; without a connection it is
-    /// not said.
+    /// Says that a notification has really been before someone's eyes. There is no reply, and nothing is sent while
+    /// there is no connection.
     ///
     /// # Errors
-    /// [`CallError::Ended`]
+    /// [`CallError::Ended`], if this agent is over.
     pub async fn seen(&self, notification_id: &str) -> Result<(), CallError> {
         let body = Body::Seen { notification_id: notification_id.into() };
         self.line.ask(Asked::Say(encode_client(&Message { envelope: Envelope::default(), body }))).await
@@ -98,7 +98,7 @@ impl Agent {
     /// Sets the agent's presence, at all of the agent's connections.
     ///
     /// # Errors
-    /// [`CallError`]
+    /// [`CallError`], if the hub refuses it or this agent is over.
     pub async fn presence(&self, presence: Presence) -> Result<(), CallError> {
         self.line.call(Body::Presence(presence)).await.map(drop)
     }
@@ -106,7 +106,7 @@ impl Agent {
     /// Ends a session of this agent.
     ///
     /// # Errors
-    /// [`CallError`]; `notFound` or `notAllowed` if it is none.
+    /// [`CallError`]; `notFound` if there is no such session, `notAllowed` if it is another agent's.
     pub async fn end_session(&self, session_id: &str) -> Result<(), CallError> {
         self.line.result(Body::EndSession { session_id: session_id.into() }).await.map(drop)
     }
@@ -114,7 +114,7 @@ impl Agent {
     /// Shows the hub a fresh token before the old one expires, and uses it from now on.
     ///
     /// # Errors
-    /// [`CallError`], if the token is none for this identity.
+    /// [`CallError`], if the hub does not take the token, or it is for somebody else.
     pub async fn refresh(&self, token: &str) -> Result<(), CallError> {
         self.line.refresh(token).await
     }

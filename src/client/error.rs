@@ -45,7 +45,7 @@ pub enum Ended {
     /// The address is none that this client can connect to.
     #[error("{0}")]
     Address(String),
-    /// There is nobody whom this client believes that the hub is the hub.
+    /// There are no authorities by which to check the hub's certificate, or the host's name cannot stand in one.
     #[error("{0}")]
     Trust(String),
 }
@@ -64,13 +64,13 @@ pub enum CallError {
     #[error(transparent)]
     Ended(#[from] Ended),
     /// So many calls are under way already; nothing was sent.
-    #[error("{0} calls are under way already")]
+    #[error("{0} calls are under way already: wait for some of them")]
     TooMany(usize),
     /// A call with the same id is under way; nothing was sent.
-    #[error("a call under way has the id {0:?}")]
+    #[error("a call under way has the id {0:?}: give each notify its own")]
     IdUnderWay(String),
     /// Longer than the hub takes, in bytes; nothing was sent.
-    #[error("the message has {bytes} bytes; the hub takes {bytes_max}")]
+    #[error("the message has {bytes} bytes; the hub takes at most {bytes_max}")]
     TooLong {
         /// What it has.
         bytes: usize,

@@ -21,7 +21,7 @@ use super::error::{CallError, Ended};
 use super::options::{Token, Tuning};
 use crate::protocol::close::{CLOSES, ComeBack};
 use crate::protocol::from_hub::Welcome;
-use crate::protocol::{FromHub, SUBPROTOCOL, decode_hub};
+use crate::protocol::{Close, FromHub, SUBPROTOCOL, decode_hub};
 
 /// How long the hub may take to answer a ping, and the kernel to take a message.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -83,12 +83,23 @@ enum Lost {
     /// For good.
     Ended(Ended),
     /// To be tried again.
-    Again { why: String, after_a_while: bool, token: bool },
+    Again { why: String, when: When },
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// After the next pause.
+    Soon,
+    /// Later than that: the hub is busy.
+    AfterAWhile,
+    /// After the next pause, with another token: this one was not taken.
+    WithFreshToken,
 }
 
 impl Lost {
     fn again(why: impl Into<String>) -> Self {
-        Self::Again { why: why.into(), after_a_while: false, token: false }
+        Self::Again { why: why.into(), when: When::Soon }
     }
 }
 
@@ -158,8 +169,8 @@ impl<P: Peer> Link<P> {
         let ended = loop {
             match self.once().await {
                 Lost::Ended(ended) => break ended,
-                Lost::Again { why, after_a_while, token } => {
-                    if let Err(ended) = self.rest(why, after_a_while, token).await {
+                Lost::Again { why, when } => {
+                    if let Err(ended) = self.rest(why, when).await {
                         break ended;
                     }
                 }
@@ -224,16 +235,16 @@ impl<P: Peer> Link<P> {
     }
 
     /// Waits before the next try; an error if there is to be none.
-    async fn rest(&mut self, why: String, after_a_while: bool, token: bool) -> Result<(), Ended> {
+    async fn rest(&mut self, why: String, when: When) -> Result<(), Ended> {
         let now = Instant::now();
         self.calls.give_up(&[], self.alive_at, self.tuning.give_up_after, now);
-        if token {
+        if when == When::WithFreshToken {
             self.refusals += 1;
             if !matches!(self.token, Token::Source(_)) || self.refusals > REFUSALS_MAX {
-                return Err(Ended::SentAway { code: 4401, reason: why });
+                return Err(Ended::SentAway { code: Close::BadToken.code(), reason: why });
             }
         }
-        let pause = self.backoff.next(after_a_while);
+        let pause = self.backoff.next(when == When::AfterAWhile);
         self.status.send_replace(Status::Waiting { why, pause });
         self.meanwhile(tokio::time::sleep(pause)).await
     }
@@ -430,24 +441,24 @@ async fn open(address: Address, hello: String) -> Result<(Socket, Welcome), Lost
 /// What a close code means for this client.
 fn closed(code: u16, reason: &str) -> Lost {
     let row = CLOSES.iter().find(|row| row.code == code);
-    let again = |after_a_while, token| Lost::Again { why: format!("{code} {reason}"), after_a_while, token };
-    match row.map_or(ComeBack::WithJitter, |row| row.come_back) {
-        ComeBack::Yes | ComeBack::WithJitter => again(false, false),
-        ComeBack::AfterAWhile => again(true, false),
-        ComeBack::WithFreshToken => again(false, true),
-        ComeBack::No => Lost::Ended(Ended::SentAway { code, reason: reason.to_owned() }),
-    }
+    let when = match row.map_or(ComeBack::WithJitter, |row| row.come_back) {
+        ComeBack::Yes | ComeBack::WithJitter => When::Soon,
+        ComeBack::AfterAWhile => When::AfterAWhile,
+        ComeBack::WithFreshToken => When::WithFreshToken,
+        ComeBack::No => return Lost::Ended(Ended::SentAway { code, reason: reason.to_owned() }),
+    };
+    Lost::Again { why: format!("{code} {reason}"), when }
 }
 
 /// What an HTTP answer to the upgrade means for this client.
 fn refused(status: u16) -> Lost {
-    let again = |after_a_while, token| Lost::Again { why: format!("HTTP {status}"), after_a_while, token };
-    match status {
-        401 => again(false, true),
-        408 | 429 => again(true, false),
-        400..=499 => Lost::Ended(Ended::Http(status)),
-        _ => again(true, false),
-    }
+    let when = match status {
+        401 => When::WithFreshToken,
+        408 | 429 => When::AfterAWhile,
+        400..=499 => return Lost::Ended(Ended::Http(status)),
+        _ => When::AfterAWhile,
+    };
+    Lost::Again { why: format!("HTTP {status}"), when }
 }
 
 #[cfg(test)]
@@ -456,26 +467,24 @@ mod tests {
 
     #[test]
     fn each_close_code_means_what_the_table_says() {
-        for (code, after_a_while, token) in [
-            (1001, false, false),
-            (1013, true, false),
-            (4408, false, false),
-            (4429, true, false),
-            (4401, false, true),
-            (1006, false, false),
+        for (code, expected) in [
+            (1001, When::Soon),
+            (1013, When::AfterAWhile),
+            (4408, When::Soon),
+            (4429, When::AfterAWhile),
+            (4401, When::WithFreshToken),
+            (1006, When::Soon),
         ] {
             match closed(code, "x") {
-                Lost::Again { after_a_while: found, token: with_token, .. } => {
-                    assert_eq!((found, with_token), (after_a_while, token), "{code}");
-                }
+                Lost::Again { when, .. } => assert_eq!(when, expected, "{code}"),
                 Lost::Ended(ended) => panic!("{code}: {ended}"),
             }
         }
         for code in [1003, 1007, 1009, 4400, 4403] {
             assert!(matches!(closed(code, "x"), Lost::Ended(Ended::SentAway { .. })), "{code}");
         }
-        assert!(matches!(refused(503), Lost::Again { after_a_while: true, .. }));
-        assert!(matches!(refused(401), Lost::Again { token: true, .. }));
+        assert!(matches!(refused(503), Lost::Again { when: When::AfterAWhile, .. }));
+        assert!(matches!(refused(401), Lost::Again { when: When::WithFreshToken, .. }));
         assert!(matches!(refused(403), Lost::Ended(Ended::Http(403))));
     }
 }

@@ -1,9 +1,9 @@
 //! The client for Rust: a [`Provider`] raises notifications and learns their outcomes, an [`Agent`] is a desk that
 //! answers them.
 //!
-//! Both keep one connection and come back by themselves when it breaks. A call that was under way then is said again
-//! under the same id, by which the hub knows it, so that each call settles exactly once. Both need a tokio runtime with
-//! I/O and time; a task of their own runs until the last handle is dropped.
+//! Both keep one connection and reconnect by themselves when it breaks. A call that was under way then is sent again
+//! under the same id, by which the hub knows it, so each call settles exactly once. Both need a tokio runtime with I/O
+//! and time; a task of their own runs until the last handle is dropped.
 //!
 //! ```no_run
 //! use deskbell::client::{Notify, Outcome, Provider, ProviderOptions};
@@ -20,8 +20,7 @@
 //! # }
 //! ```
 //!
-//! `wss:` addresses are spoken to by TLS; who may be believed is [`Trust`]'s to say, by what the client proves who it is
-//! [`Token`]'s:
+//! `wss:` addresses use TLS. [`Trust`] says who may vouch for the hub, [`Token`] how the client proves who it is:
 //!
 //! ```no_run
 //! use deskbell::client::{Provider, ProviderOptions, Token, Trust};
@@ -38,8 +37,8 @@
 //! # }
 //! ```
 //!
-//! Files here may use those above them: `error`, `trust`, `address`, `options`, `backoff`, `calls`, `link`, `line`, `notify`, `provider`, `desk`,
-//! `agent`.
+//! Files here may use those above them: `error`, `trust`, `address`, `options`, `backoff`, `calls`, `link`, `line`,
+//! `notify`, `provider`, `desk`, `agent`.
 
 mod address;
 mod agent;

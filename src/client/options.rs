@@ -1,4 +1,4 @@
-//! As what a client comes, and how patient it is.
+//! Who a client is, how it proves that, and how patient it is.
 
 use std::error::Error;
 use std::fmt;
@@ -10,24 +10,24 @@ use std::time::Duration;
 use super::trust::Trust;
 use crate::protocol::Presence;
 
-/// What gives a token whenever one is needed.
+/// Gives a token whenever one is needed.
 pub type TokenSource =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, Box<dyn Error + Send + Sync>>> + Send>> + Send + Sync>;
 
-/// By what a client proves who it is.
+/// How a client proves who it is.
 #[derive(Clone, Default)]
 pub enum Token {
-    /// By nothing: the hub has no authentication.
+    /// Not at all: the hub has no authentication.
     #[default]
     None,
-    /// By this one; when it expires, the client is over.
+    /// By this token. When it expires, the client ends for good.
     Fixed(String),
-    /// By what this gives, asked for each connection.
+    /// By the token that this gives, asked anew for each connection.
     Source(TokenSource),
 }
 
 impl Token {
-    /// A source of tokens; its error is one more reason to try again later.
+    /// A source of tokens. After an error it is asked again later, as after a connection that failed.
     ///
     /// ```
     /// use deskbell::client::{ProviderOptions, Token};
@@ -70,7 +70,8 @@ pub struct Tuning {
     /// A call that was under way is given up when the hub was away for so long, since it might have forgotten it;
     /// 9 min, as hubs remember for 10 unless configured otherwise.
     pub give_up_after: Duration,
-    /// Messages sent per second, with a burst of as many; more wait here. 150, as hubs take 200 unless configured otherwise.
+    /// Messages sent per second, with a burst of as many; more wait here. 150, as hubs take 200 unless configured
+    /// otherwise.
     pub messages_per_second: u32,
     /// Calls under way; one more is refused here. 10 000.
     pub calls_max: usize,
@@ -90,7 +91,7 @@ impl Default for Tuning {
     }
 }
 
-/// As what a provider comes.
+/// Who a provider is, and how it connects.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderOptions {
     pub(super) id: Option<String>,
@@ -102,41 +103,42 @@ pub struct ProviderOptions {
 }
 
 impl ProviderOptions {
-    /// A provider that the hub names, or its token.
+    /// A provider that is named by its token, or else by the hub.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Its name. Who wants the outcomes of before a restart must come back under the same.
+    /// The provider's name. To get the outcomes of before a restart, come back under the same one.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Wants the outcomes of its notifications settled after that position of an earlier [`NotifyResult`](super::NotifyResult).
+    /// Asks for the outcomes that were settled after the position of an earlier
+    /// [`NotifyResult`](super::NotifyResult).
     #[must_use]
     pub fn resume_after(mut self, position: impl Into<String>) -> Self {
         self.resume = Some(position.into());
         self
     }
 
-    /// Wants all outcomes that the hub still holds (10 min unless configured otherwise).
+    /// Asks for all outcomes that the hub still holds: those of 10 min, unless it is configured otherwise.
     #[must_use]
     pub fn resume_all(mut self) -> Self {
         self.resume_all = true;
         self
     }
 
-    /// By what it proves who it is.
+    /// How the provider proves who it is.
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = token;
         self
     }
 
-    /// Whom it believes that the hub is the hub, where TLS is spoken; else the system's authorities.
+    /// Which authorities may vouch for the hub, where TLS is spoken; the system's, unless this is called.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
@@ -151,7 +153,7 @@ impl ProviderOptions {
     }
 }
 
-/// As what an agent comes.
+/// Who an agent is, and how it connects.
 #[derive(Debug, Clone, Default)]
 pub struct AgentOptions {
     pub(super) id: Option<String>,
@@ -163,7 +165,8 @@ pub struct AgentOptions {
 }
 
 impl AgentOptions {
-    /// An agent that the hub names, or its token; groups and presence as the hub remembers them.
+    /// An agent that is named by its token, or else by the hub; with the groups and the presence that the hub
+    /// remembers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -176,28 +179,28 @@ impl AgentOptions {
         self
     }
 
-    /// The agent's groups; none named: in no group.
+    /// The agent's groups. An empty list: none.
     #[must_use]
     pub fn groups(mut self, groups: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.groups = Some(groups.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The presence to begin with. When the connection is renewed, the hub's memory counts.
+    /// The presence to begin with. When the connection is renewed, the one that the hub remembers counts.
     #[must_use]
     pub fn presence(mut self, presence: Presence) -> Self {
         self.presence = Some(presence);
         self
     }
 
-    /// By what the agent proves who it is.
+    /// How the agent proves who it is.
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = token;
         self
     }
 
-    /// Whom it believes that the hub is the hub, where TLS is spoken; else the system's authorities.
+    /// Which authorities may vouch for the hub, where TLS is spoken; the system's, unless this is called.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;

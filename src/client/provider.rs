@@ -78,7 +78,7 @@ pub struct CancelResult {
 }
 
 impl Provider {
-    /// Connects; done when the hub has welcomed this provider.
+    /// Connects, and returns when the hub has welcomed this provider.
     ///
     /// # Errors
     /// [`ConnectError`], if the hub sends this provider away, or none is there within
@@ -87,8 +87,8 @@ impl Provider {
         Self::connect_with_results(url, options).await.map(|(provider, _)| provider)
     }
 
-    /// The same, and every outcome from the first one on: also those that the hub tells right after its welcome, because
-    /// of [`ProviderOptions::resume_after`] or [`ProviderOptions::resume_all`].
+    /// As [`connect`](Self::connect), and gives every outcome from the first one on, with those that the hub tells
+    /// right after its welcome because of [`ProviderOptions::resume_after`] or [`ProviderOptions::resume_all`].
     ///
     /// ```no_run
     /// # use deskbell::client::{Provider, ProviderOptions};
@@ -163,7 +163,7 @@ impl Provider {
     /// Marks a session as in breach at every agent, with details of at most 512 bytes for them to read.
     ///
     /// # Errors
-    /// [`CallError`]
+    /// [`CallError`], if the hub refuses it or this provider is over.
     pub async fn kpi(&self, session_id: &str, details: Option<&str>) -> Result<(), CallError> {
         let details = details.map(Into::into);
         self.line.result(Body::Kpi { session_id: session_id.into(), should_reset: false, details }).await.map(drop)
@@ -172,7 +172,7 @@ impl Provider {
     /// Clears that mark.
     ///
     /// # Errors
-    /// [`CallError`]
+    /// [`CallError`], if the hub refuses it or this provider is over.
     pub async fn reset_kpi(&self, session_id: &str) -> Result<(), CallError> {
         self.line.result(Body::Kpi { session_id: session_id.into(), should_reset: true, details: None }).await.map(drop)
     }
@@ -188,7 +188,7 @@ impl Provider {
     /// Ends a session of this provider.
     ///
     /// # Errors
-    /// [`CallError`]; `notFound` or `notAllowed` if it is none.
+    /// [`CallError`]; `notFound` if there is no such session, `notAllowed` if it is another provider's.
     pub async fn end_session(&self, session_id: &str) -> Result<(), CallError> {
         self.line.result(Body::EndSession { session_id: session_id.into() }).await.map(drop)
     }
@@ -196,7 +196,7 @@ impl Provider {
     /// Shows the hub a fresh token before the old one expires, and uses it from now on.
     ///
     /// # Errors
-    /// [`CallError`], if the token is none for this identity.
+    /// [`CallError`], if the hub does not take the token, or it is for somebody else.
     pub async fn refresh(&self, token: &str) -> Result<(), CallError> {
         self.line.refresh(token).await
     }
@@ -255,7 +255,8 @@ enum Known {
 }
 
 impl Ring {
-    /// Waits until the hub holds it; from then on it will be answered with exactly one outcome. Asked again, tells the same.
+    /// Waits until the hub holds it; from then on it will be answered with exactly one outcome. Asked again, tells the
+    /// same.
     ///
     /// # Errors
     /// [`CallError`], if the hub refuses it.

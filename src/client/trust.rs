@@ -11,13 +11,13 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::Ended;
 
-/// Whom a client believes that a hub is who it says it is; for `wss:` addresses.
+/// Which authorities may vouch for a hub; for `wss:` addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// The authorities that the system believes (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+    /// Those that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     #[default]
     System,
-    /// Only the authorities in this PEM text.
+    /// Only those in this PEM text.
     Authorities(Vec<u8>),
 }
 
@@ -38,7 +38,7 @@ impl Trust {
     /// What opens TLS to `host`.
     ///
     /// # Errors
-    /// There is nobody to believe, or the host's name is none.
+    /// There are no authorities, or `host` cannot stand in a certificate.
     pub(super) fn seal(&self, host: &str) -> Result<Seal, Ended> {
         let wrong = |what: String| Ended::Trust(what);
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

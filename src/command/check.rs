@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use super::answer::{load, refuse, say};
 use crate::config::{Faults, Sources};
 
-/// Prints `ok`, and on standard error what is no fault but should be known; or all faults and exits with [`EXIT_USAGE`](super::EXIT_USAGE).
+/// Prints `ok`, and on standard error what is no fault but should be known; or all faults and exits with
+/// [`EXIT_USAGE`](super::EXIT_USAGE).
 pub(super) fn run(sources: &Sources, usage: Faults) -> ExitCode {
     match load(sources, usage) {
         Ok(config) => {

@@ -25,15 +25,12 @@ use crate::telemetry;
 /// Does what the command line says. `arguments` begins with the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if arguments.get(1).is_some_and(|word| word == "load") {
-        // It speaks to a hub like any client, and knows none of a hub's settings.
-        return load::run(arguments.into_iter().skip(1));
-    }
-    if arguments.get(1).is_some_and(|word| word == "token") {
-        return token::run(arguments.into_iter().skip(1));
-    }
-    if arguments.get(1).is_some_and(|word| word == "explain") {
-        return explain::run(arguments.into_iter().skip(1));
+    // Those that take flags of their own and none of a hub's settings.
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("load") => return load::run(arguments.into_iter().skip(1)),
+        Some("token") => return token::run(arguments.into_iter().skip(1)),
+        Some("explain") => return explain::run(arguments.into_iter().skip(1)),
+        _ => {}
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
         Asked::Text(text) => say(&text),

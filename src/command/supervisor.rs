@@ -20,8 +20,9 @@ pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// Tells it, as long as each of `turns` goes on: a hub one of whose threads stands still is not alive, whatever its sockets
-/// do. `wake` makes them turn: one that has nothing to do may sleep for longer than `every`. Runs until it is dropped.
+/// Tells it, as long as each of `turns` goes on: a hub one of whose threads stands still is not alive, whatever its
+/// sockets do. `wake` makes them turn: one that has nothing to do may sleep for longer than `every`. Runs until it is
+/// dropped.
 pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

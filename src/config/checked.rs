@@ -58,7 +58,7 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// No durable log.
     pub memory: bool,
-    /// Origins besides the hub's own, as browsers write them; at most [`ORIGINS_MAX`].
+    /// Origins besides the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub allowed_origins: Vec<String>,
     /// From the upgrade to the hello.
     pub hello_timeout: Duration,

@@ -279,19 +279,21 @@ impl Loader {
         let Cluster { creds_file, password_file, .. } = self.config.cluster.clone();
         let holds_creds = |text: &str| text.contains("NATS USER JWT") && text.contains("USER NKEY SEED");
         let has_first_line = |text: &str| text.lines().next().is_some_and(|line| !line.trim().is_empty());
-        let tries: [(_, _, fn(&str) -> bool, _); 2] = [
-            ("DESKBELL_CLUSTER_CREDS_FILE", creds_file, holds_creds, "it is no NATS credentials file (JWT and seed)"),
-            ("DESKBELL_CLUSTER_PASSWORD_FILE", password_file, has_first_line, "its first line is empty"),
-        ];
-        for (variable, path, is_good, otherwise) in tries {
-            let Some(path) = path else { continue };
-            let what = match fs::read_to_string(&path) {
-                Ok(text) if is_good(&text) => continue,
-                Ok(_) => otherwise.to_owned(),
-                Err(error) => format!("it cannot be read: {error}"),
-            };
-            self.fault(self.origin(variable), format!("{}: {what}", path.display()));
-        }
+        let no_creds = "it is no NATS credentials file (JWT and seed)";
+        self.try_file("DESKBELL_CLUSTER_CREDS_FILE", creds_file.as_deref(), holds_creds, no_creds);
+        let empty = "its first line is empty";
+        self.try_file("DESKBELL_CLUSTER_PASSWORD_FILE", password_file.as_deref(), has_first_line, empty);
+    }
+
+    /// A fault if the file that this setting names cannot be read, or is not `good`: `otherwise`, for people.
+    fn try_file(&mut self, variable: &str, path: Option<&Path>, good: impl Fn(&str) -> bool, otherwise: &str) {
+        let Some(path) = path else { return };
+        let what = match fs::read_to_string(path) {
+            Ok(text) if good(&text) => return,
+            Ok(_) => otherwise.to_owned(),
+            Err(error) => format!("it cannot be read: {error}"),
+        };
+        self.fault(self.origin(variable), format!("{}: {what}", path.display()));
     }
 
     /// Where the setting with this variable was named last.

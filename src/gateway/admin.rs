@@ -24,7 +24,7 @@ use super::doors::Doors;
 use super::explaining;
 use super::house::House;
 use super::link::Link;
-use super::origin::Origins;
+use super::origin::{Origins, without_port};
 use super::reply::{self, JSON, Refusal, Reply};
 use super::serial::Serial;
 use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
@@ -72,7 +72,7 @@ impl Office {
     async fn speak(&self, stream: TcpStream) {
         let service = service_fn(|request| async move {
             let reply = self.answer(request).await;
-            Ok::<_, Infallible>(reply.unwrap_or_else(|Refusal(status, text, _)| reply::plain(status, text)))
+            Ok::<_, Infallible>(reply.unwrap_or_else(|refusal| reply::plain(refusal.status, refusal.text.into_owned())))
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -96,7 +96,10 @@ impl Office {
             "/revoke" if post => self.revoke(self.posted(request).await?).await,
             "/clients" | "/metrics" | "/explain" => Ok(reply::not_allowed("GET, HEAD")),
             "/disconnect" | "/revoke" => Ok(reply::not_allowed("POST")),
-            _ => Err(refusal(StatusCode::NOT_FOUND, "here are /clients, /metrics, /explain, /disconnect and /revoke")),
+            _ => Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                "here are /clients, /metrics, /explain, /disconnect and /revoke",
+            )),
         }
     }
 
@@ -147,7 +150,7 @@ impl Office {
             Some((serial, shard.find(serial)?))
         });
         let Some((serial, link)) = found else {
-            return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection"));
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such connection"));
         };
         self.doors.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
         let (workspace, client) =
@@ -160,10 +163,13 @@ impl Office {
 
     async fn revoke(&self, asked: Revoke) -> Result<Reply, Refusal> {
         let Some(gate) = &self.house.behind.gate else {
-            return Err(refusal(StatusCode::CONFLICT, "there is no authentication, so there are no tokens to revoke"));
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "there is no authentication, so there are no tokens to revoke",
+            ));
         };
         for name in [Some(&asked.subject), asked.workspace.as_ref()].into_iter().flatten() {
-            check_name(name).map_err(|what| refusal(StatusCode::BAD_REQUEST, &format!("a name {what}")))?;
+            check_name(name).map_err(|what| Refusal::new(StatusCode::BAD_REQUEST, format!("a name {what}")))?;
         }
         let kept = gate.revoke(asked.workspace.as_deref(), &asked.subject, self.house.wall_ms());
         // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
@@ -177,7 +183,7 @@ impl Office {
         );
         kept.map_err(|error| {
             tracing::error!(client = asked.subject, "{error}");
-            refusal(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
+            Refusal::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string())
         })?;
         Ok(reply::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
     }
@@ -185,13 +191,13 @@ impl Office {
     /// What was posted, as JSON and said to be JSON.
     async fn posted<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, Refusal> {
         if !reply::is_json(request.headers()) {
-            return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
         }
         let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
         let body = timeout(self.house.settings.handshake_timeout, body).await;
-        let body = body.map_err(|_| refusal(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
-        let body = body.map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
-        admin::read(&body.to_bytes()).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))
+        let body = body.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
+        let body = body.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
+        admin::read(&body.to_bytes()).map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))
     }
 
     fn links(&self) -> impl Iterator<Item = Arc<Link<Stream>>> {
@@ -214,17 +220,10 @@ fn is_meant(link: &Link<Stream>, asked: &Revoke) -> bool {
     })
 }
 
-fn refusal(status: StatusCode, text: &str) -> Refusal {
-    Refusal(status, format!("{text}\n"), None)
-}
-
 /// On loopback, only names that no page can have.
 fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
     let own = |host: &str| {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
     };
@@ -232,7 +231,7 @@ fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), Refusal> {
     if !address.ip().is_loopback() || hosts.all(|host| host.to_str().is_ok_and(own)) {
         return Ok(());
     }
-    Err(refusal(StatusCode::MISDIRECTED_REQUEST, "this is no name of the admin listener; ask by its address"))
+    Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "this is no name of the admin listener; ask by its address"))
 }
 
 /// Which clients are asked for, or which explanation.

@@ -3,6 +3,7 @@
 //! Each request is one message of a provider; its body is the message, the answer's body the hub's reply. What it asks
 //! is done by that provider's envoy.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use super::address::{self, Peer};
 use super::admission::{self, NotIn};
 use super::envoy::{self, NoneLeft};
 use super::errand::{AGAIN_MS, Asked, Asks, Errand, Principal};
-use super::house::whole_ms;
+use super::house::{House, whole_ms};
+use super::link::Admitted;
 use super::reply::{self, JSON, Refusal, Reply};
 use super::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_PER_PROVIDER_MAX};
 use super::shard::Shard;
@@ -143,11 +145,11 @@ async fn find(
     };
     let (origin, name) =
         (reply::check_origin(&house.origins, request.headers()), reply::check_name(house, peer, &request));
-    if let Err(Refusal(status, text, why)) = origin.and(name) {
-        if let Some(why) = why {
-            house.counters.turned_away(why);
+    if let Err(Refusal { status, text, turned }) = origin.and(name) {
+        if let Some(turned) = turned {
+            house.counters.turned_away(turned);
         }
-        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, text.trim_end()));
+        return Err(Refused::new(Some(place), status, ErrorCode::NotAllowed, &text));
     }
     let fits = match place {
         Place::Call(_) => request.method() == Method::POST,
@@ -227,22 +229,12 @@ async fn carry_out(
 ) -> Result<Reply, Refused> {
     let house = &shard.house;
     let query = Query::of(place, request.uri().query())?;
-    let unauthorized =
-        |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
-    let bearer =
-        reply::bearer(house, peer, request.headers()).map_err(|Refusal(_, text, _)| unauthorized(text.trim_end()))?;
-    let anybody = house.behind.gate.is_none().then_some(NOBODY);
-    let provider_id = query.provider_id.as_deref().or(anybody);
-    let who = Who::Provider { provider_id: provider_id.map(Into::into), resume: Resume::Nothing };
     let client = address::client(peer.address, request.headers(), &house.settings.trusted_proxies);
-    let admitted = admission::admit(house, &Hello { who, token: None }, bearer, client).map_err(|why| match why {
-        NotIn::Token => unauthorized("a token is wanted: Authorization: Bearer"),
-        NotIn::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),
-    })?;
+    let admitted = admit(house, peer, place, query.provider_id.as_deref(), request.headers(), client)?;
     let ends_ms = admitted.ends_ms;
-    let principal = (Name::clone(&admitted.workspace), admitted.name.clone().unwrap_or_default());
-    let one = house.requests_of.join((Name::clone(&principal.0), Name::clone(&principal.1)), REQUESTS_PER_PROVIDER_MAX);
-    let _one = one.ok_or_else(|| {
+    let provider = admitted.name.clone().unwrap_or_default();
+    let principal = Principal { workspace: Name::clone(&admitted.workspace), provider };
+    let _one = house.requests_of.join(principal.clone(), REQUESTS_PER_PROVIDER_MAX).ok_or_else(|| {
         let detail = format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
         Refused::by_code(place, ErrorCode::RateLimited, &detail)
     })?;
@@ -255,15 +247,7 @@ async fn carry_out(
             Asks::Recall(id.map_err(unknown)?)
         }
     };
-    let way = envoy::hire(shard, admitted, client).map_err(|none| {
-        let (code, detail) = match none {
-            NoneLeft::Here => (ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done"),
-            NoneLeft::There => {
-                (ErrorCode::RateLimited, "this address has as many connections as it may have; nothing was done")
-            }
-        };
-        Refused::by_code(place, code, detail)
-    })?;
+    let way = envoy::hire(shard, admitted, client).map_err(|none| no_envoy(place, &none))?;
     let (reply, replied) = oneshot::channel();
     let (outcome, settled) = oneshot::channel();
     let errand = Errand { asks, call: place.name(), ends_ms, asked: Asked { reply, outcome } };
@@ -293,6 +277,38 @@ async fn carry_out(
     }
 }
 
+/// As whom the request comes: by its token, or where there are none by the `provider_id` it gives.
+fn admit(
+    house: &House,
+    peer: Peer,
+    place: Place,
+    provider_id: Option<&str>,
+    headers: &HeaderMap,
+    client: IpAddr,
+) -> Result<Admitted, Refused> {
+    let unauthorized =
+        |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
+    let bearer = reply::bearer(house, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
+    let anybody = house.behind.gate.is_none().then_some(NOBODY);
+    let provider_id = provider_id.or(anybody).map(Into::into);
+    let hello = Hello { who: Who::Provider { provider_id, resume: Resume::Nothing }, token: None };
+    admission::admit(house, &hello, bearer, client).map_err(|why| match why {
+        NotIn::Token => unauthorized("a token is wanted: Authorization: Bearer"),
+        NotIn::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),
+    })
+}
+
+/// What to say where no envoy can be sent.
+fn no_envoy(place: Place, none: &NoneLeft) -> Refused {
+    let (code, detail) = match none {
+        NoneLeft::Here => (ErrorCode::Unavailable, "the hub has as many connections as it may; nothing was done"),
+        NoneLeft::There => {
+            (ErrorCode::RateLimited, "this address has as many connections as it may have; nothing was done")
+        }
+    };
+    Refused::by_code(place, code, detail)
+}
+
 /// The envoy ended before the outcome came.
 struct Gone;
 
@@ -320,8 +336,8 @@ async fn outcome_within(
     }
 }
 
-/// The hub holds that notification, and this is where to ask again. An outcome says so too: whoever does not wait cannot
-/// know which of the two it will be.
+/// The hub holds that notification, and this is where to ask again. An outcome says so too: whoever does not wait
+/// cannot know which of the two it will be.
 fn held(status: StatusCode, id: &str, provider_id: Option<&str>, json: Bytes) -> Reply {
     let mut reply = reply::reply(status, JSON, json);
     let asked = provider_id.map_or_else(String::new, |name| format!("?providerId={}", reply::percent_encoded(name)));

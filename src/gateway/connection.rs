@@ -41,8 +41,8 @@ const PROTOCOL_ERROR: u16 = 1002;
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) address: IpAddr,
-    /// What the token said that came with the upgrade. Boxed: whatever is on its way in is kept in the connection's task
-    /// several times over, for as long as the connection lasts.
+    /// What the token said that came with the upgrade. Boxed: whatever is on its way in is kept in the connection's
+    /// task several times over, for as long as the connection lasts.
     pub(super) bearer: Option<Box<Claims>>,
     /// Its places among all WebSockets, among those of its address, and, until it is in, among those that are not.
     pub(super) seat: Seat,
@@ -173,17 +173,15 @@ pub(super) fn hear<S: Socket>(
         Err(fault) => {
             let fault = match in_time {
                 Ok(()) => fault,
-                Err(wait) => return over_rate(link, manners, fault, wait),
+                Err(wait) => return over_rate(link, manners, fault.envelope, fault.call, wait),
             };
             link.refuse(&fault.reply());
             return Ok(None);
         }
     };
     if let Err(wait) = in_time {
-        let Message { envelope, ref body } = message;
-        let call = body.call();
-        let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
-        return over_rate(link, manners, fault, wait);
+        let call = message.body.call();
+        return over_rate(link, manners, message.envelope, call, wait);
     }
     if let Body::Refresh { .. } = message.body
         && let Err(wait) = manners.refreshes.take(link.house().now())
@@ -206,9 +204,7 @@ pub(super) fn recall<S: Socket>(
         return Err(End::Close(Close::BadToken));
     }
     if let Err(wait) = manners.take(link) {
-        let (envelope, call) = (Envelope::default(), Some(CallName::NotifyEvent));
-        let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail: String::new() };
-        return over_rate(link, manners, fault, wait);
+        return over_rate(link, manners, Envelope::default(), Some(CallName::NotifyEvent), wait);
     }
     let call = Call { id: None, correlation_id: None, action: Action::Recall { notification_id } };
     Ok(Some(Input::Call { connection: link.serial, call }))
@@ -239,11 +235,12 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
 fn over_rate<S: Socket>(
     link: &Arc<Link<S>>,
     manners: &Manners,
-    fault: Fault<'_>,
+    envelope: Envelope<'_>,
+    call: Option<CallName>,
     wait: Duration,
 ) -> Result<Option<Input>, End> {
     let detail = format!("more than {} messages per second", link.house().settings.messages_per_second);
-    let fault = Fault { code: ErrorCode::RateLimited, detail, ..fault };
+    let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail };
     link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
     manners.verdict().map(|()| None)
 }

@@ -42,9 +42,8 @@ pub(super) enum NoneLeft {
 pub(super) fn hire(shard: &Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr) -> Result<Way, NoneLeft> {
     let house = &shard.house;
     let Some(name) = &admitted.name else { return Err(NoneLeft::Here) };
-    let principal = (Name::clone(&admitted.workspace), Name::clone(name));
-    let own = (Name::clone(&principal.0), Name::clone(&principal.1));
-    let hired = house.envoys.find_or_hire(&own, |errands, ending| {
+    let principal = Principal { workspace: Name::clone(&admitted.workspace), provider: Name::clone(name) };
+    let hired = house.envoys.find_or_hire(&principal, |errands, ending| {
         let refused = |why, none| {
             house.counters.turned_away(why);
             none
@@ -54,20 +53,25 @@ pub(super) fn hire(shard: &Arc<Shard<Stream>>, admitted: Admitted, address: IpAd
         let spot = spot.ok_or_else(|| refused(Turned::Address, NoneLeft::There))?;
         let seat = Seat::take(&house.counters, house.settings.max_connections);
         let seat = seat.ok_or_else(|| refused(Turned::Full, NoneLeft::Here))?;
-        tokio::spawn(serve(Arc::clone(shard), admitted, address, (principal, errands, ending), (seat, spot)));
+        let post = Post { principal: principal.clone(), errands, ending };
+        tokio::spawn(serve(Arc::clone(shard), admitted, address, post, (seat, spot)));
         Ok(())
     });
     hired.map_err(|none| none.unwrap_or(NoneLeft::Here))
 }
 
 /// Whose envoy, what it is asked, and where it says why it ended.
-type Post = (Principal, mpsc::Receiver<Errand>, Ending);
+struct Post {
+    principal: Principal,
+    errands: mpsc::Receiver<Errand>,
+    ending: Ending,
+}
 
 /// Its places among all connections, and among those of its address.
 type Places = (Seat, Spot<IpAddr>);
 
 async fn serve(shard: Arc<Shard<Stream>>, admitted: Admitted, address: IpAddr, post: Post, places: Places) {
-    let (principal, mut errands, ending) = post;
+    let Post { principal, mut errands, ending } = post;
     let inside = Arc::new(Inside::new(ending.clone()));
     let house = Arc::clone(&shard.house);
     if let Some(link) = shard.admit(Stream::Inside(Arc::clone(&inside)), address) {

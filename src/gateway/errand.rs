@@ -79,8 +79,12 @@ pub(super) struct Way {
     pub(super) ending: Ending,
 }
 
-/// Whose envoy: a workspace and a provider.
-pub(super) type Principal = (Name, Name);
+/// Whose envoy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Principal {
+    pub(super) workspace: Name,
+    pub(super) provider: Name,
+}
 
 /// The envoys at their posts, at most [`ENVOYS_MAX`].
 #[derive(Debug, Default)]
@@ -106,7 +110,7 @@ impl Envoys {
         let (errands, receiver) = mpsc::channel(ERRANDS_PER_ENVOY_MAX);
         let way = Way { errands, ending: Ending::default() };
         hire(receiver, way.ending.clone()).map_err(Some)?;
-        envoys.insert((Name::clone(&principal.0), Name::clone(&principal.1)), way.clone());
+        envoys.insert(principal.clone(), way.clone());
         Ok(way)
     }
 
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     fn principal(name: &str) -> Principal {
-        ("default".into(), name.into())
+        Principal { workspace: "default".into(), provider: name.into() }
     }
 
     #[test]

@@ -8,18 +8,17 @@ use hyper::StatusCode;
 use tokio::sync::oneshot;
 
 use super::house::Past;
-use super::reply::{self, Refusal, Reply};
+use super::reply::{self, JSON, Refusal, Reply};
 use crate::explain::{self, Question};
 
 /// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
 /// costs as much memory as the hub's state, and one core; the partitions one after the other.
 pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool) -> Result<Reply, Refusal> {
-    let refusal = |status, text: &str| Refusal(status, format!("{text}\n"), None);
     let Some(past) = past else {
-        return Err(refusal(StatusCode::CONFLICT, "this hub keeps no log (--memory), so it can explain nothing"));
+        return Err(Refusal::new(StatusCode::CONFLICT, "this hub keeps no log (--memory), so it can explain nothing"));
     };
     let question: Question =
-        asked.parse().map_err(|error| refusal(StatusCode::BAD_REQUEST, &format!("?id= is {error}")))?;
+        asked.parse().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("?id= is {error}")))?;
     let past = Arc::clone(past);
     let (tell, told) = oneshot::channel();
     let folding = move || {
@@ -35,13 +34,14 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
         let _ = tell.send(Some(explained));
     };
     let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
-    started.map_err(|error| refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread for it: {error}")))?;
-    let unavailable = || refusal(StatusCode::SERVICE_UNAVAILABLE, "another explanation is under way; ask again");
+    started.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for it: {error}")))?;
+    let unavailable = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "another explanation is under way; ask again");
     let explained = told.await.ok().flatten().ok_or_else(unavailable)?;
-    let explained = explained.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
+    let explained = explained.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let status = if explained.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    Ok(match as_text {
-        true => reply::plain(status, explained.to_string()),
-        false => reply::reply(status, "application/json", Bytes::from(explained.json())),
+    Ok(if as_text {
+        reply::plain(status, explained.to_string())
+    } else {
+        reply::reply(status, JSON, Bytes::from(explained.json()))
     })
 }

@@ -11,7 +11,8 @@ pub(super) struct HelloIds {
     pub(super) correlation_id: Option<Name>,
 }
 
-/// Put in by the connections' threads, taken out by the hub's. By the serial of the connection; at most one per connection, and none once that is welcomed or gone.
+/// Put in by the connections' threads, taken out by the hub's. By the serial of the connection; at most one per
+/// connection, and none once that is welcomed or gone.
 #[derive(Debug, Default)]
 pub(super) struct Hellos(DashMap<u64, HelloIds>);
 

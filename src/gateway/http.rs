@@ -108,7 +108,7 @@ fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> 
     }
     let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.house.behind.gate.is_none())
     else {
-        return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /\n");
+        return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /");
     };
     match *request.method() {
         Method::GET | Method::HEAD => match reply::check_name(&shard.house, peer, &request) {
@@ -144,8 +144,8 @@ impl Answer {
 
     fn reply(self, house: &House) -> Reply {
         match self {
-            Self::Alive => plain(StatusCode::OK, "alive\n"),
-            Self::Ready if house.is_ready() => plain(StatusCode::OK, "ready\n"),
+            Self::Alive => plain(StatusCode::OK, "alive"),
+            Self::Ready if house.is_ready() => plain(StatusCode::OK, "ready"),
             Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, unready(house)),
             Self::Metrics => metrics(house),
             Self::Page(asset) => page(asset),
@@ -159,9 +159,9 @@ fn unready(house: &House) -> String {
     match house.behind.hubs.len() {
         partitions @ 2.. if !which.is_empty() => {
             let last = partitions - 1;
-            format!("not ready to take notifications: of the partitions 0 to {last} not {}\n", which.join(", "))
+            format!("not ready to take notifications: of the partitions 0 to {last} not {}", which.join(", "))
         }
-        _ => "not ready to take notifications\n".to_owned(),
+        _ => "not ready to take notifications".to_owned(),
     }
 }
 
@@ -169,16 +169,13 @@ fn unready(house: &House) -> String {
 fn templates(house: &House, peer: Peer, request: &Request<Incoming>) -> Result<Reply, Refusal> {
     reply::check_name(house, peer, request)?;
     if house.behind.gate.is_some() {
-        let refusal = |status, text: &str| Refusal(status, text.to_owned(), None);
         let claims = bearer(house, peer, request.headers())?.ok_or_else(|| {
-            refusal(
-                StatusCode::UNAUTHORIZED,
-                "a token is needed: Authorization: Bearer, of a provider or an observer\n",
-            )
+            let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
+            Refusal::new(StatusCode::UNAUTHORIZED, text)
         })?;
         if claims.role == Role::Agent {
-            let text = "the token's role is agent; this is for a provider or an observer\n";
-            return Err(refusal(StatusCode::FORBIDDEN, text));
+            let text = "the token's role is agent; this is for a provider or an observer";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, text));
         }
     }
     let mut listing = reply(StatusCode::OK, JSON, templates::listing(house));
@@ -186,26 +183,26 @@ fn templates(house: &House, peer: Peer, request: &Request<Incoming>) -> Result<R
     Ok(listing)
 }
 
-fn turn_away(house: &House, Refusal(status, text, why): Refusal) -> Reply {
-    if let Some(why) = why {
-        house.counters.turned_away(why);
+fn turn_away(house: &House, refusal: Refusal) -> Reply {
+    if let Some(turned) = refusal.turned {
+        house.counters.turned_away(turned);
     }
-    let mut refusal = plain(status, text);
-    if status == StatusCode::UNAUTHORIZED {
-        reply::ask_for_token(refusal.headers_mut());
+    let mut reply = plain(refusal.status, refusal.text.into_owned());
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        reply::ask_for_token(reply.headers_mut());
     }
-    refusal
+    reply
 }
 
 /// Answers a request to become a WebSocket.
 fn upgrade(shard: &Arc<Shard<Stream>>, peer: Peer, mut request: Request<Incoming>) -> Result<Reply, Refusal> {
     let house = &shard.house;
     if house.is_stopping() {
-        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping\n".into(), None));
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping"));
     }
     check_origin(&house.origins, request.headers())?;
     let mut response = create_response_with_body(&request, Full::default)
-        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}\n"), None))?;
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}")))?;
     if let Some(chosen) = subprotocol(request.headers())? {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
     }
@@ -223,12 +220,12 @@ fn upgrade(shard: &Arc<Shard<Stream>>, peer: Peer, mut request: Request<Incoming
 /// Checks who comes, and gives it its places.
 fn visit(house: &House, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Refusal> {
     let settings = &house.settings;
-    let full = |text: &str, why| Refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"), Some(why));
+    let full = |text: &'static str, as_what| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text).counted_as(as_what);
     let bearer = bearer(house, peer, headers)?.map(Box::new);
     let address = address::client(peer.address, headers, &settings.trusted_proxies);
     let spot = house.seated.join(address::place(address), settings.connections_per_address).ok_or_else(|| {
-        let text = "there are as many connections from this address as there may be\n";
-        Refusal(StatusCode::TOO_MANY_REQUESTS, text.into(), Some(Turned::Address))
+        let text = "there are as many connections from this address as there may be";
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(Turned::Address)
     })?;
     let pending = Pending::take(&house.counters, settings.pending_connections)
         .ok_or_else(|| full("as many connections as may wait for their hello wait for it", Turned::Pending))?;
@@ -262,7 +259,7 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
     if offered.any(|name| name == SUBPROTOCOL.as_bytes()) {
         return Ok(Some(SUBPROTOCOL));
     }
-    Err(Refusal(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here\n"), None))
+    Err(Refusal::new(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here")))
 }
 
 fn page(asset: &Asset) -> Reply {
@@ -284,7 +281,7 @@ mod tests {
         for line in lines {
             headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(line));
         }
-        subprotocol(&headers).map_err(|Refusal(status, ..)| status)
+        subprotocol(&headers).map_err(|refusal| refusal.status)
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //!
 //! Files here may use those above them: `settings`, `counters`, `serial`, `slab`, `rate`, `rates`, `origin`, `frame`,
 //! `socket`, `errand`, `inside`, `stream`, `outbox`, `round`, `words`, `story`, `hellos`, `address`, `expiry`, `house`,
-//! `metrics`, `templates`, `inputs`, `link`, `admission`, `shard`, `doors`, `reader`, `connection`, `envoy`, `delivery`,
-//! `assets`, `reply`, `api`, `http`, `explaining`, `admin`, `server`.
+//! `metrics`, `templates`, `inputs`, `link`, `admission`, `shard`, `doors`, `reader`, `connection`, `envoy`,
+//! `delivery`, `assets`, `reply`, `api`, `http`, `explaining`, `admin`, `server`.
 
 mod address;
 mod admin;

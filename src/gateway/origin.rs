@@ -52,12 +52,17 @@ impl Origins {
     }
 }
 
-/// A host without its port, and without the dot that says that a name is whole.
-fn name_of(host: &str) -> &str {
-    let name = match host.rsplit_once(':') {
+/// A host as a `Host` header names it, without its port.
+pub(super) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    };
+    }
+}
+
+/// A host without its port, and without the dot that says that a name is whole.
+fn name_of(host: &str) -> &str {
+    let name = without_port(host);
     name.strip_suffix('.').unwrap_or(name)
 }
 

@@ -1,5 +1,7 @@
 //! Answers of HTTP, and the refusals that all its doors share.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -19,9 +21,25 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What Prometheus calls its text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Why a request is not carried out, for people; and for the counters, if it was to become a WebSocket.
+/// Why a request is not carried out.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String, pub(super) Option<Turned>);
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// For people, without a line end.
+    pub(super) text: Cow<'static, str>,
+    /// What it counts as, if it was to become a WebSocket.
+    pub(super) turned: Option<Turned>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, text: text.into(), turned: None }
+    }
+
+    pub(super) fn counted_as(self, turned: Turned) -> Self {
+        Self { turned: Some(turned), ..self }
+    }
+}
 
 /// The text for Prometheus.
 pub(super) fn metrics(house: &House) -> Reply {
@@ -37,7 +55,7 @@ pub(super) fn bearer(house: &House, peer: Peer, headers: &HeaderMap) -> Result<O
         is_bearer.then(|| token.trim_ascii())
     });
     let Some(token) = tokens.next() else { return Ok(None) };
-    let refusal = |why: &str| Refusal(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}\n"), None);
+    let refusal = |why: &str| Refusal::new(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}"));
     if tokens.next().is_some() {
         return Err(refusal("there are two"));
     }
@@ -57,14 +75,14 @@ pub(super) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(),
     if headers.get_all(header::ORIGIN).iter().all(allowed) {
         return Ok(());
     }
-    let text = "pages from this origin may not connect; see --allowed-origin\n";
-    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
+    let text = "pages from this origin may not connect; see --allowed-origin";
+    Err(Refusal::new(StatusCode::FORBIDDEN, text).counted_as(Turned::Origin))
 }
 
-/// Refuses what a page may ask that has come under a name of its own which was made to lead here (DNS rebinding): to the
-/// browser it is the hub's own page, so it may read the answers, and where it only reads it says no origin. Asked where
-/// there are no tokens, and of connections to loopback, whom nobody else can reach: another machine's hub that asks
-/// nobody for anything has been opened to them all, under whatever name.
+/// Refuses what a page may ask that has come under a name of its own which was made to lead here (DNS rebinding): to
+/// the browser it is the hub's own page, so it may read the answers, and where it only reads it says no origin. Asked
+/// where there are no tokens, and of connections to loopback, whom nobody else can reach: another machine's hub that
+/// asks nobody for anything has been opened to them all, under whatever name.
 pub(super) fn check_name<B>(house: &House, peer: Peer, request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
     let of_a_page_let_in = headers.contains_key(header::ORIGIN) && check_origin(&house.origins, headers).is_ok();
@@ -78,8 +96,8 @@ pub(super) fn check_name<B>(house: &House, peer: Peer, request: &Request<B>) -> 
     }
     let text = "without authentication this is told under an address or localhost only, so that no page of another \
                 site can come by a name of its own; if this name is the hub's, give --allowed-origin \
-                http://THE-NAME:PORT\n";
-    Err(Refusal(StatusCode::FORBIDDEN, text.into(), Some(Turned::Origin)))
+                http://THE-NAME:PORT";
+    Err(Refusal::new(StatusCode::FORBIDDEN, text).counted_as(Turned::Origin))
 }
 
 /// Whether the body is said to be JSON, and nothing else. No form of a foreign page can say so.
@@ -95,7 +113,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 pub(super) const JSON: &str = "application/json";
 
 pub(super) fn not_allowed(allowed: &'static str) -> Reply {
-    let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
+    let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here"));
     refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     refusal
 }
@@ -104,9 +122,9 @@ pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
     reply(status, TEXT, text.into())
 }
 
-/// JSON ends with a line end, so that a terminal shows its prompt below it.
+/// Text and JSON end with a line end, so that a terminal shows its prompt below them.
 pub(super) fn reply(status: StatusCode, content_type: &'static str, mut body: Bytes) -> Reply {
-    if content_type == JSON && !body.is_empty() && !body.ends_with(b"\n") {
+    if [JSON, TEXT].contains(&content_type) && !body.is_empty() && !body.ends_with(b"\n") {
         body = Bytes::from([&body[..], b"\n"].concat());
     }
     let mut reply = Response::new(Full::new(body));
@@ -166,7 +184,7 @@ mod tests {
         headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
         assert!(check_origin(&origins, &headers).is_ok());
         headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
-        let Refusal(status, ..) = check_origin(&origins, &headers).unwrap_err();
+        let Refusal { status, .. } = check_origin(&origins, &headers).unwrap_err();
         assert_eq!(status, StatusCode::FORBIDDEN);
     }
 }

@@ -147,8 +147,8 @@ impl Round {
         !self.closes.is_empty() || !self.close_all.is_empty()
     }
 
-    /// What there is for a connection that has not got it, in order; it gets it by this and no more by the round. `done`:
-    /// of a sorted round so many connections have got theirs.
+    /// What there is for a connection that has not got it, in order; it gets it by this and no more by the round.
+    /// `done`: of a sorted round so many connections have got theirs.
     pub(super) fn take_out(&mut self, serial: u64, done: usize) -> Vec<(Bytes, Kind)> {
         if !self.stops.is_empty() {
             let slot = Serial::unpack(serial).slot as usize;

@@ -47,8 +47,15 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// An accepted socket, whose it is, and its places among those that are no WebSockets, and among those of its address.
-type Arrival = (std::net::TcpStream, IpAddr, OwnedSemaphorePermit, Spot<IpAddr>);
+/// An accepted socket on its way to a shard.
+struct Arrival {
+    stream: std::net::TcpStream,
+    peer: IpAddr,
+    /// Its place among all that are no WebSockets (yet).
+    place: OwnedSemaphorePermit,
+    /// Its place among those of its address.
+    spot: Spot<IpAddr>,
+}
 
 /// A gateway whose port is bound, and which does not serve yet: clients that connect already wait.
 #[derive(Debug)]
@@ -244,14 +251,7 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
             match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip().to_canonical())))
             {
                 Ok((stream, peer)) => {
-                    // Many clients come from a proxy's one address; they are told apart by what it says of them.
-                    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
-                    let max = match settings.connections_per_address {
-                        0 => 0,
-                        _ if is_proxy => 0,
-                        max => max + KNOCKING_SPARE,
-                    };
-                    match house.knocking.join(address::place(peer), max) {
+                    match house.knocking.join(address::place(peer), knocking_max(settings, peer)) {
                         Some(spot) => break (stream, peer, spot),
                         // Closed without a word: to answer would keep it.
                         None => house.counters.turned_away(Turned::Address),
@@ -266,9 +266,20 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
                 }
             }
         };
-        if shard.send((stream, peer, place, spot)).await.is_err() {
+        if shard.send(Arrival { stream, peer, place, spot }).await.is_err() {
             return;
         }
+    }
+}
+
+/// How many connections of that address may be no WebSockets (yet); 0: any number.
+fn knocking_max(settings: &Settings, peer: IpAddr) -> usize {
+    // Many clients come from a proxy's one address; they are told apart by what it says of them.
+    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
+    match settings.connections_per_address {
+        0 => 0,
+        _ if is_proxy => 0,
+        max => max + KNOCKING_SPARE,
     }
 }
 
@@ -298,7 +309,7 @@ fn run_shard(
 }
 
 async fn welcome_in(shard: Arc<Shard<Stream>>, mut arrivals: mpsc::Receiver<Arrival>) {
-    while let Some((stream, peer, place, spot)) = arrivals.recv().await {
+    while let Some(Arrival { stream, peer, place, spot }) = arrivals.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let by_loopback = stream.local_addr().is_ok_and(|own| own.ip().to_canonical().is_loopback());
         let peer = Peer { address: peer, by_loopback };

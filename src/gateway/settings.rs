@@ -31,7 +31,8 @@ pub(super) const WAITING_MAX: usize = 2048;
 pub(super) const WAITING_PER_PROVIDER_MAX: usize = WAITING_MAX / 2;
 /// Requests by HTTP under way at once; one more is refused.
 pub(super) const REQUESTS_MAX: usize = 4096;
-/// How many of them may be one provider's, those whose body has not come yet included: so that none keeps the others out.
+/// How many of them may be one provider's, those whose body has not come yet included: so that none keeps the others
+/// out.
 pub(super) const REQUESTS_PER_PROVIDER_MAX: usize = REQUESTS_MAX / 2;
 /// Providers that are stood in for at once; one more is refused.
 pub(super) const ENVOYS_MAX: usize = 4096;
@@ -48,17 +49,19 @@ pub(super) const READ_BUFFER_BYTES: usize = 512;
 pub(super) const CLOSING_WRITE: Duration = Duration::from_secs(5);
 /// How long the peer may take to finish after that.
 pub(super) const CLOSING_READ: Duration = Duration::from_secs(1);
-/// What of that is thrown away in one piece, and the pause after it: whoever was closed for saying too much goes on saying it.
+/// What of that is thrown away in one piece, and the pause after it: whoever was closed for saying too much goes on
+/// saying it.
 pub(super) const DISCARDED_AT_ONCE: usize = 64 * 1024;
 /// See [`DISCARDED_AT_ONCE`].
 pub(super) const DISCARD_PAUSE: Duration = Duration::from_millis(5);
 /// Messages of one connection between which no other of its thread is heard. To hear one takes 5 to 10 µs.
 pub(super) const MESSAGES_PER_TURN: usize = 8;
-/// Connections served between two yields: a direct write costs the scheduler's budget nothing, and 3 to 10 µs. Between two of
-/// these turns other threads and other tasks have theirs, and what is little goes first. So few, since an answer may meet
-/// three turns on its way; and to look around costs a hundredth of them.
+/// Connections served between two yields: a direct write costs the scheduler's budget nothing, and 3 to 10 µs. Between
+/// two of these turns other threads and other tasks have theirs, and what is little goes first. So few, since an answer
+/// may meet three turns on its way; and to look around costs a hundredth of them.
 pub(super) const CONNECTIONS_PER_TURN: usize = 16;
-/// Groups on their way to one shard. At the bound the hub waits for the shard: nothing a client does makes a shard wait.
+/// Groups on their way to one shard. At the bound the hub waits for the shard: nothing a client does makes a shard
+/// wait.
 pub(super) const BATCHES_PER_SHARD_MAX: usize = 64;
 /// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".
 pub(super) const OVER_RATE_MAX: u32 = 100;
@@ -95,8 +98,8 @@ pub struct Settings {
     pub admin_listen: Option<SocketAddr>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take for its TLS handshake, for the head of a request, and for a body; also how long an idle HTTP
-    /// connection is kept.
+    /// How long a client may take for its TLS handshake, for the head of a request, and for a body; also how long an
+    /// idle HTTP connection is kept.
     pub handshake_timeout: Duration,
     /// How long a client may take from the upgrade to its hello.
     pub hello_timeout: Duration,

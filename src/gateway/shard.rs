@@ -51,7 +51,7 @@ impl<S: Socket> Shard<S> {
     pub(super) fn links(&self, from: usize) -> impl Iterator<Item = (usize, Arc<Link<S>>)> {
         let slots = self.lock().slots();
         // Locked for each anew: whoever looks must not keep the shard from its work.
-        (from..slots).filter_map(|slot| Some((slot, self.lock().at(slot).map(Arc::clone)?)))
+        (from..slots).filter_map(|slot| Some((slot, self.link_in(slot)?)))
     }
 
     /// Carries out what the hub sends, until there is no hub any more.
@@ -68,8 +68,8 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    /// Takes what there is from the hub into the `next` round, up to its bound. What is little does not wait behind what
-    /// is much (`next`, and of the round `under_way` what its first so many stops leave): it goes out at once.
+    /// Takes what there is from the hub into the `next` round, up to its bound. What is little does not wait behind
+    /// what is much (`next`, and of the round `under_way` what its first so many stops leave): it goes out at once.
     fn gather(
         &self,
         batches: &mut mpsc::Receiver<Batch>,
@@ -116,8 +116,7 @@ impl<S: Socket> Shard<S> {
             let now_ms = self.house.now_ms();
             let slots = self.lock().slots();
             for (at, slot) in (step..slots).step_by(STEPS_PER_ROUND as usize).enumerate() {
-                let link = self.lock().at(slot).map(Arc::clone);
-                if let Some(link) = link {
+                if let Some(link) = self.link_in(slot) {
                     link.keep_alive(now_ms);
                 }
                 yield_every(CONNECTIONS_PER_TURN, at).await;
@@ -134,8 +133,7 @@ impl<S: Socket> Shard<S> {
             if slot > 0 && slot % at_once == 0 {
                 tokio::time::sleep(STOP_SPREAD / STOP_STEPS).await;
             }
-            let link = self.lock().at(slot).map(Arc::clone);
-            if let Some(link) = link {
+            if let Some(link) = self.link_in(slot) {
                 link.close(Close::GoingAway);
             }
         }
@@ -162,8 +160,8 @@ impl<S: Socket> Shard<S> {
         for begin in (0..round.stops()).step_by(CONNECTIONS_PER_TURN) {
             let end = round.stops().min(begin + CONNECTIONS_PER_TURN);
             self.send(round, begin..end, &mut joined);
-            // Whoever of this machine has waited meanwhile goes first: a write is the kernel's work, and hundreds in a row
-            // are milliseconds in which the hub's own thread, and the clients beside it, would have none.
+            // Whoever of this machine has waited meanwhile goes first: a write is the kernel's work, and hundreds in a
+            // row are milliseconds in which the hub's own thread, and the clients beside it, would have none.
             std::thread::yield_now();
             tokio::task::yield_now().await;
             if end < round.stops() {
@@ -185,14 +183,11 @@ impl<S: Socket> Shard<S> {
     async fn close_all(&self, partition: usize, why: Close) {
         let slots = self.lock().slots();
         for slot in 0..slots {
-            let link = self.lock().at(slot).map(Arc::clone);
             let joined = |link: &Arc<Link<S>>| link.member().is_some_and(|member| member.partition == partition);
-            if let Some(link) = link.filter(joined) {
+            if let Some(link) = self.link_in(slot).filter(joined) {
                 link.close(why);
             }
-            if slot % CONNECTIONS_PER_TURN == CONNECTIONS_PER_TURN - 1 {
-                tokio::task::yield_now().await;
-            }
+            yield_every(CONNECTIONS_PER_TURN, slot).await;
         }
     }
 
@@ -223,6 +218,12 @@ impl<S: Socket> Shard<S> {
         }
     }
 
+    /// The connection in a slot. The lock is not held after this.
+    fn link_in(&self, slot: usize) -> Option<Arc<Link<S>>> {
+        self.lock().at(slot).map(Arc::clone)
+    }
+
+    /// The connection with this serial, if it is still here.
     pub(super) fn find(&self, serial: u64) -> Option<Arc<Link<S>>> {
         self.lock().get(serial).map(Arc::clone)
     }

@@ -50,8 +50,9 @@ impl Socket for TcpStream {
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match slices {
-            // The socket itself is asked, not tokio's note of it, which lies elsewhere in memory: with thousands of sockets
-            // that costs more than it tells. Where the socket takes nothing tokio has to know, so that it waits.
+            // The socket itself is asked, not tokio's note of it, which lies elsewhere in memory: with thousands of
+            // sockets that costs more than it tells. Where the socket takes nothing tokio has to know, so that it
+            // waits.
             [one] => match send_now(self, one) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.try_io(Interest::WRITABLE, || send_now(self, one))

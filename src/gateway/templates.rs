@@ -4,12 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
+use super::house::{House, whole_ms};
+use crate::protocol::listing::{self, Listing};
 use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
 use crate::workspace::Name;
 use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
-
-use super::house::{House, whole_ms};
-use crate::protocol::listing::{self, Listing};
 
 /// Fills the template named `name` with what `parameter` gives by name.
 ///
@@ -24,8 +23,8 @@ pub(super) fn render<'p>(
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
 }
 
-/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes, and
-/// whoever reads slowly holds it for as long.
+/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes,
+/// and whoever reads slowly holds it for as long.
 pub(super) fn listing(house: &House) -> Bytes {
     let catalogue = house.behind.templates.get();
     // Whole after every statement.

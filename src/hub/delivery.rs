@@ -25,7 +25,8 @@ pub trait Delivery: Send {
     /// what became of them.
     fn cut_off(&mut self, serials: &[u64]);
 
-    /// A hub of a shared log only: cuts all connections off in the same way: the log does not answer for long, or it has removed this hub.
+    /// A hub of a shared log only: cuts all connections off in the same way, since the log has not answered for long or
+    /// has removed this hub.
     fn cut_off_all(&mut self) {}
 
     /// A hub of a shared log only: from now on this hub's connections are those of that incarnation.

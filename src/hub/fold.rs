@@ -1,4 +1,5 @@
-//! The second fold: snapshots made in the background, from the last snapshot and the log, never by stopping the live one.
+//! The second fold: snapshots made in the background, from the last snapshot and the log, never by stopping the live
+//! one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::workspace::{Core, Incarnation, Timestamp};
 /// Records after which a new snapshot is made.
 const RECORDS_PER_SNAPSHOT: u64 = 50_000;
 
-/// Bytes of records after which a new snapshot is made: one segment of the log on disk. What a start has to fold, and what
-/// the directory holds besides its two snapshots, is about twice that; a full workspace's snapshot is some 30 MiB.
+/// Bytes of records after which a new snapshot is made: one segment of the log on disk. What a start has to fold, and
+/// what the directory holds besides its two snapshots, is about twice that; a full workspace's snapshot is some 30 MiB.
 const BYTES_PER_SNAPSHOT: u64 = 8 * 1024 * 1024;
 
 /// How far the log may run ahead before the fold follows. A busy hub's records have some ten thousand bytes.
@@ -28,6 +29,9 @@ const RECORDS_PER_STEP: u64 = 100;
 
 /// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
 const RECORDS_PER_DIGEST: u64 = 10_000;
+
+/// Digests that wait for their counterpart.
+const DIGESTS_MAX: usize = 64;
 
 /// How often the log's age is looked at, at most and at least.
 const LOOK_MIN: Duration = Duration::from_secs(1);
@@ -37,26 +41,22 @@ const LOOK_MAX: Duration = Duration::from_secs(300);
 const STOP_MAX: Duration = Duration::from_secs(3);
 const STOP_LOOK: Duration = Duration::from_millis(5);
 
-/// What the fold of a shared log has to do with the other hubs.
+/// As which incarnation this hub runs now; clones tell the same.
 #[derive(Debug, Clone)]
-pub(super) struct Watch {
-    /// This hub's incarnation: the lowest one that is alive makes the snapshots.
-    own: Arc<AtomicU64>,
-}
+pub(super) struct OwnIncarnation(Arc<AtomicU64>);
 
-impl Watch {
+impl OwnIncarnation {
     pub(super) fn new(own: Incarnation) -> Self {
-        Self { own: Arc::new(AtomicU64::new(own.0)) }
+        Self(Arc::new(AtomicU64::new(own.0)))
     }
 
-    /// As which incarnation the hub runs now.
-    pub(super) fn own(&self) -> Incarnation {
-        Incarnation(self.own.load(Relaxed))
+    pub(super) fn get(&self) -> Incarnation {
+        Incarnation(self.0.load(Relaxed))
     }
 
-    /// The hub came back as another incarnation.
-    pub(super) fn is_now(&self, own: Incarnation) {
-        self.own.store(own.0, Relaxed);
+    /// The hub came back as another one.
+    pub(super) fn set(&self, own: Incarnation) {
+        self.0.store(own.0, Relaxed);
     }
 }
 
@@ -73,16 +73,16 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    /// `shared`: the log is shared with other hubs.
+    /// `shared`: the log is shared with other hubs, of whom the one with the lowest incarnation makes the snapshots.
     pub(super) fn start(
         history: Box<dyn History>,
         keep: Keep,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
-        shared: Option<Watch>,
+        shared: Option<OwnIncarnation>,
     ) -> Self {
         // One place: a fold that is busy needs to know only that there is more.
-        let (told, news) = sync_channel(1);
+        let (news, heard) = sync_channel(1);
         let is_shared = shared.is_some();
         let wants_record: Arc<AtomicBool> = Arc::default();
         let wants = Arc::clone(&wants_record);
@@ -103,12 +103,12 @@ impl Fold {
                 told: VecDeque::new(),
                 heard: VecDeque::new(),
             })
-            .run(&news)
+            .run(&heard)
             {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { news: told, told: 0, shared: is_shared, wants_record, thread }
+        Self { news, told: 0, shared: is_shared, wants_record, thread }
     }
 
     /// The live fold has applied record `number`.
@@ -151,7 +151,7 @@ struct Folder {
     due_at: RecordNumber,
     /// Bytes of records folded since.
     bytes: u64,
-    shared: Option<Watch>,
+    shared: Option<OwnIncarnation>,
     /// This hub's last digests, and those of others that are not compared yet; at most [`DIGESTS_MAX`] each.
     told: VecDeque<Digest>,
     heard: VecDeque<Digest>,
@@ -165,9 +165,6 @@ struct Old {
     /// What should be gone is held by too old a snapshot.
     held: bool,
 }
-
-/// Digests that wait for their counterpart.
-const DIGESTS_MAX: usize = 64;
 
 impl Folder {
     fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
@@ -286,8 +283,7 @@ impl Folder {
     /// Whether the snapshots are this hub's to make: of several, the one with the lowest incarnation as the log has it
     /// at this record. All hubs come to the same answer, since they fold the same.
     fn is_first(&self) -> bool {
-        let Some(watch) = &self.shared else { return true };
-        self.core.incarnations().next() == Some(watch.own())
+        self.shared.as_ref().is_none_or(|own| self.core.incarnations().next() == Some(own.get()))
     }
 
     /// Holds what the state came to against what it came to at the other hubs.
@@ -387,7 +383,7 @@ mod tests {
         let subject = Arc::default();
         let mut found = 0;
         for (hub, other) in others.into_iter().enumerate() {
-            let watch = Watch::new(Incarnation(hub as u64 + 1));
+            let own = OwnIncarnation::new(Incarnation(hub as u64 + 1));
             let metrics: Arc<Metrics> = Arc::default();
             let mut folder = Folder {
                 history: Box::new(Told { other, subject: Arc::clone(&subject) }),
@@ -399,7 +395,7 @@ mod tests {
                 number: 0,
                 due_at: RECORDS_PER_SNAPSHOT,
                 bytes: 0,
-                shared: Some(watch),
+                shared: Some(own),
                 told: VecDeque::new(),
                 heard: VecDeque::new(),
             };

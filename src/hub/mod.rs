@@ -1,8 +1,8 @@
-//! Runs one partition: gathers inputs, appends them to the log, applies what comes back, hands on what follows. A cluster
-//! may have several, each a hub of its own with its own log; nothing here knows of the others.
+//! Runs one partition: gathers inputs, appends them to the log, applies what comes back, hands on what follows. A
+//! cluster may have several, each a hub of its own with its own log; nothing here knows of the others.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `group`, `standing`, `metrics`, `partition`, `fold`,
-//! `run`, `spread`.
+//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `group`, `standing`,
+//! `metrics`, `partition`, `fold`, `run`, `spread`.
 
 mod clock;
 mod codec;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::delivery::Delivery;
-use super::fold::{Fold, Watch};
+use super::fold::{Fold, OwnIncarnation};
 use super::intake::Intake;
 use super::metrics::Metrics;
 use super::partition::{HubError, HubSettings, Partition};
@@ -44,7 +44,7 @@ pub struct Handle {
     /// What it counts.
     pub metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
-    watch: Watch,
+    incarnation: OwnIncarnation,
 }
 
 impl Handle {
@@ -57,7 +57,7 @@ impl Handle {
     /// What this run is called in its log; another one after the hub was removed from a shared log and came back.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
-        self.watch.own()
+        self.incarnation.get()
     }
 }
 
@@ -75,19 +75,15 @@ impl Hub {
         settings: HubSettings,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, HubError> {
-        let ready = Arc::new(AtomicBool::new(true));
         let keep = settings.keep.clone();
-        let watch = Watch::new(settings.incarnation);
+        let incarnation = OwnIncarnation::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
-        let shared = partition.log().is_shared().then(|| watch.clone());
+        let shared = partition.log().is_shared().then(|| incarnation.clone());
         let metrics = Arc::clone(partition.metrics());
         let fold = partition.log().history();
         let fold = fold.map(|history| Fold::start(history, keep, Arc::clone(&clock), Arc::clone(&metrics), shared));
-        let ready_too = Arc::clone(&ready);
-        let intake_too = Arc::clone(&intake);
-        let handle = Handle { intake, metrics, ready, watch: watch.clone() };
-        let mut runner =
-            Runner { partition, intake: intake_too, clock, ready: ready_too, watch, fold, published: None };
+        let handle = Handle { intake, metrics, ready: Arc::new(AtomicBool::new(true)), incarnation };
+        let mut runner = Runner { partition, hub: handle.clone(), clock, fold, published: None };
         runner.find_place()?;
         runner.publish();
         let span = tracing::Span::current();
@@ -136,10 +132,8 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
 #[derive(Debug)]
 struct Runner<D> {
     partition: Partition<D>,
-    intake: Arc<Intake>,
+    hub: Handle,
     clock: Arc<dyn Clock>,
-    ready: Arc<AtomicBool>,
-    watch: Watch,
     fold: Option<Fold>,
     /// When the metrics were brought up to date last, and at which record.
     published: Option<(Instant, RecordNumber)>,
@@ -150,7 +144,7 @@ impl<D: Delivery> Runner<D> {
     fn find_place(&mut self) -> Result<(), HubError> {
         let began = Instant::now();
         loop {
-            let turned = self.partition.turn(&self.intake, &*self.clock)?;
+            let turned = self.partition.turn(&self.hub.intake, &*self.clock)?;
             if turned.ready {
                 return Ok(());
             }
@@ -159,15 +153,15 @@ impl<D: Delivery> Runner<D> {
                 return Err(AppendError::Broken(why).into());
             }
             if !turned.busy {
-                self.intake.wait(turned.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);
+                self.hub.intake.wait(turned.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);
             }
         }
     }
 
     fn run(mut self) -> Result<(), HubError> {
         let result = self.turn_until_stopped();
-        self.ready.store(false, Ordering::Release);
-        self.intake.stop();
+        self.hub.ready.store(false, Ordering::Release);
+        self.hub.intake.stop();
         if let Some(fold) = self.fold.take() {
             fold.stop();
         }
@@ -184,11 +178,11 @@ impl<D: Delivery> Runner<D> {
         let mut stopping_since: Option<Instant> = None;
         loop {
             self.partition.metrics().turns.fetch_add(1, Ordering::Relaxed);
-            let stopping = self.intake.is_stopping();
+            let stopping = self.hub.intake.is_stopping();
             if self.fold.as_ref().is_some_and(Fold::wants_record) {
                 self.partition.owe_record();
             }
-            let turned = match self.partition.turn(&self.intake, &*self.clock) {
+            let turned = match self.partition.turn(&self.hub.intake, &*self.clock) {
                 Ok(turned) => turned,
                 Err(error) if self.may_come_back(&error) => {
                     tracing::warn!(%error, "the clients are cut off; this hub begins anew");
@@ -197,7 +191,7 @@ impl<D: Delivery> Runner<D> {
                 }
                 Err(error) => return Err(error),
             };
-            self.ready.store(turned.ready && !stopping, Ordering::Release);
+            self.hub.ready.store(turned.ready && !stopping, Ordering::Release);
             if let Some(fold) = &mut self.fold {
                 fold.reached(self.partition.applied());
             }
@@ -208,13 +202,13 @@ impl<D: Delivery> Runner<D> {
             }
             if stopping {
                 let since = *stopping_since.get_or_insert_with(Instant::now);
-                let done = self.intake.is_empty() && self.partition.is_idle();
+                let done = self.hub.intake.is_empty() && self.partition.is_idle();
                 if done || since.elapsed() > LAST_WORD_MAX {
                     return Ok(());
                 }
             }
             let next = turned.next.into_iter().chain(tick).chain(publish);
-            self.intake.wait(next.fold(WAIT_MAX, Duration::min), turned.takes);
+            self.hub.intake.wait(next.fold(WAIT_MAX, Duration::min), turned.takes);
         }
     }
 
@@ -241,15 +235,15 @@ impl<D: Delivery> Runner<D> {
     }
 
     fn begin_anew(&mut self) {
-        self.ready.store(false, Ordering::Release);
+        self.hub.ready.store(false, Ordering::Release);
         while let Err(error) = self.partition.begin_anew(&*self.clock) {
             tracing::error!(%error, "this hub cannot begin anew yet");
-            if self.intake.is_stopping() {
+            if self.hub.intake.is_stopping() {
                 return;
             }
-            self.intake.wait(AGAIN, false);
+            self.hub.intake.wait(AGAIN, false);
         }
-        self.watch.is_now(self.partition.incarnation());
+        self.hub.incarnation.set(self.partition.incarnation());
     }
 
     /// So that the others do not wait until they miss this hub.
@@ -259,9 +253,9 @@ impl<D: Delivery> Runner<D> {
             return;
         }
         while began.elapsed() < LAST_WORD_MAX {
-            match self.partition.turn(&self.intake, &*self.clock) {
+            match self.partition.turn(&self.hub.intake, &*self.clock) {
                 Ok(turned) if turned.busy => {}
-                Ok(_) => self.intake.wait(Duration::from_millis(50), false),
+                Ok(_) => self.hub.intake.wait(Duration::from_millis(50), false),
                 Err(_) => return,
             }
         }

@@ -2,8 +2,8 @@
 
 use sha1::{Digest as _, Sha1};
 
-/// The partition of a workspace, of so many, counted from 0: the first 32 bits of the SHA-1 of its name, as a number, modulo
-/// `partitions`. All hubs have to come to the same, for as long as there are streams: it must never change.
+/// The partition of a workspace, of so many, counted from 0: the first 32 bits of the SHA-1 of its name, as a number,
+/// modulo `partitions`. All hubs have to come to the same, for as long as there are streams: it must never change.
 #[must_use]
 pub fn partition_of(workspace: &str, partitions: usize) -> usize {
     if partitions <= 1 {

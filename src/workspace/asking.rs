@@ -32,7 +32,7 @@ impl Core {
     }
 
     /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
-    /// ([`Input::Silent`]).
+    /// ([`Input::Silent`](super::entry::Input::Silent)).
     pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
         let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
         self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)

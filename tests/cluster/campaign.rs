@@ -15,16 +15,13 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::fixture::{CONFIG, Cluster, await_ready};
-use crate::harness::Setup;
+use crate::fixture::{CONFIG, Cluster, WAYS, await_ready, setup, three_that_can_be_cut_apart};
+use crate::harness::Dice;
 use crate::nats;
 use crate::proxy::Proxy;
 use crate::state::digests;
 
 const SECONDS: u64 = 40;
-
-/// Between which servers each way is that [`nats::Server::three_over`] makes.
-pub(crate) const WAYS: [[usize; 2]; 6] = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
 
 /// Since when servers that were cut off from each other come to agree again. Of three 2.9 that were, the one that was
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
@@ -58,17 +55,6 @@ pub(crate) type Shared = Arc<Mutex<Book>>;
 
 /// Where hubs can be reached now.
 pub(crate) type Ports = watch::Receiver<Vec<u16>>;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-}
 
 /// A client that comes back, at another hub, as a load balancer would have it.
 pub(crate) struct Line {
@@ -266,26 +252,16 @@ async fn campaign_of_faults_under_traffic() {
     if !nats::is_there() {
         return;
     }
-    let mut ways = Vec::new();
-    let servers = nats::Server::three_over(async |port| {
-        ways.push(Proxy::to(port).await);
-        ways[ways.len() - 1].port()
-    });
-    let servers = servers.await;
+    let (servers, ways) = three_that_can_be_cut_apart().await;
     let mut cluster = Cluster::of(servers, 0, &config).await;
     // Each hub has ways of its own to the servers.
     let mut hubs_ways = Vec::new();
     for _ in 0..3 {
-        let mut ways = Vec::new();
-        for server in &cluster.servers {
-            ways.push(Proxy::to(server.port()).await);
-        }
-        let urls: Vec<String> = ways.iter().map(Proxy::url).collect();
-        let setup = Setup::new().without_data_dir().config(&config).args(&["--cluster", &urls.join(",")]);
-        cluster.hubs.push(setup.start().await);
+        let ways = cluster.ways().await;
+        cluster.hubs.push(setup(&config, ways.iter().map(Proxy::url)).start().await);
         hubs_ways.push(ways);
     }
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed) | 1);
+    let mut dice = Dice::seeded(seed);
     let (tell, ports) = watch::channel(cluster.hubs.iter().map(|hub| hub.port).collect::<Vec<_>>());
     let (stop, stopped) = watch::channel(false);
     let book = Shared::default();

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Hub, Setup};
 use crate::nats;
+use crate::proxy::Proxy;
 
 /// What every hub of these tests is configured with.
 pub(crate) const CONFIG: &str = r#"
@@ -46,9 +47,36 @@ impl Cluster {
 
     /// How one more hub is started.
     pub(crate) fn setup(&self, config: &str) -> Setup {
-        let urls: Vec<String> = self.servers.iter().map(nats::Server::url).collect();
-        Setup::new().without_data_dir().config(config).args(&["--cluster", &urls.join(",")])
+        setup(config, self.servers.iter().map(nats::Server::url))
     }
+
+    /// A hub's own ways to the servers, each of which can be cut.
+    pub(crate) async fn ways(&self) -> Vec<Proxy> {
+        let mut ways = Vec::new();
+        for server in &self.servers {
+            ways.push(Proxy::to(server.port()).await);
+        }
+        ways
+    }
+}
+
+/// How a hub is started that finds its servers at these addresses.
+pub(crate) fn setup(config: &str, urls: impl Iterator<Item = String>) -> Setup {
+    let urls: Vec<String> = urls.collect();
+    Setup::new().without_data_dir().config(config).args(&["--cluster", &urls.join(",")])
+}
+
+/// Between which servers the ways are that [`three_that_can_be_cut_apart`] makes.
+pub(crate) const WAYS: [[usize; 2]; 6] = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
+
+/// Three servers, and their ways to each other, in the order of [`WAYS`].
+pub(crate) async fn three_that_can_be_cut_apart() -> (Vec<nats::Server>, Vec<Proxy>) {
+    let mut ways = Vec::new();
+    let servers = nats::Server::three_over(async |port| {
+        ways.push(Proxy::to(port).await);
+        ways[ways.len() - 1].port()
+    });
+    (servers.await, ways)
 }
 
 /// What is answered at this port and path; nothing where there is no answer.

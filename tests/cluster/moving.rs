@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::campaign::{AGREE_AFTER_CUTS, BRIEF, Shared, WAYS, agent, provider};
-use crate::fixture::{CONFIG, Cluster, await_ready};
-use crate::harness::Setup;
+use crate::campaign::{AGREE_AFTER_CUTS, BRIEF, Shared, agent, provider};
+use crate::fixture::{CONFIG, Cluster, WAYS, await_ready, setup, three_that_can_be_cut_apart};
 use crate::nats;
 use crate::proxy::Proxy;
 use crate::state::digests;
@@ -32,27 +31,18 @@ async fn a_hub_whose_server_is_cut_off_from_the_others_goes_to_another_and_serve
     if !nats::is_there() {
         return;
     }
-    let mut ways = Vec::new();
-    let servers = nats::Server::three_over(async |port| {
-        ways.push(Proxy::to(port).await);
-        ways[ways.len() - 1].port()
-    });
+    let (servers, ways) = three_that_can_be_cut_apart().await;
     let config = format!("{CONFIG}\n{BRIEF}");
-    let mut cluster = Cluster::of(servers.await, 1, &config).await;
+    let mut cluster = Cluster::of(servers, 1, &config).await;
     // The worst to lose is the one that leads; but of old servers it may keep what the others never had.
     let mut victim = leader(&cluster.servers);
     if nats::version() < AGREE_AFTER_CUTS {
         victim = (victim + 1) % 3;
     }
     // The second hub finds only that one at its start.
-    let mut hubs_ways = Vec::new();
-    for server in &cluster.servers {
-        hubs_ways.push(Proxy::to(server.port()).await);
-    }
+    let hubs_ways = cluster.ways().await;
     hubs_ways.iter().enumerate().filter(|(n, _)| *n != victim).for_each(|(_, way)| way.cut(true));
-    let urls: Vec<String> = hubs_ways.iter().map(Proxy::url).collect();
-    let setup = Setup::new().without_data_dir().config(&config).args(&["--cluster", &urls.join(",")]);
-    cluster.hubs.push(setup.start().await);
+    cluster.hubs.push(setup(&config, hubs_ways.iter().map(Proxy::url)).start().await);
     hubs_ways.iter().for_each(|way| way.cut(false));
     let warning = "bring the servers up to 2.10 or later";
     let warned = cluster.hubs[1].stderr.so_far().lines().any(|line| line.contains("WARN") && line.contains(warning));

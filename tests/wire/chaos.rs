@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Hub, Setup, text};
+use crate::harness::{Client, Dice, Hub, Setup, text};
 
 const DISPLAY_LIMIT: usize = 2;
 const AGENTS: [&str; 3] = ["ada", "bob", "cleo"];
@@ -32,18 +32,6 @@ title = "t"
 timeout = "150ms"
 queueTimeout = "100ms"
 "#;
-
-/// A small generator, so that a seed repeats a conversation.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-}
 
 /// One browser tab and what it shows.
 struct Tab {
@@ -147,7 +135,7 @@ impl Play {
         let hub = Setup::on_disk().config(CONFIG).start().await;
         let mut play = Self {
             hub,
-            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            dice: Dice::seeded(seed),
             book: Book::default(),
             desks: AGENTS.iter().map(|_| Vec::new()).collect(),
             providers: Vec::new(),

@@ -21,7 +21,11 @@ const LOOK_AGAIN_NS: u64 = 50 * MS_NS;
 impl Engine {
     /// All are connected: there must be someone to ring for.
     pub(super) fn callers_know_their_audiences(&mut self) -> Result<(), String> {
-        if self.part.audiences.is_empty() { Err("no agent is in any group".to_owned()) } else { Ok(()) }
+        if self.part.audiences.is_empty() {
+            Err("no agent is in any group: give --agent-tokens that name groups, or --groups 0 to ring all".to_owned())
+        } else {
+            Ok(())
+        }
     }
 
     /// It is time for a notify.

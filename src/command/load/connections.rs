@@ -40,7 +40,7 @@ impl Engine {
     }
 
     pub(super) fn writable(&mut self, slot: usize) {
-        if let Err(error) = self.lines[slot].writable(&self.part.hub, None) {
+        if let Err(error) = self.lines[slot].writable(&self.part.hub) {
             self.lost(slot, &error.to_string());
         }
     }

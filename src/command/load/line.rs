@@ -85,7 +85,7 @@ impl Line {
     }
 
     /// The socket is writable: goes on with what waits for it.
-    pub(super) fn writable(&mut self, hub: &Hub, bearer: Option<&str>) -> io::Result<()> {
+    pub(super) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
         if self.state == State::Connecting {
             if let Some(error) = socket.take_error()? {
@@ -97,7 +97,7 @@ impl Line {
             };
             socket.set_nodelay(true)?;
             self.state = State::Upgrading;
-            self.unsent.extend_from_slice(upgrade(hub, bearer).as_bytes());
+            self.unsent.extend_from_slice(upgrade(hub).as_bytes());
         }
         self.flush()
     }
@@ -174,12 +174,11 @@ impl Line {
     }
 }
 
-fn upgrade(hub: &Hub, bearer: Option<&str>) -> String {
+fn upgrade(hub: &Hub) -> String {
     let Hub { host, path, .. } = hub;
-    let authorization = bearer.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: \
-         13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n{authorization}\r\n"
+         13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
     )
 }
 
@@ -200,9 +199,8 @@ mod tests {
     #[test]
     fn the_upgrade_is_one_that_a_server_takes() {
         let hub = Hub { address: ([127, 0, 0, 1], 1).into(), host: "h:1".to_owned(), path: "/ws".to_owned() };
-        let text = upgrade(&hub, Some("t"));
+        let text = upgrade(&hub);
         assert!(text.starts_with("GET /ws HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("\r\n\r\n"));
-        assert!(text.contains("Authorization: Bearer t\r\n") && !upgrade(&hub, None).contains("Authorization"));
         assert!(tokio_tungstenite::tungstenite::handshake::derive_accept_key(KEY.as_bytes()).len() == 28);
     }
 

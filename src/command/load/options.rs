@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    pub(in super::super) fn options(arguments: &[&str]) -> Options {
+    fn options(arguments: &[&str]) -> Options {
         Options::try_parse_from([&["load"], arguments].concat()).unwrap()
     }
 
@@ -233,22 +233,17 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_named() {
         for (arguments, fault) in [
-            (&["--agents", "0"][..], "--agents"),
-            (&["--agents", "5", "--groups", "6"], "--groups"),
-            (&["--rate", "-1"], "--rate"),
-            (&["--rate", "NaN"], "--rate"),
-            (&["--reject", "0.9", "--cancel", "0.2"], "together"),
-            (&["--accept", "0.5"], "together"),
-            (&["--ignore", "2"], "a share"),
-            (&["--duration", "0s"], "--duration"),
-            (&["--threads", "2", "--groups", "0"], "--threads"),
+            (&["--agents=0"][..], "--agents"),
+            (&["--agents=5", "--groups=6"], "--groups"),
+            (&["--rate=-1"], "--rate"),
+            (&["--rate=NaN"], "--rate"),
+            (&["--reject=0.9", "--cancel=0.2"], "together"),
+            (&["--accept=0.5"], "together"),
+            (&["--ignore=2"], "a share"),
+            (&["--duration=0s"], "--duration"),
+            (&["--threads=2", "--groups=0"], "--threads"),
         ] {
-            let arguments: Vec<_> = arguments.iter().map(|one| one.to_string()).collect();
-            let joined: Vec<String> = arguments
-                .chunks(2)
-                .map(|pair| if pair.len() == 2 { format!("{}={}", pair[0], pair[1]) } else { pair[0].clone() })
-                .collect();
-            let faults = options(&joined.iter().map(String::as_str).collect::<Vec<_>>()).faults();
+            let faults = options(arguments).faults();
             assert!(faults.iter().any(|one| one.contains(fault)), "{arguments:?}: {faults:?}");
         }
     }

@@ -46,6 +46,17 @@ fn whole_or_refused(directory: &Path, file: &str, what: &str) -> Option<Recovery
     }
 }
 
+/// Cuts `file` of the log in `intact` to each length below its own, each time in a copy of that log.
+fn whole_or_refused_however_cut(intact: &Path, damaged: &Path, file: &Path) {
+    let name = file.to_str().unwrap();
+    for bytes in 0..length(&intact.join(file)) {
+        copy(intact, damaged);
+        cut(&damaged.join(file), bytes);
+        whole_or_refused(damaged, name, &format!("{name} cut to {bytes} bytes"));
+        fs::remove_dir_all(damaged).unwrap();
+    }
+}
+
 fn flip(path: &Path, byte: u64, mask: u8) {
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut buffer = [0];
@@ -166,13 +177,7 @@ fn a_file_other_than_the_last_segment_cut_anywhere_costs_nothing_or_is_refused()
     let (intact, damaged) = (scratch.path().join("intact"), scratch.path().join("damaged"));
     sample(&intact);
     for file in files(&intact).into_iter().filter(|file| *file != last_segment(&intact)) {
-        for bytes in 0..length(&intact.join(&file)) {
-            copy(&intact, &damaged);
-            cut(&damaged.join(&file), bytes);
-            let file = file.to_str().unwrap();
-            whole_or_refused(&damaged, file, &format!("{file} cut to {bytes} bytes"));
-            fs::remove_dir_all(&damaged).unwrap();
-        }
+        whole_or_refused_however_cut(&intact, &damaged, &file);
     }
 }
 
@@ -223,13 +228,7 @@ fn after_an_orderly_end_nothing_passes_for_a_torn_write() {
     while log.next().unwrap().is_some() {}
     Box::new(log).close().unwrap();
     for file in files(&intact) {
-        for bytes in 0..length(&intact.join(&file)) {
-            copy(&intact, &damaged);
-            cut(&damaged.join(&file), bytes);
-            let file = file.to_str().unwrap();
-            whole_or_refused(&damaged, file, &format!("{file} cut to {bytes} bytes"));
-            fs::remove_dir_all(&damaged).unwrap();
-        }
+        whole_or_refused_however_cut(&intact, &damaged, &file);
     }
 }
 

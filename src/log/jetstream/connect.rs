@@ -92,8 +92,8 @@ pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, Log
     Err(LogError::Device("there are no NATS servers".to_owned()))
 }
 
-/// `turn` chooses the servers: each in turn, begun anywhere, so that hubs are spread over them, and whoever leaves one comes
-/// to another.
+/// `turn` chooses the servers: each in turn, begun anywhere, so that hubs are spread over them, and whoever leaves one
+/// comes to another.
 fn tune(options: ConnectOptions, turn: &Arc<AtomicUsize>) -> ConnectOptions {
     let turn = Arc::clone(turn);
     options

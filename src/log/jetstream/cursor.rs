@@ -156,8 +156,8 @@ impl Cursor {
         Ok(Ok(()))
     }
 
-    /// Whether the record that was read last is the one that the stream has there now: servers that lost their end of it
-    /// go on with other records under the same numbers. `Ok(Err)`: that cannot be asked now.
+    /// Whether the record that was read last is the one that the stream has there now: servers that lost their end of
+    /// it go on with other records under the same numbers. `Ok(Err)`: that cannot be asked now.
     async fn is_still_there(&self, last: Mark) -> Result<Result<(), String>, LogError> {
         let message = match self.stream.get_raw_message(last.number).await {
             Ok(message) => message,

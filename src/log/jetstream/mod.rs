@@ -98,8 +98,8 @@ impl fmt::Debug for JetStream {
 }
 
 impl JetStream {
-    /// Opens a partition's stream, which is made if it is not there. Blocks until it is open. Its thread logs within the
-    /// span that is entered now.
+    /// Opens a partition's stream, which is made if it is not there. Blocks until it is open. Its thread logs within
+    /// the span that is entered now.
     ///
     /// # Errors
     /// [`LogError::Device`]: no server is there, or none lets this hub in, or the stream is one with which a hub must

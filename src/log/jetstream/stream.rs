@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
@@ -18,7 +18,7 @@ const REPLICAS: usize = 3;
 /// How long a cluster of servers may take to be able to hold a new stream: it may be electing its leader.
 const CREATE_MAX: Duration = Duration::from_secs(20);
 
-/// More a cluster cannot have (`[cluster] partitions`).
+/// The most that a cluster can have (`[cluster] partitions`).
 const PARTITIONS_MAX: u32 = 64;
 
 const CREATE_AGAIN: Duration = Duration::from_millis(500);
@@ -58,8 +58,8 @@ impl Names {
     }
 }
 
-/// It says of how many the stream is one: a hub that counts otherwise would look for workspaces elsewhere. In the subject,
-/// since what a stream is described as anybody may edit.
+/// It says of how many the stream is one: a hub that counts otherwise would look for workspaces elsewhere. In the
+/// subject, since what a stream is described as anybody may edit.
 fn subject(Place { partition, of }: Place) -> String {
     if of == 1 { format!("deskbell.{partition}.log") } else { format!("deskbell.{partition}.of.{of}.log") }
 }
@@ -131,27 +131,24 @@ async fn existing_or_new(context: &Context, client: &Client, names: &Names, serv
     }
     let clustered = client.server_info().cluster.is_some();
     if !clustered {
-        return create(context, names, 1).await.map_err(|(_, why)| why);
+        return create(context, names, 1).await.map_err(|error| chain(&error));
     }
     match create(context, names, REPLICAS).await {
-        Err((true, why)) if servers < REPLICAS => {
-            tracing::debug!(why, "there are not servers enough for replicas");
-            create(context, names, 1).await.map_err(|(_, why)| why)
+        Err(error) if servers < REPLICAS && is_want_of_servers(&error) => {
+            tracing::debug!(why = chain(&error), "there are not servers enough for replicas");
+            create(context, names, 1).await
         }
-        Err((_, why)) => Err(why),
-        Ok(stream) => Ok(stream),
+        created => created,
     }
+    .map_err(|error| chain(&error))
 }
 
-/// Makes the stream. The error says whether it is want of servers, and what it is.
-async fn create(context: &Context, names: &Names, replicas: usize) -> Result<Stream, (bool, String)> {
-    context.create_stream(config(names, replicas)).await.map_err(|error| {
-        let few = match error.kind() {
-            CreateStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::CLUSTER_NO_PEERS,
-            _ => false,
-        };
-        (few, chain(&error))
-    })
+async fn create(context: &Context, names: &Names, replicas: usize) -> Result<Stream, CreateStreamError> {
+    context.create_stream(config(names, replicas)).await
+}
+
+fn is_want_of_servers(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::CLUSTER_NO_PEERS)
 }
 
 fn config(names: &Names, replicas: usize) -> Config {

@@ -2,11 +2,12 @@
 //!
 //! Files: `inside`, `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
 //! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `model_calls`,
-//! `histories` (random histories against a simple model), `small_worlds` (all histories).
+//! `happening`, `histories` (random histories against a simple model), `small_worlds` (all histories).
 
 mod answering;
 mod automatic;
 mod counting;
+mod happening;
 mod histories;
 mod inside;
 mod invariants;

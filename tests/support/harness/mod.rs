@@ -6,6 +6,7 @@
 mod client;
 mod cluster;
 mod coverage;
+mod dice;
 mod document;
 mod hub;
 mod setup;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(crate) use client::{Client, Stream};
 pub(crate) use cluster::{in_cluster, left_out_in_cluster};
 pub(crate) use coverage::Seen;
+pub(crate) use dice::Dice;
 pub(crate) use document::{Side, document};
 pub(crate) use hub::{Exit, Hub};
 pub(crate) use setup::{Setup, hub};

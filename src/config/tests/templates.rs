@@ -1,0 +1,153 @@
+//! The file's `[[templates]]`: what is read, what is refused, what a reload takes.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::super::Config;
+use super::Given;
+use crate::template::{Settle, SharedCatalogue};
+
+const VIP_CALL: &str = r#"
+[[templates]]
+name = "vip_call"
+title = "{customerName|A customer} is calling"     # {name} or {name|default}
+icon = "phone"
+timeout = "20s"            # display time, 100ms to 1h, default 120s
+queueTimeout = "45s"       # queue time, default: timeout
+showTimeout = true         # whether pages show the countdown; the timer runs either way
+autoAccept = false
+autoAcceptOnTimeout = false
+settle = "firstResponse"   # or "firstAccept"
+buttons = { accept = "Take it", reject = "Not now" }
+fields = [ { label = "Number", value = "{phoneNumber|unknown}" }, { label = "Queue", value = "{queue}" } ]
+"#;
+
+#[test]
+fn the_contracts_template_is_read() {
+    let config = Given::file(VIP_CALL).load();
+    let queue = |name: &str| (name == "queue").then_some("gold");
+    let rendered = config.templates.render("vip_call", &queue).unwrap();
+    assert_eq!(&*rendered.title, "A customer is calling");
+    assert_eq!((rendered.timeout, rendered.queue_timeout), (Duration::from_secs(20), Duration::from_secs(45)));
+    assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Take it", "Not now"));
+    assert_eq!((&*rendered.fields[0].value, &*rendered.fields[1].value), ("unknown", "gold"));
+}
+
+#[test]
+fn every_part_of_a_template_can_be_set() {
+    let config = Given::file(
+        "[[templates]]\nname='t'\ntitle=''\nshowTimeout=false\nautoAccept=true\nautoAcceptOnTimeout=true\n\
+         settle='firstAccept'\nbuttons.reject='No'",
+    )
+    .load();
+    let rendered = config.templates.render("t", &|_| None).unwrap();
+    assert!(!rendered.show_timeout && rendered.auto_accept && rendered.auto_accept_on_timeout);
+    assert_eq!(rendered.settle, Settle::FirstAccept);
+    assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Accept", "No"));
+}
+
+#[test]
+fn every_fault_of_the_templates_is_named_at_its_place() {
+    let given = Given::file(
+        "[[templates]]\n\
+         name = ''\n\
+         titel = 'x'\n\
+         icon = 5\n\
+         timeout = '99ms'\n\
+         queueTimeout = 20\n\
+         showTimeout = 'yes'\n\
+         settle = 'lastAccept'\n\
+         buttons = { accept = '', decline = 'x' }\n\
+         fields = [ { label = 'a', value = '}' }, { lable = 'b', value = 1 }, 7 ]\n\
+         [[templates]]\n\
+         title = 'no name'\n\
+         buttons = 'x'\n\
+         fields = 'x'\n\
+         [[templates]]\n\
+         name = 't'\n\
+         title = '{}'\n\
+         [[templates]]\n\
+         name = 't'\n\
+         title = 'twice'\n",
+    );
+    let expected = [
+        "1:1: [[templates]] \"\": title is missing",
+        "2:8: [[templates]] \"\" name: 0 bytes long; allowed: 1 to 128",
+        "3:1: [[templates]] \"\": unknown key \"titel\"; did you mean title?",
+        "4:8: [[templates]] \"\" icon: 5 is no string",
+        "5:11: [[templates]] \"\" timeout: out of range; allowed: 100ms to 1h",
+        "6:16: [[templates]] \"\" queueTimeout: 20 is no duration; allowed: \"100ms\" to \"1h\"",
+        "7:15: [[templates]] \"\" showTimeout: \"yes\" is neither true nor false",
+        "8:10: [[templates]] \"\" settle: \"lastAccept\"; allowed: \"firstResponse\", \"firstAccept\"",
+        "9:22: [[templates]] \"\" buttons.accept: 0 bytes long; allowed: 1 to 128",
+        "9:26: [[templates]] \"\" buttons: unknown key \"decline\"; known: accept, reject",
+        "10:35: [[templates]] \"\" fields, number 1, value: character 1: this \"}\" closes nothing; a literal brace is \
+         written \"}}\"",
+        "10:42: [[templates]] \"\" fields, number 2: label is missing",
+        "10:44: [[templates]] \"\" fields, number 2: unknown key \"lable\"; did you mean label?",
+        "10:65: [[templates]] \"\" fields, number 2, value: 1 is no string",
+        "10:70: [[templates]] \"\" fields, number 3: 7; allowed: { label = \"…\", value = \"…\" }",
+        "11:1: [[templates]] number 2: name is missing",
+        "13:11: [[templates]] number 2 buttons: \"x\"; allowed: { accept = \"…\", reject = \"…\" }",
+        "14:10: [[templates]] number 2 fields: \"x\"; allowed: [ { label = \"…\", value = \"…\" }, … ]",
+        "17:9: [[templates]] \"t\" title: character 1: the placeholder has no name; write {name} or {name|default}",
+        "19:8: [[templates]] \"t\": template 3 bears this name already",
+    ];
+    let faults = given.faults();
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert_eq!(fault, &format!("deskbell.toml:{expected}"));
+    }
+    assert_eq!(faults.len(), expected.len());
+}
+
+#[test]
+fn templates_are_an_array_of_tables_and_not_too_many() {
+    for text in ["[templates]\nname = 't'", "templates = 5", "templates = ['t']"] {
+        let faults = Given::file(text).faults();
+        assert!(faults[0].contains("[[templates]]") && faults.len() == 1, "{faults:?}");
+    }
+    let many =
+        |count: usize| (0..count).map(|n| format!("[[templates]]\nname = 't{n}'\ntitle = ''\n")).collect::<String>();
+    assert_eq!(Given::file(many(1000)).load().templates.len(), 1004);
+    assert!(Given::file(many(1001)).faults()[0].ends_with("1001 templates; allowed: at most 1000"));
+}
+
+#[test]
+fn a_reload_takes_the_templates_and_nothing_else() {
+    let given = Given::file("limits.displayLimit = 4");
+    let path = given.directory.path().join("deskbell.toml");
+    let config = given.load();
+    let reload = config.reload();
+    fs::write(&path, format!("limits.displayLimit = 5\n{VIP_CALL}")).unwrap();
+    assert_eq!(reload().unwrap().len(), 5);
+    assert_eq!(config.differences(&given.load()), ["[limits] displayLimit"]);
+    fs::write(&path, "limits.displayLimit = 0").unwrap();
+    assert_eq!(reload().unwrap_err().len(), 1);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(reload().unwrap_err().len(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_file_is_in_force_within_two_seconds_and_a_wrong_one_never() {
+    let given = Given::file("");
+    let path = given.directory.path().join("deskbell.toml");
+    let config = given.load();
+    let catalogue = SharedCatalogue::new(config.templates.clone());
+    let (watch, reload) = config.watch_templates(catalogue.clone()).unwrap();
+    let task = tokio::spawn(watch.run());
+    let has = async |count: usize| {
+        let start = Instant::now();
+        while catalogue.get().len() != count {
+            assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    fs::write(&path, VIP_CALL).unwrap();
+    has(5).await;
+    fs::write(&path, "[[templates]]\nname = 't'").unwrap();
+    reload.reload_now();
+    fs::write(&path, format!("{VIP_CALL}[[templates]]\nname = 't'\ntitle = ''")).unwrap();
+    has(6).await;
+    task.abort();
+    assert!(Config::default().watch_templates(catalogue).is_none());
+}
