@@ -276,10 +276,11 @@ impl Loader {
     }
 
     fn try_what_opens_the_cluster(&mut self) {
+        type IsGood = fn(&str) -> bool;
         let Cluster { creds_file, password_file, .. } = self.config.cluster.clone();
         let holds_creds = |text: &str| text.contains("NATS USER JWT") && text.contains("USER NKEY SEED");
         let has_first_line = |text: &str| text.lines().next().is_some_and(|line| !line.trim().is_empty());
-        let tries: [(_, _, fn(&str) -> bool, _); 2] = [
+        let tries: [(_, _, IsGood, _); 2] = [
             ("DESKBELL_CLUSTER_CREDS_FILE", creds_file, holds_creds, "it is no NATS credentials file (JWT and seed)"),
             ("DESKBELL_CLUSTER_PASSWORD_FILE", password_file, has_first_line, "its first line is empty"),
         ];
