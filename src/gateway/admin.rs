@@ -302,6 +302,7 @@ mod tests {
         assert_eq!(query, Query { workspace, role, id, after: None, format: None, limit: 5 });
         assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
         assert_eq!(reply::percent_decoded("%zz%4").as_deref(), Some("%zz%4"));
+        assert_eq!(reply::percent_decoded("%+a").as_deref(), Some("% a"), "a sign is no digit");
         assert_eq!(reply::percent_decoded("%ff"), None);
     }
 }

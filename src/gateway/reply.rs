@@ -152,8 +152,10 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        match (first, after.first_chunk::<2>().and_then(|digits| hex(digits))) {
+        // `from_str_radix` would take a sign, too.
+        let hex = |digits: &&[u8; 2]| digits.iter().all(u8::is_ascii_hexdigit);
+        let digits = after.first_chunk::<2>().filter(hex).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
                 rest = &after[2..];

@@ -139,8 +139,7 @@ fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
 fn is_beyond_schemas(ask: &Ask) -> bool {
     let key = ask.headers.iter().find(|(name, _)| name == "Idempotency-Key").map(|(_, key)| key.trim_matches('"'));
     let id = sent(ask).and_then(|body| body["id"].as_str().map(str::to_owned));
-    let waits = ask.target.contains("wait=");
-    waits || key.is_some_and(|key| id.is_some_and(|id| id != key))
+    key.is_some_and(|key| id.is_some_and(|id| id != key))
 }
 
 /// Holds an exchange to the document.
@@ -257,6 +256,31 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     found.extend(value["$ref"].as_str().map(str::to_owned));
     value.as_object().into_iter().flat_map(|object| object.values()).for_each(|value| references(value, found));
     value.as_array().into_iter().flatten().for_each(|value| references(value, found));
+}
+
+/// A machine follows links, not headers: where an answer says by `Location` where to ask again, a link says it too.
+#[test]
+fn where_an_answer_has_a_location_there_is_a_link() {
+    let operations =
+        || both()["openapi"]["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    let mut followed = 0;
+    for response in operations().flat_map(|(_, operation)| operation["responses"].as_object().unwrap().values()) {
+        let response = resolve(response);
+        if !response["headers"]["Location"].is_object() {
+            continue;
+        }
+        let link = resolve(&response["links"]["outcome"]);
+        let (_, goal) = operations().find(|(_, operation)| operation["operationId"] == link["operationId"]).unwrap();
+        let known: Vec<_> =
+            goal["parameters"].as_array().unwrap().iter().map(|one| resolve(one)["name"].as_str().unwrap()).collect();
+        let said = link["parameters"].as_object().unwrap();
+        assert!(
+            said.contains_key("notificationId") && said.keys().all(|name| known.contains(&name.as_str())),
+            "{link}"
+        );
+        followed += 1;
+    }
+    assert_eq!(followed, 4, "200 and 202 of notify and of asking again");
 }
 
 #[test]

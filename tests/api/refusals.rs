@@ -46,13 +46,19 @@ async fn a_body_that_is_no_such_message_is_400() {
 #[tokio::test]
 async fn a_wait_is_a_duration_of_at_most_a_minute() {
     let hub = hub("").await;
-    for wrong in ["61s", "2m", "30", "-1s", "1.5s", "forever", "", "1h"] {
+    for wrong in ["61s", "2m", "200m", "60001ms", "99999ms", "30", "-1s", "1.5s", "forever", "", "1h", "1s%0A"] {
         ring(&format!("?wait={wrong}"), json!({})).of(&hub).await.is(400, "badParameter");
     }
     for name in ["", "a%00b", &"x".repeat(129)] {
         ring(&format!("?providerId={name}"), json!({})).of(&hub).await.is(400, "badParameter");
     }
-    ring("?wait=1ms&other=1", json!({})).of(&hub).await.is(202, "");
+    for right in ["1ms&other=1", "0s", "0m", "0000000001ms"] {
+        ring(&format!("?wait={right}"), json!({})).of(&hub).await.is(202, "");
+    }
+    let answered = json!({"templateName": "impatient"});
+    for right in ["60s", "060s", "1m", "60000ms", "59999ms", "0000000030s"] {
+        ring(&format!("?wait={right}"), answered.clone()).of(&hub).await.is(200, "");
+    }
 }
 
 #[tokio::test]
