@@ -27,7 +27,7 @@ use super::link::Link;
 use super::origin::Origins;
 use super::reply::{self, JSON, Refusal, Reply};
 use super::serial::Serial;
-use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
+use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
 use crate::hub::Handle;
@@ -80,7 +80,7 @@ impl Office {
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
         // However it ended: the next request comes by another connection.
-        let _ = timeout(HTTP_LIFETIME, connection).await;
+        let _ = timeout(ADMIN_LIFETIME, connection).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
