@@ -102,7 +102,7 @@ fn told(found: bool, text: &[u8]) -> ExitCode {
 }
 
 fn failed(why: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "deskbell: {why}");
+    let _ = writeln!(io::stderr(), "deskbell: {}", escape(why));
     ExitCode::FAILURE
 }
 

@@ -13,7 +13,7 @@ pub(super) const EVENTS_MAX: usize = 10_000;
 pub(super) const NAMES_MAX: usize = 1_000;
 
 /// Bytes of events that one answer holds, about: what is written of each, and the names and reasons in them.
-pub(super) const EVENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(super) const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) const EVENT_BYTES: usize = 200;
 
 /// Desks that are looked at for one answer, where what waits on them may have changed. Whoever goes and comes without

@@ -270,6 +270,10 @@ fn page(asset: &Asset) -> Reply {
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if asset.content_type == assets::HTML {
+        // A page that has opened this one holds nothing of it: it cannot lead it to a likeness that asks for tokens.
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    }
     // The files change with the binary only, but their names do not.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     page
