@@ -144,7 +144,10 @@ impl Office {
     async fn disconnect(&self, asked: Disconnect) -> Result<Reply, Refusal> {
         let found = self.serial(&asked.connection_id).and_then(|serial| {
             let shard = self.shards.get(usize::from(Serial::unpack(serial).shard))?;
-            Some((serial, shard.find(serial)?))
+            let link = shard.find(serial)?;
+            // Its id, and not one that bears another partition's name.
+            let own = self.client(&link)?.connection_id == asked.connection_id;
+            own.then_some((serial, link))
         });
         let Some((serial, link)) = found else {
             return Err(refusal(StatusCode::NOT_FOUND, "there is no such connection"));

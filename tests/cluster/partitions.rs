@@ -328,11 +328,13 @@ async fn ids_tokens_positions_and_the_operators_hand_reach_no_further_than_their
     };
     // A connectionId that mixes two partitions is nobody's; one of a partition closes that one.
     let ids: Vec<String> = sides.iter().map(|(_, ada, ..)| text(&ada.welcome["connectionId"])).collect();
+    let (incarnation, serial) = (ids[1].split_once('-').unwrap().0, ids[0].split_once('-').unwrap().1);
+    let mixed = post("/disconnect", json!({"connectionId": format!("{incarnation}-{serial}")})).await;
+    assert!(mixed.contains(" 404 "), "{mixed}");
     let closed = post("/disconnect", json!({"connectionId": ids[0], "comeBack": true})).await;
     assert!(closed.contains("\"disconnected\":1"), "{closed}");
     let (_, mut ada, ..) = sides.remove(0);
     ada.expect_close(1001).await;
-    assert!(post("/disconnect", json!({"connectionId": ids[0]})).await.contains("404"));
     // One workspace's ada, though all are called so.
     let revoked = post("/revoke", json!({"subject": "ada", "workspace": "globex"})).await;
     assert!(revoked.contains("\"disconnected\":1"), "{revoked}");
