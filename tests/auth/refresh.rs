@@ -163,8 +163,7 @@ async fn tokens_that_no_issuer_would_make_are_4401_and_the_hub_goes_on() {
         let came = attempt(&hub, hello).await;
         assert!(
             matches!(came, Err(4401 | 4400)) || came.as_ref().is_ok_and(|told| told["type"] == "error"),
-            "{:.200}: {came:?}",
-            token
+            "{token:.200}: {came:?}"
         );
     }
     // What nobody asks for is passed over, however deep it is.
