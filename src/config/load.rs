@@ -1,11 +1,12 @@
 //! Reads flags, environment and file into one configuration, and reads it again for a reload.
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checked::{Config, PREFIX, Server, Sources};
+use super::checked::{Cluster, Config, PREFIX, Server, Sources};
 use super::fault::{Fault, Faults, Origin, nearest};
 use super::setting::{Given, Setting};
 use super::settings::SETTINGS;
@@ -267,9 +268,29 @@ impl Loader {
             let what = "a cluster's log is kept by its servers, and memory keeps none: leave one of them out";
             self.fault(self.origin("DESKBELL_MEMORY"), what.to_owned());
         }
+        self.try_what_opens_the_cluster();
         if cfg!(not(feature = "cluster")) {
             let what = "this deskbell was built without the feature \"cluster\"";
             self.fault(self.origin("DESKBELL_CLUSTER"), what.to_owned());
+        }
+    }
+
+    fn try_what_opens_the_cluster(&mut self) {
+        let Cluster { creds_file, password_file, .. } = self.config.cluster.clone();
+        let holds_creds = |text: &str| text.contains("NATS USER JWT") && text.contains("USER NKEY SEED");
+        let has_first_line = |text: &str| text.lines().next().is_some_and(|line| !line.trim().is_empty());
+        let tries: [(_, _, fn(&str) -> bool, _); 2] = [
+            ("DESKBELL_CLUSTER_CREDS_FILE", creds_file, holds_creds, "it is no NATS credentials file (JWT and seed)"),
+            ("DESKBELL_CLUSTER_PASSWORD_FILE", password_file, has_first_line, "its first line is empty"),
+        ];
+        for (variable, path, is_good, otherwise) in tries {
+            let Some(path) = path else { continue };
+            let what = match fs::read_to_string(&path) {
+                Ok(text) if is_good(&text) => continue,
+                Ok(_) => otherwise.to_owned(),
+                Err(error) => format!("it cannot be read: {error}"),
+            };
+            self.fault(self.origin(variable), format!("{}: {what}", path.display()));
         }
     }
 

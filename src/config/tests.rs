@@ -185,6 +185,15 @@ fn one_wrong_value_is_one_fault_that_says_what_is_allowed() {
         ("listen = '127.0.0.1:1'", "1:1: listen belongs in [server]"),
         ("server = 5", "1:10: server is 5; it is a table: [server]"),
         ("[auth]\nsecretFile = 's'", "2:14: s: it cannot be read: No such file or directory (os error 2)"),
+        (
+            "[cluster]\nservers = ['a:1']\ncredsFile = 'c'",
+            "3:13: c: it cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "[cluster]\nservers = ['a:1']\ncredsFile = '/dev/null'",
+            "3:13: /dev/null: it is no NATS credentials file (JWT and seed)",
+        ),
+        ("[cluster]\nservers = ['a:1']\npasswordFile = '/dev/null'", "3:16: /dev/null: its first line is empty"),
         ("[serverz]", "1:2: unknown table or key \"serverz\"; did you mean server?"),
         ("server.tlsCert = 'c'", "1:18: --tls-key is missing: certificate and key go together"),
         (

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::BytesDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -234,7 +235,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut fields = Fields { values: Default::default() };
-                while let Some(key) = map.next_key::<Key>()? {
+                while let Some(AnyKey(key)) = map.next_key()? {
                     match fields.values.get_mut(key as usize) {
                         Some(value) => *value = Some(map.next_value::<&RawValue>()?.get()),
                         None => {
@@ -246,6 +247,28 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
         }
         deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key, whatever it says: one with an escape that stands for no character is JSON, too, and is no key that we know.
+struct AnyKey(Key);
+
+impl<'de> Deserialize<'de> for AnyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Str;
+        impl Visitor<'_> for Str {
+            type Value = AnyKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
+                Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
+            }
+        }
+        // As bytes: a text would have to be one.
+        deserializer.deserialize_bytes(Str)
     }
 }
 

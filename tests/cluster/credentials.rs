@@ -167,5 +167,5 @@ async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
     is_refused(&at_with(&url, "credsFile", &home.path().join("wrong.creds")), &url, &[&user_token]).await;
     is_refused(&at(&url), &url, &[]).await;
     let none = at_with(&url, "credsFile", &home.path().join("none.creds")).fail().await;
-    assert!(none.code == Some(1) && none.stderr.contains("none.creds"), "{}", none.stderr);
+    assert!(none.code == Some(64) && none.stderr.contains("none.creds"), "{}", none.stderr);
 }

@@ -337,6 +337,8 @@ fn what_nobody_asked_for_is_ignored() {
         let text = format!(r#"{{"zzz":{extra},"type":"ping","sessionId":{extra}}}"#);
         assert_eq!(decode(&text).unwrap().body, Body::Ping);
     }
+    let message = decode(r#"{"\ud800":1,"id":"m-1","typ\udc00":"x","type":"ping"}"#).unwrap();
+    assert_eq!((message.body, message.envelope.id.as_deref()), (Body::Ping, Some("m-1")));
     let agent = decode(r#"{"type":"hello","role":"agent","providerId":7,"resume":[]}"#).unwrap();
     let who = Who::Agent { agent_id: None, groups: None, presence: None };
     assert_eq!(agent.body, Body::Hello(Hello { who, token: None }));
