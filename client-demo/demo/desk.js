@@ -78,7 +78,7 @@ class Desk {
     agent.on('session', (session) => this.#began(session))
     agent.on('kpi', ({ sessionId, breached, details }) => this.#breached(sessionId, breached, details))
     agent.on('close', () => this.#left())
-    agent.on('welcome', ({ agentId, workspace }) => alone && this.#joined(`${workspace} ${agentId}`))
+    agent.on('welcome', ({ agentId, workspace }) => alone && this.#joined(JSON.stringify([workspace, agentId])))
     this.timer = setInterval(() => this.#tick(), TICK_MS)
     this.#show()
   }

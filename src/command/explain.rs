@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{CommandFactory, Parser};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -19,9 +19,16 @@ use super::answer::{help_or_refuse, load, refuse};
 use crate::config::{Fault, Faults, Origin, Sources};
 use crate::explain::{self, Question};
 use crate::log::disk::Beside;
+use crate::telemetry::escape;
 
 /// How long a running hub may take: it folds all that its log keeps.
-const ANSWER_MAX: Duration = Duration::from_secs(120);
+const ANSWER_MAX: Duration = Duration::from_secs(130);
+
+/// How much it may answer: more than a hub ever does.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Characters of what was not understood that are shown.
+const SHOWN_MAX: usize = 300;
 
 /// Tell what became of a notification: who was offered it, who saw it, who answered when, what settled it
 #[derive(Debug, Parser)]
@@ -62,7 +69,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let question: Question = match arguments.id.parse() {
         Ok(question) => question,
-        Err(error) => return fault(format!("{:?} is {error}", arguments.id)),
+        Err(error) => return fault(format!("\"{}\" is {error}", shown(&arguments.id))),
     };
     if let Some(admin) = &arguments.admin {
         return match ask(admin, &arguments.id, arguments.json) {
@@ -79,8 +86,8 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             "{error}; say where the hub's log is with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
         )
     });
-    let explained =
-        explained.and_then(|mut log| explain::explain(&mut log, &question).map_err(|error| error.to_string()));
+    let explained = explained
+        .and_then(|mut log| explain::explain(&mut log, &question, &|| true).map_err(|error| error.to_string()));
     match explained {
         Ok(explained) if arguments.json => told(!explained.is_empty(), &explained.json()),
         Ok(explained) => told(!explained.is_empty(), explained.to_string().as_bytes()),
@@ -95,7 +102,7 @@ fn told(found: bool, text: &[u8]) -> ExitCode {
 }
 
 fn failed(why: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "deskbell: {why}");
+    let _ = writeln!(io::stderr(), "deskbell: {}", escape(why));
     ExitCode::FAILURE
 }
 
@@ -130,11 +137,26 @@ fn ask(admin: &str, id: &str, json: bool) -> Result<(bool, Vec<u8>), String> {
         .map_err(|_| format!("{admin} did not answer within {} s", ANSWER_MAX.as_secs()))?
         .map_err(|why| format!("{admin}: {why}"))?;
     match status {
-        StatusCode::OK => Ok((true, body)),
-        StatusCode::NOT_FOUND if body.starts_with(b"{") || body.starts_with(b"The log") => Ok((false, body)),
+        StatusCode::OK => Ok((true, lines(&body))),
+        StatusCode::NOT_FOUND if body.starts_with(b"{") || body.starts_with(b"The log") => Ok((false, lines(&body))),
         StatusCode::NOT_FOUND => Err(wrong()),
-        _ => Err(format!("{admin}: {}", String::from_utf8_lossy(&body).trim())),
+        _ => Err(format!("{admin}: {}", shown(String::from_utf8_lossy(&body).trim()))),
     }
+}
+
+/// What somebody else wrote, as a part of a line.
+fn shown(text: &str) -> String {
+    let more = if text.chars().nth(SHOWN_MAX).is_some() { "…" } else { "" };
+    escape(&text.chars().take(SHOWN_MAX).collect::<String>()) + more
+}
+
+/// What came from the network, line by line as the hub has escaped it: any program may have that port.
+fn lines(body: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(body)
+        .lines()
+        .flat_map(|line| [escape(line), "\n".to_owned()])
+        .collect::<String>()
+        .into_bytes()
 }
 
 async fn exchange(address: &str, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Vec<u8>), String> {
@@ -143,11 +165,12 @@ async fn exchange(address: &str, request: Request<Empty<Bytes>>) -> Result<(Stat
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let connection = tokio::spawn(connection);
     let answer = async {
-        let response = sender.send_request(request).await?;
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let status = response.status();
-        Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes().to_vec()))
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes().to_vec()))
     };
-    let answer = answer.await.map_err(|error| error.to_string());
+    let answer = answer.await;
     connection.abort();
     answer
 }

@@ -19,18 +19,25 @@ pub enum ExplainError {
     /// What is in it cannot be folded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// Nobody waits for it any longer.
+    #[error("given up, since nobody waits for it any longer")]
+    GivenUp,
 }
 
 /// Tells what is known of what is asked about. Takes as long as a start of the hub over all that the log keeps, and as
-/// much memory as a hub's state.
+/// much memory as a hub's state; `is_wanted` is asked after each record whether to go on.
 ///
 /// # Errors
 /// [`ExplainError`].
-pub fn explain(history: &mut dyn History, question: &Question) -> Result<Explained, ExplainError> {
+pub fn explain(
+    history: &mut dyn History,
+    question: &Question,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Explained, ExplainError> {
     let mut last = None;
     for _ in 0..TRIES {
         for start in history.starts()? {
-            match fold(history, question, start) {
+            match fold(history, question, start, is_wanted) {
                 // Trimmed meanwhile: then there is another start.
                 Err(error @ ExplainError::Log(LogError::Forgotten(_))) => {
                     last = Some(error);
@@ -51,15 +58,24 @@ pub fn explain(history: &mut dyn History, question: &Question) -> Result<Explain
 ///
 /// # Errors
 /// [`ExplainError`], as soon as there is one.
-pub fn explain_all(histories: &mut [Box<dyn History>], question: &Question) -> Result<Explained, ExplainError> {
+pub fn explain_all(
+    histories: &mut [Box<dyn History>],
+    question: &Question,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Explained, ExplainError> {
     let mut told = Explained { asked: question.asked.clone(), ..Explained::default() };
     for history in histories {
-        told.add(explain(&mut **history, question)?);
+        told.add(explain(&mut **history, question, is_wanted)?);
     }
     Ok(told)
 }
 
-fn fold(history: &mut dyn History, question: &Question, start: RecordNumber) -> Result<Explained, ExplainError> {
+fn fold(
+    history: &mut dyn History,
+    question: &Question,
+    start: RecordNumber,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Explained, ExplainError> {
     let mut core = match start {
         0 => Core::default(),
         number => decode_snapshot(number, &history.start(number)?)?,
@@ -68,6 +84,9 @@ fn fold(history: &mut dyn History, question: &Question, start: RecordNumber) -> 
     let mut watcher = Watcher::new(question, &core);
     let mut number = start;
     while let Some(stored) = history.after(number)? {
+        if !is_wanted() {
+            return Err(ExplainError::GivenUp);
+        }
         number = stored.number;
         let mut record = decode_record(number, &stored.bytes)?;
         if let Some(ms) = stored.time_ms {

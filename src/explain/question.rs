@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::workspace::NotificationId;
+
 /// The notifications of one id: the notificationId, or a correlationId (which several may share).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -26,6 +28,11 @@ impl FromStr for Question {
 }
 
 impl Question {
+    /// Whether that is the notificationId which was asked about.
+    pub(super) fn is_the_id_of(&self, notification_id: NotificationId) -> bool {
+        self.id == notification_id.0
+    }
+
     /// Whether a notification with these ids is meant.
     pub(super) fn means(&self, notification_id: u128, correlation_id: Option<&str>) -> bool {
         self.id == notification_id || correlation_id.and_then(guid) == Some(self.id)

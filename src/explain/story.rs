@@ -12,6 +12,14 @@ pub(super) const STORIES_MAX: usize = 100;
 pub(super) const EVENTS_MAX: usize = 10_000;
 pub(super) const NAMES_MAX: usize = 1_000;
 
+/// Bytes of events that one answer holds, about: what is written of each, and the names and reasons in them.
+pub(super) const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(super) const EVENT_BYTES: usize = 200;
+
+/// Desks that are looked at for one answer, where what waits on them may have changed. Whoever goes and comes without
+/// end, or says so, has thousands of desks looked at for each time.
+pub(super) const DESKS_MAX: u64 = if cfg!(test) { 200_000 } else { 10_000_000 };
+
 /// The answer to a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

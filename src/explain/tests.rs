@@ -1,9 +1,12 @@
 //! Stories of logs whose beginning is gone, or was written by others.
 
+use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
 use super::{ExplainError, Explained, Happened, Question, explain};
 use crate::hub::encode_snapshot;
 use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
-use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
+use crate::workspace::entry::{
+    Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, To,
+};
 use crate::workspace::{Core, Incarnation, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(7);
@@ -54,9 +57,13 @@ fn call(connection: u64, action: Action) -> Entry {
 }
 
 fn ring() -> Entry {
+    ring_as(ID)
+}
+
+fn ring_as(notification_id: NotificationId) -> Entry {
     let rendered = Rendered::titled("t", 120_000);
     let notify = Notify {
-        notification_id: ID,
+        notification_id,
         template_name: "chat".into(),
         fingerprint: 1,
         session_id: None,
@@ -65,6 +72,14 @@ fn ring() -> Entry {
         rendered: Ok(rendered),
     };
     call(1, Action::Notify(Box::new(notify)))
+}
+
+/// That call with the correlationId that [`ID`] would be.
+fn with_correlation(mut entry: Entry) -> Entry {
+    if let Input::Call { call, .. } = &mut entry.input {
+        call.correlation_id = Some(ID.to_string().as_str().into());
+    }
+    entry
 }
 
 /// A provider rings, ada sees it, then accepts.
@@ -103,7 +118,7 @@ fn state(records: &[Record], count: usize) -> (RecordNumber, Vec<u8>) {
 
 fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explained, ExplainError> {
     let question: Question = ID.to_string().parse().unwrap();
-    explain(&mut Kept { starts, records }, &question)
+    explain(&mut Kept { starts, records }, &question, &|| true)
 }
 
 fn events(explained: &Explained) -> Vec<Happened> {
@@ -137,6 +152,74 @@ fn what_another_version_wrote_is_left_out_and_nothing_else() {
     let explained = told(vec![from_the_beginning.clone(), later], others.clone()).unwrap();
     assert!(!explained.notifications[0].whole);
     assert!(matches!(told(vec![from_the_beginning], others), Err(ExplainError::Codec(_))));
+}
+
+#[test]
+fn whoever_says_it_again_and_again_fills_no_memory_and_hides_no_outcome() {
+    let mut records = records();
+    let reject = Action::Reject { notification_id: ID, reason: Some("\u{1}".repeat(1024).into()) };
+    let late = (0..30_000).map(|_| call(2, reject.clone())).collect();
+    let time = Timestamp(9_000);
+    records.push(Record { rules: RULES, incarnation: HUB, group: 6, time, entries: late });
+    let explained = told(vec![state(&records, 0)], records).unwrap();
+    let story = &explained.notifications[0];
+    assert!(story.cut && story.end.is_some());
+    let bytes: usize = story.events.iter().map(|event| event.reason.as_deref().map_or(0, str::len)).sum();
+    assert!(bytes <= EVENT_BYTES_MAX && story.events.len() <= EVENTS_MAX, "{bytes} bytes, {}", story.events.len());
+
+    // Before it is settled: ada goes and comes, and is given it again each time.
+    let mut records = self::records();
+    let presence = |to| call(2, Action::Presence(to));
+    let before = (0..EVENTS_MAX).flat_map(|_| [presence(Presence::Away), presence(Presence::Available)]).collect();
+    records.insert(1, Record { rules: RULES, incarnation: HUB, group: 2, time: Timestamp(1_500), entries: before });
+    for (record, group) in records.iter_mut().zip(1..) {
+        record.group = group;
+    }
+    let explained = told(vec![state(&records, 0)], records).unwrap();
+    assert!(explained.to_string().contains("settled: Accept/Accept by ada"), "{explained}");
+}
+
+#[test]
+fn a_crowd_that_goes_and_comes_is_not_looked_at_for_ever() {
+    const AGENTS: u64 = 1_000;
+    let mut entries = records().remove(0).entries;
+    entries.truncate(2);
+    let agent = |n| Client::Agent { id: format!("a{n}").as_str().into(), groups: None, presence: None };
+    entries.extend((0..AGENTS).map(|n| entry(Input::Join { connection: 10 + n, client: agent(n) })));
+    // Three are displayed; the fourth waits on all desks.
+    let many = (0..4).map(|n| NotificationId(ID.0 + n));
+    entries.extend(many.map(|id| with_correlation(ring_as(id))));
+    let presence = |to| call(10, Action::Presence(to));
+    let turns = 2 * DESKS_MAX / AGENTS;
+    entries.extend((0..turns).map(|n| presence(if n % 2 == 0 { Presence::Away } else { Presence::Available })));
+    let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
+    let explained = told(vec![state(&records, 0)], records).unwrap();
+    let cut: Vec<bool> = explained.notifications.iter().map(|story| story.cut).collect();
+    assert_eq!(cut, [false, false, false, true], "what is not told is said");
+}
+
+#[test]
+fn it_ends_when_nobody_waits_for_it() {
+    let question: Question = ID.to_string().parse().unwrap();
+    let asked = std::cell::Cell::new(0);
+    let wanted = || asked.replace(asked.get() + 1) < 2;
+    let mut kept = Kept { starts: vec![state(&records(), 0)], records: records() };
+    assert!(matches!(explain(&mut kept, &question, &wanted), Err(ExplainError::GivenUp)));
+    assert_eq!(asked.get(), 3, "and at once");
+}
+
+/// Anybody may give calls of its own that id as their correlationId.
+#[test]
+fn whose_id_it_is_is_told_however_many_bear_it_besides() {
+    let mut entries = records().remove(0).entries;
+    let others = (1..=STORIES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
+    entries.extend(others);
+    entries.push(ring());
+    let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
+    let explained = told(vec![state(&records, 0)], records).unwrap();
+    let ids: Vec<&str> = explained.notifications.iter().map(|story| &*story.notification_id).collect();
+    assert_eq!((ids.len(), explained.cut), (STORIES_MAX + 1, true));
+    assert!(ids.contains(&ID.to_string().as_str()));
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Watches the fold for what is asked about.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::question::Question;
-use super::story::{EVENTS_MAX, End, Event, Explained, Happened, NAMES_MAX, Refused, STORIES_MAX, Story};
+use super::story::{
+    DESKS_MAX, EVENT_BYTES, EVENT_BYTES_MAX, EVENTS_MAX, End, Event, Explained, Happened, NAMES_MAX, Refused,
+    STORIES_MAX, Story,
+};
 use crate::protocol::{ErrorCode, Outcome as Wire, Time, error};
 use crate::workspace::effect::{Effect, Effects, Refusal, ReplyTo};
 use crate::workspace::entry::{Action, Call, Entry, Input, Notify};
@@ -17,7 +22,15 @@ pub(super) struct Watcher<'q> {
     watched: Vec<Watched>,
     by_id: BTreeMap<NotificationId, usize>,
     refused: Vec<Refused>,
+    left: Rc<Left>,
     cut: bool,
+}
+
+/// What the stories of one answer may still take, all together.
+#[derive(Debug)]
+struct Left {
+    bytes: Cell<usize>,
+    desks: Cell<u64>,
 }
 
 /// One notification that is meant.
@@ -33,17 +46,19 @@ struct Watched {
     waits: BTreeSet<Name>,
     seen: BTreeSet<Name>,
     is_offered: bool,
+    left: Rc<Left>,
 }
 
 impl<'q> Watcher<'q> {
     /// Begins with the state from which the log is folded.
     pub(super) fn new(question: &'q Question, core: &Core) -> Self {
+        let left = Rc::new(Left { bytes: Cell::new(EVENT_BYTES_MAX), desks: Cell::new(DESKS_MAX) });
         let mut watcher =
-            Self { question, watched: Vec::new(), by_id: BTreeMap::new(), refused: Vec::new(), cut: false };
+            Self { question, watched: Vec::new(), by_id: BTreeMap::new(), refused: Vec::new(), left, cut: false };
         let now = core.now();
         for (workspace, settled) in core.all_retained() {
             if question.means(settled.notification_id.0, Some(&settled.correlation_id)) {
-                let mut watched = Watched::settled(workspace, settled);
+                let mut watched = Watched::settled(&watcher.left, workspace, settled);
                 watched.end(settled);
                 watcher.add(watched);
             }
@@ -51,7 +66,7 @@ impl<'q> Watcher<'q> {
         for look in core.all_open() {
             let content = look.content();
             if question.means(content.notification_id.0, Some(&content.correlation_id)) {
-                watcher.add(Watched::open(&look, now));
+                watcher.add(Watched::open(&watcher.left, &look, now));
             }
         }
         watcher
@@ -99,7 +114,10 @@ impl<'q> Watcher<'q> {
     fn add(&mut self, watched: Watched) {
         if self.watched.len() >= STORIES_MAX {
             self.cut = true;
-            return;
+            // As many as one likes can bear its id as their correlationId; they do not push it out.
+            if !self.question.is_the_id_of(watched.id) {
+                return;
+            }
         }
         self.by_id.insert(watched.id, self.watched.len());
         self.watched.push(watched);
@@ -117,13 +135,17 @@ impl<'q> Watcher<'q> {
                     let correlation = to.correlation_id.as_deref();
                     if self.question.means(notification_id.0, correlation) {
                         let provider = core.provider_of(to.connection).map(|(_, provider)| provider.clone());
-                        self.add(Watched::notified(core.now(), workspace, provider, call, notify));
+                        self.add(Watched::notified(&self.left, core.now(), workspace, provider, call, notify));
                     }
                 }
                 (Effect::Refused { to, refusal }, action) if is_providers(action) => {
                     let correlation = call.correlation_id.as_deref();
-                    if self.question.means(0, correlation) && self.refused.len() < STORIES_MAX {
-                        self.refused.push(refused(core, workspace, to, refusal));
+                    if !self.question.means(0, correlation) {
+                        continue;
+                    }
+                    match self.refused.len() {
+                        0..STORIES_MAX => self.refused.push(refused(core, workspace, to, refusal)),
+                        _ => self.cut = true,
                     }
                 }
                 _ => {}
@@ -196,9 +218,30 @@ impl<'q> Watcher<'q> {
     }
 }
 
+impl Left {
+    /// Takes so many bytes, if there are as many.
+    fn takes(&self, bytes: usize) -> bool {
+        let left = self.bytes.get().checked_sub(bytes);
+        left.is_some_and(|left| (self.bytes.set(left), true).1)
+    }
+
+    /// The same with desks.
+    fn looks_at(&self, desks: u32) -> bool {
+        let left = self.desks.get().checked_sub(u64::from(desks));
+        left.is_some_and(|left| (self.desks.set(left), true).1)
+    }
+}
+
 impl Watched {
     /// It arrives now.
-    fn notified(now: Timestamp, workspace: &Name, provider: Option<Name>, call: &Call, notify: &Notify) -> Self {
+    fn notified(
+        left: &Rc<Left>,
+        now: Timestamp,
+        workspace: &Name,
+        provider: Option<Name>,
+        call: &Call,
+        notify: &Notify,
+    ) -> Self {
         let id = notify.notification_id;
         let texts = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
         let story = Story {
@@ -218,13 +261,13 @@ impl Watched {
             end: None,
             cut: false,
         };
-        let mut watched = Self::new(id, workspace, story, now);
+        let mut watched = Self::new(left, id, workspace, story, now);
         watched.tell(now, Happened::Notified, Vec::new());
         watched
     }
 
     /// It is open in the state with which the fold begins.
-    fn open(look: &Look<'_>, now: Timestamp) -> Self {
+    fn open(left: &Rc<Left>, look: &Look<'_>, now: Timestamp) -> Self {
         let content = look.content();
         let story = Story {
             notification_id: content.notification_id.to_string(),
@@ -243,7 +286,7 @@ impl Watched {
             end: None,
             cut: false,
         };
-        let mut watched = Self::new(content.notification_id, look.workspace(), story, content.notified_at);
+        let mut watched = Self::new(left, content.notification_id, look.workspace(), story, content.notified_at);
         watched.seen = look.seen_by().cloned().collect();
         watched.is_offered = look.desks() > 0;
         for (happened, names) in [
@@ -259,7 +302,7 @@ impl Watched {
     }
 
     /// It was settled before the fold begins.
-    fn settled(workspace: &Name, settled: &Settled) -> Self {
+    fn settled(left: &Rc<Left>, workspace: &Name, settled: &Settled) -> Self {
         let story = Story {
             notification_id: settled.notification_id.to_string(),
             correlation_id: settled.correlation_id.to_string(),
@@ -277,11 +320,12 @@ impl Watched {
             end: None,
             cut: false,
         };
-        Self::new(settled.notification_id, workspace, story, settled.notified_at)
+        Self::new(left, settled.notification_id, workspace, story, settled.notified_at)
     }
 
-    fn new(id: NotificationId, workspace: &Name, story: Story, notified_at: Timestamp) -> Self {
+    fn new(left: &Rc<Left>, id: NotificationId, workspace: &Name, story: Story, notified_at: Timestamp) -> Self {
         Self {
+            left: Rc::clone(left),
             id,
             workspace: workspace.clone(),
             story,
@@ -294,9 +338,11 @@ impl Watched {
         }
     }
 
-    /// Adds an event, if there is room for it.
+    /// Adds an event, if there is room for it; for what settled it there always is.
     fn tell(&mut self, at: Timestamp, event: Happened, agents: Vec<Name>) -> Option<&mut Event> {
-        if self.story.events.len() >= EVENTS_MAX {
+        let bytes = EVENT_BYTES + agents.iter().take(NAMES_MAX).map(|name| name.len()).sum::<usize>();
+        let has_room = self.story.events.len() < EVENTS_MAX && self.left.takes(bytes);
+        if !has_room && event != Happened::Settled {
             self.story.cut = true;
             return None;
         }
@@ -341,10 +387,12 @@ impl Watched {
         let events = &self.story.events;
         let first = won && settled_at == Some(now) && events.iter().all(|event| event.won.is_none_or(|won| !won));
         let before = first.then(|| events.iter().rposition(|event| event.event == Happened::Settled)).flatten();
+        let said = reason.filter(|reason| self.left.takes(reason.len()));
+        self.story.cut |= said.is_none() && reason.is_some();
         let Some(event) = self.tell(now, happened, agent.into_iter().collect()) else { return };
         event.won = Some(won);
         event.late_ms = settled_at.filter(|_| is_settled && !won).map(|at| now.since_ms(at));
-        event.reason = reason.map(|reason| reason.to_string());
+        event.reason = said.map(|reason| reason.to_string());
         if let Some(before) = before {
             self.story.events[before..].rotate_right(1);
         }
@@ -353,8 +401,8 @@ impl Watched {
     /// Looks where it waits now.
     fn look(&mut self, core: &Core) {
         let Some(look) = core.open(&self.workspace, self.id) else { return };
-        // The desks of thousands are gone through only when there are others than before.
-        if look.desks() != self.desks {
+        // The desks of thousands are gone through only when there are others than before, and not for ever.
+        if look.desks() != self.desks && self.left.looks_at(look.desks()) {
             self.desks = look.desks();
             let waits: BTreeSet<Name> = look.waits_at().cloned().collect();
             let new: Vec<Name> = waits.difference(&self.waits).cloned().collect();
@@ -364,7 +412,8 @@ impl Watched {
                 self.tell(core.now(), Happened::Waits, new);
             }
         }
-        if !self.is_offered && self.story.whole && self.story.events.len() == 1 {
+        self.story.cut |= look.desks() != self.desks;
+        if !self.is_offered && self.story.whole && self.story.events.len() == 1 && look.desks() == 0 {
             self.tell(core.now(), Happened::NobodyThere, Vec::new());
         }
     }

@@ -27,7 +27,7 @@ use super::link::Link;
 use super::origin::{Origins, without_port};
 use super::reply::{self, JSON, Refusal, Reply};
 use super::serial::Serial;
-use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, HEAD_BYTES_MAX, HTTP_LIFETIME, LISTED_MAX};
+use super::settings::{ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
 use crate::hub::Handle;
@@ -80,7 +80,7 @@ impl Office {
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
         // However it ended: the next request comes by another connection.
-        let _ = timeout(HTTP_LIFETIME, connection).await;
+        let _ = timeout(ADMIN_LIFETIME, connection).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
@@ -147,7 +147,10 @@ impl Office {
     async fn disconnect(&self, asked: Disconnect) -> Result<Reply, Refusal> {
         let found = self.serial(&asked.connection_id).and_then(|serial| {
             let shard = self.shards.get(usize::from(Serial::unpack(serial).shard))?;
-            Some((serial, shard.find(serial)?))
+            let link = shard.find(serial)?;
+            // Its id, and not one that bears another partition's name.
+            let own = self.client(&link)?.connection_id == asked.connection_id;
+            own.then_some((serial, link))
         });
         let Some((serial, link)) = found else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such connection"));

@@ -87,7 +87,9 @@ pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (Err
         let detail = "`token` is another's: its `sub`, `role` and `workspace` must be those of the hello's";
         return Err((ErrorCode::NotAllowed, detail.to_owned()));
     }
-    link.last_until(claims.ends_ms);
+    if !link.last_until(claims.ends_ms) {
+        return Err((ErrorCode::NotAllowed, "`token` came too late: the one before it has ended".to_owned()));
+    }
     Ok(())
 }
 

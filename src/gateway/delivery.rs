@@ -26,7 +26,7 @@ use crate::protocol::welcome::{Limits, Welcome};
 use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
 use crate::workspace::effect::{Effect, Effects, ReplyTo};
 use crate::workspace::entry::To;
-use crate::workspace::{ConnectionId, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
+use crate::workspace::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 
 /// How often the operator is told of full audiences.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
@@ -195,7 +195,7 @@ impl Fanout {
         }
     }
 
-    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To) {
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
@@ -203,7 +203,8 @@ impl Fanout {
         self.warned_at = Some(now);
         let most = core.limits().display_limit.saturating_add(core.limits().queue_limit);
         tracing::warn!(
-            workspace, agents = ?to.agents, groups = ?to.groups,
+            workspace, client = %content.provider_id, notificationId = %content.notification_id,
+            correlationId = %content.correlation_id, agents = ?to.agents, groups = ?to.groups,
             "this audience is full: its agents' desks fill alike, so it holds at most {most} open notifications \
              however many agents it has; a busy workspace addresses by group"
         );
@@ -308,7 +309,9 @@ impl Step<'_> {
                 let to = self.core.observer_connections(self.workspace);
                 self.tell(to.iter().copied(), || frame::text(&words::event(&event)));
             }
-            Effect::AudienceFull { to } => self.out.warn_of_full_audience(self.core, self.workspace, &to),
+            Effect::AudienceFull { to, content } => {
+                self.out.warn_of_full_audience(self.core, self.workspace, &to, &content);
+            }
             // The hub's own business.
             Effect::HubRemoved { .. } => {}
         }

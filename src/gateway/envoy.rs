@@ -148,8 +148,10 @@ async fn run(link: &Arc<Link<Stream>>, inside: &Inside, manners: &mut Manners, e
         // Whoever asked has gone before it began.
         return Ok(());
     }
-    if let Some(ends_ms) = errand.ends_ms {
-        link.last_until(ends_ms);
+    if errand.ends_ms.is_some_and(|ends_ms| !link.last_until(ends_ms)) {
+        // The tokens before it have ended, and this connection with them; another one will do.
+        errand.turn_down();
+        return Err(Close::BadToken);
     }
     inside.expect(errand.asked);
     let room = link.room().await;

@@ -11,16 +11,21 @@ pub(super) struct Expiries {
 }
 
 impl Expiries {
-    /// That connection ends then, and no more when it was to end before.
-    pub(super) fn set(&self, serial: u64, before_ms: Option<u64>, ends_ms: u64) {
+    /// That connection ends then, and no more when it was to end before. `false`: it is among those that were taken out to
+    /// be closed, and ends.
+    #[must_use]
+    pub(super) fn set(&self, serial: u64, before_ms: Option<u64>, ends_ms: u64) -> bool {
         let mut ends = self.lock();
-        if let Some(before_ms) = before_ms {
-            ends.remove(&(before_ms, serial));
+        if let Some(before_ms) = before_ms
+            && !ends.remove(&(before_ms, serial))
+        {
+            return false;
         }
         ends.insert((ends_ms, serial));
         if ends.first() == Some(&(ends_ms, serial)) {
             self.sooner.notify_one();
         }
+        true
     }
 
     /// The connection is gone.
@@ -59,14 +64,14 @@ mod tests {
     #[test]
     fn a_connection_ends_when_its_latest_token_does() {
         let expiries = Expiries::default();
-        expiries.set(1, None, 1000);
-        expiries.set(2, None, 1000);
-        expiries.set(3, None, 500);
-        expiries.set(1, Some(1000), 2000);
+        for (serial, before_ms, ends_ms) in [(1, None, 1000), (2, None, 1000), (3, None, 500), (1, Some(1000), 2000)] {
+            assert!(expiries.set(serial, before_ms, ends_ms));
+        }
         expiries.forget(3, 500);
         assert_eq!(expiries.next_in_ms(400), Some(600));
         assert_eq!(expiries.take_due(999), [0; 0]);
         assert_eq!(expiries.take_due(1000), [2]);
+        assert!(!expiries.set(2, Some(1000), 9000), "it is being closed: nobody may be told that it stays");
         assert_eq!((expiries.take_due(5000), expiries.next_in_ms(5000)), (vec![1], None));
     }
 }

@@ -6,13 +6,16 @@ use std::thread;
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::house::Past;
 use super::reply::{self, JSON, Refusal, Reply};
+use super::settings::EXPLAIN_MAX;
 use crate::explain::{self, Question};
 
 /// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
-/// costs as much memory as the hub's state, and one core; the partitions one after the other.
+/// costs as much memory as the hub's state, and one core; the partitions one after the other. It ends when nobody waits
+/// for it any longer, and after [`EXPLAIN_MAX`].
 pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool) -> Result<Reply, Refusal> {
     let Some(past) = past else {
         return Err(Refusal::new(StatusCode::CONFLICT, "this hub keeps no log (--memory), so it can explain nothing"));
@@ -27,7 +30,7 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return drop(tell.send(None)),
         };
-        let explained = explain::explain_all(&mut histories, &question);
+        let explained = explain::explain_all(&mut histories, &question, &|| !tell.is_closed());
         // Before it is told: who hears it may ask the next question at once.
         drop(histories);
         // Who asked may have gone.
@@ -35,8 +38,12 @@ pub(super) async fn explain(past: Option<&Arc<Past>>, asked: &str, as_text: bool
     };
     let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
     started.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for it: {error}")))?;
-    let unavailable = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "another explanation is under way; ask again");
-    let explained = told.await.ok().flatten().ok_or_else(unavailable)?;
+    let unavailable = |text: &'static str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
+    let explained = timeout(EXPLAIN_MAX, told)
+        .await
+        .map_err(|_| unavailable("it takes too long here; `deskbell explain --data-dir` takes its time"))?;
+    let explained = explained.ok().flatten();
+    let explained = explained.ok_or_else(|| unavailable("another explanation is under way; ask again"))?;
     let explained = explained.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let status = if explained.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     Ok(if as_text {

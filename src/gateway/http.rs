@@ -28,7 +28,7 @@ use super::house::House;
 use super::reply::{self, JSON, Refusal, Reply, bearer, check_origin, metrics, not_allowed, plain, reply};
 use super::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX};
 use super::shard::Shard;
-use super::stream::Stream;
+use super::stream::{Stream, TLS_BYTES_MAX};
 use super::templates;
 use crate::protocol::{Role, SUBPROTOCOL};
 
@@ -41,7 +41,11 @@ pub(super) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: Pe
     let Some(tls) = &shard.house.settings.tls else { return speak(&shard, stream, peer).await };
     let (counters, limit) = (&shard.house.counters, shard.house.settings.handshake_timeout);
     match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
-        Ok(Ok(stream)) => speak(&shard, stream, peer).await,
+        Ok(Ok(mut stream)) => {
+            // Who reads an answer slowly holds as little of it as who reads messages slowly.
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
+            speak(&shard, stream, peer).await;
+        }
         Ok(Err(_)) => counters.turned_away(Turned::Tls),
         Err(_) => counters.turned_away(Turned::Slow),
     }
@@ -267,6 +271,10 @@ fn page(asset: &Asset) -> Reply {
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if asset.content_type == assets::HTML {
+        // A page that has opened this one holds nothing of it: it cannot lead it to a likeness that asks for tokens.
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    }
     // The files change with the binary only, but their names do not.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     page

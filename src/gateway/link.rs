@@ -177,7 +177,8 @@ impl<S: Socket> Link<S> {
             self.tell("joined", member);
         }
         if let Some(ends_ms) = ends_ms {
-            self.last_until(ends_ms);
+            // The first one is never too late.
+            let _ = self.last_until(ends_ms);
         }
         self.submit(room, Input::Join { connection: self.serial, client })
     }
@@ -196,13 +197,19 @@ impl<S: Socket> Link<S> {
         self.address
     }
 
-    /// Its token is good until then, in milliseconds since 1970. A later one counts, an earlier one does not.
-    pub(super) fn last_until(&self, ends_ms: u64) {
+    /// Its token is good until then, in milliseconds since 1970. A later one counts, an earlier one does not. `false`: it
+    /// comes too late, as the connection is being closed.
+    #[must_use]
+    pub(super) fn last_until(&self, ends_ms: u64) -> bool {
         let before_ms = self.ends_ms.load(Relaxed);
-        if before_ms == NEVER || before_ms < ends_ms {
-            self.ends_ms.store(ends_ms, Relaxed);
-            self.house.expiries.set(self.serial, Some(before_ms).filter(|ms| *ms != NEVER), ends_ms);
+        let counts = before_ms == NEVER || before_ms < ends_ms;
+        if counts && !self.house.expiries.set(self.serial, Some(before_ms).filter(|ms| *ms != NEVER), ends_ms) {
+            return false;
         }
+        if counts {
+            self.ends_ms.store(ends_ms, Relaxed);
+        }
+        true
     }
 
     /// When its token ends, in milliseconds since 1970.

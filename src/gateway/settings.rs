@@ -76,6 +76,9 @@ pub(super) const STOP_SPREAD: Duration = Duration::from_millis(500);
 pub(super) const STOP_STEPS: u32 = 50;
 /// Connections to the admin listener at once; one more waits.
 pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// How long an explanation may take that is asked for here, and how long a connection to the admin listener may last.
+pub(super) const EXPLAIN_MAX: Duration = Duration::from_secs(120);
+pub(super) const ADMIN_LIFETIME: Duration = Duration::from_secs(150);
 /// What an operator may post.
 pub(super) const ADMIN_BODY_BYTES_MAX: usize = 4096;
 /// Clients that one answer lists, unless asked for fewer.

@@ -16,7 +16,7 @@ use super::inside::Inside;
 use super::socket::Socket;
 
 /// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
-const TLS_BYTES_MAX: usize = 32 * 1024;
+pub(super) const TLS_BYTES_MAX: usize = 32 * 1024;
 
 /// A client's stream.
 #[derive(Debug)]

@@ -158,6 +158,8 @@ pub enum Effect {
     AudienceFull {
         /// Which.
         to: To,
+        /// The notification that found no place in it.
+        content: Arc<Content>,
     },
     /// To the hub of that name: it was removed from the log and must come back as another.
     HubRemoved {

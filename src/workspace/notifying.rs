@@ -163,7 +163,7 @@ impl Workspace {
             self.audiences.get(audience).never_displayed > step.limits.queue_limit
         };
         if full && !self.is_regrouping(step.now) {
-            step.emit(&self.name, Effect::AudienceFull { to: to.clone() });
+            step.emit(&self.name, Effect::AudienceFull { to: to.clone(), content: Arc::clone(content) });
             self.settle(step, slot, Ending::by_itself(Outcome::QueueFull));
         }
     }

@@ -19,6 +19,7 @@ mod client;
 mod forge;
 mod intruder;
 mod limits;
+mod refresh;
 mod tls;
 mod tokens;
 mod workspaces;

@@ -8,7 +8,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG, Cluster, await_ready, http};
-use crate::harness::{Client, Hub, Setup, accepted, cancelled, has, text, with};
+use crate::harness::{Client, Hub, NOBODYS, Setup, accepted, cancelled, has, text, with};
 use crate::nats;
 use crate::proxy::Proxy;
 
@@ -263,4 +263,86 @@ async fn another_number_of_partitions_than_the_streams_have_is_refused() {
     }
     // Another one that counts as it does is welcome.
     other.setup(&config(3)).start().await.provider("bot").await;
+}
+
+/// Whatever an intruder knows of another workspace's partition, at the hub that holds both.
+#[tokio::test]
+async fn ids_tokens_positions_and_the_operators_hand_reach_no_further_than_their_workspace() {
+    let Some(cluster) = Cluster::start(1, 0).await else { return };
+    let hub = guarded(cluster.setup(&config(PARTITIONS))).start().await;
+    let mut sides = Vec::new();
+    // In three partitions; globex is in that of acme.
+    for (workspace, _) in WORKSPACES {
+        let ada = join(&hub, workspace, "ada", "agent", json!({})).await;
+        let mut bot = join(&hub, workspace, "bot", "provider", json!({})).await;
+        let more = json!({"cancellationToken": format!("t-{workspace}"), "sessionId": format!("s-{workspace}")});
+        let settled = bot.ring_with("chat", more).await;
+        sides.push((workspace, ada, bot, settled));
+    }
+    let mut positions = Vec::new();
+    for (_, ada, bot, id) in &mut sides {
+        ada.take_on(id).await;
+        positions.push(text(&bot.result_of(id).await["position"]));
+    }
+    let known: Vec<(&str, String)> = sides.iter().map(|(workspace, .., id)| (*workspace, id.clone())).collect();
+    for (workspace, ada, bot, _) in &mut sides {
+        for (other, id) in known.iter().filter(|(other, _)| other != workspace) {
+            // Word for word what is said of what is nowhere.
+            for (kind, field, theirs, nobodys) in [
+                ("accept", "notificationId", id.clone(), NOBODYS.to_owned()),
+                ("reject", "notificationId", id.clone(), NOBODYS.to_owned()),
+                ("cancel", "cancellationToken", format!("t-{other}"), "t-none".to_owned()),
+                ("activity", "sessionId", format!("s-{other}"), "s-none".to_owned()),
+                ("endSession", "sessionId", format!("s-{other}"), "s-none".to_owned()),
+            ] {
+                let client = if field == "notificationId" { &mut *ada } else { &mut *bot };
+                let mut said = Vec::new();
+                for value in [&theirs, &nobodys] {
+                    let call = json!({"type": kind, "id": "i", "correlationId": NOBODYS, field: value, "count": 1});
+                    said.push(client.call(call).await.to_string().replace(value.as_str(), "X"));
+                }
+                assert_eq!(said[0], said[1], "{kind} of {other} in {workspace}");
+                assert!(said[0].contains("\"notFound\""), "{}", said[0]);
+            }
+        }
+        // Positions of the others give nothing of theirs.
+        for position in &positions {
+            let mut again = join(&hub, workspace, "bot", "provider", json!({"resume": position})).await;
+            for told in again.rest().await {
+                let own = known.iter().find(|(of, _)| of == workspace).map(|(_, id)| id.as_str());
+                assert_eq!(told["notificationId"].as_str(), own, "{told}");
+            }
+            again.leave().await;
+        }
+    }
+    let post = async |path: &str, body: Value| {
+        let body = body.to_string();
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", admin(&hub))).await.unwrap();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
+        let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        tokio::io::AsyncWriteExt::write_all(&mut stream, whole.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+        answer
+    };
+    // A connectionId that mixes two partitions is nobody's; one of a partition closes that one.
+    let ids: Vec<String> = sides.iter().map(|(_, ada, ..)| text(&ada.welcome["connectionId"])).collect();
+    let (incarnation, serial) = (ids[1].split_once('-').unwrap().0, ids[0].split_once('-').unwrap().1);
+    let mixed = post("/disconnect", json!({"connectionId": format!("{incarnation}-{serial}")})).await;
+    assert!(mixed.contains(" 404 "), "{mixed}");
+    let closed = post("/disconnect", json!({"connectionId": ids[0], "comeBack": true})).await;
+    assert!(closed.contains("\"disconnected\":1"), "{closed}");
+    let (_, mut ada, ..) = sides.remove(0);
+    ada.expect_close(1001).await;
+    // One workspace's ada, though all are called so.
+    let revoked = post("/revoke", json!({"subject": "ada", "workspace": "globex"})).await;
+    assert!(revoked.contains("\"disconnected\":1"), "{revoked}");
+    for (workspace, mut ada, mut bot, _) in sides {
+        bot.round_trip().await;
+        match workspace {
+            "globex" => ada.expect_close(4401).await,
+            _ => ada.round_trip().await,
+        }
+    }
 }

@@ -198,6 +198,51 @@ async fn what_it_does_not_know_it_says() {
     assert!(told.contains("knows nothing"), "{told}");
 }
 
+#[test]
+fn ids_and_directories_that_nobody_means_are_refused_in_a_line() {
+    let long = "a".repeat(100_000);
+    let (home, pipe) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = Command::new("mkfifo").arg(pipe.path().join("log-00000000000000000001")).status().unwrap();
+    assert!(made.success());
+    let (home, pipe) = (home.path().to_str().unwrap(), pipe.path().to_str().unwrap());
+    let evil = format!("{home}/\u{1b}[31m\u{202e}");
+    std::fs::create_dir(&evil).unwrap();
+    for (id, directory, expected) in [
+        ("\u{1b}[31mx", home, 64),
+        ("\u{202e}x\nFORGED", home, 64),
+        ("../../etc/passwd", home, 64),
+        (&long, home, 64),
+        (NOBODYS, &evil, 1),
+        (NOBODYS, pipe, 1),
+        (NOBODYS, "/dev/zero", 1),
+        (NOBODYS, "/proc/self", 1),
+    ] {
+        let (code, told, said) = explain(&[id, "--data-dir", directory]);
+        assert_eq!((code, told.as_str()), (Some(expected), ""), "{said}");
+        assert!(said.len() < 1_000 && !said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+        assert!(said.lines().all(|line| !line.starts_with("FORGED")), "{said}");
+    }
+}
+
+/// Whoever has the port while the hub is away.
+#[tokio::test]
+async fn what_answers_in_place_of_a_hub_reaches_no_terminal_as_it_is() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let hostile = "The log \u{1b}]0;owned\u{7}\u{1b}[31m\u{202e}evil\u{9b}\r\nnext";
+    for status in ["200 OK", "404 Not Found", "500 Oops"] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admin = format!("http://{}", listener.local_addr().unwrap());
+        let asked = tokio::task::spawn_blocking(move || explain(&[NOBODYS, "--admin", &admin]));
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1024]).await.unwrap();
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{hostile}", hostile.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let (_, told, said) = asked.await.unwrap();
+        let all = told + &said;
+        assert!(all.contains("evil") && !all.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}', '\r']), "{all:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
     if left_out_in_cluster("there is no data directory") {

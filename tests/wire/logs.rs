@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, left_out_in_cluster, text};
+use crate::harness::{Setup, has, left_out_in_cluster, text};
 
 const STORY: &str = "info,deskbell::story=debug";
 
@@ -52,6 +52,35 @@ async fn a_busy_hub_does_not_write_it_unless_told() {
     ada.take_on(&id).await;
     bot.result_of(&id).await;
     assert!(!hub.stderr.so_far().contains(&id));
+}
+
+#[tokio::test]
+async fn the_warning_of_a_full_audience_is_found_by_each_of_its_ids() {
+    if left_out_in_cluster("three hubs write into one text") {
+        return;
+    }
+    let correlation = "{7F9C2BA4-E88F-4E00-9A3C-1E2F3A4B5C6D}";
+    for format in ["text", "json"] {
+        let setup = Setup::new().config("[limits]\ndisplayLimit = 1\nqueueLimit = 0");
+        let hub = setup.args(&["--log-format", format]).start().await;
+        let (_ada, mut bot) = (hub.agent_in("ada", &["billing"]).await, hub.provider("bot").await);
+        let to = json!({"groups": ["billing"]});
+        bot.ring_with("chat", json!({"to": to})).await;
+        let id = bot.ring_with("chat", json!({"to": to, "correlationId": correlation})).await;
+        let value = json!({"actionName": "Reject", "responseReason": "NotificationQueueLimitExceeded"});
+        has(&bot.result_of(&id).await, json!({"value": value}));
+        hub.says(&["this audience is full"]).await;
+        let said = hub.stderr.so_far();
+        let warning = said.lines().find(|line| line.contains("this audience is full")).unwrap();
+        for part in [correlation, &id, "bot", "billing", "default"] {
+            assert!(warning.contains(part), "no {part} in {warning}");
+        }
+        if format == "json" {
+            let line: Value = serde_json::from_str(warning).unwrap();
+            let expected = json!({"client": "bot", "notificationId": id, "correlationId": correlation});
+            has(&line, expected);
+        }
+    }
 }
 
 /// Through every field of every message that can reach a log.

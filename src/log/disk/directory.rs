@@ -119,14 +119,22 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Reads the directory and changes nothing.
+    /// Reads the directory and changes nothing. What is no file under a name of ours (a pipe, which would be waited for
+    /// without end) is refused.
     pub(super) fn look(directory: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
         let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            listing.sort(&name, &path);
+            match std::fs::metadata(&path) {
+                Ok(metadata) if !metadata.is_file() && is_ours(&name) => {
+                    return Err(LogError::Device(format!("{} is not a file", path.display())));
+                }
+                // Forgotten between the look and now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => drop(listing.sort(&name, &path)),
+            }
         }
         listing.segments.sort_unstable();
         listing.snapshots.sort_unstable();

@@ -38,7 +38,7 @@ pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &
 /// What the operator's log is told by an effect that goes to no connection.
 pub(super) fn log_line(effect: &Effect) -> Option<String> {
     match effect {
-        Effect::AudienceFull { to } => Some(format!("log: full {}", audience(to))),
+        Effect::AudienceFull { to, .. } => Some(format!("log: full {}", audience(to))),
         Effect::HubRemoved { .. } => Some("log: hub removed".to_owned()),
         _ => None,
     }
