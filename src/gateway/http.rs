@@ -98,7 +98,15 @@ fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> 
     let path = request.uri().path();
     if path == "/ws" {
         return match *request.method() {
-            Method::GET => upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.house, refusal)),
+            Method::GET => {
+                let mut reply =
+                    upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.house, refusal));
+                if reply.status() == StatusCode::BAD_REQUEST {
+                    // RFC 6455, 4.4: whoever came with another version is told which one there is.
+                    reply.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                }
+                reply
+            }
             _ => not_allowed("GET"),
         };
     }

@@ -95,6 +95,7 @@ async fn a_handshake_is_checked_in_every_part() {
         let (head, body) = ask(&house, &request).await;
         assert_eq!(status(&head), expected, "{request}");
         assert_eq!(body.is_empty(), expected == "101", "{request}: {body}");
+        assert_eq!(head.contains("sec-websocket-version: 13"), expected == "400", "{request}");
         let selected = head.contains("sec-websocket-protocol: deskbell.v1");
         assert_eq!(selected, request.contains("other, deskbell.v1"), "{request}");
     }

@@ -63,8 +63,19 @@ pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
     close_to_others(directory, &metadata, 0o700).map(drop)
 }
 
-/// Takes the directory for as long as the file that is returned lives, waiting for it at most `wait`.
-pub(super) fn lock(directory: &Path, wait: Duration) -> Result<File, LogError> {
+/// The directory is taken as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file does not do: a child that this process is just starting holds a copy of it for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the directory, waiting for it at most `wait`.
+pub(super) fn lock(directory: &Path, wait: Duration) -> Result<Lock, LogError> {
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -82,7 +93,7 @@ pub(super) fn lock(directory: &Path, wait: Duration) -> Result<File, LogError> {
     }
     // The number is for people only; a full disk must not keep a hub from starting.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn in_use(directory: &Path, lock: &mut File) -> LogError {

@@ -1,12 +1,12 @@
 //! What the log's owner and the readers of its past share: which files there are, and how far they are durable.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Options;
+use super::directory::Lock;
 use super::files::Files;
 use super::recovery::{Kept, Recovered};
 use super::segment::Segment;
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// The owner should begin a new segment: the old one is to be forgotten in time.
     pub(super) begin_segment: AtomicBool,
     state: Mutex<State>,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Never held across anything slow.
@@ -48,7 +48,7 @@ pub(super) enum Place {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, lock: File, recovered: Recovered) -> Self {
+    pub(super) fn new(options: &Options, lock: Lock, recovered: Recovered) -> Self {
         Self {
             directory: options.directory.clone(),
             id: recovered.id,
