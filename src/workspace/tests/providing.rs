@@ -255,9 +255,9 @@ fn observers_are_told_what_happens() {
          eye: event Settled n1 ada bot s Accepted
          ada: answer n1 Accepted by ada won",
     );
-    world.notify("bot", raise(2).token("t"));
+    world.notify("bot", raise(2).session("r").token("t"));
     let lines = world.cancel("bot", "t");
-    assert!(lines.contains(&"eye: event Cancelled n2 bot Cancelled".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"eye: event Cancelled n2 bot r Cancelled".to_owned()), "{lines:?}");
     let lines = world.mark("bot", "s", "late");
     assert!(lines.contains(&"eye: event Kpi ada s breached=true".to_owned()), "{lines:?}");
     let away = world.presence("ada", crate::workspace::entry::Presence::Away);
