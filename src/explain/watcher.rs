@@ -222,13 +222,13 @@ impl Left {
     /// Takes so many bytes, if there are as many.
     fn takes(&self, bytes: usize) -> bool {
         let left = self.bytes.get().checked_sub(bytes);
-        left.is_some_and(|left| (self.bytes.set(left), true).1)
+        left.inspect(|left| self.bytes.set(*left)).is_some()
     }
 
     /// The same with desks.
     fn looks_at(&self, desks: u32) -> bool {
         let left = self.desks.get().checked_sub(u64::from(desks));
-        left.is_some_and(|left| (self.desks.set(left), true).1)
+        left.inspect(|left| self.desks.set(*left)).is_some()
     }
 }
 
