@@ -1,57 +1,27 @@
-//! Networks: addresses that belong together.
+//! IP networks, and URLs without the credentials in them.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
-/// The addresses that begin with the same bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
+pub use ipnet::IpNet as Network;
+
+/// Whether `network` includes `address`. An IPv4 address that is written as IPv6 (`::ffff:10.0.0.7`) counts as IPv4.
+#[must_use]
+pub fn includes(network: &Network, address: IpAddr) -> bool {
+    network.contains(&address.to_canonical())
 }
 
-impl Network {
-    /// Whether `address` is one of them. An IPv4 address that is written as IPv6 counts as what it is.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.bits)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.bits)
-            }
-            _ => false,
-        }
-    }
+/// Parses a network such as `10.0.0.0/8`, or one address, which is a network of its own.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<Network> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Network::from))
 }
 
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-/// No network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a network is an address, or one with its bits: 10.0.0.0/8")]
-pub struct NotANetwork;
-
-impl FromStr for Network {
-    type Err = NotANetwork;
-
-    /// Reads an address, or a network such as `10.0.0.0/8`.
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| NotANetwork)?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
-        (bits <= most).then_some(Self { address, bits }).ok_or(NotANetwork)
-    }
+/// `url` without a user name and password, so that it can be shown and logged.
+#[must_use]
+pub fn without_userinfo(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    if scheme.is_empty() { place.to_owned() } else { format!("{scheme}://{place}") }
 }
 
 #[cfg(test)]
@@ -59,17 +29,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks() {
-        let net = |text: &str| text.parse::<Network>().unwrap();
-        assert!(net("10.0.0.0/8").contains("10.255.1.2".parse().unwrap()));
-        assert!(net("10.1.2.3").contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!net("10.0.0.0/8").contains("11.0.0.1".parse().unwrap()));
-        assert!(net("0.0.0.0/0").contains("1.2.3.4".parse().unwrap()));
-        assert!(!net("0.0.0.0/0").contains("::1".parse().unwrap()));
-        assert!(net("fd00::/8").contains("fd12::1".parse().unwrap()) && net("::/0").contains("::1".parse().unwrap()));
-        assert_eq!(net("::1").to_string(), "::1/128");
+    fn a_network_includes_its_addresses_in_either_notation() {
+        let includes =
+            |network: &str, address: &str| includes(&parse_network(network).unwrap(), address.parse().unwrap());
+        assert!(includes("10.0.0.0/8", "10.255.1.2"));
+        assert!(includes("10.1.2.3", "::ffff:10.1.2.3"));
+        assert!(!includes("10.0.0.0/8", "11.0.0.1"));
+        assert!(includes("0.0.0.0/0", "1.2.3.4") && !includes("0.0.0.0/0", "::1"));
+        assert!(includes("fd00::/8", "fd12::1") && includes("::/0", "::1"));
+        assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "proxy", "1.2.3.4:80"] {
-            assert_eq!(text.parse::<Network>(), Err(NotANetwork), "{text}");
+            assert_eq!(parse_network(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_cut_out_of_a_url() {
+        for (url, shown) in [
+            ("nats://ada:s3cret@a:4222", "nats://a:4222"),
+            ("token@a:1", "a:1"),
+            ("https://id.example/keys", "https://id.example/keys"),
+        ] {
+            assert_eq!(without_userinfo(url), shown);
         }
     }
 }

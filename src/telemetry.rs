@@ -1,8 +1,11 @@
-//! The log: one event is one line on standard error, as text or as JSON, whatever strings clients send.
+//! The log of the process: one event is one line on standard error, as text or as JSON, whatever strings clients send.
+
+mod writer;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::str::FromStr;
+use std::time::Duration;
 
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
@@ -11,61 +14,83 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
-/// What is logged if `DESKBELL_LOG` says nothing.
+use self::writer::LogQueue;
+
+/// The filter if `DESKBELL_LOG` is not set.
 pub const FILTER_DEFAULT: &str = "info,async_nats=error";
 
-/// How an event is written.
+/// The format of log events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
+pub enum LogFormat {
+    /// Plain text for people.
     #[default]
     Text,
     /// One JSON object per event.
     Json,
 }
 
-impl Format {
-    /// All of them, by the names that the command line knows.
+impl LogFormat {
+    /// All formats with their names on the command line.
     pub const NAMES: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for LogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if *self == Self::Text { "text" } else { "json" })
     }
 }
 
-/// Neither `text` nor `json`.
+/// The text is neither `text` nor `json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("allowed: text, json")]
-pub struct NotAFormat;
+pub struct NotALogFormat;
 
-impl FromStr for Format {
-    type Err = NotAFormat;
+impl FromStr for LogFormat {
+    type Err = NotALogFormat;
 
-    fn from_str(text: &str) -> Result<Self, NotAFormat> {
-        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, format)| *format).ok_or(NotAFormat)
+    fn from_str(text: &str) -> Result<Self, NotALogFormat> {
+        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, format)| *format).ok_or(NotALogFormat)
     }
 }
 
-/// Whether `filter` can be a filter: `info`, `debug`, `deskbell=debug,info` …
+/// Checks the syntax of a filter such as `info` or `deskbell=debug,info`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The message of the parser.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     EnvFilter::builder().parse(filter).map(drop).map_err(|error| error.to_string())
 }
 
-/// Starts logging for the whole process. A filter that is none (see [`check_filter`]) counts as [`FILTER_DEFAULT`].
+/// How long the end of the process waits for its last log lines.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Starts logging for the whole process. Log lines are written in a thread of their own, so logging never blocks. An
+/// invalid filter (see [`check_filter`]) counts as [`FILTER_DEFAULT`].
 ///
 /// # Errors
-/// If the process logs already.
-pub fn init(format: Format, filter: &str) -> Result<(), TryInitError> {
+/// The process has a logger already.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
-    tracing_subscriber::registry().with(filter).with(no_frames()).with(layer(format, io::stderr)).try_init()
+    let queue = LogQueue::start(io::stderr());
+    tracing_subscriber::registry().with(filter).with(no_frames()).with(layer(format, queue.clone())).try_init()?;
+    writer::set_process_queue(queue);
+    Ok(())
 }
 
-/// tungstenite logs whole frames below `info`: tokens and customers' names. No filter turns that on.
+/// Waits until the log lines so far are written, at most one second. Without [`init`], does nothing.
+pub fn flush() {
+    if let Some(queue) = writer::process_queue() {
+        queue.flush(FLUSH_LIMIT);
+    }
+}
+
+/// How many log lines were dropped because standard error was not read in time.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    writer::process_queue().map_or(0, |queue| queue.dropped())
+}
+
+/// Suppresses what tungstenite logs below `info`, whatever the filter: whole frames with tokens and customer names.
 fn no_frames() -> FilterFn {
     filter_fn(|event| {
         let of_tungstenite = ["tungstenite", "tokio_tungstenite"].iter().any(|name| {
@@ -77,49 +102,39 @@ fn no_frames() -> FilterFn {
 
 type Subscriber = tracing_subscriber::layer::Layered<FilterFn, tracing_subscriber::layer::Layered<EnvFilter, Registry>>;
 
-fn layer<W, M>(format: Format, write: M) -> Box<dyn Layer<Subscriber> + Send + Sync>
-where
-    W: Write,
-    M: Fn() -> W + Send + Sync + 'static,
-{
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(Lines(write));
+fn layer(format: LogFormat, queue: LogQueue) -> Box<dyn Layer<Subscriber> + Send + Sync> {
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(queue);
     match format {
-        Format::Text => layer.boxed(),
-        Format::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     }
 }
 
-/// Makes one line of everything that is written at once; the formatters write each event at once.
-struct Lines<M>(M);
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = Self;
 
-struct Line<W>(W);
-
-impl<'a, W: Write, M: Fn() -> W + 'a> MakeWriter<'a> for Lines<M> {
-    type Writer = Line<W>;
-
-    fn make_writer(&'a self) -> Line<W> {
-        Line((self.0)())
+    fn make_writer(&'a self) -> Self {
+        self.clone()
     }
 }
 
-impl<W: Write> Write for Line<W> {
-    /// Never fails: a log that cannot be written must not stop the hub.
+impl Write for LogQueue {
+    /// Queues one event as one line. The formatters write each event by one call. This never fails.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut line = escape(text.strip_suffix('\n').unwrap_or(&text));
         line.push('\n');
-        let _ = self.0.write_all(line.as_bytes());
+        self.push(line.into_bytes());
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
         Ok(())
     }
 }
 
-/// `text` on one line, without anything that a terminal or a reader would take for more than text: control
-/// characters, the line and paragraph separators and bidirectional formatting are written as in JSON (`\n`, `\u202e`).
+/// `text` on one line and without hidden effects: control characters, line and paragraph separators and bidirectional
+/// formatting characters are escaped as in JSON (`\n`, `\u202e`).
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 1);
@@ -129,7 +144,7 @@ pub fn escape(text: &str) -> String {
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
             c if is_harmful(c) => {
-                // Writing to a string cannot fail; all harmful characters have at most four hexadecimal digits.
+                // Writing to a string cannot fail. All harmful characters have at most four hexadecimal digits.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             }
             c => escaped.push(c),
@@ -149,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// What a client might send to forge a line or to hide one.
+    /// Text with which a client could try to forge or hide a log line.
     const HOSTILE: &str = "Grace\r\n2026 ERROR forged \u{1b}[31m \u{202e}evil\u{2028}\u{85}\0";
 
     #[derive(Clone, Default)]
@@ -165,15 +180,14 @@ mod tests {
         }
     }
 
-    fn logged(format: Format, filter: &str, log: impl FnOnce()) -> String {
+    fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
         let sink = Sink::default();
-        let write = {
-            let sink = sink.clone();
-            move || sink.clone()
-        };
+        let queue = LogQueue::start(sink.clone());
         let filter = EnvFilter::builder().parse(filter).unwrap();
-        let subscriber = tracing_subscriber::registry().with(filter).with(no_frames()).with(layer(format, write));
+        let subscriber =
+            tracing_subscriber::registry().with(filter).with(no_frames()).with(layer(format, queue.clone()));
         tracing::subscriber::with_default(subscriber, log);
+        queue.flush(Duration::from_secs(60));
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -184,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn one_event_is_one_line_without_anything_hidden() {
-        for format in [Format::Text, Format::Json] {
+    fn one_event_is_one_line_without_hidden_characters() {
+        for format in [LogFormat::Text, LogFormat::Json] {
             let log = logged(format, "info", log_the_hostile);
             assert_eq!(log.lines().count(), 2, "{log}");
             assert!(log.ends_with('\n'));
@@ -196,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_is_json_and_says_what_was_logged() {
-        let log = logged(Format::Json, "info", log_the_hostile);
+    fn a_json_line_is_valid_json_with_the_logged_values() {
+        let log = logged(LogFormat::Json, "info", log_the_hostile);
         for line in log.lines() {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             assert_eq!(event["level"], "INFO");
@@ -207,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn no_filter_shows_tungstenites_frames() {
-        let log = logged(Format::Text, "trace,tungstenite=trace,tungstenite::protocol=trace", || {
+    fn no_filter_shows_the_frames_of_tungstenite() {
+        let log = logged(LogFormat::Text, "trace,tungstenite=trace,tungstenite::protocol=trace", || {
             tracing::trace!(target: "tungstenite::protocol", "frame with a token");
             tracing::debug!(target: "tokio_tungstenite", "frame with a token");
             tracing::info!(target: "tungstenite", "shown");

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("template", &["watched"]),
     ("auth", &["protocol"]),
     ("tls", &[]),
-    ("log", &[]),
+    ("log", &["network"]),
     ("hub", &["log", "metrics", "core"]),
     ("gateway", &["auth", "explain", "hub", "log", "metrics", "network", "protocol", "template", "tls", "core"]),
     ("config", &["auth", "network", "telemetry", "template", "tls", "core"]),

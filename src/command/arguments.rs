@@ -1,5 +1,4 @@
-//! Reads the command line. Its flags come from the table of settings; all that is wrong is collected, not only the
-//! first.
+//! Parses the command line. Its flags come from the table of settings. All errors are collected, not only the first.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -7,33 +6,33 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::config::{Fault, Faults, Kind, Origin, SETTINGS, Setting, Sources, markdown, nearest};
+use crate::config::{ConfigError, ConfigErrors, Location, SETTINGS, Setting, Sources, ValueKind, markdown, nearest};
 
-/// What the command line asks for.
+/// The meaning of a command line.
 #[derive(Debug)]
-pub(super) enum Asked {
-    /// A command.
+pub(super) enum Invocation {
+    /// Run a command.
     Command(Command),
-    /// Nothing but a text on standard output: help, the version, the list of settings.
+    /// Print a text: the help, the version, or the list of settings.
     Text(String),
 }
 
-/// A command with what it needs. `usage` is what is wrong with the command line, to be reported with what else is.
+/// A command with its settings. `usage` holds the errors of the command line, to be reported with all others.
 #[derive(Debug)]
 pub(super) enum Command {
-    Serve { sources: Sources, usage: Faults },
-    Check { sources: Sources, usage: Faults },
+    Serve { sources: Sources, usage: ConfigErrors },
+    Check { sources: Sources, usage: ConfigErrors },
 }
 
-/// Reads `arguments`, which begin with the program's own name.
-pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, OsString)>) -> Asked {
-    let mut usage = Faults::default();
+/// Parses `arguments`, which start with the name of the program.
+pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, OsString)>) -> Invocation {
+    let mut usage = ConfigErrors::default();
     let matches = loop {
         match command_line().try_get_matches_from(&arguments) {
             Ok(matches) => break matches,
-            Err(error) if !error.use_stderr() => return Asked::Text(error.render().to_string()),
+            Err(error) if !error.use_stderr() => return Invocation::Text(error.render().to_string()),
             Err(error) => {
-                usage.add(fault(&error));
+                usage.add(usage_error(&error));
                 if !drop_wrong(&mut arguments, &error) {
                     break ArgMatches::default();
                 }
@@ -42,7 +41,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
     };
     let mut flags = given_flags(&matches);
     let Some((name, of_command)) = matches.subcommand() else {
-        return Asked::Command(Command::Serve { sources: Sources::new(flags, environment), usage });
+        return Invocation::Command(Command::Serve { sources: Sources::new(flags, environment), usage });
     };
     // `deskbell --memory serve` is `deskbell serve --memory`.
     for (flag, values) in given_flags(of_command) {
@@ -50,13 +49,13 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
     }
     let sources = Sources::new(flags, environment);
     if ["explain", "load", "token"].contains(&name) {
-        let what = "must be the first word, with its own flags after it".to_owned();
-        usage.add(Fault { origin: Origin::CommandLine(name.to_owned()), what });
+        let what = "must be the first word, followed by its own flags".to_owned();
+        usage.add(ConfigError { location: Location::CommandLine(name.to_owned()), what });
     }
     match name {
-        "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Asked::Text(markdown()),
-        "check" => Asked::Command(Command::Check { sources, usage }),
-        _ => Asked::Command(Command::Serve { sources, usage }),
+        "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Invocation::Text(markdown()),
+        "check" => Invocation::Command(Command::Check { sources, usage }),
+        _ => Invocation::Command(Command::Serve { sources, usage }),
     }
 }
 
@@ -64,12 +63,12 @@ const LIST_SETTINGS: &str = "list-settings";
 
 const AFTER_HELP: &str = "\
 To try it:
-  deskbell --memory                    then open http://127.0.0.1:8080: ring from one pane, answer in another
+  deskbell --memory                    then open http://127.0.0.1:8080: ring in one pane, answer in another
   deskbell check --config hub.toml     says \"ok\", or everything that is wrong with a configuration
-  deskbell explain NOTIFICATION-ID     tells what became of a notification
-  deskbell COMMAND --help              what a command takes
+  deskbell explain NOTIFICATION-ID     show the course of a notification
+  deskbell COMMAND --help              show the flags of a command
 
-Stop it with Ctrl-C. A change of the file's templates is taken up while it runs.
+Stop it with Ctrl-C. Changes to templates in the file take effect without a restart.
 All settings, with their environment variables and their keys in the file: deskbell check --list-settings";
 
 fn command_line() -> clap::Command {
@@ -79,11 +78,18 @@ fn command_line() -> clap::Command {
         .help("Print all settings as a Markdown page.");
     clap::Command::new("deskbell")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A realtime notification hub: providers ring, agents' desks show it, the first answer wins.")
+        .about(
+            "A realtime notification hub: providers ring, agents' desks show the notification, the first answer wins.",
+        )
         .after_help(AFTER_HELP)
         .args(flags())
-        .subcommand(clap::Command::new("serve").about("Run the hub (also without any command)").args(flags()))
-        .subcommand(clap::Command::new("check").about("Say \"ok\", or all that is wrong").args(flags()).arg(list))
+        .subcommand(clap::Command::new("serve").about("Run the hub (the default command)").args(flags()))
+        .subcommand(
+            clap::Command::new("check")
+                .about("Print \"ok\", or all errors of the configuration")
+                .args(flags())
+                .arg(list),
+        )
         .subcommand(super::explain::command_line())
         .subcommand(super::load::command_line())
         .subcommand(super::token::command_line())
@@ -103,14 +109,14 @@ fn flags() -> impl Iterator<Item = Arg> {
 fn given_flags(matches: &ArgMatches) -> HashMap<&'static str, Vec<String>> {
     let given = |setting: &Setting| {
         let flag = setting.flag?;
-        // Where the command line could not be read to its end, no flag is known.
+        // After a fatal error of the command line, no flag is defined.
         let values = matches.try_get_many::<String>(flag).ok().flatten()?;
         Some((flag, values.cloned().collect()))
     };
     SETTINGS.iter().filter_map(given).collect()
 }
 
-/// What a fault of the command line is about: a flag or a word.
+/// The flag or word that an error is about.
 fn wrong_word(error: &clap::Error) -> Option<&str> {
     let words = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
     words.into_iter().find_map(|kind| match error.get(kind) {
@@ -119,7 +125,7 @@ fn wrong_word(error: &clap::Error) -> Option<&str> {
     })
 }
 
-fn fault(error: &clap::Error) -> Fault {
+fn usage_error(error: &clap::Error) -> ConfigError {
     let word = wrong_word(error).unwrap_or("the command line");
     let flag = |name: &str| SETTINGS.iter().find(|setting| setting.flag == Some(name));
     let known = word.strip_prefix("--").and_then(flag);
@@ -137,18 +143,20 @@ fn fault(error: &clap::Error) -> Fault {
         }
         (ErrorKind::InvalidValue, Some(setting)) => {
             let value = setting.value_name().unwrap_or_default();
-            format!("its value is missing; write {word} {value}")
+            format!("the value is missing; write {word} {value}")
         }
-        (ErrorKind::TooManyValues, Some(Setting { kind: Kind::Switch(_), .. })) => "takes no value".to_owned(),
+        (ErrorKind::TooManyValues, Some(Setting { kind: ValueKind::Switch(_), .. })) => {
+            "does not take a value".to_owned()
+        }
         _ => {
             let message = error.render().to_string();
             message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
         }
     };
-    Fault { origin: Origin::CommandLine(word.to_owned()), what }
+    ConfigError { location: Location::CommandLine(word.to_owned()), what }
 }
 
-/// Takes what `error` is about out of the arguments, so that the rest can be read; `false` if it cannot be found.
+/// Removes the word that `error` is about, so that the rest can be parsed. Returns `false` if the word is not found.
 fn drop_wrong(arguments: &mut Vec<OsString>, error: &clap::Error) -> bool {
     let is_wrong = |argument: &OsString| match (wrong_word(error), argument.to_str()) {
         (Some(word), Some(argument)) => {
@@ -160,7 +168,7 @@ fn drop_wrong(arguments: &mut Vec<OsString>, error: &clap::Error) -> bool {
     };
     let Some(at) = arguments.iter().skip(1).position(is_wrong).map(|at| at + 1) else { return false };
     let word = arguments.remove(at);
-    // What follows an unknown flag is probably its value.
+    // The word after an unknown flag is probably its value.
     let unknown_flag = error.kind() == ErrorKind::UnknownArgument && word.to_string_lossy().starts_with('-');
     let value = arguments.get(at).and_then(|next| next.to_str()).is_some_and(|next| {
         !next.starts_with('-') && !command_line().get_subcommands().any(|command| command.get_name() == next)
@@ -175,13 +183,13 @@ fn drop_wrong(arguments: &mut Vec<OsString>, error: &clap::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(arguments: &[&str]) -> Asked {
+    fn invocation(arguments: &[&str]) -> Invocation {
         parse([&["deskbell"], arguments].concat().into_iter().map(OsString::from).collect(), Vec::new())
     }
 
     fn serve(arguments: &[&str]) -> (HashMap<&'static str, Vec<String>>, Vec<String>) {
-        match asked(arguments) {
-            Asked::Command(Command::Serve { sources, usage }) => (sources.flags, usage.lines()),
+        match invocation(arguments) {
+            Invocation::Command(Command::Serve { sources, usage }) => (sources.flags, usage.lines()),
             other => panic!("{other:?}"),
         }
     }
@@ -189,9 +197,9 @@ mod tests {
     #[test]
     fn without_a_command_it_serves() {
         assert_eq!(serve(&[]), serve(&["serve"]));
-        let (flags, faults) =
+        let (flags, errors) =
             serve(&["--listen", "127.0.0.1:0", "serve", "--memory", "--allowed-origin=a", "--allowed-origin", "b"]);
-        assert_eq!(faults, [""; 0]);
+        assert_eq!(errors, [""; 0]);
         assert_eq!(flags["listen"], ["127.0.0.1:0"]);
         assert_eq!(flags["memory"], ["true"]);
         assert_eq!(flags["allowed-origin"], ["a", "b"]);
@@ -199,26 +207,26 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_named_and_the_rest_is_read() {
-        let (flags, faults) =
+    fn all_errors_are_reported_and_the_rest_is_parsed() {
+        let (flags, errors) =
             serve(&["--lisen", "x", "--kubeconfig=f", "--memory", "srv", "-xz", "--config", "a.toml", "--data-dir"]);
         assert_eq!(
-            faults,
+            errors,
             [
                 "--lisen: unknown flag; did you mean --listen?",
                 "--kubeconfig: unknown flag; did you mean --config?",
                 "srv: unknown command; known: serve, check, explain, load, token",
                 "-x: unknown flag; deskbell --help lists them",
-                "--data-dir: its value is missing; write --data-dir DIR",
+                "--data-dir: the value is missing; write --data-dir DIR",
             ]
         );
         assert_eq!((flags["memory"].len(), flags["config"][0].as_str()), (1, "a.toml"));
     }
 
     #[test]
-    fn a_flag_is_no_value_of_the_flag_before_it() {
-        let (flags, faults) = serve(&["--data-dir", "--memory"]);
-        assert_eq!(faults, ["--data-dir: its value is missing; write --data-dir DIR"]);
+    fn a_flag_is_not_the_value_of_the_flag_before_it() {
+        let (flags, errors) = serve(&["--data-dir", "--memory"]);
+        assert_eq!(errors, ["--data-dir: the value is missing; write --data-dir DIR"]);
         assert!(flags.contains_key("memory"));
     }
 
@@ -226,7 +234,7 @@ mod tests {
     fn an_argument_that_is_not_utf8_is_refused() {
         use std::os::unix::ffi::OsStringExt;
         let arguments = vec!["deskbell".into(), "--data-dir".into(), OsString::from_vec(vec![0xff])];
-        let Asked::Command(Command::Serve { usage, .. }) = parse(arguments, Vec::new()) else { panic!() };
+        let Invocation::Command(Command::Serve { usage, .. }) = parse(arguments, Vec::new()) else { panic!() };
         assert!(!usage.is_empty());
     }
 
@@ -238,7 +246,7 @@ mod tests {
             (&["--version"], concat!("deskbell ", env!("CARGO_PKG_VERSION"))),
             (&["check", "--list-settings"], "DESKBELL_LIMITS_DISPLAY_LIMIT"),
         ] {
-            let Asked::Text(text) = asked(arguments) else { panic!("{arguments:?}") };
+            let Invocation::Text(text) = invocation(arguments) else { panic!("{arguments:?}") };
             assert!(text.contains(contains), "{text}");
         }
     }

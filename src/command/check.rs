@@ -1,21 +1,21 @@
-//! `deskbell check`: says what `serve` with the same flags would find wrong.
+//! `deskbell check`: makes the checks that `serve` would make with the same flags.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::answer::{load, refuse, say};
-use crate::config::{Faults, Sources};
+use super::answer::{load, print, print_errors};
+use crate::config::{ConfigErrors, Sources};
 
-/// Prints `ok`, and on standard error what is no fault but should be known; or all faults and exits with
+/// Prints `ok` with the warnings on standard error, or prints all errors and exits with
 /// [`EXIT_USAGE`](super::EXIT_USAGE).
-pub(super) fn run(sources: &Sources, usage: Faults) -> ExitCode {
+pub(super) fn run(sources: &Sources, usage: ConfigErrors) -> ExitCode {
     match load(sources, usage) {
         Ok(config) => {
-            for notice in &config.notices {
-                let _ = writeln!(io::stderr(), "deskbell: warning: {notice}");
+            for warning in &config.warnings {
+                let _ = writeln!(io::stderr(), "deskbell: warning: {warning}");
             }
-            say("ok\n")
+            print("ok\n")
         }
-        Err(faults) => refuse(&faults),
+        Err(errors) => print_errors(&errors),
     }
 }

@@ -1,4 +1,4 @@
-//! `deskbell explain`: what became of a notification, from the data directory or from a running hub.
+//! `deskbell explain`: shows the course of a notification, from the data directory or from a running hub.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,88 +15,88 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::answer::{help_or_refuse, load, refuse};
-use crate::config::{Fault, Faults, Origin, Sources};
+use super::answer::{load, print_clap, print_errors};
+use crate::config::{ConfigError, ConfigErrors, Location, Sources};
 use crate::explain::{self, Question};
 use crate::log::disk::Beside;
 use crate::telemetry::escape;
 
-/// How long a running hub may take: it folds all that its log keeps.
+/// The time limit for a running hub, which replays its whole log.
 const ANSWER_MAX: Duration = Duration::from_secs(130);
 
-/// How much it may answer: more than a hub ever does.
+/// The size limit of the answer, larger than any real one.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Characters of what was not understood that are shown.
+/// How many characters of foreign text an error message repeats.
 const SHOWN_MAX: usize = 300;
 
-/// Tell what became of a notification: who was offered it, who saw it, who answered when, what settled it
+/// Show the course of a notification: which desks displayed it, who saw it, who answered when, what settled it
 #[derive(Debug, Parser)]
 #[command(name = "explain", bin_name = "deskbell explain")]
-struct Arguments {
+struct ExplainArguments {
     /// The notificationId, or a correlationId
     id: String,
-    /// The hub's data directory, whether a hub uses it or not (nothing is changed)
+    /// The data directory of the hub; the hub may be running, and nothing is changed
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The hub's TOML file, which says where its data directory is
+    /// The TOML file of the hub, which names the data directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Ask a running hub instead, at its --admin-listen: http://127.0.0.1:PORT
     #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "config"])]
     admin: Option<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Its flags, for the help of the whole program.
+/// The flags of the command.
 pub(super) fn command_line() -> clap::Command {
-    Arguments::command()
+    ExplainArguments::command()
 }
 
-/// Prints the story. Exit code 0, 1 if the log knows nothing of it or cannot be read, 64 for a wrong command line.
-/// `arguments` begin with `explain`.
+/// Prints the explanation. Exits with 0, with 1 if the log does not contain the notification or cannot be read, and with
+/// 64 for a wrong command line. `arguments` start with `explain`.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let mut usage = Faults::default();
-    let mut fault = |what: String| {
-        usage.add(Fault { origin: Origin::CommandLine("explain".to_owned()), what });
-        refuse(&usage)
+    let mut usage = ConfigErrors::default();
+    let mut usage_error = |what: String| {
+        usage.add(ConfigError { location: Location::CommandLine("explain".to_owned()), what });
+        print_errors(&usage)
     };
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match ExplainArguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return help_or_refuse(&error),
+        Err(error) => return print_clap(&error),
     };
     let question: Question = match arguments.id.parse() {
         Ok(question) => question,
-        Err(error) => return fault(format!("\"{}\" is {error}", shown(&arguments.id))),
+        Err(error) => return usage_error(format!("\"{}\" is {error}", shown(&arguments.id))),
     };
     if let Some(admin) = &arguments.admin {
         return match ask(admin, &arguments.id, arguments.json) {
-            Ok((found, text)) => told(found, &text),
+            Ok((found, text)) => print_explanation(found, &text),
             Err(why) => failed(&why),
         };
     }
     let directory = match data_directory(&arguments) {
         Ok(directory) => directory,
-        Err(faults) => return refuse(&faults),
+        Err(errors) => return print_errors(&errors),
     };
     let explained = Beside::open(&directory).map_err(|error| {
         format!(
-            "{error}; say where the hub's log is with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
+            "{error}; name the log of the hub with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
         )
     });
     let explained = explained
         .and_then(|mut log| explain::explain(&mut log, &question, &|| true).map_err(|error| error.to_string()));
     match explained {
-        Ok(explained) if arguments.json => told(!explained.is_empty(), &explained.json()),
-        Ok(explained) => told(!explained.is_empty(), explained.to_string().as_bytes()),
+        Ok(explained) if arguments.json => print_explanation(!explained.is_empty(), &explained.json()),
+        Ok(explained) => print_explanation(!explained.is_empty(), explained.to_string().as_bytes()),
         Err(why) => failed(&why),
     }
 }
 
-fn told(found: bool, text: &[u8]) -> ExitCode {
-    // Nobody listening there is no failure.
+fn print_explanation(found: bool, text: &[u8]) -> ExitCode {
+    // A closed standard output is not an error.
     let _ = io::stdout().write_all(text);
     if found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -106,26 +106,26 @@ fn failed(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// As the hub itself would find it.
-fn data_directory(arguments: &Arguments) -> Result<PathBuf, Faults> {
+/// Finds the data directory as the hub itself would.
+fn data_directory(arguments: &ExplainArguments) -> Result<PathBuf, ConfigErrors> {
     if let Some(directory) = &arguments.data_dir {
         return Ok(directory.clone());
     }
     let config = arguments.config.iter().map(|file| ("config", vec![file.to_string_lossy().into_owned()]));
     let flags: HashMap<&'static str, Vec<String>> = config.collect();
     let environment: Vec<_> = std::env::vars_os().collect();
-    let config = load(&Sources::new(flags, environment), Faults::default())?;
+    let config = load(&Sources::new(flags, environment), ConfigErrors::default())?;
     Ok(config.server.data_dir)
 }
 
-/// Asks a running hub; whether it knows anything of it, and what.
+/// Asks a running hub. Returns whether it knows the notification, and its answer.
 fn ask(admin: &str, id: &str, json: bool) -> Result<(bool, Vec<u8>), String> {
     let wrong = || format!("{admin}: not the address of an admin listener; write it as http://127.0.0.1:PORT");
     let uri: Uri = admin.parse().map_err(|_| wrong())?;
     let authority = uri.authority().filter(|_| uri.scheme_str().is_none_or(|scheme| scheme == "http"));
     let authority = authority.ok_or_else(wrong)?.clone();
     let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80));
-    // The id is a GUID: nothing in it needs escaping but braces.
+    // The id is a GUID, so only braces need care.
     let id = id.trim_matches(['{', '}']);
     let path = format!("/explain?id={id}{}", if json { "" } else { "&format=text" });
     let request = Request::get(path).header("host", authority.as_str()).body(Empty::<Bytes>::new());
@@ -144,13 +144,13 @@ fn ask(admin: &str, id: &str, json: bool) -> Result<(bool, Vec<u8>), String> {
     }
 }
 
-/// What somebody else wrote, as a part of a line.
+/// Foreign text as a part of a line: escaped and cut.
 fn shown(text: &str) -> String {
     let more = if text.chars().nth(SHOWN_MAX).is_some() { "…" } else { "" };
     escape(&text.chars().take(SHOWN_MAX).collect::<String>()) + more
 }
 
-/// What came from the network, line by line as the hub has escaped it: any program may have that port.
+/// An answer from the network with every line escaped, because another program may listen on that port.
 fn lines(body: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(body)
         .lines()

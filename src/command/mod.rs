@@ -1,4 +1,4 @@
-//! The command line: `serve` (also without any word), `check`, `explain`, `load`, `token`.
+//! The commands: `serve` (the default), `check`, `explain`, `load`, `token`.
 //!
 //! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`,
 //! `partitions`, `serve`, `check`.
@@ -17,15 +17,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use answer::EXIT_USAGE;
-use answer::{load, refuse, say};
-use arguments::{Asked, Command};
+use answer::{load, print, print_errors};
+use arguments::{Command, Invocation};
 
 use crate::telemetry;
 
-/// Does what the command line says. `arguments` begins with the program's own name.
+/// Runs the command of `arguments`, which start with the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Those that take flags of their own and none of a hub's settings.
+    // These commands have their own flags, and do not take the settings of a hub.
     match arguments.get(1).and_then(|word| word.to_str()) {
         Some("load") => return load::run(arguments.into_iter().skip(1)),
         Some("token") => return token::run(arguments.into_iter().skip(1)),
@@ -33,17 +33,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => {}
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
-        Asked::Text(text) => say(&text),
-        Asked::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
-        Asked::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {
-            Err(faults) => refuse(&faults),
+        Invocation::Text(text) => print(&text),
+        Invocation::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
+        Invocation::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {
+            Err(errors) => print_errors(&errors),
             Ok(config) => {
-                // Only a test's own subscriber can be in the way.
+                // This fails only if a test has installed its own subscriber.
                 let _ = telemetry::init(config.log_format, &config.log_filter);
-                for notice in &config.notices {
-                    tracing::warn!("{notice}");
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
                 }
-                serve::run(&config)
+                let exit = serve::run(&config);
+                telemetry::flush();
+                exit
             }
         },
     }

@@ -1,6 +1,6 @@
-//! The partitions: their logs are opened and their hubs started and stopped together.
+//! Opens the logs of all partitions, and starts and stops their hubs together.
 //!
-//! A cluster may have several, each a hub of its own with its own stream. Everywhere else there is one.
+//! A cluster can have several partitions. Each is a hub of its own with its own stream. Without a cluster there is one.
 
 use std::sync::Arc;
 use std::thread;
@@ -14,26 +14,26 @@ use crate::log::{Disk, History, Log, LogError, Memory, disk};
 #[cfg(feature = "cluster")]
 use crate::log::{JetStream, jetstream};
 
-/// A partition that does not run yet.
-pub(super) struct Opened {
+/// A partition with an open log that does not run yet.
+pub(super) struct OpenedPartition {
     intake: Arc<Intake>,
     log: Box<dyn Log>,
-    /// Where several are logged about, which is meant.
+    /// Names the partition in the log, if there are several.
     span: Span,
 }
 
-impl Opened {
-    /// Its log's past, if anything is kept.
+impl OpenedPartition {
+    /// The history of its log, if the log keeps one.
     pub(super) fn history(&self) -> Option<Box<dyn History>> {
         self.log.history()
     }
 }
 
 /// Opens all logs.
-pub(super) fn open(config: &Config) -> Result<Vec<Opened>, LogError> {
+pub(super) fn open(config: &Config) -> Result<Vec<OpenedPartition>, LogError> {
     let count = if config.cluster.servers.is_empty() { 1 } else { config.cluster.partitions };
-    // The first one decides how many there are: of hubs that start at once and count otherwise one makes it, and the
-    // others make nothing.
+    // Open the first stream before the others. If hubs with different partition counts start at once, only one of them
+    // creates it, and the others create nothing.
     let first = open_one(config, 0, count)?;
     let rest = thread::scope(|scope| {
         let open = |partition| scope.spawn(move || open_one(config, partition, count));
@@ -43,15 +43,15 @@ pub(super) fn open(config: &Config) -> Result<Vec<Opened>, LogError> {
     Ok([first].into_iter().chain(rest?).collect())
 }
 
-/// Starts the hubs, each as `settings` says. `ended` is called as soon as one of them ends.
+/// Starts the hubs with `settings`. Calls `ended` as soon as one of them ends.
 pub(super) fn start(
-    opened: Vec<Opened>,
+    opened: Vec<OpenedPartition>,
     gateway: &Gateway,
     settings: impl Fn() -> HubSettings,
     ended: impl Fn() + Clone + Send + 'static,
 ) -> Result<Vec<Hub>, HubError> {
     let results = thread::scope(|scope| {
-        let start = |(partition, opened): (usize, Opened)| {
+        let start = |(partition, opened): (usize, OpenedPartition)| {
             let settings = settings();
             let delivery = gateway.delivery(partition, settings.incarnation);
             let (ended, clock): (_, Arc<dyn Clock>) = (ended.clone(), Arc::new(WallClock));
@@ -73,19 +73,19 @@ pub(super) fn start(
     match failed {
         None => Ok(hubs),
         Some(error) => {
-            // Those who do run say goodbye.
+            // The hubs that run must leave the cluster in order.
             let _ = stop(hubs);
             Err(error)
         }
     }
 }
 
-/// How others see them.
+/// The handles of the hubs.
 pub(super) fn handles(hubs: &[Hub]) -> Vec<Handle> {
     hubs.iter().map(|hub| hub.handle().clone()).collect()
 }
 
-/// Stops all at once; why one of them had ended before, if one had.
+/// Stops all hubs at once. Returns the error of a hub that had ended before.
 pub(super) fn stop(hubs: Vec<Hub>) -> Result<(), HubError> {
     for hub in &hubs {
         hub.handle().intake.stop();
@@ -97,12 +97,12 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn open_one(config: &Config, partition: u32, of: u32) -> Result<Opened, LogError> {
+fn open_one(config: &Config, partition: u32, of: u32) -> Result<OpenedPartition, LogError> {
     let intake = Arc::new(Intake::default());
-    // An error's, so that no filter that lets anything through leaves it out.
+    // At level error, so that every filter that shows events shows the span too.
     let span = if of == 1 { Span::none() } else { tracing::error_span!("partition", number = partition) };
     let log = span.in_scope(|| open_log(config, partition, &intake))?;
-    Ok(Opened { intake, log, span })
+    Ok(OpenedPartition { intake, log, span })
 }
 
 fn open_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
@@ -118,7 +118,7 @@ fn open_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box
     Ok(Box::new(log))
 }
 
-/// The log of a cluster; it wakes the hub when there is something in it.
+/// Opens the log of a cluster, which wakes the hub when a record arrives.
 #[cfg(feature = "cluster")]
 fn open_shared_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
     let cluster = &config.cluster;
@@ -132,8 +132,8 @@ fn open_shared_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Res
     Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || intake.wake()))?))
 }
 
-/// The configuration was refused already.
+/// Never called: the configuration check has reported this.
 #[cfg(not(feature = "cluster"))]
 fn open_shared_log(_: &Config, _: u32, _: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
-    Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
+    Err(LogError::Device("this binary was built without the feature \"cluster\"".to_owned()))
 }

@@ -61,7 +61,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
     let opened = partitions::open(config)?;
-    let pasts: Option<Vec<_>> = opened.iter().map(partitions::Opened::history).collect();
+    let pasts: Option<Vec<_>> = opened.iter().map(partitions::OpenedPartition::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -91,7 +91,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         let (watched, woken) = (partitions::handles(&hubs), partitions::handles(&hubs));
         let turns = move || watched.iter().map(|hub| hub.metrics.turns()).collect();
         let wake = move || woken.iter().for_each(|hub| hub.intake.wake());
-        runtime.spawn(supervisor::keep_telling(every, turns, wake));
+        runtime.spawn(supervisor::feed_watchdog(every, turns, wake));
     }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
     tracing::info!("stopping");

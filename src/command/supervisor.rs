@@ -1,29 +1,29 @@
-//! What the hub tells systemd, where that has started it (`Type=notify`, `WatchdogSec=`). Elsewhere it tells nobody.
+//! Notifies systemd (`Type=notify`, `WatchdogSec=`). Without systemd, all of this does nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// It serves.
+/// Reports that the hub serves.
 pub(super) fn ready(address: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("serving at {address}"))]);
+    notify_systemd(&[NotifyState::Ready, NotifyState::Status(&format!("serving at {address}"))]);
 }
 
-/// It was asked to stop.
+/// Reports that the hub is stopping.
 pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("closing clients")]);
+    notify_systemd(&[NotifyState::Stopping, NotifyState::Status("closing clients")]);
 }
 
-/// How often it is to be told that the hub lives: twice within the time after which systemd takes it for stuck.
+/// How often the watchdog expects a sign of life; this is half of the time after which systemd restarts the hub.
 pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// Tells it, as long as each of `turns` goes on: a hub one of whose threads stands still is not alive, whatever its
-/// sockets do. `wake` makes them turn: one that has nothing to do may sleep for longer than `every`. Runs until it is
-/// dropped.
-pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
+/// Feeds the watchdog while each counter of `turns` keeps moving. If one thread of a hub is stuck, the hub is not alive,
+/// even if its sockets still work. `wake` wakes the threads, because an idle one can sleep for longer than `every`. Runs
+/// until it is dropped.
+pub(super) async fn feed_watchdog(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Vec<u64>> = None;
@@ -31,18 +31,18 @@ pub(super) async fn keep_telling(every: Duration, turns: impl Fn() -> Vec<u64>, 
         ticks.tick().await;
         let now = turns();
         if before.is_some_and(|before| before.iter().zip(&now).any(|(before, now)| before == now)) {
-            tracing::error!("the hub's thread stands still: systemd is not told that it lives");
+            tracing::error!("a hub thread is stuck; the systemd watchdog is not fed");
         } else {
-            tell(&[NotifyState::Watchdog]);
+            notify_systemd(&[NotifyState::Watchdog]);
         }
         before = Some(now);
         wake();
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    // A supervisor that does not listen has no say.
+fn notify_systemd(state: &[NotifyState<'_>]) {
+    // A failure here must not stop the hub.
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd could not be told how the hub is");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }

@@ -1,4 +1,4 @@
-//! The checked configuration: what the hub is started with.
+//! The checked configuration that the hub starts with.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -8,107 +8,106 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value;
 use crate::auth::KeyFiles;
-use crate::network::Network;
+use crate::network::{Network, without_userinfo};
 use crate::telemetry;
 use crate::template::Catalogue;
 use crate::tls::CertificateFiles;
 
-/// What the environment's names of settings begin with.
+/// The prefix of all environment variables that are settings.
 pub(super) const PREFIX: &str = "DESKBELL_";
 
-/// Everything that can be configured, checked: what stands here is what the hub does.
+/// All settings, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
     /// `[server]`
-    pub server: Server,
+    pub server: ServerSettings,
     /// `[auth]`
-    pub auth: Auth,
+    pub auth: AuthSettings,
     /// `[limits]`
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// `[log]`
-    pub log: LogHistory,
+    pub log: LogSettings,
     /// `[cluster]`
-    pub cluster: Cluster,
+    pub cluster: ClusterSettings,
     /// How long to wait for the data directory's lock.
     pub wait_lock: Duration,
-    /// How the log is written.
-    pub log_format: telemetry::Format,
+    /// The format of the log on standard error.
+    pub log_format: telemetry::LogFormat,
     /// What is logged; see [`telemetry::check_filter`].
     pub log_filter: String,
-    /// The built-in and the file's templates as they were at the start.
+    /// The built-in templates and those of the file.
     pub templates: Arc<Catalogue>,
-    /// What is no fault, but what whoever started the hub should know; to be logged.
-    pub notices: Vec<String>,
-    /// Where all this came from; a reload reads it again.
+    /// Things that are allowed but probably not intended. The start logs them, and `deskbell check` prints them.
+    pub warnings: Vec<String>,
+    /// The flags and variables, for a reload.
     pub sources: Arc<Sources>,
 }
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Where to serve; port 0 means a free one.
+pub struct ServerSettings {
+    /// The address to serve; port 0 means a free port.
     pub listen: SocketAddr,
-    /// Whether other machines may connect though there is no authentication.
+    /// Whether other machines may connect without authentication.
     pub insecure: bool,
-    /// Where the durable log lives, unless `memory`.
+    /// The directory of the durable log, unless `memory` is on.
     pub data_dir: PathBuf,
-    /// No durable log.
+    /// Keep everything in memory.
     pub memory: bool,
-    /// Origins besides the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
+    /// Origins in addition to the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub allowed_origins: Vec<String>,
-    /// From the upgrade to the hello.
+    /// The time limit from the upgrade to the hello.
     pub hello_timeout: Duration,
-    /// Between the hub's pings.
+    /// The time between the hub's pings.
     pub ping_interval: Duration,
-    /// Silence after which a peer is dropped; longer than `ping_interval`.
+    /// How long a peer may be silent; longer than `ping_interval`.
     pub idle_timeout: Duration,
-    /// For the TLS handshake, and for the head of each request.
+    /// The time limit for the TLS handshake, and for the head of each request.
     pub handshake_timeout: Duration,
-    /// Certificate and key; both or none.
+    /// The certificate chain; given if and only if `tls_key` is.
     pub tls_cert: Option<PathBuf>,
-    /// See `tls_cert`.
+    /// The private key of `tls_cert`.
     pub tls_key: Option<PathBuf>,
-    /// The operator's listener.
+    /// The address of the admin listener.
     pub admin_listen: Option<SocketAddr>,
-    /// Proxies whose `X-Forwarded-For` is believed; at most [`PROXIES_MAX`](super::PROXIES_MAX).
+    /// Proxies trusted to send `X-Forwarded-For`; at most [`PROXIES_MAX`](super::PROXIES_MAX).
     pub trusted_proxies: Vec<Network>,
 }
 
 /// `[auth]`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Auth {
-    /// The secret of HS256.
+pub struct AuthSettings {
+    /// The file with the secret for HS256.
     pub secret_file: Option<PathBuf>,
-    /// Public keys for RS256, ES256, EdDSA.
+    /// The file with public keys.
     pub public_key_file: Option<PathBuf>,
-    /// The only `iss`.
+    /// The only `iss` that a token may have.
     pub issuer: Option<String>,
-    /// What `aud` must name.
+    /// What `aud` must be or contain.
     pub audience: Option<String>,
-    /// How wrong clocks may be.
+    /// How far the clocks of hub and issuer may differ.
     pub leeway: Duration,
 }
 
-impl Auth {
+impl AuthSettings {
     /// Whether clients need tokens.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.secret_file.is_some() || self.public_key_file.is_some()
     }
 
-    /// Where the keys are.
+    /// The files of the keys.
     #[must_use]
     pub fn key_files(&self) -> KeyFiles {
         KeyFiles { secret: self.secret_file.clone(), public: self.public_key_file.clone() }
     }
 }
 
-impl Server {
-    /// Certificate and key, if there are both.
+impl ServerSettings {
+    /// The files of certificate and key, if both are given.
     #[must_use]
     pub fn certificate(&self) -> Option<CertificateFiles> {
         let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
@@ -116,10 +115,10 @@ impl Server {
     }
 }
 
-/// `[limits]`; counts are per workspace where [`deskbell_core::Limits`] has them.
+/// `[limits]`. A count that is also in [`deskbell_core::Limits`] is per workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is explained in its row of SETTINGS")]
-pub struct Limits {
+#[allow(missing_docs, reason = "the row in SETTINGS explains each")]
+pub struct LimitSettings {
     pub display_limit: u32,
     pub queue_limit: u32,
     pub retention: Duration,
@@ -141,63 +140,63 @@ pub struct Limits {
     pub regroup_time: Duration,
 }
 
-/// `[log]`: how far back what is settled can be explained; whichever ends first.
+/// `[log]`: how far back `explain` can reach, by time and by size; the tighter limit applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogHistory {
-    /// By time.
+pub struct LogSettings {
+    /// The limit in time.
     pub history: Duration,
-    /// By size, in bytes.
+    /// The limit in bytes.
     pub history_bytes: u64,
 }
 
 /// `[cluster]`
 #[derive(Clone, PartialEq, Eq)]
-pub struct Cluster {
-    /// The NATS servers' URLs, with what opens them where they hold it; none: no cluster.
+pub struct ClusterSettings {
+    /// The URLs of the NATS servers, which may contain credentials. Empty: no cluster.
     pub servers: Vec<String>,
-    /// Streams among which workspaces are spread.
+    /// The number of streams that share the workspaces.
     pub partitions: u32,
     /// A NATS credentials file.
     pub creds_file: Option<PathBuf>,
-    /// A file with what opens the servers.
+    /// A file with a password or token for the servers.
     pub password_file: Option<PathBuf>,
 }
 
-impl fmt::Debug for Cluster {
-    /// Without what opens the servers.
+impl fmt::Debug for ClusterSettings {
+    /// Leaves out the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers: Vec<String> = self.servers.iter().map(|url| value::without_userinfo(url)).collect();
-        f.debug_struct("Cluster").field("servers", &servers).finish_non_exhaustive()
+        let servers: Vec<String> = self.servers.iter().map(|url| without_userinfo(url)).collect();
+        f.debug_struct("ClusterSettings").field("servers", &servers).finish_non_exhaustive()
     }
 }
 
-impl Default for Cluster {
+impl Default for ClusterSettings {
     fn default() -> Self {
         Self { servers: Vec::new(), partitions: 1, creds_file: None, password_file: None }
     }
 }
 
 impl Default for Config {
-    /// The contract's defaults.
+    /// The defaults of docs/configuration.md.
     fn default() -> Self {
         Self {
             file: None,
-            server: Server::default(),
-            auth: Auth::default(),
-            limits: Limits::default(),
-            log: LogHistory { history: Duration::from_secs(24 * 60 * 60), history_bytes: 256 * 1024 * 1024 },
-            cluster: Cluster::default(),
+            server: ServerSettings::default(),
+            auth: AuthSettings::default(),
+            limits: LimitSettings::default(),
+            log: LogSettings { history: Duration::from_secs(24 * 60 * 60), history_bytes: 256 * 1024 * 1024 },
+            cluster: ClusterSettings::default(),
             wait_lock: Duration::ZERO,
-            log_format: telemetry::Format::Text,
+            log_format: telemetry::LogFormat::Text,
             log_filter: telemetry::FILTER_DEFAULT.to_owned(),
             templates: Arc::default(),
-            notices: Vec::new(),
+            warnings: Vec::new(),
             sources: Arc::default(),
         }
     }
 }
 
-impl Default for Server {
+impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -217,7 +216,7 @@ impl Default for Server {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitSettings {
     fn default() -> Self {
         let core = deskbell_core::Limits::default();
         Self {
@@ -244,17 +243,18 @@ impl Default for Limits {
     }
 }
 
-/// Where settings come from besides the file.
+/// The sources of settings other than the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The values of each flag, by its name without dashes; `true` for a switch.
+    /// The values of each flag by its name without dashes. A switch without a value has `true`.
     pub flags: HashMap<&'static str, Vec<String>>,
-    /// The environment, as far as it is deskbell's.
+    /// The environment variables with the prefix of settings.
     pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Sources {
-    /// `flags`, and of `environment` what may be a setting: nobody else's secrets are kept.
+    /// Takes `flags`, and the variables of `environment` that can be settings. Other variables may hold secrets of other
+    /// programs, so they are not kept.
     pub fn new(
         flags: HashMap<&'static str, Vec<String>>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -265,7 +265,7 @@ impl Sources {
 }
 
 impl Config {
-    /// What decides in the core.
+    /// The limits that the core enforces.
     #[must_use]
     pub fn core_limits(&self) -> deskbell_core::Limits {
         let limits = &self.limits;

@@ -1,4 +1,4 @@
-//! The configuration file: its text, its tables and keys, and the place of every fault.
+//! The configuration file: its text, its tables and keys, and the place of every error.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,23 +9,23 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::Config;
-use super::fault::{FAULTS_MAX, Fault, Faults, Origin, nearest, quoted};
-use super::setting::{Given, Setting, shown};
+use super::error::{ConfigError, ConfigErrors, ERRORS_MAX, Location, nearest, quoted};
+use super::setting::{RawValue, Setting, shown};
 use super::settings::SETTINGS;
 
-/// The largest configuration file, in bytes.
+/// The size limit of the configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The array of tables that holds the templates.
+/// The name of the array of tables with the templates.
 pub(super) const TEMPLATES: &str = "templates";
 
-/// Reads the file's text.
+/// Reads the text of the file.
 ///
 /// # Errors
-/// The one fault for which it cannot be read.
-pub(super) fn text(path: &Path) -> Result<String, Fault> {
+/// The file cannot be read, is too large, or is not valid UTF-8.
+pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
     let file = path.display().to_string();
-    let unreadable = |what: String| Fault { origin: Origin::File(file.clone()), what };
+    let unreadable = |what: String| ConfigError { location: Location::File(file.clone()), what };
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
@@ -36,77 +36,83 @@ pub(super) fn text(path: &Path) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-        let (line, column) = Places::new(&before).place(valid);
-        Fault { origin: Origin::Place { file: file.clone(), line, column }, what: "not UTF-8".to_owned() }
+        let (line, column) = LineIndex::new(&before).place(valid);
+        ConfigError {
+            location: Location::Place { file: file.clone(), line, column },
+            what: "not valid UTF-8".to_owned(),
+        }
     })
 }
 
-/// Collects the faults of one file by their place in it.
-pub(super) struct FileFaults<'t> {
+/// How the messages of syntax errors start.
+const SYNTAX: &str = "TOML syntax error: ";
+
+/// Collects the errors of one file and sorts them by their place.
+pub(super) struct FileErrors<'t> {
     file: String,
     text: &'t str,
     found: Vec<(usize, String)>,
 }
 
-impl<'t> FileFaults<'t> {
-    /// For the file at `path` that contains `text`.
+impl<'t> FileErrors<'t> {
+    /// Starts without errors for the file at `path`, which contains `text`.
     pub(super) fn new(path: &Path, text: &'t str) -> Self {
         Self { file: path.display().to_string(), text, found: Vec::new() }
     }
 
-    /// `what` is wrong with what begins at `span`.
+    /// Adds an error about the part of the text that starts at `span`.
     pub(super) fn add(&mut self, span: &Range<usize>, what: String) {
         self.found.push((span.start.min(self.text.len()), what));
     }
 
-    /// Where in the file `span` is.
-    pub(super) fn origin(&self, span: &Range<usize>) -> Origin {
-        let (line, column) = Places::new(self.text).place(span.start.min(self.text.len()));
-        Origin::Place { file: self.file.clone(), line, column }
+    /// The line and column of `span`.
+    pub(super) fn location(&self, span: &Range<usize>) -> Location {
+        let (line, column) = LineIndex::new(self.text).place(span.start.min(self.text.len()));
+        Location::Place { file: self.file.clone(), line, column }
     }
 
-    /// Parses the text. Whatever of it is no TOML is a fault; the rest is returned all the same, so that its faults can
-    /// be named too.
+    /// Parses the text. Syntax errors are added, and the parts that could be parsed are returned, so that their errors
+    /// can be reported too.
     pub(super) fn parse(&mut self) -> Document<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         let spans: Vec<Range<usize>> = errors.iter().map(|error| error.span().unwrap_or(0..0)).collect();
         for (error, span) in errors.iter().zip(&spans) {
-            self.add(span, format!("no TOML: {}", error.message()));
+            self.add(span, format!("{SYNTAX}{}", error.message()));
         }
-        Document { table, spoilt: Spoilt::by(self.text, &spans) }
+        Document { table, unreliable: Unreliable::by(self.text, &spans) }
     }
 
-    /// All faults, in the order of the file.
-    pub(super) fn finish(mut self, spoilt: &Spoilt) -> Faults {
-        self.found.retain(|(at, what)| spoilt.tells(self.text, *at) || what.starts_with("no TOML"));
+    /// All errors in the order of the file, without those that are only consequences of broken syntax.
+    pub(super) fn finish(mut self, unreliable: &Unreliable) -> ConfigErrors {
+        self.found.retain(|(at, what)| unreliable.is_real(self.text, *at) || what.starts_with(SYNTAX));
         self.found.sort();
-        let listed = self.found.len().min(FAULTS_MAX);
-        let mut faults = Faults::default();
-        faults.count(self.found.len() - listed);
-        let mut places = Places::new(self.text);
+        let listed = self.found.len().min(ERRORS_MAX);
+        let mut errors = ConfigErrors::default();
+        errors.count(self.found.len() - listed);
+        let mut places = LineIndex::new(self.text);
         for (at, what) in self.found.drain(..).take(listed) {
             let (line, column) = places.place(at);
-            faults.add(Fault { origin: Origin::Place { file: self.file.clone(), line, column }, what });
+            errors.add(ConfigError { location: Location::Place { file: self.file.clone(), line, column }, what });
         }
-        faults
+        errors
     }
 }
 
-/// A file as far as it could be parsed.
+/// The parts of a file that could be parsed.
 pub(super) struct Document<'t> {
     pub(super) table: Spanned<DeTable<'t>>,
-    pub(super) spoilt: Spoilt,
+    pub(super) unreliable: Unreliable,
 }
 
-/// How far what follows from a file can be trusted that is no whole TOML.
-pub(super) enum Spoilt {
-    /// Not in these lines (by their first byte); in all if there are none.
+/// Which parts of a file with syntax errors were parsed into something that its author did not mean.
+pub(super) enum Unreliable {
+    /// Only these lines, each given by the offset of its first byte.
     Lines(Vec<usize>),
-    /// Nowhere: a bracket is missing, so keys are not in the tables where their author sees them.
+    /// All lines: a bracket is missing, so keys can be in other tables than their author meant.
     All,
 }
 
-impl Spoilt {
+impl Unreliable {
     fn by(text: &str, spans: &[Range<usize>]) -> Self {
         let lines: Vec<usize> = spans.iter().map(|span| line_start(text, span.start)).collect();
         let structural = |line: &usize| {
@@ -116,8 +122,8 @@ impl Spoilt {
         if lines.iter().any(structural) { Self::All } else { Self::Lines(lines) }
     }
 
-    /// Whether a fault found at byte `at` is one, and not a consequence of broken syntax.
-    fn tells(&self, text: &str, at: usize) -> bool {
+    /// Whether an error at byte `at` is real, and not a consequence of broken syntax.
+    fn is_real(&self, text: &str, at: usize) -> bool {
         match self {
             Self::Lines(lines) => lines.is_empty() || !lines.contains(&line_start(text, at)),
             Self::All => false,
@@ -125,26 +131,26 @@ impl Spoilt {
     }
 }
 
-/// The first byte of the line that byte `at` is in.
+/// The offset of the first byte of the line that contains byte `at`.
 fn line_start(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
 }
 
-/// Turns ascending byte offsets into lines and columns, in one pass.
-struct Places<'t> {
+/// Converts ascending byte offsets into lines and columns in one pass over the text.
+struct LineIndex<'t> {
     text: &'t str,
     line: usize,
     line_start: usize,
     read: usize,
 }
 
-impl<'t> Places<'t> {
+impl<'t> LineIndex<'t> {
     fn new(text: &'t str) -> Self {
         Self { text, line: 1, line_start: 0, read: 0 }
     }
 
-    /// Line and column, both from 1, of byte `at`, which is not before the last one asked for.
+    /// Line and column of byte `at`, both counted from 1. `at` must not decrease from call to call.
     fn place(&mut self, at: usize) -> (usize, usize) {
         let bytes = self.text.as_bytes();
         for (index, byte) in bytes.iter().enumerate().take(at).skip(self.read) {
@@ -160,24 +166,25 @@ impl<'t> Places<'t> {
     }
 }
 
-/// Puts all settings of the document into `config`; returns which of them it names and where. Its templates are left.
+/// Writes all settings of the document into `config`, and returns each setting that it contains with its place. The
+/// templates are left for [`super::templates`].
 pub(super) fn apply(
     document: &DeTable<'_>,
     config: &mut Config,
-    faults: &mut FileFaults<'_>,
-) -> Vec<(&'static Setting, Origin)> {
+    errors: &mut FileErrors<'_>,
+) -> Vec<(&'static Setting, Location)> {
     let mut named = Vec::new();
     for (table, content) in document.iter() {
         if table.get_ref() == TEMPLATES {
             continue;
         }
         if !tables().any(|known| known == table.get_ref()) {
-            faults.add(&table.span(), unknown_at_top(table.get_ref()));
+            errors.add(&table.span(), unknown_at_top(table.get_ref()));
         } else if let DeValue::Table(keys) = content.get_ref() {
-            apply_table(table.get_ref(), keys, config, faults, &mut named);
+            apply_table(table.get_ref(), keys, config, errors, &mut named);
         } else {
-            let what = format!("{} is {}; it is a table: [{0}]", table.get_ref(), shown(content.get_ref()));
-            faults.add(&content.span(), what);
+            let what = format!("{} is {}, but it must be a table: [{0}]", table.get_ref(), shown(content.get_ref()));
+            errors.add(&content.span(), what);
         }
     }
     named
@@ -187,25 +194,25 @@ fn apply_table(
     table: &str,
     keys: &DeTable<'_>,
     config: &mut Config,
-    faults: &mut FileFaults<'_>,
-    named: &mut Vec<(&'static Setting, Origin)>,
+    errors: &mut FileErrors<'_>,
+    named: &mut Vec<(&'static Setting, Location)>,
 ) {
     for (key, value) in keys.iter() {
         let setting = SETTINGS.iter().find(|s| s.file.is_some_and(|file| file == (table, key.get_ref().as_ref())));
         let Some(setting) = setting else {
-            faults.add(&key.span(), unknown_in(table, key.get_ref()));
+            errors.add(&key.span(), unknown_in(table, key.get_ref()));
             continue;
         };
-        named.push((setting, faults.origin(&value.span())));
-        let problems = setting.set(config, Given::File(value.get_ref())).err();
+        named.push((setting, errors.location(&value.span())));
+        let problems = setting.set(config, RawValue::File(value.get_ref())).err();
         for problem in problems.map(|problems| problems.0).unwrap_or_default() {
             let what = format!("{}: {}; allowed: {}", setting.name(), problem.what, setting.allowed());
-            faults.add(&problem.span.unwrap_or_else(|| value.span()), what);
+            errors.add(&problem.span.unwrap_or_else(|| value.span()), what);
         }
     }
 }
 
-/// The tables that hold settings, each once.
+/// The names of the tables with settings, without repeats.
 fn tables() -> impl Iterator<Item = &'static str> {
     let mut tables: Vec<_> = SETTINGS.iter().filter_map(|setting| Some(setting.file?.0)).collect();
     tables.dedup();
@@ -232,7 +239,7 @@ fn unknown_in(table: &str, name: &str) -> String {
     }
 }
 
-/// `what` is unknown: says what was probably meant, else what there is.
+/// A message for an unknown name: it suggests the most similar known name, or lists all known names.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("{what}; did you mean {nearest}?"),

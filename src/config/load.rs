@@ -1,4 +1,4 @@
-//! Reads flags, environment and file into one configuration, and reads it again for a reload.
+//! Loads the configuration from flags, environment and file, and loads it again for a reload of the templates.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,27 +6,30 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checked::{Cluster, Config, PREFIX, Server, Sources};
-use super::fault::{Fault, Faults, Origin, nearest};
-use super::setting::{Given, Setting};
-use super::settings::SETTINGS;
-use super::{file, templates, value};
+use deskbell_core::duration;
+
+use super::checked::{ClusterSettings, Config, PREFIX, ServerSettings, Sources};
+use super::error::{ConfigError, ConfigErrors, Location, nearest};
+use super::setting::{RawValue, Setting};
+use super::settings::{Key, SETTINGS};
+use super::{file, templates};
 use crate::auth::{KeyFiles, Keys};
+use crate::network::without_userinfo;
 use crate::telemetry;
 use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch};
 use crate::tls::Certificate;
 
 impl Config {
-    /// Reads and checks everything.
+    /// Loads and checks everything.
     ///
     /// # Errors
-    /// All faults of command line, environment and file; never none.
-    pub fn load(sources: &Sources) -> Result<Self, Faults> {
+    /// All errors of command line, environment and file; at least one.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut loader = Loader::default();
         loader.config.sources = Arc::new(sources.clone());
         let environment = loader.environment(sources);
         let file = sources.flags.get("config").and_then(|values| values.last()).map(String::as_str);
-        let file = file.or(environment.iter().find(|(setting, _)| setting.flag == Some("config")).map(|(_, v)| *v));
+        let file = file.or(environment.iter().find(|(setting, _)| setting.key == Key::Config).map(|(_, v)| *v));
         if let Some(file) = file.filter(|file| !file.is_empty()) {
             loader.file(Path::new(file));
         }
@@ -35,38 +38,38 @@ impl Config {
         loader.finish()
     }
 
-    /// Watches the file's templates for `catalogue`, which starts with [`Config::templates`]; `None` without a file.
+    /// Keeps `catalogue`, which starts with [`Config::templates`], up to date with the file; `None` without a file.
     #[must_use]
     pub fn watch_templates(&self, catalogue: SharedCatalogue) -> Option<(Watch, ReloadHandle)> {
         self.file.as_ref().map(|file| Watch::new(file.clone(), catalogue, self.reload()))
     }
 
-    /// Reads the templates anew: the whole configuration is read and checked again, and settings other than templates
-    /// that have changed are logged as waiting for a restart.
+    /// How to reload the templates: load and check the whole configuration again, and log which other settings have
+    /// changed, because those need a restart.
     pub(super) fn reload(&self) -> Load {
         let running = self.clone();
         Arc::new(move || {
-            let now = Self::load(&running.sources).map_err(|faults| faults.lines())?;
+            let now = Self::load(&running.sources).map_err(|errors| errors.lines())?;
             for setting in running.differences(&now) {
-                tracing::warn!("{setting} has changed in the configuration; that takes a restart");
+                tracing::warn!("{setting} has changed in the configuration; the change needs a restart");
             }
             Ok(now.templates)
         })
     }
 
-    /// The names of the settings that `other` has otherwise.
+    /// The names of the settings whose values differ from `other`.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         SETTINGS.iter().filter(|s| s.show(self) != s.show(other)).map(Setting::name).collect()
     }
 }
 
-/// The configuration while it is read: from the least place to the one that wins.
+/// The configuration while it is loaded, from the weakest layer to the strongest.
 #[derive(Default)]
 struct Loader {
     config: Config,
-    faults: Faults,
-    /// Where each setting that anybody named was named last, and in which layer.
-    named: HashMap<&'static str, (Layer, Origin)>,
+    errors: ConfigErrors,
+    /// For each setting that some layer gives: the strongest such layer, and the place in it.
+    given: HashMap<Key, (Layer, Location)>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,27 +82,27 @@ enum Layer {
 }
 
 impl Loader {
-    fn fault(&mut self, origin: Origin, what: String) {
-        self.faults.add(Fault { origin, what });
+    fn error(&mut self, location: Location, what: String) {
+        self.errors.add(ConfigError { location, what });
     }
 
     fn file(&mut self, path: &Path) {
         let text = match file::text(path) {
             Ok(text) => text,
-            Err(fault) => return self.faults.add(fault),
+            Err(error) => return self.errors.add(error),
         };
-        let mut faults = file::FileFaults::new(path, &text);
-        let document = faults.parse();
+        let mut errors = file::FileErrors::new(path, &text);
+        let document = errors.parse();
         let table = document.table.get_ref();
-        for (setting, origin) in file::apply(table, &mut self.config, &mut faults) {
-            self.named.insert(setting.variable, (Layer::File, origin));
+        for (setting, location) in file::apply(table, &mut self.config, &mut errors) {
+            self.given.insert(setting.key, (Layer::File, location));
         }
-        let templates = table.get(file::TEMPLATES).map(|value| templates::read(value, &mut faults));
+        let templates = table.get(file::TEMPLATES).map(|value| templates::read(value, &mut errors));
         self.config.templates = Arc::new(Catalogue::with(templates.unwrap_or_default()));
-        self.faults.extend(faults.finish(&document.spoilt));
+        self.errors.extend(errors.finish(&document.unreliable));
     }
 
-    /// The settings that the environment names. An empty variable is as none.
+    /// The settings that the environment gives. An empty variable counts as unset.
     fn environment<'s>(&mut self, sources: &'s Sources) -> Vec<(&'static Setting, &'s str)> {
         let mut known = Vec::new();
         for (name, value) in &sources.environment {
@@ -107,12 +110,12 @@ impl Loader {
                 continue;
             };
             let Some(setting) = SETTINGS.iter().find(|setting| setting.variable == name) else {
-                self.config.notices.extend(unknown_variable(name));
+                self.config.warnings.extend(unknown_variable(name));
                 continue;
             };
             match value.to_str() {
                 Some(value) => known.push((setting, value)),
-                None => self.fault(Origin::Variable(name.to_owned()), "not UTF-8".to_owned()),
+                None => self.error(Location::Variable(name.to_owned()), "is not valid UTF-8".to_owned()),
             }
         }
         known
@@ -120,7 +123,12 @@ impl Loader {
 
     fn set_variables(&mut self, environment: &[(&'static Setting, &str)]) {
         for (setting, value) in environment {
-            self.set(setting, Layer::Variable, Origin::Variable(setting.variable.to_owned()), Given::Variable(value));
+            self.set(
+                setting,
+                Layer::Variable,
+                Location::Variable(setting.variable.to_owned()),
+                RawValue::Variable(value),
+            );
         }
     }
 
@@ -129,181 +137,185 @@ impl Loader {
             let Some((flag, values)) = setting.flag.and_then(|flag| Some((flag, sources.flags.get(flag)?))) else {
                 continue;
             };
-            self.set(setting, Layer::Flag, Origin::CommandLine(format!("--{flag}")), Given::Flag(values));
+            self.set(setting, Layer::Flag, Location::CommandLine(format!("--{flag}")), RawValue::Flag(values));
         }
     }
 
-    fn set(&mut self, setting: &'static Setting, layer: Layer, origin: Origin, given: Given<'_>) {
+    fn set(&mut self, setting: &'static Setting, layer: Layer, location: Location, raw: RawValue<'_>) {
         let memory_before = self.config.server.memory;
-        let problems = setting.set(&mut self.config, given).err();
+        let problems = setting.set(&mut self.config, raw).err();
         for problem in problems.map(|problems| problems.0).unwrap_or_default() {
-            self.fault(origin.clone(), format!("{}; allowed: {}", problem.what, setting.allowed()));
+            self.error(location.clone(), format!("{}; allowed: {}", problem.what, setting.allowed()));
         }
-        // A data directory given in a stronger place than `memory` is meant to be used.
-        if setting.flag == Some("data-dir") && memory_before && self.layer("DESKBELL_MEMORY") < layer {
+        // A data directory from a stronger layer than `memory` is meant to be used.
+        if setting.key == Key::DataDir && memory_before && self.layer(Key::Memory) < layer {
             self.config.server.memory = false;
         }
-        self.named.insert(setting.variable, (layer, origin));
+        self.given.insert(setting.key, (layer, location));
     }
 
-    fn layer(&self, variable: &str) -> Layer {
-        self.named.get(variable).map(|(layer, _)| *layer).unwrap_or_default()
+    fn layer(&self, key: Key) -> Layer {
+        self.given.get(&key).map(|(layer, _)| *layer).unwrap_or_default()
     }
 
-    fn finish(mut self) -> Result<Config, Faults> {
-        self.refuse_strangers();
-        self.refuse_silence();
-        self.try_keys();
-        self.try_certificate();
-        self.tell_what_memory_hides();
-        self.see_to_the_cluster();
-        if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    fn is_given(&self, key: Key) -> bool {
+        self.given.contains_key(&key)
     }
 
-    fn refuse_strangers(&mut self) {
-        let Server { listen, insecure, admin_listen, .. } = self.config.server;
+    fn finish(mut self) -> Result<Config, ConfigErrors> {
+        self.check_reachable_listeners();
+        self.check_idle_timeout();
+        self.check_keys();
+        self.check_certificate();
+        self.warn_about_unused_data_dir();
+        self.check_cluster();
+        if self.errors.is_empty() { Ok(self.config) } else { Err(self.errors) }
+    }
+
+    fn check_reachable_listeners(&mut self) {
+        let ServerSettings { listen, insecure, admin_listen, .. } = self.config.server;
         let reachable = |address: SocketAddr| !insecure && !address.ip().to_canonical().is_loopback();
         if reachable(listen) && !self.config.auth.is_on() {
             let what = format!(
-                "{listen} can be reached from other machines, and there is no authentication; give \
-                 --auth-secret-file or --auth-public-key-file, listen on 127.0.0.1:{}, or give --insecure if \
-                 everybody who can reach it may use it",
+                "other machines can reach {listen}, and authentication is off; set --auth-secret-file or \
+                 --auth-public-key-file, listen on 127.0.0.1:{}, or set --insecure if everybody on the network may \
+                 use the hub",
                 listen.port()
             );
-            self.fault(self.origin("DESKBELL_LISTEN"), what);
+            self.error(self.location(Key::Listen), what);
         }
         if let Some(admin) = admin_listen.filter(|admin| reachable(*admin)) {
             let what = format!(
-                "{admin} can be reached from other machines, and the admin listener asks nobody who they are; listen \
-                 on 127.0.0.1:{}, or give --insecure if everybody who can reach it may use it",
+                "other machines can reach {admin}, and the admin listener has no authentication; listen on \
+                 127.0.0.1:{}, or set --insecure if everybody on the network may use it",
                 admin.port()
             );
-            self.fault(self.origin("DESKBELL_ADMIN_LISTEN"), what);
+            self.error(self.location(Key::AdminListen), what);
         }
     }
 
-    fn try_keys(&mut self) {
+    fn check_keys(&mut self) {
         let auth = &self.config.auth;
         if !auth.is_on() {
-            let of_tokens = ["DESKBELL_AUTH_ISSUER", "DESKBELL_AUTH_AUDIENCE"];
-            if let Some(named) = of_tokens.into_iter().find(|variable| self.named.contains_key(variable)) {
-                let what = "it is asked of tokens, and there are none: give [auth] secretFile or publicKeyFile";
-                self.fault(self.origin(named), what.to_owned());
+            if let Some(given) = [Key::AuthIssuer, Key::AuthAudience].into_iter().find(|key| self.is_given(*key)) {
+                let what = "this checks tokens, but authentication is off; set [auth] secretFile or publicKeyFile";
+                self.error(self.location(given), what.to_owned());
             }
             return;
         }
-        for (file, variable) in [
-            (KeyFiles { public: None, ..auth.key_files() }, "DESKBELL_AUTH_SECRET_FILE"),
-            (KeyFiles { secret: None, ..auth.key_files() }, "DESKBELL_AUTH_PUBLIC_KEY_FILE"),
+        for (file, key) in [
+            (KeyFiles { public: None, ..auth.key_files() }, Key::AuthSecretFile),
+            (KeyFiles { secret: None, ..auth.key_files() }, Key::AuthPublicKeyFile),
         ] {
             match Keys::load(&file) {
-                Ok(keys) => self.config.notices.extend_from_slice(keys.notices()),
-                Err(error) => self.fault(self.origin(variable), error.to_string()),
+                Ok(keys) => self.config.warnings.extend_from_slice(keys.notices()),
+                Err(error) => self.error(self.location(key), error.to_string()),
             }
         }
         let server = &self.config.server;
         if !server.listen.ip().to_canonical().is_loopback() && server.certificate().is_none() {
-            let notice = "tokens come in clear text from other machines: give --tls-cert and --tls-key, unless a proxy \
-                          before the hub speaks TLS";
-            self.config.notices.push(notice.to_owned());
+            let warning = "other machines send their tokens in clear text; set --tls-cert and --tls-key, unless a proxy in \
+                          front of the hub terminates TLS";
+            self.config.warnings.push(warning.to_owned());
         }
     }
 
-    fn try_certificate(&mut self) {
+    fn check_certificate(&mut self) {
         let server = &self.config.server;
         match (server.certificate(), server.tls_cert.is_some() || server.tls_key.is_some()) {
             (Some(files), _) => {
                 if let Err(error) = Certificate::open(files) {
-                    self.fault(self.origin("DESKBELL_TLS_CERT"), error.to_string());
+                    self.error(self.location(Key::TlsCert), error.to_string());
                 }
             }
             (None, true) => {
                 let (given, missing) = match server.tls_cert {
-                    Some(_) => ("DESKBELL_TLS_CERT", "--tls-key"),
-                    None => ("DESKBELL_TLS_KEY", "--tls-cert"),
+                    Some(_) => (Key::TlsCert, "--tls-key"),
+                    None => (Key::TlsKey, "--tls-cert"),
                 };
-                self.fault(self.origin(given), format!("{missing} is missing: certificate and key go together"));
+                self.error(self.location(given), format!("{missing} is missing; a certificate needs its key"));
             }
             (None, false) => {}
         }
     }
 
-    fn refuse_silence(&mut self) {
-        let Server { ping_interval, idle_timeout, .. } = self.config.server;
+    fn check_idle_timeout(&mut self) {
+        let ServerSettings { ping_interval, idle_timeout, .. } = self.config.server;
         if idle_timeout <= ping_interval {
             let what = format!(
-                "[server] idleTimeout ({}) is not longer than pingInterval ({}): every quiet client would be dropped",
-                value::show_duration(idle_timeout),
-                value::show_duration(ping_interval)
+                "[server] idleTimeout ({}) must be longer than pingInterval ({}), or the hub drops every quiet client",
+                duration::format(idle_timeout),
+                duration::format(ping_interval)
             );
-            let (idle, ping) = ("DESKBELL_IDLE_TIMEOUT", "DESKBELL_PING_INTERVAL");
-            let origin = if self.layer(idle) >= self.layer(ping) { idle } else { ping };
-            self.fault(self.origin(origin), what);
+            let idle_is_stronger = self.layer(Key::IdleTimeout) >= self.layer(Key::PingInterval);
+            let key = if idle_is_stronger { Key::IdleTimeout } else { Key::PingInterval };
+            self.error(self.location(key), what);
         }
     }
 
-    fn tell_what_memory_hides(&mut self) {
-        if self.config.server.memory && self.named.contains_key("DESKBELL_DATA_DIR") {
-            let notice = "nothing is kept: memory is on, so the data directory that is given is not used";
-            self.config.notices.push(notice.to_owned());
+    fn warn_about_unused_data_dir(&mut self) {
+        if self.config.server.memory && self.is_given(Key::DataDir) {
+            let warning = "the data directory is not used, because memory is on: a restart loses everything";
+            self.config.warnings.push(warning.to_owned());
         }
     }
 
-    fn see_to_the_cluster(&mut self) {
+    fn check_cluster(&mut self) {
         let cluster = &self.config.cluster;
         if cluster.servers.is_empty() {
             return;
         }
-        let open = cluster.servers.iter().any(|url| value::without_userinfo(url) != *url);
-        if open {
-            let notice = "a NATS server's URL holds what opens it, which others on this machine may read; \
-                          [cluster] credsFile or passwordFile keeps it from them";
-            self.config.notices.push(notice.to_owned());
+        let has_credentials = cluster.servers.iter().any(|url| without_userinfo(url) != *url);
+        if has_credentials {
+            let warning = "the URL of a NATS server contains credentials, which other users of this machine may see; \
+                          use [cluster] credsFile or passwordFile instead";
+            self.config.warnings.push(warning.to_owned());
         }
-        if self.named.contains_key("DESKBELL_DATA_DIR") {
-            let notice = "the data directory that is given is not used: the cluster's servers keep the log";
-            self.config.notices.push(notice.to_owned());
+        if self.is_given(Key::DataDir) {
+            let warning = "the data directory is not used, because the NATS servers of the cluster keep the log";
+            self.config.warnings.push(warning.to_owned());
         }
         if self.config.server.memory {
-            let what = "a cluster's log is kept by its servers, and memory keeps none: leave one of them out";
-            self.fault(self.origin("DESKBELL_MEMORY"), what.to_owned());
+            let what = "memory and a cluster exclude each other: the NATS servers of a cluster keep its log";
+            self.error(self.location(Key::Memory), what.to_owned());
         }
-        self.try_what_opens_the_cluster();
+        self.check_cluster_credentials();
         if cfg!(not(feature = "cluster")) {
-            let what = "this deskbell was built without the feature \"cluster\"";
-            self.fault(self.origin("DESKBELL_CLUSTER"), what.to_owned());
+            let what = "this binary was built without the feature \"cluster\"";
+            self.error(self.location(Key::Cluster), what.to_owned());
         }
     }
 
-    fn try_what_opens_the_cluster(&mut self) {
-        let Cluster { creds_file, password_file, .. } = self.config.cluster.clone();
+    fn check_cluster_credentials(&mut self) {
+        let ClusterSettings { creds_file, password_file, .. } = self.config.cluster.clone();
         let holds_creds = |text: &str| text.contains("NATS USER JWT") && text.contains("USER NKEY SEED");
         let has_first_line = |text: &str| text.lines().next().is_some_and(|line| !line.trim().is_empty());
-        let no_creds = "it is no NATS credentials file (JWT and seed)";
-        self.try_file("DESKBELL_CLUSTER_CREDS_FILE", creds_file.as_deref(), holds_creds, no_creds);
-        let empty = "its first line is empty";
-        self.try_file("DESKBELL_CLUSTER_PASSWORD_FILE", password_file.as_deref(), has_first_line, empty);
+        let no_creds = "not a NATS credentials file (it needs a user JWT and a seed)";
+        self.check_file(Key::ClusterCredsFile, creds_file.as_deref(), holds_creds, no_creds);
+        let empty = "the first line is empty";
+        self.check_file(Key::ClusterPasswordFile, password_file.as_deref(), has_first_line, empty);
     }
 
-    /// A fault if the file that this setting names cannot be read, or is not `good`: `otherwise`, for people.
-    fn try_file(&mut self, variable: &str, path: Option<&Path>, good: impl Fn(&str) -> bool, otherwise: &str) {
+    /// Reports an error if the file of this setting cannot be read, or if its text is not `good` (then `otherwise`).
+    fn check_file(&mut self, key: Key, path: Option<&Path>, good: impl Fn(&str) -> bool, otherwise: &str) {
         let Some(path) = path else { return };
         let what = match fs::read_to_string(path) {
             Ok(text) if good(&text) => return,
             Ok(_) => otherwise.to_owned(),
-            Err(error) => format!("it cannot be read: {error}"),
+            Err(error) => format!("cannot be read: {error}"),
         };
-        self.fault(self.origin(variable), format!("{}: {what}", path.display()));
+        self.error(self.location(key), format!("{}: {what}", path.display()));
     }
 
-    /// Where the setting with this variable was named last.
-    fn origin(&self, variable: &str) -> Origin {
-        self.named.get(variable).map_or_else(|| Origin::Variable(variable.to_owned()), |(_, origin)| origin.clone())
+    /// The place that gives this setting its value. A setting that no layer gives is named by its variable.
+    fn location(&self, key: Key) -> Location {
+        let default = || Location::Variable(Setting::of(key).variable.to_owned());
+        self.given.get(&key).map_or_else(default, |(_, location)| location.clone())
     }
 }
 
-/// What to say of a variable that is no setting. No fault: other programs' variables begin so too, and Kubernetes sets
-/// some for every service (those are passed over).
+/// The warning for a variable that is not a setting. It is not an error, because variables of other programs can have
+/// the same prefix. Kubernetes sets some for every service; those get no warning.
 fn unknown_variable(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
     if rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_") {
@@ -311,5 +323,5 @@ fn unknown_variable(name: &str) -> Option<String> {
     }
     let near = nearest(name, SETTINGS.iter().map(|setting| setting.variable));
     let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Some(format!("the environment variable {} is no setting{hint}", telemetry::escape(name)))
+    Some(format!("the environment variable {} is not a setting{hint}", telemetry::escape(name)))
 }

@@ -1,12 +1,13 @@
-//! The configuration: flags, over environment, over the TOML file, over defaults, checked as a whole before anything
-//! is started. A wrong value is a fault even where another place overrides it.
+//! The configuration. Flags win over environment variables, those over the TOML file, and that over the defaults.
+//! Everything is checked before the hub starts, and all errors are reported together. A wrong value is an error even if
+//! a stronger source overrides it.
 //!
-//! Files here may use those above them: `value`, `fault`, `checked`, `setting`, `settings`, `file`, `templates`,
+//! Files here may use those above them: `value`, `error`, `checked`, `setting`, `settings`, `file`, `templates`,
 //! `docs`, `load`.
 
 mod checked;
 mod docs;
-mod fault;
+mod error;
 mod file;
 mod load;
 mod setting;
@@ -16,10 +17,9 @@ mod templates;
 mod tests;
 mod value;
 
-pub use checked::{Auth, Config, Limits, LogHistory, Server, Sources};
+pub use checked::{AuthSettings, Config, LimitSettings, LogSettings, ServerSettings, Sources};
 pub use docs::markdown;
-pub use fault::{FAULTS_MAX, Fault, Faults, Origin, nearest};
+pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Location, nearest};
 pub use file::FILE_BYTES_MAX;
-pub use setting::{Kind, ORIGINS_MAX, PROXIES_MAX, Setting};
-pub use settings::SETTINGS;
-pub use value::duration;
+pub use setting::{Accessor, ORIGINS_MAX, PROXIES_MAX, Setting, ValueKind};
+pub use settings::{Key, SETTINGS};

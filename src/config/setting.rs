@@ -1,16 +1,18 @@
-//! What a setting is: where it can be given, what it may be, where it is kept; reading and writing its value.
+//! One setting: its names, its allowed values, the field that holds it, and how its value is parsed and shown.
 
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use deskbell_core::duration;
 use toml::de::DeValue;
 
 use super::checked::Config;
-use super::fault::quoted;
+use super::error::quoted;
+use super::settings::{Key, SETTINGS};
 use super::value;
-use crate::network::Network;
+use crate::network::{self, Network};
 use crate::telemetry;
 
 /// The most allowed origins.
@@ -23,74 +25,90 @@ const TEXT_BYTES_MAX: usize = 1024;
 /// The most NATS servers.
 pub(super) const SERVERS_MAX: usize = 100;
 
-/// One row of the table.
+/// One row of the table of settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
+    /// Its identity in the code.
+    pub key: Key,
     /// Table and key in the file.
     pub file: Option<(&'static str, &'static str)>,
     /// The flag, without its dashes.
     pub flag: Option<&'static str>,
     /// The environment variable.
     pub variable: &'static str,
-    /// What it may be, and where it is kept.
-    pub kind: Kind,
-    /// What it means, for people.
+    /// The allowed values, and the field that holds the value.
+    pub kind: ValueKind,
+    /// The explanation in `--help` and in docs/configuration.md.
     pub meaning: &'static str,
 }
 
-/// Where a value is kept.
-type At<T> = fn(&mut Config) -> &mut T;
-
-/// What a setting may be; ranges are inclusive.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Address(At<SocketAddr>),
-    OptionalAddress(At<Option<SocketAddr>>),
-    Path(At<PathBuf>),
-    OptionalPath(At<Option<PathBuf>>),
-    Switch(At<bool>),
-    OptionalText(At<Option<String>>),
-    Origins(At<Vec<String>>),
-    Servers(At<Vec<String>>),
-    Networks(At<Vec<Network>>),
-    Time { min: Duration, max: Duration, at: At<Duration> },
-    Count { min: u32, max: u32, at: At<u32> },
-    Size { min: u64, max: u64, at: At<u64> },
-    LogFormat(At<telemetry::Format>),
-    LogFilter(At<String>),
+/// How to read and write one field of the configuration.
+#[derive(Debug)]
+pub struct Accessor<T: 'static> {
+    /// Reads the field.
+    pub get: fn(&Config) -> &T,
+    /// Writes the field.
+    pub get_mut: fn(&mut Config) -> &mut T,
 }
 
-/// A value as it was given.
+impl<T> Clone for Accessor<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Accessor<T> {}
+
+/// The kind of value that a setting takes. Ranges are inclusive.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Given<'g> {
-    /// On the command line; several where a flag is repeated.
+#[allow(missing_docs)]
+pub enum ValueKind {
+    Address(Accessor<SocketAddr>),
+    OptionalAddress(Accessor<Option<SocketAddr>>),
+    Path(Accessor<PathBuf>),
+    OptionalPath(Accessor<Option<PathBuf>>),
+    Switch(Accessor<bool>),
+    OptionalText(Accessor<Option<String>>),
+    Origins(Accessor<Vec<String>>),
+    Servers(Accessor<Vec<String>>),
+    Networks(Accessor<Vec<Network>>),
+    Time { min: Duration, max: Duration, at: Accessor<Duration> },
+    Count { min: u32, max: u32, at: Accessor<u32> },
+    Size { min: u64, max: u64, at: Accessor<u64> },
+    LogFormat(Accessor<telemetry::LogFormat>),
+    LogFilter(Accessor<String>),
+}
+
+/// A value before it is parsed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RawValue<'g> {
+    /// From the command line; several if a flag is repeated.
     Flag(&'g [String]),
-    /// In the environment.
+    /// From the environment.
     Variable(&'g str),
-    /// In the file.
+    /// From the file.
     File(&'g DeValue<'g>),
 }
 
-/// One reason why a value cannot be taken.
+/// One reason why a value is rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    /// Which part of the file's text, if not the value as a whole.
+pub(super) struct ValueError {
+    /// The part of the file's text, if it is not the value as a whole.
     pub(super) span: Option<Range<usize>>,
     pub(super) what: String,
 }
 
-/// Why a value cannot be taken; a list can have several reasons.
+/// Why a value is rejected. A list can have several reasons.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problems(pub(super) Vec<Problem>);
+pub(super) struct ValueErrors(pub(super) Vec<ValueError>);
 
-impl From<String> for Problems {
+impl From<String> for ValueErrors {
     fn from(what: String) -> Self {
-        Self(vec![Problem::of_all(what)])
+        Self(vec![ValueError::of_all(what)])
     }
 }
 
-impl Problem {
+impl ValueError {
     /// The value as a whole is wrong.
     fn of_all(what: String) -> Self {
         Self { span: None, what }
@@ -98,7 +116,14 @@ impl Problem {
 }
 
 impl Setting {
-    /// As messages name it: its key, else its flag, else its variable.
+    /// The row of `key`.
+    #[must_use]
+    pub fn of(key: Key) -> &'static Self {
+        // A test ensures that every key has a row.
+        SETTINGS.iter().find(|setting| setting.key == key).unwrap_or(&SETTINGS[0])
+    }
+
+    /// Its name in messages: its key in the file, else its flag, else its variable.
     #[must_use]
     pub fn name(&self) -> String {
         match (self.file, self.flag) {
@@ -108,125 +133,135 @@ impl Setting {
         }
     }
 
-    /// What its flag's value is called; `None`: the flag stands alone.
+    /// The placeholder of its flag's value in `--help`; `None` for a flag without a value.
     #[must_use]
     pub fn value_name(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Address(_) | Kind::OptionalAddress(_) => Some("ADDR:PORT"),
-            Kind::Path(_) => Some("DIR"),
-            Kind::OptionalPath(_) => Some("FILE"),
-            Kind::Switch(_) => None,
-            Kind::OptionalText(_) => Some("TEXT"),
-            Kind::Origins(_) => Some("ORIGIN"),
-            Kind::Servers(_) => Some("URL[,URL…]"),
-            Kind::Networks(_) => Some("NETWORK"),
-            Kind::Time { .. } => Some("DURATION"),
-            Kind::Count { .. } => Some("N"),
-            Kind::Size { .. } => Some("SIZE"),
-            Kind::LogFormat(_) => Some("FORMAT"),
-            Kind::LogFilter(_) => Some("FILTER"),
+            ValueKind::Address(_) | ValueKind::OptionalAddress(_) => Some("ADDR:PORT"),
+            ValueKind::Path(_) => Some("DIR"),
+            ValueKind::OptionalPath(_) => Some("FILE"),
+            ValueKind::Switch(_) => None,
+            ValueKind::OptionalText(_) => Some("TEXT"),
+            ValueKind::Origins(_) => Some("ORIGIN"),
+            ValueKind::Servers(_) => Some("URL[,URL…]"),
+            ValueKind::Networks(_) => Some("NETWORK"),
+            ValueKind::Time { .. } => Some("DURATION"),
+            ValueKind::Count { .. } => Some("N"),
+            ValueKind::Size { .. } => Some("SIZE"),
+            ValueKind::LogFormat(_) => Some("FORMAT"),
+            ValueKind::LogFilter(_) => Some("FILTER"),
         }
     }
 
-    /// Puts a value where it belongs.
-    pub(super) fn set(&self, config: &mut Config, given: Given<'_>) -> Result<(), Problems> {
+    /// Parses a value and writes it into `config`.
+    pub(super) fn set(&self, config: &mut Config, raw: RawValue<'_>) -> Result<(), ValueErrors> {
         match self.kind {
-            Kind::Address(at) => *at(config) = read(given, value::address, "is no address with a port")?,
-            Kind::OptionalAddress(at) => {
-                *at(config) = Some(read(given, value::address, "is no address with a port")?);
+            ValueKind::Address(at) => *(at.get_mut)(config) = parse(raw, value::address, NOT_AN_ADDRESS)?,
+            ValueKind::OptionalAddress(at) => {
+                *(at.get_mut)(config) = Some(parse(raw, value::address, NOT_AN_ADDRESS)?);
             }
-            Kind::OptionalText(at) => *at(config) = Some(read(given, plain_text, "is no text of that kind")?),
-            Kind::Path(at) => *at(config) = read(given, path, "is no path")?,
-            Kind::OptionalPath(at) => *at(config) = Some(read(given, path, "is no path")?),
-            Kind::Switch(at) => *at(config) = switch(given)?,
-            Kind::Origins(at) => *at(config) = list(given, value::origin, "is no origin", ORIGINS_MAX)?,
-            Kind::Servers(at) => *at(config) = servers(given)?,
-            Kind::Networks(at) => *at(config) = list(given, |text| text.parse().ok(), "is no network", PROXIES_MAX)?,
-            Kind::Time { min, max, at } => {
-                let time = duration(given)?;
-                *at(config) = if (min..=max).contains(&time) { time } else { return Err(out_of_range(given).into()) };
+            ValueKind::OptionalText(at) => *(at.get_mut)(config) = Some(parse(raw, plain_text, "is not allowed")?),
+            ValueKind::Path(at) => *(at.get_mut)(config) = parse(raw, path, "is not a path")?,
+            ValueKind::OptionalPath(at) => *(at.get_mut)(config) = Some(parse(raw, path, "is not a path")?),
+            ValueKind::Switch(at) => *(at.get_mut)(config) = switch(raw)?,
+            ValueKind::Origins(at) => {
+                *(at.get_mut)(config) = list(raw, value::origin, "is not an origin", ORIGINS_MAX)?;
             }
-            Kind::Count { min, max, at } => {
-                let count = u32::try_from(integer(given)?).ok().filter(|count| (min..=max).contains(count));
-                *at(config) = count.ok_or_else(|| out_of_range(given))?;
+            ValueKind::Servers(at) => *(at.get_mut)(config) = servers(raw)?,
+            ValueKind::Networks(at) => {
+                *(at.get_mut)(config) = list(raw, network::parse_network, "is not a network", PROXIES_MAX)?;
             }
-            Kind::Size { min, max, at } => {
-                let size = u64::try_from(size(given)?).ok().filter(|size| (min..=max).contains(size));
-                *at(config) = size.ok_or_else(|| out_of_range(given))?;
+            ValueKind::Time { min, max, at } => {
+                let time = parse_duration(raw)?;
+                let in_range = (min..=max).contains(&time);
+                *(at.get_mut)(config) = if in_range { time } else { return Err(out_of_range(raw).into()) };
             }
-            Kind::LogFormat(at) => *at(config) = read(given, |text| text.parse().ok(), "is no log format")?,
-            Kind::LogFilter(at) => {
-                let filter = text(given)?;
-                telemetry::check_filter(filter).map_err(|why| format!("{} is no filter ({why})", quoted(filter)))?;
-                filter.clone_into(at(config));
+            ValueKind::Count { min, max, at } => {
+                let count = u32::try_from(integer(raw)?).ok().filter(|count| (min..=max).contains(count));
+                *(at.get_mut)(config) = count.ok_or_else(|| out_of_range(raw))?;
+            }
+            ValueKind::Size { min, max, at } => {
+                let size = u64::try_from(size(raw)?).ok().filter(|size| (min..=max).contains(size));
+                *(at.get_mut)(config) = size.ok_or_else(|| out_of_range(raw))?;
+            }
+            ValueKind::LogFormat(at) => {
+                *(at.get_mut)(config) = parse(raw, |text| text.parse().ok(), "is not a log format")?;
+            }
+            ValueKind::LogFilter(at) => {
+                let filter = text(raw)?;
+                telemetry::check_filter(filter)
+                    .map_err(|why| format!("{} is not a log filter ({why})", quoted(filter)))?;
+                filter.clone_into((at.get_mut)(config));
             }
         }
         Ok(())
     }
 
-    /// What is allowed, for people.
+    /// The allowed values, as they appear in messages and in docs/configuration.md.
     #[must_use]
     pub fn allowed(&self) -> String {
         match self.kind {
-            Kind::Address(_) | Kind::OptionalAddress(_) => "ADDR:PORT such as 127.0.0.1:8080 or [::1]:8080".to_owned(),
-            Kind::OptionalText(_) => format!("1 to {TEXT_BYTES_MAX} bytes"),
-            Kind::Networks(_) => format!("at most {PROXIES_MAX} like 10.0.0.7 or 10.0.0.0/8"),
-            Kind::Path(_) | Kind::OptionalPath(_) => "a path".to_owned(),
-            Kind::Switch(_) => "true, false".to_owned(),
-            Kind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
-            Kind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
-            Kind::Time { min, max, .. } => {
-                format!("{} to {}", value::show_duration(min), value::show_duration(max))
+            ValueKind::Address(_) | ValueKind::OptionalAddress(_) => {
+                "ADDR:PORT such as 127.0.0.1:8080 or [::1]:8080".to_owned()
             }
-            Kind::Count { min, max, .. } => format!("{min} to {max}"),
-            Kind::Size { min, max, .. } => format!("{} to {}", value::show_size(min), value::show_size(max)),
-            Kind::LogFormat(_) => "text, json".to_owned(),
-            Kind::LogFilter(_) => "levels such as info or deskbell=debug,info".to_owned(),
+            ValueKind::OptionalText(_) => format!("1 to {TEXT_BYTES_MAX} bytes"),
+            ValueKind::Networks(_) => format!("at most {PROXIES_MAX} like 10.0.0.7 or 10.0.0.0/8"),
+            ValueKind::Path(_) | ValueKind::OptionalPath(_) => "a path".to_owned(),
+            ValueKind::Switch(_) => "true, false".to_owned(),
+            ValueKind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
+            ValueKind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
+            ValueKind::Time { min, max, .. } => {
+                format!("{} to {}", duration::format(min), duration::format(max))
+            }
+            ValueKind::Count { min, max, .. } => format!("{min} to {max}"),
+            ValueKind::Size { min, max, .. } => format!("{} to {}", value::show_size(min), value::show_size(max)),
+            ValueKind::LogFormat(_) => "text, json".to_owned(),
+            ValueKind::LogFilter(_) => "levels such as info or deskbell=debug,info".to_owned(),
         }
     }
 
-    /// The value that `config` holds, as it would be written; empty for none.
+    /// The value in `config`, written as a user would write it; empty if there is none. Credentials in URLs are left out.
     #[must_use]
     pub fn show(&self, config: &Config) -> String {
-        // The table reaches values only to change them; this is not done often.
-        let mut config = config.clone();
         match self.kind {
-            Kind::Address(at) => at(&mut config).to_string(),
-            Kind::OptionalAddress(at) => at(&mut config).map(|address| address.to_string()).unwrap_or_default(),
-            Kind::OptionalText(at) => at(&mut config).clone().unwrap_or_default(),
-            Kind::Networks(at) => at(&mut config).iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-            Kind::Path(at) => at(&mut config).display().to_string(),
-            Kind::OptionalPath(at) => {
-                at(&mut config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+            ValueKind::Address(at) => (at.get)(config).to_string(),
+            ValueKind::OptionalAddress(at) => (at.get)(config).map(|address| address.to_string()).unwrap_or_default(),
+            ValueKind::OptionalText(at) => (at.get)(config).clone().unwrap_or_default(),
+            ValueKind::Networks(at) => (at.get)(config).iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            ValueKind::Path(at) => (at.get)(config).display().to_string(),
+            ValueKind::OptionalPath(at) => {
+                (at.get)(config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
             }
-            Kind::Switch(at) => at(&mut config).to_string(),
-            Kind::Origins(at) => at(&mut config).join(","),
-            Kind::Servers(at) => {
-                let shown: Vec<String> = at(&mut config).iter().map(|url| value::without_userinfo(url)).collect();
+            ValueKind::Switch(at) => (at.get)(config).to_string(),
+            ValueKind::Origins(at) => (at.get)(config).join(","),
+            ValueKind::Servers(at) => {
+                let shown: Vec<String> = (at.get)(config).iter().map(|url| network::without_userinfo(url)).collect();
                 shown.join(",")
             }
-            Kind::Time { at, .. } => value::show_duration(*at(&mut config)),
-            Kind::Count { at, .. } => at(&mut config).to_string(),
-            Kind::Size { at, .. } => value::show_size(*at(&mut config)),
-            Kind::LogFormat(at) => at(&mut config).to_string(),
-            Kind::LogFilter(at) => at(&mut config).clone(),
+            ValueKind::Time { at, .. } => duration::format(*(at.get)(config)),
+            ValueKind::Count { at, .. } => (at.get)(config).to_string(),
+            ValueKind::Size { at, .. } => value::show_size(*(at.get)(config)),
+            ValueKind::LogFormat(at) => (at.get)(config).to_string(),
+            ValueKind::LogFilter(at) => (at.get)(config).clone(),
         }
     }
 }
 
-/// The one text of a value.
-fn text<'g>(given: Given<'g>) -> Result<&'g str, String> {
-    match given {
-        Given::Flag(texts) => Ok(texts.last().map_or("", String::as_str)),
-        Given::Variable(text) => Ok(text),
-        Given::File(DeValue::String(text)) => Ok(text),
-        Given::File(other) => Err(format!("{} is no string; write it in quotes", shown(other))),
+const NOT_AN_ADDRESS: &str = "is not an address with a port";
+
+/// The text of a value that is not a list.
+fn text<'g>(raw: RawValue<'g>) -> Result<&'g str, String> {
+    match raw {
+        RawValue::Flag(texts) => Ok(texts.last().map_or("", String::as_str)),
+        RawValue::Variable(text) => Ok(text),
+        RawValue::File(DeValue::String(text)) => Ok(text),
+        RawValue::File(other) => Err(format!("{} is not a string; write it in quotes", shown(other))),
     }
 }
 
-fn read<T>(given: Given<'_>, read: impl Fn(&str) -> Option<T>, problem: &str) -> Result<T, String> {
-    let text = text(given)?;
-    read(text).ok_or_else(|| format!("{} {problem}", quoted(text)))
+fn parse<T>(raw: RawValue<'_>, parser: impl Fn(&str) -> Option<T>, problem: &str) -> Result<T, String> {
+    let text = text(raw)?;
+    parser(text).ok_or_else(|| format!("{} {problem}", quoted(text)))
 }
 
 fn path(text: &str) -> Option<PathBuf> {
@@ -238,93 +273,101 @@ fn plain_text(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-fn switch(given: Given<'_>) -> Result<bool, String> {
-    match given {
-        Given::File(DeValue::Boolean(on)) => Ok(*on),
-        Given::File(other) => Err(format!("{} is neither true nor false", shown(other))),
-        Given::Flag(_) | Given::Variable(_) => {
+fn switch(raw: RawValue<'_>) -> Result<bool, String> {
+    match raw {
+        RawValue::File(DeValue::Boolean(on)) => Ok(*on),
+        RawValue::File(other) => Err(format!("{} is neither true nor false", shown(other))),
+        RawValue::Flag(_) | RawValue::Variable(_) => {
             let on_or_off = |text: &str| match text {
                 "true" | "1" => Some(true),
                 "false" | "0" => Some(false),
                 _ => None,
             };
-            read(given, on_or_off, "is neither true nor false")
+            parse(raw, on_or_off, "is neither true nor false")
         }
     }
 }
 
-fn duration(given: Given<'_>) -> Result<Duration, String> {
-    match given {
-        Given::File(other) if !other.is_str() => {
-            Err(format!("{} is no duration; it is a string with a unit, such as \"90s\"", shown(other)))
+fn parse_duration(raw: RawValue<'_>) -> Result<Duration, String> {
+    match raw {
+        RawValue::File(other) if !other.is_str() => {
+            Err(format!("{} is not a duration; write a string with a unit, such as \"90s\"", shown(other)))
         }
-        _ => read(given, value::duration, "is no duration such as 90s or 1m30s"),
+        _ => parse(raw, duration::parse, "is not a duration such as 90s or 1m30s"),
     }
 }
 
-fn integer(given: Given<'_>) -> Result<i128, String> {
-    match given {
-        Given::File(DeValue::Integer(integer)) => Ok(from_toml(integer)),
-        Given::File(other) => Err(format!("{} is no integer", shown(other))),
-        Given::Flag(_) | Given::Variable(_) => read(given, |text| text.parse().ok(), "is no integer"),
+fn integer(raw: RawValue<'_>) -> Result<i128, String> {
+    match raw {
+        RawValue::File(DeValue::Integer(integer)) => Ok(from_toml(integer)),
+        RawValue::File(other) => Err(format!("{} is not an integer", shown(other))),
+        RawValue::Flag(_) | RawValue::Variable(_) => parse(raw, |text| text.parse().ok(), "is not an integer"),
     }
 }
 
-fn size(given: Given<'_>) -> Result<i128, String> {
-    match given {
-        Given::File(DeValue::Integer(integer)) => Ok(from_toml(integer)),
-        Given::File(other @ DeValue::String(_)) => {
-            read(Given::File(other), value::size, "is no size such as 65536 or 64KiB").map(i128::from)
+fn size(raw: RawValue<'_>) -> Result<i128, String> {
+    match raw {
+        RawValue::File(DeValue::Integer(integer)) => Ok(from_toml(integer)),
+        RawValue::File(other @ DeValue::String(_)) => {
+            parse(RawValue::File(other), value::size, "is not a size such as 65536 or 64KiB").map(i128::from)
         }
-        Given::File(other) => Err(format!("{} is no size such as 65536 or \"64KiB\"", shown(other))),
-        Given::Flag(_) | Given::Variable(_) => {
-            read(given, value::size, "is no size such as 65536 or 64KiB").map(i128::from)
+        RawValue::File(other) => Err(format!("{} is not a size such as 65536 or \"64KiB\"", shown(other))),
+        RawValue::Flag(_) | RawValue::Variable(_) => {
+            parse(raw, value::size, "is not a size such as 65536 or 64KiB").map(i128::from)
         }
     }
 }
 
-/// An integer of the file; one that is too large for any range counts as the largest there is.
+/// An integer of the file. One that is too large for 128 bits becomes the largest, which no range includes.
 fn from_toml(integer: &toml::de::DeInteger<'_>) -> i128 {
     i128::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i128::MAX)
 }
 
-fn out_of_range(given: Given<'_>) -> String {
-    let shown = match given {
-        Given::File(value) => shown(value),
-        Given::Flag(_) | Given::Variable(_) => quoted(text(given).unwrap_or_default()),
+fn out_of_range(raw: RawValue<'_>) -> String {
+    let shown = match raw {
+        RawValue::File(value) => shown(value),
+        RawValue::Flag(_) | RawValue::Variable(_) => quoted(text(raw).unwrap_or_default()),
     };
     format!("{shown} is out of range")
 }
 
-/// NATS servers. A wrong one is not repeated with what opens it.
-fn servers(given: Given<'_>) -> Result<Vec<String>, Problems> {
-    let read = |given: Given<'_>| {
-        let text = text(given)?;
-        value::server(text).ok_or_else(|| format!("{} is no NATS server", quoted(&value::without_userinfo(text))))
+/// Parses NATS servers. Messages never repeat the credentials in a URL.
+fn servers(raw: RawValue<'_>) -> Result<Vec<String>, ValueErrors> {
+    let read = |raw: RawValue<'_>| {
+        let text = text(raw)?;
+        value::server(text).ok_or_else(|| format!("{} is not a NATS server", quoted(&network::without_userinfo(text))))
     };
-    if let Given::Flag(texts) = given {
+    if let RawValue::Flag(texts) = raw {
         let all = texts.join(",");
-        return list_by(Given::Variable(&all), &read, SERVERS_MAX);
+        return list_by(RawValue::Variable(&all), &read, SERVERS_MAX);
     }
-    list_by(given, &read, SERVERS_MAX)
+    list_by(raw, &read, SERVERS_MAX)
 }
 
 /// A list of at most `max` values, each read by `one`.
-fn list<T>(given: Given<'_>, one: fn(&str) -> Option<T>, problem: &str, max: usize) -> Result<Vec<T>, Problems> {
-    list_by(given, &|given| read(given, one, problem), max)
+fn list<T>(raw: RawValue<'_>, one: fn(&str) -> Option<T>, problem: &str, max: usize) -> Result<Vec<T>, ValueErrors> {
+    list_by(raw, &|raw| parse(raw, one, problem), max)
 }
 
-fn list_by<T>(given: Given<'_>, read: &dyn Fn(Given<'_>) -> Result<T, String>, max: usize) -> Result<Vec<T>, Problems> {
-    let values: Vec<Result<T, Problem>> = match given {
-        Given::Flag(texts) => texts.iter().map(|text| read(Given::Variable(text)).map_err(Problem::of_all)).collect(),
-        Given::Variable(text) => {
-            text.split(',').map(|text| read(Given::Variable(text.trim())).map_err(Problem::of_all)).collect()
+fn list_by<T>(
+    raw: RawValue<'_>,
+    read: &dyn Fn(RawValue<'_>) -> Result<T, String>,
+    max: usize,
+) -> Result<Vec<T>, ValueErrors> {
+    let values: Vec<Result<T, ValueError>> = match raw {
+        RawValue::Flag(texts) => {
+            texts.iter().map(|text| read(RawValue::Variable(text)).map_err(ValueError::of_all)).collect()
         }
-        Given::File(DeValue::Array(values)) => values
+        RawValue::Variable(text) => {
+            text.split(',').map(|text| read(RawValue::Variable(text.trim())).map_err(ValueError::of_all)).collect()
+        }
+        RawValue::File(DeValue::Array(values)) => values
             .iter()
-            .map(|value| read(Given::File(value.get_ref())).map_err(|what| Problem { span: Some(value.span()), what }))
+            .map(|value| {
+                read(RawValue::File(value.get_ref())).map_err(|what| ValueError { span: Some(value.span()), what })
+            })
             .collect(),
-        Given::File(other) => return Err(format!("{} is no array of strings", shown(other)).into()),
+        RawValue::File(other) => return Err(format!("{} is not an array of strings", shown(other)).into()),
     };
     if values.len() > max {
         return Err(format!("{} of them", values.len()).into());
@@ -333,11 +376,11 @@ fn list_by<T>(given: Given<'_>, read: &dyn Fn(Given<'_>) -> Result<T, String>, m
     if problems.is_empty() {
         Ok(values.into_iter().flatten().collect())
     } else {
-        Err(Problems(problems.into_iter().filter_map(Result::err).collect()))
+        Err(ValueErrors(problems.into_iter().filter_map(Result::err).collect()))
     }
 }
 
-/// A value of the file as messages repeat it.
+/// A value of the file as it appears in messages.
 pub(super) fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => quoted(text),

@@ -1,10 +1,10 @@
-//! All settings as one table: where each can be given, what it may be, what it means. The command line, the readers
-//! of the file and of the environment, and the documentation come from it; a new setting is a new row here and a new
-//! field of [`Config`](super::checked::Config).
+//! The table of all settings. The command line, the readers of the file and of the environment, and
+//! docs/configuration.md are derived from it. A new setting is a new row here, a new [`Key`] and a new field of
+//! [`Config`](super::checked::Config).
 
 use std::time::Duration;
 
-use super::setting::{Kind, Setting};
+use super::setting::{Accessor, Setting, ValueKind};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -17,155 +17,249 @@ const fn seconds(s: u64) -> Duration {
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// A row for a key of the file that has no flag; its variable follows from table and key.
+/// Identifies a setting in the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the row in SETTINGS explains each")]
+pub enum Key {
+    Config,
+    Listen,
+    Insecure,
+    DataDir,
+    Memory,
+    AllowedOrigin,
+    TlsCert,
+    TlsKey,
+    AdminListen,
+    TrustedProxies,
+    HandshakeTimeout,
+    HelloTimeout,
+    PingInterval,
+    IdleTimeout,
+    AuthSecretFile,
+    AuthPublicKeyFile,
+    AuthIssuer,
+    AuthAudience,
+    AuthLeeway,
+    DisplayLimit,
+    QueueLimit,
+    Retention,
+    MaxMessageBytes,
+    MaxConnections,
+    ConnectionsPerAddress,
+    PendingConnections,
+    MessagesPerSecond,
+    OutboundBytes,
+    OutboundFrames,
+    OpenNotifications,
+    Sessions,
+    KpiMarks,
+    RetainedOutcomes,
+    RememberedAgents,
+    DeliveriesPerSecond,
+    SessionIdle,
+    SessionLimit,
+    RegroupTime,
+    LogHistory,
+    LogHistoryBytes,
+    Cluster,
+    ClusterPartitions,
+    ClusterCredsFile,
+    ClusterPasswordFile,
+    WaitLock,
+    LogFormat,
+    Log,
+}
+
+/// How to read and write one field of the configuration.
+macro_rules! at {
+    ($($field:ident).+) => {
+        Accessor { get: |config| &config.$($field).+, get_mut: |config| &mut config.$($field).+ }
+    };
+}
+
+/// A row for a key of the file that has no flag.
 macro_rules! key {
-    ($table:literal, $key:literal, $variable:literal, $kind:expr, $meaning:literal) => {
-        Setting { file: Some(($table, $key)), flag: None, variable: $variable, kind: $kind, meaning: $meaning }
+    ($key:ident, $table:literal, $name:literal, $variable:literal, $kind:expr, $meaning:literal) => {
+        Setting {
+            key: Key::$key,
+            file: Some(($table, $name)),
+            flag: None,
+            variable: $variable,
+            kind: $kind,
+            meaning: $meaning,
+        }
     };
 }
 
 macro_rules! limit {
-    ($key:literal, $variable:literal, $min:literal ..= $max:literal, $field:ident, $meaning:literal) => {
-        key!("limits", $key, $variable, Kind::Count { min: $min, max: $max, at: |c| &mut c.limits.$field }, $meaning)
+    ($key:ident, $name:literal, $variable:literal, $min:literal ..= $max:literal, $field:ident, $meaning:literal) => {
+        key!(
+            $key,
+            "limits",
+            $name,
+            $variable,
+            ValueKind::Count { min: $min, max: $max, at: at!(limits.$field) },
+            $meaning
+        )
     };
 }
 
 /// The table, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
     Setting {
+        key: Key::Config,
         file: None,
         flag: Some("config"),
         variable: "DESKBELL_CONFIG",
-        kind: Kind::OptionalPath(|c| &mut c.file),
+        kind: ValueKind::OptionalPath(at!(file)),
         meaning: "The TOML file: everything below that has a key, and the templates.",
     },
     Setting {
+        key: Key::Listen,
         file: Some(("server", "listen")),
         flag: Some("listen"),
         variable: "DESKBELL_LISTEN",
-        kind: Kind::Address(|c| &mut c.server.listen),
-        meaning: "Where the hub serves; port 0 takes a free one. Another address than loopback needs authentication, or --insecure.",
+        kind: ValueKind::Address(at!(server.listen)),
+        meaning: "The address that the hub serves; port 0 takes a free port. An address other than loopback needs authentication or --insecure.",
     },
     Setting {
+        key: Key::Insecure,
         file: Some(("server", "insecure")),
         flag: Some("insecure"),
         variable: "DESKBELL_INSECURE",
-        kind: Kind::Switch(|c| &mut c.server.insecure),
-        meaning: "Serve other machines without authentication; also the admin listener, which has none.",
+        kind: ValueKind::Switch(at!(server.insecure)),
+        meaning: "Serve other machines without authentication. This also applies to the admin listener, which has no authentication.",
     },
     Setting {
+        key: Key::DataDir,
         file: Some(("server", "dataDir")),
         flag: Some("data-dir"),
         variable: "DESKBELL_DATA_DIR",
-        kind: Kind::Path(|c| &mut c.server.data_dir),
-        meaning: "Where the durable log lives; a relative path counts from the working directory.",
+        kind: ValueKind::Path(at!(server.data_dir)),
+        meaning: "The directory of the durable log. A relative path starts at the working directory.",
     },
     Setting {
+        key: Key::Memory,
         file: Some(("server", "memory")),
         flag: Some("memory"),
         variable: "DESKBELL_MEMORY",
-        kind: Kind::Switch(|c| &mut c.server.memory),
-        meaning: "Keep nothing: no durable log. Beside a data directory given in the same place it wins.",
+        kind: ValueKind::Switch(at!(server.memory)),
+        meaning: "Keep everything in memory, without a durable log. This wins over a data directory that is given in the same place.",
     },
     Setting {
+        key: Key::AllowedOrigin,
         file: Some(("server", "allowedOrigins")),
         flag: Some("allowed-origin"),
         variable: "DESKBELL_ALLOWED_ORIGIN",
-        kind: Kind::Origins(|c| &mut c.server.allowed_origins),
-        meaning: "Origins whose pages may connect besides the hub's own; the flag is repeatable.",
+        kind: ValueKind::Origins(at!(server.allowed_origins)),
+        meaning: "Origins whose pages may connect, in addition to the hub's own pages. The flag can be repeated.",
     },
     Setting {
+        key: Key::TlsCert,
         file: Some(("server", "tlsCert")),
         flag: Some("tls-cert"),
         variable: "DESKBELL_TLS_CERT",
-        kind: Kind::OptionalPath(|c| &mut c.server.tls_cert),
-        meaning: "Serve https and wss with this certificate (PEM, with what leads to a known authority); read again when it changes.",
+        kind: ValueKind::OptionalPath(at!(server.tls_cert)),
+        meaning: "Serve https and wss with this certificate chain (PEM). The hub reloads the file when it changes.",
     },
     Setting {
+        key: Key::TlsKey,
         file: Some(("server", "tlsKey")),
         flag: Some("tls-key"),
         variable: "DESKBELL_TLS_KEY",
-        kind: Kind::OptionalPath(|c| &mut c.server.tls_key),
-        meaning: "The certificate's private key (PEM).",
+        kind: ValueKind::OptionalPath(at!(server.tls_key)),
+        meaning: "The private key of the certificate (PEM).",
     },
     Setting {
+        key: Key::AdminListen,
         file: Some(("server", "adminListen")),
         flag: Some("admin-listen"),
         variable: "DESKBELL_ADMIN_LISTEN",
-        kind: Kind::OptionalAddress(|c| &mut c.server.admin_listen),
-        meaning: "The operator's own listener: clients, disconnecting, revoking, metrics, explanations. Loopback, or --insecure.",
+        kind: ValueKind::OptionalAddress(at!(server.admin_listen)),
+        meaning: "The admin listener: clients, disconnect, revoke, metrics, explain. It must be a loopback address unless --insecure is given.",
     },
     key!(
+        TrustedProxies,
         "server",
         "trustedProxies",
         "DESKBELL_TRUSTED_PROXIES",
-        Kind::Networks(|c| &mut c.server.trusted_proxies),
-        "Proxies whose `X-Forwarded-For` says where a client comes from; nobody else's is believed."
+        ValueKind::Networks(at!(server.trusted_proxies)),
+        "Proxies whose `X-Forwarded-For` header gives the client's address. The hub ignores the header from any other address."
     ),
     key!(
+        HandshakeTimeout,
         "server",
         "handshakeTimeout",
         "DESKBELL_HANDSHAKE_TIMEOUT",
-        Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.handshake_timeout },
-        "How long a client may take for its TLS handshake, for the head of a request, and for a body."
+        ValueKind::Time { min: ms(100), max: seconds(300), at: at!(server.handshake_timeout) },
+        "The time limit for a TLS handshake, for the head of a request, and for its body."
     ),
     key!(
+        HelloTimeout,
         "server",
         "helloTimeout",
         "DESKBELL_HELLO_TIMEOUT",
-        Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.hello_timeout },
-        "How long a connection may take to say hello."
+        ValueKind::Time { min: ms(100), max: seconds(300), at: at!(server.hello_timeout) },
+        "The time limit for the hello of a new connection."
     ),
     key!(
+        PingInterval,
         "server",
         "pingInterval",
         "DESKBELL_PING_INTERVAL",
-        Kind::Time { min: ms(100), max: seconds(HOUR), at: |c| &mut c.server.ping_interval },
+        ValueKind::Time { min: ms(100), max: seconds(HOUR), at: at!(server.ping_interval) },
         "How often the hub pings each connection."
     ),
     key!(
+        IdleTimeout,
         "server",
         "idleTimeout",
         "DESKBELL_IDLE_TIMEOUT",
-        Kind::Time { min: ms(200), max: seconds(2 * HOUR), at: |c| &mut c.server.idle_timeout },
-        "A peer that sends nothing for so long is dropped; longer than `pingInterval`."
+        ValueKind::Time { min: ms(200), max: seconds(2 * HOUR), at: at!(server.idle_timeout) },
+        "The hub drops a connection that sends nothing for this long. It must be longer than `pingInterval`."
     ),
     Setting {
+        key: Key::AuthSecretFile,
         file: Some(("auth", "secretFile")),
         flag: Some("auth-secret-file"),
         variable: "DESKBELL_AUTH_SECRET_FILE",
-        kind: Kind::OptionalPath(|c| &mut c.auth.secret_file),
-        meaning: "Clients need a token (JWT) signed by HS256 with this file's content, less one line end; read again when it changes.",
+        kind: ValueKind::OptionalPath(at!(auth.secret_file)),
+        meaning: "Clients need a token (JWT) signed with HS256 and the content of this file, without one trailing line end. The hub reloads the file when it changes.",
     },
     Setting {
+        key: Key::AuthPublicKeyFile,
         file: Some(("auth", "publicKeyFile")),
         flag: Some("auth-public-key-file"),
         variable: "DESKBELL_AUTH_PUBLIC_KEY_FILE",
-        kind: Kind::OptionalPath(|c| &mut c.auth.public_key_file),
-        meaning: "Clients need a token signed by RS256, ES256 or EdDSA with one of these keys; read again when it changes.",
+        kind: ValueKind::OptionalPath(at!(auth.public_key_file)),
+        meaning: "Clients need a token signed with one of the public keys in this file (PEM blocks or a JSON Web Key Set). The hub reloads the file when it changes.",
     },
     key!(
+        AuthIssuer,
         "auth",
         "issuer",
         "DESKBELL_AUTH_ISSUER",
-        Kind::OptionalText(|c| &mut c.auth.issuer),
+        ValueKind::OptionalText(at!(auth.issuer)),
         "The only `iss` that a token may have."
     ),
     key!(
+        AuthAudience,
         "auth",
         "audience",
         "DESKBELL_AUTH_AUDIENCE",
-        Kind::OptionalText(|c| &mut c.auth.audience),
-        "What a token's `aud` must be, or have in its list."
+        ValueKind::OptionalText(at!(auth.audience)),
+        "What a token's `aud` must be or contain."
     ),
     key!(
+        AuthLeeway,
         "auth",
         "leeway",
         "DESKBELL_AUTH_LEEWAY",
-        Kind::Time { min: ms(0), max: seconds(600), at: |c| &mut c.auth.leeway },
-        "How far a token's `exp`, `nbf` and `iat` may be off, for clocks that disagree."
+        ValueKind::Time { min: ms(0), max: seconds(600), at: at!(auth.leeway) },
+        "How far a token's `exp`, `nbf` and `iat` may differ from the hub's clock."
     ),
     limit!(
+        DisplayLimit,
         "displayLimit",
         "DESKBELL_LIMITS_DISPLAY_LIMIT",
         1..=1_000,
@@ -173,104 +267,119 @@ pub const SETTINGS: &[Setting] = &[
         "Notifications displayed on one desk at once."
     ),
     limit!(
+        QueueLimit,
         "queueLimit",
         "DESKBELL_LIMITS_QUEUE_LIMIT",
         0..=10_000,
         queue_limit,
-        "Notifications waiting behind one desk; also how many of one audience wait for an agent."
+        "Notifications that wait behind one desk, and notifications of one audience that wait for an agent."
     ),
     key!(
+        Retention,
         "limits",
         "retention",
         "DESKBELL_LIMITS_RETENTION",
-        Kind::Time { min: ms(100), max: seconds(7 * DAY), at: |c| &mut c.limits.retention },
-        "How long what is settled is kept for `resume` and repeated calls."
+        ValueKind::Time { min: ms(100), max: seconds(7 * DAY), at: at!(limits.retention) },
+        "How long a settled notification is kept for `resume` and for repeated calls."
     ),
     key!(
+        MaxMessageBytes,
         "limits",
         "maxMessageBytes",
         "DESKBELL_LIMITS_MAX_MESSAGE_BYTES",
-        Kind::Size { min: 1 << 10, max: 1 << 20, at: |c| &mut c.limits.max_message_bytes },
-        "The largest message of a client; a larger one closes with 1009."
+        ValueKind::Size { min: 1 << 10, max: 1 << 20, at: at!(limits.max_message_bytes) },
+        "The size limit of a client's message. A larger message closes the connection with 1009."
     ),
     limit!(
+        MaxConnections,
         "maxConnections",
         "DESKBELL_LIMITS_MAX_CONNECTIONS",
         1..=1_000_000,
         max_connections,
-        "Connections at once; one more gets HTTP 503."
+        "Connections at once. The hub answers a further one with HTTP 503."
     ),
     limit!(
+        ConnectionsPerAddress,
         "connectionsPerAddress",
         "DESKBELL_LIMITS_CONNECTIONS_PER_ADDRESS",
         0..=1_000_000,
         connections_per_address,
-        "WebSockets, and providers by HTTP, of one address (an IPv6 /64 counts as one); one more gets HTTP 429. 0: no limit, as a whole office can have one address."
+        "WebSockets and HTTP providers of one address (an IPv6 /64 counts as one). The hub answers a further one with HTTP 429. 0: no limit, because a whole office can share one address."
     ),
     limit!(
+        PendingConnections,
         "pendingConnections",
         "DESKBELL_LIMITS_PENDING_CONNECTIONS",
         1..=1_000_000,
         pending_connections,
-        "WebSockets that have not said hello yet, or not got in; one more gets HTTP 503."
+        "WebSockets that have not completed their hello. The hub answers a further one with HTTP 503."
     ),
     limit!(
+        MessagesPerSecond,
         "messagesPerSecond",
         "DESKBELL_LIMITS_MESSAGES_PER_SECOND",
         1..=1_000_000,
         messages_per_second,
-        "Messages per second and connection, with a burst of twice that."
+        "Messages per second of one connection, with a burst of twice that."
     ),
     key!(
+        OutboundBytes,
         "limits",
         "outboundBytes",
         "DESKBELL_LIMITS_OUTBOUND_BYTES",
-        Kind::Size { min: 1 << 12, max: 1 << 30, at: |c| &mut c.limits.outbound_bytes },
-        "Bytes that may wait for one slow client; past it it is closed with 1013."
+        ValueKind::Size { min: 1 << 12, max: 1 << 30, at: at!(limits.outbound_bytes) },
+        "Bytes that may wait for one slow client. The hub closes a slower client with 1013."
     ),
     limit!(
+        OutboundFrames,
         "outboundFrames",
         "DESKBELL_LIMITS_OUTBOUND_FRAMES",
         1..=1_000_000,
         outbound_frames,
-        "Frames that may wait for one slow client; past it it is closed with 1013."
+        "Frames that may wait for one slow client. The hub closes a slower client with 1013."
     ),
     limit!(
+        OpenNotifications,
         "openNotifications",
         "DESKBELL_LIMITS_OPEN_NOTIFICATIONS",
         1..=1_000_000,
         open_notifications,
-        "Open notifications per workspace; one more is refused."
+        "Open notifications per workspace. The hub refuses a further one."
     ),
     limit!(
+        Sessions,
         "sessions",
         "DESKBELL_LIMITS_SESSIONS",
         1..=1_000_000,
         sessions,
-        "Open sessions per workspace; past it the one untouched longest ends."
+        "Open sessions per workspace. A further one ends the session that was idle longest."
     ),
     limit!(
+        KpiMarks,
         "kpiMarks",
         "DESKBELL_LIMITS_KPI_MARKS",
         1..=1_000_000,
         kpi_marks,
-        "KPI marks per workspace; past it the one untouched longest ends."
+        "KPI marks per workspace. A further one removes the mark that was untouched longest."
     ),
     limit!(
+        RetainedOutcomes,
         "retainedOutcomes",
         "DESKBELL_LIMITS_RETAINED_OUTCOMES",
         1..=10_000_000,
         retained_outcomes,
-        "Settled notifications kept per workspace; past it the oldest are forgotten."
+        "Settled notifications kept per workspace. The hub forgets the oldest ones first."
     ),
     limit!(
+        RememberedAgents,
         "rememberedAgents",
         "DESKBELL_LIMITS_REMEMBERED_AGENTS",
         1..=10_000_000,
         remembered_agents,
-        "Agents remembered per workspace; past it the oldest are forgotten."
+        "Agents remembered per workspace. The hub forgets the ones that left first."
     ),
     limit!(
+        DeliveriesPerSecond,
         "deliveriesPerSecond",
         "DESKBELL_LIMITS_DELIVERIES_PER_SECOND",
         1..=1_000_000_000,
@@ -278,88 +387,100 @@ pub const SETTINGS: &[Setting] = &[
         "Deliveries per second that one provider's calls may cause, with a burst of twice that."
     ),
     key!(
+        SessionIdle,
         "limits",
         "sessionIdle",
         "DESKBELL_LIMITS_SESSION_IDLE",
-        Kind::Time { min: ms(100), max: seconds(30 * DAY), at: |c| &mut c.limits.session_idle },
-        "A session or mark that nothing touches for so long ends."
+        ValueKind::Time { min: ms(100), max: seconds(30 * DAY), at: at!(limits.session_idle) },
+        "A session or KPI mark ends when nothing touches it for this long."
     ),
     limit!(
+        SessionLimit,
         "sessionLimit",
         "DESKBELL_LIMITS_SESSION_LIMIT",
         1..=100_000,
         session_limit,
-        "Open sessions at which an agent gets no more automatic accepts."
+        "The number of open sessions at which an agent gets no more automatic accepts."
     ),
     key!(
+        RegroupTime,
         "limits",
         "regroupTime",
         "DESKBELL_LIMITS_REGROUP_TIME",
-        Kind::Time { min: ms(0), max: seconds(600), at: |c| &mut c.limits.regroup_time },
-        "How long after a start nothing is refused while agents come back."
+        ValueKind::Time { min: ms(0), max: seconds(600), at: at!(limits.regroup_time) },
+        "How long after a start the hub waits for agents to reconnect before it refuses a notification for lack of agents."
     ),
     key!(
+        LogHistory,
         "log",
         "history",
         "DESKBELL_LOG_HISTORY",
-        Kind::Time { min: ms(0), max: seconds(365 * DAY), at: |c| &mut c.log.history },
-        "How far back what is settled can be explained …"
+        ValueKind::Time { min: ms(0), max: seconds(365 * DAY), at: at!(log.history) },
+        "How far back `explain` can reach …"
     ),
     key!(
+        LogHistoryBytes,
         "log",
         "historyBytes",
         "DESKBELL_LOG_HISTORY_BYTES",
-        Kind::Size { min: 0, max: 1 << 40, at: |c| &mut c.log.history_bytes },
-        "… as long as it fits into so many bytes; what is over is erased."
+        ValueKind::Size { min: 0, max: 1 << 40, at: at!(log.history_bytes) },
+        "… within this many bytes. The hub erases older records."
     ),
     Setting {
+        key: Key::Cluster,
         file: Some(("cluster", "servers")),
         flag: Some("cluster"),
         variable: "DESKBELL_CLUSTER",
-        kind: Kind::Servers(|c| &mut c.cluster.servers),
-        meaning: "The NATS servers whose JetStream carries the log of several hubs, instead of a data directory.",
+        kind: ValueKind::Servers(at!(cluster.servers)),
+        meaning: "The NATS servers whose JetStream holds the log of several hubs, instead of a data directory.",
     },
     key!(
+        ClusterPartitions,
         "cluster",
         "partitions",
         "DESKBELL_CLUSTER_PARTITIONS",
-        Kind::Count { min: 1, max: 64, at: |c| &mut c.cluster.partitions },
-        "Streams among which the workspaces are spread; the same at all hubs, and for as long as there are streams."
+        ValueKind::Count { min: 1, max: 64, at: at!(cluster.partitions) },
+        "The number of streams that share the workspaces. All hubs need the same number, and it cannot change while the streams exist."
     ),
     key!(
+        ClusterCredsFile,
         "cluster",
         "credsFile",
         "DESKBELL_CLUSTER_CREDS_FILE",
-        Kind::OptionalPath(|c| &mut c.cluster.creds_file),
+        ValueKind::OptionalPath(at!(cluster.creds_file)),
         "A NATS credentials file."
     ),
     key!(
+        ClusterPasswordFile,
         "cluster",
         "passwordFile",
         "DESKBELL_CLUSTER_PASSWORD_FILE",
-        Kind::OptionalPath(|c| &mut c.cluster.password_file),
-        "A file with `USER:PASSWORD`, the password of the user in the URL, or a token."
+        ValueKind::OptionalPath(at!(cluster.password_file)),
+        "A file that contains `USER:PASSWORD`, the password of the user in the URL, or a token."
     ),
     Setting {
+        key: Key::WaitLock,
         file: None,
         flag: Some("wait-lock"),
         variable: "DESKBELL_WAIT_LOCK",
-        kind: Kind::Time { min: ms(0), max: seconds(HOUR), at: |c| &mut c.wait_lock },
-        meaning: "How long to wait for another hub to leave the data directory, for an upgrade that overlaps.",
+        kind: ValueKind::Time { min: ms(0), max: seconds(HOUR), at: at!(wait_lock) },
+        meaning: "How long to wait for another hub to release the data directory, for an upgrade without a gap.",
     },
     Setting {
+        key: Key::LogFormat,
         file: None,
         flag: Some("log-format"),
         variable: "DESKBELL_LOG_FORMAT",
-        kind: Kind::LogFormat(|c| &mut c.log_format),
-        meaning: "How the log on standard error is written: text, or json (one object per line).",
+        kind: ValueKind::LogFormat(at!(log_format)),
+        meaning: "The format of the log on standard error: text, or json (one object per line).",
     },
     Setting {
+        key: Key::Log,
         file: None,
         flag: None,
         variable: "DESKBELL_LOG",
-        kind: Kind::LogFilter(|c| &mut c.log_filter),
-        meaning: "What is logged: a level, or one for each part; with `info,deskbell::story=debug` every conversation's story.",
+        kind: ValueKind::LogFilter(at!(log_filter)),
+        meaning: "What to log: a level, or a level per module. `info,deskbell::story=debug` adds the course of every conversation.",
     },
 ];
 
@@ -368,7 +489,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::checked::Config;
-    use super::super::setting::Given;
+    use super::super::setting::RawValue;
     use super::*;
 
     #[test]
@@ -379,7 +500,7 @@ mod tests {
             if shown.is_empty() {
                 continue;
             }
-            assert_eq!(setting.set(&mut config, Given::Variable(&shown)), Ok(()), "{}", setting.name());
+            assert_eq!(setting.set(&mut config, RawValue::Variable(&shown)), Ok(()), "{}", setting.name());
             assert_eq!(setting.show(&config), shown);
         }
     }

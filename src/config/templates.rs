@@ -1,16 +1,16 @@
-//! `[[templates]]`: how templates are written in the file.
+//! Parses `[[templates]]` of the configuration file.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use deskbell_core::duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::quoted;
-use super::file::{FileFaults, unknown};
+use super::error::quoted;
+use super::file::{FileErrors, unknown};
 use super::setting::shown;
-use super::value;
 use crate::template::{Definition, FieldDefinition, Part, Settle, TEMPLATES_MAX, Template};
 
 const KEYS: [&str; 11] = [
@@ -29,31 +29,31 @@ const KEYS: [&str; 11] = [
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-/// Reads all templates of the file; those with faults are left out.
-pub(super) fn read(value: &Value<'_>, faults: &mut FileFaults<'_>) -> Vec<Template> {
-    let not_tables = "templates are written as [[templates]], one for each";
+/// Parses all templates of the file. Templates with errors are left out.
+pub(super) fn read(value: &Value<'_>, errors: &mut FileErrors<'_>) -> Vec<Template> {
+    let not_tables = "write each template as a table [[templates]]";
     let DeValue::Array(tables) = value.get_ref() else {
-        faults.add(&value.span(), not_tables.to_owned());
+        errors.add(&value.span(), not_tables.to_owned());
         return Vec::new();
     };
     if tables.len() > TEMPLATES_MAX {
-        faults.add(&value.span(), format!("{} templates; allowed: at most {TEMPLATES_MAX}", tables.len()));
+        errors.add(&value.span(), format!("{} templates; allowed: at most {TEMPLATES_MAX}", tables.len()));
         return Vec::new();
     }
     let mut names = HashMap::new();
     let mut templates = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let DeValue::Table(keys) = table.get_ref() else {
-            faults.add(&table.span(), not_tables.to_owned());
+            errors.add(&table.span(), not_tables.to_owned());
             continue;
         };
-        let mut reader = Reader::new(index, table.span(), keys, faults);
+        let mut reader = TemplateReader::new(index, table.span(), keys, errors);
         let template = reader.template();
         if let Some((name, span)) = name(keys)
             && let Some(first) = names.insert(name, index)
         {
-            let what = format!("[[templates]] {}: template {} bears this name already", quoted(name), first + 1);
-            faults.add(&span, what);
+            let what = format!("[[templates]] {}: template {} has this name already", quoted(name), first + 1);
+            errors.add(&span, what);
         }
         templates.extend(template);
     }
@@ -65,43 +65,43 @@ fn name<'k>(keys: &'k DeTable<'_>) -> Option<(&'k str, Range<usize>)> {
     Some((name.get_ref().as_str()?, name.span()))
 }
 
-/// Reads one template.
-struct Reader<'k, 'd, 'f, 't> {
-    /// As messages name it.
+/// Parses one template.
+struct TemplateReader<'k, 'd, 'f, 't> {
+    /// Its name in messages.
     title: String,
     span: Range<usize>,
     keys: &'k DeTable<'d>,
-    faults: &'f mut FileFaults<'t>,
-    /// Where the parts stand that the definition has from the file.
+    errors: &'f mut FileErrors<'t>,
+    /// The parts of the definition that the file contains, with their places.
     parts: Vec<(Part, Range<usize>)>,
-    sound: bool,
+    valid: bool,
 }
 
-impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
-    fn new(index: usize, span: Range<usize>, keys: &'k DeTable<'d>, faults: &'f mut FileFaults<'t>) -> Self {
+impl<'k, 'd, 'f, 't> TemplateReader<'k, 'd, 'f, 't> {
+    fn new(index: usize, span: Range<usize>, keys: &'k DeTable<'d>, errors: &'f mut FileErrors<'t>) -> Self {
         let title = match name(keys) {
             Some((name, _)) => format!("[[templates]] {}", quoted(name)),
             None => format!("[[templates]] number {}", index + 1),
         };
-        Self { title, span, keys, faults, parts: Vec::new(), sound: true }
+        Self { title, span, keys, errors, parts: Vec::new(), valid: true }
     }
 
     fn template(&mut self) -> Option<Template> {
         self.refuse_unknown("", self.keys, &KEYS);
         for required in ["name", "title"] {
             if !self.keys.contains_key(required) {
-                self.fault(&self.span.clone(), "", &format!("{required} is missing"));
+                self.error(&self.span.clone(), "", &format!("{required} is missing"));
             }
         }
         let definition = self.definition();
         match Template::check(definition) {
-            Ok(template) => self.sound.then_some(template),
-            Err(faults) => {
-                for fault in faults {
-                    // What the file does not say was replaced by something sound, or is reported already.
-                    let part = self.parts.iter().find(|(part, _)| *part == fault.part).cloned();
+            Ok(template) => self.valid.then_some(template),
+            Err(errors) => {
+                for error in errors {
+                    // A part that is not in the file has a valid default, or its error is reported already.
+                    let part = self.parts.iter().find(|(part, _)| *part == error.part).cloned();
                     if let Some((part, span)) = part {
-                        self.fault(&span, &name_of(part), &fault.what);
+                        self.error(&span, &name_of(part), &error.what);
                     }
                 }
                 None
@@ -139,7 +139,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
                 Some(text.clone().into_owned())
             }
             other => {
-                self.fault(&value.span(), &name_of(part), &format!("{} is no string", shown(other)));
+                self.error(&value.span(), &name_of(part), &format!("{} is not a string", shown(other)));
                 None
             }
         }
@@ -147,12 +147,12 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
 
     fn time(&mut self, key: &str, part: Part) -> Option<Duration> {
         let value = self.keys.get(key)?;
-        let time = value.get_ref().as_str().and_then(value::duration);
+        let time = value.get_ref().as_str().and_then(duration::parse);
         if time.is_some() {
             self.parts.push((part, value.span()));
         } else {
-            let what = format!("{} is no duration; allowed: \"100ms\" to \"1h\"", shown(value.get_ref()));
-            self.fault(&value.span(), key, &what);
+            let what = format!("{} is not a duration; allowed: \"100ms\" to \"1h\"", shown(value.get_ref()));
+            self.error(&value.span(), key, &what);
         }
         time
     }
@@ -162,7 +162,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         let on = value.get_ref().as_bool();
         if on.is_none() {
             let what = format!("{} is neither true nor false", shown(value.get_ref()));
-            self.fault(&value.span(), key, &what);
+            self.error(&value.span(), key, &what);
         }
         on
     }
@@ -174,7 +174,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
             Some("firstAccept") => Settle::FirstAccept,
             _ => {
                 let what = format!("{}; allowed: \"firstResponse\", \"firstAccept\"", shown(value.get_ref()));
-                self.fault(&value.span(), "settle", &what);
+                self.error(&value.span(), "settle", &what);
                 Settle::default()
             }
         }
@@ -183,10 +183,10 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
     fn button(&mut self, key: &str, part: Part) -> Option<String> {
         let buttons = self.keys.get("buttons")?;
         let DeValue::Table(labels) = buttons.get_ref() else {
-            // Once for both buttons.
+            // Report this once, not for each button.
             if part == Part::AcceptLabel {
                 let what = format!("{}; allowed: {{ accept = \"…\", reject = \"…\" }}", shown(buttons.get_ref()));
-                self.fault(&buttons.span(), "buttons", &what);
+                self.error(&buttons.span(), "buttons", &what);
             }
             return None;
         };
@@ -200,20 +200,20 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         let Some(value) = self.keys.get("fields") else { return Vec::new() };
         let DeValue::Array(fields) = value.get_ref() else {
             let what = format!("{}; allowed: [ {{ label = \"…\", value = \"…\" }}, … ]", shown(value.get_ref()));
-            self.fault(&value.span(), "fields", &what);
+            self.error(&value.span(), "fields", &what);
             return Vec::new();
         };
         self.parts.push((Part::Fields, value.span()));
         fields.iter().enumerate().map(|(index, field)| self.field(index, field)).collect()
     }
 
-    /// One field; where a part is missing or wrong, something sound, so that the other fields' numbers stay.
+    /// Parses one field. A missing or wrong part gets a valid default, so that the numbers of later fields stay right.
     fn field(&mut self, index: usize, field: &Value<'_>) -> FieldDefinition {
         let name = format!("fields, number {}", index + 1);
         let mut definition = FieldDefinition { label: "unset".to_owned(), value: String::new() };
         let DeValue::Table(keys) = field.get_ref() else {
             let what = format!("{}; allowed: {{ label = \"…\", value = \"…\" }}", shown(field.get_ref()));
-            self.fault(&field.span(), &name, &what);
+            self.error(&field.span(), &name, &what);
             return definition;
         };
         self.refuse_unknown(&name, keys, &["label", "value"]);
@@ -223,7 +223,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         ] {
             match keys.get(key) {
                 Some(value) => *text = self.string_of(value, part).unwrap_or_else(|| text.clone()),
-                None => self.fault(&field.span(), &name, &format!("{key} is missing")),
+                None => self.error(&field.span(), &name, &format!("{key} is missing")),
             }
         }
         definition
@@ -233,16 +233,16 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         for (key, _) in keys.iter() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let what = unknown(&format!("unknown key {}", quoted(key.get_ref())), key.get_ref(), known);
-                self.fault(&key.span(), place, &what);
+                self.error(&key.span(), place, &what);
             }
         }
     }
 
-    /// `what` is wrong with the part called `name` (empty: the template as a whole).
-    fn fault(&mut self, span: &Range<usize>, name: &str, what: &str) {
-        self.sound = false;
+    /// Adds an error about the part called `name`, or about the template as a whole if `name` is empty.
+    fn error(&mut self, span: &Range<usize>, name: &str, what: &str) {
+        self.valid = false;
         let place = if name.is_empty() { String::new() } else { format!(" {name}") };
-        self.faults.add(span, format!("{}{place}: {what}", self.title));
+        self.errors.add(span, format!("{}{place}: {what}", self.title));
     }
 }
 

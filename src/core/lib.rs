@@ -17,6 +17,7 @@ mod calls;
 mod content;
 mod core;
 mod desk;
+pub mod duration;
 pub mod effect;
 pub mod entry;
 mod ids;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use hyper::header::HeaderMap;
 
-use crate::network::Network;
+use crate::network::{self, Network};
 
 /// Who is at the other end of a TCP connection.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     let mut client = peer.to_canonical();
     let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     let mut said = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    while trusted.iter().any(|network| network.contains(client)) {
+    while trusted.iter().any(|network| network::includes(network, client)) {
         match said.next().and_then(address) {
             Some(before) => client = before,
             None => break,

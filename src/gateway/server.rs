@@ -29,6 +29,7 @@ use super::settings::{
 };
 use super::shard::Shard;
 use super::stream::Stream;
+use crate::network;
 
 /// Accepted sockets on their way to one shard; what does not fit waits in the kernel.
 const ARRIVALS_PER_SHARD_MAX: usize = 256;
@@ -275,7 +276,7 @@ async fn accept(listener: TcpListener, house: &House, shards: Vec<mpsc::Sender<A
 /// How many connections of that address may be no WebSockets (yet); 0: any number.
 fn knocking_max(settings: &Settings, peer: IpAddr) -> usize {
     // Many clients come from a proxy's one address; they are told apart by what it says of them.
-    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
+    let is_proxy = settings.trusted_proxies.iter().any(|network| network::includes(network, peer));
     match settings.connections_per_address {
         0 => 0,
         _ if is_proxy => 0,

@@ -45,7 +45,7 @@ use self::line::Hub;
 use self::options::{Options, tokens};
 use self::part::{Part, Shared, deal};
 use self::summary::{Run, Summary};
-use super::answer::{EXIT_USAGE, help_or_refuse, say};
+use super::answer::{EXIT_USAGE, print, print_clap};
 use crate::client::Address;
 
 /// How long a hub may take to answer before that is said.
@@ -61,7 +61,7 @@ pub(super) fn command_line() -> clap::Command {
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => Arc::new(options),
-        Err(error) => return help_or_refuse(&error),
+        Err(error) => return print_clap(&error),
     };
     let parts = match prepare(&options) {
         Ok(parts) => parts,
@@ -262,10 +262,10 @@ impl Run {
 fn answer(options: &Options, run: &Run) -> ExitCode {
     let summary = Summary::of(options, run);
     if options.json {
-        say(&summary.json());
+        print(&summary.json());
         tell(summary.text().trim_end());
     } else {
-        say(&summary.text());
+        print(&summary.text());
     }
     let mut code = if summary.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if let Some(file) = &options.report {

@@ -1,10 +1,10 @@
-//! The file's `[[templates]]`: what is read, what is refused, what a reload takes.
+//! `[[templates]]` of the file: what is parsed, what is rejected, what a reload changes.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::super::Config;
-use super::Given;
+use super::Setup;
 use crate::template::{Settle, SharedCatalogue};
 
 const VIP_CALL: &str = r#"
@@ -23,8 +23,8 @@ fields = [ { label = "Number", value = "{phoneNumber|unknown}" }, { label = "Que
 "#;
 
 #[test]
-fn the_contracts_template_is_read() {
-    let config = Given::file(VIP_CALL).load();
+fn the_documented_template_is_parsed() {
+    let config = Setup::file(VIP_CALL).load();
     let queue = |name: &str| (name == "queue").then_some("gold");
     let rendered = config.templates.render("vip_call", &queue).unwrap();
     assert_eq!(&*rendered.title, "A customer is calling");
@@ -35,7 +35,7 @@ fn the_contracts_template_is_read() {
 
 #[test]
 fn every_part_of_a_template_can_be_set() {
-    let config = Given::file(
+    let config = Setup::file(
         "[[templates]]\nname='t'\ntitle=''\nshowTimeout=false\nautoAccept=true\nautoAcceptOnTimeout=true\n\
          settle='firstAccept'\nbuttons.reject='No'",
     )
@@ -47,8 +47,8 @@ fn every_part_of_a_template_can_be_set() {
 }
 
 #[test]
-fn every_fault_of_the_templates_is_named_at_its_place() {
-    let given = Given::file(
+fn every_error_in_a_template_has_its_place() {
+    let setup = Setup::file(
         "[[templates]]\n\
          name = ''\n\
          titel = 'x'\n\
@@ -74,9 +74,9 @@ fn every_fault_of_the_templates_is_named_at_its_place() {
         "1:1: [[templates]] \"\": title is missing",
         "2:8: [[templates]] \"\" name: 0 bytes long; allowed: 1 to 128",
         "3:1: [[templates]] \"\": unknown key \"titel\"; did you mean title?",
-        "4:8: [[templates]] \"\" icon: 5 is no string",
+        "4:8: [[templates]] \"\" icon: 5 is not a string",
         "5:11: [[templates]] \"\" timeout: out of range; allowed: 100ms to 1h",
-        "6:16: [[templates]] \"\" queueTimeout: 20 is no duration; allowed: \"100ms\" to \"1h\"",
+        "6:16: [[templates]] \"\" queueTimeout: 20 is not a duration; allowed: \"100ms\" to \"1h\"",
         "7:15: [[templates]] \"\" showTimeout: \"yes\" is neither true nor false",
         "8:10: [[templates]] \"\" settle: \"lastAccept\"; allowed: \"firstResponse\", \"firstAccept\"",
         "9:22: [[templates]] \"\" buttons.accept: 0 bytes long; allowed: 1 to 128",
@@ -85,42 +85,42 @@ fn every_fault_of_the_templates_is_named_at_its_place() {
          written \"}}\"",
         "10:42: [[templates]] \"\" fields, number 2: label is missing",
         "10:44: [[templates]] \"\" fields, number 2: unknown key \"lable\"; did you mean label?",
-        "10:65: [[templates]] \"\" fields, number 2, value: 1 is no string",
+        "10:65: [[templates]] \"\" fields, number 2, value: 1 is not a string",
         "10:70: [[templates]] \"\" fields, number 3: 7; allowed: { label = \"…\", value = \"…\" }",
         "11:1: [[templates]] number 2: name is missing",
         "13:11: [[templates]] number 2 buttons: \"x\"; allowed: { accept = \"…\", reject = \"…\" }",
         "14:10: [[templates]] number 2 fields: \"x\"; allowed: [ { label = \"…\", value = \"…\" }, … ]",
         "17:9: [[templates]] \"t\" title: character 1: the placeholder has no name; write {name} or {name|default}",
-        "19:8: [[templates]] \"t\": template 3 bears this name already",
+        "19:8: [[templates]] \"t\": template 3 has this name already",
     ];
-    let faults = given.faults();
-    for (fault, expected) in faults.iter().zip(expected) {
-        assert_eq!(fault, &format!("deskbell.toml:{expected}"));
+    let errors = setup.errors();
+    for (error, expected) in errors.iter().zip(expected) {
+        assert_eq!(error, &format!("deskbell.toml:{expected}"));
     }
-    assert_eq!(faults.len(), expected.len());
+    assert_eq!(errors.len(), expected.len());
 }
 
 #[test]
 fn templates_are_an_array_of_tables_and_not_too_many() {
     for text in ["[templates]\nname = 't'", "templates = 5", "templates = ['t']"] {
-        let faults = Given::file(text).faults();
-        assert!(faults[0].contains("[[templates]]") && faults.len() == 1, "{faults:?}");
+        let errors = Setup::file(text).errors();
+        assert!(errors[0].contains("[[templates]]") && errors.len() == 1, "{errors:?}");
     }
     let many =
         |count: usize| (0..count).map(|n| format!("[[templates]]\nname = 't{n}'\ntitle = ''\n")).collect::<String>();
-    assert_eq!(Given::file(many(1000)).load().templates.len(), 1004);
-    assert!(Given::file(many(1001)).faults()[0].ends_with("1001 templates; allowed: at most 1000"));
+    assert_eq!(Setup::file(many(1000)).load().templates.len(), 1004);
+    assert!(Setup::file(many(1001)).errors()[0].ends_with("1001 templates; allowed: at most 1000"));
 }
 
 #[test]
-fn a_reload_takes_the_templates_and_nothing_else() {
-    let given = Given::file("limits.displayLimit = 4");
-    let path = given.directory.path().join("deskbell.toml");
-    let config = given.load();
+fn a_reload_changes_the_templates_and_nothing_else() {
+    let setup = Setup::file("limits.displayLimit = 4");
+    let path = setup.directory.path().join("deskbell.toml");
+    let config = setup.load();
     let reload = config.reload();
     fs::write(&path, format!("limits.displayLimit = 5\n{VIP_CALL}")).unwrap();
     assert_eq!(reload().unwrap().len(), 5);
-    assert_eq!(config.differences(&given.load()), ["[limits] displayLimit"]);
+    assert_eq!(config.differences(&setup.load()), ["[limits] displayLimit"]);
     fs::write(&path, "limits.displayLimit = 0").unwrap();
     assert_eq!(reload().unwrap_err().len(), 1);
     fs::remove_file(&path).unwrap();
@@ -128,10 +128,10 @@ fn a_reload_takes_the_templates_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_in_force_within_two_seconds_and_a_wrong_one_never() {
-    let given = Given::file("");
-    let path = given.directory.path().join("deskbell.toml");
-    let config = given.load();
+async fn a_changed_file_takes_effect_and_a_wrong_one_never_does() {
+    let setup = Setup::file("");
+    let path = setup.directory.path().join("deskbell.toml");
+    let config = setup.load();
     let catalogue = SharedCatalogue::new(config.templates.clone());
     let (watch, reload) = config.watch_templates(catalogue.clone()).unwrap();
     let task = tokio::spawn(watch.run());

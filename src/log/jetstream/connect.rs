@@ -10,6 +10,7 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ReconnectToSer
 use uuid::Uuid;
 
 use crate::log::LogError;
+use crate::network::without_userinfo;
 
 /// How long the servers may take to be there at a start: they may be starting too.
 const CONNECT_MAX: Duration = Duration::from_secs(20);
@@ -50,14 +51,6 @@ impl Servers {
     #[must_use]
     pub fn shown(&self) -> String {
         self.urls.iter().map(|url| without_userinfo(url)).collect::<Vec<_>>().join(",")
-    }
-}
-
-/// The URL without what stands before the host.
-fn without_userinfo(url: &str) -> String {
-    match userinfo(url) {
-        Some(secret) => url.replacen(&format!("{secret}@"), "", 1),
-        None => url.to_owned(),
     }
 }
 

@@ -1,22 +1,22 @@
-//! What is wrong with the configuration, and where.
+//! Configuration errors: what is wrong, and where.
 
 use std::fmt;
 
 use crate::telemetry::escape;
 
-/// The most faults that are reported singly; the rest is counted.
-pub const FAULTS_MAX: usize = 100;
+/// How many errors are listed one by one. Further ones are only counted.
+pub const ERRORS_MAX: usize = 100;
 
-/// The most characters of a wrong value that a message repeats.
+/// How many characters of a wrong value a message repeats.
 const QUOTED_CHARACTERS_MAX: usize = 60;
 
-/// From how many characters on a known name that begins an unknown one is taken for it.
+/// How long a known name must be for an unknown name that starts with it to count as a misspelling.
 const PREFIX_CHARACTERS_MIN: usize = 4;
 
-/// Where a value came from.
+/// The place of an error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// The command line: the flag or word that it is about.
+pub enum Location {
+    /// A flag or word of the command line.
     CommandLine(String),
     /// An environment variable.
     Variable(String),
@@ -24,16 +24,16 @@ pub enum Origin {
     File(String),
     /// A place in the configuration file.
     Place {
-        /// The file as it was given.
+        /// The path as the user wrote it.
         file: String,
-        /// From 1.
+        /// Counted from 1.
         line: usize,
-        /// In characters, from 1.
+        /// In characters, counted from 1.
         column: usize,
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine(word) | Self::Variable(word) | Self::File(word) => f.write_str(&escape(word)),
@@ -42,64 +42,64 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong.
+/// One error in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{origin}: {what}")]
-pub struct Fault {
-    /// Where.
-    pub origin: Origin,
-    /// What is wrong, and what is allowed; one line.
+#[error("{location}: {what}")]
+pub struct ConfigError {
+    /// Where it is.
+    pub location: Location,
+    /// What is wrong and what is allowed, on one line.
     pub what: String,
 }
 
-/// Everything that is wrong; never nothing. Displays as one line each.
+/// All errors of a configuration, which `Display` writes one per line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    listed: Vec<Fault>,
-    /// Faults past [`FAULTS_MAX`].
+pub struct ConfigErrors {
+    listed: Vec<ConfigError>,
+    /// The number of errors past [`ERRORS_MAX`].
     more: usize,
 }
 
-impl Faults {
-    /// Adds one.
-    pub fn add(&mut self, fault: Fault) {
-        if self.listed.len() < FAULTS_MAX {
-            self.listed.push(fault);
+impl ConfigErrors {
+    /// Adds one error.
+    pub fn add(&mut self, error: ConfigError) {
+        if self.listed.len() < ERRORS_MAX {
+            self.listed.push(error);
         } else {
             self.more += 1;
         }
     }
 
-    /// Counts `more` faults without listing them.
+    /// Counts `more` errors without listing them.
     pub(super) fn count(&mut self, more: usize) {
         self.more += more;
     }
 
-    /// Adds all of another's.
+    /// Adds all errors of `other`.
     pub fn extend(&mut self, other: Self) {
-        other.listed.into_iter().for_each(|fault| self.add(fault));
+        other.listed.into_iter().for_each(|error| self.add(error));
         self.more += other.more;
     }
 
-    /// The faults that are listed: the first [`FAULTS_MAX`].
+    /// The listed errors: the first [`ERRORS_MAX`].
     #[must_use]
-    pub fn listed(&self) -> &[Fault] {
+    pub fn listed(&self) -> &[ConfigError] {
         &self.listed
     }
 
-    /// How many there are in all.
+    /// The number of all errors.
     #[must_use]
     pub fn len(&self) -> usize {
         self.listed.len() + self.more
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// One line per fault, and one for those that are not listed.
+    /// One line per listed error, and one line that counts the others.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let more = (self.more > 0).then(|| format!("… and {} more", self.more));
@@ -107,13 +107,13 @@ impl Faults {
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join("\n"))
     }
 }
 
-/// A wrong value as messages repeat it: quoted, on one line, cut if long.
+/// A wrong value as it appears in messages: in quotes, on one line, and cut if it is long.
 pub(super) fn quoted(value: &str) -> String {
     let escaped = escape(value);
     match escaped.char_indices().nth(QUOTED_CHARACTERS_MAX) {
@@ -122,8 +122,8 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// Which of `known` was probably meant by `name`, not looking at case and punctuation: the one that the fewest changes
-/// lead to, at most one per three characters; one that begins it counts as near.
+/// The known name that `name` is probably a misspelling of: the one with the smallest edit distance, ignoring case and
+/// punctuation, if that is at most one edit per three characters. A known name that `name` starts with has distance 1.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |name: &str| -> Vec<char> {
         name.chars().take(QUOTED_CHARACTERS_MAX).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn past_the_bound_faults_are_counted() {
-        let mut faults = Faults::default();
-        for _ in 0..FAULTS_MAX + 5 {
-            faults.add(Fault { origin: Origin::Variable("V".into()), what: "wrong".into() });
+    fn errors_past_the_limit_are_counted() {
+        let mut errors = ConfigErrors::default();
+        for _ in 0..ERRORS_MAX + 5 {
+            errors.add(ConfigError { location: Location::Variable("V".into()), what: "wrong".into() });
         }
-        assert_eq!(faults.len(), FAULTS_MAX + 5);
-        assert_eq!(faults.lines().len(), FAULTS_MAX + 1);
-        assert!(faults.to_string().ends_with("… and 5 more"));
+        assert_eq!(errors.len(), ERRORS_MAX + 5);
+        assert_eq!(errors.lines().len(), ERRORS_MAX + 1);
+        assert!(errors.to_string().ends_with("… and 5 more"));
     }
 
     #[test]
