@@ -8,7 +8,7 @@ use std::fmt::{self, Display};
 use std::net::IpAddr;
 
 use super::words;
-use crate::protocol::server::ErrorReply;
+use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{ErrorCode, Role};
 use crate::workspace::effect::{Effect, ReplyTo};
 use crate::workspace::{ConnectionId, Core, Name};
