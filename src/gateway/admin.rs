@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use deskbell_core::ConnectionId;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
@@ -33,7 +34,6 @@ use super::stream::Stream;
 use crate::hub::Handle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Time, check_name};
-use crate::workspace::ConnectionId;
 
 /// What the operator is served from.
 #[derive(Debug)]

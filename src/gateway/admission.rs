@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use deskbell_core::Name;
+use deskbell_core::entry::Client;
+
 use super::house::House;
 use super::inputs;
 use super::link::{Admitted, Link};
@@ -9,8 +12,6 @@ use super::socket::Socket;
 use crate::auth::{self, Claims, Gate, Refused};
 use crate::protocol::inbound::{Hello, HelloRole};
 use crate::protocol::{Close, ErrorCode};
-use crate::workspace::Name;
-use crate::workspace::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";

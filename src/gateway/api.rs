@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use deskbell_core::{Name, NotificationId};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -28,7 +29,6 @@ use super::stream::Stream;
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
 use crate::protocol::inbound::{Hello, HelloRole, ResumeFrom};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::{Name, NotificationId};
 
 /// Where it all is.
 const PREFIX: &str = "/api/";

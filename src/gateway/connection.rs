@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use deskbell_core::entry::{Action, Call, Input};
+use deskbell_core::{Name, NotificationId};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -31,8 +33,6 @@ use crate::hub::Stopping;
 use crate::protocol::inbound::{Body, ClientMessage, Envelope, Text};
 use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
 use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
-use crate::workspace::entry::{Action, Call, Input};
-use crate::workspace::{Name, NotificationId};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;

@@ -6,6 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use deskbell_core::effect::{Effect, Effects, ReplyTo};
+use deskbell_core::entry::To;
+use deskbell_core::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::counters::Counters;
@@ -25,9 +28,6 @@ use crate::protocol::outbound::{
 };
 use crate::protocol::outbound::{Limits, Welcome};
 use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
-use crate::workspace::effect::{Effect, Effects, ReplyTo};
-use crate::workspace::entry::To;
-use crate::workspace::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 
 /// How often the operator is told of full audiences.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
@@ -320,7 +320,7 @@ impl Step<'_> {
         }
     }
 
-    fn welcome(&mut self, welcome: &crate::workspace::effect::Welcome) {
+    fn welcome(&mut self, welcome: &deskbell_core::effect::Welcome) {
         let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use deskbell_core::Name;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -24,7 +25,6 @@ use super::stream::Stream;
 use crate::hub::Stopping;
 use crate::protocol::outbound::{ErrorReply, ReplyIds};
 use crate::protocol::{Close, ErrorCode, Role};
-use crate::workspace::Name;
 
 /// No envoy more can be sent out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use deskbell_core::{Name, NotificationId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::settings::{ENVOYS_MAX, ERRANDS_PER_ENVOY_MAX};
 use crate::protocol::http::{self, Told};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::{Name, NotificationId};
 
 /// One request's business.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use deskbell_core::entry::{self, Action, Call, Client, Resume, To};
+use deskbell_core::{Name, NotificationId, Position as CorePosition};
 use uuid::Uuid;
 
 use super::templates;
@@ -9,8 +11,6 @@ use crate::auth::Claims;
 use crate::protocol::inbound::{self, Body, ClientMessage, Envelope, HelloRole};
 use crate::protocol::{Position, Presence, Role};
 use crate::template::SharedCatalogue;
-use crate::workspace::entry::{self, Action, Call, Client, Resume, To};
-use crate::workspace::{Name, NotificationId, Position as CorePosition};
 
 /// What a message of a client that has said hello comes to.
 #[derive(Debug)]

@@ -3,11 +3,12 @@
 //! Of several partitions it gives the sums, since what is asked is how the hub is; two families say by partition what
 //! no sum tells: which one is not ready, and how unlike their shares of the work are.
 
+use deskbell_core::Outcome;
+
 use super::house::House;
 use super::words;
 use crate::hub::{Handle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
-use crate::workspace::Outcome;
 
 /// Everything that this hub counts, as Prometheus reads it.
 pub(super) fn text(house: &House) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use deskbell_core::Incarnation;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -28,7 +29,6 @@ use super::settings::{
 };
 use super::shard::Shard;
 use super::stream::Stream;
-use crate::workspace::Incarnation;
 
 /// Accepted sockets on their way to one shard; what does not fit waits in the kernel.
 const ARRIVALS_PER_SHARD_MAX: usize = 256;

@@ -7,11 +7,12 @@
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
+use deskbell_core::effect::{Effect, ReplyTo};
+use deskbell_core::{ConnectionId, Core, Name};
+
 use super::words;
 use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{ErrorCode, Role};
-use crate::workspace::effect::{Effect, ReplyTo};
-use crate::workspace::{ConnectionId, Core, Name};
 
 /// Names that a line holds before it only counts.
 const NAMES_MAX: usize = 10;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use deskbell_core::Name;
+use deskbell_core::entry::{Field, Rendered, Settle, TemplateFault};
 
 use super::house::{House, whole_ms};
 use crate::protocol::template_list::{self, TemplateList};
 use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
-use crate::workspace::Name;
-use crate::workspace::entry::{Field, Rendered, Settle, TemplateFault};
 
 /// Fills the template named `name` with what `parameter` gives by name.
 ///

@@ -1,11 +1,12 @@
 //! From the core's words to the wire's.
 
+use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
+use deskbell_core::entry::Presence;
+use deskbell_core::{Name, NotificationId, Position, Timestamp};
+
 use crate::protocol::outbound::{Buttons, Field, Kpi, Notification, Reach, ReplyIds, Session, Uuid};
 use crate::protocol::outbound::{OpenNotification, WelcomeState};
 use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
-use crate::workspace::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
-use crate::workspace::entry::Presence;
-use crate::workspace::{self, Name, NotificationId, Position, Timestamp};
 
 pub(super) fn uuid(id: NotificationId) -> Uuid {
     Uuid(id.0)
@@ -26,9 +27,9 @@ pub(super) fn presence(presence: Presence) -> protocol::Presence {
     }
 }
 
-pub(super) fn outcome(outcome: workspace::Outcome) -> protocol::Outcome {
+pub(super) fn outcome(outcome: deskbell_core::Outcome) -> protocol::Outcome {
+    use deskbell_core::Outcome as Core;
     use protocol::Outcome as Wire;
-    use workspace::Outcome as Core;
     match outcome {
         Core::Accepted => Wire::Accept,
         Core::AutoAccepted => Wire::AutoAccept,
@@ -41,7 +42,7 @@ pub(super) fn outcome(outcome: workspace::Outcome) -> protocol::Outcome {
     }
 }
 
-pub(super) fn reach(reach: workspace::Reach) -> Reach {
+pub(super) fn reach(reach: deskbell_core::Reach) -> Reach {
     Reach { displayed: reach.displayed, seen: reach.seen, rejected: reach.rejected }
 }
 

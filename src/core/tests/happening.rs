@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::world::{Raise, raise};
-use crate::workspace::entry::TemplateFault;
-use crate::workspace::limits::Limits;
+use crate::entry::TemplateFault;
+use crate::limits::Limits;
 
 /// Something that happens. Small numbers stand for names and choices, so that shrinking makes them simpler.
 #[derive(Debug, Clone)]

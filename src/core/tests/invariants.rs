@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::workspace::agents::Agent;
-use crate::workspace::audience::Stream;
-use crate::workspace::core::Core;
-use crate::workspace::ids::Name;
-use crate::workspace::limits::Limits;
-use crate::workspace::notification::Open;
-use crate::workspace::state::Workspace;
+use crate::agents::Agent;
+use crate::audience::Stream;
+use crate::core::Core;
+use crate::ids::Name;
+use crate::limits::Limits;
+use crate::notification::Open;
+use crate::state::Workspace;
 
 /// Fails if anything in `core` contradicts anything else, or the contract. `widest` holds the largest limits that
 /// were ever in force: what was displayed or taken under them stays when they shrink.

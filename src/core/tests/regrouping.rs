@@ -102,7 +102,7 @@ fn a_restart_changes_nothing_but_who_is_connected() {
     // Who was connected is not when what ran out meanwhile is settled.
     check(world.restart(), "log: hub removed");
     check(
-        world.provider_from("bot", crate::workspace::entry::Resume::All),
+        world.provider_from("bot", crate::entry::Resume::All),
         "bot: welcome open=n1\nbot: again n2 DisplayTimeout (1/0/0)",
     );
     check(world.agent("ada"), "ada: welcome presence=available desk=n1@5000");

@@ -1,7 +1,7 @@
 //! Presence and groups, and what is remembered of them.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::Presence::{Available, Away};
+use crate::entry::Presence::{Available, Away};
 
 #[test]
 fn presence_is_told_on_all_connections_of_the_agent() {

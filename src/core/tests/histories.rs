@@ -10,11 +10,11 @@ use proptest::test_runner::Config;
 use super::happening::{AGENTS, GROUPS, Happens, LETTERS, PROVIDERS, chosen, happens, limits};
 use super::model::{Model, Place};
 use super::world::World;
-use crate::workspace::core::Core;
-use crate::workspace::entry::{Action, Presence, Resume};
-use crate::workspace::ids::NotificationId;
-use crate::workspace::limits::Limits;
-use crate::workspace::outcome::{Outcome, Reach};
+use crate::core::Core;
+use crate::entry::{Action, Presence, Resume};
+use crate::ids::NotificationId;
+use crate::limits::Limits;
+use crate::outcome::{Outcome, Reach};
 
 /// Histories tried by default: a few seconds in a debug build.
 const CASES: u32 = 96;

@@ -9,10 +9,10 @@ use super::invariants::check_invariants;
 use super::told::BEGIN;
 use super::watch::Watch;
 use super::world::{Raise, raise};
-use crate::workspace::core::Core;
-use crate::workspace::entry::{Action, Call, Client, Entry, Input, RULES, Record, Resume};
-use crate::workspace::ids::{Incarnation, Name, NotificationId, Timestamp};
-use crate::workspace::limits::Limits;
+use crate::core::Core;
+use crate::entry::{Action, Call, Client, Entry, Input, RULES, Record, Resume};
+use crate::ids::{Incarnation, Name, NotificationId, Timestamp};
+use crate::limits::Limits;
 
 /// How many things happen in the longest histories tried: some seconds in a debug build.
 const DEPTH: u32 = 5;

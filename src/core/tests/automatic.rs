@@ -1,7 +1,7 @@
 //! Rule 8: automatic accepts.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::Presence;
+use crate::entry::Presence;
 
 #[test]
 fn an_automatic_one_goes_to_the_longest_idle_with_room_and_is_displayed_to_nobody() {
@@ -282,7 +282,7 @@ fn a_provider_that_joins_in_the_step_that_settles_is_not_told_that_it_is_open() 
     world.notify("bot", raise(2).auto().session("s"));
     world.oversleep(1_000);
     check(
-        world.provider_from("bot#2", crate::workspace::entry::Resume::All),
+        world.provider_from("bot#2", crate::entry::Resume::All),
         "bot#2: welcome
          ada: close n1 DisplayTimeout
          bot: n1 DisplayTimeout (1/0/0)

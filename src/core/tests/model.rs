@@ -2,10 +2,10 @@
 //!
 //! Written from the contract alone; the core must come to the same outcomes, desks, sessions and replies.
 
-use crate::workspace::entry::{Entry, Input, Presence, Rendered, To};
-use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId};
-use crate::workspace::limits::Limits;
-use crate::workspace::outcome::Outcome;
+use crate::entry::{Entry, Input, Presence, Rendered, To};
+use crate::ids::{ConnectionId, Incarnation, Name, NotificationId};
+use crate::limits::Limits;
+use crate::outcome::Outcome;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 

@@ -37,8 +37,8 @@ mod tabs;
 #[cfg(test)]
 mod tests;
 
+pub use self::core::Core;
 pub use content::Content;
-pub use core::Core;
 pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
 pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use look::Look;

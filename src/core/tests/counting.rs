@@ -1,7 +1,7 @@
 //! Every count's bound, with small limits: what happens at it, and that what is past it is the right one.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::{Presence, Resume};
+use crate::entry::{Presence, Resume};
 
 #[test]
 fn past_the_open_notifications_a_notify_is_refused() {

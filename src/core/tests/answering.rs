@@ -1,8 +1,8 @@
 //! Rule 7: answers, `seen`, and what who comes late is told.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::{Action, Presence};
-use crate::workspace::ids::NotificationId;
+use crate::entry::{Action, Presence};
+use crate::ids::NotificationId;
 
 fn two_agents() -> World {
     let mut world = World::new();

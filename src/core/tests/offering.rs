@@ -221,7 +221,7 @@ fn nothing_crosses_workspaces() {
     check(world.accept("ada", 1), "ada: refused NoSuchNotification");
     check(world.activity("bot", "s", 1), "bot: refused NoSuchSession");
     check(world.mark("bot", "s", "late"), "bot: done\nada: kpi s(late)@0");
-    check(world.provider_from("bot#2", crate::workspace::entry::Resume::All), "bot#2: welcome");
+    check(world.provider_from("bot#2", crate::entry::Resume::All), "bot#2: welcome");
 }
 
 #[test]

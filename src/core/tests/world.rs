@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::invariants::check_invariants;
 use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
-use crate::workspace::core::Core;
-use crate::workspace::effect::{Effect, Effects};
-use crate::workspace::entry::{
+use crate::core::Core;
+use crate::effect::{Effect, Effects};
+use crate::entry::{
     Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, Settle, TemplateFault, To,
 };
-use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
-use crate::workspace::limits::Limits;
+use crate::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
+use crate::limits::Limits;
 
 /// A log with one hub, its clients, and their time.
 ///

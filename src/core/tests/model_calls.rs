@@ -1,9 +1,9 @@
 //! The simple model, second part: who comes and goes, and what clients ask.
 
 use super::model::{Agent, Item, Mark, Model, Place, Who};
-use crate::workspace::entry::{Action, Call, Client, Entry, Input, Notify, Resume, Settle};
-use crate::workspace::ids::{ConnectionId, Incarnation, Name, NotificationId};
-use crate::workspace::outcome::Outcome;
+use crate::entry::{Action, Call, Client, Entry, Input, Notify, Resume, Settle};
+use crate::ids::{ConnectionId, Incarnation, Name, NotificationId};
+use crate::outcome::Outcome;
 
 impl Model {
     pub(super) fn input(&mut self, incarnation: Incarnation, entry: &Entry) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Providers: idempotence, cancelling, refusals, resume and what is missed; observers.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::{Resume, TemplateFault};
-use crate::workspace::ids::Position;
+use crate::entry::{Resume, TemplateFault};
+use crate::ids::Position;
 
 fn bot_and_ada() -> World {
     let mut world = World::new();
@@ -260,7 +260,7 @@ fn observers_are_told_what_happens() {
     assert!(lines.contains(&"eye: event Cancelled n2 bot r Cancelled".to_owned()), "{lines:?}");
     let lines = world.mark("bot", "s", "late");
     assert!(lines.contains(&"eye: event Kpi ada s breached=true".to_owned()), "{lines:?}");
-    let away = world.presence("ada", crate::workspace::entry::Presence::Away);
+    let away = world.presence("ada", crate::entry::Presence::Away);
     assert!(away.contains(&"eye: event Presence ada away".to_owned()), "{away:?}");
     check(world.leave("ada"), "");
     check(world.leave("ada#2"), "eye: event AgentLeft ada");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::workspace::core::Core;
-use crate::workspace::effect::{Effect, Effects, MarkView, ReplyTo, SessionView, Welcome};
-use crate::workspace::entry::{Presence, To};
-use crate::workspace::ids::{ConnectionId, Name, NotificationId};
-use crate::workspace::outcome::{Outcome, Settled};
+use crate::core::Core;
+use crate::effect::{Effect, Effects, MarkView, ReplyTo, SessionView, Welcome};
+use crate::entry::{Presence, To};
+use crate::ids::{ConnectionId, Name, NotificationId};
+use crate::outcome::{Outcome, Settled};
 
 /// When the worlds of these tests begin.
 pub(super) const BEGIN: u64 = 1_000_000_000_000;

@@ -1,7 +1,7 @@
 //! Rules 5 and 6: the queue time and the display time; and what the core forgets.
 
 use super::world::{World, check, raise};
-use crate::workspace::entry::{Presence, Resume};
+use crate::entry::{Presence, Resume};
 
 #[test]
 fn the_queue_time_runs_from_arrival_until_first_displayed() {
