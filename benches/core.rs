@@ -8,9 +8,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use deskbell::workspace::effect::Effect;
-use deskbell::workspace::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
-use deskbell::workspace::{ConnectionId, Core, Incarnation, Name, NotificationId, Timestamp};
+use deskbell_core::effect::Effect;
+use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
+use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(1);
 const PROVIDER: u64 = 0;

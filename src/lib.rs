@@ -18,4 +18,3 @@ pub mod telemetry;
 pub mod template;
 pub mod tls;
 pub mod watched;
-pub mod workspace;

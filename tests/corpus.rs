@@ -19,10 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chance::Chance;
-use deskbell::workspace::entry::{
-    Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To,
-};
-use deskbell::workspace::{Core, Incarnation, Limits, NotificationId, Timestamp};
+use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To};
+use deskbell_core::{Core, Incarnation, Limits, NotificationId, Timestamp};
 
 /// What is done with any bytes.
 type Target = fn(&[u8]);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use deskbell_core::Incarnation;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -21,7 +22,6 @@ use crate::log::{Keep, LogError};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
-use crate::workspace::Incarnation;
 
 /// In the data directory; the log passes over names that begin so.
 const REVOKED_FILE: &str = ".revoked-subjects";

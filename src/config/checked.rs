@@ -116,7 +116,7 @@ impl Server {
     }
 }
 
-/// `[limits]`; counts are per workspace where [`crate::workspace::Limits`] has them.
+/// `[limits]`; counts are per workspace where [`deskbell_core::Limits`] has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is explained in its row of SETTINGS")]
 pub struct Limits {
@@ -219,7 +219,7 @@ impl Default for Server {
 
 impl Default for Limits {
     fn default() -> Self {
-        let core = crate::workspace::Limits::default();
+        let core = deskbell_core::Limits::default();
         Self {
             display_limit: core.display_limit,
             queue_limit: core.queue_limit,
@@ -267,9 +267,9 @@ impl Sources {
 impl Config {
     /// What decides in the core.
     #[must_use]
-    pub fn core_limits(&self) -> crate::workspace::Limits {
+    pub fn core_limits(&self) -> deskbell_core::Limits {
         let limits = &self.limits;
-        crate::workspace::Limits {
+        deskbell_core::Limits {
             display_limit: limits.display_limit,
             queue_limit: limits.queue_limit,
             retention_ms: ms(limits.retention),

@@ -55,7 +55,7 @@ fn with_nothing_given_the_defaults_are_the_contracts() {
     let config = Given::nothing().load();
     assert_eq!(config.server, Server::default());
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.core_limits(), crate::workspace::Limits::default());
+    assert_eq!(config.core_limits(), deskbell_core::Limits::default());
     assert_eq!(config.log.history, Duration::from_secs(24 * 3600));
     assert_eq!(config.templates.len(), 4);
 }

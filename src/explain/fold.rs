@@ -1,11 +1,12 @@
 //! Folds what is kept of the log for one question.
 
+use deskbell_core::{Core, Timestamp};
+
 use super::question::Question;
 use super::story::Explained;
 use super::watcher::Watcher;
 use crate::hub::{CodecError, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
-use crate::workspace::{Core, Timestamp};
 
 /// How often a log is begun again that is trimmed while it is read.
 const TRIES: usize = 3;

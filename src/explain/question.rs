@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::workspace::NotificationId;
+use deskbell_core::NotificationId;
 
 /// The notifications of one id: the notificationId, or a correlationId (which several may share).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! Stories of logs whose beginning is gone, or was written by others.
 
+use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, To};
+use deskbell_core::{Core, Incarnation, NotificationId, Timestamp};
+
 use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
 use super::{ExplainError, Explained, Happened, Question, explain};
 use crate::hub::encode_snapshot;
 use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
-use crate::workspace::entry::{
-    Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, To,
-};
-use crate::workspace::{Core, Incarnation, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(7);
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);

@@ -4,15 +4,16 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use deskbell_core::effect::{Effect, Effects, Refusal, ReplyTo};
+use deskbell_core::entry::{Action, Call, Entry, Input, Notify};
+use deskbell_core::{ConnectionId, Core, Incarnation, Look, Name, NotificationId, Outcome, Settled, Timestamp};
+
 use super::question::Question;
 use super::story::{
     DESKS_MAX, EVENT_BYTES, EVENT_BYTES_MAX, EVENTS_MAX, End, Event, Explained, Happened, NAMES_MAX, Refused,
     STORIES_MAX, Story,
 };
 use crate::protocol::{ErrorCode, Outcome as Wire, Time, error};
-use crate::workspace::effect::{Effect, Effects, Refusal, ReplyTo};
-use crate::workspace::entry::{Action, Call, Entry, Input, Notify};
-use crate::workspace::{ConnectionId, Core, Incarnation, Look, Name, NotificationId, Outcome, Settled, Timestamp};
 
 /// Sees every step of the fold.
 #[derive(Debug)]

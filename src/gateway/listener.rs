@@ -30,7 +30,7 @@ use crate::gateway::shared::settings::{
     Settings,
 };
 use crate::gateway::shared::state::{Backend, GatewayState};
-use crate::workspace::Incarnation;
+use deskbell_core::Incarnation;
 
 /// Accepted sockets on their way to one shard; what does not fit waits in the kernel.
 const ARRIVALS_PER_SHARD_MAX: usize = 256;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::workspace::Timestamp;
+use deskbell_core::Timestamp;
 
 /// Tells the time by which records are stamped.
 pub trait Clock: Send + Sync + fmt::Debug {

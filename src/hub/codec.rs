@@ -1,9 +1,8 @@
 //! Records and snapshots as bytes (postcard).
 
+use deskbell_core::entry::{Entry, RULES, Record};
+use deskbell_core::{Core, Incarnation, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::workspace::entry::{Entry, RULES, Record};
-use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// The form of the bytes of records and snapshots; raised when a type in them changes its shape.
 const FORMAT: u32 = 3;
@@ -116,7 +115,7 @@ pub fn decode_snapshot(number: u64, bytes: &[u8]) -> Result<Core, CodecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::entry::Input;
+    use deskbell_core::entry::Input;
 
     #[test]
     fn a_sealed_group_is_the_record() {
@@ -142,8 +141,8 @@ mod tests {
 
     /// A provider rings and withdraws: the core then, and the records.
     fn with_settled(notifies: u64) -> (Core, Vec<Record>) {
-        use crate::workspace::NotificationId;
-        use crate::workspace::entry::{Action, Call, Client, Notify, Rendered, Resume, To};
+        use deskbell_core::NotificationId;
+        use deskbell_core::entry::{Action, Call, Client, Notify, Rendered, Resume, To};
         let rendered = Rendered::titled("t", 1000);
         let call = |n: u64, action| Input::Call {
             connection: 1,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::workspace::effect::{Effects, ReplyTo};
-use crate::workspace::{Core, Incarnation, Timestamp};
+use deskbell_core::effect::{Effects, ReplyTo};
+use deskbell_core::{Core, Incarnation, Timestamp};
 
 /// Carries effects to the connections of this hub. Called from the hub's own thread only; must never wait for a client.
 pub trait Delivery: Send {

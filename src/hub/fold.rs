@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use deskbell_core::{Core, Incarnation, Timestamp};
 use sha1::{Digest as _, Sha1};
 
 use super::clock::Clock;
@@ -15,7 +16,6 @@ use super::codec::{decode_record, decode_snapshot, encode_snapshot};
 use super::metrics::Metrics;
 use super::partition::HubError;
 use crate::log::{Digest, History, Keep, LogError, RecordNumber};
-use crate::workspace::{Core, Incarnation, Timestamp};
 
 /// Records after which a new snapshot is made.
 const RECORDS_PER_SNAPSHOT: u64 = 50_000;
@@ -328,7 +328,7 @@ mod tests {
     use super::super::codec::GroupBytes;
     use super::*;
     use crate::log::{AppendError, Stored};
-    use crate::workspace::entry::{Client, Entry, Input};
+    use deskbell_core::entry::{Client, Entry, Input};
 
     /// A history made up, and the subject on which hubs tell their digests.
     #[derive(Debug)]

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
+use deskbell_core::effect::ReplyTo;
+use deskbell_core::entry::{Action, Input};
+use deskbell_core::{ConnectionId, Core, Incarnation, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::codec::GroupBytes;
 use super::delivery::NotTried;
 use super::intake::Waiting;
 use super::rates::DeliveryRates;
-use crate::workspace::effect::ReplyTo;
-use crate::workspace::entry::{Action, Input};
-use crate::workspace::{ConnectionId, Core, Incarnation, Timestamp};
 
 /// Inputs that were handed to the log and are not read back yet.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::workspace::Name;
-use crate::workspace::entry::{Entry, Input};
+use deskbell_core::Name;
+use deskbell_core::entry::{Entry, Input};
 
 /// Inputs of one connection that may wait or be under way; at the bound its reader waits, and the
 /// kernel's socket buffer behind it fills: backpressure on that client alone.

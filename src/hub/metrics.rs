@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use deskbell_core::effect::{Effect, Effects};
+use deskbell_core::{Outcome, Totals};
+
 use crate::log::RecordNumber;
 use crate::metrics::Histogram;
-use crate::workspace::effect::{Effect, Effects};
-use crate::workspace::{Outcome, Totals};
 
 /// Buckets for what people take their time for, in microseconds.
 const ANSWER_BOUNDS_US: &[u64] = &[

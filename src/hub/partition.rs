@@ -9,6 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use deskbell_core::effect::Effect;
+use deskbell_core::entry::{Entry, Input, Record};
+use deskbell_core::{Core, Incarnation, Limits, Name, Timestamp};
+
 use self::trouble::LOG_ANSWER_MAX_MS;
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, decode_record};
@@ -19,9 +23,6 @@ use super::metrics::Metrics;
 use super::rates::DeliveryRates;
 use super::standing::{Moment, SEND_AGAIN_MS, Standing, TICK_LATER_MS};
 use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
-use crate::workspace::effect::Effect;
-use crate::workspace::entry::{Entry, Input, Record};
-use crate::workspace::{Core, Incarnation, Limits, Name, Timestamp};
 
 /// Bytes of entries at which a group is full: one record of the cluster's stream stays below its default limit.
 const GROUP_BYTES_MAX: usize = 512 * 1024;

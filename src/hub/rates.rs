@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::workspace::{Name, Timestamp};
+use deskbell_core::{Name, Timestamp};
 
 /// Past so many providers, those whose allowance is whole again are forgotten.
 const KEPT_MAX: usize = 1_024;

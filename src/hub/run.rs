@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use deskbell_core::Incarnation;
+
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::fold::{Fold, OwnIncarnation};
@@ -12,7 +14,6 @@ use super::intake::Intake;
 use super::metrics::Metrics;
 use super::partition::{HubError, HubSettings, Partition};
 use crate::log::{AppendError, Log, LogError, RecordNumber};
-use crate::workspace::Incarnation;
 
 /// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
 const WAIT_MAX: Duration = Duration::from_secs(1);

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use deskbell_core::entry::{Client, Entry, Input};
+use deskbell_core::{Incarnation, Limits, Name};
+
 use self::device::{Device, SimClock, SimLog};
 use self::dice::Dice;
 use self::people::{AGENTS, People, Tally};
@@ -14,8 +17,6 @@ use self::recorder::{Inbox, Recorder, Told};
 use super::intake::{Intake, Waiting};
 use super::partition::{HubSettings, Partition};
 use crate::log::Keep;
-use crate::workspace::entry::{Client, Entry, Input};
-use crate::workspace::{Incarnation, Limits, Name};
 
 mod cluster;
 mod device;

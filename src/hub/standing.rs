@@ -1,8 +1,9 @@
 //! How a hub stands among others that write to the same log: whether it may count itself alive, and what time it is
 //! by the log's own clock.
 
+use deskbell_core::{Incarnation, Timestamp};
+
 use super::clock::Clock;
-use crate::workspace::{Incarnation, Timestamp};
 
 /// A hub that has appended nothing for so long appends a tick, so that the others hear of it.
 pub(super) const HEARTBEAT_MS: u64 = 1_000;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::backup::results_of;
+use crate::harness::left_out::is_missing_for;
 use crate::harness::{Client, Setup, has, text};
 use crate::table::Table;
 
@@ -50,7 +51,7 @@ pub(crate) async fn run() -> bool {
     let setup = Setup::on_disk().without_data_dir();
     let at = setup.home().join("small");
     let Some(disk) = SmallDisk::mount(&at) else {
-        println!("full disk: skipped, mounting a tmpfs needs root");
+        is_missing_for("full disk", "the right to mount a tmpfs", "run it as root");
         return true;
     };
     let data = at.join("data").display().to_string();

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::agent::{Tab, observe};
 use crate::chance::Chance;
 use crate::check::{Verdict, check, check_end};
+use crate::harness::left_out::is_missing_for;
 use crate::harness::{Hub, Setup};
 use crate::link::{Came, Faults, Link, Manner, Phase, World};
 use crate::provider::Provider;
@@ -52,7 +53,7 @@ pub(crate) async fn run(plan: &Plan) -> bool {
     let mut layer = None;
     if plan.unsynced {
         let Some(built) = Unsynced::build(&setup) else {
-            println!("campaign over unsynced files: skipped, there is no C compiler (cc)");
+            is_missing_for("campaign over unsynced files", "a C compiler", "Debian: apt-get install gcc libc6-dev");
             return true;
         };
         setup = built.around(setup);

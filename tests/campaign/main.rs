@@ -1,5 +1,5 @@
 //! Faults, floods and long runs against the real hub, each a command: `cargo test --test campaign -- NAME [--option N]`.
-//! Without a name: the short ones, as `cargo test` runs them. `docs/reliability.md` says what each does and prints.
+//! Without a name: the short ones, as `tests/run` runs them. `docs/reliability.md` says what each does and prints.
 
 // What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
@@ -118,10 +118,9 @@ async fn run(asked: &Asked) -> bool {
                 amplification::run(asked.option("count", 10_000), Duration::from_secs(10), apart::can_yield()).await
             }
             "years" => years::run(asked.option("count", 1_000_000)).await,
-            // `cargo test some_name` filters the tests of all binaries; there is none of that name here.
             _ => {
-                println!("campaign: nothing is named {command}; there is {COMMANDS}");
-                true
+                eprintln!("campaign: there is no command {command}; the commands are {COMMANDS}");
+                false
             }
         };
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use deskbell::hub::{Clock, Delivery, Hub, HubSettings, Intake, NotTried, Port, WallClock};
 use deskbell::log::{Disk, Keep, disk};
-use deskbell::workspace::effect::{Effect, Effects, ReplyTo};
-use deskbell::workspace::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
-use deskbell::workspace::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
+use deskbell_core::effect::{Effect, Effects, ReplyTo};
+use deskbell_core::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
+use deskbell_core::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 

@@ -1,6 +1,6 @@
 //! Several hubs over real NATS servers, all as processes on loopback: what one hub promises, all promise together,
-//! whichever of them or of the servers is killed, paused or cut off. Where there is no nats-server the tests say so and
-//! pass.
+//! whichever of them or of the servers is killed, paused or cut off. Where there is no nats-server they
+//! are left out (`tests/support/left_out.rs`).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod campaign;
@@ -25,3 +25,5 @@ mod outages;
 mod partitions;
 mod proxy;
 mod state;
+
+use harness::left_out;

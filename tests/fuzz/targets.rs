@@ -15,7 +15,7 @@ use deskbell::hub::{Hub, HubSettings, Intake, WallClock, decode_record, decode_s
 use deskbell::log::{Disk, Keep, Log as _, Memory, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
-use deskbell::workspace::{Core, Incarnation, Limits};
+use deskbell_core::{Core, Incarnation, Limits};
 
 /// One message of a client: it is read, or refused with an `error` that is JSON and names what is wrong.
 pub(crate) fn wire(data: &[u8]) {

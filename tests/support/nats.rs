@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether there is a nats-server; says so where there is none.
+use super::left_out::is_missing;
+
+/// Whether this machine has a nats-server. If not, reports the running test as left out.
 pub(crate) fn is_there() -> bool {
     let there = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !there {
-        println!("skipped: no nats-server on this machine (Debian: apt-get install nats-server)");
+        is_missing("nats-server", "Debian: apt-get install nats-server");
     }
     there
 }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use deskbell_core::ConnectionId;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
@@ -35,7 +36,6 @@ use crate::gateway::shared::state::GatewayState;
 use crate::hub::Handle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Time, check_name};
-use crate::workspace::ConnectionId;
 
 /// What the operator is served from.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl AdminServer {
         }
     }
 
-    /// Who is there, in the order of their connections; at most [`LISTED_MAX`].
+    /// HelloRole is there, in the order of their connections; at most [`LISTED_MAX`].
     fn list(&self, query: &Query) -> HttpResponse {
         let mut clients = Clients::default();
         let from = query.after.as_deref().and_then(|id| self.serial(id)).map(ConnectionSerial::unpack);

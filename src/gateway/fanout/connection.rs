@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use deskbell_core::Name;
+use deskbell_core::entry::{Client, Input};
 use tokio::sync::Notify;
 
 use crate::gateway::fanout::outbox::{AfterSend, Outbox, OutboxBounds, Weight};
@@ -12,10 +14,8 @@ use crate::gateway::fanout::socket::Socket;
 use crate::gateway::fanout::trace;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::hub::{Port, Room, Stopping};
-use crate::protocol::server::ErrorReply;
+use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
-use crate::workspace::Name;
-use crate::workspace::entry::{Client, Input};
 
 /// No token, so no end.
 const NEVER: u64 = u64::MAX;

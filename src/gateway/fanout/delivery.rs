@@ -18,15 +18,16 @@ use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::{Delivery, NotTried};
-use crate::protocol::server::{
-    Ack, Activity, Answered, CancelResult, Closed, Done, ErrorReply, Ids, NotifyResult, PresenceNow, SessionEnded,
+use crate::protocol::outbound::Stats;
+use crate::protocol::outbound::{
+    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate, ReplyIds,
+    SessionEnded,
 };
-use crate::protocol::watch::Stats;
-use crate::protocol::welcome::{Limits, Welcome};
+use crate::protocol::outbound::{Limits, Welcome};
 use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
-use crate::workspace::effect::{Effect, Effects, ReplyTo};
-use crate::workspace::entry::To;
-use crate::workspace::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
+use deskbell_core::effect::{Effect, Effects, ReplyTo};
+use deskbell_core::entry::To;
+use deskbell_core::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 
 /// How often the operator is told of full audiences.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
@@ -254,10 +255,10 @@ impl Step<'_> {
                 self.reply(&to, &result);
             }
             Effect::Done { to } => {
-                self.reply(&to, &Done { ids: to_wire::ids(&to), call: to_wire::call(&to), value: () })
+                self.reply(&to, &DoneResult { ids: to_wire::ids(&to), call: to_wire::call(&to), value: () })
             }
             Effect::Answered { to, notification_id, outcome, agent_id, won } => {
-                let answered = Answered {
+                let answered = AnswerResult {
                     id: to.id.as_deref(),
                     notification_id: to_wire::uuid(notification_id),
                     correlation_id: to.correlation_id.as_deref(),
@@ -301,10 +302,10 @@ impl Step<'_> {
                 let tabs = self.core.agent_connections(self.workspace, &agent);
                 let others = tabs.filter(|connection| Some(*connection) != asker);
                 let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
-                let news = PresenceNow { ids: Ids { id: None, correlation_id }, presence };
+                let news = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
                 self.tell(others, || frame::text(&news));
                 if let Some(to) = &asked {
-                    self.reply(to, &PresenceNow { ids: to_wire::ids(to), presence });
+                    self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
                 }
             }
             Effect::Event(event) => {
@@ -319,12 +320,12 @@ impl Step<'_> {
         }
     }
 
-    fn welcome(&mut self, welcome: &crate::workspace::effect::Welcome) {
+    fn welcome(&mut self, welcome: &deskbell_core::effect::Welcome) {
         let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);
         let message = Welcome {
-            ids: Ids { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
+            ids: ReplyIds { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
             who: to_wire::found(welcome),
             workspace: self.workspace,
             connection_id: &joiner.to_string(),
@@ -357,7 +358,7 @@ impl Step<'_> {
 
 fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
     NotifyResult {
-        ids: Ids { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
         call: CallName::NotifyEvent,
         notification_id: to_wire::uuid(settled.notification_id),
         value: to_wire::outcome(settled.outcome),

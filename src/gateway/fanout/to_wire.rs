@@ -1,11 +1,11 @@
 //! From the core's words to the wire's.
 
-use crate::protocol::server::{Buttons, Field, Ids, Kpi, Notification, Reach, Session, Uuid};
-use crate::protocol::welcome::{Found, Open};
-use crate::protocol::{self, CallName, ErrorCode, Time, watch};
-use crate::workspace::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
-use crate::workspace::entry::Presence;
-use crate::workspace::{self, Name, NotificationId, Position, Timestamp};
+use crate::protocol::outbound::{Buttons, Field, Kpi, Notification, Reach, ReplyIds, Session, Uuid};
+use crate::protocol::outbound::{OpenNotification, WelcomeState};
+use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
+use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
+use deskbell_core::entry::Presence;
+use deskbell_core::{self, Name, NotificationId, Position, Timestamp};
 
 pub(crate) fn uuid(id: NotificationId) -> Uuid {
     Uuid(id.0)
@@ -26,9 +26,9 @@ pub(crate) fn presence(presence: Presence) -> protocol::Presence {
     }
 }
 
-pub(crate) fn outcome(outcome: workspace::Outcome) -> protocol::Outcome {
+pub(crate) fn outcome(outcome: deskbell_core::Outcome) -> protocol::Outcome {
+    use deskbell_core::Outcome as Core;
     use protocol::Outcome as Wire;
-    use workspace::Outcome as Core;
     match outcome {
         Core::Accepted => Wire::Accept,
         Core::AutoAccepted => Wire::AutoAccept,
@@ -41,12 +41,12 @@ pub(crate) fn outcome(outcome: workspace::Outcome) -> protocol::Outcome {
     }
 }
 
-pub(crate) fn reach(reach: workspace::Reach) -> Reach {
+pub(crate) fn reach(reach: deskbell_core::Reach) -> Reach {
     Reach { displayed: reach.displayed, seen: reach.seen, rejected: reach.rejected }
 }
 
-pub(crate) fn ids(to: &ReplyTo) -> Ids<'_> {
-    Ids { id: to.id.as_deref(), correlation_id: to.correlation_id.as_deref() }
+pub(crate) fn ids(to: &ReplyTo) -> ReplyIds<'_> {
+    ReplyIds { id: to.id.as_deref(), correlation_id: to.correlation_id.as_deref() }
 }
 
 pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
@@ -101,12 +101,12 @@ pub(crate) fn kpi(mark: &MarkView, breached: bool) -> Kpi<'_> {
     }
 }
 
-pub(crate) fn found(welcome: &Welcome) -> Found<'_> {
+pub(crate) fn found(welcome: &Welcome) -> WelcomeState<'_> {
     match welcome {
         Welcome::Provider { id, open, missed } => {
-            Found::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }
+            WelcomeState::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }
         }
-        Welcome::Agent { id, groups, presence: now, notifications, sessions, kpi: marks } => Found::Agent {
+        Welcome::Agent { id, groups, presence: now, notifications, sessions, kpi: marks } => WelcomeState::Agent {
             agent_id: id,
             groups: groups.iter().map(|group| &**group).collect(),
             presence: presence(*now),
@@ -114,12 +114,12 @@ pub(crate) fn found(welcome: &Welcome) -> Found<'_> {
             sessions: sessions.iter().map(session).collect(),
             kpi: marks.iter().map(|mark| kpi(mark, true)).collect(),
         },
-        Welcome::Observer => Found::Observer,
+        Welcome::Observer => WelcomeState::Observer,
     }
 }
 
-fn open_view(open: &effect::OpenView) -> Open<'_> {
-    Open {
+fn open_view(open: &effect::OpenView) -> OpenNotification<'_> {
+    OpenNotification {
         notification_id: uuid(open.notification_id),
         id: open.id.as_deref(),
         correlation_id: &open.correlation_id,
@@ -127,19 +127,19 @@ fn open_view(open: &effect::OpenView) -> Open<'_> {
     }
 }
 
-pub(crate) fn event(event: &effect::Event) -> watch::Event<'_> {
-    watch::Event {
+pub(crate) fn event(event: &effect::Event) -> outbound::Event<'_> {
+    outbound::Event {
         event: match event.kind {
-            EventKind::Notified => watch::EventKind::Notified,
-            EventKind::Displayed => watch::EventKind::Displayed,
-            EventKind::Settled => watch::EventKind::Settled,
-            EventKind::Cancelled => watch::EventKind::Cancelled,
-            EventKind::Kpi => watch::EventKind::Kpi,
-            EventKind::AgentJoined => watch::EventKind::AgentJoined,
-            EventKind::AgentLeft => watch::EventKind::AgentLeft,
-            EventKind::ProviderJoined => watch::EventKind::ProviderJoined,
-            EventKind::ProviderLeft => watch::EventKind::ProviderLeft,
-            EventKind::Presence => watch::EventKind::Presence,
+            EventKind::Notified => outbound::EventKind::Notified,
+            EventKind::Displayed => outbound::EventKind::Displayed,
+            EventKind::Settled => outbound::EventKind::Settled,
+            EventKind::Cancelled => outbound::EventKind::Cancelled,
+            EventKind::Kpi => outbound::EventKind::Kpi,
+            EventKind::AgentJoined => outbound::EventKind::AgentJoined,
+            EventKind::AgentLeft => outbound::EventKind::AgentLeft,
+            EventKind::ProviderJoined => outbound::EventKind::ProviderJoined,
+            EventKind::ProviderLeft => outbound::EventKind::ProviderLeft,
+            EventKind::Presence => outbound::EventKind::Presence,
         },
         at: time(event.at),
         notification_id: event.notification_id.map(uuid),

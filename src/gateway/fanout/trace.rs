@@ -8,10 +8,10 @@ use std::fmt::{self, Display};
 use std::net::IpAddr;
 
 use crate::gateway::fanout::to_wire;
-use crate::protocol::server::ErrorReply;
+use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{ErrorCode, Role};
-use crate::workspace::effect::{Effect, ReplyTo};
-use crate::workspace::{ConnectionId, Core, Name};
+use deskbell_core::effect::{Effect, ReplyTo};
+use deskbell_core::{ConnectionId, Core, Name};
 
 /// Names that a line holds before it only counts.
 const NAMES_MAX: usize = 10;

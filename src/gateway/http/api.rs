@@ -25,10 +25,10 @@ use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::session::admission::{self, AdmissionError};
 use crate::gateway::shared::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_PER_PROVIDER_MAX};
 use crate::gateway::shared::state::{GatewayState, whole_ms};
-use crate::protocol::client::{Hello, Resume, Who};
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
+use crate::protocol::inbound::{Hello, HelloRole, ResumeFrom};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::{Name, NotificationId};
+use deskbell_core::{Name, NotificationId};
 
 /// Where it all is.
 const PREFIX: &str = "/api/";
@@ -293,7 +293,7 @@ fn admit(
     let bearer = response::bearer(state, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
     let anybody = state.backend.gate.is_none().then_some(NOBODY);
     let provider_id = provider_id.or(anybody).map(Into::into);
-    let hello = Hello { who: Who::Provider { provider_id, resume: Resume::Nothing }, token: None };
+    let hello = Hello { role: HelloRole::Provider { provider_id, resume: ResumeFrom::Nothing }, token: None };
     admission::admit(state, &hello, bearer, client).map_err(|why| match why {
         AdmissionError::Token => unauthorized("a token is wanted: Authorization: Bearer"),
         AdmissionError::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),

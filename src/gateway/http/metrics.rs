@@ -7,7 +7,7 @@ use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::{Handle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
-use crate::workspace::Outcome;
+use deskbell_core::Outcome;
 
 /// Everything that this hub counts, as Prometheus reads it.
 pub(crate) fn text(state: &GatewayState) -> String {

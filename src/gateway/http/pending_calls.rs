@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::gateway::shared::settings::{CALLS_PER_HTTP_PROVIDER_MAX, HTTP_PROVIDERS_MAX};
 use crate::protocol::http::{self, Told};
 use crate::protocol::{CallName, Close, ErrorCode};
-use crate::workspace::{Name, NotificationId};
+use deskbell_core::{Name, NotificationId};
 
 /// One request's business.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(crate) enum CallKind {
     Recall(NotificationId),
 }
 
-/// Who waits for the hub's words about it. Both are dropped untold when the envoy ends.
+/// HelloRole waits for the hub's words about it. Both are dropped untold when the envoy ends.
 #[derive(Debug)]
 pub(crate) struct CallSender {
     pub(crate) reply: oneshot::Sender<(Told, Bytes)>,
@@ -72,7 +72,7 @@ impl Ending {
     }
 }
 
-/// A way to an envoy. Who has one keeps it at its post.
+/// A way to an envoy. HelloRole has one keeps it at its post.
 #[derive(Debug, Clone)]
 pub(crate) struct CallQueue {
     pub(crate) errands: mpsc::Sender<PendingCall>,

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use deskbell_core::Name;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -22,9 +23,8 @@ use crate::gateway::session::reader::SessionEnd;
 use crate::gateway::shared::counters::{ConnectionPermit, TurnedAway};
 use crate::gateway::shared::settings::HTTP_PROVIDER_IDLE;
 use crate::hub::Stopping;
-use crate::protocol::server::{ErrorReply, Ids};
+use crate::protocol::outbound::{ErrorReply, ReplyIds};
 use crate::protocol::{Close, ErrorCode, Role};
-use crate::workspace::Name;
 
 /// No envoy more can be sent out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,12 +91,12 @@ async fn serve(shard: Arc<Shard<Stream>>, admitted: Identity, address: IpAddr, p
         link.leave();
         shard.dismiss(link.serial);
     }
-    // Who waits is told by the loss of what they sent.
+    // HelloRole waits is told by the loss of what they sent.
     inside.end();
     errands.close();
     state.http_providers.forget(&principal);
     while let Ok(errand) = errands.try_recv() {
-        // Who is shown out is told so instead.
+        // HelloRole is shown out is told so instead.
         if !ending.is_final() {
             errand.turn_down();
         }
@@ -178,7 +178,7 @@ async fn run(
         Err(_) => return Err(Close::GoingAway),
     };
     if let Err(Stopping) = done {
-        let ids = Ids::default();
+        let ids = ReplyIds::default();
         let (code, detail) = (ErrorCode::Unavailable, "the hub is stopping; nothing was done");
         link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: Some(AGAIN_MS) });
     }

@@ -1,4 +1,4 @@
-//! Who comes in by a hello, and who stays by a fresh token.
+//! HelloRole comes in by a hello, and who stays by a fresh token.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use crate::gateway::fanout::connection::{ConnectionHandle, Identity};
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
-use crate::protocol::client::{Hello, Who};
+use crate::protocol::inbound::{Hello, HelloRole};
 use crate::protocol::{Close, ErrorCode};
-use crate::workspace::Name;
-use crate::workspace::entry::Client;
+use deskbell_core::Name;
+use deskbell_core::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -44,21 +44,21 @@ pub(crate) fn admit(
     bearer: Option<Claims>,
     from: IpAddr,
 ) -> Result<Identity, AdmissionError> {
-    let Some(gate) = &state.backend.gate else { return Ok(by_its_own_word(&hello.who)) };
+    let Some(gate) = &state.backend.gate else { return Ok(by_its_own_word(&hello.role)) };
     let claims = identify(state, gate, hello.token.as_deref(), bearer, from)?;
-    let (wanted, has) = (hello.who.role(), claims.role);
+    let (wanted, has) = (hello.role.role(), claims.role);
     if has != wanted {
         // Neither is of the client's own wording.
         return Err(AdmissionError::Other(format!("the token's role is {}, not {}", has.as_str(), wanted.as_str())));
     }
-    if id(&hello.who).is_some_and(|id| id != claims.subject) {
+    if id(&hello.role).is_some_and(|id| id != claims.subject) {
         return Err(AdmissionError::Other(format!("the {}Id is not the token's `sub`", wanted.as_str())));
     }
     Ok(Identity {
         workspace: claims.workspace.as_str().into(),
         role: claims.role,
         name: Some(claims.subject.as_str().into()),
-        client: from_wire::client_of(&claims, &hello.who),
+        client: from_wire::client_of(&claims, &hello.role),
         ends_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
     })
@@ -98,7 +98,7 @@ pub(crate) fn refresh<S: Socket>(link: &ConnectionHandle<S>, token: &str) -> Res
     Ok(())
 }
 
-fn by_its_own_word(who: &Who<'_>) -> Identity {
+fn by_its_own_word(who: &HelloRole<'_>) -> Identity {
     let client = from_wire::client(who);
     let name = match &client {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
@@ -107,7 +107,7 @@ fn by_its_own_word(who: &Who<'_>) -> Identity {
     Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
 }
 
-/// Who it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:
+/// HelloRole it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:
 /// a proxy that vouches for somebody by the header must not be talked round in the hello.
 fn identify(
     state: &GatewayState,
@@ -135,11 +135,11 @@ fn identify(
     }
 }
 
-fn id<'h>(who: &'h Who<'_>) -> Option<&'h str> {
+fn id<'h>(who: &'h HelloRole<'_>) -> Option<&'h str> {
     match who {
-        Who::Provider { provider_id, .. } => provider_id.as_deref(),
-        Who::Agent { agent_id, .. } => agent_id.as_deref(),
-        Who::Observer => None,
+        HelloRole::Provider { provider_id, .. } => provider_id.as_deref(),
+        HelloRole::Agent { agent_id, .. } => agent_id.as_deref(),
+        HelloRole::Observer => None,
     }
 }
 

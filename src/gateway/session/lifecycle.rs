@@ -28,16 +28,16 @@ use crate::gateway::shared::settings::{
 };
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::Stopping;
-use crate::protocol::client::{Body, Envelope, Message, Text};
-use crate::protocol::server::{ErrorReply, Ids, Pong, Refreshed};
-use crate::protocol::{CallName, Close, ErrorCode, Fault, Role, decode, frame};
-use crate::workspace::entry::{Action, Call, Input};
-use crate::workspace::{Name, NotificationId};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, Text};
+use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
+use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
+use deskbell_core::entry::{Action, Call, Input};
+use deskbell_core::{Name, NotificationId};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;
 
-/// Who is at the door: what is known of a client before its hello.
+/// HelloRole is at the door: what is known of a client before its hello.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     pub(crate) address: IpAddr,
@@ -140,7 +140,7 @@ fn join<S: Socket>(
     bearer: Option<Box<Claims>>,
 ) -> Result<Role, SessionEnd> {
     let admitted = match decode(text) {
-        Ok(Message { envelope, body: Body::Hello(hello) }) => {
+        Ok(ClientMessage { envelope, body: Body::Hello(hello) }) => {
             let bearer = bearer.map(|claims| *claims);
             let admitted =
                 admission::admit(link.state(), &hello, bearer, link.address()).map_err(SessionEnd::AdmissionError)?;
@@ -196,7 +196,7 @@ pub(crate) fn hear<S: Socket>(
         && let Err(wait) = limits.refreshes.take(link.state().now())
     {
         let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
-        let fault = Fault { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
+        let fault = DecodeError { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
         link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
         return Ok(None);
     }
@@ -219,7 +219,7 @@ pub(crate) fn recall<S: Socket>(
     Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
-fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
+fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &ClientMessage<'_>) -> Option<Input> {
     if !message.body.is_for(role) {
         let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
         refuse(link, message, ErrorCode::NotAllowed, &detail);
@@ -232,10 +232,10 @@ fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &Mess
         Intent::NoCall => match message.body {
             Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { ref token } => match admission::refresh(link, token) {
-                Ok(()) => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
+                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply_ids() }),
                 Err((code, detail)) => refuse(link, message, code, &detail),
             },
-            _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
+            _ => link.say(&Pong { ids: message.envelope.reply_ids() }),
         },
     }
     None
@@ -249,13 +249,13 @@ fn over_rate<S: Socket>(
     wait: Duration,
 ) -> Result<Option<Input>, SessionEnd> {
     let detail = format!("more than {} messages per second", link.state().settings.messages_per_second);
-    let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail };
+    let fault = DecodeError { envelope, call, code: ErrorCode::RateLimited, detail };
     link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
     limits.verdict().map(|()| None)
 }
 
-fn refuse<S: Socket>(link: &Arc<ConnectionHandle<S>>, message: &Message<'_>, code: ErrorCode, detail: &str) {
-    let mut ids = Ids::of(&message.envelope);
+fn refuse<S: Socket>(link: &Arc<ConnectionHandle<S>>, message: &ClientMessage<'_>, code: ErrorCode, detail: &str) {
+    let mut ids = message.envelope.reply_ids();
     if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
         // Checked and not used: such a reply bears the notification's, if anything's.
         ids.correlation_id = None;

@@ -24,7 +24,7 @@ use crate::protocol::Close;
 pub(crate) enum SessionEnd {
     /// We close it.
     Close(Close),
-    /// Who came is not let in.
+    /// HelloRole came is not let in.
     AdmissionError(AdmissionError),
     /// We close it, because the peer's frames are no WebSocket.
     NoWebSocket,

@@ -2,7 +2,7 @@
 
 use dashmap::DashMap;
 
-use crate::workspace::Name;
+use deskbell_core::Name;
 
 /// What a hello may bear for its welcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

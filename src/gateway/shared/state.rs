@@ -31,7 +31,7 @@ pub struct Backend {
     pub hubs: Vec<Handle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
-    /// Who checks tokens; `None`: there is no authentication.
+    /// HelloRole checks tokens; `None`: there is no authentication.
     pub gate: Option<Arc<Gate>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,

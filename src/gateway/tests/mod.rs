@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use deskbell_core::{Incarnation, Limits};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -21,7 +22,6 @@ use super::{Backend, Gateway, Serving, Settings};
 use crate::hub::{Hub, HubSettings, Intake, WallClock};
 use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
 use crate::template::SharedCatalogue;
-use crate::workspace::{Incarnation, Limits};
 
 /// Long enough for anything that is to happen.
 const SOON: Duration = Duration::from_secs(10);

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use deskbell_core::entry::{Entry, Input};
+use deskbell_core::{Core, Incarnation, Name};
+
 use super::super::clock::Clock;
 use super::super::codec::{decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
@@ -11,8 +14,6 @@ use super::super::rates::DeliveryRates;
 use super::super::standing::Standing;
 use super::{Health, HubError, HubSettings, Partition};
 use crate::log::{Log, RecordNumber};
-use crate::workspace::entry::{Entry, Input};
-use crate::workspace::{Core, Incarnation, Name};
 
 impl<D: Delivery> Partition<D> {
     /// Reads the log to its end and begins. Whatever hub wrote a log of this hub's own before is gone, its connections

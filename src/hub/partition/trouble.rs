@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use deskbell_core::Timestamp;
+
 use super::super::clock::Clock;
 use super::super::codec::GroupBytes;
 use super::super::delivery::{Delivery, NotTried};
@@ -9,7 +11,6 @@ use super::super::group::{Caller, Gathered, UnderWay};
 use super::super::intake::Intake;
 use super::super::standing::{Moment, SEND_AGAIN_MS};
 use super::{Health, Partition};
-use crate::workspace::Timestamp;
 
 /// How long a call waits for a log that does not answer before its connection is cut off, from the contract.
 pub(super) const LOG_ANSWER_MAX_MS: u64 = 10_000;

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use deskbell_core::entry::{Client, Entry, Input};
+use deskbell_core::{Incarnation, Name};
+
 use super::dice::Dice;
 use super::people::{AGENTS, People, Tally};
 use super::recorder::{EVERYBODY, Inbox, Recorder, Told};
@@ -14,8 +17,6 @@ use super::{seeds, settings};
 use crate::hub::codec::encode_snapshot;
 use crate::hub::intake::{Intake, Waiting};
 use crate::hub::partition::{HubError, Partition};
-use crate::workspace::entry::{Client, Entry, Input};
-use crate::workspace::{Incarnation, Name};
 
 /// Histories per run; `DESKBELL_CLUSTER_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 300;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use deskbell_core::Timestamp;
+
 use super::dice::Dice;
 use crate::hub::clock::Clock;
 use crate::log::{AppendError, History, Log, LogError, Stored};
-use crate::workspace::Timestamp;
 
 #[derive(Debug, Default)]
 pub(super) struct SimClock(pub(super) AtomicU64);

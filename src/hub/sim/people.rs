@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deskbell_core::entry::{Action, Call, Client, Input, Notify, Rendered, Resume, Settle, To};
+use deskbell_core::{Name, NotificationId, Outcome, Position};
+
 use super::dice::Dice;
 use super::recorder::Told;
-use crate::workspace::entry::{Action, Call, Client, Input, Notify, Rendered, Resume, Settle, To};
-use crate::workspace::{Name, NotificationId, Outcome, Position};
 
 /// How many agents there are.
 pub(super) const AGENTS: usize = 3;

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use deskbell_core::effect::{Effect, Effects, ReplyTo, Welcome};
+use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
+
 use crate::hub::delivery::{Delivery, NotTried};
-use crate::workspace::effect::{Effect, Effects, ReplyTo, Welcome};
-use crate::workspace::{ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
 
 /// What a connection was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use deskbell_core::Timestamp;
+
 use super::dice::Dice;
 use crate::hub::clock::Clock;
 use crate::log::{AppendError, History, Log, LogError, Stored};
-use crate::workspace::Timestamp;
 
 /// A clock that counts as the world does, from where it likes.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
-//! What only a stream can do, with a real nats-server. Where there is none the tests say so and pass.
+//! What only a stream can do, with a real nats-server. Where there is none the tests are left out.
 
 use std::sync::Arc;
 
 use super::{JetStream, Place, Servers};
 use crate::log::{AppendError, Keep, Log, LogError, RECORD_BYTES_MAX, Stored};
 
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 #[path = "../../../tests/support/nats.rs"]
 mod nats;
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::PATIENCE;
+use super::left_out::left_out;
 
 /// Hubs of each test.
 pub(super) const HUBS: usize = 3;
@@ -27,10 +28,10 @@ pub(crate) fn in_cluster() -> bool {
     std::env::var("DESKBELL_WIRE").is_ok_and(|kind| kind == "cluster")
 }
 
-/// Whether a test is to be left out because it asks for what a cluster has not, or has otherwise; says so.
+/// Whether this is a run over a cluster, where the test has no meaning; if so, reports it as left out.
 pub(crate) fn left_out_in_cluster(why: &str) -> bool {
     if in_cluster() {
-        println!("left out in a cluster: {why}");
+        left_out(&format!("not in the run against three hubs: {why}"));
     }
     in_cluster()
 }

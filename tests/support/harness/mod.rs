@@ -9,6 +9,8 @@ mod coverage;
 mod dice;
 mod document;
 mod hub;
+#[path = "../left_out.rs"]
+pub(crate) mod left_out;
 mod setup;
 mod talk;
 mod words;
