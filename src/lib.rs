@@ -13,6 +13,7 @@ pub mod hub;
 pub mod log;
 pub mod metrics;
 pub mod network;
+pub mod outbound;
 pub mod protocol;
 pub mod telemetry;
 pub mod template;

@@ -1,102 +1,208 @@
-//! What a token says of its bearer, held to the wire's rules for names.
+//! What the claims of a verified token grant.
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::refused::Refused;
-use crate::protocol::size::GROUPS_MAX;
+use super::claim_path::ClaimPath;
+use super::issuer::{GROUPS_OF_TOKEN_MAX, Issuer};
+use super::refusal::TokenRefusal;
 use crate::protocol::{Role, check_name};
 
-/// The workspace of a token that names none, and of everybody where there are no tokens.
-pub(super) const DEFAULT_WORKSPACE: &str = "default";
+/// The workspace of a token without a workspace claim.
+const DEFAULT_WORKSPACE: &str = "default";
 
-/// Who the bearer of a good token is.
+/// What a verified token grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// `sub`: the agentId or providerId; a name.
+    /// The agentId or providerId; a name.
     pub subject: String,
-    /// `role`.
-    pub role: Role,
-    /// `groups`: at most [`GROUPS_MAX`] names, none twice.
+    /// The name that is displayed, if the token has one.
+    pub name: Option<String>,
+    /// The roles that the client may take, each at most once. Empty: none.
+    pub roles: Vec<Role>,
+    /// The groups of an agent: at most [`GROUPS_OF_TOKEN_MAX`] names, each at most once.
     pub groups: Vec<String>,
-    /// `workspace`, or `default`; a name.
+    /// Groups of the token that were left out, because they are not valid names or too many.
+    pub groups_left_out: usize,
+    /// The workspace; a name.
     pub workspace: String,
-    /// When it was issued, in milliseconds since 1970, if it says so.
+    /// The capacity of an agent, if the token has one.
+    pub capacity: Option<u32>,
+    /// The `iss`, if it is one of `[[auth.issuers]]`.
+    pub issuer: Option<String>,
+    /// `iat` in milliseconds since 1970, if the token has it.
     pub issued_ms: Option<u64>,
-    /// From when on it is not good any more, leeway included, in milliseconds since 1970.
+    /// When the token ends, including the leeway, in milliseconds since 1970.
     pub ends_ms: u64,
 }
 
-/// The claims as they stand in a token. What is not listed is ignored; one that stands there twice is a fault.
-#[derive(Debug, Deserialize)]
-pub(super) struct Raw {
-    sub: Option<String>,
-    role: Option<String>,
-    groups: Option<Vec<String>>,
-    workspace: Option<String>,
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    iat: Option<f64>,
+/// When the check happens, and how exact clocks are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CheckTime {
+    pub(super) now_ms: u64,
+    pub(super) leeway_ms: u64,
+    /// How old a token may be.
+    pub(super) age_max_ms: Option<u64>,
 }
 
-impl Raw {
-    /// Checks everything but the signature.
-    pub(super) fn check(self, now_ms: u64, leeway_ms: u64) -> Result<Claims, Refused> {
-        let ends_ms = ms(self.exp.ok_or_else(|| missing("exp"))?).saturating_add(leeway_ms);
-        let latest_ms = now_ms.saturating_add(leeway_ms);
-        if ends_ms <= now_ms {
-            return Err(Refused::Expired);
-        }
-        let issued_ms = self.iat.map(ms);
-        if self.nbf.map(ms).is_some_and(|at| at > latest_ms) || issued_ms.is_some_and(|at| at > latest_ms) {
-            return Err(Refused::Early);
-        }
-        Ok(Claims {
-            subject: name("sub", self.sub.ok_or_else(|| missing("sub"))?)?,
-            role: role(self.role.as_deref())?,
-            groups: groups(self.groups.unwrap_or_default())?,
-            workspace: self
-                .workspace
-                .map_or_else(|| Ok(DEFAULT_WORKSPACE.to_owned()), |given| name("workspace", given))?,
-            issued_ms,
-            ends_ms,
-        })
+/// Checks the times, the audience and the mapped claims of a token whose signature is verified.
+pub(super) fn check(
+    claims: &Map<String, Value>,
+    issuer: &Issuer,
+    others: &[&Issuer],
+    time: CheckTime,
+) -> Result<Claims, TokenRefusal> {
+    let (issued_ms, ends_ms) = check_times(claims, time)?;
+    check_audience(claims, &issuer.audiences)?;
+    let paths = &issuer.claims;
+    let subject = format!("{}{}", issuer.subject_prefix, required_text(claims, &paths.subject)?);
+    check_name(&subject).map_err(|what| wrong(&paths.subject, what))?;
+    let of_another = |other: &&Issuer| {
+        other.subject_prefix.len() > issuer.subject_prefix.len() && subject.starts_with(&other.subject_prefix)
+    };
+    if others.iter().any(of_another) {
+        return Err(wrong(&paths.subject, "belongs to another issuer"));
     }
+    let (groups, groups_left_out) = groups(claims, &paths.groups);
+    let name = paths.name.get(claims).and_then(Value::as_str).filter(|name| check_name(name).is_ok());
+    Ok(Claims {
+        subject,
+        name: name.map(str::to_owned),
+        roles: roles(claims, issuer)?,
+        groups,
+        groups_left_out,
+        workspace: workspace(claims, issuer)?,
+        capacity: capacity(claims, &paths.capacity)?,
+        issuer: None,
+        issued_ms,
+        ends_ms,
+    })
 }
 
-/// Seconds as tokens write them, which may have a fraction or be out of all reason.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what does not fit becomes the nearest")]
-fn ms(seconds: f64) -> u64 {
+fn check_times(claims: &Map<String, Value>, time: CheckTime) -> Result<(Option<u64>, u64), TokenRefusal> {
+    let CheckTime { now_ms, leeway_ms, age_max_ms } = time;
+    let at = |name: &str| match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(seconds) => Ok(Some(milliseconds(seconds))),
+            None => Err(TokenRefusal::Claims(format!("`{name}` must be a number"))),
+        },
+    };
+    let missing = |name: &str| TokenRefusal::Claims(format!("`{name}` is missing"));
+    let ends_ms = at("exp")?.ok_or_else(|| missing("exp"))?.saturating_add(leeway_ms);
+    if ends_ms <= now_ms {
+        return Err(TokenRefusal::Expired((now_ms - ends_ms.saturating_sub(leeway_ms)) / 1000));
+    }
+    let issued_ms = at("iat")?;
+    let latest_ms = now_ms.saturating_add(leeway_ms);
+    for start in [at("nbf")?, issued_ms].into_iter().flatten() {
+        if start > latest_ms {
+            return Err(TokenRefusal::Early((start - now_ms).div_ceil(1000)));
+        }
+    }
+    if let Some(age_max_ms) = age_max_ms {
+        let end = issued_ms.ok_or_else(|| missing("iat"))?.saturating_add(age_max_ms).saturating_add(leeway_ms);
+        if end <= now_ms {
+            return Err(TokenRefusal::Expired((now_ms - end) / 1000));
+        }
+        return Ok((issued_ms, ends_ms.min(end)));
+    }
+    Ok((issued_ms, ends_ms))
+}
+
+/// Converts the seconds of a token, which can have a fraction or be out of any range.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a value out of range becomes the nearest")]
+fn milliseconds(seconds: f64) -> u64 {
     (seconds * 1000.0).round() as u64
 }
 
-fn missing(claim: &str) -> Refused {
-    Refused::Claims(format!("`{claim}` is missing"))
+fn check_audience(claims: &Map<String, Value>, audiences: &[String]) -> Result<(), TokenRefusal> {
+    if audiences.is_empty() {
+        return Ok(());
+    }
+    let accepted = |value: &Value| value.as_str().is_some_and(|text| audiences.iter().any(|known| known == text));
+    let matches = match claims.get("aud") {
+        Some(Value::Array(listed)) => listed.iter().any(accepted),
+        Some(value) if !value.is_null() => accepted(value),
+        // Amazon Cognito's access tokens have no `aud`.
+        _ => ["client_id", "azp"].iter().any(|name| claims.get(*name).is_some_and(accepted)),
+    };
+    if matches { Ok(()) } else { Err(TokenRefusal::Audience) }
 }
 
-fn name(claim: &str, text: String) -> Result<String, Refused> {
-    match check_name(&text) {
-        Ok(()) => Ok(text),
-        Err(what) => Err(Refused::Claims(format!("`{claim}` {what}"))),
+fn wrong(path: &ClaimPath, what: &str) -> TokenRefusal {
+    TokenRefusal::Claims(format!("`{path}` {what}"))
+}
+
+fn required_text<'c>(claims: &'c Map<String, Value>, path: &ClaimPath) -> Result<&'c str, TokenRefusal> {
+    let value = path.get(claims).ok_or_else(|| wrong(path, "is missing"))?;
+    value.as_str().ok_or_else(|| wrong(path, "must be a string"))
+}
+
+/// The strings of a claim that is a string or a list of strings; `None` if it is neither.
+fn texts(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::String(text) => Some(vec![text]),
+        Value::Array(values) => values.iter().map(Value::as_str).collect(),
+        _ => None,
     }
 }
 
-fn role(text: Option<&str>) -> Result<Role, Refused> {
-    let text = text.ok_or_else(|| missing("role"))?;
-    let role = Role::ALL.into_iter().find(|role| role.as_str() == text);
-    role.ok_or_else(|| Refused::Claims("`role` must be \"provider\", \"agent\" or \"observer\"".to_owned()))
+fn roles(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Vec<Role>, TokenRefusal> {
+    let path = &issuer.claims.role;
+    let value = path.get(claims).ok_or_else(|| wrong(path, "is missing"))?;
+    let values = texts(value).ok_or_else(|| wrong(path, "must be a string or a list of strings"))?;
+    let mut roles = Vec::new();
+    for role in values.into_iter().flat_map(|value| issuer.roles_of(value)) {
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
 }
 
-fn groups(given: Vec<String>) -> Result<Vec<String>, Refused> {
-    let mut groups: Vec<String> = Vec::with_capacity(given.len().min(GROUPS_MAX));
-    for group in given {
-        let group = name("groups", group)?;
-        if groups.contains(&group) {
-            continue;
-        }
-        if groups.len() == GROUPS_MAX {
-            return Err(Refused::Claims(format!("`groups` has more than {GROUPS_MAX} names")));
-        }
-        groups.push(group);
+fn workspace(claims: &Map<String, Value>, issuer: &Issuer) -> Result<String, TokenRefusal> {
+    let path = &issuer.claims.workspace;
+    let workspace = match (path.get(claims), &issuer.workspaces) {
+        (Some(Value::String(text)), _) => text.as_str(),
+        (Some(_), _) => return Err(wrong(path, "must be a string")),
+        // An issuer for one workspace need not name it in each token.
+        (None, Some(granted)) if granted.len() == 1 => &granted[0],
+        (None, _) => DEFAULT_WORKSPACE,
+    };
+    check_name(workspace).map_err(|what| wrong(path, what))?;
+    if issuer.workspaces.as_ref().is_some_and(|granted| granted.iter().all(|known| known != workspace)) {
+        return Err(wrong(path, "is a workspace that this issuer may not grant"));
     }
-    Ok(groups)
+    Ok(workspace.to_owned())
+}
+
+/// The valid groups, and how many were left out.
+fn groups(claims: &Map<String, Value>, path: &ClaimPath) -> (Vec<String>, usize) {
+    let listed: Vec<&Value> = match path.get(claims) {
+        None => Vec::new(),
+        Some(Value::Array(values)) => values.iter().collect(),
+        Some(value) => vec![value],
+    };
+    let mut groups: Vec<String> = Vec::with_capacity(listed.len().min(GROUPS_OF_TOKEN_MAX));
+    let mut left_out = 0;
+    let mut seen = std::collections::HashSet::new();
+    for value in listed {
+        match value.as_str() {
+            Some(group) if seen.contains(group) => {}
+            Some(group) if check_name(group).is_ok() && groups.len() < GROUPS_OF_TOKEN_MAX => {
+                seen.insert(group);
+                groups.push(group.to_owned());
+            }
+            _ => left_out += 1,
+        }
+    }
+    (groups, left_out)
+}
+
+fn capacity(claims: &Map<String, Value>, path: &ClaimPath) -> Result<Option<u32>, TokenRefusal> {
+    let Some(value) = path.get(claims) else { return Ok(None) };
+    // Some providers write all custom claims as strings.
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let capacity = number.and_then(|number| u32::try_from(number).ok());
+    capacity.map(Some).ok_or_else(|| wrong(path, "must be a whole number"))
 }

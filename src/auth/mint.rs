@@ -1,22 +1,21 @@
-//! Makes tokens, for development: where one is at hand, an identity provider makes them.
+//! Makes tokens for development. In production, an identity provider or a token service makes them.
 
 use std::path::Path;
 
-use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::Serialize;
 
-use super::crypto;
-use super::keys::{self, KeyError};
+use super::jws;
+use super::key_set::{self, KeyError};
 use crate::protocol::Role;
 
-/// What a token is to say.
+/// The claims of a new token.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct TokenRequest {
     /// `sub`.
     pub subject: String,
     /// `role`.
     pub role: Role,
-    /// `groups`, if it is to name any.
+    /// `groups`; left out if empty.
     pub groups: Vec<String>,
     /// `workspace`.
     pub workspace: Option<String>,
@@ -26,12 +25,12 @@ pub struct Wanted {
     pub audience: Option<String>,
     /// `iat`, in seconds since 1970.
     pub issued: u64,
-    /// `exp`, likewise.
+    /// `exp`, in seconds since 1970.
     pub expires: u64,
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct MintedClaims<'a> {
     sub: &'a str,
     role: Role,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -46,33 +45,32 @@ struct Said<'a> {
     exp: u64,
 }
 
-/// Why there is no token.
+/// Why no token was made.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
-    /// The file of the secret.
+    /// The file of the secret cannot be used.
     #[error(transparent)]
     Secret(#[from] KeyError),
-    /// Not to be expected.
-    #[error("the token cannot be written")]
-    NotWritten,
+    /// The claims cannot be written as JSON, which never happens.
+    #[error("cannot write the token: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
-/// A token signed by HS256 with the secret in that file.
+/// Makes a token, signed with HS256 and the secret in that file.
 ///
 /// # Errors
 /// [`MintError`]: the file cannot be used.
-pub fn mint(secret_file: &Path, wanted: &Wanted) -> Result<String, MintError> {
-    crypto::install();
-    let secret = keys::secret(secret_file)?;
-    let said = Said {
-        sub: &wanted.subject,
-        role: wanted.role,
-        groups: &wanted.groups,
-        workspace: wanted.workspace.as_deref(),
-        iss: wanted.issuer.as_deref(),
-        aud: wanted.audience.as_deref(),
-        iat: wanted.issued,
-        exp: wanted.expires,
+pub fn mint(secret_file: &Path, request: &TokenRequest) -> Result<String, MintError> {
+    let secret = key_set::secret(secret_file)?;
+    let claims = MintedClaims {
+        sub: &request.subject,
+        role: request.role,
+        groups: &request.groups,
+        workspace: request.workspace.as_deref(),
+        iss: request.issuer.as_deref(),
+        aud: request.audience.as_deref(),
+        iat: request.issued,
+        exp: request.expires,
     };
-    encode(&Header::default(), &said, &EncodingKey::from_secret(&secret)).map_err(|_| MintError::NotWritten)
+    Ok(jws::sign(&secret, &serde_json::to_vec(&claims)?))
 }

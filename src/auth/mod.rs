@@ -1,26 +1,30 @@
-//! Who a client is: tokens, the keys they are checked with, and subjects whose tokens are revoked.
+//! Authentication: tokens, the keys that verify them, what their claims grant, and revocations.
 //!
-//! A token is a JWT, signed by HS256 (a secret file) or by RS256, ES256 or EdDSA (a file of public keys). What a client
-//! is, which groups and which workspace it is in, all come from it. This room reads files and no clock: the time is an
-//! argument.
+//! A token is a signed JWT. Its issuer decides which keys verify it, where its claims are, and which roles, workspaces and
+//! subjects it may grant. This module reads files and fetches keys, but it never reads a clock: the time is an argument.
 //!
-//! Files here may use those above them: `crypto`, `der`, `refused`, `keys`, `claims`, `revoked`, `gate`, `mint`.
+//! Files here may use those above them: `refusal`, `claim_path`, `jws`, `key_set`, `issuer`, `claims`, `remote_keys`,
+//! `revocations`, `verifier`, `mint`.
 
+mod claim_path;
 mod claims;
-mod crypto;
-mod der;
-mod gate;
-mod keys;
+mod issuer;
+mod jws;
+mod key_set;
 mod mint;
-mod refused;
-mod revoked;
+mod refusal;
+mod remote_keys;
+mod revocations;
+mod verifier;
 
+pub use claim_path::ClaimPath;
 pub use claims::Claims;
-pub use gate::{Gate, GateError, Rules, claimed_subject};
-pub use keys::{KEYS_MAX, KeyError, KeyFiles, Keys};
-pub use mint::{MintError, Wanted, mint};
-pub use refused::Refused;
-pub use revoked::{REVOKED_MAX, RevokeError};
+pub use issuer::{ClaimPaths, GROUPS_OF_TOKEN_MAX, Issuer, JwksLocation};
+pub use key_set::{KEYS_MAX, KeyError, KeyFiles, KeySet};
+pub use mint::{MintError, TokenRequest, mint};
+pub use refusal::TokenRefusal;
+pub use revocations::{REVOKED_MAX, RevokeError};
+pub use verifier::{OwnIssuer, TokenVerifier, VerifierError, VerifierSettings, claimed_subject};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Subjects whose tokens, as far as they were issued until then, are refused.
+//! Revocations: subjects with tokens that are refused if they were issued before the revocation.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -8,52 +8,52 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The most revocations. None is ever forgotten, since nobody knows how long a token lasts that was issued before;
-/// when the keys are changed they can all go.
+/// The most revocations. None is ever forgotten, because the hub cannot know how long an old token is valid. After a
+/// change of the keys, the file can be removed.
 pub const REVOKED_MAX: usize = 10_000;
 
-/// A revocation that was not made, or made and not written down.
+/// A revocation failed, or works but was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
-    /// There are [`REVOKED_MAX`].
+    /// There are [`REVOKED_MAX`] already.
     #[error("{REVOKED_MAX} subjects are revoked already; change the keys, then remove the file of revocations")]
     Full,
-    /// In force, but it would not outlast a restart.
-    #[error("it is in force, but a restart would forget it: {}: {source}", .path.display())]
+    /// It works, but a restart would lose it.
+    #[error("it works now, but a restart will lose it: {}: {source}", .path.display())]
     NotKept {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Who: a subject of one workspace, or of all.
+/// A subject of one workspace, or of all workspaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Who {
+struct RevokedSubject {
     subject: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     workspace: Option<String>,
 }
 
-/// A line of the file.
+/// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Revocation {
     #[serde(flatten)]
-    who: Who,
+    revoked: RevokedSubject,
     /// In milliseconds since 1970.
     at: u64,
 }
 
-/// The revocations in force, and the file that keeps them over a restart.
+/// The current revocations, and the file that keeps them across restarts.
 #[derive(Debug, Default)]
-pub(super) struct Revoked {
+pub(super) struct Revocations {
     file: Option<PathBuf>,
-    at_ms: BTreeMap<Who, u64>,
+    at_ms: BTreeMap<RevokedSubject, u64>,
 }
 
-impl Revoked {
-    /// Reads the file; none there is none revoked. `None`: they last as long as the process.
+impl Revocations {
+    /// Loads the file. A missing file means no revocations. `None`: they last as long as the process.
     pub(super) fn open(file: Option<PathBuf>) -> io::Result<Self> {
         let Some(path) = &file else { return Ok(Self::default()) };
         let text = match fs::read_to_string(path) {
@@ -63,46 +63,46 @@ impl Revoked {
         };
         let mut at_ms = BTreeMap::new();
         for line in text.lines() {
-            let Revocation { who, at } = serde_json::from_str(line)?;
-            at_ms.insert(who, at);
+            let Revocation { revoked, at } = serde_json::from_str(line)?;
+            at_ms.insert(revoked, at);
         }
         Ok(Self { file, at_ms })
     }
 
-    /// Whether a token of that subject, issued then, is refused. One that does not say when counts as issued before.
+    /// Whether a token of that subject with that `iat` is refused. A token without `iat` counts as issued before.
     pub(super) fn includes(&self, workspace: &str, subject: &str, issued_ms: Option<u64>) -> bool {
         if self.at_ms.is_empty() {
             return false;
         }
-        let at = |workspace: Option<String>| self.at_ms.get(&Who { subject: subject.to_owned(), workspace });
+        let at = |workspace: Option<String>| self.at_ms.get(&RevokedSubject { subject: subject.to_owned(), workspace });
         let latest = at(None).max(at(Some(workspace.to_owned())));
         latest.is_some_and(|at| issued_ms.is_none_or(|issued| issued <= *at))
     }
 
-    /// Refuses what was issued until now.
+    /// Revokes the tokens that were issued until now.
     pub(super) fn add(&mut self, workspace: Option<&str>, subject: &str, now_ms: u64) -> Result<(), RevokeError> {
-        let who = Who { subject: subject.to_owned(), workspace: workspace.map(str::to_owned) };
-        if self.at_ms.len() >= REVOKED_MAX && !self.at_ms.contains_key(&who) {
+        let revoked = RevokedSubject { subject: subject.to_owned(), workspace: workspace.map(str::to_owned) };
+        if self.at_ms.len() >= REVOKED_MAX && !self.at_ms.contains_key(&revoked) {
             return Err(RevokeError::Full);
         }
-        self.at_ms.insert(who, now_ms);
+        self.at_ms.insert(revoked, now_ms);
         let Some(path) = &self.file else { return Ok(()) };
         self.write(path).map_err(|source| RevokeError::NotKept { path: path.clone(), source })
     }
 
-    /// Writes a new file and puts it in the old one's place, so that there is a whole one at any time.
+    /// Writes a new file and renames it over the old one, so that there is a complete file at any time.
     fn write(&self, path: &Path) -> io::Result<()> {
         let new = path.with_extension("new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         let mut text = Vec::new();
-        for (who, at) in &self.at_ms {
-            serde_json::to_writer(&mut text, &Revocation { who: who.clone(), at: *at })?;
+        for (revoked, at) in &self.at_ms {
+            serde_json::to_writer(&mut text, &Revocation { revoked: revoked.clone(), at: *at })?;
             text.push(b'\n');
         }
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
-        // The rename too must outlast a power cut.
+        // The rename must survive a power cut too.
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     }
 }
