@@ -123,7 +123,7 @@ async fn join_and_talk<S: Socket>(
         };
         // Before it is understood: what it comes to is larger, and every connection has room for what is held while
         // it waits.
-        let room = link.room().await.map_err(going_away)?;
+        let room = link.permit().await.map_err(going_away)?;
         if let Some(input) = hear(link, role, &mut manners, &text)? {
             link.submit(room, input).map_err(going_away)?;
         }

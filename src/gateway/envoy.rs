@@ -154,7 +154,7 @@ async fn run(link: &Arc<Link<Stream>>, inside: &Inside, manners: &mut Manners, e
         return Err(Close::BadToken);
     }
     inside.expect(errand.asked);
-    let room = link.room().await;
+    let room = link.permit().await;
     let heard = match errand.asks {
         Asks::Say(text) => connection::hear(link, Role::Provider, manners, &text),
         Asks::Recall(notification_id) => connection::recall(link, manners, notification_id),

@@ -17,7 +17,7 @@ use super::hellos::Hellos;
 use super::origin::Origins;
 use super::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
 use crate::auth::Gate;
-use crate::hub::{self, Clock, Handle};
+use crate::hub::{self, Clock, HubHandle};
 use crate::log::History;
 use crate::template::{Catalogue, SharedCatalogue};
 
@@ -28,7 +28,7 @@ pub type Past = Mutex<Vec<Box<dyn History>>>;
 #[derive(Clone)]
 pub struct Behind {
     /// The partitions' hubs, in their order; at least one.
-    pub hubs: Vec<Handle>,
+    pub hubs: Vec<HubHandle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
     /// Who checks tokens; `None`: there is no authentication.
@@ -103,7 +103,7 @@ impl House {
     }
 
     /// The hub that has this workspace, and which partition it is.
-    pub(super) fn hub_of(&self, workspace: &str) -> (usize, &Handle) {
+    pub(super) fn hub_of(&self, workspace: &str) -> (usize, &HubHandle) {
         let hubs = &self.behind.hubs;
         let partition = hub::partition_of(workspace, hubs.len());
         (partition, &hubs[partition])

@@ -13,7 +13,7 @@ use super::house::{House, whole_ms};
 use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
 use super::story;
-use crate::hub::{Port, Room, Stopping};
+use crate::hub::{InputSender, Permit, Stopping};
 use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 
@@ -47,7 +47,7 @@ pub(super) struct Link<S> {
 /// A connection that has said hello.
 #[derive(Debug)]
 pub(super) struct Member {
-    port: Port,
+    port: InputSender,
     /// In which its workspace is.
     pub(super) partition: usize,
     pub(super) workspace: Name,
@@ -169,7 +169,7 @@ impl<S: Socket> Link<S> {
     pub(super) fn join(&self, admitted: Admitted) -> Result<(), Stopping> {
         let Admitted { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
         let (partition, hub) = self.house.hub_of(&workspace);
-        let (port, room) = Port::new(Arc::clone(&hub.intake), self.serial);
+        let (port, room) = InputSender::new(Arc::clone(&hub.inputs), self.serial);
         if self.member.set(Member { port, partition, workspace, role, name }).is_ok() {
             self.house.counters.joined(role);
         }
@@ -231,17 +231,17 @@ impl<S: Socket> Link<S> {
     ///
     /// # Errors
     /// [`Stopping`], as of [`submit`](Self::submit).
-    pub(super) async fn room(&self) -> Result<Room, Stopping> {
-        self.member.get().ok_or(Stopping)?.port.room().await
+    pub(super) async fn permit(&self) -> Result<Permit, Stopping> {
+        self.member.get().ok_or(Stopping)?.port.permit().await
     }
 
     /// Hands an input to the hub.
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more, or not from this connection, which has left.
-    pub(super) fn submit(&self, room: Room, input: Input) -> Result<(), Stopping> {
+    pub(super) fn submit(&self, permit: Permit, input: Input) -> Result<(), Stopping> {
         let member = self.member.get().filter(|_| !self.left.load(Relaxed)).ok_or(Stopping)?;
-        member.port.submit(room, Name::clone(&member.workspace), input)
+        member.port.submit(permit, Name::clone(&member.workspace), input)
     }
 
     /// The welcome is on its way: the client may speak on.
