@@ -1,4 +1,4 @@
-//! IP networks, and URLs without the credentials in them.
+//! IP networks, the public URL, and URLs without the credentials in them.
 
 use std::net::IpAddr;
 
@@ -8,6 +8,21 @@ pub use ipnet::IpNet as Network;
 #[must_use]
 pub fn includes(network: &Network, address: IpAddr) -> bool {
     network.contains(&address.to_canonical())
+}
+
+/// The URL where people reach the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// `scheme://host` or `scheme://host:port`, as browsers write an origin.
+    pub origin: String,
+    /// The path below which everything is served, without a slash at its end: empty, or such as `/bell`.
+    pub path: String,
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}/", self.origin, self.path)
+    }
 }
 
 /// Parses a network such as `10.0.0.0/8`, or one address, which is a network of its own.

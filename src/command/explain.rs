@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::answer::{load, print_clap, print_errors};
 use crate::config::{ConfigError, ConfigErrors, Location, Sources};
 use crate::explain::{self, Question};
-use crate::log::disk::Beside;
+use crate::log::disk::ReadOnlyLog;
 use crate::telemetry::escape;
 
 /// The time limit for a running hub, which replays its whole log.
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(directory) => directory,
         Err(errors) => return print_errors(&errors),
     };
-    let explained = Beside::open(&directory).map_err(|error| {
+    let explained = ReadOnlyLog::open(&directory).map_err(|error| {
         format!(
             "{error}; name the log of the hub with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
         )

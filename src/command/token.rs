@@ -9,10 +9,9 @@ use clap::{CommandFactory, Parser};
 use deskbell_core::duration;
 
 use super::answer::{print, print_clap, print_errors};
-use crate::auth::{Wanted, mint};
+use crate::auth::{GROUPS_OF_TOKEN_MAX, TokenRequest, mint};
 use crate::config::{ConfigError, ConfigErrors, Location};
 use crate::hub::{Clock, WallClock};
-use crate::protocol::size::GROUPS_MAX;
 use crate::protocol::{Role, check_name};
 
 /// The longest lifetime of a token.
@@ -78,14 +77,14 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             error(flag, what);
         }
     }
-    if groups.len() > GROUPS_MAX {
-        error("--groups", format!("more than {GROUPS_MAX} groups"));
+    if groups.len() > GROUPS_OF_TOKEN_MAX {
+        error("--groups", format!("more than {GROUPS_OF_TOKEN_MAX} groups"));
     }
     let (Some(role), Some(ttl), true) = (role, ttl, usage.is_empty()) else { return print_errors(&usage) };
     let issued = WallClock.now().0 / 1000;
     let expires = issued + ttl.as_secs();
-    let wanted = Wanted { subject: sub, role, groups, workspace, issuer, audience, issued, expires };
-    match mint(&secret_file, &wanted) {
+    let request = TokenRequest { subject: sub, role, groups, workspace, issuer, audience, issued, expires };
+    match mint(&secret_file, &request) {
         Ok(token) => print(&format!("{token}\n")),
         Err(error) => {
             usage.add(ConfigError {

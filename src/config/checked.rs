@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::KeyFiles;
-use crate::network::{Network, without_userinfo};
+use crate::auth::{Issuer, KeyFiles, OwnIssuer};
+use crate::network::{Network, PublicUrl, without_userinfo};
 use crate::telemetry;
 use crate::template::Catalogue;
 use crate::tls::CertificateFiles;
@@ -71,6 +71,10 @@ pub struct ServerSettings {
     pub tls_cert: Option<PathBuf>,
     /// The private key of `tls_cert`.
     pub tls_key: Option<PathBuf>,
+    /// Where people reach the hub.
+    pub public_url: Option<PublicUrl>,
+    /// The address of the listener for metrics and probes only.
+    pub metrics_listen: Option<SocketAddr>,
     /// The address of the admin listener.
     pub admin_listen: Option<SocketAddr>,
     /// Proxies trusted to send `X-Forwarded-For`; at most [`PROXIES_MAX`](super::PROXIES_MAX).
@@ -78,7 +82,7 @@ pub struct ServerSettings {
 }
 
 /// `[auth]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSettings {
     /// The file with the secret for HS256.
     pub secret_file: Option<PathBuf>,
@@ -90,13 +94,39 @@ pub struct AuthSettings {
     pub audience: Option<String>,
     /// How far the clocks of hub and issuer may differ.
     pub leeway: Duration,
+    /// How old a token may be; `None`: any age.
+    pub max_token_age: Option<Duration>,
+    /// `[[auth.issuers]]`.
+    pub issuers: Vec<Issuer>,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self {
+            secret_file: None,
+            public_key_file: None,
+            issuer: None,
+            audience: None,
+            leeway: Duration::from_secs(5),
+            max_token_age: None,
+            issuers: Vec::new(),
+        }
+    }
 }
 
 impl AuthSettings {
     /// Whether clients need tokens.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.secret_file.is_some() || self.public_key_file.is_some()
+        self.own_issuer().is_some() || !self.issuers.is_empty()
+    }
+
+    /// The keys of `[auth]`, if there are any.
+    #[must_use]
+    pub fn own_issuer(&self) -> Option<OwnIssuer> {
+        let files = self.key_files();
+        let given = files.secret.is_some() || files.public.is_some();
+        given.then(|| OwnIssuer { files, issuer: self.issuer.clone(), audience: self.audience.clone() })
     }
 
     /// The files of the keys.
@@ -210,6 +240,8 @@ impl Default for ServerSettings {
             handshake_timeout: Duration::from_secs(10),
             tls_cert: None,
             tls_key: None,
+            public_url: None,
+            metrics_listen: None,
             admin_listen: None,
             trusted_proxies: Vec::new(),
         }

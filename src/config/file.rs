@@ -16,6 +16,8 @@ use super::settings::SETTINGS;
 /// The size limit of the configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The table and name of the array of tables with the issuers.
+pub(super) const ISSUERS: (&str, &str) = ("auth", "issuers");
 /// The name of the array of tables with the templates.
 pub(super) const TEMPLATES: &str = "templates";
 
@@ -198,6 +200,9 @@ fn apply_table(
     named: &mut Vec<(&'static Setting, Location)>,
 ) {
     for (key, value) in keys.iter() {
+        if (table, key.get_ref().as_ref()) == ISSUERS {
+            continue;
+        }
         let setting = SETTINGS.iter().find(|s| s.file.is_some_and(|file| file == (table, key.get_ref().as_ref())));
         let Some(setting) = setting else {
             errors.add(&key.span(), unknown_in(table, key.get_ref()));

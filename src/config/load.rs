@@ -12,8 +12,8 @@ use super::checked::{ClusterSettings, Config, PREFIX, ServerSettings, Sources};
 use super::error::{ConfigError, ConfigErrors, Location, nearest};
 use super::setting::{RawValue, Setting};
 use super::settings::{Key, SETTINGS};
-use super::{file, templates};
-use crate::auth::{KeyFiles, Keys};
+use super::{file, issuers, templates};
+use crate::auth::{JwksLocation, KeyFiles, KeySet};
 use crate::network::without_userinfo;
 use crate::telemetry;
 use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch};
@@ -59,7 +59,9 @@ impl Config {
 
     /// The names of the settings whose values differ from `other`.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
-        SETTINGS.iter().filter(|s| s.show(self) != s.show(other)).map(Setting::name).collect()
+        let settings = SETTINGS.iter().filter(|s| s.show(self) != s.show(other)).map(Setting::name);
+        let issuers = (self.auth.issuers != other.auth.issuers).then(|| "[[auth.issuers]]".to_owned());
+        settings.chain(issuers).collect()
     }
 }
 
@@ -96,6 +98,10 @@ impl Loader {
         let table = document.table.get_ref();
         for (setting, location) in file::apply(table, &mut self.config, &mut errors) {
             self.given.insert(setting.key, (Layer::File, location));
+        }
+        let (auth, key) = file::ISSUERS;
+        if let Some(value) = table.get(auth).and_then(|auth| auth.get_ref().as_table()?.get(key)) {
+            self.config.auth.issuers = issuers::parse(value, &mut errors, &mut self.config.warnings);
         }
         let templates = table.get(file::TEMPLATES).map(|value| templates::read(value, &mut errors));
         self.config.templates = Arc::new(Catalogue::with(templates.unwrap_or_default()));
@@ -167,6 +173,8 @@ impl Loader {
         self.check_idle_timeout();
         self.check_keys();
         self.check_certificate();
+        self.check_origins();
+        self.warn_about_public_address();
         self.warn_about_unused_data_dir();
         self.check_cluster();
         if self.errors.is_empty() { Ok(self.config) } else { Err(self.errors) }
@@ -207,9 +215,16 @@ impl Loader {
             (KeyFiles { public: None, ..auth.key_files() }, Key::AuthSecretFile),
             (KeyFiles { secret: None, ..auth.key_files() }, Key::AuthPublicKeyFile),
         ] {
-            match Keys::load(&file) {
-                Ok(keys) => self.config.warnings.extend_from_slice(keys.notices()),
+            match KeySet::load(&file) {
+                Ok(keys) => self.config.warnings.extend_from_slice(keys.warnings()),
                 Err(error) => self.error(self.location(key), error.to_string()),
+            }
+        }
+        for issuer in self.config.auth.issuers.clone() {
+            let JwksLocation::File(path) = issuer.jwks else { continue };
+            match KeySet::load(&KeyFiles { secret: None, public: Some(path) }) {
+                Ok(keys) => self.config.warnings.extend_from_slice(keys.warnings()),
+                Err(error) => self.error(self.location(Key::Config), format!("[[auth.issuers]] {:?} jwks: {error}", issuer.issuer)),
             }
         }
         let server = &self.config.server;
@@ -236,6 +251,25 @@ impl Loader {
                 self.error(self.location(given), format!("{missing} is missing; a certificate needs its key"));
             }
             (None, false) => {}
+        }
+    }
+
+    /// Without authentication, the allowed origins are the only barrier for pages of other sites.
+    fn check_origins(&mut self) {
+        let wildcard = self.config.server.allowed_origins.iter().find(|origin| origin.contains('*'));
+        if let Some(wildcard) = wildcard.filter(|_| !self.config.auth.is_on()) {
+            let what = format!("{wildcard} has a wildcard, which needs authentication; list each origin");
+            self.error(self.location(Key::AllowedOrigin), what);
+        }
+    }
+
+    fn warn_about_public_address(&mut self) {
+        let server = &self.config.server;
+        let is_known = server.public_url.is_some() || !server.allowed_origins.is_empty();
+        if !server.trusted_proxies.is_empty() && !is_known && !self.config.auth.is_on() {
+            let warning = "the hub is behind a proxy, but its public address is unknown, so its pages cannot connect; \
+                           set [server] publicUrl";
+            self.config.warnings.push(warning.to_owned());
         }
     }
 

@@ -3,12 +3,13 @@
 //! a stronger source overrides it.
 //!
 //! Files here may use those above them: `value`, `error`, `checked`, `setting`, `settings`, `file`, `templates`,
-//! `docs`, `load`.
+//! `issuers`, `docs`, `load`.
 
 mod checked;
 mod docs;
 mod error;
 mod file;
+mod issuers;
 mod load;
 mod setting;
 mod settings;

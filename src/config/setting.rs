@@ -12,7 +12,7 @@ use super::checked::Config;
 use super::error::quoted;
 use super::settings::{Key, SETTINGS};
 use super::value;
-use crate::network::{self, Network};
+use crate::network::{self, Network, PublicUrl};
 use crate::telemetry;
 
 /// The most allowed origins.
@@ -70,6 +70,9 @@ pub enum ValueKind {
     Switch(Accessor<bool>),
     OptionalText(Accessor<Option<String>>),
     Origins(Accessor<Vec<String>>),
+    OriginPatterns(Accessor<Vec<String>>),
+    PublicUrl(Accessor<Option<PublicUrl>>),
+    OptionalTime { min: Duration, max: Duration, at: Accessor<Option<Duration>> },
     Servers(Accessor<Vec<String>>),
     Networks(Accessor<Vec<Network>>),
     Time { min: Duration, max: Duration, at: Accessor<Duration> },
@@ -142,10 +145,11 @@ impl Setting {
             ValueKind::OptionalPath(_) => Some("FILE"),
             ValueKind::Switch(_) => None,
             ValueKind::OptionalText(_) => Some("TEXT"),
-            ValueKind::Origins(_) => Some("ORIGIN"),
+            ValueKind::Origins(_) | ValueKind::OriginPatterns(_) => Some("ORIGIN"),
+            ValueKind::PublicUrl(_) => Some("URL"),
             ValueKind::Servers(_) => Some("URL[,URL…]"),
             ValueKind::Networks(_) => Some("NETWORK"),
-            ValueKind::Time { .. } => Some("DURATION"),
+            ValueKind::Time { .. } | ValueKind::OptionalTime { .. } => Some("DURATION"),
             ValueKind::Count { .. } => Some("N"),
             ValueKind::Size { .. } => Some("SIZE"),
             ValueKind::LogFormat(_) => Some("FORMAT"),
@@ -166,6 +170,17 @@ impl Setting {
             ValueKind::Switch(at) => *(at.get_mut)(config) = switch(raw)?,
             ValueKind::Origins(at) => {
                 *(at.get_mut)(config) = list(raw, value::origin, "is not an origin", ORIGINS_MAX)?;
+            }
+            ValueKind::OriginPatterns(at) => {
+                *(at.get_mut)(config) = list(raw, value::origin_pattern, "is not an origin", ORIGINS_MAX)?;
+            }
+            ValueKind::PublicUrl(at) => {
+                *(at.get_mut)(config) = Some(parse(raw, value::public_url, "is not a public URL")?);
+            }
+            ValueKind::OptionalTime { min, max, at } => {
+                let time = parse_duration(raw)?;
+                let in_range = (min..=max).contains(&time);
+                *(at.get_mut)(config) = if in_range { Some(time) } else { return Err(out_of_range(raw).into()) };
             }
             ValueKind::Servers(at) => *(at.get_mut)(config) = servers(raw)?,
             ValueKind::Networks(at) => {
@@ -209,8 +224,12 @@ impl Setting {
             ValueKind::Path(_) | ValueKind::OptionalPath(_) => "a path".to_owned(),
             ValueKind::Switch(_) => "true, false".to_owned(),
             ValueKind::Origins(_) => format!("at most {ORIGINS_MAX} like https://desk.example.org, without a path"),
+            ValueKind::OriginPatterns(_) => {
+                format!("at most {ORIGINS_MAX} like https://desk.example.org or https://*.example.org, or [\"*\"]")
+            }
+            ValueKind::PublicUrl(_) => "a URL such as https://desk.example.org/bell/".to_owned(),
             ValueKind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
-            ValueKind::Time { min, max, .. } => {
+            ValueKind::Time { min, max, .. } | ValueKind::OptionalTime { min, max, .. } => {
                 format!("{} to {}", duration::format(min), duration::format(max))
             }
             ValueKind::Count { min, max, .. } => format!("{min} to {max}"),
@@ -233,7 +252,9 @@ impl Setting {
                 (at.get)(config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
             }
             ValueKind::Switch(at) => (at.get)(config).to_string(),
-            ValueKind::Origins(at) => (at.get)(config).join(","),
+            ValueKind::Origins(at) | ValueKind::OriginPatterns(at) => (at.get)(config).join(","),
+            ValueKind::PublicUrl(at) => (at.get)(config).as_ref().map(ToString::to_string).unwrap_or_default(),
+            ValueKind::OptionalTime { at, .. } => (at.get)(config).map(duration::format).unwrap_or_default(),
             ValueKind::Servers(at) => {
                 let shown: Vec<String> = (at.get)(config).iter().map(|url| network::without_userinfo(url)).collect();
                 shown.join(",")

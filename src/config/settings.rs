@@ -30,6 +30,8 @@ pub enum Key {
     TlsCert,
     TlsKey,
     AdminListen,
+    PublicUrl,
+    MetricsListen,
     TrustedProxies,
     HandshakeTimeout,
     HelloTimeout,
@@ -40,6 +42,7 @@ pub enum Key {
     AuthIssuer,
     AuthAudience,
     AuthLeeway,
+    AuthMaxTokenAge,
     DisplayLimit,
     QueueLimit,
     Retention,
@@ -151,7 +154,7 @@ pub const SETTINGS: &[Setting] = &[
         file: Some(("server", "allowedOrigins")),
         flag: Some("allowed-origin"),
         variable: "DESKBELL_ALLOWED_ORIGIN",
-        kind: ValueKind::Origins(at!(server.allowed_origins)),
+        kind: ValueKind::OriginPatterns(at!(server.allowed_origins)),
         meaning: "Origins whose pages may connect, in addition to the hub's own pages. The flag can be repeated.",
     },
     Setting {
@@ -177,6 +180,22 @@ pub const SETTINGS: &[Setting] = &[
         variable: "DESKBELL_ADMIN_LISTEN",
         kind: ValueKind::OptionalAddress(at!(server.admin_listen)),
         meaning: "The admin listener: clients, disconnect, revoke, metrics, explain. It must be a loopback address unless --insecure is given.",
+    },
+    Setting {
+        key: Key::PublicUrl,
+        file: Some(("server", "publicUrl")),
+        flag: Some("public-url"),
+        variable: "DESKBELL_PUBLIC_URL",
+        kind: ValueKind::PublicUrl(at!(server.public_url)),
+        meaning: "Where people reach the hub, if that is not the listen address. With a path, everything is also served below it.",
+    },
+    Setting {
+        key: Key::MetricsListen,
+        file: Some(("server", "metricsListen")),
+        flag: Some("metrics-listen"),
+        variable: "DESKBELL_METRICS_LISTEN",
+        kind: ValueKind::OptionalAddress(at!(server.metrics_listen)),
+        meaning: "Serve `/metrics`, `/healthz` and `/readyz`, and nothing else, on this address, without authentication.",
     },
     key!(
         TrustedProxies,
@@ -252,11 +271,20 @@ pub const SETTINGS: &[Setting] = &[
     ),
     key!(
         AuthLeeway,
+    AuthMaxTokenAge,
         "auth",
         "leeway",
         "DESKBELL_AUTH_LEEWAY",
         ValueKind::Time { min: ms(0), max: seconds(600), at: at!(auth.leeway) },
         "How far a token's `exp`, `nbf` and `iat` may differ from the hub's clock."
+    ),
+    key!(
+        AuthMaxTokenAge,
+        "auth",
+        "maxTokenAge",
+        "DESKBELL_AUTH_MAX_TOKEN_AGE",
+        ValueKind::OptionalTime { min: seconds(60), max: seconds(365 * DAY), at: at!(auth.max_token_age) },
+        "Refuse tokens with an older `iat`, and tokens without `iat`."
     ),
     limit!(
         DisplayLimit,

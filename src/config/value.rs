@@ -2,6 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
+use crate::network::PublicUrl;
+
 /// Units of a size in bytes, from the largest.
 const SIZE_UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -43,6 +45,37 @@ pub(super) fn origin(text: &str) -> Option<String> {
     let port = port.filter(|port| !matches!((scheme, port), ("http", 80) | ("https", 443)));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     scheme_ok.then(|| format!("{scheme}://{host}{port}"))
+}
+
+/// Parses an origin, `*` for all origins, or an origin with a wildcard: `https://*.example.com` stands for one or more
+/// whole labels. Two literal labels must follow the wildcard.
+pub(super) fn origin_pattern(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.to_owned());
+    }
+    let Some((scheme, rest)) = text.split_once("://*.") else { return origin(text) };
+    let written = origin(&format!("{scheme}://{rest}"))?;
+    let (scheme, rest) = written.split_once("://")?;
+    let host = rest.split(':').next().unwrap_or_default();
+    let labels = host.split('.').filter(|label| !label.is_empty()).count();
+    let is_address = host.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+    (labels >= 2 && labels == host.split('.').count() && !is_address).then(|| format!("{scheme}://*.{rest}"))
+}
+
+/// Parses a public URL: http or https, with or without a path.
+pub(super) fn public_url(text: &str) -> Option<PublicUrl> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let origin = origin(&format!("{scheme}://{authority}"))?;
+    let path = path.trim_end_matches('/');
+    let path_ok = path.split('/').skip(1).all(|segment| {
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
+    });
+    let ok = path_ok && (origin.starts_with("http://") || origin.starts_with("https://"));
+    ok.then(|| PublicUrl { origin, path: path.to_owned() })
 }
 
 /// Parses a NATS server, `nats://host:4222` or `tls://host:4222`, with or without `user:password@` before the host.
@@ -120,6 +153,32 @@ mod tests {
     }
 
     #[test]
+    fn wildcards_stand_for_whole_labels_before_two_literal_ones() {
+        for text in ["*", "https://*.example.com", "https://*.example.com:8443", "https://desk.example.com"] {
+            assert_eq!(origin_pattern(text).as_deref(), Some(text));
+        }
+        for text in ["https://*", "https://*.com", "https://*.", "https://*.a..b", "https://a.*.example.com", "https://x*.example.com",
+            "*.example.com", "https://*.0.0.1", "https://*.example.com/"]
+        {
+            assert_eq!(origin_pattern(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn public_urls() {
+        for (text, shown) in [
+            ("https://Desk.example.com/bell/", "https://desk.example.com/bell/"),
+            ("https://desk.example.com", "https://desk.example.com/"),
+            ("http://desk:8080/a/b", "http://desk:8080/a/b/"),
+        ] {
+            assert_eq!(public_url(text).unwrap().to_string(), shown);
+        }
+        for text in ["", "desk.example.com", "ftp://a/", "https://a/b?c", "https://a/../b", "https://a//b", "https://a/b c"] {
+            assert_eq!(public_url(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn servers() {
         for (text, written) in [
             ("nats://a:4222", "nats://a:4222"),
@@ -145,7 +204,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in "([0-9:/.KiB\\[\\]]|\\PC){0,24}") {
-            let _ = (size(&text), address(&text), origin(&text), server(&text));
+            let _ = (size(&text), address(&text), origin_pattern(&text), public_url(&text), server(&text));
         }
     }
 }
