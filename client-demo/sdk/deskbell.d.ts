@@ -73,7 +73,7 @@ export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
   msdyn_name?: 'NotifyEvent' | 'CancelEvent' | 'NotifyKpiBreach' | 'NotifyNewActivity'
   code:
-    | 'badMessage' | 'badParameter' | 'unknownTemplate' | 'unresolvedParameter' | 'notAllowed' | 'notFound'
+    | 'badMessage' | 'badParameter' | 'unknownTemplate' | 'unresolvedParameter' | 'badToken' | 'notAllowed' | 'notFound'
     | 'idTaken' | 'tokenTaken' | 'limit' | 'rateLimited' | 'unavailable'
     /** Of this client, after `timeoutMs`; whether the hub has done it is not known. */
     | 'timeout'

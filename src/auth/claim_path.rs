@@ -86,7 +86,9 @@ mod tests {
         for absent in ["empty", "sub.x", "realm_access.groups", "missing.roles"] {
             assert_eq!(get(absent), None, "{absent}");
         }
-        for wrong in ["", ".", "a.", ".a", "a..b", "\"a", "\"a\"b", "\"\"", "https://x.example/roles", "a.b.c.d.e.f.g.h.i"] {
+        for wrong in
+            ["", ".", "a.", ".a", "a..b", "\"a", "\"a\"b", "\"\"", "https://x.example/roles", "a.b.c.d.e.f.g.h.i"]
+        {
             assert!(wrong.parse::<ClaimPath>().is_err(), "{wrong}");
         }
     }

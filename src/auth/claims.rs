@@ -55,7 +55,7 @@ pub(super) fn check(
     check_audience(claims, &issuer.audiences)?;
     let paths = &issuer.claims;
     let subject = format!("{}{}", issuer.subject_prefix, required_text(claims, &paths.subject)?);
-    check_name(&subject).map_err(|what| wrong(&paths.subject, what))?;
+    check_name(&subject).map_err(|what| wrong(&paths.subject, &what))?;
     let of_another = |other: &&Issuer| {
         other.subject_prefix.len() > issuer.subject_prefix.len() && subject.starts_with(&other.subject_prefix)
     };
@@ -169,7 +169,7 @@ fn workspace(claims: &Map<String, Value>, issuer: &Issuer) -> Result<String, Tok
         (None, Some(granted)) if granted.len() == 1 => &granted[0],
         (None, _) => DEFAULT_WORKSPACE,
     };
-    check_name(workspace).map_err(|what| wrong(path, what))?;
+    check_name(workspace).map_err(|what| wrong(path, &what))?;
     if issuer.workspaces.as_ref().is_some_and(|granted| granted.iter().all(|known| known != workspace)) {
         return Err(wrong(path, "is a workspace that this issuer may not grant"));
     }

@@ -57,9 +57,7 @@ pub struct ClaimPaths {
 
 impl Default for ClaimPaths {
     fn default() -> Self {
-        let path = |name: &str| {
-            name.parse().unwrap_or_else(|_| unreachable!("the default names are valid paths"))
-        };
+        let path = |name: &str| name.parse().unwrap_or_else(|_| unreachable!("the default names are valid paths"));
         Self {
             subject: path("sub"),
             name: path("name"),
@@ -98,7 +96,9 @@ impl Issuer {
 
     /// Whether it can grant this role at all.
     fn can_grant(&self, role: Role) -> bool {
-        self.roles.as_ref().is_none_or(|table| table.iter().any(|(mapped, values)| *mapped == role && !values.is_empty()))
+        self.roles
+            .as_ref()
+            .is_none_or(|table| table.iter().any(|(mapped, values)| *mapped == role && !values.is_empty()))
     }
 
     /// Whether both issuers can grant the same role in the same workspace.

@@ -161,9 +161,7 @@ impl KeySet {
     /// no key has its `kid`, those without a name.
     pub(super) fn candidates(&self, header: &Header) -> Result<(Algorithm, Vec<&VerificationKey>), TokenRefusal> {
         let algorithm = Algorithm::by_name(&header.alg).ok_or(TokenRefusal::Algorithm)?;
-        let works = |key: &&NamedKey| {
-            key.key.is_for(algorithm) && key.algorithm.is_none_or(|only| only == algorithm)
-        };
+        let works = |key: &&NamedKey| key.key.is_for(algorithm) && key.algorithm.is_none_or(|only| only == algorithm);
         let of_algorithm: Vec<_> = self.keys.iter().filter(works).collect();
         let select = |wanted: Option<&String>| -> Vec<&VerificationKey> {
             of_algorithm.iter().filter(|key| key.kid.as_ref() == wanted).map(|key| &key.key).collect()

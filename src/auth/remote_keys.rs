@@ -34,6 +34,8 @@ pub(super) struct RemoteKeys {
     /// The last good key set on disk, so that a restart works while the issuer is down.
     store: Option<PathBuf>,
     current: RwLock<Option<Arc<KeySet>>>,
+    /// The error of the last fetch, if it failed.
+    failure: RwLock<Option<String>>,
     /// Counts completed fetches, good and bad.
     fetches: watch::Sender<u64>,
     demand: Notify,
@@ -65,9 +67,8 @@ struct StoredKeys {
 impl RemoteKeys {
     /// Starts with the stored keys, if there are any.
     pub(super) fn new(issuer: &Issuer, store: Option<&Path>) -> Self {
-        let store = store.map(|directory| {
-            directory.join(format!(".issuer-keys-{:08x}", crc32c::crc32c(issuer.issuer.as_bytes())))
-        });
+        let store = store
+            .map(|directory| directory.join(format!(".issuer-keys-{:08x}", crc32c::crc32c(issuer.issuer.as_bytes()))));
         let stored = store.as_ref().and_then(|path| load(path, &issuer.issuer));
         if stored.is_some() {
             tracing::info!(issuer = issuer.issuer, "using the stored keys of the issuer until its keys are fetched");
@@ -77,6 +78,7 @@ impl RemoteKeys {
             location: issuer.jwks.clone(),
             store,
             current: RwLock::new(stored.map(Arc::new)),
+            failure: RwLock::default(),
             fetches: watch::Sender::new(0),
             demand: Notify::new(),
         }
@@ -85,6 +87,16 @@ impl RemoteKeys {
     /// The current keys; `None` if there have never been any.
     pub(super) fn current(&self) -> Option<Arc<KeySet>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The issuer.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The error of the last fetch, if it failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until the keys were fetched once more, at most ten seconds.
@@ -99,14 +111,18 @@ impl RemoteKeys {
     pub(super) async fn keep_fresh(self: Arc<Self>, client: HttpsClient) {
         loop {
             let started = Instant::now();
-            let pause = match self.fetch(&client).await {
+            let fetched = self.fetch(&client).await;
+            let failure = fetched.as_ref().err().map(ToString::to_string);
+            *self.failure.write().unwrap_or_else(PoisonError::into_inner) = failure;
+            let pause = match fetched {
                 Ok((set, jwks, max_age)) => {
                     self.replace(set, &jwks);
                     max_age.unwrap_or(FETCH_INTERVAL).clamp(FETCH_INTERVAL_MIN, FETCH_INTERVAL_MAX)
                 }
                 Err(error) => {
                     let has_keys = self.current().is_some();
-                    let effect = if has_keys { "the last keys stay in use" } else { "its tokens cannot be verified yet" };
+                    let effect =
+                        if has_keys { "the last keys stay in use" } else { "its tokens cannot be verified yet" };
                     tracing::warn!(issuer = self.issuer, "cannot fetch the keys of the issuer, {effect}: {error}");
                     if has_keys { RETRY_INTERVAL } else { DEMAND_INTERVAL }
                 }
@@ -147,8 +163,7 @@ impl RemoteKeys {
             JwksLocation::Url(url) => url.clone(),
             _ => self.discover(client).await?,
         };
-        let response =
-            client.get(&url).await.map_err(|source| KeyFetchError::Fetch { url: url.clone(), source })?;
+        let response = client.get(&url).await.map_err(|source| KeyFetchError::Fetch { url: url.clone(), source })?;
         let content = |what| KeyFetchError::Content { url: url.clone(), what };
         let jwks = String::from_utf8(response.body).map_err(|_| content("it is not valid UTF-8".to_owned()))?;
         let set = KeySet::parse_jwks(jwks.trim_start_matches('\u{feff}'), OctKeys::Ignore).map_err(content)?;
@@ -158,8 +173,7 @@ impl RemoteKeys {
     /// The URL of the keys, from the discovery document.
     async fn discover(&self, client: &HttpsClient) -> Result<String, KeyFetchError> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let response =
-            client.get(&url).await.map_err(|source| KeyFetchError::Fetch { url: url.clone(), source })?;
+        let response = client.get(&url).await.map_err(|source| KeyFetchError::Fetch { url: url.clone(), source })?;
         let content = |what| KeyFetchError::Content { url: url.clone(), what };
         let document: Discovery = serde_json::from_slice(&response.body)
             .map_err(|error| content(format!("it is not a discovery document: {error}")))?;

@@ -1,16 +1,16 @@
-//! Tokens good and bad, and the files that keys are read from.
+//! Good and bad tokens, and the files of keys.
 
 // A JSON object that a test has just built is given away, as a caller would.
 #![allow(clippy::needless_pass_by_value)]
 
 #[path = "../../tests/auth/forge.rs"]
 mod forge;
+mod issuers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use forge::{base64, by_ec, by_ed, by_rsa, by_secret, private, token_of};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 
@@ -35,35 +35,44 @@ fn with(more: Value) -> Value {
     claims
 }
 
-/// A gate with the secret and all the public keys, by the names `r`, `e` and, unnamed, Ed25519.
+/// A verifier with the secret and all public keys: RSA as `r`, P-256 as `e`, and Ed25519 without a name.
 struct Bench {
     home: tempfile::TempDir,
-    gate: Gate,
+    verifier: TokenVerifier,
+    files: KeyFiles,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self::with(Rules::default())
+        Self::with(|_| {})
     }
 
-    fn with(rules: Rules) -> Self {
+    fn with(change: impl Fn(&mut VerifierSettings)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let files = KeyFiles {
             secret: Some(write(&home, "secret", SECRET)),
             public: Some(write(&home, "keys.pem", three_keys().as_bytes())),
         };
-        let gate = Gate::open(files, rules, Some(&home.path().join("revoked"))).unwrap();
-        Self { home, gate }
+        let mut settings = own(&files);
+        settings.revocations = Some(home.path().join("revoked"));
+        change(&mut settings);
+        Self { home, verifier: TokenVerifier::open(settings).unwrap(), files }
     }
 
-    fn check(&self, token: &str) -> Result<Claims, Refused> {
-        self.gate.check(token, NOW_MS)
+    fn check(&self, token: &str) -> Result<Claims, TokenRefusal> {
+        self.verifier.check(token, NOW_MS)
     }
 
     /// What a token signed by the secret with these claims comes to.
-    fn claim(&self, claims: &Value) -> Result<Claims, Refused> {
+    fn claim(&self, claims: &Value) -> Result<Claims, TokenRefusal> {
         self.check(&token_of(&json!({"alg": "HS256"}), claims, by_secret(SECRET)))
     }
+}
+
+/// Settings with these keys only.
+fn own(files: &KeyFiles) -> VerifierSettings {
+    let own = OwnIssuer { files: files.clone(), ..OwnIssuer::default() };
+    VerifierSettings { own: Some(own), ..VerifierSettings::default() }
 }
 
 fn write(home: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
@@ -82,7 +91,7 @@ fn three_keys() -> String {
 }
 
 #[test]
-fn each_of_the_four_algorithms_signs() {
+fn each_algorithm_verifies() {
     let bench = Bench::new();
     let claims = claims().to_string();
     for token in [
@@ -91,41 +100,49 @@ fn each_of_the_four_algorithms_signs() {
         token_of(&json!({"alg": "RS256"}), &claims, by_rsa("rsa.key.pem")),
         token_of(&json!({"alg": "ES256", "kid": "e"}), &claims, by_ec),
         token_of(&json!({"alg": "EdDSA"}), &claims, by_ed),
+        token_of(&json!({"alg": "Ed25519"}), &claims, by_ed),
         token_of(&json!({"alg": "EdDSA", "kid": "unknown, so the unnamed key"}), &claims, by_ed),
     ] {
         let claims = bench.check(&token).unwrap();
-        assert_eq!((claims.subject.as_str(), claims.role, claims.workspace.as_str()), ("ada", Role::Agent, "default"));
+        assert_eq!(
+            (claims.subject.as_str(), &claims.roles[..], claims.workspace.as_str()),
+            ("ada", &[Role::Agent][..], "default")
+        );
         assert_eq!((claims.ends_ms, claims.issued_ms), (NOW_MS + 60_000, Some(NOW_MS)));
     }
 }
 
 #[test]
-fn no_key_is_ever_taken_for_one_of_another_kind() {
+fn no_key_works_as_a_key_of_another_kind() {
     let bench = Bench::new();
     let text = claims().to_string();
     let unsigned = format!("{}.{}.", base64(br#"{"alg":"none"}"#), base64(text.as_bytes()));
     for (forged, why) in [
-        (unsigned, Refused::Malformed),
-        (token_of(&json!({"alg": "None"}), &text, |_| Vec::new()), Refused::Malformed),
-        (token_of(&json!({"alg": "HS256"}), &text, |_| Vec::new()), Refused::Signature),
+        (unsigned, TokenRefusal::Algorithm),
+        (token_of(&json!({"alg": "None"}), &text, |_| Vec::new()), TokenRefusal::Algorithm),
+        (token_of(&json!({"alg": "HS256"}), &text, |_| Vec::new()), TokenRefusal::Signature),
         // The public key as the secret, in every form that it is at hand in.
-        (token_of(&json!({"alg": "HS256"}), &text, by_secret(pem_of("rsa.pub.pem").as_bytes())), Refused::Signature),
-        (token_of(&json!({"alg": "HS256"}), &text, by_secret(three_keys().as_bytes())), Refused::Signature),
-        (token_of(&json!({"alg": "HS256", "kid": "r"}), &text, by_rsa("rsa.key.pem")), Refused::Signature),
-        (token_of(&json!({"alg": "RS256", "kid": "r"}), &text, by_secret(SECRET)), Refused::Signature),
-        (token_of(&json!({"alg": "RS256", "kid": "e"}), &text, by_ec), Refused::UnknownKey),
-        (token_of(&json!({"alg": "ES256", "kid": "e"}), &text, by_ed), Refused::Signature),
-        (token_of(&json!({"alg": "ES256"}), &text, |_| vec![0; 64]), Refused::Signature),
-        (token_of(&json!({"alg": "RS256"}), &text, by_rsa("rsa-other.key.pem")), Refused::Signature),
-        (token_of(&json!({"alg": "HS512"}), &text, by_secret(SECRET)), Refused::Algorithm),
-        (token_of(&json!({"alg": "PS256"}), &text, by_rsa("rsa.key.pem")), Refused::Algorithm),
+        (
+            token_of(&json!({"alg": "HS256"}), &text, by_secret(pem_of("rsa.pub.pem").as_bytes())),
+            TokenRefusal::Signature,
+        ),
+        (token_of(&json!({"alg": "HS256"}), &text, by_secret(three_keys().as_bytes())), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "HS256", "kid": "r"}), &text, by_rsa("rsa.key.pem")), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "RS256", "kid": "r"}), &text, by_secret(SECRET)), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "RS256", "kid": "e"}), &text, by_ec), TokenRefusal::Algorithm),
+        (token_of(&json!({"alg": "ES256", "kid": "e"}), &text, by_ed), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "ES256"}), &text, |_| vec![0; 64]), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "RS256"}), &text, by_rsa("rsa-other.key.pem")), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "HS512"}), &text, by_secret(SECRET)), TokenRefusal::Algorithm),
+        (token_of(&json!({"alg": "PS256"}), &text, by_rsa("rsa.key.pem")), TokenRefusal::Signature),
+        (token_of(&json!({"alg": "ES384"}), &text, by_ec), TokenRefusal::Algorithm),
     ] {
         assert_eq!(bench.check(&forged), Err(why), "{forged}");
     }
 }
 
 #[test]
-fn a_header_cannot_bring_its_own_key_nor_lead_to_one() {
+fn a_header_cannot_bring_its_own_key() {
     let bench = Bench::new();
     let text = claims().to_string();
     let own = json!({"kty": "oct", "k": base64(b"mine")});
@@ -137,11 +154,15 @@ fn a_header_cannot_bring_its_own_key_nor_lead_to_one() {
         json!({"alg": "HS256", "x5u": "file:///etc/passwd"}),
     ] {
         for key in [b"mine".as_slice(), b"", b"\0"] {
-            assert_eq!(bench.check(&token_of(&header, &text, by_secret(key))), Err(Refused::Signature), "{header}");
+            assert_eq!(
+                bench.check(&token_of(&header, &text, by_secret(key))),
+                Err(TokenRefusal::Signature),
+                "{header}"
+            );
         }
     }
     let extended = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
-    assert_eq!(bench.check(&token_of(&extended, &text, by_secret(SECRET))), Err(Refused::Malformed));
+    assert_eq!(bench.check(&token_of(&extended, &text, by_secret(SECRET))), Err(TokenRefusal::Malformed));
 }
 
 #[test]
@@ -152,7 +173,7 @@ fn a_changed_or_swapped_part_spoils_the_signature() {
     let other = token_of(&json!({"alg": "HS256"}), &boss, by_secret(b"not the secret"));
     let parts: Vec<_> = good.split('.').collect();
     let others: Vec<_> = other.split('.').collect();
-    assert_eq!(bench.check(&[parts[0], others[1], parts[2]].join(".")), Err(Refused::Signature));
+    assert_eq!(bench.check(&[parts[0], others[1], parts[2]].join(".")), Err(TokenRefusal::Signature));
     assert!(bench.check(&good).is_ok());
     for at in 0..good.len() {
         let mut changed = good.clone().into_bytes();
@@ -170,33 +191,32 @@ fn times_are_kept_to_the_millisecond() {
     let exact =
         |exp: Value| token_of(&json!({"alg": "HS256"}), with(json!({"exp": exp})).to_string(), by_secret(SECRET));
     let soon = exact(json!(NOW + 1));
-    assert!(bench.gate.check(&soon, NOW_MS + 999).is_ok());
-    assert_eq!(bench.gate.check(&soon, NOW_MS + 1000), Err(Refused::Expired), "at its exp it is over");
+    assert!(bench.verifier.check(&soon, NOW_MS + 999).is_ok());
+    assert_eq!(bench.verifier.check(&soon, NOW_MS + 1000), Err(TokenRefusal::Expired(0)), "it ends at its exp");
     assert!(bench.check(&exact(json!(NOW as f64 + 0.25))).is_ok_and(|claims| claims.ends_ms == NOW_MS + 250));
     assert!(bench.check(&exact(json!(1e300))).is_ok_and(|claims| claims.ends_ms == u64::MAX));
-    assert_eq!(bench.check(&exact(json!(-5))), Err(Refused::Expired));
+    assert!(matches!(bench.check(&exact(json!(-5))), Err(TokenRefusal::Expired(_))));
     for wrong in [json!("1900000000"), json!(true), json!([NOW + 60])] {
-        assert_eq!(bench.check(&exact(wrong)), Err(Refused::Malformed));
+        assert!(matches!(bench.check(&exact(wrong)), Err(TokenRefusal::Claims(_))));
     }
-    assert_eq!(bench.claim(&with(json!({"nbf": NOW + 1}))), Err(Refused::Early));
-    assert_eq!(bench.claim(&with(json!({"iat": NOW + 1}))), Err(Refused::Early));
+    assert_eq!(bench.claim(&with(json!({"nbf": NOW + 1}))), Err(TokenRefusal::Early(1)));
+    assert_eq!(bench.claim(&with(json!({"iat": NOW + 1}))), Err(TokenRefusal::Early(1)));
     assert!(bench.claim(&with(json!({"nbf": NOW, "iat": null}))).is_ok());
 }
 
 #[test]
-fn leeway_bends_every_time_and_no_more() {
-    let bench = Bench::with(Rules { leeway_ms: 5000, ..Rules::default() });
+fn the_leeway_applies_to_every_time() {
+    let bench = Bench::with(|settings| settings.leeway_ms = 5000);
     assert!(bench.claim(&with(json!({"exp": NOW - 4}))).is_ok_and(|claims| claims.ends_ms == NOW_MS + 1000));
-    assert_eq!(bench.claim(&with(json!({"exp": NOW - 5}))), Err(Refused::Expired));
+    assert_eq!(bench.claim(&with(json!({"exp": NOW - 5}))), Err(TokenRefusal::Expired(5)));
     assert!(bench.claim(&with(json!({"nbf": NOW + 5, "iat": NOW + 5}))).is_ok());
-    assert_eq!(bench.claim(&with(json!({"nbf": NOW + 6}))), Err(Refused::Early));
+    assert_eq!(bench.claim(&with(json!({"nbf": NOW + 6}))), Err(TokenRefusal::Early(6)));
 }
 
 #[test]
-fn claims_are_held_to_the_wires_rules() {
+fn claims_must_follow_the_rules_of_the_wire() {
     let bench = Bench::new();
     let long = "n".repeat(129);
-    let many: Vec<_> = (0..65).map(|number| number.to_string()).collect();
     for wrong in [
         json!({"sub": null}),
         json!({"sub": ""}),
@@ -204,38 +224,62 @@ fn claims_are_held_to_the_wires_rules() {
         json!({"sub": "a\r\nb"}),
         json!({"sub": "a\u{202e}b"}),
         json!({"role": null}),
-        json!({"role": "admin"}),
-        json!({"role": "Agent"}),
         json!({"exp": null}),
         json!({"workspace": ""}),
         json!({"workspace": long}),
-        json!({"groups": [""]}),
-        json!({"groups": many}),
     ] {
-        assert!(matches!(bench.claim(&with(wrong.clone())), Err(Refused::Claims(_))), "{wrong}");
+        assert!(matches!(bench.claim(&with(wrong.clone())), Err(TokenRefusal::Claims(_))), "{wrong}");
     }
-    for wrong in [json!({"sub": 7}), json!({"groups": "billing"}), json!({"groups": [7]}), json!({"workspace": {}})] {
-        assert_eq!(bench.claim(&with(wrong.clone())), Err(Refused::Malformed), "{wrong}");
+    for wrong in [
+        json!({"sub": 7}),
+        json!({"role": 7}),
+        json!({"role": [7]}),
+        json!({"workspace": {}}),
+        json!({"capacity": "x"}),
+    ] {
+        assert!(matches!(bench.claim(&with(wrong.clone())), Err(TokenRefusal::Claims(_))), "{wrong}");
     }
+    let many: Vec<_> = (0..300).map(|number| number.to_string()).collect();
+    for (groups, taken, left_out) in [
+        (json!("billing"), 1, 0),
+        (json!(["billing", "", 7, "a\u{202e}b"]), 1, 3),
+        (json!(many), GROUPS_OF_TOKEN_MAX, 300 - GROUPS_OF_TOKEN_MAX),
+    ] {
+        let claims = bench.claim(&with(json!({"groups": groups}))).unwrap();
+        assert_eq!((claims.groups.len(), claims.groups_left_out), (taken, left_out));
+    }
+    for no_role in [json!({"role": "admin"}), json!({"role": []})] {
+        assert_eq!(bench.claim(&with(no_role)).unwrap().roles, []);
+    }
+    let claims =
+        bench.claim(&with(json!({"role": ["observer", "agent", "agent"], "name": "Ada", "capacity": 200}))).unwrap();
+    assert_eq!((&claims.roles[..], claims.name.as_deref()), (&[Role::Observer, Role::Agent][..], Some("Ada")));
+    assert_eq!(claims.capacity, Some(200));
     let twice = r#"{"sub":"ada","sub":"boss","role":"agent","exp":1900000000}"#;
-    assert_eq!(bench.check(&token_of(&json!({"alg": "HS256"}), twice, by_secret(SECRET))), Err(Refused::Malformed));
+    assert_eq!(
+        bench.check(&token_of(&json!({"alg": "HS256"}), twice, by_secret(SECRET))),
+        Err(TokenRefusal::Malformed)
+    );
     let claims = bench.claim(&with(json!({"groups": ["a", "b", "a"], "workspace": "acme", "extra": [1]}))).unwrap();
     assert_eq!((claims.groups.len(), claims.workspace.as_str()), (2, "acme"));
 }
 
 #[test]
 fn issuer_and_audience_count_where_they_are_configured() {
-    let rules = Rules { issuer: Some("https://id.example".into()), audience: Some("deskbell".into()), leeway_ms: 0 };
-    let bench = Bench::with(rules);
+    let bench = Bench::with(|settings| {
+        let own = settings.own.as_mut().unwrap();
+        own.issuer = Some("https://id.example".into());
+        own.audience = Some("deskbell".into());
+    });
     let good = json!({"iss": "https://id.example", "aud": ["other", "deskbell"]});
     assert!(bench.claim(&with(good)).is_ok());
     for (wrong, why) in [
-        (json!({"aud": "deskbell"}), Refused::Issuer),
-        (json!({"iss": "https://evil.example", "aud": "deskbell"}), Refused::Issuer),
-        (json!({"iss": 7, "aud": "deskbell"}), Refused::Issuer),
-        (json!({"iss": "https://id.example"}), Refused::Audience),
-        (json!({"iss": "https://id.example", "aud": "deskbell2"}), Refused::Audience),
-        (json!({"iss": "https://id.example", "aud": []}), Refused::Audience),
+        (json!({"aud": "deskbell"}), TokenRefusal::Issuer),
+        (json!({"iss": "https://evil.example", "aud": "deskbell"}), TokenRefusal::Issuer),
+        (json!({"iss": 7, "aud": "deskbell"}), TokenRefusal::Issuer),
+        (json!({"iss": "https://id.example"}), TokenRefusal::Audience),
+        (json!({"iss": "https://id.example", "aud": "deskbell2"}), TokenRefusal::Audience),
+        (json!({"iss": "https://id.example", "aud": []}), TokenRefusal::Audience),
     ] {
         assert_eq!(bench.claim(&with(wrong.clone())), Err(why), "{wrong}");
     }
@@ -243,21 +287,22 @@ fn issuer_and_audience_count_where_they_are_configured() {
 }
 
 #[test]
-fn what_a_revoked_subject_had_is_refused_and_what_it_gets_later_is_not() {
+fn a_revocation_refuses_earlier_tokens_and_no_later_ones() {
     let bench = Bench::new();
-    bench.gate.revoke(None, "ada", NOW_MS).unwrap();
-    bench.gate.revoke(Some("acme"), "bob", NOW_MS).unwrap();
-    let again = Gate::open(bench.gate.files().clone(), Rules::default(), Some(&bench.home.path().join("revoked")));
-    for gate in [&bench.gate, &again.unwrap()] {
+    bench.verifier.revoke(None, "ada", NOW_MS).unwrap();
+    bench.verifier.revoke(Some("acme"), "bob", NOW_MS).unwrap();
+    let mut settings = own(&bench.files);
+    settings.revocations = Some(bench.home.path().join("revoked"));
+    for verifier in [&bench.verifier, &TokenVerifier::open(settings).unwrap()] {
         let check = |claims: Value, now_ms| {
-            gate.check(&token_of(&json!({"alg": "HS256"}), &claims, by_secret(SECRET)), now_ms).map(drop)
+            verifier.check(&token_of(&json!({"alg": "HS256"}), &claims, by_secret(SECRET)), now_ms).map(drop)
         };
-        assert_eq!(check(claims(), NOW_MS), Err(Refused::Revoked));
-        assert_eq!(check(with(json!({"iat": null})), NOW_MS), Err(Refused::Revoked), "nobody knows when");
-        assert_eq!(check(with(json!({"workspace": "acme"})), NOW_MS), Err(Refused::Revoked), "in every workspace");
+        assert_eq!(check(claims(), NOW_MS), Err(TokenRefusal::Revoked));
+        assert_eq!(check(with(json!({"iat": null})), NOW_MS), Err(TokenRefusal::Revoked), "nobody knows when");
+        assert_eq!(check(with(json!({"workspace": "acme"})), NOW_MS), Err(TokenRefusal::Revoked), "in every workspace");
         assert_eq!(check(with(json!({"iat": NOW + 1})), NOW_MS + 1000), Ok(()));
         assert_eq!(check(with(json!({"sub": "bob"})), NOW_MS), Ok(()), "only in acme");
-        assert_eq!(check(with(json!({"sub": "bob", "workspace": "acme"})), NOW_MS), Err(Refused::Revoked));
+        assert_eq!(check(with(json!({"sub": "bob", "workspace": "acme"})), NOW_MS), Err(TokenRefusal::Revoked));
     }
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(bench.home.path().join("revoked")).unwrap().permissions().mode();
@@ -268,28 +313,28 @@ fn what_a_revoked_subject_had_is_refused_and_what_it_gets_later_is_not() {
 fn revocations_are_bounded_and_none_is_forgotten() {
     let home = tempfile::tempdir().unwrap();
     let files = KeyFiles { secret: Some(write(&home, "secret", SECRET)), public: None };
-    let gate = Gate::open(files, Rules::default(), None).unwrap();
+    let verifier = TokenVerifier::open(own(&files)).unwrap();
     for number in 0..REVOKED_MAX {
-        gate.revoke(None, &number.to_string(), NOW_MS).unwrap();
+        verifier.revoke(None, &number.to_string(), NOW_MS).unwrap();
     }
-    assert!(matches!(gate.revoke(None, "one more", NOW_MS), Err(RevokeError::Full)));
-    gate.revoke(None, "0", NOW_MS + 5000).unwrap();
+    assert!(matches!(verifier.revoke(None, "one more", NOW_MS), Err(RevokeError::Full)));
+    verifier.revoke(None, "0", NOW_MS + 5000).unwrap();
 }
 
 #[test]
-fn keys_are_reloaded_and_a_wrong_file_leaves_the_old_ones() {
+fn a_reload_with_a_wrong_file_keeps_the_old_keys() {
     let bench = Bench::new();
     let by_r = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
     let by_next = token_of(&json!({"alg": "RS256", "kid": "next"}), claims(), by_rsa("rsa-other.key.pem"));
-    assert_eq!(bench.check(&by_next), Err(Refused::UnknownKey));
-    let path = bench.gate.files().public.clone().unwrap();
+    assert_eq!(bench.check(&by_next), Err(TokenRefusal::UnknownKey));
+    let path = bench.files.public.clone().unwrap();
     fs::write(&path, "-----BEGIN PUBLIC KEY-----\nnonsense").unwrap();
-    assert!(bench.gate.reload().is_err());
+    assert!(bench.verifier.reload().is_err());
     assert!(bench.check(&by_r).is_ok());
     fs::write(&path, format!("kid: next\n{}", pem_of("rsa-other.pub.pem"))).unwrap();
-    bench.gate.reload().unwrap();
+    bench.verifier.reload().unwrap();
     assert!(bench.check(&by_next).is_ok());
-    assert_eq!(bench.check(&by_r), Err(Refused::UnknownKey));
+    assert_eq!(bench.check(&by_r), Err(TokenRefusal::UnknownKey));
 }
 
 #[test]
@@ -303,16 +348,20 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
     let home = tempfile::tempdir().unwrap();
     let load = |set: Value| {
         let public = Some(write(&home, "set.json", set.to_string().as_bytes()));
-        Gate::open(KeyFiles { secret: None, public }, Rules::default(), None)
+        KeySet::load(&KeyFiles { secret: None, public })
     };
-    let gate = load(json!({"keys": [ed, other, for_encryption]})).unwrap();
-    assert_eq!((gate.keys().count(), gate.keys().notices().len()), (1, 2));
+    let weak = json!({"kty": "RSA", "n": base64(&[0xff; 128]), "e": "AQAB", "kid": "weak"});
+    let unknown = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA", "kid": "new"});
+    let set = load(json!({"keys": [ed, other, for_encryption, weak, unknown, 7]})).unwrap();
+    assert_eq!((set.count(), set.warnings().len()), (1, 5), "a bad key does not spoil the others");
+    assert!(set.warnings()[2].contains("\"weak\" is not used: an RSA key of 1024 bits"), "{:?}", set.warnings());
+    let files = KeyFiles { secret: None, public: Some(home.path().join("set.json")) };
     let token = token_of(&json!({"alg": "EdDSA", "kid": "one"}), claims(), by_ed);
-    assert!(gate.check(&token, NOW_MS).is_ok());
+    assert!(TokenVerifier::open(own(&files)).unwrap().check(&token, NOW_MS).is_ok());
+    assert!(load(json!({"keys": [ed, {"kty": "oct", "k": "c2VjcmV0"}]})).is_err(), "a file must not leak a secret");
     for wrong in [
         json!({"keys": []}),
         json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}),
-        json!({"keys": [ed, ed]}),
         json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AA"}]}),
         json!({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}),
         json!({"other": 1}),
@@ -322,42 +371,40 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
 }
 
 #[test]
-fn a_file_that_is_no_file_of_keys_says_why() {
+fn a_wrong_key_file_says_why() {
     let home = tempfile::tempdir().unwrap();
     let ed = pem_of("ed.pub.pem");
     let too_many: String = (0..=KEYS_MAX).map(|number| format!("kid: {number}\n{ed}")).collect();
     for (text, says) in [
         ("", "no PEM block"),
         ("kid: a\n", "no PEM block"),
-        (&pem_of("ed.key.pem"), "belongs to who signs"),
+        (&pem_of("ed.key.pem"), "belongs to the token service"),
         (&pem_of("ca.pem"), "openssl x509 -pubkey"),
         (&pem_of("rsa-weak.pub.pem"), "1024 bits"),
-        (&format!("kid: a\n{ed}kid: a\n{ed}"), "two keys have the `kid` \"a\""),
-        (&format!("kid: {}\n{ed}", "n".repeat(129)), "129 bytes"),
         (&ed[..60], "has no end"),
-        (&ed.replace("MCow", "MCox"), "none for RS256"),
-        (&too_many, "more than 32 keys"),
-        ("{", "no JSON Web Key Set"),
+        (&ed.replace("MCow", "MCox"), "is damaged"),
+        (&too_many, "more than 100 keys"),
+        ("{", "not a JSON Web Key Set"),
     ] {
         let public = Some(write(&home, "keys", text.as_bytes()));
-        let error = Keys::load(&KeyFiles { secret: None, public }).unwrap_err().to_string();
+        let error = KeySet::load(&KeyFiles { secret: None, public }).unwrap_err().to_string();
         assert!(error.contains(says) && error.contains("/keys: "), "{text}: {error}");
     }
     for (secret, says) in [("", "is empty"), ("\n", "is empty"), (ed.as_str(), "--auth-public-key-file")] {
         let secret = Some(write(&home, "secret", secret.as_bytes()));
-        let error = Keys::load(&KeyFiles { secret, public: None }).unwrap_err().to_string();
+        let error = KeySet::load(&KeyFiles { secret, public: None }).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
     let missing = KeyFiles { secret: Some(home.path().join("missing")), public: None };
-    assert!(Keys::load(&missing).unwrap_err().to_string().contains("cannot be read"));
+    assert!(KeySet::load(&missing).unwrap_err().to_string().contains("cannot be read"));
 }
 
 #[test]
-fn the_line_end_of_a_secret_is_not_part_of_it_and_a_short_one_is_told() {
+fn line_ends_and_byte_order_marks_are_not_part_of_a_secret() {
     let home = tempfile::tempdir().unwrap();
     let minted = |bytes: &[u8]| {
         let secret = write(&home, "secret", bytes);
-        let wanted = Wanted {
+        let request = TokenRequest {
             subject: "bot".into(),
             role: Role::Provider,
             groups: Vec::new(),
@@ -367,40 +414,42 @@ fn the_line_end_of_a_secret_is_not_part_of_it_and_a_short_one_is_told() {
             issued: NOW,
             expires: NOW + 60,
         };
-        mint(&secret, &wanted).unwrap()
+        mint(&secret, &request).unwrap()
     };
     let by_library = |secret: &[u8]| {
         let claims = json!({"sub": "bot", "role": "provider", "workspace": "acme", "iat": NOW, "exp": NOW + 60});
-        encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret)).unwrap()
+        token_of(&json!({"alg": "HS256"}), claims, by_secret(secret))
     };
     for (file, secret) in [
         (b"short\n".as_slice(), b"short".as_slice()),
         (b"short\r\n", b"short"),
-        (b"a\n\n", b"a\n"),
+        (b"a\r\n\n", b"a"),
+        (b"\xef\xbb\xbfa\n", b"a"),
         (b"\xff\n", b"\xff\n"),
     ] {
         let token = minted(file);
         let files = KeyFiles { secret: Some(home.path().join("secret")), public: None };
-        let gate = Gate::open(files, Rules::default(), None).unwrap();
-        assert!(gate.check(&token, NOW_MS).is_ok());
-        assert_eq!(gate.check(&by_library(secret), NOW_MS).unwrap().workspace, "acme");
-        assert!(gate.keys().notices()[0].contains("can be guessed"));
+        let verifier = TokenVerifier::open(own(&files)).unwrap();
+        assert!(verifier.check(&token, NOW_MS).is_ok());
+        assert_eq!(verifier.check(&by_library(secret), NOW_MS).unwrap().workspace, "acme");
+        let files = KeyFiles { secret: Some(home.path().join("secret")), public: None };
+        assert!(KeySet::load(&files).unwrap().warnings()[0].contains("can be guessed"));
     }
 }
 
 #[test]
 fn no_debug_text_shows_a_key() {
     let bench = Bench::new();
-    let shown = format!("{:?}", bench.gate);
+    let shown = format!("{:?}", bench.verifier);
     assert!(!shown.contains("0123456789abcdef") && !shown.contains("48, 49, 50"), "{shown}");
 }
 
 proptest::proptest! {
     #[test]
-    fn no_text_panics_and_none_comes_in(text in "[A-Za-z0-9_.-]{0,80}|\\PC{0,40}") {
+    fn no_text_panics_or_is_accepted(text in "[A-Za-z0-9_.-]{0,80}|\\PC{0,40}") {
         let home = tempfile::tempdir().unwrap();
         let files = KeyFiles { secret: Some(write(&home, "secret", SECRET)), public: None };
-        let gate = Gate::open(files, Rules::default(), None).unwrap();
-        proptest::prop_assert!(gate.check(&text, NOW_MS).is_err());
+        let verifier = TokenVerifier::open(own(&files)).unwrap();
+        proptest::prop_assert!(verifier.check(&text, NOW_MS).is_err());
     }
 }

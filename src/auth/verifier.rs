@@ -136,10 +136,8 @@ impl TokenVerifier {
 
     /// Keeps the keys at URLs up to date, until it is dropped.
     pub async fn keep_keys_fresh(self: Arc<Self>, client: HttpsClient) {
-        let tasks: Vec<_> = self
-            .remotes()
-            .map(|remote| tokio::spawn(Arc::clone(remote).keep_fresh(client.clone())))
-            .collect();
+        let tasks: Vec<_> =
+            self.remotes().map(|remote| tokio::spawn(Arc::clone(remote).keep_fresh(client.clone()))).collect();
         for task in tasks {
             let _ = task.await;
         }
@@ -150,6 +148,12 @@ impl TokenVerifier {
             KeySource::Remote(remote) => Some(remote),
             KeySource::Files { .. } => None,
         })
+    }
+
+    /// Whether some keys are at URLs.
+    #[must_use]
+    pub fn issuers_with_remote_keys(&self) -> bool {
+        self.remotes().next().is_some()
     }
 
     /// Waits until each issuer with keys at a URL was asked once, at most ten seconds.
@@ -165,11 +169,20 @@ impl TokenVerifier {
         without.map(|issuer| issuer.rules.issuer.as_str())
     }
 
+    /// The issuers whose last fetch of keys failed, with the error.
+    #[must_use]
+    pub fn key_failures(&self) -> Vec<(String, String)> {
+        let failures = self.remotes().filter_map(|remote| Some((remote.issuer().to_owned(), remote.failure()?)));
+        failures.collect()
+    }
+
     /// The files of keys, to be watched.
     #[must_use]
     pub fn key_paths(&self) -> Vec<PathBuf> {
         let sources = self.own.iter().chain(&self.issuers).map(|issuer| &issuer.keys);
-        sources.flat_map(|keys| if let KeySource::Files { files, .. } = keys { files.paths() } else { Vec::new() }).collect()
+        sources
+            .flat_map(|keys| if let KeySource::Files { files, .. } = keys { files.paths() } else { Vec::new() })
+            .collect()
     }
 
     /// The number of all current keys.
@@ -201,9 +214,8 @@ impl TokenVerifier {
     pub async fn wait_for_key_of(&self, token: &str) {
         let Ok(token) = SignedToken::parse(token) else { return };
         let Ok(IssuerEntry { keys: KeySource::Remote(remote), .. }) = self.issuer_of(&token) else { return };
-        let is_unknown = remote
-            .current()
-            .is_none_or(|keys| matches!(keys.candidates(&token.header), Err(TokenRefusal::UnknownKey)));
+        let is_unknown =
+            remote.current().is_none_or(|keys| matches!(keys.candidates(&token.header), Err(TokenRefusal::UnknownKey)));
         if is_unknown {
             remote.wait_for_fetch().await;
         }

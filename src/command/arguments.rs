@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
@@ -21,7 +22,7 @@ pub(super) enum Invocation {
 #[derive(Debug)]
 pub(super) enum Command {
     Serve { sources: Sources, usage: ConfigErrors },
-    Check { sources: Sources, usage: ConfigErrors },
+    Check { sources: Sources, usage: ConfigErrors, token: Option<PathBuf> },
 }
 
 /// Parses `arguments`, which start with the name of the program.
@@ -54,12 +55,16 @@ pub(super) fn parse(mut arguments: Vec<OsString>, environment: Vec<(OsString, Os
     }
     match name {
         "check" if of_command.get_flag(LIST_SETTINGS) && usage.is_empty() => Invocation::Text(markdown()),
-        "check" => Invocation::Command(Command::Check { sources, usage }),
+        "check" => {
+            let token = of_command.get_one::<String>(TOKEN).map(PathBuf::from);
+            Invocation::Command(Command::Check { sources, usage, token })
+        }
         _ => Invocation::Command(Command::Serve { sources, usage }),
     }
 }
 
 const LIST_SETTINGS: &str = "list-settings";
+const TOKEN: &str = "token";
 
 const AFTER_HELP: &str = "\
 To try it:
@@ -76,6 +81,10 @@ fn command_line() -> clap::Command {
         .long(LIST_SETTINGS)
         .action(ArgAction::SetTrue)
         .help("Print all settings as a Markdown page.");
+    let token = Arg::new(TOKEN)
+        .long(TOKEN)
+        .value_name("FILE")
+        .help("Also show what the token in this file grants, or why it is refused.");
     clap::Command::new("deskbell")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
@@ -88,7 +97,8 @@ fn command_line() -> clap::Command {
             clap::Command::new("check")
                 .about("Print \"ok\", or all errors of the configuration")
                 .args(flags())
-                .arg(list),
+                .arg(list)
+                .arg(token),
         )
         .subcommand(super::explain::command_line())
         .subcommand(super::load::command_line())

@@ -34,7 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     match arguments::parse(arguments, std::env::vars_os().collect()) {
         Invocation::Text(text) => print(&text),
-        Invocation::Command(Command::Check { sources, usage }) => check::run(&sources, usage),
+        Invocation::Command(Command::Check { sources, usage, token }) => check::run(&sources, usage, token.as_deref()),
         Invocation::Command(Command::Serve { sources, usage }) => match load(&sources, usage) {
             Err(errors) => print_errors(&errors),
             Ok(config) => {

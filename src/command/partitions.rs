@@ -128,7 +128,7 @@ fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) ->
         password_file: cluster.password_file.clone(),
     };
     let inputs = Arc::clone(inputs);
-    let place = jetstream::Place { partition, of: cluster.partitions };
+    let place = jetstream::StreamPartition { partition, of: cluster.partitions };
     Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?))
 }
 

@@ -1,7 +1,8 @@
-//! `deskbell serve`: puts the hub together and runs it. The only place that knows all rooms.
+//! `deskbell serve`: assembles the hub and runs it. No other file knows all modules.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,19 +20,20 @@ use crate::config::Config;
 use crate::gateway::{Backend, BindError, Gateway, Settings};
 use crate::hub::{Clock, HubError, HubSettings, WallClock};
 use crate::log::{LogError, Retention};
+use crate::outbound::HttpsClient;
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
 
-/// In the data directory; the log passes over names that begin so.
+/// The file of revocations in the data directory. The log ignores names that start with a dot.
 const REVOKED_FILE: &str = ".revoked-subjects";
 
-/// Why a hub that was configured rightly does not serve.
+/// Why a hub with a valid configuration cannot serve.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("{0}; stop what holds the port, or give another one with --listen (port 0 takes a free one)")]
+    #[error("{0}; stop the process that uses the port, or set another one with --listen (port 0 takes a free one)")]
     Bind(#[from] BindError),
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -41,11 +43,11 @@ enum ServeError {
     Certificate(#[from] CertificateError),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    #[error("the system gives no thread or no signals: {0}")]
+    #[error("the system refuses threads or signals: {0}")]
     System(#[from] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT. Exit code 0 after an orderly stop, 1 where it could not start or had to give up.
+/// Serves until SIGTERM or SIGINT. Exits with 0 after an orderly stop, and with 1 if it could not start or had to give up.
 pub fn run(config: &Config) -> ExitCode {
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,16 +58,16 @@ pub fn run(config: &Config) -> ExitCode {
     }
 }
 
-/// Starts from the inside out (log, port, hub, doors) and stops from the outside in.
+/// Starts from the inside out (log, port, hub, listeners) and stops from the outside in.
 fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
     let opened = partitions::open(config)?;
     let pasts: Option<Vec<_>> = opened.iter().map(partitions::OpenedPartition::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
-    let gate = open_gate(config)?;
+    let verifier = open_verifier(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
-    let (address, admin) = (gateway.local_addr(), gateway.admin_addr());
+    let (address, admin, metrics) = (gateway.local_addr(), gateway.admin_addr(), gateway.metrics_addr());
     let clock = WallClock;
     let ended = Arc::new(Notify::new());
     let hub_ended = Arc::clone(&ended);
@@ -74,18 +76,18 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let behind = Backend {
         hubs: partitions::handles(&hubs),
         templates: catalogue.clone(),
-        gate: gate.clone(),
+        verifier: verifier.clone(),
         clock: Arc::new(clock),
         past: pasts.map(|pasts| Arc::new(Mutex::new(pasts))),
     };
     let mut serving = gateway.serve(behind)?;
-    // Before the line: whoever reads it may send a signal at once.
+    // Before the announcement: its reader may send a signal at once.
     let signals = {
         let _inside = runtime.enter();
         Signals::listen()?
     };
-    announce(address, certificate.is_some(), admin);
-    watch_keys(&runtime, gate, certificate);
+    announce(address, certificate.is_some(), admin, metrics);
+    watch_keys(&runtime, verifier, certificate)?;
     supervisor::ready(&address.to_string());
     if let Some(every) = supervisor::watchdog() {
         let (watched, woken) = (partitions::handles(&hubs), partitions::handles(&hubs));
@@ -103,46 +105,68 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     Ok(result?)
 }
 
-/// SIGXFSZ would end the process at `ulimit -f`; handled, the write fails instead and the log says that it is full.
+/// At the limit of `ulimit -f`, SIGXFSZ would end the process. With a handler the write fails instead, and the log is full.
 fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
     /// Its number on every Linux but MIPS.
     const SIGXFSZ: i32 = 25;
     let _inside = runtime.enter();
-    // Once installed the handler stays, whoever listens.
+    // The handler stays installed when the stream is dropped.
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-/// Who checks tokens, if there is authentication. Whom it revokes is kept beside the log, where that is kept.
-fn open_gate(config: &Config) -> Result<Option<Arc<Gate>>, GateError> {
-    let auth = &config.auth;
-    if !auth.is_on() {
+/// The verifier of tokens, if authentication is on. Revocations, and the last keys of each issuer, are kept in the data
+/// directory.
+fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, VerifierError> {
+    if !config.auth.is_on() {
         return Ok(None);
     }
-    let leeway_ms = u64::try_from(auth.leeway.as_millis()).unwrap_or(u64::MAX);
-    let rules = Rules { issuer: auth.issuer.clone(), audience: auth.audience.clone(), leeway_ms };
-    let revoked =
-        (!config.server.memory && config.cluster.servers.is_empty()).then(|| config.server.data_dir.join(REVOKED_FILE));
-    let gate = Gate::open(auth.key_files(), rules, revoked.as_deref())?;
-    tracing::info!(keys = gate.keys().count(), "clients need tokens");
-    Ok(Some(Arc::new(gate)))
+    let durable = !config.server.memory && config.cluster.servers.is_empty();
+    let directory = durable.then(|| config.server.data_dir.clone());
+    let verifier = TokenVerifier::open(verifier_settings(config, directory))?;
+    tracing::info!(keys = verifier.key_count(), "clients need tokens");
+    Ok(Some(Arc::new(verifier)))
 }
 
-/// Keys and certificate are read anew when their files change; what is wrong is reported, and the old ones stay.
-fn watch_keys(runtime: &Runtime, gate: Option<Arc<Gate>>, certificate: Option<Arc<Certificate>>) {
-    if let Some(gate) = gate {
-        let watched = Watched::new(gate.files().paths());
-        runtime.spawn(watched.run(move || match gate.reload() {
-            Ok(()) => tracing::info!(keys = gate.keys().count(), "keys read again"),
-            Err(error) => tracing::error!("keys not read again, the old ones stay: {error}"),
+/// The settings of the verifier, with `directory` for what must survive a restart.
+pub(super) fn verifier_settings(config: &Config, directory: Option<PathBuf>) -> VerifierSettings {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    VerifierSettings {
+        own: config.auth.own_issuer(),
+        issuers: config.auth.issuers.clone(),
+        leeway_ms: ms(config.auth.leeway),
+        token_age_max_ms: config.auth.max_token_age.map(ms),
+        revocations: directory.as_ref().map(|directory| directory.join(REVOKED_FILE)),
+        key_store: directory,
+    }
+}
+
+/// Keeps keys and certificate up to date. If a changed file has an error, the old keys or certificate stay in use.
+fn watch_keys(
+    runtime: &Runtime,
+    verifier: Option<Arc<TokenVerifier>>,
+    certificate: Option<Arc<Certificate>>,
+) -> Result<(), ServeError> {
+    if let Some(verifier) = verifier {
+        if verifier.issuers_with_remote_keys() {
+            let client = HttpsClient::with_system_roots()?;
+            runtime.spawn(Arc::clone(&verifier).keep_keys_fresh(client));
+        }
+        let mut watched = Watched::new(verifier.key_paths());
+        watched.reading();
+        runtime.spawn(watched.run(move || match verifier.reload() {
+            Ok(()) => tracing::info!(keys = verifier.key_count(), "keys reloaded"),
+            Err(error) => tracing::error!("cannot reload keys, the old ones stay in use: {error}"),
         }));
     }
     if let Some(certificate) = certificate {
-        let watched = Watched::new(certificate.paths());
+        let mut watched = Watched::new(certificate.paths());
+        watched.reading();
         runtime.spawn(watched.run(move || match certificate.reload() {
-            Ok(()) => tracing::info!("certificate read again"),
-            Err(error) => tracing::error!("certificate not read again, the old one stays: {error}"),
+            Ok(()) => tracing::info!("certificate reloaded"),
+            Err(error) => tracing::error!("cannot reload the certificate, the old one stays in use: {error}"),
         }));
     }
+    Ok(())
 }
 
 fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> Result<Settings, ServeError> {
@@ -150,6 +174,8 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
     Ok(Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
+        public_url: server.public_url.clone(),
+        metrics_listen: server.metrics_listen,
         tls: certificate.map(Certificate::server_config).transpose()?,
         admin_listen: server.admin_listen,
         trusted_proxies: server.trusted_proxies.clone(),
@@ -172,7 +198,7 @@ fn as_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// 48 bits of time and 16 of chance: never used twice, and later runs sort after earlier ones.
+/// 48 bits of time and 16 random bits: never used twice, and later runs sort after earlier ones.
 fn next_incarnation() -> Incarnation {
     Incarnation((WallClock.now().0 << 16) | (Uuid::new_v4().as_u128() as u64 & 0xffff))
 }
@@ -191,19 +217,22 @@ fn hub_settings(config: &Config) -> HubSettings {
     }
 }
 
-/// The one line on standard output: whoever started the hub reads the port from it.
-fn announce(address: SocketAddr, tls: bool, admin: Option<SocketAddr>) {
+/// Prints the only line on standard output, from which the parent process can read the port.
+fn announce(address: SocketAddr, tls: bool, admin: Option<SocketAddr>, metrics: Option<SocketAddr>) {
     let mut out = io::stdout().lock();
     let scheme = if tls { "https" } else { "http" };
-    // Nobody listening there is no failure.
+    // A closed standard output is not an error.
     let _ = writeln!(out, "deskbell listening on {scheme}://{address}").and_then(|()| out.flush());
     tracing::info!(%address, tls, "serving");
     if let Some(admin) = admin {
         tracing::info!("admin listener on http://{admin}");
     }
+    if let Some(metrics) = metrics {
+        tracing::info!("metrics listener on http://{metrics}");
+    }
 }
 
-/// The signals that a hub hears.
+/// The signals that the hub handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -220,7 +249,7 @@ impl Signals {
     }
 }
 
-/// Waits for a signal to stop, or the hub's own end; reloads templates meanwhile.
+/// Waits until a signal stops the hub, or the hub ends by itself. Reloads templates meanwhile.
 async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Notify, mut signals: Signals) {
     let reload = config.watch_templates(catalogue).map(|(watch, reload)| {
         tokio::spawn(watch.run());
@@ -233,13 +262,13 @@ async fn until_stopped(config: &Config, catalogue: SharedCatalogue, ended: &Noti
             () = ended.notified() => return,
             _ = signals.hang_up.recv() => match &reload {
                 Some(reload) => reload.reload_now(),
-                None => tracing::info!("SIGHUP: there is no configuration file to read again"),
+                None => tracing::info!("SIGHUP: there is no configuration file to reload"),
             },
         }
     }
 }
 
 fn end(runtime: Runtime) {
-    // The watch may be reading the file; nobody needs what it finds.
+    // The template watcher may be reading the file; its result is not needed.
     runtime.shutdown_timeout(Duration::from_millis(100));
 }

@@ -83,7 +83,7 @@ impl IssuerParser<'_, '_, '_, '_> {
         if !self.keys.contains_key("issuer") {
             self.error(&self.span.clone(), "", "issuer is missing");
         }
-        for required in ["roles", "workspaces"].into_iter().filter(|key| several && !self.keys.contains_key(key)) {
+        for required in ["roles", "workspaces"].into_iter().filter(|key| several && !self.keys.contains_key(*key)) {
             let what = format!("{required} is missing; with several issuers, each must list what it may grant");
             self.error(&self.span.clone(), "", &what);
         }
@@ -121,7 +121,11 @@ impl IssuerParser<'_, '_, '_, '_> {
                 Some(text.to_owned())
             }
             Some(_) => {
-                self.error(&value.span(), key, &format!("too long, or it has control characters; allowed: {TEXT_BYTES_MAX} bytes"));
+                self.error(
+                    &value.span(),
+                    key,
+                    &format!("too long, or it has control characters; allowed: {TEXT_BYTES_MAX} bytes"),
+                );
                 None
             }
             None => {
@@ -175,7 +179,11 @@ impl IssuerParser<'_, '_, '_, '_> {
         let mut paths = ClaimPaths::default();
         let Some(value) = self.keys.get("claims") else { return paths };
         let DeValue::Table(claims) = value.get_ref() else {
-            self.error(&value.span(), "claims", &format!("{} is not a table such as {{ role = \"roles\" }}", shown(value.get_ref())));
+            self.error(
+                &value.span(),
+                "claims",
+                &format!("{} is not a table such as {{ role = \"roles\" }}", shown(value.get_ref())),
+            );
             return paths;
         };
         self.refuse_unknown("claims", claims, &CLAIMS);
@@ -201,7 +209,8 @@ impl IssuerParser<'_, '_, '_, '_> {
     fn roles(&mut self) -> Option<Vec<(Role, Vec<String>)>> {
         let value = self.keys.get("roles")?;
         let DeValue::Table(table) = value.get_ref() else {
-            let what = format!("{} is not a table such as {{ agent = [\"callcentre-agent\"] }}", shown(value.get_ref()));
+            let what =
+                format!("{} is not a table such as {{ agent = [\"callcentre-agent\"] }}", shown(value.get_ref()));
             self.error(&value.span(), "roles", &what);
             return None;
         };

@@ -224,7 +224,8 @@ impl Loader {
             let JwksLocation::File(path) = issuer.jwks else { continue };
             match KeySet::load(&KeyFiles { secret: None, public: Some(path) }) {
                 Ok(keys) => self.config.warnings.extend_from_slice(keys.warnings()),
-                Err(error) => self.error(self.location(Key::Config), format!("[[auth.issuers]] {:?} jwks: {error}", issuer.issuer)),
+                Err(error) => self
+                    .error(self.location(Key::Config), format!("[[auth.issuers]] {:?} jwks: {error}", issuer.issuer)),
             }
         }
         let server = &self.config.server;

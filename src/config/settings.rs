@@ -271,7 +271,6 @@ pub const SETTINGS: &[Setting] = &[
     ),
     key!(
         AuthLeeway,
-    AuthMaxTokenAge,
         "auth",
         "leeway",
         "DESKBELL_AUTH_LEEWAY",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod issuers;
 mod templates;
 
 /// A configuration file in a directory of its own, with flags and variables.

@@ -157,9 +157,17 @@ mod tests {
         for text in ["*", "https://*.example.com", "https://*.example.com:8443", "https://desk.example.com"] {
             assert_eq!(origin_pattern(text).as_deref(), Some(text));
         }
-        for text in ["https://*", "https://*.com", "https://*.", "https://*.a..b", "https://a.*.example.com", "https://x*.example.com",
-            "*.example.com", "https://*.0.0.1", "https://*.example.com/"]
-        {
+        for text in [
+            "https://*",
+            "https://*.com",
+            "https://*.",
+            "https://*.a..b",
+            "https://a.*.example.com",
+            "https://x*.example.com",
+            "*.example.com",
+            "https://*.0.0.1",
+            "https://*.example.com/",
+        ] {
             assert_eq!(origin_pattern(text), None, "{text}");
         }
     }
@@ -173,7 +181,9 @@ mod tests {
         ] {
             assert_eq!(public_url(text).unwrap().to_string(), shown);
         }
-        for text in ["", "desk.example.com", "ftp://a/", "https://a/b?c", "https://a/../b", "https://a//b", "https://a/b c"] {
+        for text in
+            ["", "desk.example.com", "ftp://a/", "https://a/b?c", "https://a/../b", "https://a//b", "https://a/b c"]
+        {
             assert_eq!(public_url(text), None, "{text}");
         }
     }

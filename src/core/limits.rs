@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The most groups that one agent may be in, from the contract's "Sizes".
-pub const GROUPS_PER_AGENT_MAX: usize = 64;
+pub const GROUPS_PER_AGENT_MAX: usize = 256;
 /// The most agents and groups together that `to` may name, from the contract's "Sizes".
 pub const AUDIENCE_NAMES_MAX: usize = 100;
 /// How long an agent is remembered after the last connection went: 24 h, from the contract's "Hello".

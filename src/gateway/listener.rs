@@ -69,6 +69,7 @@ pub struct Gateway {
     address: SocketAddr,
     listener: TcpListener,
     admin: Option<TcpListener>,
+    metrics: Option<TcpListener>,
     /// The accepting thread's; the listeners live in it.
     runtime: DetachedRuntime,
     shards: Vec<mpsc::Sender<ShardBatch>>,
@@ -110,6 +111,10 @@ impl Gateway {
             Some(address) => Some(listen(&runtime, address).map_err(|source| BindError { address, source })?),
             None => None,
         };
+        let metrics = match settings.metrics_listen {
+            Some(address) => Some(listen(&runtime, address).map_err(|source| BindError { address, source })?),
+            None => None,
+        };
         let address = listener.local_addr().map_err(failed)?;
         let (shards, batches) = (0..shard_count(settings.shards)).map(|_| mpsc::channel(BATCHES_PER_SHARD_MAX)).unzip();
         Ok(Self {
@@ -119,6 +124,7 @@ impl Gateway {
             address,
             listener,
             admin,
+            metrics,
             runtime,
             shards,
             batches,
@@ -129,6 +135,12 @@ impl Gateway {
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Where metrics and probes alone are served; the port is the real one.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Where it listens; the port is the real one.
@@ -151,7 +163,9 @@ impl Gateway {
     /// The system gives no thread, or no runtime for it.
     pub fn serve(self, backend: Backend) -> io::Result<Serving> {
         let admin_address = self.admin_addr();
-        let origins = Origins::new(self.address, self.settings.tls.is_some(), &self.settings.allowed_origins);
+        let settings = &self.settings;
+        let (authenticated, public_url) = (backend.verifier.is_some(), settings.public_url.as_ref());
+        let origins = Origins::new(self.address, settings.tls.is_some(), authenticated, public_url, &settings.allowed_origins);
         let state = Arc::new(GatewayState::new(self.settings, self.counters, self.hellos, backend, origins));
         let (stop, stopped) = watch::channel(None);
         let mut serving = Serving { state: Arc::clone(&state), stop, accepting: None, shards: Vec::new() };
@@ -171,12 +185,12 @@ impl Gateway {
         let admin = admin_address
             .map(|address| Arc::new(AdminServer::new(Arc::clone(&state), address, shards, disconnector.clone())));
         let admin = self.admin.zip(admin);
-        let (listener, mut runtime) = (self.listener, self.runtime);
+        let (listener, metrics, mut runtime) = (self.listener, self.metrics, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
         let (stop_accepting, stopped) = watch::channel(false);
         let accepting = move || {
             if let Some(runtime) = runtime.0.take() {
-                runtime.block_on(accept_until(listener, admin, state, disconnector, arrivals, stopped));
+                runtime.block_on(accept_until(listener, admin, metrics, state, disconnector, arrivals, stopped));
             }
         };
         serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
@@ -227,15 +241,19 @@ fn listen(runtime: &DetachedRuntime, address: SocketAddr) -> io::Result<TcpListe
 async fn accept_until(
     listener: TcpListener,
     admin: Option<(TcpListener, Arc<AdminServer>)>,
+    metrics: Option<TcpListener>,
     state: Arc<GatewayState>,
     disconnector: Disconnector,
     shards: Vec<mpsc::Sender<AcceptedSocket>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // Both end with this thread's runtime.
+    // All of these end with the runtime of this thread.
     tokio::spawn(disconnect::close_what_is_over(Arc::clone(&state), disconnector));
     if let Some((listener, admin)) = admin {
         tokio::spawn(admin.serve(listener));
+    }
+    if let Some(listener) = metrics {
+        tokio::spawn(routes::serve_metrics(Arc::clone(&state), listener));
     }
     tokio::select! {
         () = accept(listener, &state, shards) => {}

@@ -165,7 +165,8 @@ where
 /// `max-age` of `Cache-Control`; zero for `no-store` and `no-cache`.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let directives: Vec<String> = lines.flat_map(|line| line.split(',')).map(|d| d.trim().to_ascii_lowercase()).collect();
+    let directives: Vec<String> =
+        lines.flat_map(|line| line.split(',')).map(|d| d.trim().to_ascii_lowercase()).collect();
     if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
         return Some(Duration::ZERO);
     }

@@ -28,7 +28,11 @@ impl OutboundUrl {
     pub fn origin(&self) -> String {
         let (scheme, default_port) = if self.tls { ("https", 443) } else { ("http", 80) };
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == default_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{}", self.port) }
+        if self.port == default_port {
+            format!("{scheme}://{host}")
+        } else {
+            format!("{scheme}://{host}:{}", self.port)
+        }
     }
 
     /// The URL of a redirect, which may be relative to this one.
@@ -48,7 +52,8 @@ impl FromStr for OutboundUrl {
 
     fn from_str(text: &str) -> Result<Self, NotAnOutboundUrl> {
         let uri: Uri = text.parse().map_err(|_| NotAnOutboundUrl)?;
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or(NotAnOutboundUrl)?;
+        let authority =
+            uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or(NotAnOutboundUrl)?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         let tls = match uri.scheme_str() {
@@ -83,7 +88,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<OutboundUrl>().unwrap().to_string(), written);
         }
-        for text in ["", "id.example", "http://id.example/", "http://10.0.0.1/", "ftp://a/", "https://", "https://u:p@a/"] {
+        for text in
+            ["", "id.example", "http://id.example/", "http://10.0.0.1/", "ftp://a/", "https://", "https://u:p@a/"]
+        {
             assert!(text.parse::<OutboundUrl>().is_err(), "{text}");
         }
     }

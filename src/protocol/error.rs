@@ -13,6 +13,8 @@ pub enum ErrorCode {
     UnknownTemplate,
     /// A placeholder of the template.
     UnresolvedParameter,
+    /// The token is refused.
+    BadToken,
     /// Role or ownership.
     NotAllowed,
     /// What the message speaks of.
@@ -54,6 +56,7 @@ const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning
     let temporary = matches!(code, ErrorCode::RateLimited | ErrorCode::Unavailable);
     let status = match code {
         ErrorCode::BadMessage | ErrorCode::BadParameter => 400,
+        ErrorCode::BadToken => 401,
         ErrorCode::NotAllowed => 403,
         ErrorCode::UnknownTemplate | ErrorCode::NotFound => 404,
         ErrorCode::IdTaken | ErrorCode::TokenTaken => 409,
@@ -65,7 +68,7 @@ const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning
 }
 
 /// All codes, in the order of declaration.
-pub const ERRORS: [ErrorRow; 11] = [
+pub const ERRORS: [ErrorRow; 12] = [
     row(
         ErrorCode::BadMessage,
         "badMessage",
@@ -85,6 +88,7 @@ pub const ERRORS: [ErrorRow; 11] = [
         RESOLVER_NOT_FOUND,
         "a placeholder of the template has neither a parameter nor a default",
     ),
+    row(ErrorCode::BadToken, "badToken", CLIENT_ERROR, "the token is refused; `detail` says why"),
     row(ErrorCode::NotAllowed, "notAllowed", CLIENT_ERROR, "the client's role may not send this, or it is another's"),
     row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold what the message speaks of"),
     row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id stands for another notification that says something else"),

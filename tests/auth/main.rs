@@ -43,7 +43,8 @@ fn guarded() -> Setup {
 fn guard(setup: Setup) -> Setup {
     let file = setup.home().join("secret");
     std::fs::write(&file, SECRET).unwrap();
-    setup.args(&["--auth-secret-file", file.to_str().unwrap()])
+    // Without leeway, so that a token ends at its `exp`.
+    setup.args(&["--auth-secret-file", file.to_str().unwrap()]).variable("DESKBELL_AUTH_LEEWAY", "0s")
 }
 
 /// The hub's and the tests' time, in seconds since 1970.

@@ -54,7 +54,7 @@ impl AdminServer {
         shards: Vec<Arc<Shard<Stream>>>,
         disconnector: Disconnector,
     ) -> Self {
-        let origins = Origins::new(address, false, &state.settings.allowed_origins);
+        let origins = Origins::new(address, false, false, None, &without_wildcards(&state.settings.allowed_origins));
         Self { state, address, origins, shards, disconnector }
     }
 
@@ -94,7 +94,7 @@ impl AdminServer {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
         check_host(self.address, request.headers())?;
-        response::check_origin(&self.origins, request.headers())?;
+        response::check_origin(&self.origins, request.headers(), false)?;
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = request.method() == Method::POST;
         match request.uri().path() {
@@ -174,7 +174,7 @@ impl AdminServer {
     }
 
     async fn revoke(&self, asked: Revoke) -> Result<HttpResponse, HttpRefusal> {
-        let Some(gate) = &self.state.backend.gate else {
+        let Some(verifier) = &self.state.backend.verifier else {
             return Err(HttpRefusal::new(
                 StatusCode::CONFLICT,
                 "there is no authentication, so there are no tokens to revoke",
@@ -183,7 +183,7 @@ impl AdminServer {
         for name in [Some(&asked.subject), asked.workspace.as_ref()].into_iter().flatten() {
             check_name(name).map_err(|what| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("a name {what}")))?;
         }
-        let kept = gate.revoke(asked.workspace.as_deref(), &asked.subject, self.state.wall_ms());
+        let kept = verifier.revoke(asked.workspace.as_deref(), &asked.subject, self.state.wall_ms());
         // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
         let serials: Vec<u64> = self.links().filter(|link| is_meant(link, &asked)).map(|link| link.serial).collect();
         self.disconnector.close(&serials, Close::BadToken).await;
@@ -234,6 +234,11 @@ fn is_meant(link: &ConnectionHandle<Stream>, asked: &Revoke) -> bool {
 }
 
 /// On loopback, only names that no page can have.
+/// A wildcard is for pages of desks. The admin listener has no authentication, so it takes listed origins only.
+fn without_wildcards(origins: &[String]) -> Vec<String> {
+    origins.iter().filter(|origin| !origin.contains('*')).cloned().collect()
+}
+
 fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let own = |host: &str| {
         let name = without_port(host);

@@ -124,7 +124,7 @@ pub(crate) async fn answer(shard: &Arc<Shard<Stream>>, peer: Peer, request: Requ
     if let Some(origin) = shared {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let exposed = HeaderValue::from_static("Location, Retry-AfterSend");
+        let exposed = HeaderValue::from_static("Location, Retry-After");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     reply
@@ -143,8 +143,10 @@ async fn find(
         let detail = format!("here are {} and notifications/<notificationId>", names.join(", "));
         return Err(Refused::new(None, StatusCode::NOT_FOUND, ErrorCode::NotFound, &detail));
     };
-    let (origin, name) =
-        (response::check_origin(&state.origins, request.headers()), response::check_name(state, peer, &request));
+    let (origin, name) = (
+        response::check_origin(&state.origins, request.headers(), response::is_by_proxy(state, peer)),
+        response::check_name(state, peer, &request),
+    );
     if let Err(HttpRefusal { status, text, turned }) = origin.and(name) {
         if let Some(turned) = turned {
             state.counters.count_turned_away(turned);
@@ -273,7 +275,7 @@ async fn carry_out(
                 // The hub holds it, and answers whoever asks again.
                 Ok(None) | Err(Gone) => (StatusCode::ACCEPTED, json),
             };
-            Ok(held(status, &id, query.provider_id.as_deref(), json))
+            Ok(held(&shard.state, status, &id, query.provider_id.as_deref(), json))
         }
         _ => Ok(response::reply(StatusCode::OK, JSON, json)),
     }
@@ -288,14 +290,14 @@ fn admit(
     headers: &HeaderMap,
     client: IpAddr,
 ) -> Result<Identity, Refused> {
-    let unauthorized =
-        |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
+    let unauthorized = |detail: &str| Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::BadToken, detail);
     let bearer = response::bearer(state, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
-    let anybody = state.backend.gate.is_none().then_some(NOBODY);
+    let anybody = state.backend.verifier.is_none().then_some(NOBODY);
     let provider_id = provider_id.or(anybody).map(Into::into);
     let hello = Hello { role: HelloRole::Provider { provider_id, resume: ResumeFrom::Nothing }, token: None };
     admission::admit(state, &hello, bearer, client).map_err(|why| match why {
-        AdmissionError::Token => unauthorized("a token is wanted: Authorization: Bearer"),
+        AdmissionError::Token(_) => unauthorized("a token is needed: Authorization: Bearer"),
+        AdmissionError::Role => Refused::by_code(place, ErrorCode::NotAllowed, "a provider's token is needed"),
         AdmissionError::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),
     })
 }
@@ -340,10 +342,10 @@ async fn outcome_within(
 
 /// The hub holds that notification, and this is where to ask again. An outcome says so too: whoever does not wait
 /// cannot know which of the two it will be.
-fn held(status: StatusCode, id: &str, provider_id: Option<&str>, json: Bytes) -> HttpResponse {
+fn held(state: &GatewayState, status: StatusCode, id: &str, provider_id: Option<&str>, json: Bytes) -> HttpResponse {
     let mut reply = response::reply(status, JSON, json);
     let asked = provider_id.map_or_else(String::new, |name| format!("?providerId={}", response::percent_encoded(name)));
-    if let Ok(location) = HeaderValue::from_str(&format!("{NOTIFICATIONS}{id}{asked}")) {
+    if let Ok(location) = HeaderValue::from_str(&format!("{}{NOTIFICATIONS}{id}{asked}", state.public_path())) {
         reply.headers_mut().insert(header::LOCATION, location);
     }
     reply
@@ -353,7 +355,7 @@ fn held(status: StatusCode, id: &str, provider_id: Option<&str>, json: Bytes) ->
 fn lost(place: Endpoint, code: u16) -> Refused {
     if code == Close::BadToken.code() {
         let detail = "the token has ended or was revoked; whether the call was carried out is not known";
-        return Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::NotAllowed, detail);
+        return Refused::new(Some(place), StatusCode::UNAUTHORIZED, ErrorCode::BadToken, detail);
     }
     let (code, detail) = if code == Close::NotAllowed.code() {
         let detail = "the operator has sent this provider away; whether the call was carried out is not known";

@@ -10,6 +10,13 @@ pub(crate) struct Asset {
     pub(crate) text: &'static str,
 }
 
+impl Asset {
+    /// Whether pages of other sites may load it: the SDK, modules of pages, and the documents of the protocol.
+    pub(crate) fn is_public(&self) -> bool {
+        self.content_type == SCRIPT || self.path.starts_with("/sdk/") || self.path.ends_with(".yaml")
+    }
+}
+
 /// The file served at `path`.
 pub(crate) fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
@@ -20,7 +27,8 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const PLAIN: &str = "text/plain; charset=utf-8";
-const YAML: &str = "application/yaml; charset=utf-8";
+/// As plain text, because browsers download what is called YAML.
+const YAML: &str = PLAIN;
 
 /// A file of `client-demo/`: where it is served, as what, and where it lies.
 macro_rules! demo {

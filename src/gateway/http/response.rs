@@ -10,10 +10,12 @@ use hyper::{Request, Response, StatusCode};
 use crate::auth::Claims;
 use crate::gateway::http::metrics;
 use crate::gateway::limits::client_address::{self, Peer};
-use crate::gateway::limits::origin::Origins;
+use crate::gateway::limits::origin::{self, Origins};
 use crate::gateway::session::admission;
 use crate::gateway::shared::counters::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
+use crate::network;
+use crate::telemetry::escape;
 
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
@@ -46,22 +48,35 @@ pub(crate) fn metrics(state: &GatewayState) -> HttpResponse {
     reply(StatusCode::OK, METRICS, Bytes::from(metrics::text(state)))
 }
 
-/// What the token of the `Authorization` header says, where there are tokens and it has one.
-pub(crate) fn bearer(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Option<Claims>, HttpRefusal> {
-    let Some(gate) = &state.backend.gate else { return Ok(None) };
-    let mut tokens = headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
+/// The tokens of the `Authorization` headers.
+fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::AUTHORIZATION).iter().filter_map(|line| {
         let (scheme, token) = line.as_bytes().split_at_checked("bearer".len())?;
         let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(token, [] | [b' ', ..]);
         is_bearer.then(|| token.trim_ascii())
-    });
-    let Some(token) = tokens.next() else { return Ok(None) };
-    let refusal = |why: &str| HttpRefusal::new(StatusCode::UNAUTHORIZED, format!("the token is not taken: {why}"));
-    if tokens.next().is_some() {
-        return Err(refusal("there are two"));
+    })
+}
+
+/// Waits for the keys that the token of a request needs, if they must be fetched first.
+pub(crate) async fn wait_for_keys(state: &GatewayState, headers: &HeaderMap) {
+    let Some(verifier) = &state.backend.verifier else { return };
+    if let Some(token) = bearer_tokens(headers).next().and_then(|token| std::str::from_utf8(token).ok()) {
+        verifier.wait_for_key_of(token).await;
     }
-    let token = std::str::from_utf8(token).map_err(|_| refusal("it is no text"))?;
+}
+
+/// What the token of the `Authorization` header says, where there are tokens and it has one.
+pub(crate) fn bearer(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Option<Claims>, HttpRefusal> {
+    let Some(verifier) = &state.backend.verifier else { return Ok(None) };
+    let mut tokens = bearer_tokens(headers);
+    let Some(token) = tokens.next() else { return Ok(None) };
+    let refusal = |why: &str| HttpRefusal::new(StatusCode::UNAUTHORIZED, format!("the token is refused: {why}"));
+    if tokens.next().is_some() {
+        return Err(refusal("there are two `Authorization` headers"));
+    }
+    let token = std::str::from_utf8(token).map_err(|_| refusal("it is not a signed JWT"))?;
     let from = client_address::client(peer.address, headers, &state.settings.trusted_proxies);
-    admission::check(state, gate, token, from).map(Some).map_err(|why| refusal(&why.to_string()))
+    admission::check(state, verifier, token, from).map(Some).map_err(|why| refusal(&why.to_string()))
 }
 
 /// Tells who has no good token what is wanted.
@@ -69,14 +84,23 @@ pub(crate) fn ask_for_token(headers: &mut HeaderMap) {
     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
 }
 
-/// Refuses pages of other origins than those.
-pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(), HttpRefusal> {
-    let allowed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin));
-    if headers.get_all(header::ORIGIN).iter().all(allowed) {
-        return Ok(());
-    }
-    let text = "pages from this origin may not connect; see --allowed-origin";
+/// Refuses pages of other origins. `by_proxy`: a trusted proxy sent the request.
+pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap, by_proxy: bool) -> Result<(), HttpRefusal> {
+    let hosts = origin::hosts(headers, by_proxy);
+    let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin, &hosts));
+    let Some(refused) = headers.get_all(header::ORIGIN).iter().find(|origin| !allowed(origin)) else { return Ok(()) };
+    let shown: String = String::from_utf8_lossy(refused.as_bytes()).chars().take(200).collect();
+    let shown = escape(&shown);
+    let text = format!(
+        "pages from {shown} may not connect; if that is where people reach this hub, set [server] publicUrl \
+         (--public-url), and for pages of another site set allowedOrigins (--allowed-origin {shown})"
+    );
     Err(HttpRefusal::new(StatusCode::FORBIDDEN, text).counted_as(TurnedAway::Origin))
+}
+
+/// Whether the connection comes from a trusted proxy.
+pub(crate) fn is_by_proxy(state: &GatewayState, peer: Peer) -> bool {
+    state.settings.trusted_proxies.iter().any(|network| network::includes(network, peer.address))
 }
 
 /// Refuses what a page may ask that has come under a name of its own which was made to lead here (DNS rebinding): to
@@ -85,8 +109,9 @@ pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap) -> Result<(),
 /// asks nobody for anything has been opened to them all, under whatever name.
 pub(crate) fn check_name<B>(state: &GatewayState, peer: Peer, request: &Request<B>) -> Result<(), HttpRefusal> {
     let headers = request.headers();
-    let of_a_page_let_in = headers.contains_key(header::ORIGIN) && check_origin(&state.origins, headers).is_ok();
-    if !peer.by_loopback || state.backend.gate.is_some() || of_a_page_let_in {
+    let of_a_page_let_in =
+        headers.contains_key(header::ORIGIN) && check_origin(&state.origins, headers, is_by_proxy(state, peer)).is_ok();
+    if !peer.by_loopback || state.backend.verifier.is_some() || of_a_page_let_in {
         return Ok(());
     }
     let lines = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
@@ -94,9 +119,9 @@ pub(crate) fn check_name<B>(state: &GatewayState, peer: Peer, request: &Request<
     if names.all(|host| state.origins.may_be_called(host)) {
         return Ok(());
     }
-    let text = "without authentication this is told under an address or localhost only, so that no page of another \
-                site can come by a name of its own; if this name is the hub's, give --allowed-origin \
-                http://THE-NAME:PORT";
+    let text = "without authentication, this is served under an address or localhost only, so that no page of another \
+                site can read it under a name of its own; if people reach the hub under this name, set [server] \
+                publicUrl (--public-url http://THE-NAME:PORT), or --allowed-origin";
     Err(HttpRefusal::new(StatusCode::FORBIDDEN, text).counted_as(TurnedAway::Origin))
 }
 
@@ -179,14 +204,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_checked_only_where_there_is_one() {
-        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, &[]);
+        let origins = Origins::new(([127, 0, 0, 1], 8080).into(), false, false, None, &[]);
         let mut headers = HeaderMap::new();
-        assert!(check_origin(&origins, &headers).is_ok());
+        assert!(check_origin(&origins, &headers, false).is_ok());
         headers.append(header::HOST, HeaderValue::from_static("evil.example"));
         headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost:8080"));
-        assert!(check_origin(&origins, &headers).is_ok());
+        assert!(check_origin(&origins, &headers, false).is_ok());
         headers.append(header::ORIGIN, HeaderValue::from_static("http://evil.example"));
-        let HttpRefusal { status, .. } = check_origin(&origins, &headers).unwrap_err();
+        let HttpRefusal { status, .. } = check_origin(&origins, &headers, false).unwrap_err();
         assert_eq!(status, StatusCode::FORBIDDEN);
     }
 }

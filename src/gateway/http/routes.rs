@@ -1,8 +1,10 @@
 //! The HTTP side: a handful of routes, and the upgrade.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,7 +15,8 @@ use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -30,9 +33,11 @@ use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::session::lifecycle::{self, Handshake};
 use crate::gateway::session::render;
 use crate::gateway::shared::counters::{ConnectionPermit, HandshakePermit, HttpCaller, TurnedAway};
-use crate::gateway::shared::settings::{HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX};
+use crate::gateway::shared::settings::{
+    ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX,
+};
 use crate::gateway::shared::state::GatewayState;
-use crate::protocol::{Role, SUBPROTOCOL};
+use crate::protocol::{self, ErrorCode, Role, SUBPROTOCOL};
 
 /// Pages run only what this hub serves and speak only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -64,6 +69,11 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let caller = &caller;
         async move {
+            let request = match below_public_path(state, request) {
+                Ok(request) => request,
+                Err(redirect) => return Ok(redirect),
+            };
+            response::wait_for_keys(state, request.headers()).await;
             if !api::is_at(request.uri().path()) {
                 return Ok::<_, Infallible>(route(shard, peer, request));
             }
@@ -96,13 +106,38 @@ where
     }
 }
 
+/// Cuts the path of `publicUrl` off the path of a request, so that everything is served below it too. The bare path is
+/// redirected to the one with a slash, because the links of the pages are relative.
+fn below_public_path(state: &GatewayState, mut request: Request<Incoming>) -> Result<Request<Incoming>, HttpResponse> {
+    let prefix = state.public_path();
+    let uri = request.uri();
+    let Some(rest) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(prefix)) else {
+        return Ok(request);
+    };
+    if prefix.is_empty() || !rest.is_empty() && !rest.starts_with(['/', '?']) {
+        return Ok(request);
+    }
+    if !rest.starts_with('/') {
+        let mut redirect = plain(StatusCode::PERMANENT_REDIRECT, "this page is at the path with a slash");
+        if let Ok(location) = HeaderValue::from_str(&format!("{prefix}/{rest}")) {
+            redirect.headers_mut().insert(header::LOCATION, location);
+        }
+        return Err(redirect);
+    }
+    if let Ok(path) = rest.parse() {
+        *request.uri_mut() = path;
+    }
+    Ok(request)
+}
+
 fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> HttpResponse {
     let path = request.uri().path();
+    let address = client_address::client(peer.address, request.headers(), &shard.state.settings.trusted_proxies);
     if path == "/ws" {
         return match *request.method() {
             Method::GET => {
                 let mut reply =
-                    upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.state, refusal));
+                    upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.state, refusal, address));
                 if reply.status() == StatusCode::BAD_REQUEST {
                     // RFC 6455, 4.4: whoever came with another version is told which one there is.
                     reply.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -114,22 +149,55 @@ fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> 
     }
     if path == "/templates" {
         return match *request.method() {
-            Method::GET | Method::HEAD => {
-                templates(&shard.state, peer, &request).unwrap_or_else(|refusal| turn_away(&shard.state, refusal))
-            }
+            Method::GET | Method::HEAD => templates(&shard.state, peer, &request)
+                .unwrap_or_else(|refusal| turn_away(&shard.state, refusal, address)),
             _ => not_allowed("GET, HEAD"),
         };
     }
-    let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.state.backend.gate.is_none())
+    let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.state.backend.verifier.is_none())
     else {
         return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /");
     };
     match *request.method() {
         Method::GET | Method::HEAD => match response::check_name(&shard.state, peer, &request) {
-            Err(refusal) if answer.is_for_operators() => turn_away(&shard.state, refusal),
+            Err(refusal) if answer.is_for_operators() => turn_away(&shard.state, refusal, address),
             _ => answer.reply(&shard.state),
         },
         _ => not_allowed("GET, HEAD"),
+    }
+}
+
+/// Serves `/metrics`, `/healthz` and `/readyz` alone, to everybody who can reach the listener.
+pub(crate) async fn serve_metrics(state: Arc<GatewayState>, listener: TcpListener) {
+    let permits = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let answer = match find(request.uri().path()) {
+                    None | Some(Answer::Page(_)) => {
+                        plain(StatusCode::NOT_FOUND, "only /metrics, /healthz and /readyz are served here")
+                    }
+                    Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => not_allowed("GET, HEAD"),
+                    Some(answer) => answer.reply(&state),
+                };
+                std::future::ready(Ok::<_, Infallible>(answer))
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(state.settings.handshake_timeout)
+                .max_buf_size(HEAD_BYTES_MAX)
+                .serve_connection(TokioIo::new(stream), service);
+            // However it ended, the next request uses another connection.
+            let _ = timeout(ADMIN_LIFETIME, connection).await;
+            drop(permit);
+        });
     }
 }
 
@@ -175,20 +243,23 @@ fn unready(state: &GatewayState) -> String {
             let last = partitions - 1;
             format!("not ready to take notifications: of the partitions 0 to {last} not {}", which.join(", "))
         }
-        _ => "not ready to take notifications".to_owned(),
+        _ => match state.issuers_without_keys().next() {
+            Some(_) => "not ready: the keys of an issuer of tokens could not be fetched yet".to_owned(),
+            None => "not ready to take notifications".to_owned(),
+        },
     }
 }
 
 /// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
 fn templates(state: &GatewayState, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
     response::check_name(state, peer, request)?;
-    if state.backend.gate.is_some() {
+    if state.backend.verifier.is_some() {
         let claims = bearer(state, peer, request.headers())?.ok_or_else(|| {
             let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
             HttpRefusal::new(StatusCode::UNAUTHORIZED, text)
         })?;
-        if claims.role == Role::Agent {
-            let text = "the token's role is agent; this is for a provider or an observer";
+        if claims.roles.iter().all(|role| *role == Role::Agent) {
+            let text = "this needs the token of a provider or an observer";
             return Err(HttpRefusal::new(StatusCode::FORBIDDEN, text));
         }
     }
@@ -197,15 +268,22 @@ fn templates(state: &GatewayState, peer: Peer, request: &Request<Incoming>) -> R
     Ok(listing)
 }
 
-fn turn_away(state: &GatewayState, refusal: HttpRefusal) -> HttpResponse {
+fn turn_away(state: &GatewayState, refusal: HttpRefusal, from: IpAddr) -> HttpResponse {
     if let Some(turned) = refusal.turned {
         state.counters.count_turned_away(turned);
+        // The reason of an origin contains the origin, so each origin is logged.
+        let client = if turned == TurnedAway::Origin { String::new() } else { from.to_string() };
+        if state.refusal_log.is_due(&refusal.text, &client, state.now()) {
+            tracing::warn!(%from, "a client was refused: {}", refusal.text);
+        }
     }
-    let mut reply = plain(refusal.status, refusal.text.into_owned());
     if refusal.status == StatusCode::UNAUTHORIZED {
+        let json = protocol::http::refusal(None, ErrorCode::BadToken, &refusal.text, None);
+        let mut reply = reply(refusal.status, JSON, json.into());
         response::ask_for_token(reply.headers_mut());
+        return reply;
     }
-    reply
+    plain(refusal.status, refusal.text.into_owned())
 }
 
 /// Answers a request to become a WebSocket.
@@ -218,9 +296,9 @@ fn upgrade(
     if state.is_stopping() {
         return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping"));
     }
-    check_origin(&state.origins, request.headers())?;
+    check_origin(&state.origins, request.headers(), response::is_by_proxy(state, peer))?;
     let mut response = create_response_with_body(&request, Full::default)
-        .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("no WebSocket handshake: {error}")))?;
+        .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("not a WebSocket handshake: {error}; a proxy must pass the headers Upgrade and Connection on, with HTTP/1.1")))?;
     if let Some(chosen) = subprotocol(request.headers())? {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
     }
@@ -292,6 +370,9 @@ fn page(asset: &Asset) -> HttpResponse {
     if asset.content_type == assets::HTML {
         // A page that has opened this one holds nothing of it: it cannot lead it to a likeness that asks for tokens.
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    }
+    if asset.is_public() {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     // The files change with the binary only, but their names do not.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

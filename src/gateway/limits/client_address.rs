@@ -56,7 +56,7 @@ mod tests {
         for line in lines {
             headers.append("x-forwarded-for", HeaderValue::from_static(line));
         }
-        let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().unwrap());
+        let trusted = ["10.0.0.0/8", "::1"].map(|network| network::parse_network(network).unwrap());
         client(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 

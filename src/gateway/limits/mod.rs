@@ -3,5 +3,6 @@
 pub(crate) mod client_address;
 pub(crate) mod origin;
 pub(crate) mod quota;
+pub(crate) mod refusal_log;
 pub(crate) mod token_bucket;
 pub(crate) mod token_expiry;

@@ -1,40 +1,52 @@
-//! HelloRole comes in by a hello, and who stays by a fresh token.
+//! Admits clients by their hello and token, and extends connections by fresh tokens.
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Claims, Gate, Refused};
+use crate::auth::{self, Claims, TokenRefusal, TokenVerifier};
 use crate::gateway::fanout::connection::{ConnectionHandle, Identity};
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
-use crate::protocol::{Close, ErrorCode};
+use crate::protocol::{Close, ErrorCode, Role};
 use deskbell_core::Name;
 use deskbell_core::entry::Client;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
 
-/// Why somebody does not come in.
+/// Why a client is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AdmissionError {
-    /// Its token is missing or not taken.
-    Token,
-    /// Its token is good, and somebody else's than it says it is: how so, for people.
+    /// Its token is missing (without a text) or refused (with the reason).
+    Token(Option<String>),
+    /// Its hello must say which role it takes.
+    Role,
+    /// Its token is valid, but does not permit what the hello asks for.
     Other(String),
 }
 
 impl AdmissionError {
-    /// The close code, and what goes into the close frame.
+    /// The close code, and the reason in the close frame.
     pub(crate) fn close(&self) -> (Close, String) {
         match self {
-            Self::Token => (Close::BadToken, Close::BadToken.reason().to_owned()),
+            Self::Token(_) => (Close::BadToken, Close::BadToken.reason().to_owned()),
+            Self::Role => (Close::BadHello, Close::BadHello.reason().to_owned()),
             Self::Other(how) => (Close::NotAllowed, format!("{}: {how}", Close::NotAllowed.reason())),
+        }
+    }
+
+    /// The code and detail of the `error` message that comes before the close frame.
+    pub(crate) fn error(&self) -> Option<(ErrorCode, &str)> {
+        match self {
+            Self::Token(refusal) => refusal.as_deref().map(|detail| (ErrorCode::BadToken, detail)),
+            Self::Role => Some((ErrorCode::BadParameter, "`role` is missing, and the token does not decide it")),
+            Self::Other(_) => None,
         }
     }
 }
 
-/// Whom `hello` brings; `bearer` is what the token said that came with the upgrade, `from` where the client is.
+/// Admits a client. `bearer` is what the token of the upgrade grants, `from` the address of the client.
 ///
 /// # Errors
 /// [`AdmissionError`].
@@ -44,110 +56,141 @@ pub(crate) fn admit(
     bearer: Option<Claims>,
     from: IpAddr,
 ) -> Result<Identity, AdmissionError> {
-    let Some(gate) = &state.backend.gate else { return Ok(by_its_own_word(&hello.role)) };
-    let claims = identify(state, gate, hello.token.as_deref(), bearer, from)?;
-    let (wanted, has) = (hello.role.role(), claims.role);
-    if has != wanted {
-        // Neither is of the client's own wording.
-        return Err(AdmissionError::Other(format!("the token's role is {}, not {}", has.as_str(), wanted.as_str())));
-    }
-    if id(&hello.role).is_some_and(|id| id != claims.subject) {
-        return Err(AdmissionError::Other(format!("the {}Id is not the token's `sub`", wanted.as_str())));
+    let Some(verifier) = &state.backend.verifier else {
+        return if hello.role.role().is_some() { Ok(unauthenticated(&hello.role)) } else { Err(AdmissionError::Role) };
+    };
+    let claims = identify(state, verifier, hello.token.as_deref(), bearer, from)?;
+    let role = choose_role(&hello.role, &claims.roles).inspect_err(|error| {
+        if let AdmissionError::Other(how) = error {
+            log_refusal(state, &TokenRefusal::Role(how.clone()), from, hello.token.as_deref());
+        }
+    })?;
+    let hello_role = hello.role.with_role(role);
+    if id(&hello_role).is_some_and(|id| id != claims.subject) {
+        return Err(AdmissionError::Other(format!("the {}Id is not the subject of the token", role.as_str())));
     }
     Ok(Identity {
         workspace: claims.workspace.as_str().into(),
-        role: claims.role,
+        role,
         name: Some(claims.subject.as_str().into()),
-        client: from_wire::client_of(&claims, &hello.role),
+        client: from_wire::client_of(&claims, &hello_role),
         ends_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
     })
 }
 
-/// Whether the token by which the connection has joined was revoked meanwhile. Asked after joining: who revokes looks
-/// for connections after that, so that one of the two sees the other.
+/// The role of the hello, if the token grants it; without one, the only role of the token.
+fn choose_role(hello: &HelloRole<'_>, granted: &[Role]) -> Result<Role, AdmissionError> {
+    match (hello.role(), granted) {
+        (_, []) => Err(AdmissionError::Other("the token grants no role".to_owned())),
+        (Some(wanted), granted) if granted.contains(&wanted) => Ok(wanted),
+        (Some(wanted), granted) => {
+            let granted: Vec<&str> = granted.iter().map(|role| role.as_str()).collect();
+            let how = format!("the token's role is {}, not {}", granted.join(" or "), wanted.as_str());
+            Err(AdmissionError::Other(how))
+        }
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(AdmissionError::Role),
+    }
+}
+
+/// Whether the token of the connection was revoked meanwhile. This is checked after joining, and a revocation looks for
+/// connections after it takes effect, so that one of the two sees the other.
 pub(crate) fn is_revoked<S: Socket>(link: &ConnectionHandle<S>, issued_ms: Option<u64>) -> bool {
-    let (Some(gate), Some(member)) = (&link.state().backend.gate, link.member()) else { return false };
-    member.name.as_deref().is_some_and(|name| gate.is_revoked(&member.workspace, name, issued_ms))
+    let (Some(verifier), Some(member)) = (&link.state().backend.verifier, link.member()) else { return false };
+    member.name.as_deref().is_some_and(|name| verifier.is_revoked(&member.workspace, name, issued_ms))
 }
 
-/// What the token of an upgrade says; `Err`: it is not taken.
-pub(crate) fn check(state: &GatewayState, gate: &Gate, token: &str, from: IpAddr) -> Result<Claims, Refused> {
-    gate.check(token, state.wall_ms()).inspect_err(|why| note(state, why, from, Some(token)))
+/// Checks a token, and counts and logs a refusal.
+pub(crate) fn check(
+    state: &GatewayState,
+    verifier: &TokenVerifier,
+    token: &str,
+    from: IpAddr,
+) -> Result<Claims, TokenRefusal> {
+    verifier.check(token, state.wall_ms()).inspect_err(|why| log_refusal(state, why, from, Some(token)))
 }
 
-/// Lets the connection last as long as `token` does.
+/// Extends the connection to the end of `token`.
 ///
 /// # Errors
-/// The reply's code and detail, if it does not: it is no good, or somebody else's.
+/// Code and detail of the reply, if the token is refused or belongs to another client.
 pub(crate) fn refresh<S: Socket>(link: &ConnectionHandle<S>, token: &str) -> Result<(), (ErrorCode, String)> {
     let state = link.state();
-    let (Some(gate), Some(member)) = (&state.backend.gate, link.member()) else { return Ok(()) };
-    let claims =
-        check(state, gate, token, link.address()).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
-    let same = member.role == claims.role
+    let (Some(verifier), Some(member)) = (&state.backend.verifier, link.member()) else { return Ok(()) };
+    let claims = check(state, verifier, token, link.address())
+        .map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
+    let same = claims.roles.contains(&member.role)
         && *member.workspace == *claims.workspace
         && member.name.as_deref() == Some(claims.subject.as_str());
     if !same {
-        let detail = "`token` is another's: its `sub`, `role` and `workspace` must be those of the hello's";
+        let detail = "`token` belongs to another client: its subject, role and workspace must be those of the hello";
         return Err((ErrorCode::NotAllowed, detail.to_owned()));
     }
     if !link.last_until(claims.ends_ms) {
-        return Err((ErrorCode::NotAllowed, "`token` came too late: the one before it has ended".to_owned()));
+        return Err((ErrorCode::NotAllowed, "`token` came too late: the previous token has ended".to_owned()));
     }
     Ok(())
 }
 
-fn by_its_own_word(who: &HelloRole<'_>) -> Identity {
-    let client = from_wire::client(who);
+/// Without authentication, the hub believes the hello.
+fn unauthenticated(hello: &HelloRole<'_>) -> Identity {
+    let client = from_wire::client(hello);
     let name = match &client {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
         Client::Observer => None,
     };
-    Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
+    let role = hello.role().unwrap_or(Role::Observer);
+    Identity { workspace: DEFAULT_WORKSPACE.into(), role, name, client, ends_ms: None, issued_ms: None }
 }
 
-/// HelloRole it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:
-/// a proxy that vouches for somebody by the header must not be talked round in the hello.
+/// Checks the token of the hello, or else takes that of the upgrade. If there are both, they must have the same subject:
+/// a proxy that adds the header must have the last word.
 fn identify(
     state: &GatewayState,
-    gate: &Gate,
+    verifier: &TokenVerifier,
     token: Option<&str>,
     bearer: Option<Claims>,
     from: IpAddr,
 ) -> Result<Claims, AdmissionError> {
-    let bad = |why: Refused| {
-        note(state, &why, from, token);
-        AdmissionError::Token
+    let refused = |why: TokenRefusal| {
+        log_refusal(state, &why, from, token);
+        let text = (why != TokenRefusal::Missing).then(|| format!("the token is refused: {why}"));
+        AdmissionError::Token(text)
     };
     let bearer = match bearer {
-        Some(claims) if claims.ends_ms <= state.wall_ms() => return Err(bad(Refused::Expired)),
+        Some(claims) if claims.ends_ms <= state.wall_ms() => return Err(refused(TokenRefusal::Expired(0))),
         bearer => bearer,
     };
-    let Some(token) = token else { return bearer.ok_or_else(|| bad(Refused::Missing)) };
-    let claims = gate.check(token, state.wall_ms()).map_err(bad)?;
-    let who = |claims: &Claims| (claims.subject.clone(), claims.role, claims.workspace.clone());
+    let Some(token) = token else { return bearer.ok_or_else(|| refused(TokenRefusal::Missing)) };
+    let claims = verifier.check(token, state.wall_ms()).map_err(refused)?;
+    let client = |claims: &Claims| (claims.subject.clone(), claims.roles.clone(), claims.workspace.clone());
     match bearer {
-        Some(bearer) if who(&bearer) != who(&claims) => {
-            Err(AdmissionError::Other("the hello's token and that of the upgrade are not one person's".to_owned()))
-        }
+        Some(bearer) if client(&bearer) != client(&claims) => Err(AdmissionError::Other(
+            "the token of the hello and that of the upgrade belong to different clients".to_owned(),
+        )),
         _ => Ok(claims),
     }
 }
 
-fn id<'h>(who: &'h HelloRole<'_>) -> Option<&'h str> {
-    match who {
+fn id<'h>(hello: &'h HelloRole<'_>) -> Option<&'h str> {
+    match hello {
         HelloRole::Provider { provider_id, .. } => provider_id.as_deref(),
         HelloRole::Agent { agent_id, .. } => agent_id.as_deref(),
-        HelloRole::Observer => None,
+        HelloRole::Observer | HelloRole::ByToken { .. } => None,
     }
 }
 
-/// What the token says of its bearer may be a lie, so it is called a claim.
-fn note(state: &GatewayState, why: &Refused, from: IpAddr, token: Option<&str>) {
+/// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be a lie,
+/// so it is logged at debug only, and called a claim.
+fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Option<&str>) {
     state.counters.token_refused(why);
+    let reason = TokenRefusal::LABELS[why.label()];
+    if state.refusal_log.is_due(reason, &from.to_string(), state.now()) {
+        tracing::warn!(%from, reason, "a token was refused: {why}");
+    }
     if tracing::enabled!(tracing::Level::DEBUG) {
         let claim = token.and_then(auth::claimed_subject).unwrap_or_default();
-        tracing::debug!(%from, claim, %why, "a token was not taken");
+        tracing::debug!(%from, claim, %why, "a token was refused");
     }
 }

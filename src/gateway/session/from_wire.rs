@@ -25,25 +25,26 @@ pub(crate) enum Intent {
     NoCall,
 }
 
-/// HelloRole a hello brings, by its own word.
+/// The client of a hello without a token.
 pub(crate) fn client(who: &HelloRole<'_>) -> Client {
     match who {
         HelloRole::Provider { provider_id, .. } => provider(given_or_minted(provider_id.as_ref()), who),
         HelloRole::Agent { agent_id, groups, .. } => {
             agent(given_or_minted(agent_id.as_ref()), groups.as_ref().map(|groups| names(groups)), who)
         }
-        HelloRole::Observer => Client::Observer,
+        HelloRole::Observer | HelloRole::ByToken { .. } => Client::Observer,
     }
 }
 
-/// HelloRole a hello brings whose token says `claims`; the role is the same. No groups in the token are no groups: what an
-/// earlier one said is not remembered.
+/// The client of a hello with a token. A token without groups means no groups, whatever an earlier token had.
 pub(crate) fn client_of(claims: &Claims, who: &HelloRole<'_>) -> Client {
     let id = Name::from(claims.subject.as_str());
-    match claims.role {
-        Role::Provider => provider(id, who),
-        Role::Agent => agent(id, Some(claims.groups.iter().map(|group| Name::from(group.as_str())).collect()), who),
-        Role::Observer => Client::Observer,
+    match who {
+        HelloRole::Provider { .. } => provider(id, who),
+        HelloRole::Agent { .. } => {
+            agent(id, Some(claims.groups.iter().map(|group| Name::from(group.as_str())).collect()), who)
+        }
+        HelloRole::Observer | HelloRole::ByToken { .. } => Client::Observer,
     }
 }
 

@@ -112,6 +112,7 @@ async fn join_and_talk<S: Socket>(
     hello: Utf8Bytes,
     (bearer, pending): HandshakeRest,
 ) -> Result<Infallible, SessionEnd> {
+    wait_for_keys(link, &hello).await;
     let role = join(link, &hello, bearer)?;
     drop((hello, pending));
     // What the client asks before it knows the state would be answered before it knows the state.
@@ -125,12 +126,28 @@ async fn join_and_talk<S: Socket>(
             limits.count_control(link)?;
             continue;
         };
+        if text.contains("refresh") {
+            wait_for_keys(link, &text).await;
+        }
         // Before it is understood: what it comes to is larger, and every connection has room for what is held while
         // it waits.
         let permit = link.permit().await.map_err(going_away)?;
         if let Some(input) = hear(link, role, &mut limits, &text)? {
             link.submit(permit, input).map_err(going_away)?;
         }
+    }
+}
+
+/// Waits for the keys that the token of a hello or refresh needs, if they must be fetched first.
+async fn wait_for_keys<S: Socket>(link: &Arc<ConnectionHandle<S>>, text: &str) {
+    let Some(verifier) = &link.state().backend.verifier else { return };
+    let token = match decode(text) {
+        Ok(ClientMessage { body: Body::Hello(hello), .. }) => hello.token,
+        Ok(ClientMessage { body: Body::Refresh { token }, .. }) => Some(token),
+        _ => None,
+    };
+    if let Some(token) = token {
+        verifier.wait_for_key_of(&token).await;
     }
 }
 
@@ -342,6 +359,11 @@ async fn shut<S: Socket>(link: &Arc<ConnectionHandle<S>>, end: SessionEnd) {
     match end {
         SessionEnd::Close(why) => link.close_with(&frame::close(why)),
         SessionEnd::AdmissionError(why) => {
+            if let Some((code, detail)) = why.error() {
+                let envelope = Envelope::default();
+                let ids = envelope.reply_ids();
+                link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: None });
+            }
             let (close, reason) = why.close();
             link.close_with(&frame::close_with(close.code(), &reason));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::auth::Refused;
+use crate::auth::TokenRefusal;
 use crate::metrics::{Kind, Text};
 use crate::protocol::{ErrorCode, Role, error};
 
@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     pub(crate) slow_clients: AtomicU64,
     refused: [AtomicU64; error::ERRORS.len()],
     turned_away: [AtomicU64; TurnedAway::LABELS.len()],
-    tokens_refused: [AtomicU64; Refused::LABELS.len()],
+    tokens_refused: [AtomicU64; TokenRefusal::LABELS.len()],
     /// WebSockets, from the upgrade until the socket is closed.
     websockets: AtomicUsize,
     /// Those of them that have not got in yet.
@@ -67,7 +67,7 @@ impl Counters {
         self.turned_away[why as usize].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn token_refused(&self, why: &Refused) {
+    pub(crate) fn token_refused(&self, why: &TokenRefusal) {
         self.tokens_refused[why.label()].fetch_add(1, Relaxed);
     }
 
@@ -99,7 +99,7 @@ impl Counters {
         let away = TurnedAway::LABELS.into_iter().zip(counts(&self.turned_away));
         let help = "Connections that did not become WebSockets, by reason.";
         text.by("deskbell_turned_away_total", Kind::Counter, help, "reason", away);
-        let tokens = Refused::LABELS.into_iter().zip(counts(&self.tokens_refused));
+        let tokens = TokenRefusal::LABELS.into_iter().zip(counts(&self.tokens_refused));
         let help = "Tokens that were not taken, by reason.";
         text.by("deskbell_tokens_refused_total", Kind::Counter, help, "reason", tokens);
     }
@@ -181,7 +181,7 @@ mod tests {
         counters.joined(Role::Agent);
         counters.refused(ErrorCode::NotFound);
         counters.count_turned_away(TurnedAway::Address);
-        counters.token_refused(&Refused::Revoked);
+        counters.token_refused(&TokenRefusal::Revoked);
         let mut text = Text::default();
         counters.write(&mut text);
         let text = text.finish();

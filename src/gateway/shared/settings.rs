@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::network::Network;
+use crate::network::{Network, PublicUrl};
 
 /// What the kernel may take in for one connection that does not read, before the outbox's own bound counts. The
 /// kernel's own idea is megabytes.
@@ -95,6 +95,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Origins of pages that may connect, besides the hub's own.
     pub allowed_origins: Vec<String>,
+    /// Where people reach the hub.
+    pub public_url: Option<PublicUrl>,
+    /// Where metrics and probes alone are served.
+    pub metrics_listen: Option<SocketAddr>,
     /// TLS, if it is spoken: then by everybody.
     pub tls: Option<Arc<ServerConfig>>,
     /// Where the operator is served; port 0 takes a free one.
@@ -133,6 +137,8 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: Vec::new(),
+            public_url: None,
+            metrics_listen: None,
             tls: None,
             admin_listen: None,
             trusted_proxies: Vec::new(),
@@ -141,7 +147,7 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),
             max_message_bytes: crate::protocol::size::MESSAGE_BYTES_DEFAULT,
-            max_connections: 100_000,
+            max_connections: 20_000,
             connections_per_address: 0,
             pending_connections: 10_000,
             messages_per_second: 200,

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
-use crate::auth::Gate;
+use crate::auth::TokenVerifier;
 use crate::gateway::http::pending_calls::{HttpProviders, ProviderKey};
 use crate::gateway::limits::origin::Origins;
 use crate::gateway::limits::quota::Quota;
+use crate::gateway::limits::refusal_log::RefusalLog;
 use crate::gateway::limits::token_expiry::Expiries;
 use crate::gateway::shared::counters::Counters;
 use crate::gateway::shared::hello_ids::PendingHelloIds;
@@ -31,8 +32,8 @@ pub struct Backend {
     pub hubs: Vec<HubHandle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
-    /// HelloRole checks tokens; `None`: there is no authentication.
-    pub gate: Option<Arc<Gate>>,
+    /// Verifies tokens; `None`: there is no authentication.
+    pub verifier: Option<Arc<TokenVerifier>>,
     /// By what tokens end.
     pub clock: Arc<dyn Clock>,
     /// The log's past, for explanations; `None`: nothing is kept.
@@ -53,6 +54,8 @@ pub(crate) struct GatewayState {
     pub(crate) hellos: Arc<PendingHelloIds>,
     pub(crate) backend: Backend,
     pub(crate) origins: Origins,
+    /// When refusals were logged.
+    pub(crate) refusal_log: RefusalLog,
     /// WebSockets by address, and http_providers by that of whoever asked first.
     pub(crate) websockets_by_address: Arc<Quota<IpAddr>>,
     /// Connections that are no WebSockets (yet) by address.
@@ -87,6 +90,7 @@ impl GatewayState {
             hellos,
             backend,
             origins,
+            refusal_log: RefusalLog::default(),
             websockets_by_address: Arc::default(),
             http_by_address: Arc::default(),
             expiries: Expiries::default(),
@@ -109,6 +113,16 @@ impl GatewayState {
         (partition, &hubs[partition])
     }
 
+    /// The path of the public URL, without a slash at its end.
+    pub(crate) fn public_path(&self) -> &str {
+        self.settings.public_url.as_ref().map_or("", |url| url.path.as_str())
+    }
+
+    /// The issuers of tokens whose keys the hub has never had.
+    pub(crate) fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
+        self.backend.verifier.iter().flat_map(|verifier| verifier.issuers_without_keys())
+    }
+
     /// The partitions that take no notifications at the moment.
     pub(crate) fn unready(&self) -> impl Iterator<Item = usize> {
         self.backend.hubs.iter().enumerate().filter(|(_, hub)| !hub.is_ready()).map(|(partition, _)| partition)
@@ -116,7 +130,7 @@ impl GatewayState {
 
     /// Whether notifications of all workspaces are taken.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.is_stopping() && self.unready().next().is_none()
+        !self.is_stopping() && self.unready().next().is_none() && self.issuers_without_keys().next().is_none()
     }
 
     /// The time by which tokens end, in milliseconds since 1970.

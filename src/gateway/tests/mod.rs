@@ -107,7 +107,7 @@ impl TestGateway {
         let backend = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::default(),
-            gate: None,
+            verifier: None,
             clock: Arc::new(WallClock),
             past: None,
         };

@@ -121,7 +121,17 @@ fn reader(kind: &str) -> Option<Reader> {
 
 fn hello<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     let token = fields.string(Key::Token, "token")?;
-    let role = fields.string(Key::Role, "role")?.ok_or_else(|| missing("role"))?;
+    let Some(role) = fields.string(Key::Role, "role")? else {
+        // Only a token can decide the role.
+        let role = HelloRole::ByToken {
+            provider_id: fields.name(Key::ProviderId, "providerId")?,
+            resume: resume(fields)?,
+            agent_id: fields.name(Key::AgentId, "agentId")?,
+            groups: groups(fields)?,
+            presence: presence(fields)?,
+        };
+        return if token.is_some() { Ok(Body::Hello(Hello { role, token })) } else { Err(missing("role")) };
+    };
     let role = match &*role {
         "provider" => {
             HelloRole::Provider { provider_id: fields.name(Key::ProviderId, "providerId")?, resume: resume(fields)? }

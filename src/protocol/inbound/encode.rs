@@ -57,15 +57,11 @@ fn body<M: SerializeMap>(object: &mut M, body: &Body<'_>) -> Result<(), M::Error
 }
 
 fn introduce<M: SerializeMap>(object: &mut M, hello: &Hello<'_>) -> Result<(), M::Error> {
-    object.serialize_entry("role", &hello.role.role())?;
+    optional(object, "role", hello.role.role().as_ref())?;
     match &hello.role {
         HelloRole::Provider { provider_id, resume } => {
             optional(object, "providerId", provider_id.as_ref())?;
-            match resume {
-                ResumeFrom::Nothing => Ok(()),
-                ResumeFrom::All => object.serialize_entry("resume", &true),
-                ResumeFrom::After(position) => object.serialize_entry("resume", position),
-            }?;
+            resumed(object, resume)?;
         }
         HelloRole::Agent { agent_id, groups, presence } => {
             optional(object, "agentId", agent_id.as_ref())?;
@@ -73,8 +69,23 @@ fn introduce<M: SerializeMap>(object: &mut M, hello: &Hello<'_>) -> Result<(), M
             optional(object, "presence", presence.as_ref())?;
         }
         HelloRole::Observer => {}
+        HelloRole::ByToken { provider_id, resume, agent_id, groups, presence } => {
+            optional(object, "providerId", provider_id.as_ref())?;
+            resumed(object, resume)?;
+            optional(object, "agentId", agent_id.as_ref())?;
+            optional(object, "groups", groups.as_ref())?;
+            optional(object, "presence", presence.as_ref())?;
+        }
     }
     optional(object, "token", hello.token.as_ref())
+}
+
+fn resumed<M: SerializeMap>(object: &mut M, resume: &ResumeFrom<'_>) -> Result<(), M::Error> {
+    match resume {
+        ResumeFrom::Nothing => Ok(()),
+        ResumeFrom::All => object.serialize_entry("resume", &true),
+        ResumeFrom::After(position) => object.serialize_entry("resume", position),
+    }
 }
 
 fn raise<M: SerializeMap>(object: &mut M, notify: &NotifyMessage<'_>) -> Result<(), M::Error> {

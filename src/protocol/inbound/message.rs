@@ -167,16 +167,43 @@ pub enum HelloRole<'a> {
     },
     /// Read only.
     Observer,
+    /// The hello has no role, so its token decides it. These are the fields of all roles.
+    ByToken {
+        /// A name.
+        provider_id: Option<Text<'a>>,
+        /// Which results a provider wants again.
+        resume: ResumeFrom<'a>,
+        /// A name.
+        agent_id: Option<Text<'a>>,
+        /// The groups of an agent.
+        groups: Option<Vec<Text<'a>>>,
+        /// The presence of an agent.
+        presence: Option<Presence>,
+    },
 }
 
-impl HelloRole<'_> {
-    /// The role's name.
+impl<'a> HelloRole<'a> {
+    /// The role; `None`: the token decides it.
     #[must_use]
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> Option<Role> {
         match self {
-            Self::Provider { .. } => Role::Provider,
-            Self::Agent { .. } => Role::Agent,
-            Self::Observer => Role::Observer,
+            Self::Provider { .. } => Some(Role::Provider),
+            Self::Agent { .. } => Some(Role::Agent),
+            Self::Observer => Some(Role::Observer),
+            Self::ByToken { .. } => None,
+        }
+    }
+
+    /// The same hello with this role, if it had none.
+    #[must_use]
+    pub fn with_role(&self, role: Role) -> Self {
+        let Self::ByToken { provider_id, resume, agent_id, groups, presence } = self.clone() else {
+            return self.clone();
+        };
+        match role {
+            Role::Provider => Self::Provider { provider_id, resume },
+            Role::Agent => Self::Agent { agent_id, groups, presence },
+            Role::Observer => Self::Observer,
         }
     }
 }

@@ -199,10 +199,16 @@ impl Client {
         assert!(in_time && self.close == Some(code), "{}", self.report(&format!("close {code}, not {:?}", self.close)));
     }
 
-    /// The first message, or the code of the close that comes instead.
+    /// The first message, or the code of the close that comes instead. The error before a close with 4401 is skipped.
     pub(crate) async fn first_or_close(&mut self) -> Result<Value, u16> {
         let first = async {
-            while self.inbox.is_empty() && self.pump().await {}
+            loop {
+                while self.inbox.is_empty() && self.pump().await {}
+                if self.inbox.front().is_none_or(|first| first["code"] != "badToken") {
+                    break;
+                }
+                self.inbox.pop_front();
+            }
             self.inbox.pop_front().ok_or(self.close.unwrap_or_default())
         };
         timeout(PATIENCE, first).await.unwrap_or_else(|_| panic!("{}", self.report("a message or a close")))
