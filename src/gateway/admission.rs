@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use deskbell_core::Name;
-use deskbell_core::entry::Client;
+use deskbell_core::entry::Joiner;
 
 use super::house::House;
 use super::inputs;
@@ -97,8 +97,8 @@ pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (Err
 fn by_its_own_word(who: &Who<'_>) -> Admitted {
     let client = inputs::client(who);
     let name = match &client {
-        Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
-        Client::Observer => None,
+        Joiner::Provider { id, .. } | Joiner::Agent { id, .. } => Some(Name::clone(id)),
+        Joiner::Observer => None,
     };
     Admitted { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use deskbell_core::entry::{Action, Call, Input};
+use deskbell_core::entry::{Call, Input, ProviderAction};
 use deskbell_core::{Name, NotificationId};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -206,7 +206,7 @@ pub(super) fn recall<S: Socket>(
     if let Err(wait) = manners.take(link) {
         return over_rate(link, manners, Envelope::default(), Some(CallName::NotifyEvent), wait);
     }
-    let call = Call { id: None, correlation_id: None, action: Action::Recall { notification_id } };
+    let call = Call { id: None, correlation_id: None, action: ProviderAction::Lookup { notification_id }.into() };
     Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
@@ -216,7 +216,7 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
         refuse(link, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
-    match inputs::meaning(message, &link.house().behind.templates) {
+    match inputs::meaning(role, message, &link.house().behind.templates) {
         Meaning::Call(call) => return Some(Input::Call { connection: link.serial, call }),
         Meaning::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification"),
         Meaning::Nothing => {}

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use deskbell_core::Name;
-use deskbell_core::entry::{Client, Input};
+use deskbell_core::entry::{Input, Joiner};
 use tokio::sync::Notify;
 
 use super::house::{House, whole_ms};
@@ -63,7 +63,7 @@ pub(super) struct Admitted {
     pub(super) role: Role,
     /// See [`Member`].
     pub(super) name: Option<Name>,
-    pub(super) client: Client,
+    pub(super) client: Joiner,
     /// When the token ends, in milliseconds since 1970.
     pub(super) ends_ms: Option<u64>,
     /// When it was issued, likewise, if it says so.

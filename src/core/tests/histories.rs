@@ -11,7 +11,7 @@ use super::happening::{AGENTS, GROUPS, Happens, LETTERS, PROVIDERS, chosen, happ
 use super::model::{Model, Place};
 use super::world::World;
 use crate::core::Core;
-use crate::entry::{Action, Presence, Resume};
+use crate::entry::{Action, AgentAction, Presence, Resume};
 use crate::ids::NotificationId;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Reach};
@@ -94,7 +94,7 @@ impl Both {
             Happens::Seen { client, which } => {
                 if let Some(number) = self.recent(which) {
                     let client = AGENTS[*client as usize];
-                    self.if_agent(client, Action::Seen { notification_id: NotificationId(number) });
+                    self.if_agent(client, AgentAction::Seen { notification_id: NotificationId(number) });
                 }
             }
             Happens::Cancel { client, token } => {
@@ -110,7 +110,7 @@ impl Both {
                 }
             }
             Happens::Presence { client, away } => {
-                self.if_agent(AGENTS[*client as usize], Action::Presence(presence(*away)));
+                self.if_agent(AGENTS[*client as usize], AgentAction::Presence(presence(*away)));
             }
             Happens::Kpi { client, session, reset } => {
                 let (client, session) = (PROVIDERS[*client as usize], LETTERS[*session as usize]);
@@ -130,7 +130,7 @@ impl Both {
                 let session = LETTERS[*session as usize];
                 let client = *client as usize;
                 if *by_agent {
-                    self.if_agent(AGENTS[client], Action::EndSession { session_id: session.into() });
+                    self.if_agent(AGENTS[client], AgentAction::EndSession { session_id: session.into() });
                 } else {
                     let client = PROVIDERS[client % PROVIDERS.len()];
                     ensure_provider(world, client);
@@ -177,8 +177,11 @@ impl Both {
         let own = (mine && !displayed.is_empty()).then(|| *which.get(&displayed));
         let Some(number) = own.or_else(|| self.recent(which)) else { return };
         let notification_id = NotificationId(number);
-        let action =
-            if accept { Action::Accept { notification_id } } else { Action::Reject { notification_id, reason: None } };
+        let action = if accept {
+            AgentAction::Accept { notification_id }
+        } else {
+            AgentAction::Reject { notification_id, reason: None }
+        };
         self.if_agent(AGENTS[client as usize], action);
     }
 
@@ -189,7 +192,7 @@ impl Both {
         (!recent.is_empty()).then(|| *which.get(recent))
     }
 
-    fn if_agent(&mut self, client: &str, action: Action) {
+    fn if_agent(&mut self, client: &str, action: impl Into<Action>) {
         if self.world.is_connected(client) {
             self.world.call(client, action);
         }
