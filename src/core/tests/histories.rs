@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, FileFailurePersistence};
 
 use super::happening::{AGENTS, GROUPS, Happens, LETTERS, PROVIDERS, chosen, happens, limits};
 use super::model::{Model, Place};
@@ -285,7 +285,13 @@ fn replay(snapshot: &[u8], world: &World, records: usize) {
 
 fn config() -> Config {
     let cases = std::env::var("DESKBELL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
-    Config { cases, max_shrink_iters: 4_000, ..Config::default() }
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/histories.txt");
+    Config {
+        cases,
+        max_shrink_iters: 4_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(kept))),
+        ..Config::default()
+    }
 }
 
 proptest! {

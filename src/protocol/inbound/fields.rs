@@ -1,0 +1,323 @@
+//! One JSON object taken apart in one pass, and the checks of single fields.
+//!
+//! A field is kept as the JSON text of its value and read only if the message's type has it. So a wrong field that
+//! nobody asked for is no fault, a number keeps the very text that the client wrote, and nesting costs no stack:
+//! what is inside a value is skipped by a loop, not by recursion.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::BytesDeserializer;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::super::size::NAME_BYTES_MAX;
+use super::message::Text;
+
+/// What is wrong with a field, for people.
+pub(super) type Wrong = String;
+
+/// The fields that a message, or an object in one, may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+pub(in super::super) enum Key {
+    Type,
+    Id,
+    CorrelationId,
+    Role,
+    ProviderId,
+    AgentId,
+    Groups,
+    Agents,
+    Presence,
+    Resume,
+    Token,
+    TemplateName,
+    TemplateParameters,
+    CancellationToken,
+    SessionId,
+    To,
+    ShouldReset,
+    Details,
+    Count,
+    NotificationId,
+    Reason,
+    /// Any other: ignored. Must stay the last, since it gives the number of the others.
+    #[serde(other)]
+    Other,
+}
+
+/// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
+#[derive(Debug)]
+pub(in super::super) struct Fields<'a> {
+    values: [Option<&'a str>; Key::Other as usize],
+}
+
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// If the text is no JSON object.
+    pub(in super::super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The JSON text of a field's value; `null` is as absent.
+    fn value(&self, key: Key) -> Option<&'a str> {
+        self.values[key as usize].filter(|text| *text != "null")
+    }
+
+    /// Any string, unless absent.
+    pub(in super::super) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+        self.value(key).map(|json| string(json, &called)).transpose()
+    }
+
+    /// A string of at most `bytes_max`, maybe empty, unless absent.
+    pub(super) fn text(&self, key: Key, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
+        let text = self.string(key, called)?;
+        text.map(|text| no_longer_than(bytes_max, text, &called)).transpose()
+    }
+
+    /// A name, unless absent.
+    pub(super) fn name(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+        self.value(key).map(|json| name(string(json, &called)?, &called)).transpose()
+    }
+
+    /// A name that must be there.
+    pub(super) fn required_name(&self, key: Key, called: &str) -> Result<Text<'a>, Wrong> {
+        self.name(key, called)?.ok_or_else(|| missing(called))
+    }
+
+    /// Names in their order, none twice, unless absent; it may be that there are none.
+    pub(super) fn names(&self, key: Key, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
+        let Some(json) = self.value(key) else { return Ok(None) };
+        let items: Vec<&RawValue> =
+            serde_json::from_str(json).map_err(|_| format!("`{called}` must be an array of strings"))?;
+        let names = items.into_iter().map(|item| name(string(item.get(), &called)?, &called));
+        names.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// `true` or `false`, unless absent.
+    pub(super) fn boolean(&self, key: Key, called: &str) -> Result<Option<bool>, Wrong> {
+        match self.value(key) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(format!("`{called}` must be true or false")),
+        }
+    }
+
+    /// A whole number that must be there, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
+    pub(super) fn required_count(&self, key: Key, called: &str) -> Result<u32, Wrong> {
+        let json = self.value(key).ok_or_else(|| missing(called))?;
+        let wrong = || format!("`{called}` must be a whole number from 0 to {}", u32::MAX);
+        if let Ok(number) = json.parse::<u32>() {
+            return Ok(number);
+        }
+        let number: f64 = serde_json::from_str(json).map_err(|_| wrong())?;
+        let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+        if whole { Ok(number as u32) } else { Err(wrong()) }
+    }
+
+    /// An object of its own, unless absent.
+    pub(super) fn object(&self, key: Key, called: &str) -> Result<Option<Self>, Wrong> {
+        let object = self.value(key).map(Fields::parse).transpose();
+        object.map_err(|_| format!("`{called}` must be an object"))
+    }
+
+    /// An object of names with values that are strings, numbers or booleans, sorted by name, no name twice; none if
+    /// absent. What is not a string is the text that the client wrote.
+    pub(super) fn parameters(&self, key: Key, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
+        let Some(json) = self.value(key) else { return Ok(Vec::new()) };
+        let Pairs(mut pairs) = serde_json::from_str(json).map_err(|_| format!("`{called}` must be an object"))?;
+        // Stable: of two with the same name, the later one stays behind, and is the one that is kept.
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        pairs.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                kept.1 = later.1;
+            }
+            same
+        });
+        pairs.retain(|(_, json)| *json != "null");
+        let read = |(key, json)| {
+            let key = name(key, &format_args!("a name in {called}"))?;
+            let value = scalar(json, &format_args!("{called}.{}", shortened(&key)))?;
+            Ok((key, value))
+        };
+        pairs.into_iter().map(read).collect()
+    }
+}
+
+/// The beginning of a client's text that is only quoted.
+pub(super) fn shortened(text: &str) -> &str {
+    const QUOTED_BYTES_MAX: usize = 64;
+    &text[..text.floor_char_boundary(QUOTED_BYTES_MAX)]
+}
+
+/// What is said of a field that must be there and is not.
+pub(super) fn missing(called: &str) -> Wrong {
+    format!("`{called}` is missing")
+}
+
+/// A string as it is meant, from the JSON text of a value.
+fn string<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
+    if !json.starts_with('"') {
+        return Err(format!("`{called}` must be a string"));
+    }
+    // The text was scanned as JSON already; only now it shows whether its escapes make characters.
+    let text: Borrowed<'_> =
+        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape that stands for no character"))?;
+    Ok(text.0)
+}
+
+/// A string as it is meant, or a number or boolean as it is written.
+fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
+    match json.as_bytes().first() {
+        Some(b'"') => string(json, called),
+        Some(b'{' | b'[') | None => Err(format!("`{called}` must be a string, a number or a boolean")),
+        Some(_) => Ok(Cow::Borrowed(json)),
+    }
+}
+
+/// The text, if it is a name.
+fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
+    match check_name(&text) {
+        Ok(()) => Ok(text),
+        Err(what) => Err(format!("`{called}` {what}")),
+    }
+}
+
+/// Holds a text to the rules for names: 1 to 128 bytes, no control or bidirectional formatting characters.
+///
+/// # Errors
+/// What is wrong with it, to be read behind the word for it. Nothing of the text is in it.
+pub fn check_name(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(too_long(text.len(), NAME_BYTES_MAX));
+    }
+    match text.chars().find(|character| is_forbidden(*character)) {
+        None => Ok(()),
+        Some(found) => Err(format!("has a control or bidirectional formatting character, U+{:04X}", u32::from(found))),
+    }
+}
+
+fn no_longer_than<'a>(bytes_max: usize, text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
+    if text.len() > bytes_max {
+        return Err(format!("`{called}` {}", too_long(text.len(), bytes_max)));
+    }
+    Ok(text)
+}
+
+fn too_long(bytes: usize, bytes_max: usize) -> String {
+    format!("has {bytes} bytes; {bytes_max} are allowed")
+}
+
+/// Control characters, and those that change the direction of the text around them: a name that looks like another
+/// must not be possible by characters that nobody sees.
+fn is_forbidden(character: char) -> bool {
+    let bidirectional =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    bidirectional || character.is_control()
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Fields { values: Default::default() };
+                while let Some(AnyKey(key)) = map.next_key()? {
+                    match fields.values.get_mut(key as usize) {
+                        Some(value) => *value = Some(map.next_value::<&RawValue>()?.get()),
+                        None => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key, whatever it says: one with an escape that stands for no character is JSON, too, and is no key that we know.
+struct AnyKey(Key);
+
+impl<'de> Deserialize<'de> for AnyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Str;
+        impl Visitor<'_> for Str {
+            type Value = AnyKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
+                Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
+            }
+        }
+        // As bytes: a text would have to be one.
+        deserializer.deserialize_bytes(Str)
+    }
+}
+
+/// The pairs of an object in their order: names as they are meant, values as JSON text.
+struct Pairs<'a>(Vec<(Text<'a>, &'a str)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some((Borrowed(key), value)) = map.next_entry::<Borrowed<'de>, &RawValue>()? {
+                    pairs.push((key, value.get()));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A string, borrowed where it stands unescaped (serde's own `Cow` always copies).
+struct Borrowed<'a>(Text<'a>);
+
+impl<'de> Deserialize<'de> for Borrowed<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Str;
+        impl<'de> Visitor<'de> for Str {
+            type Value = Borrowed<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Borrowed(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Borrowed(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Str)
+    }
+}

@@ -1,0 +1,68 @@
+//! The templates in force as `GET /templates` lists them: JSON over HTTP, for pages that build forms of it.
+
+use serde::Serialize;
+
+/// The answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct TemplateList {
+    /// Sorted by name.
+    pub templates: Vec<Template>,
+}
+
+/// One template.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// The `templateName` of a notify.
+    pub name: String,
+    /// As written, with its placeholders.
+    pub title: String,
+    /// The icon's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// Display time.
+    pub timeout_ms: u64,
+    /// Queue time.
+    pub queue_timeout_ms: u64,
+    /// As in the configuration.
+    pub auto_accept: bool,
+    /// As in the configuration.
+    pub auto_accept_on_timeout: bool,
+    /// As in the configuration.
+    pub settle: Settle,
+    /// In the order of their first use; each name once.
+    pub placeholders: Vec<Placeholder>,
+}
+
+/// What settles a notification.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Settle {
+    /// The first accept or reject.
+    FirstResponse,
+    /// The first accept.
+    FirstAccept,
+}
+
+/// A template parameter.
+#[derive(Debug, Clone, Serialize)]
+pub struct Placeholder {
+    /// Its name.
+    pub name: String,
+    /// What stands there without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// Whether a notify without it is an error.
+    pub required: bool,
+}
+
+impl TemplateList {
+    /// The answer's body, with a line end.
+    #[must_use]
+    pub fn json(&self) -> Vec<u8> {
+        // Strings, numbers and booleans into memory: there is nothing to fail.
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
