@@ -104,8 +104,8 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(config.limits.max_message_bytes, 32768);
     assert_eq!(config.log.history_bytes, 1 << 20);
     let core = config.core_limits();
-    assert_eq!((core.display_limit, core.queue_limit, core.retention_ms), (5, 0, 60_000));
-    assert_eq!((core.session_limit, core.session_idle_ms, core.regroup_time_ms), (16, 900_000, 0));
+    assert_eq!((core.display_limit, core.queue_limit, core.retention.0), (5, 0, 60_000));
+    assert_eq!((core.session_limit, core.session_idle.0, core.regroup_time.0), (16, 900_000, 0));
 }
 
 #[test]
@@ -217,17 +217,17 @@ fn each_error_says_what_is_allowed() {
         (
             "server.allowedOrigins = 'https://a'",
             "1:25: [server] allowedOrigins: \"https://a\" is not an array of strings; \
-          allowed: at most 100 like https://desk.example.org, without a path",
+          allowed: at most 100 like https://desk.example.org or https://*.example.org, or [\"*\"]",
         ),
         (
-            "server.allowedOrigins = ['https://a', '*']",
-            "1:39: [server] allowedOrigins: \"*\" is not an origin; allowed: at \
-          most 100 like https://desk.example.org, without a path",
+            "server.allowedOrigins = ['https://a', '*.a']",
+            "1:39: [server] allowedOrigins: \"*.a\" is not an origin; allowed: at most 100 like \
+             https://desk.example.org or https://*.example.org, or [\"*\"]",
         ),
         (
             "server.pingInterval = '40s'",
-            "1:23: [server] idleTimeout (40s) is not longer than pingInterval (40s): every \
-          quiet client would be dropped",
+            "1:23: [server] idleTimeout (40s) must be longer than pingInterval (40s), or the hub \
+             drops every quiet client",
         ),
         ("limits.sessions = -1", "1:19: [limits] sessions: -1 is out of range; allowed: 1 to 1000000"),
         ("limits.sessions = 1e3", "1:19: [limits] sessions: 1e3 is not an integer; allowed: 1 to 1000000"),

@@ -165,7 +165,8 @@ impl Gateway {
         let admin_address = self.admin_addr();
         let settings = &self.settings;
         let (authenticated, public_url) = (backend.verifier.is_some(), settings.public_url.as_ref());
-        let origins = Origins::new(self.address, settings.tls.is_some(), authenticated, public_url, &settings.allowed_origins);
+        let origins =
+            Origins::new(self.address, settings.tls.is_some(), authenticated, public_url, &settings.allowed_origins);
         let state = Arc::new(GatewayState::new(self.settings, self.counters, self.hellos, backend, origins));
         let (stop, stopped) = watch::channel(None);
         let mut serving = Serving { state: Arc::clone(&state), stop, accepting: None, shards: Vec::new() };

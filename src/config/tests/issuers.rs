@@ -57,7 +57,8 @@ fn every_error_of_an_issuer_has_its_place() {
 #[test]
 fn two_issuers_need_different_prefixes_where_they_overlap() {
     let two = |first: &str, second: &str| {
-        let issuer = |name: &str, more: &str| format!("[[auth.issuers]]\nissuer = 'https://{name}'\naudience = 'x'\n{more}\n");
+        let issuer =
+            |name: &str, more: &str| format!("[[auth.issuers]]\nissuer = 'https://{name}'\naudience = 'x'\n{more}\n");
         Setup::file(format!("{}{}", issuer("a", first), issuer("b", second)))
     };
     let agents = "roles = { agent = ['x'] }\nworkspaces = ['w']";

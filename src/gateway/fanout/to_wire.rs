@@ -3,9 +3,9 @@
 use crate::protocol::outbound::{Buttons, Field, Kpi, Notification, Reach, ReplyIds, Session, Uuid};
 use crate::protocol::outbound::{OpenNotification, WelcomeState};
 use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
-use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
-use deskbell_core::entry::Presence;
-use deskbell_core::{self, Name, NotificationId, Position, Timestamp};
+use deskbell_core::effect::{self, Card, MarkView, Refusal, ReplyTo, SessionView, Welcome};
+use deskbell_core::entry::{Presence, RenderError};
+use deskbell_core::{Content, Name, NotificationId, Position, Timestamp};
 
 pub(crate) fn uuid(id: NotificationId) -> Uuid {
     Uuid(id.0)
@@ -51,16 +51,16 @@ pub(crate) fn ids(to: &ReplyTo) -> ReplyIds<'_> {
 
 pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
     match to.call? {
-        effect::CallName::Notify => Some(CallName::NotifyEvent),
-        effect::CallName::Cancel => Some(CallName::CancelEvent),
-        effect::CallName::Kpi => Some(CallName::NotifyKpiBreach),
-        effect::CallName::Activity => Some(CallName::NotifyNewActivity),
-        effect::CallName::EndSession => None,
+        effect::CallKind::Notify => Some(CallName::NotifyEvent),
+        effect::CallKind::Cancel => Some(CallName::CancelEvent),
+        effect::CallKind::Kpi => Some(CallName::NotifyKpiBreach),
+        effect::CallKind::Activity => Some(CallName::NotifyNewActivity),
+        effect::CallKind::EndSession => None,
     }
 }
 
-pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
-    let content = &*shown.content;
+pub(crate) fn notification(card: &Card) -> Notification<'_> {
+    let content = &*card.content;
     let rendered = &content.rendered;
     Notification {
         notification_id: uuid(content.notification_id),
@@ -73,8 +73,8 @@ pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
         provider_id: &content.provider_id,
         session_id: &content.session_id,
         notified_at: time(content.notified_at),
-        timeout_ms: rendered.timeout_ms,
-        remaining_ms: shown.remaining_ms,
+        timeout_ms: rendered.timeout.0,
+        remaining_ms: card.remaining.0,
         show_timeout: rendered.show_timeout,
     }
 }
@@ -127,38 +127,73 @@ fn open_view(open: &effect::OpenView) -> OpenNotification<'_> {
     }
 }
 
-pub(crate) fn event(event: &effect::Event) -> outbound::Event<'_> {
-    outbound::Event {
-        event: match event.kind {
-            EventKind::Notified => outbound::EventKind::Notified,
-            EventKind::Displayed => outbound::EventKind::Displayed,
-            EventKind::Settled => outbound::EventKind::Settled,
-            EventKind::Cancelled => outbound::EventKind::Cancelled,
-            EventKind::Kpi => outbound::EventKind::Kpi,
-            EventKind::AgentJoined => outbound::EventKind::AgentJoined,
-            EventKind::AgentLeft => outbound::EventKind::AgentLeft,
-            EventKind::ProviderJoined => outbound::EventKind::ProviderJoined,
-            EventKind::ProviderLeft => outbound::EventKind::ProviderLeft,
-            EventKind::Presence => outbound::EventKind::Presence,
+pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Event<'a> {
+    use effect::Event as Core;
+    use outbound::EventKind as Kind;
+    let empty = |event| outbound::Event {
+        event,
+        at: time(at),
+        notification_id: None,
+        correlation_id: None,
+        agent_id: None,
+        provider_id: None,
+        session_id: None,
+        value: None,
+        breached: None,
+        presence: None,
+    };
+    let agent = |kind, agent_id, now: Option<Presence>| outbound::Event {
+        agent_id: Some(agent_id),
+        presence: now.map(presence),
+        ..empty(kind)
+    };
+    let about = |kind, content: &'a Content| outbound::Event {
+        notification_id: Some(uuid(content.notification_id)),
+        correlation_id: Some(&content.correlation_id),
+        provider_id: Some(&content.provider_id),
+        session_id: Some(&content.session_id),
+        ..empty(kind)
+    };
+    match event {
+        Core::Notified { content } => about(Kind::Notified, content),
+        Core::Displayed { content } => about(Kind::Displayed, content),
+        Core::Settled { settled } => {
+            let cancelled = settled.outcome == deskbell_core::Outcome::Cancelled;
+            outbound::Event {
+                notification_id: Some(uuid(settled.notification_id)),
+                correlation_id: Some(&settled.correlation_id),
+                agent_id: settled.agent_id.as_deref(),
+                provider_id: Some(&settled.provider_id),
+                session_id: Some(&settled.session_id),
+                value: Some(outcome(settled.outcome)),
+                ..empty(if cancelled { Kind::Cancelled } else { Kind::Settled })
+            }
+        }
+        Core::Kpi { session_id, correlation_id, agent_id, breached } => outbound::Event {
+            correlation_id: correlation_id.as_deref(),
+            agent_id: agent_id.as_deref(),
+            session_id: Some(session_id),
+            breached: Some(*breached),
+            ..empty(Kind::Kpi)
         },
-        at: time(event.at),
-        notification_id: event.notification_id.map(uuid),
-        correlation_id: event.correlation_id.as_deref(),
-        agent_id: event.agent_id.as_deref(),
-        provider_id: event.provider_id.as_deref(),
-        session_id: event.session_id.as_deref(),
-        value: event.outcome.map(outcome),
-        breached: event.breached,
-        presence: event.presence.map(presence),
+        Core::AgentJoined { agent_id, presence } => agent(Kind::AgentJoined, agent_id, Some(*presence)),
+        Core::AgentLeft { agent_id } => agent(Kind::AgentLeft, agent_id, None),
+        Core::Presence { agent_id, presence } => agent(Kind::Presence, agent_id, Some(*presence)),
+        Core::ProviderJoined { provider_id } => {
+            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderJoined) }
+        }
+        Core::ProviderLeft { provider_id } => {
+            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderLeft) }
+        }
     }
 }
 
 /// The code of a refusal and what it says to people; `retryAfterMs` where there is one.
 pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
     let (code, detail) = match refusal {
-        Refusal::UnknownTemplate { detail } => (ErrorCode::UnknownTemplate, Name::clone(detail)),
-        Refusal::UnresolvedParameter { detail } => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
-        Refusal::RenderedTooLong { detail } => (ErrorCode::BadParameter, Name::clone(detail)),
+        Refusal::Render(RenderError::UnknownTemplate { detail }) => (ErrorCode::UnknownTemplate, Name::clone(detail)),
+        Refusal::Render(RenderError::Unresolved { detail }) => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
+        Refusal::Render(RenderError::TooLong { detail }) => (ErrorCode::BadParameter, Name::clone(detail)),
         Refusal::OpenNotifications { limit } => {
             (ErrorCode::Limit, format!("the workspace has {limit} open notifications, as many as it may").into())
         }
@@ -166,18 +201,19 @@ pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
         Refusal::TokenTaken => {
             (ErrorCode::TokenTaken, "an open notification of this provider bears the cancellationToken".into())
         }
-        Refusal::SessionNotYours => (ErrorCode::NotAllowed, "the session belongs to another".into()),
-        Refusal::NoSuchToken => (
+        Refusal::SessionOwnedByAnother => (ErrorCode::NotAllowed, "the session belongs to another".into()),
+        Refusal::TokenNotFound => (
             ErrorCode::NotFound,
             "no notification of this provider, open or retained, bears the cancellationToken".into(),
         ),
-        Refusal::NoneOfYours => {
+        Refusal::NotificationUnknownToProvider => {
             (ErrorCode::NotFound, "no notification of this provider, open or retained, has that notificationId".into())
         }
-        Refusal::NoSuchSession => (ErrorCode::NotFound, "no such session".into()),
-        Refusal::NoSuchNotification => {
+        Refusal::SessionNotFound => (ErrorCode::NotFound, "no such session".into()),
+        Refusal::NotificationUnknownToAgent => {
             (ErrorCode::NotFound, "no such notification, or it was never displayed to this agent".into())
         }
+        Refusal::WrongRole => (ErrorCode::NotAllowed, "a client of this role may not send this message".into()),
         Refusal::NotJoined => (ErrorCode::Unavailable, "the hub does not know this connection (any more)".into()),
     };
     (code, detail, (code == ErrorCode::Unavailable).then_some(1000))

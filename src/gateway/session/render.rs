@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::template_list::{self, TemplateList};
 use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
-use deskbell_core::Name;
-use deskbell_core::entry::{Field, Rendered, Settle, TemplateFault};
+use deskbell_core::entry::{Field, RenderError, Rendered, Settle};
+use deskbell_core::{Millis, Name};
 
 /// Fills the template named `name` with what `parameter` gives by name.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn render<'p>(
     catalogue: &SharedCatalogue,
     name: &str,
     parameter: &dyn Fn(&str) -> Option<&'p str>,
-) -> Result<Rendered, TemplateFault> {
+) -> Result<Rendered, RenderError> {
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
 }
 
@@ -69,8 +69,8 @@ fn rendered(rendered: template::Rendered) -> Rendered {
         fields: rendered.fields.into_iter().map(field).collect(),
         accept_label: rendered.accept_label,
         reject_label: rendered.reject_label,
-        timeout_ms: whole_ms(rendered.timeout),
-        queue_timeout_ms: whole_ms(rendered.queue_timeout),
+        timeout: Millis(whole_ms(rendered.timeout)),
+        queue_timeout: Millis(whole_ms(rendered.queue_timeout)),
         show_timeout: rendered.show_timeout,
         auto_accept: rendered.auto_accept,
         auto_accept_on_timeout: rendered.auto_accept_on_timeout,
@@ -81,11 +81,11 @@ fn rendered(rendered: template::Rendered) -> Rendered {
     }
 }
 
-fn fault(fault: &RenderFault) -> TemplateFault {
+fn fault(fault: &RenderFault) -> RenderError {
     let detail = Name::from(fault.to_string());
     match fault {
-        RenderFault::UnknownTemplate { .. } => TemplateFault::Unknown { detail },
-        RenderFault::Unresolved { .. } => TemplateFault::Unresolved { detail },
-        RenderFault::TooLong { .. } => TemplateFault::TooLong { detail },
+        RenderFault::UnknownTemplate { .. } => RenderError::UnknownTemplate { detail },
+        RenderFault::Unresolved { .. } => RenderError::Unresolved { detail },
+        RenderFault::TooLong { .. } => RenderError::TooLong { detail },
     }
 }
