@@ -38,7 +38,10 @@ fields = [ { label = "Number", value = "{number}" } ]
 `
 
 mkdirSync(folder, { recursive: true })
-const browser = await openBrowser({ viewport: { width: Number(values.width), height: Number(values.height) }, reducedMotion: 'reduce' })
+const browser = await openBrowser({
+  viewport: { width: Number(values.width), height: Number(values.height) },
+  reducedMotion: 'reduce',
+})
 try {
   for (const theme of ['light', 'dark']) {
     await picture(`playground${theme === 'dark' ? '-dark' : ''}`, theme, playground)
@@ -97,7 +100,10 @@ async function desk(hub, clients) {
     bot.notify({ templateName, templateParameters, ...more }).catch(() => {})
     return page.card(templateParameters.customerName).waitFor()
   }
-  for (const [customerName, sessionId, about] of [['Grace Hopper', 'conv-41', 'A parcel that is late'], ['Alan Turing', 'conv-42', 'An invoice']]) {
+  for (const [customerName, sessionId, about] of [
+    ['Grace Hopper', 'conv-41', 'A parcel that is late'],
+    ['Alan Turing', 'conv-42', 'An invoice'],
+  ]) {
     await ring('chat', { customerName, about }, { sessionId, to: { agents: ['ada'] } })
     await page.accept(customerName).click()
     await page.session(customerName).waitFor()

@@ -29,17 +29,31 @@ bot.on('welcome', ({ open, missed }) => {
 bot.on('result', ({ id, value, agentId, position }) => {
   console.log(id, value.actionName, value.responseReason, agentId ?? 'nobody')
   writeFileSync(file, position)
-  bot.kpi(id, true).catch(complain).finally(() => done(id))
+  bot
+    .kpi(id, true)
+    .catch(complain)
+    .finally(() => done(id))
 })
-bot.on('close', ({ closeCode }) => { process.exitCode = closeCode === 1000 ? 0 : 1 })
+bot.on('close', ({ closeCode }) => {
+  process.exitCode = closeCode === 1000 ? 0 : 1
+})
 bot.ready.catch(complain)
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [session, ...name] = line.trim().split(' ')
   watch(session)
   // By the conversation's own id: said twice, by whatever mishap, it is the same notification.
-  bot.notify({ id: session, sessionId: session, templateName: 'msdyn_chat_incoming_unauthenticated', templateParameters: { customerName: name.join(' ') } })
-    .catch((error) => { complain(error); done(session) })
+  bot
+    .notify({
+      id: session,
+      sessionId: session,
+      templateName: 'msdyn_chat_incoming_unauthenticated',
+      templateParameters: { customerName: name.join(' ') },
+    })
+    .catch((error) => {
+      complain(error)
+      done(session)
+    })
 }
 inputEnded = true
 done()
@@ -53,5 +67,13 @@ function done(session) {
   ringing.delete(session)
   if (inputEnded && !ringing.size) bot.close()
 }
-function complain({ code, detail }) { console.error(code, detail) }
-function read(name) { try { return readFileSync(name, 'utf8').trim() } catch { return undefined } }
+function complain({ code, detail }) {
+  console.error(code, detail)
+}
+function read(name) {
+  try {
+    return readFileSync(name, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}

@@ -38,21 +38,37 @@ export class CallForm {
       ring(message, this.#label())
       this.#tell()
     }
-    this.element = element('form', { class: 'call-form', 'aria-label': 'Call', submit, input: () => this.#tell() },
+    this.element = element(
+      'form',
+      { class: 'call-form', 'aria-label': 'Call', submit, input: () => this.#tell() },
       labelled('Template', this.choice),
       element('div', { class: 'shown' }, this.picture, this.preview),
       this.fault,
       this.parameters,
       this.ring,
-      element('details', { class: 'more' }, element('summary', {}, 'More fields'),
-        element('div', { class: 'fields' },
+      element(
+        'details',
+        { class: 'more' },
+        element('summary', {}, 'More fields'),
+        element(
+          'div',
+          { class: 'fields' },
           labelled('For agents', control('input', 'agents', { type: 'text', placeholder: 'everybody; or ada, bob' })),
           labelled('For groups', control('input', 'groups', { type: 'text', placeholder: 'or billing, sales' })),
-          labelled('Session', control('input', 'sessionId', { type: 'text', placeholder: 'by default the notification’s id' })),
-          labelled('Cancellation token', control('input', 'token', { type: 'text', placeholder: 'by default a random one' })),
+          labelled(
+            'Session',
+            control('input', 'sessionId', { type: 'text', placeholder: 'by default the notification’s id' }),
+          ),
+          labelled(
+            'Cancellation token',
+            control('input', 'token', { type: 'text', placeholder: 'by default a random one' }),
+          ),
           labelled('Correlation (a GUID)', control('input', 'correlationId', { type: 'text' })),
-          labelled('Another template, by name', this.other)),
-        labelled('More parameters, a name=value on each line', control('textarea', 'more', { rows: 2 }))))
+          labelled('Another template, by name', this.other),
+        ),
+        labelled('More parameters, a name=value on each line', control('textarea', 'more', { rows: 2 })),
+      ),
+    )
   }
 
   /** @param {readonly Template[]} templates */
@@ -65,7 +81,10 @@ export class CallForm {
     const chosen = this.choice.value
     const option = ({ name }) => element('option', { value: name }, name)
     reconcile(this.choice, templates, ({ name }) => name, option)
-    const first = templates.find(({ name }) => name === chosen) ?? simplest(templates.filter(({ name }) => name.includes('chat'))) ?? templates[0]
+    const first =
+      templates.find(({ name }) => name === chosen) ??
+      simplest(templates.filter(({ name }) => name.includes('chat'))) ??
+      templates[0]
     if (first) this.choice.value = first.name
     this.#chosen()
   }
@@ -81,7 +100,11 @@ export class CallForm {
   message() {
     const data = new FormData(this.element)
     const value = (name) => String(data.get(name) ?? '').trim() || undefined
-    const names = (name) => value(name)?.split(',').map((one) => one.trim()).filter(Boolean)
+    const names = (name) =>
+      value(name)
+        ?.split(',')
+        .map((one) => one.trim())
+        .filter(Boolean)
     const to = { agents: names('agents'), groups: names('groups') }
     const parameters = { ...lines(value('more')) }
     for (const field of this.#fields()) if (field.value) parameters[field.dataset.parameter] = field.value
@@ -111,16 +134,21 @@ export class CallForm {
     for (const field of this.#fields()) this.#typed.set(field.dataset.parameter, field.value)
     const placeholders = this.#template()?.placeholders ?? []
     setText(this.legend, placeholders.length ? 'Parameters' : 'This template takes no parameters.')
-    reconcile(this.fields, placeholders, ({ name }) => name, ({ name }) => {
-      const value = this.#typed.get(name) ?? (name === 'customerName' ? 'Grace Hopper' : undefined)
-      const field = element('input', { type: 'text', id: `parameter-${++this.#made}`, autocomplete: 'off', value })
-      field.dataset.parameter = name
-      const update = (one) => {
-        field.required = one.required && one.default === undefined
-        field.placeholder = one.default ?? ''
-      }
-      return Object.assign(labelled(name, field), { update })
-    })
+    reconcile(
+      this.fields,
+      placeholders,
+      ({ name }) => name,
+      ({ name }) => {
+        const value = this.#typed.get(name) ?? (name === 'customerName' ? 'Grace Hopper' : undefined)
+        const field = element('input', { type: 'text', id: `parameter-${++this.#made}`, autocomplete: 'off', value })
+        field.dataset.parameter = name
+        const update = (one) => {
+          field.required = one.required && one.default === undefined
+          field.placeholder = one.default ?? ''
+        }
+        return Object.assign(labelled(name, field), { update })
+      },
+    )
     this.picture.replaceChildren(picture(this.#template()?.icon))
     this.#tell()
   }
@@ -146,7 +174,7 @@ export class CallForm {
 export function expanded(text, parameters) {
   return text.replace(/\{\{|\}\}|\{([^{}|]+)(?:\|([^}]*))?\}/g, (whole, name, fallback) => {
     if (name === undefined) return whole[0]
-    return Object.hasOwn(parameters, name) ? parameters[name] : fallback ?? `{${name}}`
+    return Object.hasOwn(parameters, name) ? parameters[name] : (fallback ?? `{${name}}`)
   })
 }
 

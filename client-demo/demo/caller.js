@@ -53,32 +53,53 @@ class Caller {
     this.code = element('code', {})
     this.wire = element('code', {})
     this.meant = element('p', { class: 'small' })
-    this.table = new CallsTable({
-      cancel: (call) => this.#say({ type: 'cancel', cancellationToken: call.token }, () => provider.cancel(call.token)),
-      kpi: (call, breached, details) => this.#kpi(call, breached, details),
-      unread: (call) => this.#unread(call),
-      end: (call) => this.#end(call),
-    }, playground)
+    this.table = new CallsTable(
+      {
+        cancel: (call) =>
+          this.#say({ type: 'cancel', cancellationToken: call.token }, () => provider.cancel(call.token)),
+        kpi: (call, breached, details) => this.#kpi(call, breached, details),
+        unread: (call) => this.#unread(call),
+        end: (call) => this.#end(call),
+      },
+      playground,
+    )
     this.form = new CallForm({
       ring: (message, label) => this.#ring(message, label),
       changed: (message) => this.#show(message, 'What Ring would send now.'),
     })
-    const header = element('header', {},
+    const header = element(
+      'header',
+      {},
       element('h2', { id: 'console-title' }, 'Provider'),
-      this.name = element('span', { class: 'small' }),
-      connectionState(provider))
-    const code = element('section', { class: 'same-call', 'aria-labelledby': 'code-title' },
+      (this.name = element('span', { class: 'small' })),
+      connectionState(provider),
+    )
+    const code = element(
+      'section',
+      { class: 'same-call', 'aria-labelledby': 'code-title' },
       element('h3', { id: 'code-title' }, 'The same call'),
       this.meant,
       listing('JavaScript', this.code),
-      listing('JSON on the wire', this.wire))
+      listing('JSON on the wire', this.wire),
+    )
     const panel = (title, ...parts) => element('section', { class: 'panel caller', 'aria-labelledby': title }, ...parts)
-    place.replaceChildren(...playground
-      ? [panel('console-title', header, this.form.element, element('h3', {}, 'Calls'), this.table.element, this.said)]
-      : [
-        panel('console-title', header, element('div', { class: 'caller-columns' }, this.form.element, code), this.said),
-        panel('calls-title', element('header', {}, element('h2', { id: 'calls-title' }, 'Calls')), this.table.element),
-      ])
+    place.replaceChildren(
+      ...(playground
+        ? [panel('console-title', header, this.form.element, element('h3', {}, 'Calls'), this.table.element, this.said)]
+        : [
+            panel(
+              'console-title',
+              header,
+              element('div', { class: 'caller-columns' }, this.form.element, code),
+              this.said,
+            ),
+            panel(
+              'calls-title',
+              element('header', {}, element('h2', { id: 'calls-title' }, 'Calls')),
+              this.table.element,
+            ),
+          ]),
+    )
     provider.on('welcome', (welcome) => this.#welcomed(welcome))
     provider.on('ack', ({ id }) => this.#change(id, { state: 'ringing' }))
     provider.on('result', (result) => this.#settled(result))
@@ -101,7 +122,10 @@ class Caller {
 
   #ring(message, label) {
     const { id, templateName, cancellationToken } = message
-    this.#calls = [{ id, at: Date.now(), label, templateName, token: cancellationToken, state: 'sending' }, ...this.#calls].slice(0, CALLS_MAX)
+    this.#calls = [
+      { id, at: Date.now(), label, templateName, token: cancellationToken, state: 'sending' },
+      ...this.#calls,
+    ].slice(0, CALLS_MAX)
     this.#changed()
     this.#provider.notify(message).catch((error) => {
       this.#change(id, { state: 'failed', fault: `${error.message}: ${error.detail}` })
@@ -116,7 +140,9 @@ class Caller {
   }
 
   async #kpi({ id, sessionId }, breached, details) {
-    const message = breached ? { type: 'kpi', sessionId, shouldReset: false, details } : { type: 'kpi', sessionId, shouldReset: true }
+    const message = breached
+      ? { type: 'kpi', sessionId, shouldReset: false, details }
+      : { type: 'kpi', sessionId, shouldReset: true }
     await this.#say(message, () => this.#provider.kpi(sessionId, !breached, breached ? details : undefined))
     this.#change(id, { breached })
   }
@@ -136,7 +162,8 @@ class Caller {
     setText(this.name, providerId)
     const known = new Set(this.#calls.map((one) => one.id))
     for (const { id, cancellationToken } of open) {
-      if (id && !known.has(id)) this.#add({ id, at: Date.now(), label: 'An earlier call', token: cancellationToken, state: 'ringing' })
+      if (id && !known.has(id))
+        this.#add({ id, at: Date.now(), label: 'An earlier call', token: cancellationToken, state: 'ringing' })
     }
     const held = new Set(open.map((one) => one.id))
     const doubtful = this.#earlier.filter((id) => !held.has(id))
@@ -147,13 +174,15 @@ class Caller {
   /** What rang before a reload, and is neither open nor among the outcomes that came: the hub lost it, or forgot it. */
   #forget(ids) {
     for (const { id, result } of this.#calls) {
-      if (ids.includes(id) && !result) this.#change(id, { state: 'failed', fault: 'The hub no longer knows of this call.' })
+      if (ids.includes(id) && !result)
+        this.#change(id, { state: 'failed', fault: 'The hub no longer knows of this call.' })
     }
   }
 
   #settled(result) {
     const { id, value, agentId, sessionId, elapsedMs } = result
-    if (!this.#calls.some((one) => one.id === id)) this.#add({ id, at: Date.now() - elapsedMs, label: 'An earlier call', state: 'ringing' })
+    if (!this.#calls.some((one) => one.id === id))
+      this.#add({ id, at: Date.now() - elapsedMs, label: 'An earlier call', state: 'ringing' })
     const call = this.#calls.find((one) => one.id === id)
     // Outcomes of the past come again after a reload; what happened since is not undone by that.
     if (!call || call.result) return
@@ -179,7 +208,10 @@ class Caller {
   #show(message, meant) {
     const url = `${location.protocol.replace('http', 'ws')}//${location.host}/ws`
     setText(this.meant, meant)
-    setText(this.code, asJavaScript(message, { url, providerId: this.#provider.providerId ?? providerName(), token: this.#token }))
+    setText(
+      this.code,
+      asJavaScript(message, { url, providerId: this.#provider.providerId ?? providerName(), token: this.#token }),
+    )
     setText(this.wire, asWire(message))
   }
 }
@@ -188,12 +220,21 @@ class Caller {
 function listing(title, code) {
   const said = element('span', { class: 'small', role: 'status' })
   const copied = async () => {
-    setText(said, await copy(code) ? 'Copied' : 'Not copied: select it and press Ctrl+C')
+    setText(said, (await copy(code)) ? 'Copied' : 'Not copied: select it and press Ctrl+C')
     setTimeout(() => setText(said, ''), COPIED_MS)
   }
-  return element('figure', { class: 'listing' },
-    element('figcaption', {}, title, said, element('button', { type: 'button', class: 'quiet', 'aria-label': `Copy ${title}`, click: copied }, 'Copy')),
-    element('pre', { tabindex: 0, role: 'region', 'aria-label': title }, code))
+  return element(
+    'figure',
+    { class: 'listing' },
+    element(
+      'figcaption',
+      {},
+      title,
+      said,
+      element('button', { type: 'button', class: 'quiet', 'aria-label': `Copy ${title}`, click: copied }, 'Copy'),
+    ),
+    element('pre', { tabindex: 0, role: 'region', 'aria-label': title }, code),
+  )
 }
 
 /** A page that came by plain http from elsewhere than this machine has no clipboard to write to. */

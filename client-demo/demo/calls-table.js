@@ -36,16 +36,33 @@ export class CallsTable {
   constructor(act, opened = false) {
     this.#act = act
     this.#opened = opened
-    this.empty = element('p', { class: 'empty' }, 'No calls yet. Press Ring, and answer at a desk: each call then stands here with what became of it.')
+    this.empty = element(
+      'p',
+      { class: 'empty' },
+      'No calls yet. Press Ring, and answer at a desk: each call then stands here with what became of it.',
+    )
     this.sum = element('p', { class: 'small' })
     // With their roles said, since the narrow layout is no table to the browser any more.
-    this.table = element('table', { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
-      element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...COLUMNS.map((title) => element('th', { role: 'columnheader', scope: 'col' }, title)))),
-      element('tbody', { role: 'rowgroup' }))
+    this.table = element(
+      'table',
+      { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
+      element(
+        'thead',
+        { role: 'rowgroup' },
+        element(
+          'tr',
+          { role: 'row' },
+          ...COLUMNS.map((title) => element('th', { role: 'columnheader', scope: 'col' }, title)),
+        ),
+      ),
+      element('tbody', { role: 'rowgroup' }),
+    )
     this.refused = element('p', { class: 'fault', role: 'alert' })
     this.element = element('div', { class: 'calls-box' }, this.sum, this.table, this.empty, this.refused)
     this.#held = holdWhilePressed(this.table, () => this.show(this.#calls))
-    this.#noteClicks = guardClicks(this.table, 'tr', () => setText(this.refused, 'That had just moved: nothing was pressed. Press again.'))
+    this.#noteClicks = guardClicks(this.table, 'tr', () =>
+      setText(this.refused, 'That had just moved: nothing was pressed. Press again.'),
+    )
     // Of those that are let through.
     this.table.addEventListener('click', () => setText(this.refused, ''))
   }
@@ -61,14 +78,20 @@ export class CallsTable {
       const own = { call, key: call.id, build: row }
       return this.isOpen(call) ? [own, { call, key: `${call.id} session`, build: sessionRow }] : [own]
     })
-    reconcile(this.table.tBodies[0], rows, ({ key }) => key, ({ build }) => build.call(this))
+    reconcile(
+      this.table.tBodies[0],
+      rows,
+      ({ key }) => key,
+      ({ build }) => build.call(this),
+    )
     this.tick()
   }
 
   /** Brings what depends on the time up to it; to be called often, at least each 150 ms. */
   tick() {
     this.#noteClicks()
-    for (const one of this.table.querySelectorAll('[data-since]')) setText(one, took(Date.now() - Number(one.dataset.since)))
+    for (const one of this.table.querySelectorAll('[data-since]'))
+      setText(one, took(Date.now() - Number(one.dataset.since)))
   }
 
   /** @param {Call} call */
@@ -84,16 +107,22 @@ export class CallsTable {
 
   /** A button that does it, and says beside itself why not. */
   button(label, act, fault, current) {
-    return element('button', {
-      type: 'button', class: 'quiet', click: async () => {
-        setText(fault, '')
-        try {
-          await act(current())
-        } catch (error) {
-          setText(fault, error.detail ?? String(error))
-        }
+    return element(
+      'button',
+      {
+        type: 'button',
+        class: 'quiet',
+        click: async () => {
+          setText(fault, '')
+          try {
+            await act(current())
+          } catch (error) {
+            setText(fault, error.detail ?? String(error))
+          }
+        },
       },
-    }, label)
+      label,
+    )
   }
 
   get act() {
@@ -113,9 +142,24 @@ function row() {
   const spent = element('span', { class: 'number' })
   const current = () => node.current
   const cancel = this.button('Cancel', this.act.cancel, fault, current)
-  const session = element('button', { type: 'button', class: 'quiet', click: () => this.toggle(node.current) }, 'Session')
-  const cells = [[time], [label, template], [badge, reason, fault], [reach], [spent], [element('span', { class: 'actions' }, cancel, session)]]
-  const node = element('tr', { role: 'row' }, ...cells.map((children, n) => element('td', { role: 'cell', 'data-title': COLUMNS[n] }, ...children)))
+  const session = element(
+    'button',
+    { type: 'button', class: 'quiet', click: () => this.toggle(node.current) },
+    'Session',
+  )
+  const cells = [
+    [time],
+    [label, template],
+    [badge, reason, fault],
+    [reach],
+    [spent],
+    [element('span', { class: 'actions' }, cancel, session)],
+  ]
+  const node = element(
+    'tr',
+    { role: 'row' },
+    ...cells.map((children, n) => element('td', { role: 'cell', 'data-title': COLUMNS[n] }, ...children)),
+  )
   node.update = ({ call }) => {
     node.current = call
     const { state, result, templateName } = call
@@ -157,8 +201,22 @@ function sessionRow() {
   const unread = button('New activity', this.act.unread)
   const end = button('End session', this.act.end)
   const mark = element('span', { class: 'mark', role: 'img', 'aria-label': 'in breach' }, '!')
-  const group = element('div', { class: 'session-tools', role: 'group' }, element('span', { class: 'session-name' }, mark, id), details, breach, clear, unread, end, fault)
-  const node = element('tr', { role: 'row', class: 'session-row' }, element('td', { role: 'cell', colspan: COLUMNS.length }, group))
+  const group = element(
+    'div',
+    { class: 'session-tools', role: 'group' },
+    element('span', { class: 'session-name' }, mark, id),
+    details,
+    breach,
+    clear,
+    unread,
+    end,
+    fault,
+  )
+  const node = element(
+    'tr',
+    { role: 'row', class: 'session-row' },
+    element('td', { role: 'cell', colspan: COLUMNS.length }, group),
+  )
   node.update = ({ call }) => {
     node.current = call
     mark.hidden = !call.breached
@@ -177,7 +235,9 @@ function summary(calls) {
     [count(({ result }) => result?.value.actionName === 'Timeout'), 'timed out'],
     [count(({ result }) => result?.value.actionName === 'Cancel'), 'cancelled'],
     [count(({ state }) => state === 'failed'), 'without an outcome'],
-  ].filter(([n]) => n).map(([n, what]) => `${n} ${what}`)
+  ]
+    .filter(([n]) => n)
+    .map(([n, what]) => `${n} ${what}`)
   return `The last ${calls.length === 1 ? 'call' : `${calls.length} calls`}: ${parts.join(', ')}.`
 }
 

@@ -28,8 +28,16 @@ export function asJavaScript({ type, id: _, ...message }, { url, providerId, tok
 function call(type, message) {
   if (type === 'notify') return `const { value, agentId, reach } = await provider.notify(${literal(message)})`
   const { cancellationToken, sessionId, shouldReset, details, count } = message
-  const given = { cancel: [cancellationToken], kpi: [sessionId, shouldReset ?? false, details], activity: [sessionId, count], endSession: [sessionId] }[type]
-  return `await provider.${type}(${given.filter((one) => one !== undefined).map((one) => literal(one)).join(', ')})`
+  const given = {
+    cancel: [cancellationToken],
+    kpi: [sessionId, shouldReset ?? false, details],
+    activity: [sessionId, count],
+    endSession: [sessionId],
+  }[type]
+  return `await provider.${type}(${given
+    .filter((one) => one !== undefined)
+    .map((one) => literal(one))
+    .join(', ')})`
 }
 
 /** A value as JavaScript writes it; what is short stands on one line. */
@@ -39,7 +47,9 @@ export function literal(value, indent = '') {
   const inner = `${indent}  `
   const parts = Array.isArray(value)
     ? value.map((one) => literal(one, inner))
-    : Object.entries(value).filter(([, one]) => one !== undefined).map(([key, one]) => `${name(key)}: ${literal(one, inner)}`)
+    : Object.entries(value)
+        .filter(([, one]) => one !== undefined)
+        .map(([key, one]) => `${name(key)}: ${literal(one, inner)}`)
   const [open, close, space] = Array.isArray(value) ? ['[', ']', ''] : ['{', '}', ' ']
   if (!parts.length) return open + close
   const line = `${open}${space}${parts.join(', ')}${space}${close}`
@@ -50,7 +60,7 @@ export function literal(value, indent = '') {
 
 function name(key) {
   // As a key in braces that one would set the prototype.
-  if (key === '__proto__') return '[\'__proto__\']'
+  if (key === '__proto__') return "['__proto__']"
   return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quoted(key)
 }
 

@@ -22,8 +22,10 @@ const KIND_OF = { Accept: 'accepted', Reject: 'rejected', Timeout: 'timedOut', C
 export class Floor {
   /** when the first welcome came; nothing before it is known */ since = NaN
   /** what was missed in between, oldest first @type {{ from: number, to: number }[]} */ gaps = []
-  /** @type {Map<string, { presence?: string, accepted: number, rejected: number, lastAt: number }>} */ agents = new Map()
-  /** what is open, oldest first @type {Map<string, { at: number, displayedAt?: number, providerId?: string, sessionId?: string }>} */ open = new Map()
+  /** @type {Map<string, { presence?: string, accepted: number, rejected: number, lastAt: number }>} */ agents =
+    new Map()
+  /** what is open, oldest first @type {Map<string, { at: number, displayedAt?: number, providerId?: string, sessionId?: string }>} */ open =
+    new Map()
   /** marks that stand @type {Map<string, { at: number }>} */ marks = new Map()
   /** how often a mark was set since `since` */ breaches = 0
   /** newest last @type {{ n: number, event: string, at: number, message: any }[]} */ events = []
@@ -59,8 +61,12 @@ export class Floor {
   counted(stats) {
     this.stats = stats
     // Its counts and its events come a moment apart: what is unseen for good is so in all of the last counts.
-    this.#unseen = [...this.#unseen, { open: stats.open - this.open.size, agents: stats.agents - this.agents.size }].slice(-COUNTS)
-    for (const what of ['open', 'agents']) this.unseen[what] = Math.max(0, Math.min(...this.#unseen.map((one) => one[what])))
+    this.#unseen = [
+      ...this.#unseen,
+      { open: stats.open - this.open.size, agents: stats.agents - this.agents.size },
+    ].slice(-COUNTS)
+    for (const what of ['open', 'agents'])
+      this.unseen[what] = Math.max(0, Math.min(...this.#unseen.map((one) => one[what])))
     this.#lastAt = this.now()
   }
 
@@ -101,7 +107,7 @@ export class Floor {
     const first = Math.floor(this.since / MINUTE_MS)
     return Array.from({ length: MINUTES }, (_, n) => {
       const minute = last - MINUTES + 1 + n
-      return { at: minute * MINUTE_MS, counts: minute < first ? undefined : this.#minutes.get(minute) ?? none() }
+      return { at: minute * MINUTE_MS, counts: minute < first ? undefined : (this.#minutes.get(minute) ?? none()) }
     })
   }
 

@@ -9,4 +9,6 @@ for (const agentId of ['ada', 'bob']) {
   const desk = place(`desk-${agentId}`)
   mountWithToken(desk, 'agent', (token) => mountDesk(desk, { agentId, token, onMessage }))
 }
-mountWithToken(place('console'), 'provider', (token) => mountCaller(place('console'), { token, onMessage, playground: true }))
+mountWithToken(place('console'), 'provider', (token) =>
+  mountCaller(place('console'), { token, onMessage, playground: true }),
+)

@@ -24,26 +24,34 @@ export function guardClicks(root, selector, refused) {
   /** @type {{ at: number, boxes: Box[] }[]} */
   let history = []
   const note = () => {
-    const boxes = [...root.querySelectorAll(selector)].flatMap((node) => [node, ...node.querySelectorAll(CONTROLS)].map(boxOf))
+    const boxes = [...root.querySelectorAll(selector)].flatMap((node) =>
+      [node, ...node.querySelectorAll(CONTROLS)].map(boxOf),
+    )
     const at = performance.now()
     // The last one before that moment was still valid when it began.
     const begin = history.findLastIndex((one) => one.at < at - GUARD_MS)
     history = [...history.slice(Math.max(0, begin)), { at, boxes }]
   }
-  root.addEventListener('click', (event) => {
-    // Keys and scripts aim at an element, not at a point.
-    if (!event.detail) return
-    const button = /** @type {Element} */ (event.target).closest('button')
-    const owner = button?.closest(selector)
-    if (!button || !owner) return
-    const began = performance.now() - GUARD_MS
-    const recent = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
-    const wasAnother = recent.some(({ boxes }) => boxes.some((box) => box.owner !== button && box.owner !== owner && contains(box, event)))
-    if (!wasAnother) return
-    event.preventDefault()
-    event.stopPropagation()
-    refused(owner)
-  }, true)
+  root.addEventListener(
+    'click',
+    (event) => {
+      // Keys and scripts aim at an element, not at a point.
+      if (!event.detail) return
+      const button = /** @type {Element} */ (event.target).closest('button')
+      const owner = button?.closest(selector)
+      if (!button || !owner) return
+      const began = performance.now() - GUARD_MS
+      const recent = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
+      const wasAnother = recent.some(({ boxes }) =>
+        boxes.some((box) => box.owner !== button && box.owner !== owner && contains(box, event)),
+      )
+      if (!wasAnother) return
+      event.preventDefault()
+      event.stopPropagation()
+      refused(owner)
+    },
+    true,
+  )
   return note
 }
 
@@ -83,10 +91,18 @@ export function holdWhilePressed(node, draw) {
     timer = setTimeout(letGo, CLICK_MS)
   }
   node.addEventListener('pointerdown', hold, true)
-  node.addEventListener('keydown', (event) => { if (/^(Enter| )$/.test(/** @type {KeyboardEvent} */ (event).key)) hold() }, true)
+  node.addEventListener(
+    'keydown',
+    (event) => {
+      if (/^(Enter| )$/.test(/** @type {KeyboardEvent} */ (event).key)) hold()
+    },
+    true,
+  )
   for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
   // A click is heard here last: whatever it does is done. One that a script makes ends no press.
-  globalThis.addEventListener('click', ({ isTrusted }) => { if (isTrusted) letGo() })
+  globalThis.addEventListener('click', ({ isTrusted }) => {
+    if (isTrusted) letGo()
+  })
   for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
   return () => held
 }

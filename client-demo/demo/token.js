@@ -19,7 +19,8 @@ export function mountWithToken(place, role, mount) {
       if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
       place.append(tokenForm(place.id, role, begin, token ? `The hub says: ${reason}.` : ''))
       // Whoever has just sent one stays where they were.
-      if (token && document.activeElement === document.body) /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
+      if (token && document.activeElement === document.body)
+        /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
     })
   }
   begin()
@@ -27,7 +28,13 @@ export function mountWithToken(place, role, mount) {
 
 /** @param {string} said of the token before */
 function tokenForm(name, role, begin, said) {
-  const field = element('input', { id: `${name}-way-in`, type: 'text', required: true, autocomplete: 'off', spellcheck: 'false' })
+  const field = element('input', {
+    id: `${name}-way-in`,
+    type: 'text',
+    required: true,
+    autocomplete: 'off',
+    spellcheck: 'false',
+  })
   const fault = element('p', { class: 'fault', role: 'alert' }, said)
   const submit = (event) => {
     event.preventDefault()
@@ -38,18 +45,28 @@ function tokenForm(name, role, begin, said) {
     field.value = ''
     begin(token)
   }
-  return element('form', { class: 'panel token', autocomplete: 'off', submit },
+  return element(
+    'form',
+    { class: 'panel token', autocomplete: 'off', submit },
     element('label', { for: field.id }, 'This hub asks for a token'),
     element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, 'Come in')),
     fault,
-    element('p', { class: 'small' }, `One of role ${role}: `, element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`), ' makes one. It is kept until this page is closed.'))
+    element(
+      'p',
+      { class: 'small' },
+      `One of role ${role}: `,
+      element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`),
+      ' makes one. It is kept until this page is closed.',
+    ),
+  )
 }
 
 /** What can be told without the hub: who reads a token need not trust it. Whether it is genuine the hub says. */
 function whatIsWrong(token, role) {
   const claims = claimsOf(token)
   if (!claims) return 'That is no token: it has three parts with a dot between them, and the second says whose it is.'
-  if (claims.role !== role) return `That token has ${typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'}; this part of the page needs one with the role ${role}.`
+  if (claims.role !== role)
+    return `That token has ${typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'}; this part of the page needs one with the role ${role}.`
   return ''
 }
 

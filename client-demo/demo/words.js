@@ -14,7 +14,7 @@ const BY_REASON = {
  * @param {string} [self] the reader's own agent
  */
 export function outcomeInWords(value, agentId, self) {
-  const who = agentId && agentId === self ? 'you' : agentId ?? 'nobody'
+  const who = agentId && agentId === self ? 'you' : (agentId ?? 'nobody')
   if (!value) return 'you let it pass'
   if (value.responseReason === 'AutoAccept') return `given to ${who}`
   if (value.responseReason === 'AutoAcceptOnTimeout') return `given to ${who} when time ran out`
@@ -42,5 +42,7 @@ export function connectionInWords({ state, reason }) {
 
 /** When the next try comes; nothing if none does. @param {import('../sdk/deskbell.js').StateChange} connection */
 export function nextTryInWords({ state, since, retryInMs = 0 }) {
-  return state === 'waiting' ? `, next try in ${Math.max(1, Math.ceil((since + retryInMs - Date.now()) / 1_000))} s` : ''
+  return state === 'waiting'
+    ? `, next try in ${Math.max(1, Math.ceil((since + retryInMs - Date.now()) / 1_000))} s`
+    : ''
 }

@@ -6,7 +6,10 @@
 /** How a notification ended. Exactly one per notification, ever. */
 export type Outcome =
   | { actionName: 'Accept'; responseReason: 'Accept' | 'AutoAccept' | 'AutoAcceptOnTimeout' }
-  | { actionName: 'Reject'; responseReason: 'DeclinedByAgent' | 'NotificationQueueLimitExceeded' | 'NotificationQueueTimeLimitExceeded' }
+  | {
+      actionName: 'Reject'
+      responseReason: 'DeclinedByAgent' | 'NotificationQueueLimitExceeded' | 'NotificationQueueTimeLimitExceeded'
+    }
   | { actionName: 'Timeout'; responseReason: 'DisplayTimeout' }
   | { actionName: 'Cancel'; responseReason: 'Cancelled' }
 
@@ -73,8 +76,17 @@ export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
   msdyn_name?: 'NotifyEvent' | 'CancelEvent' | 'NotifyKpiBreach' | 'NotifyNewActivity'
   code:
-    | 'badMessage' | 'badParameter' | 'unknownTemplate' | 'unresolvedParameter' | 'notAllowed' | 'notFound'
-    | 'idTaken' | 'tokenTaken' | 'limit' | 'rateLimited' | 'unavailable'
+    | 'badMessage'
+    | 'badParameter'
+    | 'unknownTemplate'
+    | 'unresolvedParameter'
+    | 'notAllowed'
+    | 'notFound'
+    | 'idTaken'
+    | 'tokenTaken'
+    | 'limit'
+    | 'rateLimited'
+    | 'unavailable'
     /** Of this client, after `timeoutMs`; whether the hub has done it is not known. */
     | 'timeout'
   /** For people: what is wrong, and where. */
@@ -301,8 +313,16 @@ export interface ObserverWelcome extends Welcome {
 export interface WorkspaceEvent {
   type: 'event'
   event:
-    | 'notified' | 'displayed' | 'settled' | 'cancelled' | 'kpi' | 'presence'
-    | 'agentJoined' | 'agentLeft' | 'providerJoined' | 'providerLeft'
+    | 'notified'
+    | 'displayed'
+    | 'settled'
+    | 'cancelled'
+    | 'kpi'
+    | 'presence'
+    | 'agentJoined'
+    | 'agentLeft'
+    | 'providerJoined'
+    | 'providerLeft'
   at: string
   notificationId?: string
   correlationId?: string

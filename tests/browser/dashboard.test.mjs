@@ -40,13 +40,19 @@ describe('the dashboard', () => {
     return one
   }
   const part = (name) => page.getByRole('region', { name, exact: true })
-  const row = (table, ...texts) => texts.reduce((rows, text) => rows.filter({ hasText: text }), page.getByRole('table', { name: table }).getByRole('row'))
+  const row = (table, ...texts) =>
+    texts.reduce(
+      (rows, text) => rows.filter({ hasText: text }),
+      page.getByRole('table', { name: table }).getByRole('row'),
+    )
 
   test('agents and their presence, what is open and how old, outcomes, time to answer, breaches, events with a filter', async () => {
     const early = await client(Agent, { agentId: 'early' })
     await open()
     await page.getByText(/^Seen since .*An observer is told only what happens while it is there\.$/).waitFor()
-    await part('Agents').getByText(/1 came before this page did/).waitFor()
+    await part('Agents')
+      .getByText(/1 came before this page did/)
+      .waitFor()
     const ada = await client(Agent, { agentId: 'ada' })
     const bot = await client(Provider, { providerId: 'bot-1' })
     await row('Agents', 'ada', 'available').waitFor()
@@ -58,8 +64,12 @@ describe('the dashboard', () => {
     const call = bot.notify({ templateName: CHAT, sessionId: 'conv-1', to: { agents: ['ada'] } })
     await rung
     await row('Open notifications', 'bot-1', 'conv-1').getByText('on desks').waitFor()
-    await part('Open and waiting').getByText(/1 open, 0 of them waiting for a desk\. The oldest/).waitFor()
-    await row('Open notifications', 'conv-1').getByRole('cell', { name: /^\d+:(0[1-9]|[1-5]\d)$/ }).waitFor()
+    await part('Open and waiting')
+      .getByText(/1 open, 0 of them waiting for a desk\. The oldest/)
+      .waitFor()
+    await row('Open notifications', 'conv-1')
+      .getByRole('cell', { name: /^\d+:(0[1-9]|[1-5]\d)$/ })
+      .waitFor()
     await ada.accept((await rung).notificationId)
     await call
     const waiting = bot.notify({ templateName: CHAT, cancellationToken: 'w', to: { agents: ['nobody'] } })
@@ -72,14 +82,20 @@ describe('the dashboard', () => {
     const said = /1 accepted, 0 rejected, 1 timed out and 1 cancelled in the last hour, of which .* were seen/
     await part('Outcomes over time').getByText(said).waitFor()
     await part('Outcomes over time').getByRole('img', { name: said }).waitFor()
-    await part('Time to answer').getByRole('img', { name: /Half of the one answer came within \d+\.\d s/ }).waitFor()
+    await part('Time to answer')
+      .getByRole('img', { name: /Half of the one answer came within \d+\.\d s/ })
+      .waitFor()
     await row('Agents', 'ada', 'available').getByRole('cell', { name: '1', exact: true }).waitFor()
 
     await bot.kpi('conv-1', false, 'slow')
     await row('KPI breaches', 'conv-1').waitFor()
-    await part('KPI breaches').getByText(/1 session is in breach\. 1 mark was set since/).waitFor()
+    await part('KPI breaches')
+      .getByText(/1 session is in breach\. 1 mark was set since/)
+      .waitFor()
     await bot.kpi('conv-1', true)
-    await part('KPI breaches').getByText(/No session that this page knows of is in breach\. 1 mark was set/).waitFor()
+    await part('KPI breaches')
+      .getByText(/No session that this page knows of is in breach\. 1 mark was set/)
+      .waitFor()
 
     const events = page.getByRole('log', { name: 'Event stream' }).getByRole('listitem')
     await events.filter({ hasText: 'taken by ada' }).waitFor()
@@ -112,12 +128,23 @@ describe('the dashboard', () => {
     const call = bot.notify({ templateName: CHAT, to: { agents: ['ada-0'] } })
     const { notificationId } = await rung
     await open()
-    await part('Time to answer').getByText(/^No agent has answered since \d/).waitFor()
+    await part('Time to answer')
+      .getByText(/^No agent has answered since \d/)
+      .waitFor()
     await ada.accept(notificationId)
     await call
-    await part('Outcomes over time').getByText(/^1 accepted, 0 rejected/).waitFor()
-    await part('Time to answer').getByText(/^1 answer was to calls that had begun before this page did: how long it took is not known\./).waitFor()
-    assert.equal(await part('Time to answer').getByText(/No agent has answered/).count(), 0)
+    await part('Outcomes over time')
+      .getByText(/^1 accepted, 0 rejected/)
+      .waitFor()
+    await part('Time to answer')
+      .getByText(/^1 answer was to calls that had begun before this page did: how long it took is not known\./)
+      .waitFor()
+    assert.equal(
+      await part('Time to answer')
+        .getByText(/No agent has answered/)
+        .count(),
+      0,
+    )
   })
 
   test('a press on an event opens it, whatever happens while it is down; and what is pointed at stays', async () => {
@@ -147,7 +174,10 @@ describe('the dashboard', () => {
     await bot.notify({ templateName: CHAT, sessionId: `${evil}session`, to: { agents: [`${evil}agent`] } })
     await bot.kpi(`${evil}session`, false, evil)
     // A long name is shortened, and is whole in its tooltip.
-    for (const [table, what] of [['Agents', 'agent'], ['KPI breaches', 'session']]) {
+    for (const [table, what] of [
+      ['Agents', 'agent'],
+      ['KPI breaches', 'session'],
+    ]) {
       await page.getByRole('table', { name: table }).getByTitle(`${evil}${what}`).waitFor()
     }
     await page.getByRole('log', { name: 'Event stream' }).getByText(`taken by ${evil}agent`).waitFor()
@@ -171,9 +201,16 @@ describe('the dashboard', () => {
 
   test('axe-core finds nothing, in both themes, and nothing sticks out at 320 pixels', async () => {
     await open()
-    const [ada, bot] = [await client(Agent, { agentId: 'ada-3' }), await client(Provider, { providerId: 'p'.repeat(120) })]
-    ada.on('notification', ({ notificationId }) => { if (ada.sessions.length < 3) ada.accept(notificationId).catch(() => {}) })
-    await Promise.all(['a', 'b', 'c'].map((sessionId) => bot.notify({ templateName: CHAT, sessionId, to: { agents: ['ada-3'] } })))
+    const [ada, bot] = [
+      await client(Agent, { agentId: 'ada-3' }),
+      await client(Provider, { providerId: 'p'.repeat(120) }),
+    ]
+    ada.on('notification', ({ notificationId }) => {
+      if (ada.sessions.length < 3) ada.accept(notificationId).catch(() => {})
+    })
+    await Promise.all(
+      ['a', 'b', 'c'].map((sessionId) => bot.notify({ templateName: CHAT, sessionId, to: { agents: ['ada-3'] } })),
+    )
     bot.notify({ templateName: CHAT, sessionId: 'x'.repeat(120), to: { agents: ['ada-3'] } }).catch(() => {})
     await bot.kpi('x'.repeat(120), false, 'slow')
     await row('KPI breaches', 'xxx').waitFor()
@@ -182,7 +219,7 @@ describe('the dashboard', () => {
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 900 })
       assert.deepEqual(await axeFaults(page), [])
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width)
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width)
     }
   })
 })
@@ -196,7 +233,10 @@ test('where the hub asks for tokens, the dashboard takes an observer’s', async
   // Until it is in, it knows nothing, and says no numbers.
   await page.getByText(/^Nothing is known yet: closed: /).waitFor()
   for (const name of ['Agents', 'Open and waiting', 'KPI breaches']) {
-    await page.getByRole('region', { name, exact: true }).getByText('Not known: the hub has told nothing yet.').waitFor()
+    await page
+      .getByRole('region', { name, exact: true })
+      .getByText('Not known: the hub has told nothing yet.')
+      .waitFor()
   }
   await page.getByLabel('This hub asks for a token').fill(hub.token('boss', 'observer'))
   await page.getByRole('button', { name: 'Come in' }).click()

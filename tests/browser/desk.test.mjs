@@ -32,9 +32,12 @@ describe('the desk', () => {
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
-  const focused = () => desk.evaluate(() => document.activeElement?.closest('.desk') ? document.activeElement.textContent : 'nothing of the desk')
+  const focused = () =>
+    desk.evaluate(() =>
+      document.activeElement?.closest('.desk') ? document.activeElement.textContent : 'nothing of the desk',
+    )
 
-  test('a card says who, what, over which channel and how long yet, in the template\'s words', async () => {
+  test("a card says who, what, over which channel and how long yet, in the template's words", async () => {
     const call = caller.ring('Katherine', { templateName: 'call' })
     const card = desk.card('Katherine is calling')
     await card.getByText('Phone call · from bot').waitFor()
@@ -44,7 +47,13 @@ describe('the desk', () => {
     await desk.told('10 seconds left: Katherine is calling')
     caller.ring('Grace', { templateName: 'parcel' })
     await desk.card('A parcel for Grace').getByText('from bot', { exact: true }).waitFor()
-    assert.equal(await desk.card('A parcel for Grace').getByText(/^\d:\d\d$/).count(), 0)
+    assert.equal(
+      await desk
+        .card('A parcel for Grace')
+        .getByText(/^\d:\d\d$/)
+        .count(),
+      0,
+    )
     assert.match(await desk.title(), /^\(2\) ada\d+ · deskbell$/)
     await card.getByRole('button', { name: 'Take it' }).click()
     assert.equal((await call.result).value.actionName, 'Accept')
@@ -58,7 +67,12 @@ describe('the desk', () => {
     // For a moment after the marked card is settled no key does anything.
     const aMomentAfter = async (words) => {
       await desk.justNow.getByText(words).waitFor()
-      await desk.evaluate(() => new Promise((done) => { setTimeout(done, 700) }))
+      await desk.evaluate(
+        () =>
+          new Promise((done) => {
+            setTimeout(done, 700)
+          }),
+      )
     }
     const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one, { sessionId: `${name}-${one}` }))
     await desk.card('Edsger').waitFor()
@@ -72,7 +86,10 @@ describe('the desk', () => {
     await press('e')
     await desk.keyboard.type('on another call')
     await press('Enter')
-    assert.deepEqual((({ value, declineReason }) => [value.responseReason, declineReason])(await calls[1].result), ['DeclinedByAgent', 'on another call'])
+    assert.deepEqual((({ value, declineReason }) => [value.responseReason, declineReason])(await calls[1].result), [
+      'DeclinedByAgent',
+      'on another call',
+    ])
     await aMomentAfter(/^Alan wants to chat: declined/)
     await press('1')
     await press('a')
@@ -121,7 +138,10 @@ describe('the desk', () => {
     await desk.session('Margaret').getByText('3 unread').waitFor()
     await caller.provider.kpi(sessionId, false, 'answer > 20 s')
     await desk.session('Margaret').getByRole('img', { name: 'KPI breach: answer > 20 s' }).waitFor()
-    await desk.session('Margaret').getByText(/^answer > 20 s since \d/).waitFor()
+    await desk
+      .session('Margaret')
+      .getByText(/^answer > 20 s since \d/)
+      .waitFor()
     await desk.told('KPI breach: Margaret wants to chat, answer > 20 s')
     await caller.provider.kpi(sessionId, true)
     await desk.session('Margaret').getByRole('img', { name: /KPI/ }).waitFor({ state: 'hidden' })
@@ -130,7 +150,7 @@ describe('the desk', () => {
     assert.equal(await focused(), 'Sessions')
   })
 
-  test('a press on a session\'s button is a click, also if the rows move while it is down', async () => {
+  test("a press on a session's button is a click, also if the rows move while it is down", async () => {
     const titles = ['Grace', 'Alan', 'Edsger']
     for (const one of titles) {
       caller.ring(one, { sessionId: `${name}-${one}` })
@@ -170,18 +190,19 @@ describe('the desk', () => {
   })
 
   test('the icon of the page shows how many ring, as a picture that can be drawn', async () => {
-    const icon = () => desk.evaluate(async () => {
-      const { href } = document.querySelector('link[rel="icon"]')
-      const image = Object.assign(new Image(), { src: href })
-      await image.decode()
-      const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 })
-      const pen = canvas.getContext('2d')
-      pen.drawImage(image, 0, 0, 32, 32)
-      // The upper right corner, beside the digit: red where something rings, else the ground of the bell.
-      const [red, , blue] = pen.getImageData(28, 4, 1, 1).data
-      const count = /<text[^>]*>([^<]*)</.exec(decodeURIComponent(href))?.[1] ?? ''
-      return [count, red > 150 && blue < 100 ? 'red' : 'plain']
-    })
+    const icon = () =>
+      desk.evaluate(async () => {
+        const { href } = document.querySelector('link[rel="icon"]')
+        const image = Object.assign(new Image(), { src: href })
+        await image.decode()
+        const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 })
+        const pen = canvas.getContext('2d')
+        pen.drawImage(image, 0, 0, 32, 32)
+        // The upper right corner, beside the digit: red where something rings, else the ground of the bell.
+        const [red, , blue] = pen.getImageData(28, 4, 1, 1).data
+        const count = /<text[^>]*>([^<]*)</.exec(decodeURIComponent(href))?.[1] ?? ''
+        return [count, red > 150 && blue < 100 ? 'red' : 'plain']
+      })
     await until(icon, ['', 'plain'])
     const calls = ['Grace', 'Alan'].map((one) => caller.ring(one))
     await desk.card('Alan').waitFor()
@@ -218,7 +239,7 @@ describe('the desk', () => {
     assert.ok(told.length <= 4, told.join('\n'))
   })
 
-  test('seen is reported only of what was really before someone\'s eyes', async (context) => {
+  test("seen is reported only of what was really before someone's eyes", async (context) => {
     const bob = new Agent(hub.ws, { agentId: 'bob' })
     context.after(() => bob.close())
     await bob.ready
@@ -265,7 +286,9 @@ describe('the desk', () => {
 
 describe('a desk without its hub', () => {
   let browser
-  before(async () => { browser = await openBrowser() })
+  before(async () => {
+    browser = await openBrowser()
+  })
   after(() => browser?.dispose())
 
   test('says so, and since when; an answer waits, and what ended meanwhile says that too', async (context) => {
@@ -278,7 +301,11 @@ describe('a desk without its hub', () => {
     const lost = caller.ring('Alan')
     await desk.card('Alan').waitFor()
     await hub.kill()
-    await desk.getByText(/^Not connected since \d.*The desk is as it was then.* Why: (the connection broke|no hub answers at ws:.*)\.$/).waitFor()
+    await desk
+      .getByText(
+        /^Not connected since \d.*The desk is as it was then.* Why: (the connection broke|no hub answers at ws:.*)\.$/,
+      )
+      .waitFor()
     await desk.told('Not connected')
     assert.match(await desk.title(), /not connected/)
     const places = () => Promise.all(['Grace', 'Alan'].map((one) => desk.card(one).boundingBox()))
@@ -294,7 +321,9 @@ describe('a desk without its hub', () => {
     // Somebody else is faster than this page's way back: the page stands still for so long.
     const debug = await browser.context.newCDPSession(desk)
     await debug.send('Debugger.enable')
-    const paused = new Promise((done) => { debug.once('Debugger.paused', done) })
+    const paused = new Promise((done) => {
+      debug.once('Debugger.paused', done)
+    })
     await debug.send('Debugger.pause')
     await paused
     await hub.start()
@@ -314,7 +343,7 @@ describe('a desk without its hub', () => {
   })
 })
 
-test('two agents race: who lost sees who has it, in the card\'s own place', async (context) => {
+test("two agents race: who lost sees who has it, in the card's own place", async (context) => {
   const hub = await startHub({ toml: TEMPLATES })
   context.after(() => hub.dispose())
   const browser = await openBrowser()

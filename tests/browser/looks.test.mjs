@@ -36,7 +36,10 @@ describe('looks', () => {
     await caller.provider.activity(`${name}-1`, 12)
     const taken = caller.ring('Grace')
     caller.ring('Katherine', { templateName: 'call' })
-    caller.ring('Maria Salomea Sk\u0142odowska-Curie', { templateName: 'parcel', sessionId: `${name}-${'x'.repeat(80)}` })
+    caller.ring('Maria Salomea Sk\u0142odowska-Curie', {
+      templateName: 'parcel',
+      sessionId: `${name}-${'x'.repeat(80)}`,
+    })
     await desk.card('parcel').waitFor()
     await other.accept(other.notifications.find(({ title }) => title.startsWith('Grace')).notificationId)
     await taken.result
@@ -48,16 +51,20 @@ describe('looks', () => {
     const desk = await busyDesk(context, 'ada')
     for (const width of [320, 480, 768, 1280, 2200]) {
       await desk.setViewportSize({ width, height: 800 })
-      assert.ok(await desk.evaluate(() => document.documentElement.scrollWidth) <= width, `${width}`)
-      const small = await desk.locator('.desk button, .desk input:not([role=switch]), .desk summary').evaluateAll((nodes) => nodes
-        .filter((node) => node.checkVisibility({ visibilityProperty: true }))
-        .filter((node) => Math.min(node.getBoundingClientRect().width, node.getBoundingClientRect().height) < 24)
-        .map((node) => node.outerHTML))
+      assert.ok((await desk.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width}`)
+      const small = await desk
+        .locator('.desk button, .desk input:not([role=switch]), .desk summary')
+        .evaluateAll((nodes) =>
+          nodes
+            .filter((node) => node.checkVisibility({ visibilityProperty: true }))
+            .filter((node) => Math.min(node.getBoundingClientRect().width, node.getBoundingClientRect().height) < 24)
+            .map((node) => node.outerHTML),
+        )
       assert.deepEqual(small, [], `at ${width}`)
     }
     await desk.setViewportSize({ width: 320, height: 800 })
     await desk.howToMend.click()
-    assert.ok(await desk.evaluate(() => document.documentElement.scrollWidth) <= 320)
+    assert.ok((await desk.evaluate(() => document.documentElement.scrollWidth)) <= 320)
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
@@ -102,10 +109,12 @@ describe('looks', () => {
     await desk.told('10 seconds left')
     const brightness = async (colorScheme) => {
       await desk.emulateMedia({ colorScheme })
-      return desk.card('Katherine').evaluate((card) => Math.max(...getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3)))
+      return desk
+        .card('Katherine')
+        .evaluate((card) => Math.max(...getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3)))
     }
-    assert.ok(await brightness('light') > 200)
-    assert.ok(await brightness('dark') < 80)
+    assert.ok((await brightness('light')) > 200)
+    assert.ok((await brightness('dark')) < 80)
     assert.equal(await desk.evaluate(() => document.getAnimations().length), 0)
     await desk.close()
   })

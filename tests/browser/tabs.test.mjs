@@ -4,7 +4,19 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser, openPage } from '../support/browser.mjs'
-import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasted, toasts, until, watchToasts } from '../support/desk.mjs'
+import {
+  bot,
+  listenIn,
+  openDesk,
+  partsOf,
+  pressToast,
+  setVisible,
+  TEMPLATES,
+  toasted,
+  toasts,
+  until,
+  watchToasts,
+} from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
 
 describe('tabs of one agent', () => {
@@ -29,7 +41,10 @@ describe('tabs of one agent', () => {
     for (let n = 0; n < 3; n++) tabs.push(await openDesk(browser.context, hub, 'ada'))
     // Until somebody has touched it, a page is silent.
     for (const tab of tabs) await tab.getByRole('heading', { name: 'Desk of ada' }).click()
-    await until(async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(), [0, 0, 1])
+    await until(
+      async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(),
+      [0, 0, 1],
+    )
     const caller = bot(hub, 'ada')
     context.after(() => caller.close())
     const first = caller.ring('Grace')
@@ -77,7 +92,10 @@ describe('tabs of one agent', () => {
     await calls[2].cancel()
     await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Grace wants to chat'])
     const toast = await pressToast(desk, 'Grace wants to chat', 'accept')
-    assert.deepEqual({ ...toast, data: Object.keys(toast.data) }, { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] })
+    assert.deepEqual(
+      { ...toast, data: Object.keys(toast.data) },
+      { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] },
+    )
     assert.equal((await calls[0].result).agentId, 'bob')
     await desk.session('Grace').waitFor()
     await pressToast(desk, 'Alan wants to chat', 'reject')
@@ -143,7 +161,9 @@ describe('what would make an agent miss a ring', () => {
 
   test('a press that allows the sound is a click all the same: nothing moves away under it', async () => {
     const desk = await openDesk(browser.context, hub, 'bob')
-    await desk.line.getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.').waitFor()
+    await desk.line
+      .getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
+      .waitFor()
     await desk.howToMend.hover()
     await desk.mouse.down()
     await desk.sound.getByText('this tab rings').waitFor()

@@ -29,8 +29,11 @@ for (const [name, command] of Object.entries(commands)) {
     const ada = new Agent(hub.ws, { agentId: 'ada' })
     context.after(() => ada.close())
     await ada.ready
-    const start = () => runBot(context, [...command(), join(BOTS, name), hub.ws, join(hub.home, 'position'), String(PATIENCE_MS)])
-    const rung = async (session) => ada.notifications.find(({ sessionId }) => sessionId === session) ?? event(ada, 'notification', ({ sessionId }) => sessionId === session, LIMIT_MS)
+    const start = () =>
+      runBot(context, [...command(), join(BOTS, name), hub.ws, join(hub.home, 'position'), String(PATIENCE_MS)])
+    const rung = async (session) =>
+      ada.notifications.find(({ sessionId }) => sessionId === session) ??
+      event(ada, 'notification', ({ sessionId }) => sessionId === session, LIMIT_MS)
     const accept = async (session) => assert.equal((await ada.accept((await rung(session)).notificationId)).won, true)
 
     const bot = start()
@@ -85,7 +88,8 @@ for (const [name, command] of Object.entries(commands)) {
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const file = join(hub.home, 'token')
     await writeFile(file, `${hub.token('any-bot', 'provider')}\n`)
-    const run = (...given) => runBot(context, [...command(), join(BOTS, name), ...given], { cwd: hub.home, DESKBELL_TOKEN_FILE: file })
+    const run = (...given) =>
+      runBot(context, [...command(), join(BOTS, name), ...given], { cwd: hub.home, DESKBELL_TOKEN_FILE: file })
 
     const bot = run(hub.ws)
     bot.say('conv-1 Grace')
@@ -112,9 +116,13 @@ test(`each bot is shorter than ${LINES_MAX} lines`, async () => {
 
 /** A Python that has the package `websockets`. */
 function python() {
-  const found = [process.env.DESKBELL_PYTHON, 'python3', '/usr/bin/python3']
-    .find((one) => one && spawnSync(one, ['-c', 'import websockets']).status === 0)
-  if (!found) throw new Error('no python3 with the package websockets: apt-get install python3-websockets, or set DESKBELL_PYTHON')
+  const found = [process.env.DESKBELL_PYTHON, 'python3', '/usr/bin/python3'].find(
+    (one) => one && spawnSync(one, ['-c', 'import websockets']).status === 0,
+  )
+  if (!found)
+    throw new Error(
+      'no python3 with the package websockets: apt-get install python3-websockets, or set DESKBELL_PYTHON',
+    )
   return found
 }
 
@@ -123,11 +131,15 @@ function runBot(context, [program, ...given], { cwd, ...env } = {}) {
   const ended = once(child, 'close')
   context.after(() => child.kill('SIGKILL'))
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => { said += text })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const inTime = async (what, promise) => {
     let timer
-    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`the bot ${what} in time; it said: ${said}`)), LIMIT_MS) })
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the bot ${what} in time; it said: ${said}`)), LIMIT_MS)
+    })
     return Promise.race([promise, late]).finally(() => clearTimeout(timer))
   }
   return {

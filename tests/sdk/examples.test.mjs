@@ -15,16 +15,22 @@ import { event, ROOT, startHub } from '../support/hub.mjs'
 const LIMIT_MS = 60_000
 
 /** `## title`, then a block of `js`; what stands behind that word says what the example needs. */
-const examples = [...(await readFile(join(ROOT, 'docs/sdk.md'), 'utf8')).matchAll(/^## (.+)$|^```js ?(\S*)\n([\s\S]*?)^```$/gm)]
-  .reduce((found, [, title, needs, code]) => {
+const examples = [
+  ...(await readFile(join(ROOT, 'docs/sdk.md'), 'utf8')).matchAll(/^## (.+)$|^```js ?(\S*)\n([\s\S]*?)^```$/gm),
+].reduce(
+  (found, [, title, needs, code]) => {
     if (title) found.title = title
     else found.all.push({ title: found.title, needs, code })
     return found
-  }, { title: '', all: [] }).all
+  },
+  { title: '', all: [] },
+).all
 
 /** What the comments promise: `console.log(…) // this`, and `// prints: this`. */
 function promised(code) {
-  return [...code.matchAll(/console\.log\(.*?\),? \/\/ (.+)$|\/\/ prints: (.+)$/gm)].map(([, logged, printed]) => logged ?? printed)
+  return [...code.matchAll(/console\.log\(.*?\),? \/\/ (.+)$|\/\/ prints: (.+)$/gm)].map(
+    ([, logged, printed]) => logged ?? printed,
+  )
 }
 
 describe('the examples of docs/sdk.md', () => {
@@ -46,7 +52,8 @@ describe('the examples of docs/sdk.md', () => {
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const [eye, bot] = [new Observer(hub.ws), new Provider(hub.ws)]
     eye.on('event', ({ event, agentId }) => {
-      if (event === 'agentJoined' && agentId === 'bob') bot.notify({ templateName: 'msdyn_chat_incoming_unauthenticated', to: { agents: ['bob'] } }).catch(() => {})
+      if (event === 'agentJoined' && agentId === 'bob')
+        bot.notify({ templateName: 'msdyn_chat_incoming_unauthenticated', to: { agents: ['bob'] } }).catch(() => {})
     })
     clients.push(ada, eye, bot)
     await Promise.all(clients.map(({ ready }) => ready))
@@ -82,9 +89,12 @@ describe('the examples of docs/sdk.md', () => {
   /** Runs the code: it prints what its comments promise. */
   async function prints(name, code, needs = '') {
     const file = join(folder, `${name}.mjs`)
-    await writeFile(file, code
-      .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
-      .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`))
+    await writeFile(
+      file,
+      code
+        .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
+        .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`),
+    )
     const flags = needs === 'without-websocket' ? withoutWebSocket() : ['--experimental-websocket']
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: LIMIT_MS })
     assert.deepEqual(stdout.trim().split('\n'), promised(code))

@@ -9,8 +9,14 @@ import { watchPages } from './wire.mjs'
 
 const CHROMIUM = process.env.DESKBELL_CHROMIUM ?? '/usr/bin/chromium'
 const ARGUMENTS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ]
 
 /**
@@ -18,10 +24,16 @@ const ARGUMENTS = [
  * @param {import('playwright-core').BrowserContextOptions & { led?: string }} [options] `led`: a name that leads to this machine
  */
 export async function openBrowser({ led = '', ...options } = {}) {
-  if (!existsSync(CHROMIUM)) throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
+  if (!existsSync(CHROMIUM))
+    throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
   const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
   const args = led ? [...ARGUMENTS, `--host-resolver-rules=MAP ${led} 127.0.0.1`] : ARGUMENTS
-  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args, viewport: { width: 1280, height: 900 }, ...options })
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    args,
+    viewport: { width: 1280, height: 900 },
+    ...options,
+  })
   context.setDefaultTimeout(10_000)
   watchPages(context)
   return {

@@ -42,10 +42,11 @@ export async function openDesk(context, hub, agentId) {
     /** Everything that a screen reader was told of, in its order. */
     news: () => page.evaluate(() => window.news),
     /** Waits until it has been told that; it may have been told more since. */
-    told: (words) => until(async () => {
-      const news = await desk.news()
-      return news.some((text) => text.includes(words)) ? words : news
-    }, words),
+    told: (words) =>
+      until(async () => {
+        const news = await desk.news()
+        return news.some((text) => text.includes(words)) ? words : news
+      }, words),
   })
   await desk.connected()
   return desk
@@ -68,7 +69,8 @@ function keepNews() {
   window.news = []
   new MutationObserver((changes) => {
     const region = document.querySelector('[role=status][aria-label=News]')
-    if (region?.textContent && changes.some(({ target }) => region.contains(target))) window.news.push(region.textContent)
+    if (region?.textContent && changes.some(({ target }) => region.contains(target)))
+      window.news.push(region.textContent)
   }).observe(document, { childList: true, characterData: true, subtree: true })
 }
 
@@ -76,7 +78,7 @@ function keepNews() {
 export async function openStillDesk(context, hub, agentId) {
   await context.clock.install()
   const desk = await openDesk(context, hub, agentId)
-  await context.clock.pauseAt(await desk.evaluate(() => Date.now()) + 1_000)
+  await context.clock.pauseAt((await desk.evaluate(() => Date.now())) + 1_000)
   return desk
 }
 
@@ -115,7 +117,13 @@ export function bot(hub, ...agents) {
     /** @returns the call's promise, with the token that cancels it */
     ring(customerName, { templateName = 'chat', ...more } = {}) {
       const cancellationToken = crypto.randomUUID()
-      const result = provider.notify({ templateName, templateParameters: { customerName }, cancellationToken, to: { agents }, ...more })
+      const result = provider.notify({
+        templateName,
+        templateParameters: { customerName },
+        cancellationToken,
+        to: { agents },
+        ...more,
+      })
       result.catch(() => {})
       return { result, cancellationToken, cancel: () => provider.cancel(cancellationToken) }
     },
@@ -127,11 +135,14 @@ export function bot(hub, ...agents) {
  * the page is told as it would be.
  */
 export async function setVisible(page, visible) {
-  await page.evaluate((state) => {
-    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' })
-    document.dispatchEvent(new Event('visibilitychange'))
-  }, visible ? 'visible' : 'hidden')
+  await page.evaluate(
+    (state) => {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' })
+      document.dispatchEvent(new Event('visibilitychange'))
+    },
+    visible ? 'visible' : 'hidden',
+  )
 }
 
 /** Lets a test hear how many rings sound in a page: `window.sounding`. */
@@ -181,12 +192,18 @@ export function toasts(page) {
 /** A person presses a button of a desktop notification; `''` is the notification itself. */
 export async function pressToast(page, title, action) {
   const { href } = new URL('/desk-worker.js', page.url())
-  const worker = page.context().serviceWorkers().find((one) => one.url() === href)
-  return worker.evaluate(async ([title, action]) => {
-    const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
-    self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))
-    return { data: toast.data, actions: toast.actions.map((one) => one.title), body: toast.body }
-  }, [title, action])
+  const worker = page
+    .context()
+    .serviceWorkers()
+    .find((one) => one.url() === href)
+  return worker.evaluate(
+    async ([title, action]) => {
+      const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
+      self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))
+      return { data: toast.data, actions: toast.actions.map((one) => one.title), body: toast.body }
+    },
+    [title, action],
+  )
 }
 
 /** Waits until `look` gives something like what is expected. */

@@ -3,7 +3,7 @@
 import { basename } from 'node:path'
 import { writeFileSync } from 'node:fs'
 
-export default async function * report (events) {
+export default async function* report(events) {
   const lines = []
   const counts = { passed: 0, failed: 0, skipped: 0 }
   for await (const { type, data } of events) {

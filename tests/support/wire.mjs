@@ -29,11 +29,13 @@ export function unwatchHub(url) {
 
 /** Watches every WebSocket of a browser's pages. */
 export function watchPages(context) {
-  context.on('page', (page) => page.on('websocket', (socket) => {
-    const talk = talkWith(socket.url())
-    socket.on('framesent', ({ payload }) => talk?.say(payload))
-    socket.on('framereceived', ({ payload }) => talk?.hear(payload))
-  }))
+  context.on('page', (page) =>
+    page.on('websocket', (socket) => {
+      const talk = talkWith(socket.url())
+      socket.on('framesent', ({ payload }) => talk?.say(payload))
+      socket.on('framereceived', ({ payload }) => talk?.hear(payload))
+    }),
+  )
 }
 
 /** The WebSocket of this process, watched. */
@@ -85,7 +87,8 @@ function talkWith(url) {
       if (typeof message.id !== 'string' || !said.has(message.id) || said.get(message.id) === 'some') return
       const malformed = message.code === 'badMessage' || message.code === 'badParameter'
       if (malformed && !said.get(message.id)) fault('the hub refuses what is described', text, '')
-      if (message.type !== 'error' && said.get(message.id)) fault('the hub takes what is not described', text, said.get(message.id))
+      if (message.type !== 'error' && said.get(message.id))
+        fault('the hub takes what is not described', text, said.get(message.id))
     },
   }
 }
@@ -113,7 +116,12 @@ function readDocument(root) {
       const forms = side === 'client' ? [message, aCharacterPerByte(message)] : [message]
       const why = meant.map(({ name, fits }) => {
         const bad = forms.find((form) => !fits(form))
-        return bad && fits.errors.map((error) => `\n  ${name} ${error.instancePath}: ${error.message} (${error.schemaPath})`).join('')
+        return (
+          bad &&
+          fits.errors
+            .map((error) => `\n  ${name} ${error.instancePath}: ${error.message} (${error.schemaPath})`)
+            .join('')
+        )
       })
       const fitting = why.filter((one) => !one).length
       return fitting === 1 ? '' : `\n${fitting} descriptions fit${why.join('')}`
@@ -132,10 +140,13 @@ function isMeant(schema, message) {
 }
 
 function aCharacterPerByte(value) {
-  if (typeof value === 'string') return value.replace(/[^\x00-\x7f]/gu, (character) => 'x'.repeat(Buffer.byteLength(character)))
+  if (typeof value === 'string')
+    return value.replace(/[^\x00-\x7f]/gu, (character) => 'x'.repeat(Buffer.byteLength(character)))
   if (Array.isArray(value)) return value.map(aCharacterPerByte)
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([key, inside]) => [aCharacterPerByte(key), aCharacterPerByte(inside)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inside]) => [aCharacterPerByte(key), aCharacterPerByte(inside)]),
+  )
 }
 
 const lastOf = (reference) => reference.split('/').at(-1)

@@ -35,28 +35,65 @@ export class Card {
     this.clock = element('span', { class: 'clock' })
     this.bar = element('progress', { max: timeoutMs, 'aria-label': 'Time left' })
     this.reason = element('input', {
-      type: 'text', maxlength: 256, placeholder: 'Reason (optional)', 'aria-label': 'Reason for a reject', autocomplete: 'off', list: `${id}-reasons`,
+      type: 'text',
+      maxlength: 256,
+      placeholder: 'Reason (optional)',
+      'aria-label': 'Reason for a reject',
+      autocomplete: 'off',
+      list: `${id}-reasons`,
       keydown: (event) => this.#key(event),
     })
-    const button = (action, label) => element('button', { type: 'button', class: action, 'aria-describedby': `${id}-title`, click: () => this.answer(action) }, label)
+    const button = (action, label) =>
+      element(
+        'button',
+        { type: 'button', class: action, 'aria-describedby': `${id}-title`, click: () => this.answer(action) },
+        label,
+      )
     this.accept = button('accept', buttons.accept)
     this.reject = button('reject', buttons.reject)
     this.note = element('p', { class: 'note' })
     this.ending = element('p', { class: 'ending', hidden: true })
-    this.node = element('div', { class: 'card', role: 'article', 'aria-label': title, tabindex: -1 },
-      element('header', {},
+    this.node = element(
+      'div',
+      { class: 'card', role: 'article', 'aria-label': title, tabindex: -1 },
+      element(
+        'header',
+        {},
         element('span', { class: 'channel' }, picture(icon)),
-        element('div', { class: 'who' },
+        element(
+          'div',
+          { class: 'who' },
           element('h4', { id: `${id}-title`, title }, title),
-          element('p', { class: 'small' }, [channelOf(icon), providerId && `from ${providerId}`].filter(Boolean).join(' · '))),
-        showTimeout && this.clock),
+          element(
+            'p',
+            { class: 'small' },
+            [channelOf(icon), providerId && `from ${providerId}`].filter(Boolean).join(' · '),
+          ),
+        ),
+        showTimeout && this.clock,
+      ),
       showTimeout && this.bar,
-      fields.length > 0 && element('dl', {}, ...fields.flatMap(({ label, value }) => [element('dt', {}, label), element('dd', {}, value || '\u2013')])),
-      element('div', { class: 'foot' },
-        element('div', { class: 'answers' }, this.accept, this.reject, this.reason,
-          element('datalist', { id: `${id}-reasons` }, ...REASONS.map((value) => element('option', { value })))),
-        this.ending),
-      this.note)
+      fields.length > 0 &&
+        element(
+          'dl',
+          {},
+          ...fields.flatMap(({ label, value }) => [element('dt', {}, label), element('dd', {}, value || '\u2013')]),
+        ),
+      element(
+        'div',
+        { class: 'foot' },
+        element(
+          'div',
+          { class: 'answers' },
+          this.accept,
+          this.reject,
+          this.reason,
+          element('datalist', { id: `${id}-reasons` }, ...REASONS.map((value) => element('option', { value }))),
+        ),
+        this.ending,
+      ),
+      this.note,
+    )
     this.tick()
   }
 
@@ -123,9 +160,15 @@ export class Card {
       this.#hands.urgent(this.id, this.title)
     }
     if (this.state === 'sent' && performance.now() - this.#began > SENDING_MS) {
-      setText(this.note, this.#hands.connected() ? 'Sending your answer …' : 'Your answer is sent once the hub is back.')
+      setText(
+        this.note,
+        this.#hands.connected() ? 'Sending your answer …' : 'Your answer is sent once the hub is back.',
+      )
     } else if (left === 0 && this.state === 'live') {
-      setText(this.note, this.#hands.connected() ? 'Time has run out.' : 'Time has run out; how it ended is not known here yet.')
+      setText(
+        this.note,
+        this.#hands.connected() ? 'Time has run out.' : 'Time has run out; how it ended is not known here yet.',
+      )
     }
   }
 

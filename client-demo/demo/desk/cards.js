@@ -26,8 +26,13 @@ export class Cards {
   constructor(desk) {
     this.#desk = desk
     this.list = element('ul', { class: 'cards', 'aria-label': 'Ringing' })
-    for (const type of ['pointermove', 'pointerdown']) this.list.addEventListener(type, () => { this.#pointedAt = performance.now() })
-    this.list.addEventListener('pointerleave', () => { this.#pointedAt = -Infinity })
+    for (const type of ['pointermove', 'pointerdown'])
+      this.list.addEventListener(type, () => {
+        this.#pointedAt = performance.now()
+      })
+    this.list.addEventListener('pointerleave', () => {
+      this.#pointedAt = -Infinity
+    })
     this.#held = holdWhilePressed(this.list, () => {})
     this.list.addEventListener('focusin', ({ target }) => {
       const card = this.#live.find(({ node }) => node.contains(/** @type {Node} */ (target)))
@@ -37,7 +42,9 @@ export class Cards {
 
   /** @returns {Card[]} in the order in which they stand */
   get #live() {
-    return [...this.list.children].map((place) => /** @type {any} */ (place).card).filter((card) => card && card.state !== 'over')
+    return [...this.list.children]
+      .map((place) => /** @type {any} */ (place).card)
+      .filter((card) => card && card.state !== 'over')
   }
 
   /** Those that nobody here has answered yet. */
@@ -85,7 +92,8 @@ export class Cards {
     const now = performance.now()
     for (const place of this.list.children) {
       const { card } = /** @type {any} */ (place)
-      if (card?.state === 'over' && now - card.overAt > (place.matches(':hover') ? OVER_POINTED_MS : OVER_MS)) this.#vacate(place, card)
+      if (card?.state === 'over' && now - card.overAt > (place.matches(':hover') ? OVER_POINTED_MS : OVER_MS))
+        this.#vacate(place, card)
     }
     if (now - this.#pointedAt < CALM_MS || this.#held()) return
     for (const place of /** @type {any[]} */ ([...this.list.children])) {
@@ -132,7 +140,9 @@ export class Cards {
     const card = new Card(notification, this.#desk)
     this.#cards.set(card.id, card)
     const places = /** @type {any[]} */ ([...this.list.children])
-    const place = places.find((one) => (before ? one.card === before : !one.card)) ?? element('li', { class: 'place', 'data-steady': '' })
+    const place =
+      places.find((one) => (before ? one.card === before : !one.card)) ??
+      element('li', { class: 'place', 'data-steady': '' })
     place.card = card
     place.emptySince = NaN
     place.classList.remove('empty-place')
@@ -149,7 +159,9 @@ export class Cards {
     card.end(text, mark)
     if (card !== this.#chosen) return
     const { unanswered } = this
-    const after = unanswered.find(({ node }) => card.node.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING)
+    const after = unanswered.find(
+      ({ node }) => card.node.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING,
+    )
     this.#choose(after ?? unanswered[0] ?? this.#live[0])
     this.#desk.guard.passed()
   }

@@ -6,20 +6,24 @@ const HALF = 0.5
 export function watchEyes(agent) {
   const waiting = new Map()
   const look = () => {
-    if (document.visibilityState !== 'visible' || agent.state !== 'open' || document.querySelector('dialog:modal')) return
+    if (document.visibilityState !== 'visible' || agent.state !== 'open' || document.querySelector('dialog:modal'))
+      return
     for (const [card, { id, inView }] of waiting) {
       if (!inView || !card.isConnected) continue
       agent.seen(id)
       forget(card)
     }
   }
-  const observer = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const entry = waiting.get(target)
-      if (entry) entry.inView = isIntersecting
-    }
-    look()
-  }, { threshold: HALF })
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const entry = waiting.get(target)
+        if (entry) entry.inView = isIntersecting
+      }
+      look()
+    },
+    { threshold: HALF },
+  )
   const forget = (card) => {
     waiting.delete(card)
     observer.unobserve(card)

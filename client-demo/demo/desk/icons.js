@@ -17,14 +17,26 @@ const PATHS = {
   clock: ['M12 3.5a8.5 8.5 0 1 0 .01 0z', 'M12 7.5V12l3 2'],
 }
 const ALIASES = {
-  call: 'phone', voice: 'phone', telephone: 'phone', message: 'chat', text: 'sms', whatsapp: 'chat', email: 'mail', letter: 'mail',
+  call: 'phone',
+  voice: 'phone',
+  telephone: 'phone',
+  message: 'chat',
+  text: 'sms',
+  whatsapp: 'chat',
+  email: 'mail',
+  letter: 'mail',
 }
 const CHANNELS = { chat: 'Chat', phone: 'Phone call', sms: 'Text message', mail: 'Mail', video: 'Video call' }
 
 /** A picture by its name; the bell for a name that is not known here. */
 export function picture(name = 'bell') {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-  for (const [key, value] of [['viewBox', '0 0 24 24'], ['aria-hidden', 'true'], ['class', 'picture']]) svg.setAttribute(key, value)
+  for (const [key, value] of [
+    ['viewBox', '0 0 24 24'],
+    ['aria-hidden', 'true'],
+    ['class', 'picture'],
+  ])
+    svg.setAttribute(key, value)
   for (const d of PATHS[known(name)]) {
     const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
     path.setAttribute('d', d)

@@ -24,8 +24,20 @@ export function listenForKeys(target, desk, keys, guard, refused) {
   const { dialog, open } = help(keys)
   const byName = new Map(keys.flatMap((one) => one.keys.map((name) => [name, one])))
   target.addEventListener('keydown', (event) => {
-    const { key, ctrlKey, altKey, metaKey, isComposing, defaultPrevented, repeat } = /** @type {KeyboardEvent} */ (event)
-    if (!desk.isConnected || defaultPrevented || ctrlKey || altKey || metaKey || isComposing || repeat || document.querySelector('dialog:modal')) return
+    const { key, ctrlKey, altKey, metaKey, isComposing, defaultPrevented, repeat } = /** @type {KeyboardEvent} */ (
+      event
+    )
+    if (
+      !desk.isConnected ||
+      defaultPrevented ||
+      ctrlKey ||
+      altKey ||
+      metaKey ||
+      isComposing ||
+      repeat ||
+      document.querySelector('dialog:modal')
+    )
+      return
     const from = /** @type {Element} */ (event.target)
     if (isTyping(from)) return
     const name = key.toLowerCase()
@@ -50,21 +62,54 @@ function isTyping(node) {
 function help(keys) {
   const id = `keys-${Math.random().toString(36).slice(2)}`
   const letters = element('input', { type: 'checkbox', change: () => prefer({ letters: letters.checked }) })
-  const show = () => { letters.checked = preferences().letters }
+  const show = () => {
+    letters.checked = preferences().letters
+  }
   onPreferences(show)
   show()
   const rows = [...keys, { shown: '?', does: 'show this list', keys: [] }]
-  const dialog = element('dialog', { class: 'keys', 'aria-labelledby': id },
+  const dialog = element(
+    'dialog',
+    { class: 'keys', 'aria-labelledby': id },
     element('h2', { id }, 'Keys'),
-    element('dl', {}, ...rows.filter(({ shown }) => shown).map(({ shown, does }) => element('div', {},
-      element('dt', {}, ...shown.split(' ').map((one) => (one === 'or' || one === 'to' ? ` ${one} ` : element('kbd', {}, one)))),
-      element('dd', {}, does)))),
+    element(
+      'dl',
+      {},
+      ...rows
+        .filter(({ shown }) => shown)
+        .map(({ shown, does }) =>
+          element(
+            'div',
+            {},
+            element(
+              'dt',
+              {},
+              ...shown.split(' ').map((one) => (one === 'or' || one === 'to' ? ` ${one} ` : element('kbd', {}, one))),
+            ),
+            element('dd', {}, does),
+          ),
+        ),
+    ),
     element('label', {}, letters, ' Letters and digits work as keys'),
-    element('p', { class: 'small' }, 'Turn that off if you speak to your computer, or type by accident. Tab, Enter and the space bar always work.'),
-    element('button', { type: 'button', autofocus: true, click: () => dialog.close() }, 'Close'))
+    element(
+      'p',
+      { class: 'small' },
+      'Turn that off if you speak to your computer, or type by accident. Tab, Enter and the space bar always work.',
+    ),
+    element('button', { type: 'button', autofocus: true, click: () => dialog.close() }, 'Close'),
+  )
   // Beside it; a press that began in it, as to select some words, is none of that.
   let beside = false
-  dialog.addEventListener('pointerdown', (event) => { beside = event.target === dialog })
-  dialog.addEventListener('click', (event) => { if (beside && event.target === dialog) dialog.close() })
-  return { dialog, open: () => { if (!dialog.open) dialog.showModal() } }
+  dialog.addEventListener('pointerdown', (event) => {
+    beside = event.target === dialog
+  })
+  dialog.addEventListener('click', (event) => {
+    if (beside && event.target === dialog) dialog.close()
+  })
+  return {
+    dialog,
+    open: () => {
+      if (!dialog.open) dialog.showModal()
+    },
+  }
 }

@@ -62,18 +62,23 @@ export class Link {
     const { state } = this.#agent
     const doubtful = state === 'open' && this.#silent
     this.chip.dataset.state = doubtful ? 'waiting' : state
-    const words = doubtful ? 'checking the connection …' : connectionInWords(this.#agent.connection) + nextTryInWords(this.#agent.connection)
+    const words = doubtful
+      ? 'checking the connection …'
+      : connectionInWords(this.#agent.connection) + nextTryInWords(this.#agent.connection)
     setText(this.chip, words)
     // It is cut where it is long.
     this.chip.title = words
     this.banner.hidden = this.fresh || !this.known
     if (this.banner.hidden) return
     const since = timeOfDay(doubtful || !this.#lostAt ? this.#heardAt : this.#lostAt)
-    setText(this.banner, state === 'closed'
-      ? `This desk is closed since ${since}, and shows what was on it then. Reload the page to come back.`
-      : doubtful
-        ? `The hub was last heard at ${since}. Whether this is still so is being found out.`
-        : `Not connected since ${since}. The desk is as it was then; what you answer is sent once the hub is back.${this.#reason && ` Why: ${this.#reason}.`}`)
+    setText(
+      this.banner,
+      state === 'closed'
+        ? `This desk is closed since ${since}, and shows what was on it then. Reload the page to come back.`
+        : doubtful
+          ? `The hub was last heard at ${since}. Whether this is still so is being found out.`
+          : `Not connected since ${since}. The desk is as it was then; what you answer is sent once the hub is back.${this.#reason && ` Why: ${this.#reason}.`}`,
+    )
     this.banner.title = this.banner.textContent
   }
 

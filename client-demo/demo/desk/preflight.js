@@ -40,7 +40,14 @@ export class Preflight {
     this.list = element('ul', { 'aria-label': 'What could make you miss a ring' })
     // The list lies over the desk: what comes and goes in it moves nothing.
     this.details = element('details', {}, element('summary', {}, 'How to mend it'), this.list)
-    this.node = element('div', { class: 'preflight' }, element('span', { class: 'lamp' }), this.words, this.mend, this.details)
+    this.node = element(
+      'div',
+      { class: 'preflight' },
+      element('span', { class: 'lamp' }),
+      this.words,
+      this.mend,
+      this.details,
+    )
     document.addEventListener('click', ({ target }) => {
       if (!this.details.contains(/** @type {Node} */ (target))) this.details.open = false
     })
@@ -69,37 +76,101 @@ export class Preflight {
     this.details.hidden = !items.length
     setText(this.mend, this.first?.label ?? '')
     setText(this.words, all ? `You could miss a ring: ${all}.` : 'All set: a ring will be heard and seen.')
-    reconcile(this.list, items, ({ id }) => id, (item) => this.#row(item))
+    reconcile(
+      this.list,
+      items,
+      ({ id }) => id,
+      (item) => this.#row(item),
+    )
     if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`, false, 'readiness')
     this.#said = all
   }
 
   /** @returns {Generator<Item>} worst first */
-  * #items() {
+  *#items() {
     const { link, sound, agent } = this.#parts
     const toasts = this.#parts.toasts()
-    if (agent.presence === 'away') yield { id: 'away', what: 'you are away', mend: 'New conversations go to others until you are available.', label: 'Be available', act: this.#parts.available }
-    if (sound.muted) yield { id: 'muted', what: 'the ring is muted', mend: 'In all tabs of this browser.', label: 'Unmute', act: () => sound.try() }
-    else if (sound.tone.state === 'none') yield { id: 'no sound', what: 'this browser makes no sound', mend: 'Use a current browser, and keep this page in view.' }
-    else if (sound.tone.state === 'blocked' && !sound.elsewhere) yield { id: 'sound', what: 'sound is blocked', mend: 'The browser keeps a page silent until someone has clicked or typed in it.', label: 'Turn sound on', act: () => sound.try() }
+    if (agent.presence === 'away')
+      yield {
+        id: 'away',
+        what: 'you are away',
+        mend: 'New conversations go to others until you are available.',
+        label: 'Be available',
+        act: this.#parts.available,
+      }
+    if (sound.muted)
+      yield {
+        id: 'muted',
+        what: 'the ring is muted',
+        mend: 'In all tabs of this browser.',
+        label: 'Unmute',
+        act: () => sound.try(),
+      }
+    else if (sound.tone.state === 'none')
+      yield {
+        id: 'no sound',
+        what: 'this browser makes no sound',
+        mend: 'Use a current browser, and keep this page in view.',
+      }
+    else if (sound.tone.state === 'blocked' && !sound.elsewhere)
+      yield {
+        id: 'sound',
+        what: 'sound is blocked',
+        mend: 'The browser keeps a page silent until someone has clicked or typed in it.',
+        label: 'Turn sound on',
+        act: () => sound.try(),
+      }
     yield* this.#notifications(toasts)
-    if (Math.abs(link.skewMs) > SKEW_MS) yield { id: 'clock', what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`, mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.' }
-    if (link.breaks >= BREAKS) yield { id: 'breaks', what: 'the connection broke several times', mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.` }
-    else if (link.roundTripMs > SLOW_MS) yield { id: 'slow', what: 'the connection is slow', mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s and more. Another may have answered before you see the ring.` }
+    if (Math.abs(link.skewMs) > SKEW_MS)
+      yield {
+        id: 'clock',
+        what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`,
+        mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.',
+      }
+    if (link.breaks >= BREAKS)
+      yield {
+        id: 'breaks',
+        what: 'the connection broke several times',
+        mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.`,
+      }
+    else if (link.roundTripMs > SLOW_MS)
+      yield {
+        id: 'slow',
+        what: 'the connection is slow',
+        mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s and more. Another may have answered before you see the ring.`,
+      }
   }
 
   /** @returns {Generator<Item>} */
-  * #notifications(toasts) {
+  *#notifications(toasts) {
     if (!globalThis.isSecureContext) {
-      yield { id: 'insecure', what: 'this page came by plain http', mend: 'Without https the browser shows no desktop notifications, and each tab rings for itself. Ask whoever runs the hub for its https address.' }
+      yield {
+        id: 'insecure',
+        what: 'this page came by plain http',
+        mend: 'Without https the browser shows no desktop notifications, and each tab rings for itself. Ask whoever runs the hub for its https address.',
+      }
     } else if (toasts?.permission === 'none') {
       yield { id: 'no toasts', what: 'this browser has no desktop notifications', mend: 'Keep this page in view.' }
     } else if (toasts?.permission === 'default') {
-      yield { id: 'ask', what: 'desktop notifications are not allowed yet', mend: 'With them you see a ring while you work elsewhere.', label: 'Allow', act: () => toasts.ask() }
+      yield {
+        id: 'ask',
+        what: 'desktop notifications are not allowed yet',
+        mend: 'With them you see a ring while you work elsewhere.',
+        label: 'Allow',
+        act: () => toasts.ask(),
+      }
     } else if (toasts?.permission === 'denied') {
-      yield { id: 'denied', what: 'desktop notifications are blocked', mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d. A private window has none.' }
+      yield {
+        id: 'denied',
+        what: 'desktop notifications are blocked',
+        mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d. A private window has none.',
+      }
     } else if (toasts?.fault) {
-      yield { id: 'worker', what: 'desktop notifications do not work', mend: `The browser says: ${toasts.fault}. Reload the page.` }
+      yield {
+        id: 'worker',
+        what: 'desktop notifications do not work',
+        mend: `The browser says: ${toasts.fault}. Reload the page.`,
+      }
     }
   }
 

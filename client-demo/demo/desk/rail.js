@@ -13,7 +13,8 @@ export class Rail {
   #agent
   #desk
   #held
-  /** @type {Map<string, string>} by session; a session's message does not say it, so that a reload has to keep it */ #icons = keptIcons()
+  /** @type {Map<string, string>} by session; a session's message does not say it, so that a reload has to keep it */ #icons =
+    keptIcons()
 
   /**
    * @param {import('../../sdk/deskbell.js').Agent} agent
@@ -45,9 +46,19 @@ export class Rail {
     const own = new Set(sessions.map((one) => one.sessionId))
     const rows = [...this.sessions.children]
     const focused = rows.findIndex((row) => row.contains(document.activeElement))
-    reconcile(this.sessions, sessions, (one) => one.sessionId, (one) => this.#session(one))
+    reconcile(
+      this.sessions,
+      sessions,
+      (one) => one.sessionId,
+      (one) => this.#session(one),
+    )
     if (focused >= 0 && !rows[focused].isConnected) this.focus(Math.min(focused, sessions.length - 1))
-    reconcile(this.elsewhere, kpi.filter((one) => !own.has(one.sessionId)), (one) => one.sessionId, (one) => this.#breach(one))
+    reconcile(
+      this.elsewhere,
+      kpi.filter((one) => !own.has(one.sessionId)),
+      (one) => one.sessionId,
+      (one) => this.#breach(one),
+    )
   }
 
   /** Goes to a session's row, or home if there is none. @param {number} index */
@@ -84,11 +95,24 @@ export class Rail {
     const meta = element('span')
     const title = element('p', { class: 'title' })
     const unread = element('span', { class: 'unread' })
-    const end = element('button', { type: 'button', class: 'quiet', click: () => this.#desk.end(session.sessionId) }, 'End')
-    const row = element('li', { 'data-steady': '', tabindex: -1 },
+    const end = element(
+      'button',
+      { type: 'button', class: 'quiet', click: () => this.#desk.end(session.sessionId) },
+      'End',
+    )
+    const row = element(
+      'li',
+      { 'data-steady': '', tabindex: -1 },
       element('span', { class: 'face' }, picture(this.#icons.get(session.sessionId) ?? 'person'), mark),
-      element('div', { class: 'about' }, title, element('p', { class: 'small' }, unread, 'session ', shortId(session.sessionId), meta), details),
-      end)
+      element(
+        'div',
+        { class: 'about' },
+        title,
+        element('p', { class: 'small' }, unread, 'session ', shortId(session.sessionId), meta),
+        details,
+      ),
+      end,
+    )
     row.tick = () => {
       const age = this.#desk.now() - Date.parse(row.startedAt)
       setText(meta, age >= 0 ? ` ·\u00a0${duration(age).replaceAll(' ', '\u00a0')}` : '')
@@ -114,9 +138,12 @@ export class Rail {
 
   #breach({ sessionId }) {
     const said = element('span')
-    const row = element('li', {},
+    const row = element(
+      'li',
+      {},
       element('span', { class: 'mark', 'aria-hidden': 'true' }, '!'),
-      element('span', {}, 'Session ', shortId(sessionId), ' is in breach', said))
+      element('span', {}, 'Session ', shortId(sessionId), ' is in breach', said),
+    )
     row.update = ({ details }) => setText(said, details ? `: ${details}` : '')
     return row
   }

@@ -24,13 +24,25 @@ export class Sound {
     this.#part = tabs.part('ring', () => this.#check())
     this.mute = element('button', { type: 'button', class: 'mute', 'aria-label': 'Mute', click: () => this.toggle() })
     this.volume = element('input', {
-      type: 'range', min: 0, max: 100, step: 5, 'aria-label': 'Volume', class: 'volume',
+      type: 'range',
+      min: 0,
+      max: 100,
+      step: 5,
+      'aria-label': 'Volume',
+      class: 'volume',
       input: () => prefer({ volume: this.volume.valueAsNumber / 100, muted: this.volume.valueAsNumber === 0 }),
       change: () => this.tone.once(),
     })
     this.test = element('button', { type: 'button', class: 'quiet', click: () => this.try() }, 'Test ring')
     this.words = element('span', { class: 'small' })
-    this.node = element('div', { class: 'sound', role: 'group', 'aria-label': 'Sound' }, this.words, this.mute, this.volume, this.test)
+    this.node = element(
+      'div',
+      { class: 'sound', role: 'group', 'aria-label': 'Sound' },
+      this.words,
+      this.mute,
+      this.volume,
+      this.test,
+    )
     onPreferences(() => this.#check())
     this.#check()
   }
@@ -63,7 +75,7 @@ export class Sound {
 
   /** Looks who rings. */
   async look() {
-    const elsewhere = !this.#part.holds && await this.#tabs.isPlayed('ring')
+    const elsewhere = !this.#part.holds && (await this.#tabs.isPlayed('ring'))
     if (elsewhere === this.elsewhere) return
     this.elsewhere = elsewhere
     this.#show()
@@ -94,6 +106,15 @@ export class Sound {
     }
     this.volume.value = String(Math.round(preferences().volume * 100))
     this.volume.setAttribute('aria-valuetext', muted ? 'muted' : `${this.volume.value} %`)
-    setText(this.words, muted ? 'muted' : this.elsewhere ? 'another tab rings' : this.tone.state === 'ready' ? 'this tab rings' : 'silent')
+    setText(
+      this.words,
+      muted
+        ? 'muted'
+        : this.elsewhere
+          ? 'another tab rings'
+          : this.tone.state === 'ready'
+            ? 'this tab rings'
+            : 'silent',
+    )
   }
 }

@@ -51,9 +51,13 @@ export class Tabs {
     this.#letGo()
     if (this.#left) return
     if (document.visibilityState === 'visible' && navigator.locks) {
-      const end = new Promise((done) => { this.#letGo = () => done(undefined) })
+      const end = new Promise((done) => {
+        this.#letGo = () => done(undefined)
+      })
       await new Promise((granted) => {
-        navigator.locks.request(`deskbell ${this.#name} visible`, { mode: 'shared' }, () => (granted(undefined), end)).catch(granted)
+        navigator.locks
+          .request(`deskbell ${this.#name} visible`, { mode: 'shared' }, () => (granted(undefined), end))
+          .catch(granted)
       })
     }
     this.#channel?.postMessage('look')
@@ -82,7 +86,9 @@ class Part {
     if (!wanted) return this.#letGo()
     const abort = new AbortController()
     let end
-    const over = new Promise((done) => { end = done })
+    const over = new Promise((done) => {
+      end = done
+    })
     this.#letGo = () => {
       this.#letGo = undefined
       abort.abort()
@@ -92,11 +98,13 @@ class Part {
     // Without locks (a page that came by plain http) every tab is the only one that it knows of.
     if (!navigator.locks) return this.#set(true)
     const mine = this.#letGo
-    navigator.locks.request(this.#name, { signal: abort.signal }, () => {
-      if (this.#letGo !== mine) return undefined
-      this.#set(true)
-      return over
-    }).catch(() => {})
+    navigator.locks
+      .request(this.#name, { signal: abort.signal }, () => {
+        if (this.#letGo !== mine) return undefined
+        this.#set(true)
+        return over
+      })
+      .catch(() => {})
   }
 
   #set(holds) {
@@ -107,6 +115,6 @@ class Part {
 }
 
 async function held() {
-  const { held } = await navigator.locks?.query() ?? {}
+  const { held } = (await navigator.locks?.query()) ?? {}
   return (held ?? []).map(({ name }) => name)
 }

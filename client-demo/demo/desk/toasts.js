@@ -66,7 +66,10 @@ export class Toasts {
     this.#busy = true
     while (this.#again) {
       this.#again = false
-      await Promise.race([this.#reconcile().catch((error) => this.#failed(error)), new Promise((done) => setTimeout(done, STUCK_MS))])
+      await Promise.race([
+        this.#reconcile().catch((error) => this.#failed(error)),
+        new Promise((done) => setTimeout(done, STUCK_MS)),
+      ])
     }
     this.#busy = false
   }
@@ -115,13 +118,19 @@ export class Toasts {
   async #toast({ notificationId, title, fields, buttons }) {
     this.#shown.add(notificationId)
     const url = location.href
-    await this.#registration?.showNotification(title, /** @type {any} */ ({
-      tag: notificationId,
-      body: fields.map(({ label, value }) => `${label}: ${value}`).join('\n'),
-      requireInteraction: true,
-      data: { desk: this.#desk, url },
-      actions: [{ action: 'accept', title: buttons.accept }, { action: 'reject', title: buttons.reject }],
-    }))
+    await this.#registration?.showNotification(
+      title,
+      /** @type {any} */ ({
+        tag: notificationId,
+        body: fields.map(({ label, value }) => `${label}: ${value}`).join('\n'),
+        requireInteraction: true,
+        data: { desk: this.#desk, url },
+        actions: [
+          { action: 'accept', title: buttons.accept },
+          { action: 'reject', title: buttons.reject },
+        ],
+      }),
+    )
   }
 
   #failed(error) {

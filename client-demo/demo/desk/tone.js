@@ -2,9 +2,17 @@
 
 const LENGTH_S = 3.2
 /** When it is struck, in seconds, how high in hertz, and how hard. */
-const STRIKES = [[0, 784, 1], [0.42, 622.25, 0.85]]
+const STRIKES = [
+  [0, 784, 1],
+  [0.42, 622.25, 0.85],
+]
 /** Of each strike: the multiple of its pitch, how loud, how fast it dies away. */
-const PARTIALS = [[1, 1, 3.4], [2.004, 0.32, 5.5], [3.01, 0.16, 8], [5.2, 0.05, 13]]
+const PARTIALS = [
+  [1, 1, 3.4],
+  [2.004, 0.32, 5.5],
+  [3.01, 0.16, 8],
+  [5.2, 0.05, 13],
+]
 const ATTACK_S = 0.006
 
 export class Tone {
@@ -81,7 +89,8 @@ export class Tone {
       for (let n = Math.round(begin * rate); n < samples.length; n++) {
         const t = n / rate - begin
         let sum = 0
-        for (const [multiple, loudness, decay] of PARTIALS) sum += loudness * Math.exp(-decay * t) * Math.sin(2 * Math.PI * pitch * multiple * t)
+        for (const [multiple, loudness, decay] of PARTIALS)
+          sum += loudness * Math.exp(-decay * t) * Math.sin(2 * Math.PI * pitch * multiple * t)
         samples[n] += 0.4 * force * Math.min(1, t / ATTACK_S) * sum
       }
     }

@@ -7,11 +7,15 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 self.addEventListener('notificationclick', (event) => {
   const { tag, data } = event.notification
   event.notification.close()
-  event.waitUntil(pass({ type: 'deskbell.toast', desk: data?.desk, notificationId: tag, action: event.action }, data?.url))
+  event.waitUntil(
+    pass({ type: 'deskbell.toast', desk: data?.desk, notificationId: tag, action: event.action }, data?.url),
+  )
 })
 
 async function pass(message, url) {
-  const pages = (await self.clients.matchAll({ type: 'window', includeUncontrolled: true })).filter((page) => new URL(page.url).pathname === '/desk')
+  const pages = (await self.clients.matchAll({ type: 'window', includeUncontrolled: true })).filter(
+    (page) => new URL(page.url).pathname === '/desk',
+  )
   for (const page of pages) page.postMessage(message)
   // Who rejects wants to stay where they are.
   if (message.action === 'reject' && pages.length) return
