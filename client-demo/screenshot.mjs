@@ -1,6 +1,7 @@
 // Takes the pictures of the playground and of an agent's desk, in both themes: a hub, and a few calls on their way.
 //
-//     node --experimental-websocket client-demo/screenshot.mjs [--width 1280] [--height 800] [a folder, by default docs]
+//     node --experimental-websocket client-demo/screenshot.mjs [--width 1280] [--height 800] [a folder, by default
+// docs]
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +22,11 @@ name = "chat"
 title = "{customerName} wants to chat"
 icon = "chat"
 timeout = "110s"
-fields = [ { label = "Customer", value = "{customerName}" }, { label = "About", value = "{about}" }, { label = "Language", value = "{language|en}" } ]
+fields = [
+  { label = "Customer", value = "{customerName}" },
+  { label = "About", value = "{about}" },
+  { label = "Language", value = "{language|en}" },
+]
 [[templates]]
 name = "call"
 title = "{customerName} is calling"

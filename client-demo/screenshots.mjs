@@ -1,4 +1,5 @@
-// Takes the pictures of the console and the dashboard, in both themes: a hub, three agents at work, and a morning's calls.
+// Takes the pictures of the console and the dashboard, in both themes: a hub, three agents at work, and a morning's
+// calls.
 //
 //     node --experimental-websocket client-demo/screenshots.mjs [--width 1280] [a folder, by default docs]
 

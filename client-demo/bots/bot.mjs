@@ -2,7 +2,8 @@
 // nobody answers in time marks its session. No outcome is lost over a reconnection, nor over a restart of the bot
 // itself: its position is kept in a file.
 //
-//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000     (Node 20: --experimental-websocket)
+//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000     (Node 20: --experimental-
+// websocket)
 //
 // If the hub asks for a token, DESKBELL_TOKEN_FILE names the file that has it; the token says who the bot is.
 

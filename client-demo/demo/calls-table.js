@@ -1,8 +1,9 @@
-// The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with it.
+// The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with
+// it.
 
-import { element, reconcile, setText } from './dom.js'
-import { guardClicks, holdWhilePressed } from './steady.js'
-import { outcomeInWords, reachInWords } from './words.js'
+import { element, reconcile, setText } from '../sdk/desk/dom.js'
+import { guardClicks, holdWhilePressed } from '../sdk/desk/click-guard.js'
+import { outcomeInWords, reachInWords } from './outcome-text.js'
 
 /**
  * @typedef {object} Call one call, as this page knows it
@@ -30,7 +31,8 @@ export class CallsTable {
   #noteClicks
 
   /**
-   * @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>, unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act
+   * @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>,
+   *   unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act
    * @param {boolean} [opened] whether what can be done with a session is shown without being asked for
    */
   constructor(act, opened = false) {
@@ -39,7 +41,7 @@ export class CallsTable {
     this.empty = element(
       'p',
       { class: 'empty' },
-      'No calls yet. Press Ring, and answer at a desk: each call then stands here with what became of it.',
+      'No calls yet. Press Ring and answer at a desk: calls and their outcomes appear here.',
     )
     this.sum = element('p', { class: 'small' })
     // With their roles said, since the narrow layout is no table to the browser any more.
@@ -220,7 +222,8 @@ function sessionRow() {
   node.update = ({ call }) => {
     node.current = call
     mark.hidden = !call.breached
-    setText(id, `Session ${call.sessionId}${call.unread ? `, ${call.unread} unread` : ''}`)
+    const unread = call.unread ? `, ${call.unread} unread` : ''
+    setText(id, `Session ${call.sessionId}${unread}`)
     group.setAttribute('aria-label', `Session of ${call.label}`)
   }
   return node
@@ -238,7 +241,8 @@ function summary(calls) {
   ]
     .filter(([n]) => n)
     .map(([n, what]) => `${n} ${what}`)
-  return `The last ${calls.length === 1 ? 'call' : `${calls.length} calls`}: ${parts.join(', ')}.`
+  const which = calls.length === 1 ? 'call' : `${calls.length} calls`
+  return `The last ${which}: ${parts.join(', ')}.`
 }
 
 function inWords({ state, result }) {

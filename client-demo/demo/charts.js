@@ -11,7 +11,8 @@ const LABEL_WIDTH = 46
 
 /**
  * Bars of which each is a stack.
- * @param {{ label: string, values: readonly number[], title: string }[]} bars `label` empty where the axis should say nothing
+ * @param {{ label: string, values: readonly number[], title: string }[]} bars `label` empty where the axis should say
+ *   nothing
  * @param {readonly string[]} classes one for each layer, lowest first
  * @param {string} said what a screen reader is told in place of the picture
  * @param {number} width in pixels, so that words are as large as elsewhere on the page

@@ -1,22 +1,22 @@
 // One agent's desk: what rings, what is being talked about, what just ended.
 
-import { Agent } from '/sdk/deskbell.js'
-import { element, reconcile, setText } from './dom.js'
-import { Announcer } from './desk/announcer.js'
-import { Cards } from './desk/cards.js'
-import { watchEyes } from './desk/eyes.js'
-import { picture } from './desk/icons.js'
-import { listenForKeys } from './desk/keys.js'
-import { Link } from './desk/link.js'
-import { Preflight } from './desk/preflight.js'
-import { Rail } from './desk/rail.js'
-import { Sound } from './desk/sound.js'
-import { Tabs } from './desk/tabs.js'
-import { showTally } from './desk/tally.js'
-import { timeOfDay } from './desk/times.js'
-import { Toasts } from './desk/toasts.js'
-import { guardClicks, KeyGuard } from './steady.js'
-import { outcomeInWords } from './words.js'
+import { Agent } from '../sdk/deskbell.js'
+import { element, reconcile, setText } from '../sdk/desk/dom.js'
+import { Announcer } from '../sdk/desk/announcer.js'
+import { CardGrid } from '../sdk/desk/card-grid.js'
+import { watchVisibility } from '../sdk/desk/visibility.js'
+import { picture } from '../sdk/desk/icons.js'
+import { listenForKeys } from '../sdk/desk/shortcuts.js'
+import { ConnectionStatus } from '../sdk/desk/connection-status.js'
+import { Readiness } from '../sdk/desk/readiness.js'
+import { SessionList } from '../sdk/desk/session-list.js'
+import { SoundControl } from '../sdk/desk/sound-control.js'
+import { TabLocks } from '../sdk/desk/tab-lock.js'
+import { showTitleCount } from './title-count.js'
+import { timeOfDay } from '../sdk/desk/time-format.js'
+import { DesktopNotifications } from '../sdk/desk/desktop-notifications.js'
+import { guardClicks, KeyGuard } from '../sdk/desk/click-guard.js'
+import { outcomeInWords } from './outcome-text.js'
 
 const JUST_NOW_MAX = 8
 const TICK_MS = 125
@@ -43,21 +43,21 @@ class Desk {
   #eyes
   #noteClicks
   #keyGuard = new KeyGuard()
-  /** @type {Tabs | undefined} */ #tabs
-  /** @type {Sound | undefined} */ #sound
-  /** @type {Toasts | undefined} */ #toasts
-  /** @type {Preflight | undefined} */ #preflight
+  /** @type {TabLocks | undefined} */ #tabs
+  /** @type {SoundControl | undefined} */ #sound
+  /** @type {DesktopNotifications | undefined} */ #toasts
+  /** @type {Readiness | undefined} */ #preflight
 
   /** @param {HTMLElement} place @param {Agent} agent @param {string} name @param {boolean} alone */
   constructor(place, agent, name, alone) {
     this.name = name
     this.alone = alone
     this.#agent = agent
-    this.#eyes = watchEyes(agent)
+    this.#eyes = watchVisibility(agent)
     this.announcer = new Announcer(element('p', { class: 'unseen', role: 'status', 'aria-label': 'News' }))
-    this.link = new Link(agent, this.announcer)
+    this.link = new ConnectionStatus(agent, this.announcer)
     const home = () => this.ringingTitle
-    this.cards = new Cards({
+    this.cards = new CardGrid({
       remainingMs: (one) => agent.remainingMs(one),
       connected: () => this.link.fresh,
       answer: (card, action, reason) => this.#answer(card, action, reason),
@@ -68,7 +68,7 @@ class Desk {
       guard: this.#keyGuard,
       home,
     })
-    this.rail = new Rail(agent, {
+    this.rail = new SessionList(agent, {
       end: (id) => this.#end(id),
       now: () => this.link.now(),
       home: () => this.sessionsTitle,
@@ -158,9 +158,9 @@ class Desk {
   #joined(who) {
     if (this.#sound) return
     const changed = () => this.#preflight?.show()
-    const tabs = (this.#tabs = new Tabs(who))
-    this.#sound = new Sound(tabs, changed)
-    this.#toasts = new Toasts({
+    const tabs = (this.#tabs = new TabLocks(who))
+    this.#sound = new SoundControl(tabs, changed)
+    this.#toasts = new DesktopNotifications({
       tabs,
       desk: who,
       ringing: () =>
@@ -170,7 +170,7 @@ class Desk {
       answer: (action, id) => this.#toasted(action, id),
       changed,
     })
-    this.#preflight = new Preflight(
+    this.#preflight = new Readiness(
       {
         link: this.link,
         sound: this.#sound,
@@ -216,7 +216,7 @@ class Desk {
     setText(
       this.sessionsTitle,
       agent.sessions.length
-        ? `Sessions (${agent.sessions.length}${breached ? `, ${breached} in breach` : ''})`
+        ? `Sessions (${agent.sessions.length}${breached ? ', ' + breached + ' in breach' : ''})`
         : 'Sessions',
     )
     this.#ring()
@@ -229,7 +229,7 @@ class Desk {
     this.#sound?.ring(ringing > 0)
     this.#toasts?.show()
     this.#preflight?.show()
-    showTally({
+    showTitleCount({
       name: this.name,
       ringing,
       away: this.#agent.presence === 'away',
@@ -255,7 +255,7 @@ class Desk {
     this.announcer.say(length > 1 ? `${title}: ringing, ${length} in all` : `${title}: ringing`)
   }
 
-  /** @param {import('./desk/card.js').Card} card @param {'accept' | 'reject'} action @param {string} [reason] */
+  /** @param {import('../sdk/desk/card.js').Card} card @param {'accept' | 'reject'} action @param {string} [reason] */
   async #answer({ id, title }, action, reason) {
     this.#fault('')
     this.#answered.add(id)
@@ -327,7 +327,7 @@ class Desk {
     const session = this.#agent.sessions.find((one) => one.sessionId === sessionId)
     if (!session) return
     this.announcer.say(
-      breached ? `KPI breach: ${session.title}${details ? `, ${details}` : ''}` : `KPI met again: ${session.title}`,
+      breached ? `KPI breach: ${session.title}${details ? ', ' + details : ''}` : `KPI met again: ${session.title}`,
       breached,
     )
   }
@@ -354,7 +354,7 @@ class Desk {
     this.#show()
   }
 
-  /** @returns {import('./desk/keys.js').Key[]} */
+  /** @returns {import('../sdk/desk/shortcuts.js').Key[]} */
   #keys() {
     const step = (by) => (this.rail.move(by) ? undefined : this.cards.move(by))
     const keys = [

@@ -58,9 +58,15 @@ export interface ListenOptions {
 }
 
 export interface ProviderOptions extends Options {
-  /** Name it if the provider shall come back as itself after a reload. One that is minted holds as long as this object. */
+  /**
+   * Name it if the provider shall come back as itself after a reload. One that is minted holds as long as this
+   * object.
+   */
   providerId?: string
-  /** A `position` kept from earlier: what was settled since comes as `result` events. `true`: all that the hub retains. */
+  /**
+   * A `position` kept from earlier: what was settled since comes as `result` events. `true`: all that the hub
+   * retains.
+   */
   resume?: string | true
 }
 
@@ -71,7 +77,10 @@ export interface AgentOptions extends Options {
   presence?: Presence
 }
 
-/** What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration Framework. */
+/**
+ * What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration
+ * Framework.
+ */
 export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
   msdyn_name?: 'NotifyEvent' | 'CancelEvent' | 'NotifyKpiBreach' | 'NotifyNewActivity'
@@ -266,7 +275,10 @@ export interface StateChange {
   since: number
   /** Why the last connection, or the last try, ended: with `waiting` and `closed`, and with `connecting` after one. */
   code?: number
-  /** The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and where. */
+  /**
+   * The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and
+   * where.
+   */
   reason?: string
   /** From `since` to the next try, at the latest. */
   retryInMs?: number
@@ -291,7 +303,8 @@ export interface ProviderEvents extends ClientEvents<ProviderWelcome> {
 
 export interface AgentEvents extends ClientEvents<AgentWelcome> {
   /**
-   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it is
+   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it
+   * is
    * in the `notifications` of each `welcome`, and `change` comes for both.
    */
   notification: Notification
@@ -367,7 +380,10 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
   readonly connection: StateChange
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
-  /** Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by itself. */
+  /**
+   * Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by
+   * itself.
+   */
   refresh(token: string, options?: CallOptions): Promise<{ type: 'refreshed' }>
   endSession(sessionId: string, options?: CallOptions): Promise<EmptyResult>
   /** Ends the connection; what is pending is rejected. */

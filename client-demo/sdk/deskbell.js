@@ -6,9 +6,16 @@
  * again, so that a page would ask for each, and who copies it would have to know of all.
  */
 
-/** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
+/**
+ * @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents,
+ * EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence,
+ * PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts'
+ */
 /** @typedef {Record<string, any>} Message */
-/** @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise: Promise<any>, resolve(value: any): void, reject(error: any): void }} Call */
+/**
+ * @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise:
+ * Promise<any>, resolve(value: any): void, reject(error: any): void }} Call
+ */
 
 const BACKOFF_FIRST_MS = 500
 /** Less than the 10 s for which a new hub waits for its agents. */
@@ -69,7 +76,10 @@ class Connection {
   #giveUpAfterMs
   #messagesPerSecond
 
-  /** @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[]) => void>} tell */
+  /**
+   * @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[])
+   * => void>} tell
+   */
   constructor(
     url,
     { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150, signal },
@@ -85,7 +95,8 @@ class Connection {
     this.#budget = this.#messagesPerSecond = Math.max(1, messagesPerSecond)
     if (!WebSocket) {
       throw new TypeError(
-        'deskbell: no WebSocket here. Node 22 has one, Node 20 with --experimental-websocket; or pass { WebSocket }, of undici or ws',
+        'deskbell: this runtime has no WebSocket. Use Node 22, run Node 20 with --experimental-websocket, ' +
+          'or pass { WebSocket } from "ws"',
       )
     }
     for (const [target, type] of wakeUps()) target.addEventListener(type, this.#wake)
@@ -125,7 +136,10 @@ class Connection {
     return this.#wait(id, call, options)
   }
 
-  /** One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param {CallOptions} options @returns {Promise<any>} */
+  /**
+   * One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param
+   * {CallOptions} options @returns {Promise<any>}
+   */
   #wait(id, call, { signal, timeoutMs }) {
     /** @type {any} */ let timer
     /** @type {any} */ let stop
@@ -315,7 +329,10 @@ class Connection {
     how(value)
   }
 
-  /** Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param {Message[]} open what it still knows */
+  /**
+   * Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param
+   * {Message[]} open what it still knows
+   */
   #forgetOld(open) {
     const giveUpAfterMs = this.#giveUpAfterMs
     const known = new Set(open.map((one) => one.id))
@@ -461,7 +478,10 @@ class Client extends EventTarget {
     return this._connection.now
   }
 
-  /** @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @param {ListenOptions} [options] @returns {() => void} */
+  /**
+   * @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @param {ListenOptions}
+   * [options] @returns {() => void}
+   */
   on(type, listener, options) {
     const handler = (/** @type {any} */ event) => listener(event.detail)
     this.addEventListener(type, handler, options)
@@ -528,7 +548,10 @@ export class Provider extends Client {
     return this._call('cancel', { cancellationToken }, options)
   }
 
-  /** @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {CallOptions} [options] @returns {Promise<EmptyResult>} */
+  /**
+   * @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {CallOptions} [options]
+   * @returns {Promise<EmptyResult>}
+   */
   kpi(sessionId, shouldReset, details, options) {
     return this._call('kpi', { sessionId, shouldReset, details }, options)
   }
@@ -593,7 +616,10 @@ export class Agent extends Client {
     return this._call('accept', { notificationId }, options)
   }
 
-  /** @param {string} notificationId @param {string} [reason] @param {CallOptions} [options] @returns {Promise<AnswerResult>} */
+  /**
+   * @param {string} notificationId @param {string} [reason] @param {CallOptions} [options] @returns
+   * {Promise<AnswerResult>}
+   */
   reject(notificationId, reason, options) {
     return this._call('reject', { notificationId, reason }, options)
   }

@@ -52,7 +52,7 @@ describe('the console', () => {
   const row = (name) => page.getByRole('table', { name: 'Calls' }).getByRole('row').filter({ hasText: name }).first()
   const code = (name) => page.getByRole('region', { name, exact: true })
 
-  test('the form is made of the template: a field for each placeholder, its default in it, what is needed is asked for', async () => {
+  test('the form has a field for each placeholder of the template, with its default; some are required', async () => {
     const ada = await agent('ada')
     await page.getByLabel('Template', { exact: true }).selectOption('vip_call')
     const parameters = page.getByRole('group', { name: 'Parameters' })
@@ -84,7 +84,7 @@ describe('the console', () => {
     await row('Katherine is calling').getByText('withdrawn by the caller').waitFor()
   })
 
-  test('the table lives: ringing with its time, then outcome, reach and time; the session with KPI, activity and end', async () => {
+  test('the table follows a call: ringing, outcome, reach, time; its session with KPI, activity, end', async () => {
     const ada = await agent('ada')
     const rung = event(ada, 'notification')
     await page.getByLabel('customerName').fill('Margaret')
@@ -251,8 +251,8 @@ test('where the hub asks for tokens, the console takes one, and lists the templa
   const browser = await openBrowser()
   context.after(() => browser.dispose())
   const page = await openPage(browser.context, `${hub.url}/console`)
-  await page.getByLabel('This hub asks for a token').fill(hub.token('bot', 'provider'))
-  await page.getByRole('button', { name: 'Come in' }).click()
+  await page.getByLabel('Sign-in token').fill(hub.token('bot', 'provider'))
+  await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByText('connected', { exact: true }).waitFor()
   await page.getByLabel('Template', { exact: true }).selectOption('vip_call')
   await page.getByRole('region', { name: 'JavaScript', exact: true }).getByText("token: '…'").waitFor()

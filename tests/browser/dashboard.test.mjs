@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { EVENTS_MAX, Floor, KNOWN_MAX } from '../../client-demo/demo/floor.js'
+import { EVENTS_MAX, DashboardModel, KNOWN_MAX } from '../../client-demo/demo/dashboard-model.js'
 import { Agent, Provider } from '../../client-demo/sdk/deskbell.js'
 import { axeFaults } from '../support/accessible.mjs'
 import { openBrowser, openPage } from '../support/browser.mjs'
@@ -46,12 +46,12 @@ describe('the dashboard', () => {
       page.getByRole('table', { name: table }).getByRole('row'),
     )
 
-  test('agents and their presence, what is open and how old, outcomes, time to answer, breaches, events with a filter', async () => {
+  test('agents, presence, open notifications, outcomes, answer times, breaches, filtered events', async () => {
     const early = await client(Agent, { agentId: 'early' })
     await open()
-    await page.getByText(/^Seen since .*An observer is told only what happens while it is there\.$/).waitFor()
+    await page.getByText(/^Recorded since \d.*\.$/).waitFor()
     await part('Agents')
-      .getByText(/1 came before this page did/)
+      .getByText(/1 connected before this page was opened/)
       .waitFor()
     const ada = await client(Agent, { agentId: 'ada' })
     const bot = await client(Provider, { providerId: 'bot-1' })
@@ -65,7 +65,7 @@ describe('the dashboard', () => {
     await rung
     await row('Open notifications', 'bot-1', 'conv-1').getByText('on desks').waitFor()
     await part('Open and waiting')
-      .getByText(/1 open, 0 of them waiting for a desk\. The oldest/)
+      .getByText(/1 open, 0 of them waiting for a desk\. Longest waiting/)
       .waitFor()
     await row('Open notifications', 'conv-1')
       .getByRole('cell', { name: /^\d+:(0[1-9]|[1-5]\d)$/ })
@@ -83,18 +83,18 @@ describe('the dashboard', () => {
     await part('Outcomes over time').getByText(said).waitFor()
     await part('Outcomes over time').getByRole('img', { name: said }).waitFor()
     await part('Time to answer')
-      .getByRole('img', { name: /Half of the one answer came within \d+\.\d s/ })
+      .getByRole('img', { name: /Of the only answer, half took at most \d+\.\d s/ })
       .waitFor()
     await row('Agents', 'ada', 'available').getByRole('cell', { name: '1', exact: true }).waitFor()
 
     await bot.kpi('conv-1', false, 'slow')
     await row('KPI breaches', 'conv-1').waitFor()
     await part('KPI breaches')
-      .getByText(/1 session is in breach\. 1 mark was set since/)
+      .getByText(/1 session is in breach\. 1 breach since/)
       .waitFor()
     await bot.kpi('conv-1', true)
     await part('KPI breaches')
-      .getByText(/No session that this page knows of is in breach\. 1 mark was set/)
+      .getByText(/No known session is in breach\. 1 breach since/)
       .waitFor()
 
     const events = page.getByRole('log', { name: 'Event stream' }).getByRole('listitem')
@@ -129,7 +129,7 @@ describe('the dashboard', () => {
     const { notificationId } = await rung
     await open()
     await part('Time to answer')
-      .getByText(/^No agent has answered since \d/)
+      .getByText(/^No answers since \d/)
       .waitFor()
     await ada.accept(notificationId)
     await call
@@ -137,11 +137,11 @@ describe('the dashboard', () => {
       .getByText(/^1 accepted, 0 rejected/)
       .waitFor()
     await part('Time to answer')
-      .getByText(/^1 answer was to calls that had begun before this page did: how long it took is not known\./)
+      .getByText(/^1 arrived before this page was opened; their times are not known\./)
       .waitFor()
     assert.equal(
       await part('Time to answer')
-        .getByText(/No agent has answered/)
+        .getByText(/^No answers/)
         .count(),
       0,
     )
@@ -151,7 +151,7 @@ describe('the dashboard', () => {
     await open()
     const ada = await client(Agent, { agentId: 'ada-1' })
     const events = page.getByRole('log', { name: 'Event stream' }).getByRole('listitem')
-    const came = events.filter({ hasText: 'ada-1 came' })
+    const came = events.filter({ hasText: 'ada-1 joined' })
     await came.locator('summary').hover()
     const before = await came.boundingBox()
     await page.mouse.down()
@@ -190,12 +190,12 @@ describe('the dashboard', () => {
     const ada = await client(Agent, { agentId: 'ada-2' })
     await row('Agents', 'ada-2').waitFor()
     await hub.stop()
-    await page.getByText(/^Not connected since .* \(.+\): what stands here is as old as that\.$/).waitFor()
+    await page.getByText(/^Not connected since .* \(.+\)\. The page shows the last known state\.$/).waitFor()
     const back = event(ada, 'welcome')
     await hub.start()
     await back
     await page.getByText('connected', { exact: true }).waitFor()
-    await page.getByText(/; not seen: \S.* to \S.*\.$/).waitFor()
+    await page.getByText(/Missing: \S.* to \S.*\.$/).waitFor()
     await page.getByText(/^Not connected since/).waitFor({ state: 'hidden' })
   })
 
@@ -231,26 +231,23 @@ test('where the hub asks for tokens, the dashboard takes an observer’s', async
   context.after(() => browser.dispose())
   const page = await openPage(browser.context, `${hub.url}/dashboard`)
   // Until it is in, it knows nothing, and says no numbers.
-  await page.getByText(/^Nothing is known yet: closed: /).waitFor()
+  await page.getByText(/^No data yet: closed: /).waitFor()
   for (const name of ['Agents', 'Open and waiting', 'KPI breaches']) {
-    await page
-      .getByRole('region', { name, exact: true })
-      .getByText('Not known: the hub has told nothing yet.')
-      .waitFor()
+    await page.getByRole('region', { name, exact: true }).getByText('No data yet.').waitFor()
   }
-  await page.getByLabel('This hub asks for a token').fill(hub.token('boss', 'observer'))
-  await page.getByRole('button', { name: 'Come in' }).click()
+  await page.getByLabel('Sign-in token').fill(hub.token('boss', 'observer'))
+  await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByText('connected', { exact: true }).waitFor()
 })
 
 test('however much happens, the dashboard remembers no more than it shows', () => {
-  const floor = new Floor()
+  const floor = new DashboardModel()
   const at = new Date().toISOString()
-  floor.welcomed({ serverTime: at })
+  floor.onWelcome({ serverTime: at })
   for (let n = 0; n < KNOWN_MAX + 500; n++) {
-    floor.happened({ event: 'agentJoined', agentId: `a-${n}`, presence: 'available', at })
-    floor.happened({ event: 'notified', notificationId: `n-${n}`, providerId: 'p', at })
-    floor.happened({ event: 'kpi', sessionId: `s-${n}`, breached: true, at })
+    floor.onEvent({ event: 'agentJoined', agentId: `a-${n}`, presence: 'available', at })
+    floor.onEvent({ event: 'notified', notificationId: `n-${n}`, providerId: 'p', at })
+    floor.onEvent({ event: 'kpi', sessionId: `s-${n}`, breached: true, at })
   }
   for (const known of [floor.agents, floor.open, floor.marks]) assert.equal(known.size, KNOWN_MAX)
   assert.equal(floor.events.length, EVENTS_MAX)

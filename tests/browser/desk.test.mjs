@@ -303,7 +303,7 @@ describe('a desk without its hub', () => {
     await hub.kill()
     await desk
       .getByText(
-        /^Not connected since \d.*The desk is as it was then.* Why: (the connection broke|no hub answers at ws:.*)\.$/,
+        /^Not connected since \d.*the last known state.* Reason: (the connection broke|no hub answers at ws:.*)\.$/,
       )
       .waitFor()
     await desk.told('Not connected')
@@ -369,9 +369,12 @@ test("two agents race: who lost sees who has it, in the card's own place", async
   for (const one of [desk, other]) assert.deepEqual(one.faults, [])
 })
 
-/** A card whose title needs more lines makes its whole row higher: what closes up then does not lie exactly where others were. */
+/**
+ * A card whose title needs more lines makes its whole row higher: what closes up then does not lie exactly where
+ * others were.
+ */
 for (const last of ['Ada', 'Ada with a name that is so long that her card is higher']) {
-  test(`a cancel arrives under the pointer: the click falls on nothing, and nothing moves (the last caller: ${last})`, async (context) => {
+  test(`a cancel under the pointer: the click does nothing, nothing moves (last caller: ${last})`, async (context) => {
     const hub = await startHub({ toml: TEMPLATES })
     context.after(() => hub.dispose())
     const browser = await openBrowser()
@@ -418,7 +421,7 @@ for (const last of ['Ada', 'Ada with a name that is so long that her card is hig
   })
 }
 
-test('the marked card is settled: the mark is on the next one, and no key that was on its way does anything', async (context) => {
+test('the marked card is settled: the next one is marked, keys already on their way do nothing', async (context) => {
   const hub = await startHub({ toml: TEMPLATES })
   context.after(() => hub.dispose())
   const browser = await openBrowser()
@@ -442,7 +445,8 @@ test('the marked card is settled: the mark is on the next one, and no key that w
   await press('r')
   assert.deepEqual(await reject(calls[1]), ['DeclinedByAgent', undefined])
   await desk.ended(/^Alan/).waitFor()
-  // Who then wants to give a reason types into nothing, and no letter of it is a command; not even once keys answer again.
+  // Who then wants to give a reason types into nothing, and no letter of it is a command; not even once keys answer
+  // again.
   await press('e')
   for (const letter of 'pxar par') {
     await press(letter)

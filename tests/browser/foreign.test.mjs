@@ -1,4 +1,5 @@
-// A page from elsewhere that opens, frames, and talks to the hub's own pages; and the desk's worker, which is nobody else's.
+// A page from elsewhere that opens, frames, and talks to the hub's own pages; and the desk's worker, which is nobody
+// else's.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -57,7 +58,7 @@ describe('a page from elsewhere', () => {
     await page.close()
   })
 
-  test('has no hold on a desk that it has opened: it can neither lead it elsewhere, nor close it, nor answer in it', async (context) => {
+  test('cannot control a desk that it has opened: not navigate it, not close it, not answer', async (context) => {
     const page = await browser.context.newPage()
     await page.goto(origin)
     const opened = browser.context.waitForEvent('page')
@@ -145,7 +146,7 @@ describe("the desk's worker", () => {
     await hub?.dispose()
   })
 
-  test('is there for the desk only, answers no request, keeps nothing, and opens nothing but the desk', async (context) => {
+  test('serves the desk only: it answers no request, keeps nothing, opens nothing else', async (context) => {
     const desk = await openDesk(browser.context, hub, 'javascript:alert(1)//')
     const state = () =>
       desk.evaluate(async () => {

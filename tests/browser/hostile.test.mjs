@@ -18,7 +18,7 @@ describe('hostile text', () => {
 name = "evil"
 title = "{customerName}"
 icon = "__proto__"
-buttons = { accept = ${JSON.stringify(EVIL)}, reject = ${JSON.stringify(`no ${EVIL}`)} }
+buttons = { accept = ${JSON.stringify(EVIL)}, reject = ${JSON.stringify('no ' + EVIL)} }
 fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
 `,
     })

@@ -1,4 +1,5 @@
-// How the playground and the desk look, as far as a machine can tell: axe finds nothing, nothing sticks out, dark is dark.
+// How the playground and the desk look, as far as a machine can tell: axe finds nothing, nothing sticks out, dark is
+// dark.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

@@ -14,7 +14,9 @@ const SEEDS = process.env.DESKBELL_SEEDS ?? join(ROOT, '../shared/seeds')
 const OWN = {
   'notifyEvent with a token inside input': `
     var token = "own-" + Math.random();
-    var input = { templateName: "msdyn_chat_incoming_unauthenticated", templateParameters: { }, cancellationToken: token }
+    var input = {
+      templateName: "msdyn_chat_incoming_unauthenticated", templateParameters: { }, cancellationToken: token
+    }
     Microsoft.CIFramework.notifyEvent(input).then(
       function success(result) { console.log(result); },
       function (error) { console.log(error.message); }

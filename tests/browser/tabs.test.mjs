@@ -73,7 +73,7 @@ describe('tabs of one agent', () => {
     }
   })
 
-  test('a page in the background: desktop notifications, accepted and rejected there, gone with the call', async (context) => {
+  test('in the background: desktop notifications, answered there, removed with the call', async (context) => {
     const desk = await openDesk(browser.context, hub, 'bob')
     const second = await openDesk(browser.context, hub, 'bob')
     const caller = bot(hub, 'bob')
@@ -120,8 +120,8 @@ describe('tabs of one agent', () => {
     const token = guarded.token('ada', 'agent')
     const page = await openPage(browser.context, `${guarded.url}/desk`)
     page.setDefaultTimeout(30_000)
-    await page.getByLabel('This hub asks for a token').fill(token)
-    await page.getByRole('button', { name: 'Come in' }).click()
+    await page.getByLabel('Sign-in token').fill(token)
+    await page.getByRole('button', { name: 'Sign in' }).click()
     const desk = Object.assign(page, partsOf(page, 'ada'))
     await desk.connected()
     await page.evaluate(() => {

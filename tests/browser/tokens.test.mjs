@@ -22,8 +22,8 @@ describe('with authentication on', () => {
 
   async function comeIn(page, place, token) {
     const form = page.locator(place).locator('form.token')
-    await form.getByLabel('This hub asks for a token').fill(token)
-    await form.getByRole('button', { name: 'Come in' }).click()
+    await form.getByLabel('Sign-in token').fill(token)
+    await form.getByRole('button', { name: 'Sign in' }).click()
   }
 
   /** Everywhere that a page can leave something behind. */
@@ -63,8 +63,8 @@ describe('with authentication on', () => {
     const left = await leftBehind(page)
     for (const token of Object.values(tokens)) assert.ok(!left.includes(token.split('.')[1]), left)
     await page.reload()
-    await page.locator('#desk-ada').getByLabel('This hub asks for a token').waitFor()
-    assert.equal(await page.locator('#desk-ada').getByLabel('This hub asks for a token').inputValue(), '')
+    await page.locator('#desk-ada').getByLabel('Sign-in token').waitFor()
+    assert.equal(await page.locator('#desk-ada').getByLabel('Sign-in token').inputValue(), '')
     assert.deepEqual(page.faults, [])
     await page.close()
   })
@@ -78,21 +78,18 @@ describe('with authentication on', () => {
       const page = await openPage(browser.context, `${hub.url}${path}`)
       const form = page.locator('form.token')
       await form.getByText(`--role ${needs}`).waitFor()
-      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', has))
-      await form.getByRole('button', { name: 'Come in' }).click()
+      await form.getByLabel('Sign-in token').fill(hub.token('somebody', has))
+      await form.getByRole('button', { name: 'Sign in' }).click()
       await form
         .getByText(`That token has the role ${has}; this part of the page needs one with the role ${needs}.`)
         .waitFor()
       // One that only the hub can judge.
-      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs).replace(/.{8}$/, 'AAAAAAAA'))
-      await form.getByRole('button', { name: 'Come in' }).click()
-      await form.getByText(/^The hub says: token/).waitFor()
-      assert.equal(
-        await form.getByLabel('This hub asks for a token').evaluate((field) => field.matches(':focus')),
-        true,
-      )
-      await form.getByLabel('This hub asks for a token').fill(hub.token('somebody', needs))
-      await form.getByRole('button', { name: 'Come in' }).click()
+      await form.getByLabel('Sign-in token').fill(hub.token('somebody', needs).replace(/.{8}$/, 'AAAAAAAA'))
+      await form.getByRole('button', { name: 'Sign in' }).click()
+      await form.getByText(/^The hub refused the token: token/).waitFor()
+      assert.equal(await form.getByLabel('Sign-in token').evaluate((field) => field.matches(':focus')), true)
+      await form.getByLabel('Sign-in token').fill(hub.token('somebody', needs))
+      await form.getByRole('button', { name: 'Sign in' }).click()
       await page.getByText('connected', { exact: true }).waitFor()
       assert.deepEqual(page.faults, [])
       await page.close()

@@ -79,7 +79,7 @@ for (const [name, command] of Object.entries(commands)) {
     assert.equal(again.complaints(), '')
   })
 
-  test(`${name} comes in with a token, needs no more than the address, and ends when nothing is open`, async (context) => {
+  test(`${name} connects with a token, needs only the address, and ends when nothing is open`, async (context) => {
     const hub = await startHub({ secret: 'a secret of these tests, long enough to be one' })
     context.after(() => hub.dispose())
     const ada = new Agent(hub.ws, { token: hub.token('ada', 'agent') })

@@ -509,7 +509,9 @@ describe(
     const secret = randomBytes(32).toString('hex')
     const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const token = (seconds, claims = {}) => {
-      const text = `${encoded({ alg: 'HS256', typ: 'JWT' })}.${encoded({ sub: 'bot', role: 'provider', exp: Math.floor(Date.now() / 1_000) + seconds, ...claims })}`
+      const header = encoded({ alg: 'HS256', typ: 'JWT' })
+      const exp = Math.floor(Date.now() / 1_000) + seconds
+      const text = `${header}.${encoded({ sub: 'bot', role: 'provider', exp, ...claims })}`
       return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
     }
     let hub

@@ -53,7 +53,8 @@ export async function openDesk(context, hub, agentId) {
 }
 
 /**
- * Waits until that is true in the page, without touching it. Whatever the driver evaluates counts as a person's gesture,
+ * Waits until that is true in the page, without touching it. Whatever the driver evaluates counts as a person's
+ * gesture,
  * also the looks of its locators. A desk that was "touched" before it made its sound would be allowed to ring at once.
  * @param {import('playwright-core').Page} page @param {string} expression
  */
@@ -173,7 +174,10 @@ export function watchToasts(context) {
   })
 }
 
-/** Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks it. */
+/**
+ * Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks
+ * it.
+ */
 export async function toasted(pages, titles) {
   await until(async () => {
     const shown = (await Promise.all(pages.map((page) => page.evaluate(() => window.toasted)))).flat()

@@ -1,5 +1,6 @@
-// A reporter for node --test: writes each failed or skipped test and the counts to the file that DESKBELL_NODE_REPORT names.
-// tests/run reads that file at its end.
+// A reporter for node --test: writes each failed or skipped test and the counts to the file named by
+// DESKBELL_NODE_REPORT. tests/run reads that file at its end.
+
 import { basename } from 'node:path'
 import { writeFileSync } from 'node:fs'
 

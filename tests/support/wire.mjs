@@ -11,7 +11,8 @@ const watched = new Map()
 const documents = new Map()
 
 /**
- * Watches whatever the clients of this process, and the pages of `watchPages`, say to the hub at `url` and hear from it.
+ * Watches whatever the clients of this process, and the pages of `watchPages`, say to the hub at `url` and hear from
+ * it.
  * @returns what is wrong so far, in words
  */
 export async function watchHub(url) {

@@ -1,16 +1,17 @@
 // The form of a call: a template to choose, and a field for each of its placeholders.
 
-import { picture } from './desk/icons.js'
-import { element, reconcile, setText } from './dom.js'
-import { lines, uuid } from './store.js'
+import { picture } from '../sdk/desk/icons.js'
+import { element, reconcile, setText } from '../sdk/desk/dom.js'
+import { lines, uuid } from './tab-storage.js'
 
 /**
  * @typedef {{ name: string, default?: string, required: boolean }} Placeholder
- * @typedef {{ name: string, title: string, icon?: string, timeoutMs: number, queueTimeoutMs: number, autoAccept: boolean,
+ * @typedef {{ name: string, title: string, icon?: string, timeoutMs: number, queueTimeoutMs: number, autoAccept:
+ *   boolean,
  *   autoAcceptOnTimeout: boolean, settle: string, placeholders: Placeholder[] }} Template
  */
 
-export class CallForm {
+export class NotifyForm {
   /** @type {readonly Template[]} */ #templates = []
   /** what was typed, by parameter, so that another template with the same parameter keeps it */ #typed = new Map()
   #id = uuid()

@@ -18,7 +18,9 @@ export function keep(name, value) {
   } catch {}
 }
 
-/** The name under which this tab rings: kept, so that the outcomes of what is ringing now still arrive after a reload. */
+/**
+ * The name under which this tab rings: kept, so that the outcomes of what is ringing now still arrive after a reload.
+ */
 export function providerName() {
   return kept('deskbell.providerId', () => `console-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`)
 }

@@ -55,7 +55,8 @@ export function literal(value, indent = '') {
   const line = `${open}${space}${parts.join(', ')}${space}${close}`
   const nested = !Array.isArray(value) && Object.values(value).some((one) => one !== null && typeof one === 'object')
   if (line.length <= 60 && !nested && !line.includes('\n')) return line
-  return `${open}\n${parts.map((part) => `${inner}${part},\n`).join('')}${indent}${close}`
+  const rows = parts.map((part) => `${inner}${part},\n`).join('')
+  return `${open}\n${rows}${indent}${close}`
 }
 
 function name(key) {

@@ -1,4 +1,5 @@
-// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at, and
+// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at,
+// and
 // what is pressed does not move away before the press has become a click.
 
 /** From the release to the click that it makes: a finger's takes longest, which may yet become a double tap. */
@@ -13,8 +14,10 @@ const CONTROLS = 'button:enabled, input:enabled'
 /** @typedef {{ owner: Element, left: number, top: number, right: number, bottom: number }} Box */
 
 /**
- * Refuses a click on a button if, a moment ago, something else lay at that point: another card or row, or another control
- * of the same one. Cards differ in height, so a button can come to lie where the text or a field of another card was.
+ * Refuses a click on a button if, a moment ago, something else lay at that point: another card or row, or another
+ * control
+ * of the same one. CardGrid differ in height, so a button can come to lie where the text or a field of another card
+ * was.
  * @param {HTMLElement} root
  * @param {string} selector the cards and rows that may move: their places are remembered for a moment
  * @param {(node: Element) => void} refused called for each click that was held back

@@ -1,7 +1,7 @@
 // Every message as it passes, newest last.
 
-import { element } from './dom.js'
-import { holdWhilePressed } from './steady.js'
+import { element } from '../sdk/desk/dom.js'
+import { holdWhilePressed } from '../sdk/desk/click-guard.js'
 
 const ROWS_MAX = 300
 const SUMMARY_MAX = 160
@@ -12,7 +12,7 @@ const AT_END_PX = 40
  * @param {HTMLElement} place
  * @returns {(who: string, event: { direction: 'in' | 'out', message: any }) => void} what to call with each message
  */
-export function mountWire(place) {
+export function mountMessageLog(place) {
   const rows = element('ol')
   // Follows the newest as long as the end is in view; not away from under a press, nor from one that was opened.
   let follows = true

@@ -1,6 +1,6 @@
 // One notification on the desk: who, what, over which channel, how long yet, and the two answers.
 
-import { clock, element, setText } from '../dom.js'
+import { clock, element, setText } from './dom.js'
 import { channelOf, picture } from './icons.js'
 
 const URGENT_MS = 10_000

@@ -7,7 +7,7 @@ const LEFT_MS = 300
 /** A browser that does not answer is not waited for. */
 const STUCK_MS = 3_000
 
-export class Toasts {
+export class DesktopNotifications {
   #tabs
   #part
   #desk
@@ -20,8 +20,9 @@ export class Toasts {
   /** Why there are none, where that is not the agent's choice. */ fault = ''
 
   /**
-   * @param {{ tabs: import('./tabs.js').Tabs, desk: string, ringing: () => import('../../sdk/deskbell.js').Notification[],
-   *   answer: (action: string, notificationId: string) => void, changed: () => void }} options `desk` is the same in all
+   * @param {{ tabs: import('./tab-lock.js').Tabs, desk: string, ringing: () => import('../deskbell.js').Notification[],
+   *   answer: (action: string, notificationId: string) => void, changed: () => void }} options `desk` is the same in
+   * all
    *   tabs of the agent
    */
   constructor({ tabs, desk, ringing, answer, changed }) {

@@ -2,8 +2,8 @@
 
 const HALF = 0.5
 
-/** @param {import('../../sdk/deskbell.js').Agent} agent */
-export function watchEyes(agent) {
+/** @param {import('../deskbell.js').Agent} agent */
+export function watchVisibility(agent) {
   const waiting = new Map()
   const look = () => {
     if (document.visibilityState !== 'visible' || agent.state !== 'open' || document.querySelector('dialog:modal'))

@@ -1,7 +1,5 @@
 // Small helpers to build pages. Whatever comes from the wire becomes text here, never markup.
 
-import { connectionInWords, nextTryInWords } from './words.js'
-
 /**
  * Makes an element. Children are nodes or text; a property that is a function listens to the event of its name.
  * @param {string} tag
@@ -43,24 +41,6 @@ export function reconcile(list, items, key, build) {
     if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null)
   })
   for (const node of old.values()) node.remove()
-}
-
-/** A line that tells how the client's connection is, and keeps telling. */
-export function connectionState(client) {
-  const words = element('span')
-  // Counts down, which nobody wants to have read to them.
-  const next = element('span', { 'aria-hidden': 'true' })
-  const chip = element('span', { class: 'chip', role: 'status', 'aria-label': 'Connection' }, words, next)
-  const show = () => {
-    chip.dataset.state = client.state
-    setText(words, connectionInWords(client.connection))
-    setText(next, nextTryInWords(client.connection))
-  }
-  const timer = setInterval(show, 1_000)
-  client.on('state', show)
-  client.on('close', () => clearInterval(timer))
-  show()
-  return chip
 }
 
 /** An id in so few characters that it fits, as it is where it is short; the whole of it is the tooltip. */

@@ -1,12 +1,12 @@
-// What an observer has seen, in bounded memory: who is there, what is open, how things ended. Knows no page.
+// What an observer has received, in bounded memory: agents, open notifications, breaches, outcomes. Uses no DOM.
 
-/** The most open notifications, agents and marks that are known by name; what comes on top is only counted by the hub. */
+/** At most this many open notifications, agents and breaches are kept; the hub counts all of them. */
 export const KNOWN_MAX = 5_000
-/** The most events kept to be read. */
+/** At most this many events are kept. */
 export const EVENTS_MAX = 500
 /** Outcomes are kept by minute, for the last hour. */
 export const MINUTES = 60
-/** The most times to an answer that the distribution is drawn of: the latest. */
+/** The distribution of answer times is drawn from at most this many, the latest. */
 export const ANSWERS_MAX = 2_000
 const GAPS_MAX = 10
 const COUNTS = 3
@@ -16,37 +16,36 @@ export const STEPS_MS = [1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000, 12
 export const KINDS = ['accepted', 'rejected', 'timedOut', 'cancelled']
 const KIND_OF = { Accept: 'accepted', Reject: 'rejected', Timeout: 'timedOut', Cancel: 'cancelled' }
 
-/**
- * The floor of a contact centre, as far as one has seen it. Times are the hub's, in milliseconds since 1970.
- */
-export class Floor {
-  /** when the first welcome came; nothing before it is known */ since = NaN
-  /** what was missed in between, oldest first @type {{ from: number, to: number }[]} */ gaps = []
+/** @typedef {{ at: number, displayedAt?: number, providerId?: string, sessionId?: string }} OpenNotification */
+
+/** Times are the hub's, in milliseconds since 1970. */
+export class DashboardModel {
+  /** when the first welcome arrived; nothing before it is known */ since = NaN
+  /** while not connected, oldest first @type {{ from: number, to: number }[]} */ gaps = []
   /** @type {Map<string, { presence?: string, accepted: number, rejected: number, lastAt: number }>} */ agents =
     new Map()
-  /** what is open, oldest first @type {Map<string, { at: number, displayedAt?: number, providerId?: string, sessionId?: string }>} */ open =
-    new Map()
-  /** marks that stand @type {Map<string, { at: number }>} */ marks = new Map()
-  /** how often a mark was set since `since` */ breaches = 0
+  /** open notifications, oldest first @type {Map<string, OpenNotification>} */ open = new Map()
+  /** sessions in breach @type {Map<string, { at: number }>} */ marks = new Map()
+  /** how many breaches began since `since` */ breaches = 0
   /** newest last @type {{ n: number, event: string, at: number, message: any }[]} */ events = []
   /** times to an answer, newest last @type {number[]} */ answers = []
-  /** how many answers came to rings whose beginning was not seen: how long they took is not known */ untimed = 0
-  /** what the hub itself counts, once a second @type {any} */ stats = null
-  /** How many the hub counts of which nothing was seen. */
+  /** answers to notifications that arrived before `since`: their times are not known */ untimed = 0
+  /** the hub's own counts, sent once a second @type {any} */ stats = null
+  /** How many the hub counts that this model has no event of. */
   unseen = { open: 0, agents: 0 }
-  /** @type {{ open: number, agents: number }[]} the same, by the last counts */ #unseen = []
+  /** @type {{ open: number, agents: number }[]} the same for each of the last `stats` */ #unseen = []
   /** @type {Map<number, Record<string, number>>} outcomes by minute since 1970 */ #minutes = new Map()
   #skewMs = 0
   #lastAt = NaN
   #number = 0
 
-  /** The connection stands, again or for the first time. @param {{ serverTime: string }} welcome */
-  welcomed({ serverTime }) {
+  /** Connected, for the first time or again. @param {{ serverTime: string }} welcome */
+  onWelcome({ serverTime }) {
     const now = Date.parse(serverTime)
     this.#skewMs = now - Date.now()
     if (Number.isNaN(this.since)) this.since = now
     else this.gaps = [...this.gaps, { from: this.#lastAt, to: now }].slice(-GAPS_MAX)
-    // Whatever happened meanwhile was not told: what was open may not be, who was there may have left.
+    // Nothing was received meanwhile: what was open may be settled, and agents may have left.
     for (const known of [this.agents, this.open, this.marks]) known.clear()
     this.#unseen = []
     this.#lastAt = now
@@ -58,9 +57,9 @@ export class Floor {
   }
 
   /** @param {any} stats */
-  counted(stats) {
+  onStats(stats) {
     this.stats = stats
-    // Its counts and its events come a moment apart: what is unseen for good is so in all of the last counts.
+    // Counts and events arrive a moment apart, so only what is missing in all of the last counts is really unseen.
     this.#unseen = [
       ...this.#unseen,
       { open: stats.open - this.open.size, agents: stats.agents - this.agents.size },
@@ -71,14 +70,14 @@ export class Floor {
   }
 
   /** @param {any} message an `event` */
-  happened(message) {
+  onEvent(message) {
     const { event, agentId, notificationId, providerId, sessionId, value, breached, presence } = message
     const at = Date.parse(message.at)
     this.#lastAt = at
     this.events.push({ n: this.#number++, event, at, message })
     if (this.events.length > EVENTS_MAX) this.events.shift()
     if (event === 'agentLeft') this.agents.delete(agentId)
-    else if (agentId) this.#heardOf(agentId, at, presence, value)
+    else if (agentId) this.#countFor(agentId, at, presence, value)
     switch (event) {
       case 'notified':
         put(this.open, notificationId, { at, providerId, sessionId })
@@ -101,7 +100,7 @@ export class Floor {
     }
   }
 
-  /** Outcomes of the last hour, one entry a minute, oldest first; `undefined` where nobody looked. */
+  /** Outcomes of the last hour, one entry a minute, oldest first; `undefined` before `since`. */
   minutes() {
     const last = Math.floor(this.now() / MINUTE_MS)
     const first = Math.floor(this.since / MINUTE_MS)
@@ -118,7 +117,7 @@ export class Floor {
     return counts
   }
 
-  /** The time within which that share of the answers came; NaN if there are none. @param {number} share */
+  /** The time within which that share of the answers arrived; NaN if there are none. @param {number} share */
   within(share) {
     const sorted = [...this.answers].sort((one, other) => one - other)
     return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN
@@ -140,7 +139,7 @@ export class Floor {
     if (this.answers.length > ANSWERS_MAX) this.answers.shift()
   }
 
-  #heardOf(agentId, at, presence, value) {
+  #countFor(agentId, at, presence, value) {
     const known = this.agents.get(agentId) ?? { accepted: 0, rejected: 0, lastAt: at }
     known.lastAt = at
     if (presence) known.presence = presence
@@ -154,7 +153,7 @@ function none() {
   return Object.fromEntries(KINDS.map((kind) => [kind, 0]))
 }
 
-/** Past the bound the oldest goes. */
+/** Above the bound the oldest is dropped. */
 function put(map, key, value) {
   map.set(key, value)
   if (map.size > KNOWN_MAX) map.delete(map.keys().next().value)

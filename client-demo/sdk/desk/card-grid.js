@@ -1,8 +1,8 @@
 // The cards in their places. A card keeps its place as long as it is there; one that has ended says how, and leaves its
 // place empty; the others close up only once nobody points at anything here.
 
-import { element } from '../dom.js'
-import { holdWhilePressed } from '../steady.js'
+import { element } from './dom.js'
+import { holdWhilePressed } from './click-guard.js'
 import { Card } from './card.js'
 
 /** How long a card that ended says so, before it goes. */
@@ -12,7 +12,7 @@ const OVER_POINTED_MS = 10_000
 /** An empty place is closed up once the pointer has rested for so long, or is elsewhere. */
 const CALM_MS = 1_500
 
-export class Cards {
+export class CardGrid {
   #desk
   /** @type {Map<string, Card>} by notification, those over included */ #cards = new Map()
   #pointedAt = -Infinity
@@ -20,8 +20,9 @@ export class Cards {
   /** @type {Card | undefined} the one that keys answer */ #chosen
 
   /**
-   * @param {import('./card.js').Hands & { gone: (id: string) => void, shown: (card: Card) => void, home: () => HTMLElement,
-   *   say: (text: string) => void, guard: import('../steady.js').KeyGuard }} desk
+   * @param {import('./card.js').Hands & { gone: (id: string) => void, shown: (card: Card) => void, home: () =>
+   *   HTMLElement,
+   *   say: (text: string) => void, guard: import('./click-guard.js').KeyGuard }} desk
    */
   constructor(desk) {
     this.#desk = desk

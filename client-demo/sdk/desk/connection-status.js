@@ -1,8 +1,8 @@
 // The line to the hub: whether it stands, since when it does not, and whether what is on the desk can be believed.
 
-import { element, setText } from '../dom.js'
-import { connectionInWords, nextTryInWords } from '../words.js'
-import { timeOfDay } from './times.js'
+import { element, setText } from './dom.js'
+import { connectionInWords, nextTryInWords } from '../../demo/outcome-text.js'
+import { timeOfDay } from './time-format.js'
 
 /** The hub's pings are not seen by a page, so the client asks after two of them, and waits so long for the answer. */
 const ANSWER_MS = 10_000
@@ -12,7 +12,7 @@ const BREAKS_MS = 10 * 60_000
 /** One slow answer is nothing; none of so many that was quick is a slow connection. */
 const ANSWERS = 4
 
-export class Link {
+export class ConnectionStatus {
   #agent
   #announcer
   #reason = ''
@@ -24,7 +24,7 @@ export class Link {
   /** By how much the hub's clock is ahead of this one's. */ skewMs = 0
   /** The hub has told what is on the desk, once at least. */ known = false
 
-  /** @param {import('../../sdk/deskbell.js').Agent} agent @param {import('./announcer.js').Announcer} announcer */
+  /** @param {import('../deskbell.js').Agent} agent @param {import('./announcer.js').Announcer} announcer */
   constructor(agent, announcer) {
     this.#agent = agent
     this.#announcer = announcer
@@ -71,15 +71,16 @@ export class Link {
     this.banner.hidden = this.fresh || !this.known
     if (this.banner.hidden) return
     const since = timeOfDay(doubtful || !this.#lostAt ? this.#heardAt : this.#lostAt)
-    setText(
-      this.banner,
-      state === 'closed'
-        ? `This desk is closed since ${since}, and shows what was on it then. Reload the page to come back.`
-        : doubtful
-          ? `The hub was last heard at ${since}. Whether this is still so is being found out.`
-          : `Not connected since ${since}. The desk is as it was then; what you answer is sent once the hub is back.${this.#reason && ` Why: ${this.#reason}.`}`,
-    )
+    setText(this.banner, this.#inWords(state, doubtful, since))
     this.banner.title = this.banner.textContent
+  }
+
+  #inWords(state, doubtful, since) {
+    if (state === 'closed') return `Signed out at ${since}. Reload the page to continue.`
+    if (doubtful) return `Last contact with the hub at ${since}. Checking the connection …`
+    const why = this.#reason && ` Reason: ${this.#reason}.`
+    const answers = 'Your answers will be sent when the connection is back.'
+    return `Not connected since ${since}. Showing the last known state. ${answers}${why}`
   }
 
   /** The computer may have slept: the client looks whether the hub is there, and until then nobody knows. */

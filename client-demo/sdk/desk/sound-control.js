@@ -1,9 +1,9 @@
 // Who rings, how loud, and what it looks like: of several tabs of an agent one.
 
-import { element, setText } from '../dom.js'
+import { element, setText } from './dom.js'
 import { picture } from './icons.js'
-import { onPreferences, prefer, preferences } from './prefs.js'
-import { Tone } from './tone.js'
+import { onPreferences, prefer, preferences } from './preferences.js'
+import { Ringtone } from './ringtone.js'
 
 /** What a ring that was turned down to nothing is turned up to. */
 const AUDIBLE = 0.6
@@ -16,11 +16,11 @@ export class Sound {
   #changed
   /** Whether another tab of the agent rings. */ elsewhere = false
 
-  /** @param {import('./tabs.js').Tabs} tabs @param {() => void} changed told when anything of it is new */
+  /** @param {import('./tab-lock.js').Tabs} tabs @param {() => void} changed told when anything of it is new */
   constructor(tabs, changed) {
     this.#changed = changed
     this.#tabs = tabs
-    this.tone = new Tone(() => this.#check())
+    this.tone = new Ringtone(() => this.#check())
     this.#part = tabs.part('ring', () => this.#check())
     this.mute = element('button', { type: 'button', class: 'mute', 'aria-label': 'Mute', click: () => this.toggle() })
     this.volume = element('input', {
@@ -106,15 +106,12 @@ export class Sound {
     }
     this.volume.value = String(Math.round(preferences().volume * 100))
     this.volume.setAttribute('aria-valuetext', muted ? 'muted' : `${this.volume.value} %`)
-    setText(
-      this.words,
-      muted
-        ? 'muted'
-        : this.elsewhere
-          ? 'another tab rings'
-          : this.tone.state === 'ready'
-            ? 'this tab rings'
-            : 'silent',
-    )
+    setText(this.words, this.#inWords(muted))
+  }
+
+  #inWords(muted) {
+    if (muted) return 'muted'
+    if (this.elsewhere) return 'another tab rings'
+    return this.tone.state === 'ready' ? 'this tab rings' : 'silent'
   }
 }

@@ -1,13 +1,14 @@
 // The way in where the hub asks for tokens: a field to paste one. It stays in this page's memory, and nowhere else: not
 // in the address, not in any storage, not in what a browser restores.
 
-import { element, setText } from './dom.js'
+import { element, setText } from '../sdk/desk/dom.js'
 
 const BAD_TOKEN = 4401
 const NOT_ALLOWED = 4403
 
 /**
- * Mounts a part of the page. Where the hub does not let it in, asks for a token above it, and mounts it again with that.
+ * Mounts a part of the page. Where the hub does not let it in, asks for a token above it, and mounts it again with
+ * that.
  * @param {HTMLElement} place
  * @param {'agent' | 'provider' | 'observer'} role what the token must say that its bearer is
  * @param {(token?: string) => any} mount makes the part in `place` and returns its client
@@ -17,7 +18,7 @@ export function mountWithToken(place, role, mount) {
     mount(token).on('state', ({ state, code, reason }) => {
       // Without a token, that it is not allowed is no matter of tokens.
       if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
-      place.append(tokenForm(place.id, role, begin, token ? `The hub says: ${reason}.` : ''))
+      place.append(tokenForm(place.id, role, begin, token ? `The hub refused the token: ${reason}.` : ''))
       // Whoever has just sent one stays where they were.
       if (token && document.activeElement === document.body)
         /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
@@ -48,15 +49,15 @@ function tokenForm(name, role, begin, said) {
   return element(
     'form',
     { class: 'panel token', autocomplete: 'off', submit },
-    element('label', { for: field.id }, 'This hub asks for a token'),
-    element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, 'Come in')),
+    element('label', { for: field.id }, 'Sign-in token'),
+    element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, 'Sign in')),
     fault,
     element(
       'p',
       { class: 'small' },
-      `One of role ${role}: `,
+      'Ask your administrator for a token. Developers: ',
       element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`),
-      ' makes one. It is kept until this page is closed.',
+      '. The token is forgotten when you reload or close this page.',
     ),
   )
 }
@@ -64,10 +65,10 @@ function tokenForm(name, role, begin, said) {
 /** What can be told without the hub: who reads a token need not trust it. Whether it is genuine the hub says. */
 function whatIsWrong(token, role) {
   const claims = claimsOf(token)
-  if (!claims) return 'That is no token: it has three parts with a dot between them, and the second says whose it is.'
-  if (claims.role !== role)
-    return `That token has ${typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'}; this part of the page needs one with the role ${role}.`
-  return ''
+  if (!claims) return 'That is not a valid token. A token looks like xxxxx.yyyyy.zzzzz.'
+  if (claims.role === role) return ''
+  const found = typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'
+  return `That token has ${found}; this part of the page needs one with the role ${role}.`
 }
 
 function claimsOf(token) {

@@ -1,12 +1,13 @@
 // The provider's console: a form that rings, the same call as code, and what became of each call.
 
-import { install, Provider } from '/sdk/deskbell.js'
-import { CallForm } from './caller-form.js'
+import { install, Provider } from '../sdk/deskbell.js'
+import { NotifyForm } from './notify-form.js'
 import { CallsTable } from './calls-table.js'
-import { asJavaScript, asWire } from './code.js'
-import { connectionState, element, setText } from './dom.js'
-import { keep, kept, providerName } from './store.js'
-import { outcomeInWords } from './words.js'
+import { connectionChip } from './connection-chip.js'
+import { asJavaScript, asWire } from './code-sample.js'
+import { element, setText } from '../sdk/desk/dom.js'
+import { keep, kept, providerName } from './tab-storage.js'
+import { outcomeInWords } from './outcome-text.js'
 
 const CALLS_MAX = 100
 /** How long after the welcome the outcomes of before may take. */
@@ -17,13 +18,14 @@ const TICK_MS = 125
 /**
  * Puts the console into `place`.
  * @param {HTMLElement} place
- * @param {{ token?: string, playground?: boolean, onMessage?: (who: string, event: any) => void }} options with a token,
+ * @param {{ token?: string, playground?: boolean, onMessage?: (who: string, event: any) => void }} options with a
+ *   token,
  *   that says who it is; in the playground it is short, and `Microsoft.CIFramework` rings through it
  */
-export function mountCaller(place, { token, playground = false, onMessage }) {
+export function mountProviderConsole(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
   const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
-  const caller = new Caller(place, provider, token, playground)
+  const caller = new ProviderConsole(place, provider, token, playground)
   provider.on('message', (event) => onMessage?.('provider', event))
   const stop = new AbortController()
   const offer = () => caller.offerTemplates(token)
@@ -39,7 +41,7 @@ export function mountCaller(place, { token, playground = false, onMessage }) {
   return provider
 }
 
-class Caller {
+class ProviderConsole {
   /** @type {import('./calls-table.js').Call[]} newest first */ #calls = kept('deskbell.calls', () => [])
   /** ids that another load of this page left without an outcome */
   #earlier = this.#calls.filter(({ state }) => state === 'ringing' || state === 'sending').map(({ id }) => id)
@@ -63,7 +65,7 @@ class Caller {
       },
       playground,
     )
-    this.form = new CallForm({
+    this.form = new NotifyForm({
       ring: (message, label) => this.#ring(message, label),
       changed: (message) => this.#show(message, 'What Ring would send now.'),
     })
@@ -72,7 +74,7 @@ class Caller {
       {},
       element('h2', { id: 'console-title' }, 'Provider'),
       (this.name = element('span', { class: 'small' })),
-      connectionState(provider),
+      connectionChip(provider),
     )
     const code = element(
       'section',

@@ -1,23 +1,22 @@
 // What is being talked about: the agent's sessions, with what is unread and the mark of a KPI in breach.
 
-import { element, reconcile, setText, shortId } from '../dom.js'
-import { holdWhilePressed } from '../steady.js'
-import { keep, kept } from '../store.js'
+import { element, reconcile, setText, shortId } from './dom.js'
+import { holdWhilePressed } from './click-guard.js'
+import { keep, kept } from '../../demo/tab-storage.js'
 import { picture } from './icons.js'
-import { duration, timeOfDay } from './times.js'
+import { duration, timeOfDay } from './time-format.js'
 
 const ICONS_MAX = 500
 const ICONS = 'deskbell.icons'
 
-export class Rail {
+export class SessionList {
   #agent
   #desk
   #held
-  /** @type {Map<string, string>} by session; a session's message does not say it, so that a reload has to keep it */ #icons =
-    keptIcons()
+  /** @type {Map<string, string>} by session id; the hub does not repeat it */ #icons = keptIcons()
 
   /**
-   * @param {import('../../sdk/deskbell.js').Agent} agent
+   * @param {import('../deskbell.js').Agent} agent
    * @param {{ end: (sessionId: string) => Promise<void>, now: () => number, home: () => HTMLElement }} desk
    */
   constructor(agent, desk) {

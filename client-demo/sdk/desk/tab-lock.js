@@ -2,7 +2,7 @@
 // a time: whoever holds its lock. When that tab goes, however it goes, the browser gives the lock to the next.
 
 /** What the tabs of that agent share. */
-export class Tabs {
+export class TabLocks {
   #name
   #channel
   /** @type {(() => void)[]} */ #listeners = []

@@ -1,10 +1,10 @@
 // What would make this agent miss a ring, and how to mend it.
 
-import { element, reconcile, setText } from '../dom.js'
+import { element, reconcile, setText } from './dom.js'
 import { picture } from './icons.js'
-import { onPreferences } from './prefs.js'
-import { holdWhilePressed } from '../steady.js'
-import { span } from './times.js'
+import { onPreferences } from './preferences.js'
+import { holdWhilePressed } from './click-guard.js'
+import { span } from './time-format.js'
 
 /** Further off than people set a clock by hand. */
 const SKEW_MS = 5_000
@@ -20,7 +20,7 @@ const BREAKS = 3
  * @property {() => void} [act]
  */
 
-export class Preflight {
+export class Readiness {
   #parts
   #announcer
   #said = ''
@@ -28,8 +28,9 @@ export class Preflight {
   /** @type {Item | undefined} the worst that a button mends */ first
 
   /**
-   * @param {{ link: import('./link.js').Link, sound: import('./sound.js').Sound, toasts: () => import('./toasts.js').Toasts | undefined,
-   *   agent: import('../../sdk/deskbell.js').Agent, available: () => void }} parts
+   * @param {{ link: import('./connection-status.js').Link, sound: import('./sound-control.js').Sound, toasts: () =>
+   *   import('./desktop-notifications.js').Toasts | undefined,
+   *   agent: import('../deskbell.js').Agent, available: () => void }} parts
    * @param {import('./announcer.js').Announcer} announcer
    */
   constructor(parts, announcer) {
@@ -80,7 +81,7 @@ export class Preflight {
       this.list,
       items,
       ({ id }) => id,
-      (item) => this.#row(item),
+      () => this.#row(),
     )
     if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`, false, 'readiness')
     this.#said = all
@@ -137,7 +138,7 @@ export class Preflight {
       yield {
         id: 'slow',
         what: 'the connection is slow',
-        mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s and more. Another may have answered before you see the ring.`,
+        mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s or more.`,
       }
   }
 
@@ -147,7 +148,7 @@ export class Preflight {
       yield {
         id: 'insecure',
         what: 'this page came by plain http',
-        mend: 'Without https the browser shows no desktop notifications, and each tab rings for itself. Ask whoever runs the hub for its https address.',
+        mend: 'Without https there are no desktop notifications, and each tab rings. Ask for an https address.',
       }
     } else if (toasts?.permission === 'none') {
       yield { id: 'no toasts', what: 'this browser has no desktop notifications', mend: 'Keep this page in view.' }
@@ -163,7 +164,7 @@ export class Preflight {
       yield {
         id: 'denied',
         what: 'desktop notifications are blocked',
-        mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d. A private window has none.',
+        mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d.',
       }
     } else if (toasts?.fault) {
       yield {
@@ -175,7 +176,7 @@ export class Preflight {
   }
 
   /** @param {Item} item */
-  #row(item) {
+  #row() {
     const text = element('span')
     const button = element('button', { type: 'button', class: 'quiet', click: () => row.item.act?.() })
     const row = element('li', {}, picture('warn'), text, button)

@@ -1,7 +1,7 @@
 // Keys for everything, and the page that lists them.
 
-import { element } from '../dom.js'
-import { onPreferences, prefer, preferences } from './prefs.js'
+import { element } from './dom.js'
+import { onPreferences, prefer, preferences } from './preferences.js'
 
 /**
  * @typedef {object} Key
@@ -16,7 +16,7 @@ import { onPreferences, prefer, preferences } from './prefs.js'
  * @param {EventTarget} target where keys are heard
  * @param {Element} desk as long as it is on the page
  * @param {Key[]} keys
- * @param {import('../steady.js').KeyGuard} guard
+ * @param {import('./click-guard.js').KeyGuard} guard
  * @param {() => void} refused told of each key that was held back
  * @returns what opens the list, and the list itself
  */

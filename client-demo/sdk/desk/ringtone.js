@@ -15,7 +15,7 @@ const PARTIALS = [
 ]
 const ATTACK_S = 0.006
 
-export class Tone {
+export class Ringtone {
   #context
   #gain
   #looping
