@@ -8,7 +8,7 @@ import { Ringtone } from './ringtone.js'
 /** What a ring that was turned down to nothing is turned up to. */
 const AUDIBLE = 0.6
 
-export class Sound {
+export class SoundControl {
   #part
   #tabs
   #wanted = false
