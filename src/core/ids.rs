@@ -14,7 +14,7 @@ pub type Name = Arc<str>;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -32,7 +32,7 @@ impl Timestamp {
 }
 
 /// Names one notification for ever: a UUID (v7), minted by the hub that took the notify.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(pub u128);
 
 impl NotificationId {

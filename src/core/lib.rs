@@ -2,7 +2,7 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
+//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `text_forms`, `entry`, `content`, `slab`, `ageing`,
 //! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
 //! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
@@ -36,6 +36,7 @@ mod step;
 mod tabs;
 #[cfg(test)]
 mod tests;
+mod text_forms;
 
 pub use self::core::Core;
 pub use content::Content;
@@ -43,6 +44,7 @@ pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationI
 pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use look::Look;
 pub use outcome::{Outcome, Reach, Settled};
+pub use text_forms::{ParsePositionError, ParseTimestampError};
 
 /// All workspaces of a log in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{Name, NotificationId, Timestamp};
 
 /// The one outcome of a notification. The wire says each as `{"actionName", "responseReason"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// An agent accepted it.
     Accepted,

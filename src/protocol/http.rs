@@ -1,9 +1,10 @@
 //! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
 
-use super::error::ErrorCode;
-use super::inbound::{Fields, Key, Text, check_name, decode};
-use super::name::CallName;
-use super::outbound::{ErrorReply, ReplyIds, encode};
+use crate::envelope::Envelope;
+use crate::error::ErrorCode;
+use crate::inbound::{Fields, Key, Text, check_name, decode};
+use crate::outbound::{ErrorReply, encode};
+use crate::vocabulary::CallName;
 
 /// A call that can be made by HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +149,7 @@ pub fn told(json: &[u8]) -> Told {
 pub fn refusal(call: Option<CallName>, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) -> Vec<u8> {
     // What is no message is no call either.
     let call = call.filter(|_| code != ErrorCode::BadMessage);
-    encode(&ErrorReply { ids: ReplyIds::default(), call, code, detail, retry_after_ms })
+    encode(&ErrorReply::new(Envelope::default(), call, code, detail).retry_after_ms(retry_after_ms))
 }
 
 /// Reads `90s`, `1.5s` is none: a whole number and `ms`, `s` or `m`; in milliseconds.
