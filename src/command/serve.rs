@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{partitions, supervisor};
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
-use crate::gateway::{Behind, BindError, Gateway, Settings};
+use crate::gateway::{Backend, BindError, Gateway, Settings};
 use crate::hub::{Clock, HubError, HubSettings, WallClock};
 use crate::log::{Keep, LogError};
 use crate::template::SharedCatalogue;
@@ -71,7 +71,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub_ended = Arc::clone(&ended);
     let hubs = partitions::start(opened, &gateway, || hub_settings(config), move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let behind = Behind {
+    let behind = Backend {
         hubs: partitions::handles(&hubs),
         templates: catalogue.clone(),
         gate: gate.clone(),

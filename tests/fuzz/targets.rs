@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deskbell::config::{Config, SETTINGS, Sources};
-use deskbell::gateway::{Behind, Gateway, Settings};
+use deskbell::gateway::{Backend, Gateway, Settings};
 use deskbell::hub::{Hub, HubSettings, Intake, WallClock, decode_record, decode_snapshot, encode_snapshot};
 use deskbell::log::{Disk, Keep, Log as _, Memory, Stored, disk};
 use deskbell::protocol::{decode, encode};
@@ -212,7 +212,7 @@ fn gateway() -> &'static SocketAddr {
         let log = Box::new(Memory::default());
         let hub = Hub::start(log, delivery, intake, Arc::new(WallClock), hub_settings, || {});
         let hub = hub.expect("started");
-        let behind = Behind {
+        let behind = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::new(Arc::new(Catalogue::with(Vec::new()))),
             gate: None,

@@ -1,9 +1,9 @@
 //! The gateway over real sockets, with the hub's real loop behind it and a log that keeps nothing.
 
+mod conversation;
 mod http;
 mod limits;
-mod much;
-mod talk;
+mod overtaking;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::{Behind, Gateway, Serving, Settings};
+use super::{Backend, Gateway, Serving, Settings};
 use crate::hub::{Hub, HubSettings, Intake, WallClock};
 use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
 use crate::template::SharedCatalogue;
@@ -68,7 +68,7 @@ impl Log for Nothing {
 }
 
 /// A gateway with a hub behind it.
-struct House {
+struct TestGateway {
     address: SocketAddr,
     hub: Option<Hub>,
     serving: Option<Serving>,
@@ -77,7 +77,7 @@ struct House {
     intake: Arc<Intake>,
 }
 
-impl House {
+impl TestGateway {
     fn new() -> Self {
         Self::with(|_| {})
     }
@@ -104,14 +104,14 @@ impl House {
         let log = Box::new(Nothing { silent: Arc::clone(&silent), ..Nothing::default() });
         let delivery = gateway.delivery(0, incarnation);
         let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
-        let behind = Behind {
+        let backend = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::default(),
             gate: None,
             clock: Arc::new(WallClock),
             past: None,
         };
-        let serving = gateway.serve(behind).unwrap();
+        let serving = gateway.serve(backend).unwrap();
         Self { address, hub: Some(hub), serving: Some(serving), silent, intake }
     }
 
@@ -142,7 +142,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         let (hub, serving) = (self.hub.take(), self.serving.take());
         // Both block, and a test may be on a runtime's thread.
