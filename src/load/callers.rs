@@ -7,11 +7,11 @@ use super::engine::{Engine, MS_NS, SECOND_NS, Task};
 use super::frame;
 use super::judge::{Call, Fate, Stage};
 use super::line::State;
-use super::look::{Look, Purpose, look};
 use super::measures::{Count, Latency};
+use super::message_fields::{MessageFields, Purpose, fields};
 use super::options::Arrivals;
-use crate::protocol::inbound::{Body, ClientMessage, Envelope, NotifyMessage, Recipients};
-use crate::protocol::{ErrorCode, Outcome, encode_inbound};
+use deskbell_protocol::inbound::{AddressedTo, Body, ClientMessage, NotifyMessage};
+use deskbell_protocol::{Envelope, ErrorCode, Outcome, encode_inbound};
 
 /// How fast each provider withdraws what is open at the end: within a hub's rate, beside what else it says.
 const WITHDRAWALS_PER_SECOND: u64 = 80;
@@ -20,7 +20,7 @@ const LOOK_AGAIN_NS: u64 = 50 * MS_NS;
 
 impl Engine {
     /// All are connected: there must be someone to ring for.
-    pub(super) fn callers_know_their_audiences(&mut self) -> Result<(), String> {
+    pub(crate) fn callers_know_their_audiences(&mut self) -> Result<(), String> {
         if self.part.audiences.is_empty() {
             Err("no agent is in any group: give --agent-tokens that name groups, or --groups 0 to ring all".to_owned())
         } else {
@@ -29,7 +29,7 @@ impl Engine {
     }
 
     /// It is time for a notify.
-    pub(super) fn arrival(&mut self, at: u64) {
+    pub(crate) fn arrival(&mut self, at: u64) {
         self.count(Count::Asked);
         if self.judge.is_full() {
             return self.count(Count::Skipped);
@@ -38,7 +38,7 @@ impl Engine {
         let audiences = self.part.audiences.len();
         let audience = match self.part.options.arrivals {
             Arrivals::Even => number as usize % audiences,
-            Arrivals::Poisson => self.chance.below(audiences),
+            Arrivals::Poisson => self.random.usize(..audiences),
         };
         let provider = number as usize % self.callers.len();
         let (fate, measured) = (self.fate(), at >= self.measured_from);
@@ -59,7 +59,7 @@ impl Engine {
 
     fn fate(&mut self) -> Fate {
         let options = &self.part.options;
-        let share = self.chance.share();
+        let share = self.random.f64();
         let (reject, ignore) = (options.reject, options.reject + options.ignore);
         if share < reject {
             Fate::Reject
@@ -73,20 +73,20 @@ impl Engine {
     }
 
     /// Sends a notify; without a connection it goes when there is one.
-    pub(super) fn send_notify(&mut self, number: u64) {
+    pub(crate) fn send_notify(&mut self, number: u64) {
         let Some(call) = self.judge.call(number) else { return };
         if call.stage != Stage::Asked || call.has_ended() {
             return;
         }
         let (provider, audience) = (call.provider, call.audience as usize);
         let (options, group) = (Arc::clone(&self.part.options), self.part.audiences[audience].clone());
-        let id = self.part.marks.id(Purpose::Notify, number);
+        let id = self.part.call_ids.id(Purpose::Notify, number);
         let notify = NotifyMessage {
             template_name: options.template.as_str().into(),
             template_parameters: vec![("customerName".into(), format!("Caller {number}").into())],
             session_id: Some(id.as_str().into()),
             cancellation_token: Some(id.as_str().into()),
-            to: Recipients { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
+            to: AddressedTo { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
         };
         self.say(provider, number, Purpose::Notify, Body::Notify(notify));
     }
@@ -97,10 +97,10 @@ impl Engine {
             return;
         }
         let envelope = Envelope {
-            id: Some(self.part.marks.id(purpose, number).into()),
-            correlation_id: Some(self.part.marks.correlation_id(number).into()),
+            id: Some(self.part.call_ids.id(purpose, number).into()),
+            correlation_id: Some(self.part.call_ids.correlation_id(number).into()),
         };
-        let text = encode_inbound(&ClientMessage { envelope, body });
+        let text = encode_inbound(&ClientMessage { body, envelope });
         self.send(slot, frame::TEXT, text.as_bytes());
     }
 
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// It is time to cancel a notify.
-    pub(super) fn cancel(&mut self, number: u64, at: u64) {
+    pub(crate) fn cancel(&mut self, number: u64, at: u64) {
         let now = self.now;
         let Some(call) = self.judge.call(number) else { return };
         if call.has_ended() {
@@ -127,12 +127,12 @@ impl Engine {
         }
         self.count(Count::Cancels);
         self.took(Latency::Lag, at, measured);
-        let token = self.part.marks.id(Purpose::Notify, number);
+        let token = self.part.call_ids.id(Purpose::Notify, number);
         self.say(provider, number, Purpose::Cancel, Body::Cancel { cancellation_token: token.into() });
     }
 
     /// The run is over: withdraws what nobody will answer, or all that is open.
-    pub(super) fn withdraw(&mut self, all: bool) {
+    pub(crate) fn withdraw(&mut self, all: bool) {
         let open = self.judge.calls().filter(|(_, call)| !call.has_ended() && (all || call.fate == Fate::Ignore));
         let numbers: Vec<u64> = open.map(|(number, _)| number).collect();
         let pause = SECOND_NS / WITHDRAWALS_PER_SECOND / self.callers.len() as u64;
@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// A provider's connection is open: what has had no ack is said again under the same id.
-    pub(super) fn caller_welcomed(&mut self, provider: usize) {
+    pub(crate) fn caller_welcomed(&mut self, provider: usize) {
         let caller = &mut self.callers[provider];
         caller.was_open = true;
         caller.open_since = self.now;
@@ -154,19 +154,19 @@ impl Engine {
         }
     }
 
-    pub(super) fn caller_heard(&mut self, provider: usize, text: &[u8]) {
-        let seen = look(text);
-        let about = seen.id.and_then(|id| self.part.marks.purpose(id));
-        match (seen.kind, about) {
-            (b"ack", Some((_, number))) => self.ack(number, &seen),
-            (b"result", Some((Purpose::Notify, number))) => self.result(provider, number, &seen),
-            (b"result", Some((Purpose::Cancel, number))) => self.cancelled(number),
-            (b"error", about) => self.call_refused(about, &seen),
+    pub(crate) fn caller_heard(&mut self, provider: usize, text: &[u8]) {
+        let seen = fields(text);
+        let about = seen.id.and_then(|id| self.part.call_ids.purpose(id));
+        match (&*seen.kind, about) {
+            ("ack", Some((_, number))) => self.ack(number, &seen),
+            ("result", Some((Purpose::Notify, number))) => self.result(provider, number, &seen),
+            ("result", Some((Purpose::Cancel, number))) => self.cancelled(number),
+            ("error", about) => self.call_refused(about, &seen),
             _ => {}
         }
     }
 
-    fn ack(&mut self, number: u64, seen: &Look<'_>) {
+    fn ack(&mut self, number: u64, seen: &MessageFields<'_>) {
         if !self.judge.held(number, seen.notification_id) {
             return;
         }
@@ -177,9 +177,9 @@ impl Engine {
         self.count(Count::Acked);
     }
 
-    fn result(&mut self, provider: usize, number: u64, seen: &Look<'_>) {
+    fn result(&mut self, provider: usize, number: u64, seen: &MessageFields<'_>) {
         let caller = &mut self.callers[provider];
-        if let Some(position) = seen.position.and_then(|position| std::str::from_utf8(position).ok()) {
+        if let Some(position) = seen.position {
             caller.position = Some(position.to_owned());
         }
         let open_since = caller.open_since;
@@ -191,13 +191,13 @@ impl Engine {
         let Some(call) = self.judge.call(number) else { return };
         let (intended, answer_at, measured) = (call.intended, call.answer_at, call.measured);
         self.took(Latency::Result, intended, measured);
-        let by_answer = matches!(seen.outcome, Some(Outcome::Accept | Outcome::DeclinedByAgent));
+        let by_answer = matches!(seen.outcome, Some(Outcome::Accepted | Outcome::Declined));
         if let Some(at) = answer_at.filter(|at| by_answer && *at <= self.now) {
             self.took(Latency::AnswerToResult, at, measured);
         }
         let accepted = seen.outcome.is_some_and(|outcome| outcome.action_name() == "Accept");
         if accepted && !self.part.options.keep_sessions {
-            let session = self.part.marks.id(Purpose::Notify, number);
+            let session = self.part.call_ids.id(Purpose::Notify, number);
             let body = Body::EndSession { session_id: session.into() };
             self.say(provider as u32, number, Purpose::EndSession, body);
         }
@@ -212,7 +212,7 @@ impl Engine {
         }
     }
 
-    fn call_refused(&mut self, about: Option<(Purpose, u64)>, seen: &Look<'_>) {
+    fn call_refused(&mut self, about: Option<(Purpose, u64)>, seen: &MessageFields<'_>) {
         let code = seen.code.map_or("an unknown code", ErrorCode::as_str);
         let what = match about {
             Some((Purpose::Notify, _)) => "a notify",

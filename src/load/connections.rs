@@ -1,18 +1,19 @@
 //! The life of a load test's connections: begun so many at once, read frame by frame, lost and begun again.
 
 use mio::Token;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 
 use super::engine::{Engine, MS_NS, SECOND_NS, Task};
 use super::frame::{self, Parsed};
 use super::line::{State, upgraded};
 use super::measures::Count;
-use crate::protocol::close::{CLOSES, ComeBack};
+use deskbell_protocol::close::{CLOSES, ComeBack};
 
 /// From the beginning of a connection to its welcome.
 const OPEN_WITHIN_NS: u64 = 15 * SECOND_NS;
 
 impl Engine {
-    pub(super) fn begin_connections(&mut self) {
+    pub(crate) fn begin_connections(&mut self) {
         while self.opening < self.part.options.parallel {
             let Some(slot) = self.to_connect.pop_front() else { return };
             let (hub, token) = (&self.part.hub, Token(slot as usize));
@@ -32,21 +33,21 @@ impl Engine {
         }
     }
 
-    pub(super) fn open_by(&mut self, slot: usize, generation: u32) {
+    pub(crate) fn open_by(&mut self, slot: usize, generation: u32) {
         let line = &self.lines[slot];
         if line.generation == generation && !matches!(line.state, State::Open | State::Off) {
             self.lost(slot, "no welcome in time");
         }
     }
 
-    pub(super) fn writable(&mut self, slot: usize) {
+    pub(crate) fn writable(&mut self, slot: usize) {
         if let Err(error) = self.lines[slot].writable(&self.part.hub) {
             self.lost(slot, &error.to_string());
         }
     }
 
     /// Reads what is there. `ends`: the end is told in the same event, and no other event will tell of it.
-    pub(super) fn readable(&mut self, slot: usize, ends: bool, buffer: &mut [u8]) {
+    pub(crate) fn readable(&mut self, slot: usize, ends: bool, buffer: &mut [u8]) {
         loop {
             match self.lines[slot].read(buffer) {
                 Ok((0, _)) => return,
@@ -95,12 +96,12 @@ impl Engine {
                 }
                 Parsed::Incomplete if rest.is_empty() => return,
                 Parsed::Incomplete => return self.lines[slot].keep_partial(rest.to_vec()),
-                Parsed::Bad => return self.lost(slot, "what the hub sent is no WebSocket frame"),
+                Parsed::Invalid => return self.lost(slot, "the hub sent an invalid WebSocket frame"),
             }
         }
     }
 
-    fn frame(&mut self, slot: usize, opcode: u8, payload: &[u8]) {
+    fn frame(&mut self, slot: usize, opcode: OpCode, payload: &[u8]) {
         match opcode {
             frame::TEXT => self.text(slot, payload),
             frame::PING => self.send(slot, frame::PONG, payload),
@@ -132,7 +133,7 @@ impl Engine {
     }
 
     /// A connection is lost: it comes back after a pause that is random and grows.
-    pub(super) fn lost(&mut self, slot: usize, why: &str) {
+    pub(crate) fn lost(&mut self, slot: usize, why: &str) {
         if self.lines[slot].state == State::Off {
             return;
         }
@@ -142,12 +143,12 @@ impl Engine {
         let line = &mut self.lines[slot];
         let bound = ((200 * MS_NS) << line.failures.min(5)).min(5 * SECOND_NS);
         line.failures += 1;
-        let pause = (bound as f64 * self.chance.share()) as u64;
+        let pause = (bound as f64 * self.random.f64()) as u64;
         self.after(pause, Task::Connect(slot as u32));
     }
 
     /// A connection is over, whoever ended it.
-    pub(super) fn gone(&mut self, slot: usize) {
+    pub(crate) fn gone(&mut self, slot: usize) {
         let was_open = self.lines[slot].state == State::Open;
         self.lines[slot].drop_socket(self.poll.registry());
         if !was_open {
@@ -167,7 +168,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn opened(&mut self, slot: usize) {
+    pub(crate) fn opened(&mut self, slot: usize) {
         let line = &mut self.lines[slot];
         line.state = State::Open;
         line.failures = 0;
@@ -176,8 +177,8 @@ impl Engine {
         self.begin_connections();
     }
 
-    pub(super) fn send(&mut self, slot: usize, opcode: u8, payload: &[u8]) {
-        let key = self.chance.bits() as u32;
+    pub(crate) fn send(&mut self, slot: usize, opcode: OpCode, payload: &[u8]) {
+        let key = self.random.u32(..).to_be_bytes();
         if let Err(error) = self.lines[slot].send(opcode, payload, key) {
             self.lost(slot, &error.to_string());
         }

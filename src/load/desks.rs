@@ -1,23 +1,26 @@
 //! What the agents of a load test do: they see, think, and answer.
 
+use std::borrow::Cow;
+
 use super::engine::{Engine, Task};
 use super::frame;
 use super::judge::{Fate, Settled};
 use super::line::State;
-use super::look::{AgentName, Look, Purpose, look};
 use super::measures::{Count, Latency};
-use crate::protocol::inbound::{Body, ClientMessage, Envelope, Hello, HelloRole, ResumeFrom};
-use crate::protocol::{ErrorCode, HubMessage, Role, decode_outbound, encode_inbound};
+use super::message_fields::{AgentName, MessageFields, Purpose, fields};
+use deskbell_protocol::inbound::{Body, ClientMessage, Hello, HelloRole, ResumeFrom};
+use deskbell_protocol::outbound::WelcomeState;
+use deskbell_protocol::{Envelope, ErrorCode, HubMessage, decode_outbound, encode_inbound};
 
 /// Answers of agents that race come within this time of each other.
 const RACE_NS: u64 = 300_000;
 /// How often a call or an answer is repeated that the hub asks to send later.
-pub(super) const RETRIES_MAX: u8 = 20;
-pub(super) const RETRY_AFTER_DEFAULT_MS: u64 = 1000;
+pub(crate) const RETRIES_MAX: u8 = 20;
+pub(crate) const RETRY_AFTER_DEFAULT_MS: u64 = 1000;
 
 impl Engine {
     /// Says hello on a connection that is a WebSocket now.
-    pub(super) fn hello(&mut self, slot: usize) {
+    pub(crate) fn hello(&mut self, slot: usize) {
         let agents = self.desks.len();
         let client = self.part.agents.get(slot).unwrap_or_else(|| &self.part.providers[slot - agents]);
         let name = client.name.as_deref().map(Into::into);
@@ -35,12 +38,12 @@ impl Engine {
             HelloRole::Provider { provider_id: name, resume }
         };
         let hello = Hello { role, token: client.token.as_deref().map(Into::into) };
-        let text = encode_inbound(&ClientMessage { envelope: Envelope::default(), body: Body::Hello(hello) });
+        let text = encode_inbound(&ClientMessage { body: Body::Hello(hello), envelope: Envelope::default() });
         self.send(slot, frame::TEXT, text.as_bytes());
     }
 
     /// The first message of a connection.
-    pub(super) fn welcome(&mut self, slot: usize, text: &[u8]) {
+    pub(crate) fn welcome(&mut self, slot: usize, text: &[u8]) {
         let welcome = match decode_outbound(text) {
             Ok(HubMessage::Welcome(welcome)) => welcome,
             Ok(HubMessage::Error(refusal)) => return self.failed(format!("hello refused: {}", refusal.detail)),
@@ -49,11 +52,11 @@ impl Engine {
         };
         self.limits.get_or_insert(welcome.limits);
         self.opened(slot);
-        if welcome.role != Role::Agent {
+        let WelcomeState::Agent { agent_id, groups, notifications, .. } = welcome.state else {
             return self.caller_welcomed(slot - self.desks.len());
-        }
+        };
         if self.part.learn_audiences {
-            let group = welcome.groups.into_iter().next();
+            let group = groups.into_iter().next().map(Cow::into_owned);
             let known = self.part.audiences.iter().position(|known| *known == group);
             let audience = known.unwrap_or_else(|| {
                 self.part.audiences.push(group);
@@ -61,24 +64,23 @@ impl Engine {
             });
             self.part.agents[slot].audience = audience as u32;
         }
-        self.desks[slot].name = welcome.agent_id.map(|name| AgentName::of(name.as_bytes()));
-        for one in &welcome.notifications {
-            if let Some(number) = self.part.marks.number(one.correlation_id.as_bytes()) {
-                let id = one.notification_id.as_bytes().try_into().ok();
-                if let (Some(call), Some(id)) = (self.judge.call(number), id) {
-                    call.notification_id = Some(id);
+        self.desks[slot].name = Some(AgentName::of(agent_id.as_bytes()));
+        for one in &notifications {
+            if let Some(number) = self.part.call_ids.number(&one.correlation_id) {
+                if let Some(call) = self.judge.call(number) {
+                    call.notification_id = Some(one.notification_id);
                 }
                 self.shown(slot, number);
             }
         }
     }
 
-    pub(super) fn desk_heard(&mut self, slot: usize, text: &[u8]) {
-        let seen = look(text);
-        let number = seen.correlation_id.and_then(|id| self.part.marks.number(id));
-        match (seen.kind, number) {
-            (b"notification", Some(number)) => self.notification(slot, number, &seen),
-            (b"closed", Some(number)) => {
+    pub(crate) fn desk_heard(&mut self, slot: usize, text: &[u8]) {
+        let seen = fields(text);
+        let number = seen.correlation_id.and_then(|id| self.part.call_ids.number(id));
+        match (&*seen.kind, number) {
+            ("notification", Some(number)) => self.notification(slot, number, &seen),
+            ("closed", Some(number)) => {
                 let displayed = &mut self.desks[slot].displayed;
                 let at = displayed.iter().position(|one| *one == number);
                 if let Some(at) = at {
@@ -86,14 +88,14 @@ impl Engine {
                 }
                 self.judge.closed(number, at.is_some(), settled(&seen));
             }
-            (b"result", _) => return self.reply(slot, &seen),
-            (b"error", _) => return self.refusal(slot, &seen),
+            ("result", _) => return self.reply(slot, &seen),
+            ("error", _) => return self.refusal(slot, &seen),
             _ => {}
         }
         self.count(Count::Deliveries);
     }
 
-    fn notification(&mut self, slot: usize, number: u64, seen: &Look<'_>) {
+    fn notification(&mut self, slot: usize, number: u64, seen: &MessageFields<'_>) {
         if let Some(call) = self.judge.call(number) {
             let (intended, measured, first) = (call.intended, call.measured, !call.displayed);
             call.notification_id = seen.notification_id.or(call.notification_id);
@@ -119,7 +121,7 @@ impl Engine {
     fn will_answer(&mut self, slot: usize, number: u64) {
         let racers = self.part.options.racers;
         let think = self.about(self.part.options.think);
-        let apart = (RACE_NS as f64 * self.chance.share()) as u64;
+        let apart = (RACE_NS as f64 * self.random.f64()) as u64;
         let now = self.now;
         let Some(call) = self.judge.call(number) else { return };
         if !matches!(call.fate, Fate::Accept | Fate::Reject) || call.is_settled() || call.answering >= racers {
@@ -149,20 +151,20 @@ impl Engine {
     }
 
     /// It is time for an agent to answer.
-    pub(super) fn answer(&mut self, slot: usize, number: u64, at: u64) {
+    pub(crate) fn answer(&mut self, slot: usize, number: u64, at: u64) {
         let desk = &self.desks[slot];
         let there = self.lines[slot].state == State::Open && desk.displayed.contains(&number);
         let Some(call) = self.judge.call(number) else { return };
         let Some(id) = call.notification_id.filter(|_| there) else { return self.will_not_answer(number) };
         let (fate, measured) = (call.fate, call.measured);
-        let notification_id = String::from_utf8_lossy(&id);
+        let notification_id = id.to_string().into();
         let body = match fate {
             Fate::Reject => Body::Reject { notification_id, reason: None },
             _ => Body::Accept { notification_id },
         };
-        let id = self.part.marks.id(Purpose::Answer, number);
+        let id = self.part.call_ids.id(Purpose::Answer, number);
         let envelope = Envelope { id: Some(id.into()), correlation_id: None };
-        let text = encode_inbound(&ClientMessage { envelope, body });
+        let text = encode_inbound(&ClientMessage { body, envelope });
         self.desks[slot].answers.retain(|(other, _)| *other != number);
         self.desks[slot].answers.push((number, at));
         self.took(Latency::Lag, at, measured);
@@ -170,7 +172,7 @@ impl Engine {
         self.send(slot, frame::TEXT, text.as_bytes());
     }
 
-    fn reply(&mut self, slot: usize, seen: &Look<'_>) {
+    fn reply(&mut self, slot: usize, seen: &MessageFields<'_>) {
         let Some((number, at)) = self.answered(slot, seen) else { return };
         let measured = self.judge.call(number).is_some_and(|call| call.measured);
         self.took(Latency::Answer, at, measured);
@@ -179,7 +181,7 @@ impl Engine {
         }
     }
 
-    fn refusal(&mut self, slot: usize, seen: &Look<'_>) {
+    fn refusal(&mut self, slot: usize, seen: &MessageFields<'_>) {
         let code = seen.code.map_or("an unknown code", ErrorCode::as_str);
         self.failed(format!("an answer refused: {code}"));
         let Some((number, _)) = self.answered(slot, seen) else { return };
@@ -197,15 +199,15 @@ impl Engine {
     }
 
     /// The answer that a reply is to: its call, and when it was to be given.
-    fn answered(&mut self, slot: usize, seen: &Look<'_>) -> Option<(u64, u64)> {
-        let (_, number) = self.part.marks.purpose(seen.id?)?;
+    fn answered(&mut self, slot: usize, seen: &MessageFields<'_>) -> Option<(u64, u64)> {
+        let (_, number) = self.part.call_ids.purpose(seen.id?)?;
         let answers = &mut self.desks[slot].answers;
         let at = answers.iter().position(|(other, _)| *other == number)?;
         Some(answers.swap_remove(at))
     }
 
     /// An agent's connection is gone: nothing is displayed on it any more.
-    pub(super) fn desk_gone(&mut self, slot: usize) {
+    pub(crate) fn desk_gone(&mut self, slot: usize) {
         let desk = &mut self.desks[slot];
         let (displayed, answers) = (std::mem::take(&mut desk.displayed), std::mem::take(&mut desk.answers));
         for number in displayed {
@@ -218,6 +220,6 @@ impl Engine {
 }
 
 /// What a message says of how its notification ended.
-pub(super) fn settled(seen: &Look<'_>) -> Option<Settled> {
+pub(crate) fn settled(seen: &MessageFields<'_>) -> Option<Settled> {
     seen.outcome.map(|outcome| Settled { outcome, agent: seen.agent })
 }

@@ -7,23 +7,23 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fastrand::Rng;
 use mio::{Events, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::chance::Chance;
 use super::frame;
 use super::judge::Judge;
 use super::lag::{Shares, Usage};
 use super::line::{Line, State};
-use super::look::AgentName;
 use super::measures::{Count, Latency, Measures};
+use super::message_fields::AgentName;
 use super::options::Arrivals;
 use super::part::Part;
 use super::schedule::Schedule;
-use crate::protocol::outbound::received::Limits;
+use deskbell_protocol::outbound::ClientLimits;
 
-pub(super) const SECOND_NS: u64 = 1_000_000_000;
-pub(super) const MS_NS: u64 = 1_000_000;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const MS_NS: u64 = 1_000_000;
 /// All clients must be connected for the run to begin, within so long and some time for each.
 const CONNECT_WITHIN_NS: u64 = 30 * SECOND_NS;
 const CONNECT_EACH_NS: u64 = 5 * MS_NS;
@@ -40,13 +40,13 @@ const READ_BYTES: usize = 64 << 10;
 const FAILURES_MAX: usize = 50;
 
 /// Within how long so many clients must be connected.
-pub(super) fn connect_within_ns(clients: usize) -> u64 {
+pub(crate) fn connect_within_ns(clients: usize) -> u64 {
     CONNECT_WITHIN_NS + clients as u64 * CONNECT_EACH_NS
 }
 
 /// What is to be done at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
+pub(crate) enum Task {
     /// To begin a connection.
     Connect(u32),
     /// To give one up that is not open.
@@ -84,69 +84,69 @@ impl PartialOrd for Timer {
 
 /// What a thread brings home.
 #[derive(Debug)]
-pub(super) struct Harvest {
-    pub(super) measures: Measures,
-    pub(super) judge: Judge,
-    pub(super) failures: BTreeMap<String, u64>,
-    pub(super) usage: Shares,
-    pub(super) limits: Option<Limits>,
-    pub(super) audiences: usize,
+pub(crate) struct Harvest {
+    pub(crate) measures: Measures,
+    pub(crate) judge: Judge,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) usage: Shares,
+    pub(crate) limits: Option<ClientLimits>,
+    pub(crate) audiences: usize,
     /// From the first arrival's second to the last, in ns.
-    pub(super) run_ns: u64,
+    pub(crate) run_ns: u64,
 }
 
 /// An agent's desk, as this tool sees it.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
-    pub(super) name: Option<AgentName>,
+pub(crate) struct Desk {
+    pub(crate) name: Option<AgentName>,
     /// The calls that are displayed on its connection; as many as the hub's `displayLimit` lets.
-    pub(super) displayed: Vec<u64>,
+    pub(crate) displayed: Vec<u64>,
     /// Its answers that have no reply, and when they were to be given.
-    pub(super) answers: Vec<(u64, u64)>,
+    pub(crate) answers: Vec<(u64, u64)>,
 }
 
 /// A provider, as this tool sees it.
 #[derive(Debug, Default)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     /// From where it resumes.
-    pub(super) position: Option<String>,
-    pub(super) was_open: bool,
+    pub(crate) position: Option<String>,
+    pub(crate) was_open: bool,
     /// When its connection was opened.
-    pub(super) open_since: u64,
+    pub(crate) open_since: u64,
 }
 
 /// The thread's state.
-pub(super) struct Engine {
-    pub(super) part: Part,
+pub(crate) struct Engine {
+    pub(crate) part: Part,
     /// Which of the threads.
     thread: usize,
-    pub(super) poll: Poll,
+    pub(crate) poll: Poll,
     /// Agents first, then providers.
-    pub(super) lines: Vec<Line>,
-    pub(super) desks: Vec<Desk>,
-    pub(super) callers: Vec<Caller>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) callers: Vec<Caller>,
     timers: BinaryHeap<Timer>,
-    pub(super) to_connect: VecDeque<u32>,
-    pub(super) opening: usize,
-    pub(super) open: usize,
-    pub(super) now: u64,
-    pub(super) start: u64,
-    pub(super) measured_from: u64,
+    pub(crate) to_connect: VecDeque<u32>,
+    pub(crate) opening: usize,
+    pub(crate) open: usize,
+    pub(crate) now: u64,
+    pub(crate) start: u64,
+    pub(crate) measured_from: u64,
     schedule: Option<Schedule>,
-    pub(super) judge: Judge,
-    pub(super) measures: Measures,
-    pub(super) chance: Chance,
-    pub(super) failures: BTreeMap<String, u64>,
-    pub(super) limits: Option<Limits>,
+    pub(crate) judge: Judge,
+    pub(crate) measures: Measures,
+    pub(crate) random: Rng,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) limits: Option<ClientLimits>,
     /// Why the run cannot be made.
-    pub(super) fatal: Option<String>,
+    pub(crate) fatal: Option<String>,
     running: bool,
 }
 
 impl Engine {
     /// # Errors
     /// If the system gives no poll.
-    pub(super) fn new(part: Part, thread: usize) -> io::Result<Self> {
+    pub(crate) fn new(part: Part, thread: usize) -> io::Result<Self> {
         let clients = part.agents.len() + part.providers.len();
         let run = part.options.ramp + part.options.duration;
         Ok(Self {
@@ -165,7 +165,7 @@ impl Engine {
             schedule: None,
             judge: Judge::default(),
             measures: Measures::new(run.as_nanos() as u64),
-            chance: Chance::new(part.seed),
+            random: Rng::with_seed(part.seed),
             failures: BTreeMap::new(),
             limits: None,
             fatal: None,
@@ -178,7 +178,7 @@ impl Engine {
     ///
     /// # Errors
     /// Why the run could not be made.
-    pub(super) fn run(mut self) -> Result<Harvest, String> {
+    pub(crate) fn run(mut self) -> Result<Harvest, String> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_BYTES];
         self.connect(&mut events, &mut buffer)?;
@@ -233,7 +233,7 @@ impl Engine {
     fn begin_run(&mut self, start: u64) {
         let options = &self.part.options;
         let (ramp, duration) = (options.ramp.as_nanos() as u64, options.duration.as_nanos() as u64);
-        let poisson = (options.arrivals == Arrivals::Poisson).then(|| Chance::new(self.chance.bits()));
+        let poisson = (options.arrivals == Arrivals::Poisson).then(|| self.random.fork());
         self.schedule = Some(Schedule::new(self.part.rate, ramp, ramp + duration, poisson));
         self.start = start;
         self.measured_from = start + ramp;
@@ -350,50 +350,50 @@ impl Engine {
         schedule.next().map(|at| at + self.start)
     }
 
-    pub(super) fn at(&mut self, at: u64, task: Task) {
+    pub(crate) fn at(&mut self, at: u64, task: Task) {
         self.timers.push(Timer { at, task });
     }
 
-    pub(super) fn after(&mut self, ns: u64, task: Task) {
+    pub(crate) fn after(&mut self, ns: u64, task: Task) {
         self.at(self.now + ns, task);
     }
 
     /// ns since the beginning of the run.
-    pub(super) fn run_time(&self) -> u64 {
+    pub(crate) fn run_time(&self) -> u64 {
         self.now.saturating_sub(self.start)
     }
 
-    pub(super) fn count(&mut self, what: Count) {
+    pub(crate) fn count(&mut self, what: Count) {
         if self.start != u64::MAX {
             self.measures.add(what, self.run_time());
         }
     }
 
-    pub(super) fn took(&mut self, which: Latency, from: u64, measured: bool) {
+    pub(crate) fn took(&mut self, which: Latency, from: u64, measured: bool) {
         self.measures.took(which, self.now.saturating_sub(from), measured, self.run_time());
     }
 
-    pub(super) fn failed(&mut self, why: String) {
+    pub(crate) fn failed(&mut self, why: String) {
         if self.failures.len() < FAILURES_MAX || self.failures.contains_key(&why) {
             *self.failures.entry(why).or_default() += 1;
         }
     }
 
     /// A random part of a time, from half to one and a half of it.
-    pub(super) fn about(&mut self, time: Duration) -> u64 {
-        (time.as_nanos() as f64 * (0.5 + self.chance.share())) as u64
+    pub(crate) fn about(&mut self, time: Duration) -> u64 {
+        (time.as_nanos() as f64 * (0.5 + self.random.f64())) as u64
     }
 
     fn churn(&mut self, at: u64) {
         let pause = (1e9 / self.part.churn) as u64;
         self.at(at + pause.max(1), Task::Churn);
-        let slot = self.chance.below(self.desks.len());
+        let slot = self.random.usize(..self.desks.len());
         if !self.running || self.lines[slot].state != State::Open {
             return;
         }
         self.count(Count::Churned);
-        if self.chance.share() < 0.5 {
-            let key = self.chance.bits() as u32;
+        if self.random.f64() < 0.5 {
+            let key = self.random.u32(..).to_be_bytes();
             // Gone in either case.
             let _ = self.lines[slot].send(frame::CLOSE, &1000_u16.to_be_bytes(), key);
         }

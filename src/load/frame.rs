@@ -1,96 +1,79 @@
-//! WebSocket frames as a client that holds thousands of connections reads and writes them (RFC 6455, section 5): no
-//! buffer of its own per connection, a frame that is whole in what was read is looked at where it lies.
+//! WebSocket frames without a buffer per connection: a whole frame is used where it was read. The headers are
+//! tungstenite's.
 
-/// The last (and here only) frame of its message.
-const FIN: u8 = 0x80;
-const MASKED: u8 = 0x80;
-pub(super) const TEXT: u8 = 0x1;
-pub(super) const CLOSE: u8 = 0x8;
-pub(super) const PING: u8 = 0x9;
-pub(super) const PONG: u8 = 0xa;
+use std::io::Cursor;
 
-/// A longer frame than this is taken for nonsense: the longest that a hub sends is a welcome.
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+pub(crate) const TEXT: OpCode = OpCode::Data(Data::Text);
+pub(crate) const CLOSE: OpCode = OpCode::Control(Control::Close);
+pub(crate) const PING: OpCode = OpCode::Control(Control::Ping);
+pub(crate) const PONG: OpCode = OpCode::Control(Control::Pong);
+
+/// A longer frame is an error. The longest that a hub sends is a welcome.
 const FRAME_BYTES_MAX: u64 = 64 << 20;
 
-/// What the beginning of some bytes is.
+/// The start of some bytes, read as a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Parsed<'a> {
-    /// A frame, so many bytes with its header.
-    Frame { opcode: u8, payload: &'a [u8], bytes: usize },
-    /// Not all of a frame is there yet.
+pub(crate) enum Parsed<'a> {
+    /// A whole frame; `bytes` is its length with the header.
+    Frame { opcode: OpCode, payload: &'a [u8], bytes: usize },
+    /// Only a part of a frame.
     Incomplete,
-    /// No frame that this client takes: masked, in several parts, or too long.
-    Bad,
+    /// A frame that no hub sends: it is masked, fragmented or too long, or its header is not valid.
+    Invalid,
 }
 
-/// Looks for one frame of a server.
-pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let [first, second, rest @ ..] = bytes else { return Parsed::Incomplete };
-    if first & FIN == 0 || first & 0x70 != 0 || second & MASKED != 0 {
-        return Parsed::Bad;
-    }
-    let (length, header) = match second & 0x7f {
-        126 => match rest.first_chunk::<2>() {
-            Some(length) => (u64::from(u16::from_be_bytes(*length)), 4),
-            None => return Parsed::Incomplete,
-        },
-        127 => match rest.first_chunk::<8>() {
-            Some(length) => (u64::from_be_bytes(*length), 10),
-            None => return Parsed::Incomplete,
-        },
-        length => (u64::from(length), 2),
+/// Reads one frame of a hub.
+pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
+    let mut cursor = Cursor::new(bytes);
+    let (header, length) = match FrameHeader::parse(&mut cursor) {
+        Ok(Some(parsed)) => parsed,
+        Ok(None) => return Parsed::Incomplete,
+        Err(_) => return Parsed::Invalid,
     };
-    if length > FRAME_BYTES_MAX {
-        return Parsed::Bad;
+    let reserved = header.rsv1 || header.rsv2 || header.rsv3;
+    if !header.is_final || reserved || header.mask.is_some() || length > FRAME_BYTES_MAX {
+        return Parsed::Invalid;
     }
-    let end = header + length as usize;
-    match bytes.get(header..end) {
-        Some(payload) => Parsed::Frame { opcode: first & 0xf, payload, bytes: end },
+    let start = cursor.position() as usize;
+    let end = start + length as usize;
+    match bytes.get(start..end) {
+        Some(payload) => Parsed::Frame { opcode: header.opcode, payload, bytes: end },
         None => Parsed::Incomplete,
     }
 }
 
 /// Appends a frame of a client, masked with `key`.
-pub(super) fn append(buffer: &mut Vec<u8>, opcode: u8, payload: &[u8], key: u32) {
-    buffer.push(FIN | opcode);
-    match payload.len() {
-        length @ 0..=125 => buffer.push(MASKED | length as u8),
-        length @ 126..=0xffff => {
-            buffer.push(MASKED | 126);
-            buffer.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            buffer.push(MASKED | 127);
-            buffer.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    let key = key.to_be_bytes();
-    buffer.extend_from_slice(&key);
+pub(crate) fn append(buffer: &mut Vec<u8>, opcode: OpCode, payload: &[u8], key: [u8; 4]) {
+    let header = FrameHeader { is_final: true, opcode, mask: Some(key), ..FrameHeader::default() };
+    // A Vec takes every write.
+    let written = header.format(payload.len() as u64, buffer);
+    debug_assert!(written.is_ok(), "{written:?}");
     buffer.extend(payload.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
     use super::*;
 
     #[test]
-    fn a_server_reads_what_is_appended() {
+    fn a_server_reads_an_appended_frame() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
             let text = "x".repeat(length);
             let mut bytes = Vec::new();
-            append(&mut bytes, TEXT, text.as_bytes(), 0xdead_beef);
+            append(&mut bytes, TEXT, text.as_bytes(), [0xde, 0xad, 0xbe, 0xef]);
             let read = WebSocket::from_raw_socket(Cursor::new(bytes), Role::Server, None).read().unwrap();
             assert_eq!(read, Message::text(text));
         }
     }
 
     #[test]
-    fn what_a_server_writes_is_parsed_and_no_part_of_it() {
+    fn a_whole_frame_of_a_server_is_parsed_and_a_part_is_incomplete() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
             let text = "x".repeat(length);
             let mut server = WebSocket::from_raw_socket(Cursor::new(Vec::new()), Role::Server, None);
@@ -104,10 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn what_no_hub_sends_is_bad() {
-        let too_long = [&[FIN | TEXT, 127][..], &u64::MAX.to_be_bytes()].concat();
-        for bytes in [&[TEXT, 0][..], &[FIN | 0x40 | TEXT, 0], &[FIN | TEXT, MASKED], &too_long] {
-            assert_eq!(parse(bytes), Parsed::Bad);
+    fn a_frame_that_no_hub_sends_is_invalid() {
+        let too_long = [&[0x81, 127][..], &u64::MAX.to_be_bytes()].concat();
+        for bytes in [&[0x01, 0][..], &[0xc1, 0], &[0x81, 0x80, 0, 0, 0, 0], &[0x83, 0], &too_long] {
+            assert_eq!(parse(bytes), Parsed::Invalid, "{bytes:?}");
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::look::{AgentName, NotificationId};
-use crate::protocol::Outcome;
+use deskbell_protocol::{NotificationId, Outcome};
+
+use super::message_fields::AgentName;
 
 /// What this tool means to do with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Accept,
     Reject,
     Ignore,
@@ -16,7 +17,7 @@ pub(super) enum Fate {
 
 /// What the hub promises, as far as its clients can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Promise {
+pub(crate) enum Promise {
     /// Each notify has exactly one outcome.
     OneOutcome,
     /// Each notification that was displayed on a connection is closed there once.
@@ -30,10 +31,10 @@ pub(super) enum Promise {
 }
 
 impl Promise {
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::OneOutcome, Self::OneClosed, Self::OneWinner, Self::SameForAll, Self::AnswerResult];
 
-    pub(super) fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::OneOutcome => "each notify has exactly one outcome",
             Self::OneClosed => "what was displayed on a connection is closed there once",
@@ -46,19 +47,19 @@ impl Promise {
 
 /// The promises that were broken: how often each, and the first cases.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Broken {
-    pub(super) counts: [u64; Promise::ALL.len()],
-    pub(super) cases: Vec<String>,
+pub(crate) struct Broken {
+    pub(crate) counts: [u64; Promise::ALL.len()],
+    pub(crate) cases: Vec<String>,
 }
 
 impl Broken {
     const CASES_MAX: usize = 20;
 
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
@@ -76,7 +77,7 @@ impl Broken {
 
 /// How far a notify has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Sent, or to be sent.
     Asked,
     /// The hub holds it.
@@ -87,24 +88,24 @@ pub(super) enum Stage {
 
 /// One notify.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// When it was to be sent, in ns from the run's beginning.
-    pub(super) intended: u64,
-    pub(super) provider: u32,
-    pub(super) audience: u32,
-    pub(super) fate: Fate,
+    pub(crate) intended: u64,
+    pub(crate) provider: u32,
+    pub(crate) audience: u32,
+    pub(crate) fate: Fate,
     /// Whether it counts in the percentiles.
-    pub(super) measured: bool,
-    pub(super) stage: Stage,
+    pub(crate) measured: bool,
+    pub(crate) stage: Stage,
     /// How often it was put off by the hub.
-    pub(super) retries: u8,
+    pub(crate) retries: u8,
     /// When the first agent was to answer, and how many were to.
-    pub(super) answer_at: Option<u64>,
-    pub(super) answering: u32,
+    pub(crate) answer_at: Option<u64>,
+    pub(crate) answering: u32,
     /// When its provider was to cancel it.
-    pub(super) cancel_at: Option<u64>,
-    pub(super) notification_id: Option<NotificationId>,
-    pub(super) displayed: bool,
+    pub(crate) cancel_at: Option<u64>,
+    pub(crate) notification_id: Option<NotificationId>,
+    pub(crate) displayed: bool,
     settled: Option<Settled>,
     /// Whether its provider has the result.
     resulted: bool,
@@ -116,13 +117,13 @@ pub(super) struct Call {
 
 /// What settled a notification, as the first told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Settled {
-    pub(super) outcome: Outcome,
-    pub(super) agent: Option<AgentName>,
+pub(crate) struct Settled {
+    pub(crate) outcome: Outcome,
+    pub(crate) agent: Option<AgentName>,
 }
 
 impl Call {
-    pub(super) fn new(intended: u64, provider: u32, audience: u32, fate: Fate, measured: bool) -> Self {
+    pub(crate) fn new(intended: u64, provider: u32, audience: u32, fate: Fate, measured: bool) -> Self {
         Self {
             intended,
             provider,
@@ -145,12 +146,12 @@ impl Call {
     }
 
     /// Whether anyone was told that it is settled.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.settled.is_some()
     }
 
     /// Whether its provider waits for nothing more.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.resulted || self.stage == Stage::Refused
     }
 }
@@ -160,56 +161,56 @@ const KEPT_NS: u64 = 5_000_000_000;
 
 /// The account: a window over the calls, from the oldest that may still be spoken of.
 #[derive(Debug, Default)]
-pub(super) struct Judge {
+pub(crate) struct Judge {
     calls: VecDeque<Call>,
     /// The number of the first in the window.
     first: u64,
     unended: u64,
     /// Acks, results and displays that ended, to see whether any still come.
     endings: u64,
-    pub(super) broken: Broken,
-    pub(super) outcomes: [u64; Outcome::ALL.len()],
+    pub(crate) broken: Broken,
+    pub(crate) outcomes: [u64; Outcome::ALL.len()],
     /// Results that came again on a new connection, as they may.
-    pub(super) repeated: u64,
+    pub(crate) repeated: u64,
 }
 
 impl Judge {
     /// The most calls in the window, about 200 bytes each; past it the tool sends no more.
-    pub(super) const CALLS_MAX: usize = 4_000_000;
+    pub(crate) const CALLS_MAX: usize = 4_000_000;
 
-    pub(super) fn begin(&mut self, call: Call) -> u64 {
+    pub(crate) fn begin(&mut self, call: Call) -> u64 {
         self.calls.push_back(call);
         self.unended += 1;
         self.first + self.calls.len() as u64 - 1
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.calls.len() >= Self::CALLS_MAX
     }
 
     /// A call, if it is still in the window.
-    pub(super) fn call(&mut self, number: u64) -> Option<&mut Call> {
+    pub(crate) fn call(&mut self, number: u64) -> Option<&mut Call> {
         let at = number.checked_sub(self.first)?;
         self.calls.get_mut(usize::try_from(at).ok()?)
     }
 
     /// The calls in the window, with their numbers.
-    pub(super) fn calls(&self) -> impl Iterator<Item = (u64, &Call)> {
+    pub(crate) fn calls(&self) -> impl Iterator<Item = (u64, &Call)> {
         (self.first..).zip(&self.calls)
     }
 
     /// Calls that have neither a result nor a refusal.
-    pub(super) fn unended(&self) -> u64 {
+    pub(crate) fn unended(&self) -> u64 {
         self.unended
     }
 
     /// How many things have happened that lead to an end.
-    pub(super) fn endings(&self) -> u64 {
+    pub(crate) fn endings(&self) -> u64 {
         self.endings
     }
 
     /// The hub holds it. Whether that is news.
-    pub(super) fn held(&mut self, number: u64, id: Option<NotificationId>) -> bool {
+    pub(crate) fn held(&mut self, number: u64, id: Option<NotificationId>) -> bool {
         self.endings += 1;
         let Some(call) = self.call(number) else { return false };
         let news = call.stage == Stage::Asked;
@@ -220,7 +221,7 @@ impl Judge {
         news
     }
 
-    pub(super) fn refused(&mut self, number: u64, now: u64) {
+    pub(crate) fn refused(&mut self, number: u64, now: u64) {
         self.endings += 1;
         let Some(call) = self.call(number) else { return };
         if !call.has_ended() {
@@ -233,7 +234,7 @@ impl Judge {
     }
 
     /// It came onto a desk. `again`: it is there already.
-    pub(super) fn displayed(&mut self, number: u64, again: bool) {
+    pub(crate) fn displayed(&mut self, number: u64, again: bool) {
         if again {
             return self
                 .broken
@@ -246,14 +247,14 @@ impl Judge {
     }
 
     /// A connection on which it was displayed is gone.
-    pub(super) fn vanished(&mut self, number: u64) {
+    pub(crate) fn vanished(&mut self, number: u64) {
         if let Some(call) = self.call(number) {
             call.shown_on = call.shown_on.saturating_sub(1);
         }
     }
 
     /// It is off a desk. `shown`: it was there.
-    pub(super) fn closed(&mut self, number: u64, shown: bool, settled: Option<Settled>) {
+    pub(crate) fn closed(&mut self, number: u64, shown: bool, settled: Option<Settled>) {
         self.endings += 1;
         if !shown {
             self.broken.add(Promise::OneClosed, || format!("call {number} was closed where it was not displayed"));
@@ -265,7 +266,7 @@ impl Judge {
     }
 
     /// An agent's answer was answered.
-    pub(super) fn answered(&mut self, number: u64, agent: AgentName, won: bool, settled: Option<Settled>) {
+    pub(crate) fn answered(&mut self, number: u64, agent: AgentName, won: bool, settled: Option<Settled>) {
         self.told(number, settled, "the reply to an answer");
         if !won {
             return;
@@ -282,13 +283,13 @@ impl Judge {
     }
 
     /// An agent's answer was refused, though it had the notification displayed.
-    pub(super) fn not_answered(&mut self, number: u64, code: &str) {
+    pub(crate) fn not_answered(&mut self, number: u64, code: &str) {
         self.broken.add(Promise::AnswerResult, || format!("an answer to call {number} got the error {code}"));
     }
 
     /// Its provider has the result. `may_repeat`: the connection is not the one that it was asked on. Whether that is
     /// news.
-    pub(super) fn resulted(&mut self, number: u64, settled: Option<Settled>, may_repeat: bool, now: u64) -> bool {
+    pub(crate) fn resulted(&mut self, number: u64, settled: Option<Settled>, may_repeat: bool, now: u64) -> bool {
         self.endings += 1;
         self.told(number, settled, "its result");
         let Some(call) = self.call(number) else { return false };
@@ -321,7 +322,7 @@ impl Judge {
     }
 
     /// Forgets the oldest that nobody will speak of any more.
-    pub(super) fn forget(&mut self, now: u64) {
+    pub(crate) fn forget(&mut self, now: u64) {
         while let Some(call) = self.calls.front() {
             if !call.has_ended() || call.shown_on > 0 || now.saturating_sub(call.ended_at) < KEPT_NS {
                 break;
@@ -332,12 +333,12 @@ impl Judge {
     }
 
     /// Whether nothing more is to come.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.unended == 0 && self.calls.iter().all(|call| call.shown_on == 0)
     }
 
     /// The end: what is still to come is missing.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for (number, call) in (self.first..).zip(&self.calls) {
             if !call.has_ended() {
                 let what = match call.stage {
@@ -361,7 +362,7 @@ mod tests {
     const BOB: AgentName = AgentName::TEST_BOB;
 
     fn by(agent: AgentName) -> Option<Settled> {
-        Some(Settled { outcome: Outcome::Accept, agent: Some(agent) })
+        Some(Settled { outcome: Outcome::Accepted, agent: Some(agent) })
     }
 
     fn judge() -> (Judge, u64) {
@@ -389,7 +390,7 @@ mod tests {
         assert!(judge.is_done());
         judge.finish();
         assert_eq!(judge.broken.total(), 0);
-        assert_eq!(judge.outcomes[Outcome::Accept as usize], 1);
+        assert_eq!(judge.outcomes[Outcome::Accepted as usize], 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// A thread's use of its CPU, from when this was made in that thread.
 #[derive(Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     since: Instant,
     cpu: Duration,
     waited: Option<Duration>,
@@ -15,20 +15,20 @@ pub(super) struct Usage {
 
 /// Of a span of time, the shares that a thread spent.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     /// Working.
-    pub(super) busy: f64,
+    pub(crate) busy: f64,
     /// Ready to work, without a CPU; 0 where the system does not tell.
-    pub(super) waiting: f64,
+    pub(crate) waiting: f64,
 }
 
 impl Usage {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self { since: Instant::now(), cpu: cpu_time(), waited: waited() }
     }
 
     /// From the beginning until now; to be asked in the same thread.
-    pub(super) fn shares(&self) -> Shares {
+    pub(crate) fn shares(&self) -> Shares {
         let span = self.since.elapsed().as_secs_f64().max(1e-9);
         let waited = waited().zip(self.waited).map_or(Duration::ZERO, |(now, then)| now.saturating_sub(then));
         Shares { busy: cpu_time().saturating_sub(self.cpu).as_secs_f64() / span, waiting: waited.as_secs_f64() / span }
@@ -37,7 +37,7 @@ impl Usage {
 
 impl Shares {
     /// The worse of both, each by itself.
-    pub(super) fn worse(self, other: Self) -> Self {
+    pub(crate) fn worse(self, other: Self) -> Self {
         Self { busy: self.busy.max(other.busy), waiting: self.waiting.max(other.waiting) }
     }
 }

@@ -4,15 +4,16 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
+use deskbell_protocol::SUBPROTOCOL;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 
 use super::frame;
-use crate::protocol::SUBPROTOCOL;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// There is none.
     Off,
     /// TCP's handshake is under way.
@@ -27,27 +28,27 @@ pub(super) enum State {
 
 /// Where the hub is.
 #[derive(Debug, Clone)]
-pub(super) struct Hub {
-    pub(super) address: SocketAddr,
-    pub(super) host: String,
-    pub(super) path: String,
+pub(crate) struct Hub {
+    pub(crate) address: SocketAddr,
+    pub(crate) host: String,
+    pub(crate) path: String,
 }
 
 /// A connection, and what remains of it between two of them.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     socket: Option<TcpStream>,
-    pub(super) state: State,
+    pub(crate) state: State,
     /// What was read and is no whole frame yet.
     partial: Vec<u8>,
     /// What was to be written and did not go.
     unsent: Vec<u8>,
     /// Raised with each connection, so that a timer of the last one is told from this one's.
-    pub(super) generation: u32,
+    pub(crate) generation: u32,
     /// Tries in a row without a welcome.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
     /// When it was last heard, or begun.
-    pub(super) heard_at: u64,
+    pub(crate) heard_at: u64,
 }
 
 /// The most that may wait to be written; a hub that takes nothing is lost.
@@ -58,7 +59,7 @@ const UPGRADE_BYTES_MAX: usize = 16 << 10;
 const KEY: &str = "ZGVza2JlbGwtbG9hZC0tLQ==";
 
 impl Line {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             socket: None,
             state: State::Off,
@@ -74,7 +75,7 @@ impl Line {
     ///
     /// # Errors
     /// That of the socket: no more files, say.
-    pub(super) fn start(&mut self, hub: &Hub, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
+    pub(crate) fn start(&mut self, hub: &Hub, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
         let mut socket = TcpStream::connect(hub.address)?;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         self.socket = Some(socket);
@@ -85,7 +86,7 @@ impl Line {
     }
 
     /// The socket is writable: goes on with what waits for it.
-    pub(super) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
+    pub(crate) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
         if self.state == State::Connecting {
             if let Some(error) = socket.take_error()? {
@@ -103,7 +104,7 @@ impl Line {
     }
 
     /// Sends a frame, or keeps what does not go.
-    pub(super) fn send(&mut self, opcode: u8, payload: &[u8], key: u32) -> io::Result<()> {
+    pub(crate) fn send(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) -> io::Result<()> {
         frame::append(&mut self.unsent, opcode, payload, key);
         self.flush()
     }
@@ -138,7 +139,7 @@ impl Line {
     ///
     /// # Errors
     /// That of the socket, or that the hub ended the connection.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
         let Some(socket) = &mut self.socket else { return Ok((0, false)) };
         loop {
             match socket.read(buffer) {
@@ -153,17 +154,17 @@ impl Line {
     }
 
     /// What was left of the last read; empty if nothing was.
-    pub(super) fn take_partial(&mut self) -> Vec<u8> {
+    pub(crate) fn take_partial(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.partial)
     }
 
     /// Keeps what is left of this read.
-    pub(super) fn keep_partial(&mut self, partial: Vec<u8>) {
+    pub(crate) fn keep_partial(&mut self, partial: Vec<u8>) {
         self.partial = partial;
     }
 
     /// Ends it without a word. What was not sent is lost.
-    pub(super) fn drop_socket(&mut self, registry: &Registry) {
+    pub(crate) fn drop_socket(&mut self, registry: &Registry) {
         if let Some(mut socket) = self.socket.take() {
             // It goes with the socket anyway.
             let _ = registry.deregister(&mut socket);
@@ -183,7 +184,7 @@ fn upgrade(hub: &Hub) -> String {
 }
 
 /// What the answer to the upgrade is, if it is all there: its length, or why it is a refusal.
-pub(super) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, String> {
+pub(crate) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if bytes.len() > UPGRADE_BYTES_MAX { Err("no WebSocket server".to_owned()) } else { Ok(None) };
     };

@@ -10,7 +10,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// The latencies of a run, in µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Latency {
+pub(crate) enum Latency {
     /// From when a notify was to be sent until the hub said that it holds it.
     Ack,
     /// Until it was first displayed to an agent.
@@ -30,7 +30,7 @@ pub(super) enum Latency {
 }
 
 impl Latency {
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Ack,
         Self::Displayed,
         Self::EveryDisplay,
@@ -41,7 +41,7 @@ impl Latency {
         Self::Lag,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ack => "notify → ack",
             Self::Displayed => "notify → displayed",
@@ -54,7 +54,7 @@ impl Latency {
         }
     }
 
-    pub(super) fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Ack => "notifyToAck",
             Self::Displayed => "notifyToDisplayed",
@@ -70,7 +70,7 @@ impl Latency {
 
 /// What happens, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(crate) enum Count {
     /// Notifies that were to be sent.
     Asked,
     /// Of these, sent.
@@ -91,7 +91,7 @@ pub(super) enum Count {
 }
 
 impl Count {
-    pub(super) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Asked,
         Self::Sent,
         Self::Acked,
@@ -108,24 +108,24 @@ impl Count {
 
 /// One span of the run: a second, more of a long run.
 #[derive(Debug, Clone)]
-pub(super) struct Span {
-    pub(super) counts: [u64; Count::ALL.len()],
-    pub(super) ack: Histogram<u32>,
-    pub(super) displayed: Histogram<u32>,
+pub(crate) struct Span {
+    pub(crate) counts: [u64; Count::ALL.len()],
+    pub(crate) ack: Histogram<u32>,
+    pub(crate) displayed: Histogram<u32>,
 }
 
 /// All that is measured.
 #[derive(Debug, Clone)]
-pub(super) struct Measures {
+pub(crate) struct Measures {
     latencies: Vec<Histogram<u64>>,
-    pub(super) counts: [u64; Count::ALL.len()],
-    pub(super) spans: Vec<Span>,
-    pub(super) span_ns: u64,
+    pub(crate) counts: [u64; Count::ALL.len()],
+    pub(crate) spans: Vec<Span>,
+    pub(crate) span_ns: u64,
 }
 
 impl Measures {
     /// For a run of that length.
-    pub(super) fn new(run_ns: u64) -> Self {
+    pub(crate) fn new(run_ns: u64) -> Self {
         Self {
             latencies: Latency::ALL.map(|_| histogram(3)).into_iter().collect(),
             counts: Default::default(),
@@ -134,12 +134,12 @@ impl Measures {
         }
     }
 
-    pub(super) fn latency(&self, which: Latency) -> &Histogram<u64> {
+    pub(crate) fn latency(&self, which: Latency) -> &Histogram<u64> {
         &self.latencies[which as usize]
     }
 
     /// One took `ns`; `measured`: it counts in the percentiles.
-    pub(super) fn took(&mut self, which: Latency, ns: u64, measured: bool, at: u64) {
+    pub(crate) fn took(&mut self, which: Latency, ns: u64, measured: bool, at: u64) {
         let us = ns / 1000;
         if measured {
             self.latencies[which as usize].saturating_record(us);
@@ -151,17 +151,17 @@ impl Measures {
         }
     }
 
-    pub(super) fn add(&mut self, what: Count, at: u64) {
+    pub(crate) fn add(&mut self, what: Count, at: u64) {
         self.counts[what as usize] += 1;
         self.span(at).counts[what as usize] += 1;
     }
 
-    pub(super) fn count(&self, what: Count) -> u64 {
+    pub(crate) fn count(&self, what: Count) -> u64 {
         self.counts[what as usize]
     }
 
     /// Adds what another thread measured.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, other) in self.latencies.iter_mut().zip(&other.latencies) {
             // Both have the same bounds, so that this cannot fail.
             let _ = mine.add(other);

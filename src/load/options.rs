@@ -15,87 +15,84 @@ use clap::{Parser, ValueEnum};
     after_help = "Arrivals are fixed in advance (open loop): a late answer slows nothing down, and all is measured from \
                   when it should have been sent. Exit code 1: a promise was broken, or the run could not be made."
 )]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// The hub
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Agents, each with one connection
     #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(super) agents: usize,
+    pub(crate) agents: usize,
     /// Groups that the agents are dealt into; each notify goes to one; 0: no groups, each goes to all [default: ten agents each]
     #[arg(long, value_name = "N")]
-    pub(super) groups: Option<usize>,
+    pub(crate) groups: Option<usize>,
     /// Providers, each with one connection [default: as few as a hub's rates let do it]
     #[arg(long, value_name = "N")]
-    pub(super) providers: Option<usize>,
+    pub(crate) providers: Option<usize>,
     /// Notifies per second, of all providers together
     #[arg(long, value_name = "N", default_value_t = 50.0)]
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Whether they come evenly or by chance
     #[arg(long, value_enum, default_value_t = Arrivals::Even)]
-    pub(super) arrivals: Arrivals,
+    pub(crate) arrivals: Arrivals,
     /// So long the rate rises before the run is measured
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub(super) ramp: Duration,
+    pub(crate) ramp: Duration,
     /// So long it is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub(super) duration: Duration,
+    pub(crate) duration: Duration,
     /// Afterwards, what is open is waited for until nothing has ended for so long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub(super) drain: Duration,
+    pub(crate) drain: Duration,
     /// Share of the notifies that is accepted [default: what the others leave]
     #[arg(long, value_name = "0..1")]
-    pub(super) accept: Option<f64>,
+    pub(crate) accept: Option<f64>,
     /// Share that is rejected
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
-    pub(super) reject: f64,
+    pub(crate) reject: f64,
     /// Share that nobody answers; what is open at the end is withdrawn
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
-    pub(super) ignore: f64,
+    pub(crate) ignore: f64,
     /// Share that its provider withdraws
     #[arg(long, value_name = "0..1", default_value_t = 0.05)]
-    pub(super) cancel: f64,
+    pub(crate) cancel: f64,
     /// Mean time from a notification's display to its answer, or from a notify to its cancel; half to one and a half times it
     #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = duration)]
-    pub(super) think: Duration,
+    pub(crate) think: Duration,
     /// Agents that answer the same notification at about the same moment
     #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(super) racers: u32,
+    pub(crate) racers: u32,
     /// Agents per second that drop their connection and come back
     #[arg(long, value_name = "N", default_value_t = 0.0)]
-    pub(super) churn: f64,
+    pub(crate) churn: f64,
     /// The template
     #[arg(long, value_name = "NAME", default_value = "msdyn_chat_incoming_unauthenticated")]
-    pub(super) template: String,
+    pub(crate) template: String,
     /// Leave the sessions open that accepts start, instead of ending each at once
     #[arg(long)]
-    pub(super) keep_sessions: bool,
+    pub(crate) keep_sessions: bool,
     /// A file with a token per line, for the agents in turn; with it the groups are those of the tokens
     #[arg(long, value_name = "FILE")]
-    pub(super) agent_tokens: Option<PathBuf>,
+    pub(crate) agent_tokens: Option<PathBuf>,
     /// A file with a token per line, for the providers in turn
     #[arg(long, value_name = "FILE")]
-    pub(super) provider_tokens: Option<PathBuf>,
+    pub(crate) provider_tokens: Option<PathBuf>,
     /// Handshakes under way at once
     #[arg(long, value_name = "N", default_value_t = 200)]
-    pub(super) parallel: usize,
+    pub(crate) parallel: usize,
     /// Threads that carry the load; groups and providers are divided among them
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) threads: usize,
+    pub(crate) threads: usize,
     /// Repeats the chance of an earlier run
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
     /// Print the results as JSON on standard output
     #[arg(long)]
-    pub(super) json: bool,
-    /// Write them as a page
-    #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
+    pub(crate) json: bool,
 }
 
 /// How notifies come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Arrivals {
+pub(crate) enum Arrivals {
     /// At equal distances, to the groups in turn
     Even,
     /// As by chance (Poisson), to groups by chance
@@ -105,14 +102,14 @@ pub(super) enum Arrivals {
 /// The most of anything that is counted: connections, notifies per second.
 const COUNT_MAX: usize = 1_000_000;
 /// What a provider may send and cause in a second, unless a hub is configured otherwise.
-pub(super) const MESSAGES_PER_SECOND: f64 = 200.0;
-pub(super) const DELIVERIES_PER_SECOND: f64 = 50_000.0;
+pub(crate) const MESSAGES_PER_SECOND: f64 = 200.0;
+pub(crate) const DELIVERIES_PER_SECOND: f64 = 50_000.0;
 /// How much of that is used if the number of providers is not given.
 const USED: f64 = 0.7;
 
 impl Options {
     /// All that is wrong with it, one line each.
-    pub(super) fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut must = |holds: bool, fault: &str| {
             if !holds {
@@ -141,37 +138,37 @@ impl Options {
     }
 
     /// The groups; 0: none.
-    pub(super) fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.groups.unwrap_or_else(|| self.agents.div_ceil(10))
     }
 
     /// Agents that one notify goes to.
-    pub(super) fn audience(&self) -> f64 {
+    pub(crate) fn audience(&self) -> f64 {
         self.agents as f64 / self.groups().max(1) as f64
     }
 
-    pub(super) fn accept_share(&self) -> f64 {
+    pub(crate) fn accept_share(&self) -> f64 {
         self.accept.unwrap_or(1.0 - self.reject - self.ignore - self.cancel)
     }
 
-    pub(super) fn providers(&self) -> usize {
+    pub(crate) fn providers(&self) -> usize {
         let needed = (self.messages() / MESSAGES_PER_SECOND).max(self.deliveries() / DELIVERIES_PER_SECOND) / USED;
         self.providers.unwrap_or((needed.ceil() as usize).max(self.threads)).max(1)
     }
 
     /// Messages per second that all providers send: the notify, and what follows from it.
-    pub(super) fn messages(&self) -> f64 {
+    pub(crate) fn messages(&self) -> f64 {
         let ends = if self.keep_sessions { 0.0 } else { self.accept_share() };
         self.rate * (1.0 + self.cancel + ends)
     }
 
     /// Deliveries per second that they cause: each notification is displayed and closed.
-    pub(super) fn deliveries(&self) -> f64 {
+    pub(crate) fn deliveries(&self) -> f64 {
         self.rate * self.audience() * 2.0
     }
 
     /// Open files that it needs: a connection each, and some more.
-    pub(super) fn files(&self) -> u64 {
+    pub(crate) fn files(&self) -> u64 {
         (self.agents + self.providers() + 64) as u64
     }
 }
@@ -180,7 +177,7 @@ impl Options {
 ///
 /// # Errors
 /// Why it cannot be read, or that there is none in it.
-pub(super) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
+pub(crate) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let tokens: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();

@@ -5,72 +5,72 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::line::Hub;
-use super::look::Marks;
+use super::message_fields::CallIds;
 use super::options::Options;
 
 /// One thread's part.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) options: Arc<Options>,
-    pub(super) hub: Hub,
-    pub(super) shared: Arc<Shared>,
-    pub(super) marks: Marks,
-    pub(super) seed: u64,
-    pub(super) agents: Vec<Client>,
-    pub(super) providers: Vec<Client>,
+pub(crate) struct Part {
+    pub(crate) options: Arc<Options>,
+    pub(crate) hub: Hub,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call_ids: CallIds,
+    pub(crate) seed: u64,
+    pub(crate) agents: Vec<Client>,
+    pub(crate) providers: Vec<Client>,
     /// The groups that notifies go to; `None`: all agents.
-    pub(super) audiences: Vec<Option<String>>,
+    pub(crate) audiences: Vec<Option<String>>,
     /// Whether the audiences are to be learned from the welcomes.
-    pub(super) learn_audiences: bool,
+    pub(crate) learn_audiences: bool,
     /// Notifies per second.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Agents per second that drop their connection.
-    pub(super) churn: f64,
+    pub(crate) churn: f64,
 }
 
 /// A client of a part.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     /// `None`: its token names it.
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Of an agent: which of the audiences it is in.
-    pub(super) audience: u32,
-    pub(super) token: Option<String>,
+    pub(crate) audience: u32,
+    pub(crate) token: Option<String>,
 }
 
 /// What threads tell each other and the one that shows the figures.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     /// All times are ns since then.
-    pub(super) clock: Instant,
+    pub(crate) clock: Instant,
     /// Threads whose clients are all connected.
-    pub(super) ready: AtomicU64,
+    pub(crate) ready: AtomicU64,
     /// When the run begins; 0: not known yet.
-    pub(super) start: AtomicU64,
+    pub(crate) start: AtomicU64,
     /// Somebody wants it to end.
-    pub(super) stop: AtomicBool,
-    pub(super) live: Vec<Live>,
+    pub(crate) stop: AtomicBool,
+    pub(crate) live: Vec<Live>,
 }
 
 /// The figures of one thread while it runs.
 #[derive(Debug, Default)]
-pub(super) struct Live {
-    pub(super) open: AtomicU64,
-    pub(super) asked: AtomicU64,
-    pub(super) acked: AtomicU64,
-    pub(super) resulted: AtomicU64,
-    pub(super) deliveries: AtomicU64,
-    pub(super) unended: AtomicU64,
-    pub(super) broken: AtomicU64,
+pub(crate) struct Live {
+    pub(crate) open: AtomicU64,
+    pub(crate) asked: AtomicU64,
+    pub(crate) acked: AtomicU64,
+    pub(crate) resulted: AtomicU64,
+    pub(crate) deliveries: AtomicU64,
+    pub(crate) unended: AtomicU64,
+    pub(crate) broken: AtomicU64,
     /// Of the last whole second, in µs.
-    pub(super) ack_p50: AtomicU64,
-    pub(super) ack_p99: AtomicU64,
-    pub(super) draining: AtomicBool,
-    pub(super) done: AtomicBool,
+    pub(crate) ack_p50: AtomicU64,
+    pub(crate) ack_p99: AtomicU64,
+    pub(crate) draining: AtomicBool,
+    pub(crate) done: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize) -> Self {
         Self {
             clock: Instant::now(),
             ready: AtomicU64::new(0),
@@ -80,29 +80,29 @@ impl Shared {
         }
     }
 
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.clock.elapsed().as_nanos() as u64
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(super) fn sum(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+    pub(crate) fn sum(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
         self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).sum()
     }
 
-    pub(super) fn max(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+    pub(crate) fn max(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
         self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).max().unwrap_or(0)
     }
 
-    pub(super) fn all(&self, of: impl Fn(&Live) -> &AtomicBool) -> bool {
+    pub(crate) fn all(&self, of: impl Fn(&Live) -> &AtomicBool) -> bool {
         self.live.iter().all(|live| of(live).load(Ordering::Relaxed))
     }
 }
 
 /// Deals a run to threads: group `g` to thread `g mod threads`, with its agents; providers likewise.
-pub(super) fn deal(
+pub(crate) fn deal(
     options: &Arc<Options>,
     hub: &Hub,
     shared: &Arc<Shared>,
@@ -135,7 +135,7 @@ pub(super) fn deal(
             options: Arc::clone(options),
             hub: hub.clone(),
             shared: Arc::clone(shared),
-            marks: Marks::new(run ^ thread as u32),
+            call_ids: CallIds::new(run ^ thread as u32),
             seed: options.seed.wrapping_mul(1_000_003) + thread as u64,
             agents,
             providers: mine(thread, options.providers()).map(provider).collect(),

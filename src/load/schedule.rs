@@ -1,28 +1,28 @@
 //! When notifies are to be sent: fixed before the run, whatever the hub does. A late answer does not slow the arrivals,
 //! and what waits for its turn is measured from when it should have been sent, so no omission is hidden.
 
-use super::chance::Chance;
+use fastrand::Rng;
 
 /// The times of the notifies, in ns from the beginning of the run.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     per_ns: f64,
     ramp_ns: f64,
     end_ns: u64,
     /// `None`: evenly; else how many have arrived by chance, as a sum of exponential pauses.
-    chance: Option<Chance>,
+    random: Option<Rng>,
     arrived: f64,
     next: Option<u64>,
 }
 
 impl Schedule {
     /// So many per second from `ramp_ns` on, rising evenly from none before; none from `end_ns` on.
-    pub(super) fn new(per_second: f64, ramp_ns: u64, end_ns: u64, poisson: Option<Chance>) -> Self {
+    pub(crate) fn new(per_second: f64, ramp_ns: u64, end_ns: u64, poisson: Option<Rng>) -> Self {
         let mut schedule = Self {
             per_ns: per_second / 1e9,
             ramp_ns: ramp_ns as f64,
             end_ns,
-            chance: poisson,
+            random: poisson,
             arrived: 0.0,
             next: None,
         };
@@ -31,14 +31,14 @@ impl Schedule {
     }
 
     /// When the next is to be sent; `None` after the last.
-    pub(super) fn next(&self) -> Option<u64> {
+    pub(crate) fn next(&self) -> Option<u64> {
         self.next
     }
 
-    pub(super) fn advance(&mut self) {
-        self.arrived += match &mut self.chance {
+    pub(crate) fn advance(&mut self) {
+        self.arrived += match &mut self.random {
             None => 1.0,
-            Some(chance) => -(1.0 - chance.share()).ln(),
+            Some(random) => -(1.0 - random.f64()).ln(),
         };
         let at = self.time_of(self.arrived) as u64;
         self.next = (at < self.end_ns).then_some(at);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn by_chance_as_many_on_average() {
-        let times = Schedule::new(1000.0, 0, 20 * SECOND, Some(Chance::new(1)));
+        let times = Schedule::new(1000.0, 0, 20 * SECOND, Some(Rng::with_seed(1)));
         let count = times.count();
         assert!((19_500..20_500).contains(&count), "{count}");
     }

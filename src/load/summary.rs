@@ -10,110 +10,110 @@ use super::judge::{Broken, Promise};
 use super::lag::Shares;
 use super::measures::{Count, Latency, Measures};
 use super::options::{DELIVERIES_PER_SECOND, MESSAGES_PER_SECOND, Options};
-use crate::protocol::Outcome;
-use crate::protocol::outbound::received::Limits;
+use deskbell_protocol::Outcome;
+use deskbell_protocol::outbound::ClientLimits;
 
 /// All of it, as `--json` prints it. Times are in ms.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summary {
-    pub(super) url: String,
-    pub(super) asked: Asked,
-    pub(super) achieved: Achieved,
-    pub(super) latencies_ms: BTreeMap<&'static str, Quantiles>,
-    pub(super) outcomes: BTreeMap<&'static str, u64>,
-    pub(super) failures: BTreeMap<String, u64>,
-    pub(super) promises: Vec<Kept>,
+pub(crate) struct Summary {
+    pub(crate) url: String,
+    pub(crate) asked: Asked,
+    pub(crate) achieved: Achieved,
+    pub(crate) latencies_ms: BTreeMap<&'static str, Quantiles>,
+    pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) promises: Vec<Kept>,
     /// The first cases of broken ones.
-    pub(super) cases: Vec<String>,
-    pub(super) tool: Tool,
+    pub(crate) cases: Vec<String>,
+    pub(crate) tool: Tool,
     /// What is to be known to read the figures.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Asked {
-    pub(super) agents: usize,
-    pub(super) groups: usize,
-    pub(super) providers: usize,
-    pub(super) notifies_per_second: f64,
-    pub(super) seconds: f64,
-    pub(super) ramp_seconds: f64,
-    pub(super) think_ms: f64,
-    pub(super) shares: BTreeMap<&'static str, f64>,
+pub(crate) struct Asked {
+    pub(crate) agents: usize,
+    pub(crate) groups: usize,
+    pub(crate) providers: usize,
+    pub(crate) notifies_per_second: f64,
+    pub(crate) seconds: f64,
+    pub(crate) ramp_seconds: f64,
+    pub(crate) think_ms: f64,
+    pub(crate) shares: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Achieved {
-    pub(super) seconds: f64,
-    pub(super) notifies: u64,
-    pub(super) sent: u64,
-    pub(super) acks: u64,
-    pub(super) results: u64,
-    pub(super) refused: u64,
-    pub(super) acks_per_second: f64,
-    pub(super) results_per_second: f64,
+pub(crate) struct Achieved {
+    pub(crate) seconds: f64,
+    pub(crate) notifies: u64,
+    pub(crate) sent: u64,
+    pub(crate) acks: u64,
+    pub(crate) results: u64,
+    pub(crate) refused: u64,
+    pub(crate) acks_per_second: f64,
+    pub(crate) results_per_second: f64,
     /// Messages to agents.
-    pub(super) deliveries: u64,
-    pub(super) deliveries_per_second: f64,
-    pub(super) answers: u64,
-    pub(super) cancels: u64,
-    pub(super) connections_lost: u64,
-    pub(super) connections_churned: u64,
-    pub(super) results_repeated: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) deliveries_per_second: f64,
+    pub(crate) answers: u64,
+    pub(crate) cancels: u64,
+    pub(crate) connections_lost: u64,
+    pub(crate) connections_churned: u64,
+    pub(crate) results_repeated: u64,
 }
 
 /// Of a distribution.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Quantiles {
-    pub(super) count: u64,
-    pub(super) p50: f64,
-    pub(super) p90: f64,
-    pub(super) p99: f64,
-    pub(super) p999: f64,
-    pub(super) max: f64,
-    pub(super) mean: f64,
+pub(crate) struct Quantiles {
+    pub(crate) count: u64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+    pub(crate) mean: f64,
 }
 
 /// A promise, and how often it was broken.
 #[derive(Debug, Serialize)]
-pub(super) struct Kept {
-    pub(super) promise: &'static str,
-    pub(super) broken: u64,
+pub(crate) struct Kept {
+    pub(crate) promise: &'static str,
+    pub(crate) broken: u64,
 }
 
 /// This tool's own part in the figures.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Tool {
-    pub(super) busy: f64,
-    pub(super) waited_for_cpu: f64,
-    pub(super) lag_p99_ms: f64,
+pub(crate) struct Tool {
+    pub(crate) busy: f64,
+    pub(crate) waited_for_cpu: f64,
+    pub(crate) lag_p99_ms: f64,
     /// Why it, and not the hub, was the limit.
-    pub(super) was_the_limit: Option<String>,
+    pub(crate) was_the_limit: Option<String>,
 }
 
 /// What the threads bring home, put together.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) measures: Measures,
-    pub(super) broken: Broken,
-    pub(super) outcomes: [u64; Outcome::ALL.len()],
-    pub(super) repeated: u64,
-    pub(super) failures: BTreeMap<String, u64>,
-    pub(super) usage: Shares,
-    pub(super) limits: Option<Limits>,
-    pub(super) audiences: usize,
-    pub(super) run_ns: u64,
+pub(crate) struct Run {
+    pub(crate) measures: Measures,
+    pub(crate) broken: Broken,
+    pub(crate) outcomes: [u64; Outcome::ALL.len()],
+    pub(crate) repeated: u64,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) usage: Shares,
+    pub(crate) limits: Option<ClientLimits>,
+    pub(crate) audiences: usize,
+    pub(crate) run_ns: u64,
 }
 
 /// A hub that takes less of what is asked does not keep pace.
 const KEPT_PACE: f64 = 0.95;
 
 impl Summary {
-    pub(super) fn of(options: &Options, run: &Run) -> Self {
+    pub(crate) fn of(options: &Options, run: &Run) -> Self {
         let measures = &run.measures;
         let tool = Tool::of(measures, run.usage);
         let mut notes = capacity(options, run.limits, run.audiences);
@@ -145,17 +145,17 @@ impl Summary {
     }
 
     /// How many promises were broken, each time counted.
-    pub(super) fn broken(&self) -> u64 {
+    pub(crate) fn broken(&self) -> u64 {
         self.promises.iter().map(|kept| kept.broken).sum()
     }
 
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         // A map of texts and numbers is always JSON.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// For a terminal.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = self.write_to(&mut text);
@@ -315,7 +315,7 @@ impl Tool {
 }
 
 /// What the desks, and a hub's rates, cannot hold of what is asked.
-pub(super) fn capacity(options: &Options, limits: Option<Limits>, audiences: usize) -> Vec<String> {
+pub(crate) fn capacity(options: &Options, limits: Option<ClientLimits>, audiences: usize) -> Vec<String> {
     /// How long a built-in template stays displayed that nobody answers.
     const TIMEOUT_SECONDS: f64 = 120.0;
     let mut notes = Vec::new();
@@ -358,7 +358,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { max_message_bytes: 65_536, display_limit: 3, queue_limit: 10 };
+    const LIMITS: ClientLimits = ClientLimits { max_message_bytes: 65_536, display_limit: 3, queue_limit: 10 };
 
     fn options(arguments: &[&str]) -> Options {
         Options::try_parse_from([&["load"], arguments].concat()).unwrap()

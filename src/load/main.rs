@@ -1,15 +1,13 @@
-//! `deskbell load`: many agents and providers against a hub, by an open loop of arrivals, and a check that the hub
-//! keeps its promises.
+//! The load tool (`deskbell load`): many agents and providers against a hub, with an open loop of arrivals, and a check
+//! that the hub keeps its promises.
 //!
-//! A thread of it is one loop over thousands of sockets, without a task or a buffer for each, and looks into messages
-//! by a scan: it is meant to stand beside the hub on one machine and not to be what is measured. It says when it was.
+//! Each thread is one loop over thousands of sockets, without a task or a buffer for each, so that the tool can run beside
+//! the hub on one machine without distorting the results. If it did distort them, it says so.
 //!
-//! Files here may use those above them: `chance`, `frame`, `scan`, `look`, `options`, `schedule`, `lag`, `line`, `judge`,
-//! `measures`, `part`, `engine`, `connections`, `desks`, `callers`, `summary`, `chart`, `report`.
+//! Files here may use those above them: `frame`, `message_fields`, `options`, `schedule`, `lag`, `line`, `judge`, `measures`,
+//! `part`, `engine`, `connections`, `desks`, `callers`, `summary`.
 
 mod callers;
-mod chance;
-mod chart;
 mod connections;
 mod desks;
 mod engine;
@@ -17,17 +15,13 @@ mod frame;
 mod judge;
 mod lag;
 mod line;
-mod look;
 mod measures;
+mod message_fields;
 mod options;
 mod part;
-mod report;
-mod scan;
 mod schedule;
 mod summary;
 
-use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
@@ -36,42 +30,43 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
+use deskbell_client::Address;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use uuid::Uuid;
 
 use self::engine::{Engine, Harvest};
 use self::line::Hub;
 use self::options::{Options, tokens};
 use self::part::{Part, Shared, deal};
 use self::summary::{Run, Summary};
-use super::answer::{EXIT_USAGE, help_or_refuse, say};
-use crate::client::Address;
 
-/// How long a hub may take to answer before that is said.
+/// The exit code for a wrong command line (EX_USAGE).
+const EXIT_USAGE: u8 = 64;
+/// After this time without an answer from the hub the tool prints a notice.
 const KNOCK_MAX: Duration = Duration::from_secs(2);
 
-/// Its flags, for the help of the whole program.
-pub(super) fn command_line() -> clap::Command {
-    Options::command()
-}
-
-/// Does what `arguments` say, which begin with `load`. Exit code 1 where the run could not be made or a promise was
-/// broken.
-pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let options = match Options::try_parse_from(arguments) {
+/// Exit code 1 if the run could not be made or a promise was broken.
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
         Ok(options) => Arc::new(options),
-        Err(error) => return help_or_refuse(&error),
+        Err(error) => {
+            // Nobody may be reading the output; the exit code says the same.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
     };
     let parts = match prepare(&options) {
         Ok(parts) => parts,
-        Err(faults) => return refuse(&faults),
+        Err(faults) => {
+            print_error_line(&format!("deskbell load: {}", faults.join("\n               ")));
+            return ExitCode::from(EXIT_USAGE);
+        }
     };
     match carry(&options, parts) {
-        Ok(run) => answer(&options, &run),
+        Ok(run) => report(&options, &run),
         Err(error) => {
-            tell(&format!("deskbell load: {error}"));
+            print_error_line(&format!("deskbell load: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -88,7 +83,7 @@ fn prepare(options: &Arc<Options>) -> Result<Vec<Part>, Vec<String>> {
     match hub {
         Some(hub) if faults.is_empty() => {
             let shared = Arc::new(Shared::new(options.threads));
-            let run = Uuid::new_v4().as_u128() as u32;
+            let run = fastrand::u32(..);
             Ok(deal(options, &hub, &shared, run, &agent_tokens, &provider_tokens))
         }
         _ => Err(faults),
@@ -149,7 +144,7 @@ fn knock(parts: &[Part]) {
     let within = Duration::from_nanos(engine::connect_within_ns(part.agents.len() + part.providers.len()));
     if let Err(error) = TcpStream::connect_timeout(&part.hub.address, KNOCK_MAX.min(within)) {
         let (hub, seconds) = (part.hub.address, within.as_secs());
-        tell(&format!("deskbell load: nothing answers at {hub} ({error}); trying for {seconds} s more"));
+        print_error_line(&format!("deskbell load: nothing answers at {hub} ({error}); trying for {seconds} s more"));
     }
 }
 
@@ -259,36 +254,22 @@ impl Run {
     }
 }
 
-/// Says what came of it, in the forms that are asked for.
-fn answer(options: &Options, run: &Run) -> ExitCode {
+/// Prints the summary, as text or as JSON.
+fn report(options: &Options, run: &Run) -> ExitCode {
     let summary = Summary::of(options, run);
+    let text = summary.text();
     if options.json {
-        say(&summary.json());
-        tell(summary.text().trim_end());
+        let _ = io::stdout().write_all(summary.json().as_bytes());
+        print_error_line(text.trim_end());
     } else {
-        say(&summary.text());
+        let _ = io::stdout().write_all(text.as_bytes());
     }
-    let mut code = if summary.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    if let Some(file) = &options.report {
-        match fs::write(file, report::page(&summary, &run.measures)) {
-            Ok(()) => tell(&format!("the report is {}", file.display())),
-            Err(error) => {
-                tell(&format!("deskbell load: {}: {error}", file.display()));
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    code
+    if summary.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Writes a line to standard error. Nobody listening there is no failure.
-fn tell(text: &str) {
+/// Writes a line to standard error. A closed standard error is not a failure.
+fn print_error_line(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-fn refuse(faults: &[String]) -> ExitCode {
-    tell(&format!("deskbell load: {}", faults.join("\n               ")));
-    ExitCode::from(EXIT_USAGE)
 }
 
 #[cfg(test)]
