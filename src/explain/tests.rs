@@ -6,7 +6,7 @@ use deskbell_core::{Core, Incarnation, NotificationId, Timestamp};
 use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
 use super::{ExplainError, Explained, Happened, Question, explain};
 use crate::hub::encode_snapshot;
-use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
+use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
 
 const HUB: Incarnation = Incarnation(7);
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
@@ -23,13 +23,13 @@ impl History for Kept {
         Ok(self.starts.last().cloned())
     }
 
-    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+    fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
         Ok(self.starts.iter().map(|(number, _)| *number).collect())
     }
 
-    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+    fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
         let start = self.starts.iter().find(|(other, _)| *other == number);
-        start.map(|(_, bytes)| bytes.clone()).ok_or(LogError::Forgotten(number))
+        start.map(|(_, bytes)| bytes.clone()).ok_or(LogError::Trimmed(number))
     }
 
     fn oldest(&self) -> RecordNumber {
@@ -41,7 +41,7 @@ impl History for Kept {
         Ok(record.map(|record| Stored::new(number + 1, postcard::to_stdvec(record).unwrap())))
     }
 
-    fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deskbell::hub::{Clock, Delivery, Hub, HubSettings, Intake, NotTried, Port, WallClock};
-use deskbell::log::{Disk, Keep, disk};
+use deskbell::hub::{CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, WallClock};
+use deskbell::log::{Disk, Retention, disk};
 use deskbell_core::effect::{Effect, Effects, ReplyTo};
 use deskbell_core::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
 use deskbell_core::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
@@ -78,11 +78,11 @@ impl Delivery for Tap {
 
     fn flush(&mut self) {}
 
-    fn refuse(&mut self, _to: &ReplyTo, why: NotTried) {
+    fn refuse(&mut self, _to: &ReplyTo, why: CallRejected) {
         panic!("{why:?}");
     }
 
-    fn cut_off(&mut self, _serials: &[u64]) {
+    fn disconnect(&mut self, _serials: &[u64]) {
         panic!("the log does not answer");
     }
 }
@@ -92,8 +92,8 @@ type Acks = Arc<Mutex<Vec<(Instant, u32)>>>;
 
 struct Lane {
     number: u64,
-    provider: Port,
-    agent: Port,
+    provider: InputSender,
+    agent: InputSender,
     told: mpsc::Receiver<Told>,
     left: Arc<AtomicU64>,
     acks: Acks,
@@ -159,8 +159,8 @@ impl Lane {
     }
 }
 
-async fn hand_in(port: &Port, input: Input) {
-    let room = port.room().await.unwrap();
+async fn hand_in(port: &InputSender, input: Input) {
+    let room = port.permit().await.unwrap();
     port.submit(room, "default".into(), input).unwrap();
 }
 
@@ -230,7 +230,7 @@ pub(crate) async fn run(count: u64) -> bool {
     let directory = setup.data_dir();
     let began = Instant::now();
     let (log, _) = Disk::open(&disk::Options::new(&directory, || WallClock.now().0)).unwrap();
-    let intake = Arc::new(Intake::default());
+    let inputs = Arc::new(InputQueue::default());
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(64)).unzip();
     let settings = HubSettings {
         incarnation: Incarnation(1),
@@ -238,10 +238,10 @@ pub(crate) async fn run(count: u64) -> bool {
         epoch: 1,
         limits: Limits::default(),
         deliveries_per_second: u64::MAX / 4,
-        keep: Keep { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
+        retention: Retention { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
     };
     let clock = Arc::new(WallClock);
-    let hub = Hub::start(Box::new(log), Tap(senders), Arc::clone(&intake), clock, settings, || {}).unwrap();
+    let hub = Hub::start(Box::new(log), Tap(senders), Arc::clone(&inputs), clock, settings, || {}).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let watcher = {
         let (directory, stop) = (directory.clone(), Arc::clone(&stop));
@@ -252,8 +252,8 @@ pub(crate) async fn run(count: u64) -> bool {
         .map(|number| {
             let lane = Lane {
                 number,
-                provider: Port::new(Arc::clone(&intake), 2 * number).0,
-                agent: Port::new(Arc::clone(&intake), 2 * number + 1).0,
+                provider: InputSender::new(Arc::clone(&inputs), 2 * number).0,
+                agent: InputSender::new(Arc::clone(&inputs), 2 * number + 1).0,
                 told: receivers.remove(0),
                 left: Arc::clone(&left),
                 acks: Arc::clone(&acks),

@@ -33,7 +33,7 @@ use crate::gateway::shared::settings::{
     ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX,
 };
 use crate::gateway::shared::state::GatewayState;
-use crate::hub::Handle;
+use crate::hub::HubHandle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Time, check_name};
 
@@ -220,7 +220,8 @@ impl AdminServer {
     fn serial(&self, connection_id: &str) -> Option<u64> {
         let (_, serial) = connection_id.rsplit_once('-')?;
         let serial = u64::from_str_radix(serial, 16).ok()?;
-        let is_of = |hub: &Handle| ConnectionId { incarnation: hub.incarnation(), serial }.to_string() == connection_id;
+        let is_of =
+            |hub: &HubHandle| ConnectionId { incarnation: hub.incarnation(), serial }.to_string() == connection_id;
         self.state.backend.hubs.iter().any(is_of).then_some(serial)
     }
 }

@@ -13,7 +13,7 @@ use crate::gateway::fanout::outbox::{AfterSend, Outbox, OutboxBounds, Weight};
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::fanout::trace;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
-use crate::hub::{Port, Room, Stopping};
+use crate::hub::{InputSender, Permit, Stopping};
 use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 
@@ -47,7 +47,7 @@ pub(crate) struct ConnectionHandle<S> {
 /// A connection that has said hello.
 #[derive(Debug)]
 pub(crate) struct Membership {
-    port: Port,
+    port: InputSender,
     /// In which its workspace is.
     pub(crate) partition: usize,
     pub(crate) workspace: Name,
@@ -169,7 +169,7 @@ impl<S: Socket> ConnectionHandle<S> {
     pub(crate) fn join(&self, admitted: Identity) -> Result<(), Stopping> {
         let Identity { workspace, role, name, client, ends_ms, issued_ms: _ } = admitted;
         let (partition, hub) = self.state.hub_of(&workspace);
-        let (port, room) = Port::new(Arc::clone(&hub.intake), self.serial);
+        let (port, permit) = InputSender::new(Arc::clone(&hub.inputs), self.serial);
         if self.member.set(Membership { port, partition, workspace, role, name }).is_ok() {
             self.state.counters.joined(role);
         }
@@ -180,7 +180,7 @@ impl<S: Socket> ConnectionHandle<S> {
             // The first one is never too late.
             let _ = self.last_until(ends_ms);
         }
-        self.submit(room, Input::Join { connection: self.serial, client })
+        self.submit(permit, Input::Join { connection: self.serial, client })
     }
 
     fn tell(&self, what: &str, member: &Membership) {
@@ -231,17 +231,17 @@ impl<S: Socket> ConnectionHandle<S> {
     ///
     /// # Errors
     /// [`Stopping`], as of [`submit`](Self::submit).
-    pub(crate) async fn room(&self) -> Result<Room, Stopping> {
-        self.member.get().ok_or(Stopping)?.port.room().await
+    pub(crate) async fn permit(&self) -> Result<Permit, Stopping> {
+        self.member.get().ok_or(Stopping)?.port.permit().await
     }
 
     /// Hands an input to the hub.
     ///
     /// # Errors
     /// [`Stopping`]: the hub takes no more, or not from this connection, which has left.
-    pub(crate) fn submit(&self, room: Room, input: Input) -> Result<(), Stopping> {
+    pub(crate) fn submit(&self, permit: Permit, input: Input) -> Result<(), Stopping> {
         let member = self.member.get().filter(|_| !self.left.load(Relaxed)).ok_or(Stopping)?;
-        member.port.submit(room, Name::clone(&member.workspace), input)
+        member.port.submit(permit, Name::clone(&member.workspace), input)
     }
 
     /// The welcome is on its way: the client may speak on.

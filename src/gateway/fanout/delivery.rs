@@ -17,7 +17,7 @@ use crate::gateway::shared::counters::Counters;
 use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::state::whole_ms;
-use crate::hub::{Delivery, NotTried};
+use crate::hub::{CallRejected, Delivery};
 use crate::protocol::outbound::Stats;
 use crate::protocol::outbound::{
     Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate, ReplyIds,
@@ -85,10 +85,10 @@ impl Delivery for Fanout {
         }
     }
 
-    fn refuse(&mut self, to: &ReplyTo, why: NotTried) {
+    fn refuse(&mut self, to: &ReplyTo, why: CallRejected) {
         let (code, detail, retry_after) = match why {
-            NotTried::Unavailable { retry_after, detail } => (ErrorCode::Unavailable, detail, retry_after),
-            NotTried::DeliveriesPerSecond { retry_after, limit } => {
+            CallRejected::Unavailable { retry_after, detail } => (ErrorCode::Unavailable, detail, retry_after),
+            CallRejected::DeliveriesPerSecond { retry_after, limit } => {
                 let detail = format!("the provider's calls cause more than {limit} deliveries per second");
                 (ErrorCode::RateLimited, detail, retry_after)
             }
@@ -96,7 +96,7 @@ impl Delivery for Fanout {
         self.error(to, code, &detail, Some(whole_ms(retry_after).max(1)));
     }
 
-    fn cut_off(&mut self, serials: &[u64]) {
+    fn disconnect(&mut self, serials: &[u64]) {
         for serial in serials {
             if let Some(batch) = self.batches.get_mut(usize::from(ConnectionSerial::unpack(*serial).shard)) {
                 batch.closes.push((*serial, Close::LogSilent));
@@ -104,13 +104,13 @@ impl Delivery for Fanout {
         }
     }
 
-    fn cut_off_all(&mut self) {
+    fn disconnect_all(&mut self) {
         for batch in &mut self.batches {
             batch.close_all = Some((self.partition, Close::LogSilent));
         }
     }
 
-    fn begin_anew(&mut self, incarnation: Incarnation) {
+    fn rejoin(&mut self, incarnation: Incarnation) {
         self.incarnation = incarnation;
     }
 

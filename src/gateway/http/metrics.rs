@@ -5,7 +5,7 @@
 
 use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::GatewayState;
-use crate::hub::{Handle, Metrics};
+use crate::hub::{HubHandle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
 use deskbell_core::Outcome;
 
@@ -20,7 +20,7 @@ pub(crate) fn text(state: &GatewayState) -> String {
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     text.by("deskbell_build_info", Gauge, "Always 1; which version this is.", "version", version);
     let help = "Inputs of clients that wait for the next group of the log.";
-    text.one("deskbell_intake_depth", Gauge, help, hubs.iter().map(|hub| hub.intake.depth() as u64).sum());
+    text.one("deskbell_intake_depth", Gauge, help, hubs.iter().map(|hub| hub.inputs.depth() as u64).sum());
     text.one("deskbell_notifications_total", Counter, "Notifications taken.", sum(Metrics::notifications));
     text.by(
         "deskbell_settled_total",
@@ -58,22 +58,22 @@ pub(crate) fn text(state: &GatewayState) -> String {
     text.finish()
 }
 
-fn by_partition(hubs: &[Handle], text: &mut Text) {
+fn by_partition(hubs: &[HubHandle], text: &mut Text) {
     let numbers: Vec<String> = (0..hubs.len()).map(|partition| partition.to_string()).collect();
-    let by = |of: fn(&Handle) -> u64| numbers.iter().map(String::as_str).zip(hubs.iter().map(of));
+    let by = |of: fn(&HubHandle) -> u64| numbers.iter().map(String::as_str).zip(hubs.iter().map(of));
     let help = "Whether notifications of its workspaces are taken: 1 or 0.";
     text.by("deskbell_partition_ready", Kind::Gauge, help, "partition", by(|hub| u64::from(hub.is_ready())));
     let help = "The last record of its log that was applied.";
     text.by("deskbell_partition_last_record", Kind::Gauge, help, "partition", by(|hub| hub.metrics.last_record()));
 }
 
-fn settled(hubs: &[Handle]) -> impl Iterator<Item = (&'static str, u64)> {
+fn settled(hubs: &[HubHandle]) -> impl Iterator<Item = (&'static str, u64)> {
     Outcome::ALL.into_iter().map(|outcome| {
-        let of = |hub: &Handle| hub.metrics.settled(outcome);
+        let of = |hub: &HubHandle| hub.metrics.settled(outcome);
         (to_wire::outcome(outcome).response_reason(), hubs.iter().map(of).sum())
     })
 }
 
-fn histograms(hubs: &[Handle], of: impl Fn(&Metrics) -> &Histogram) -> Vec<&Histogram> {
+fn histograms(hubs: &[HubHandle], of: impl Fn(&Metrics) -> &Histogram) -> Vec<&Histogram> {
     hubs.iter().map(|hub| of(&hub.metrics)).collect()
 }

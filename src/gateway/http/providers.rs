@@ -164,13 +164,13 @@ async fn run(
         return Err(Close::BadToken);
     }
     inside.expect(errand.asked);
-    let room = link.room().await;
+    let permit = link.permit().await;
     let heard = match errand.asks {
         CallKind::Say(text) => lifecycle::hear(link, Role::Provider, limits, &text),
         CallKind::Recall(notification_id) => lifecycle::recall(link, limits, notification_id),
     };
     let done = match heard {
-        Ok(Some(input)) => room.and_then(|room| link.submit(room, input)),
+        Ok(Some(input)) => permit.and_then(|permit| link.submit(permit, input)),
         Ok(None) => Ok(()),
         // Each request is told that it comes too soon; there is no connection of the client's to close.
         Err(SessionEnd::Close(Close::TooManyMessages)) => Ok(()),

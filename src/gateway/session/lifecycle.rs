@@ -127,9 +127,9 @@ async fn join_and_talk<S: Socket>(
         };
         // Before it is understood: what it comes to is larger, and every connection has room for what is held while
         // it waits.
-        let room = link.room().await.map_err(going_away)?;
+        let permit = link.permit().await.map_err(going_away)?;
         if let Some(input) = hear(link, role, &mut limits, &text)? {
-            link.submit(room, input).map_err(going_away)?;
+            link.submit(permit, input).map_err(going_away)?;
         }
     }
 }

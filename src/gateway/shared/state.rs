@@ -17,7 +17,7 @@ use crate::gateway::limits::token_expiry::Expiries;
 use crate::gateway::shared::counters::Counters;
 use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
-use crate::hub::{self, Clock, Handle};
+use crate::hub::{self, Clock, HubHandle};
 use crate::log::History;
 use crate::template::{Catalogue, SharedCatalogue};
 
@@ -28,7 +28,7 @@ pub type Histories = Mutex<Vec<Box<dyn History>>>;
 #[derive(Clone)]
 pub struct Backend {
     /// The partitions' hubs, in their order; at least one.
-    pub hubs: Vec<Handle>,
+    pub hubs: Vec<HubHandle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
     /// HelloRole checks tokens; `None`: there is no authentication.
@@ -103,7 +103,7 @@ impl GatewayState {
     }
 
     /// The hub that has this workspace, and which partition it is.
-    pub(crate) fn hub_of(&self, workspace: &str) -> (usize, &Handle) {
+    pub(crate) fn hub_of(&self, workspace: &str) -> (usize, &HubHandle) {
         let hubs = &self.backend.hubs;
         let partition = hub::partition_of(workspace, hubs.len());
         (partition, &hubs[partition])

@@ -160,7 +160,7 @@ async fn where_the_log_does_not_answer_a_request_is_told_that_nobody_knows() {
     assert!(details.iter().any(|detail| detail.contains("not known; repeat it with the same `id`")), "{details:?}");
     assert!(details.iter().any(|detail| detail.contains("nothing was done")), "{details:?}");
     gateway.silent.store(false, Ordering::SeqCst);
-    gateway.intake.wake();
+    gateway.inputs.wake();
     let again = ring(&gateway, "first").await;
     assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
 }

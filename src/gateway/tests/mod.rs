@@ -19,8 +19,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{Backend, Gateway, Serving, Settings};
-use crate::hub::{Hub, HubSettings, Intake, WallClock};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
+use crate::hub::{Hub, HubSettings, InputQueue, WallClock};
+use crate::log::{AppendError, History, Log, LogError, RecordNumber, Retention, Stored};
 use crate::template::SharedCatalogue;
 
 /// Long enough for anything that is to happen.
@@ -74,7 +74,7 @@ struct TestGateway {
     serving: Option<Serving>,
     /// Whether the log is silent.
     silent: Arc<AtomicBool>,
-    intake: Arc<Intake>,
+    inputs: Arc<InputQueue>,
 }
 
 impl TestGateway {
@@ -90,7 +90,7 @@ impl TestGateway {
         };
         change(&mut settings);
         let gateway = Gateway::bind(settings).unwrap();
-        let (address, intake) = (gateway.local_addr(), Arc::new(Intake::default()));
+        let (address, inputs) = (gateway.local_addr(), Arc::new(InputQueue::default()));
         let incarnation = Incarnation(7);
         let settings = HubSettings {
             incarnation,
@@ -98,12 +98,12 @@ impl TestGateway {
             epoch: 1,
             limits: Limits { regroup_time_ms: 0, ..Limits::default() },
             deliveries_per_second: 50_000,
-            keep: Keep { history_ms: 0, history_bytes: 0 },
+            retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let silent = Arc::new(AtomicBool::new(false));
         let log = Box::new(Nothing { silent: Arc::clone(&silent), ..Nothing::default() });
         let delivery = gateway.delivery(0, incarnation);
-        let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
+        let hub = Hub::start(log, delivery, Arc::clone(&inputs), Arc::new(WallClock), settings, || {}).unwrap();
         let backend = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::default(),
@@ -112,7 +112,7 @@ impl TestGateway {
             past: None,
         };
         let serving = gateway.serve(backend).unwrap();
-        Self { address, hub: Some(hub), serving: Some(serving), silent, intake }
+        Self { address, hub: Some(hub), serving: Some(serving), silent, inputs }
     }
 
     /// Connects a client that has not said anything yet.

@@ -1,15 +1,16 @@
-//! What every kind of log must do. A kind joins by implementing [`Kind`] and a line at the end.
+//! What every kind of log must do. A kind joins by implementing [`LogKind`] and a line at the end.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::disk::{Options, faults};
-use super::{AppendError, Disk, Keep, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber, Stored};
+use super::disk::Options;
+use super::disk::tests::faults;
+use super::{AppendError, Disk, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber, Retention, Stored};
 
 /// One log that can be opened again and again, one at a time.
-trait Kind {
+trait LogKind {
     fn open(&self) -> Box<dyn Log>;
 
     /// Whether it keeps what was appended when its process ends.
@@ -17,9 +18,9 @@ trait Kind {
 }
 
 /// Everything is to be kept.
-const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
+const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 /// Only what a start needs is to be kept.
-const NOTHING: Keep = Keep { history_ms: 0, history_bytes: 0 };
+const NOTHING: Retention = Retention { history_ms: 0, history_bytes: 0 };
 
 fn payload(number: RecordNumber) -> Vec<u8> {
     format!("record {number}").repeat(number as usize % 7).into_bytes()
@@ -62,14 +63,14 @@ fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
     number - 1
 }
 
-fn what_is_appended_is_read_back_once_and_in_order(kind: &dyn Kind) {
+fn what_is_appended_is_read_back_once_and_in_order(kind: &dyn LogKind) {
     let mut log = kind.open();
     assert_eq!(log.next().unwrap().map(Stored::record), None);
     append(&mut *log, 1, 100);
     assert_eq!(log.next().unwrap().map(Stored::record), None);
 }
 
-fn reading_may_lag_behind_appending(kind: &dyn Kind) {
+fn reading_may_lag_behind_appending(kind: &dyn LogKind) {
     let mut log = kind.open();
     for number in 1..=50 {
         log.append(&payload(number)).unwrap();
@@ -82,7 +83,7 @@ fn reading_may_lag_behind_appending(kind: &dyn Kind) {
     assert_eq!(read(&mut *log, 2), 60);
 }
 
-fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &dyn Kind) {
+fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &dyn LogKind) {
     let mut log = kind.open();
     let largest: Vec<u8> = (0..RECORD_BYTES_MAX).map(|byte| byte as u8).collect();
     let zeros = vec![0; RECORD_BYTES_MAX];
@@ -98,7 +99,7 @@ fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &
     append(&mut *log, 4, 5);
 }
 
-fn reopening_goes_on_where_reading_was(kind: &dyn Kind) {
+fn reopening_goes_on_where_reading_was(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 20);
     log.reopen().unwrap();
@@ -111,7 +112,7 @@ fn reopening_goes_on_where_reading_was(kind: &dyn Kind) {
     assert_eq!(read(&mut *log, 26), 30);
 }
 
-fn a_new_start_reads_the_same_again(kind: &dyn Kind) {
+fn a_new_start_reads_the_same_again(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 40);
     drop(log);
@@ -122,16 +123,16 @@ fn a_new_start_reads_the_same_again(kind: &dyn Kind) {
     assert_eq!(read(&mut *log, 1), if kind.keeps() { 40 } else { 0 });
 }
 
-fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn Kind) {
+fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 30);
     let Some(mut history) = log.history() else { return };
     assert_eq!(history.snapshot().unwrap(), None);
-    history.keep(10, b"ten", &ALL).unwrap();
-    history.keep(25, b"twenty-five", &ALL).unwrap();
-    history.keep(12, b"late", &ALL).unwrap();
+    history.save_snapshot(10, b"ten", &ALL).unwrap();
+    history.save_snapshot(25, b"twenty-five", &ALL).unwrap();
+    history.save_snapshot(12, b"late", &ALL).unwrap();
     assert_eq!(history.snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
-    assert!(matches!(history.keep(31, b"of the future", &ALL), Err(AppendError::Broken(_))));
+    assert!(matches!(history.save_snapshot(31, b"of the future", &ALL), Err(AppendError::Broken(_))));
     assert_eq!(log.next().unwrap().map(Stored::record), None, "a snapshot does not disturb who reads");
     drop((log, history));
     let mut log = kind.open();
@@ -140,11 +141,11 @@ fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn Kind) {
     append(&mut *log, 31, 32);
 }
 
-fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn Kind) {
+fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 30);
     let Some(mut history) = log.history() else { return };
-    history.keep(30, &[], &ALL).unwrap();
+    history.save_snapshot(30, &[], &ALL).unwrap();
     drop(history);
     log.close().unwrap();
     for _ in 0..3 {
@@ -157,7 +158,7 @@ fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn Kind) 
     assert_eq!(read(&mut *kind.open(), 31), 40);
 }
 
-fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn Kind) {
+fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn LogKind) {
     let mut log = kind.open();
     let Some(mut history) = log.history() else { return };
     assert_eq!((history.oldest(), history.after(0).unwrap().map(Stored::record)), (1, None));
@@ -171,41 +172,41 @@ fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn Kind) {
     assert_eq!(history.after(u64::MAX).unwrap().map(Stored::record), None);
 }
 
-fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn Kind) {
+fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 200);
     let Some(mut history) = log.history() else { return };
     let before = log.bytes();
-    history.keep(100, b"a", &NOTHING).unwrap();
+    history.save_snapshot(100, b"a", &NOTHING).unwrap();
     assert_eq!(history.oldest(), 1, "the only snapshot may go bad; all records could replace it");
-    history.keep(200, b"b", &NOTHING).unwrap();
+    history.save_snapshot(200, b"b", &NOTHING).unwrap();
     let oldest = history.oldest();
     assert!((80..=101).contains(&oldest), "kept from {oldest} on");
     assert!(log.bytes() < before * 2 / 3, "{} bytes of {before}", log.bytes());
-    let forgotten = history.after(oldest - 2);
-    assert!(matches!(forgotten, Err(LogError::Forgotten(number)) if number == oldest - 1), "{forgotten:?}");
+    let trimmed = history.after(oldest - 2);
+    assert!(matches!(trimmed, Err(LogError::Trimmed(number)) if number == oldest - 1), "{trimmed:?}");
     assert!(history.after(oldest - 1).unwrap().is_some());
     append(&mut *log, 201, 210);
     drop((log, history));
     assert_eq!(read(&mut *kind.open(), 201), 210);
 }
 
-fn the_history_that_is_asked_for_is_kept(kind: &dyn Kind) {
+fn the_history_that_is_asked_for_is_kept(kind: &dyn LogKind) {
     let mut log = kind.open();
     append(&mut *log, 1, 200);
     let Some(mut history) = log.history() else { return };
     for number in [50, 150, 200] {
-        history.keep(number, b"", &ALL).unwrap();
+        history.save_snapshot(number, b"", &ALL).unwrap();
     }
     assert_eq!(history.oldest(), 1);
-    history.keep(200, b"", &Keep { history_ms: u64::MAX, history_bytes: log.bytes() / 2 }).unwrap();
+    history.save_snapshot(200, b"", &Retention { history_ms: u64::MAX, history_bytes: log.bytes() / 2 }).unwrap();
     let oldest = history.oldest();
     assert!((50..=150).contains(&oldest), "half of it is kept: from {oldest} on");
 }
 
 struct InMemory;
 
-impl Kind for InMemory {
+impl LogKind for InMemory {
     fn open(&self) -> Box<dyn Log> {
         Box::new(Memory::new())
     }
@@ -225,7 +226,7 @@ impl OnDisk {
     }
 }
 
-impl Kind for OnDisk {
+impl LogKind for OnDisk {
     fn open(&self) -> Box<dyn Log> {
         let (log, recovery) = Disk::open(&self.1).unwrap();
         assert_eq!((recovery.dropped, recovery.repaired), (None, Vec::new()), "in {:?}", self.0);
@@ -242,7 +243,7 @@ impl Kind for OnDisk {
 struct OnJetStream(super::jetstream::tests::Nats);
 
 #[cfg(feature = "cluster")]
-impl Kind for OnJetStream {
+impl LogKind for OnJetStream {
     fn open(&self) -> Box<dyn Log> {
         Box::new(self.0.open())
     }
@@ -254,7 +255,7 @@ impl Kind for OnJetStream {
 
 /// Runs a test over JetStream, if there is a server to be had.
 #[cfg(feature = "cluster")]
-fn on_jetstream(test: fn(&dyn Kind)) {
+fn on_jetstream(test: fn(&dyn LogKind)) {
     if let Some(nats) = super::jetstream::tests::Nats::start() {
         test(&OnJetStream(nats));
     }

@@ -11,7 +11,7 @@ use deskbell_core::entry::{Entry, Input};
 
 /// Inputs of one connection that may wait or be under way; at the bound its reader waits, and the
 /// kernel's socket buffer behind it fills: backpressure on that client alone.
-pub const PENDING_PER_CONNECTION_MAX: usize = 64;
+pub const IN_FLIGHT_PER_CONNECTION_MAX: usize = 64;
 
 /// Inputs of one connection that go into one group, so that no client can crowd out the others' accepts.
 const PER_GROUP_MAX: usize = 16;
@@ -23,7 +23,7 @@ pub struct Stopping;
 
 /// The gate through which inputs reach the hub's thread.
 #[derive(Debug, Default)]
-pub struct Intake {
+pub struct InputQueue {
     queues: Mutex<Queues>,
     /// Wakes the hub's thread: an input came, the log has something, or it should stop.
     wake: Condvar,
@@ -32,8 +32,8 @@ pub struct Intake {
 #[derive(Debug, Default)]
 struct Queues {
     /// Connections with waiting inputs, in the order in which they get their turn.
-    turn: VecDeque<u64>,
-    waiting: HashMap<u64, VecDeque<Waiting>>,
+    rotation: VecDeque<u64>,
+    waiting: HashMap<u64, VecDeque<QueuedInput>>,
     /// How many inputs that is.
     depth: usize,
     woken: bool,
@@ -42,7 +42,7 @@ struct Queues {
 
 /// One input on its way; it holds its connection's permit until it is done.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct QueuedInput {
     pub(super) serial: u64,
     pub(super) entry: Entry,
     /// `None` for what must never wait: a leave.
@@ -51,58 +51,58 @@ pub(super) struct Waiting {
 
 /// One connection's way in.
 #[derive(Debug, Clone)]
-pub struct Port {
+pub struct InputSender {
     serial: u64,
-    intake: Arc<Intake>,
-    room: Arc<Semaphore>,
+    inputs: Arc<InputQueue>,
+    permits: Arc<Semaphore>,
 }
 
-/// Room for one input of a connection; kept until that is done.
+/// Permit for one input of a connection; kept until that is done.
 #[derive(Debug)]
-pub struct Room(OwnedSemaphorePermit);
+pub struct Permit(OwnedSemaphorePermit);
 
-impl Port {
+impl InputSender {
     /// A way in for the connection numbered `serial`, and room for its first input, for which nobody waits.
     #[must_use]
-    pub fn new(intake: Arc<Intake>, serial: u64) -> (Self, Room) {
-        let room = Arc::new(Semaphore::new(PENDING_PER_CONNECTION_MAX));
-        let first = Arc::clone(&room).try_acquire_owned().expect("nothing is under way yet");
-        (Self { serial, intake, room }, Room(first))
+    pub fn new(inputs: Arc<InputQueue>, serial: u64) -> (Self, Permit) {
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT_PER_CONNECTION_MAX));
+        let first = Arc::clone(&permits).try_acquire_owned().expect("nothing is under way yet");
+        (Self { serial, inputs, permits }, Permit(first))
     }
 
-    /// Waits while [`PENDING_PER_CONNECTION_MAX`] inputs of this connection are under way. Apart from
+    /// Waits while [`IN_FLIGHT_PER_CONNECTION_MAX`] inputs of this connection are under way. Apart from
     /// [`submit`](Self::submit), so that waiting does not need room for an input.
     ///
     /// # Errors
     /// [`Stopping`]: none will be taken any more.
-    pub async fn room(&self) -> Result<Room, Stopping> {
-        Arc::clone(&self.room).acquire_owned().await.map(Room).map_err(|_| Stopping)
+    pub async fn permit(&self) -> Result<Permit, Stopping> {
+        Arc::clone(&self.permits).acquire_owned().await.map(Permit).map_err(|_| Stopping)
     }
 
     /// Hands `input` in. Inputs of one connection are applied in the order in which they were handed in.
     ///
     /// # Errors
     /// [`Stopping`]: the input was not taken.
-    pub fn submit(&self, room: Room, workspace: Name, input: Input) -> Result<(), Stopping> {
-        let permit = Some(room.0);
-        self.intake.push(Waiting { serial: self.serial, entry: Entry { workspace, input }, permit })
+    pub fn submit(&self, permit: Permit, workspace: Name, input: Input) -> Result<(), Stopping> {
+        let permit = Some(permit.0);
+        self.inputs.push(QueuedInput { serial: self.serial, entry: Entry { workspace, input }, permit })
     }
 
     /// Tells the hub that the connection is gone; never waits.
     pub fn leave(&self, workspace: Name) {
         let entry = Entry { workspace, input: Input::Leave { connection: self.serial } };
         // A stopping hub needs no leave: its next start knows that all its connections are gone.
-        let _ = self.intake.push(Waiting { serial: self.serial, entry, permit: None });
+        let _ = self.inputs.push(QueuedInput { serial: self.serial, entry, permit: None });
     }
 }
 
-impl Intake {
+impl InputQueue {
     fn lock(&self) -> MutexGuard<'_, Queues> {
         // A panic elsewhere cannot leave the queues half-changed: every change is one push or pop.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, waiting: Waiting) -> Result<(), Stopping> {
+    pub(super) fn push(&self, waiting: QueuedInput) -> Result<(), Stopping> {
         let mut queues = self.lock();
         if queues.stopping {
             return Err(Stopping);
@@ -111,7 +111,7 @@ impl Intake {
         let queue = queues.waiting.entry(serial).or_default();
         queue.push_back(waiting);
         if queue.len() == 1 {
-            queues.turn.push_back(serial);
+            queues.rotation.push_back(serial);
         }
         queues.depth += 1;
         drop(queues);
@@ -147,24 +147,24 @@ impl Intake {
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().turn.is_empty()
+        self.lock().rotation.is_empty()
     }
 
     /// Waits until it is woken, or (where `inputs` are wanted now) until there is one, at most `timeout`.
     pub(super) fn wait(&self, timeout: Duration, inputs: bool) {
         let queues = self.lock();
-        let idle = |queues: &mut Queues| (!inputs || queues.turn.is_empty()) && !queues.woken;
+        let idle = |queues: &mut Queues| (!inputs || queues.rotation.is_empty()) && !queues.woken;
         let mut queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
         queues.woken = false;
     }
 
     /// Takes the next inputs, round-robin by connection, until `take` says that it has enough.
-    pub(super) fn gather(&self, mut take: impl FnMut(Waiting) -> bool) {
+    pub(super) fn gather(&self, mut take: impl FnMut(QueuedInput) -> bool) {
         let mut queues = self.lock();
         // Who had their share stays in the ring, behind the others, for the next group.
         let mut taken: HashMap<u64, usize> = HashMap::new();
         let mut full = VecDeque::new();
-        while let Some(serial) = queues.turn.pop_front() {
+        while let Some(serial) = queues.rotation.pop_front() {
             let count = taken.entry(serial).or_default();
             *count += 1;
             if *count > PER_GROUP_MAX {
@@ -178,12 +178,12 @@ impl Intake {
             if last {
                 queues.waiting.remove(&serial);
             } else {
-                queues.turn.push_back(serial);
+                queues.rotation.push_back(serial);
             }
             if !take(waiting) {
                 break;
             }
         }
-        queues.turn.append(&mut full);
+        queues.rotation.append(&mut full);
     }
 }

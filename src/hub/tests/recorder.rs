@@ -6,7 +6,7 @@ use std::time::Duration;
 use deskbell_core::effect::{Effect, Effects, ReplyTo, Welcome};
 use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
 
-use crate::hub::delivery::{Delivery, NotTried};
+use crate::hub::delivery::{CallRejected, Delivery};
 
 /// What a connection was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Told {
     Shown(NotificationId),
     Closed(NotificationId),
     Answered { won: bool, notification: NotificationId, outcome: Option<Outcome> },
-    CutOff,
+    Disconnected,
 }
 
 /// Stands for all connections of a hub.
@@ -91,19 +91,19 @@ impl Delivery for Recorder {
 
     fn flush(&mut self) {}
 
-    fn refuse(&mut self, to: &ReplyTo, _: NotTried) {
+    fn refuse(&mut self, to: &ReplyTo, _: CallRejected) {
         self.tell([to.connection], None, &Told::Unavailable { id: to.id.clone() });
     }
 
-    fn cut_off(&mut self, serials: &[u64]) {
-        self.inbox.lock().unwrap().extend(serials.iter().map(|&serial| (serial, Told::CutOff)));
+    fn disconnect(&mut self, serials: &[u64]) {
+        self.inbox.lock().unwrap().extend(serials.iter().map(|&serial| (serial, Told::Disconnected)));
     }
 
-    fn cut_off_all(&mut self) {
-        self.inbox.lock().unwrap().push((EVERYBODY, Told::CutOff));
+    fn disconnect_all(&mut self) {
+        self.inbox.lock().unwrap().push((EVERYBODY, Told::Disconnected));
     }
 
-    fn begin_anew(&mut self, incarnation: Incarnation) {
+    fn rejoin(&mut self, incarnation: Incarnation) {
         self.incarnation = incarnation;
     }
 }

@@ -23,21 +23,21 @@ pub(super) const TICK_LATER_MS: u64 = 300;
 
 /// One moment, by both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct Now {
     /// For how long something takes.
-    pub(super) steady: Timestamp,
+    pub(super) monotonic: Timestamp,
     /// The log's time: what deadlines are held against.
     pub(super) log: Timestamp,
 }
 
 /// What a hub knows of its place in a shared log.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
-    /// The log's clock less the steady one, as the last record that came told. A record comes later than it is stamped,
+pub(super) struct Liveness {
+    /// The log's clock less the monotonic one, as the last record that came told. A record comes later than it is stamped,
     /// so the log's time is never thought to be later than it is: ticks come late by the way of a record, never early.
     ahead_ms: i128,
     /// When that one of this hub's groups was handed in that is the newest to have come back.
-    proven_at: Option<Timestamp>,
+    confirmed_at: Option<Timestamp>,
     /// When a group was last handed in for the first time.
     appended_at: Timestamp,
     /// The hub has yet to begin; those whom it says to be gone when it does.
@@ -46,16 +46,16 @@ pub(super) struct Standing {
     clients_cut_off: bool,
 }
 
-impl Standing {
-    pub(super) fn moment(&self, clock: &dyn Clock) -> Moment {
-        let steady = clock.steady();
-        let log = i128::from(steady.0) + self.ahead_ms;
-        Moment { steady, log: Timestamp(u64::try_from(log.max(0)).unwrap_or(u64::MAX)) }
+impl Liveness {
+    pub(super) fn moment(&self, clock: &dyn Clock) -> Now {
+        let monotonic = clock.monotonic();
+        let log = i128::from(monotonic.0) + self.ahead_ms;
+        Now { monotonic, log: Timestamp(u64::try_from(log.max(0)).unwrap_or(u64::MAX)) }
     }
 
     /// A record came, with the log's stamp.
     pub(super) fn hear(&mut self, stamp: Timestamp, clock: &dyn Clock) {
-        self.ahead_ms = i128::from(stamp.0) - i128::from(clock.steady().0);
+        self.ahead_ms = i128::from(stamp.0) - i128::from(clock.monotonic().0);
     }
 
     /// A new group was handed in.
@@ -64,7 +64,7 @@ impl Standing {
     }
 
     /// The next group is to say that the hub is there, and that those who are `leaving` are not.
-    pub(super) fn begins(&mut self, leaving: Vec<Incarnation>) {
+    pub(super) fn start_joining(&mut self, leaving: Vec<Incarnation>) {
         self.beginning = Some(leaving);
     }
 
@@ -74,14 +74,14 @@ impl Standing {
     }
 
     /// A group of this hub came back that was handed in at `since`.
-    pub(super) fn proven(&mut self, since: Timestamp) {
+    pub(super) fn confirmed(&mut self, since: Timestamp) {
         self.beginning = None;
-        self.proven_at = Some(since);
+        self.confirmed_at = Some(since);
         self.clients_cut_off = false;
     }
 
     pub(super) fn is_alive(&self, now: Timestamp) -> bool {
-        self.proven_at.is_some_and(|at| now.since_ms(at) < ALIVE_MS)
+        self.confirmed_at.is_some_and(|at| now.since_ms(at) < ALIVE_MS)
     }
 
     pub(super) fn owes_heartbeat(&self, now: Timestamp) -> bool {
@@ -90,20 +90,20 @@ impl Standing {
 
     /// Whether the clients are to be cut off now; says so once.
     pub(super) fn cuts_clients_off(&mut self, now: Timestamp) -> bool {
-        let long_ago = self.proven_at.is_some_and(|at| now.since_ms(at) >= CUT_OFF_MS);
+        let long_ago = self.confirmed_at.is_some_and(|at| now.since_ms(at) >= CUT_OFF_MS);
         long_ago && !std::mem::replace(&mut self.clients_cut_off, true)
     }
 
     /// What happens next by itself, if no group is under way or comes back.
-    pub(super) fn next(&self, now: Timestamp, under_way: bool) -> impl Iterator<Item = Timestamp> {
-        let heartbeat = (!under_way).then(|| self.appended_at.plus_ms(HEARTBEAT_MS));
-        let waning = self.proven_at.map(|at| at.plus_ms(ALIVE_MS)).filter(|at| *at > now);
-        let cut = self.proven_at.filter(|_| !self.clients_cut_off).map(|at| at.plus_ms(CUT_OFF_MS));
-        [heartbeat, waning, cut].into_iter().flatten()
+    pub(super) fn next(&self, now: Timestamp, in_flight: bool) -> impl Iterator<Item = Timestamp> {
+        let heartbeat = (!in_flight).then(|| self.appended_at.plus_ms(HEARTBEAT_MS));
+        let expiry = self.confirmed_at.map(|at| at.plus_ms(ALIVE_MS)).filter(|at| *at > now);
+        let cut = self.confirmed_at.filter(|_| !self.clients_cut_off).map(|at| at.plus_ms(CUT_OFF_MS));
+        [heartbeat, expiry, cut].into_iter().flatten()
     }
 
-    /// As another incarnation, which has proven nothing yet.
-    pub(super) fn begin_anew(&mut self) {
+    /// As another incarnation, which has confirmed nothing yet.
+    pub(super) fn rejoin(&mut self) {
         *self = Self { ahead_ms: self.ahead_ms, ..Self::default() };
     }
 }

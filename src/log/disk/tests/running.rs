@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::directory::{segment_path, snapshot_path};
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
-use super::files::Op;
-use super::{AHEAD_BYTES_MAX, Disk, Options};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
+use crate::log::disk::directory::{segment_path, snapshot_path};
+use crate::log::disk::files::Op;
+use crate::log::disk::{Disk, Options, READ_BACK_BYTES_MAX};
+use crate::log::{AppendError, History, Log, LogError, RecordNumber, Retention, Stored};
 
-const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
+const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 
 fn faulty(directory: &Path) -> (Options, Arc<Faults>) {
     let mut options = options(directory);
@@ -135,15 +135,15 @@ fn a_snapshot_that_cannot_be_written_leaves_the_log_as_it_was() {
         let (mut log, _) = Disk::open(&options).unwrap();
         append(&mut log, 1, 20);
         let mut history = log.history().unwrap();
-        history.keep(10, &snapshot_of(10), &ALL).unwrap();
+        history.save_snapshot(10, &snapshot_of(10), &ALL).unwrap();
         let before = names(scratch.path());
         faults.fail_next(op, kind);
-        let failed = history.keep(20, &snapshot_of(20), &ALL).unwrap_err();
+        let failed = history.save_snapshot(20, &snapshot_of(20), &ALL).unwrap_err();
         assert_eq!(matches!(failed, AppendError::Full(_)), kind == ErrorKind::StorageFull, "{op:?}: {failed:?}");
         assert_eq!(names(scratch.path()), before, "{op:?}");
         assert_eq!(history.snapshot().unwrap(), Some((10, snapshot_of(10))), "{op:?}");
         append(&mut log, 21, 22);
-        history.keep(20, &snapshot_of(20), &ALL).unwrap();
+        history.save_snapshot(20, &snapshot_of(20), &ALL).unwrap();
         assert_eq!(history.snapshot().unwrap(), Some((20, snapshot_of(20))), "{op:?}");
     }
 }
@@ -155,16 +155,16 @@ fn what_could_not_be_deleted_is_deleted_with_the_next_snapshot() {
     let (mut log, _) = Disk::open(&options).unwrap();
     append(&mut log, 1, 60);
     let mut history = log.history().unwrap();
-    let nothing = Keep { history_ms: 0, history_bytes: 0 };
-    history.keep(20, &snapshot_of(20), &nothing).unwrap();
+    let nothing = Retention { history_ms: 0, history_bytes: 0 };
+    history.save_snapshot(20, &snapshot_of(20), &nothing).unwrap();
     // The first removal is of a name that a snapshot has until it is whole, the first sync is the snapshot's own.
     faults.fail_after(1, Op::Remove, ErrorKind::PermissionDenied);
-    history.keep(40, &snapshot_of(40), &nothing).unwrap();
+    history.save_snapshot(40, &snapshot_of(40), &nothing).unwrap();
     assert_eq!(history.oldest(), 1);
     faults.fail_after(2, Op::SyncDirectory, ErrorKind::Other);
-    history.keep(50, &snapshot_of(50), &nothing).unwrap();
+    history.save_snapshot(50, &snapshot_of(50), &nothing).unwrap();
     assert_eq!(history.after(60).unwrap().map(Stored::record), None);
-    history.keep(60, &snapshot_of(60), &nothing).unwrap();
+    history.save_snapshot(60, &snapshot_of(60), &nothing).unwrap();
     assert!(history.oldest() > 40);
     assert!(!segment_path(scratch.path(), 1).exists());
     drop((log, history));
@@ -195,7 +195,7 @@ fn nobody_else_can_look_in() {
     let directory = scratch.path().join("some/where/data");
     let (mut log, _) = Disk::open(&options(&directory)).unwrap();
     append(&mut log, 1, 20);
-    log.history().unwrap().keep(20, b"names", &ALL).unwrap();
+    log.history().unwrap().save_snapshot(20, b"names", &ALL).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for name in names(&directory) {
@@ -247,7 +247,7 @@ fn a_copy_taken_while_the_hub_runs_restores() {
                 last += 1;
                 append(&mut log, last, last);
                 if last.is_multiple_of(10) {
-                    log.history().unwrap().keep(last, &snapshot_of(last), &ALL).unwrap();
+                    log.history().unwrap().save_snapshot(last, &snapshot_of(last), &ALL).unwrap();
                 }
             }
             last
@@ -306,15 +306,15 @@ fn what_was_just_appended_waits_in_bounded_memory() {
     let record = vec![7; 512 * 1024];
     for _ in 0..20 {
         log.append(&record).unwrap();
-        assert!(log.ahead.bytes <= AHEAD_BYTES_MAX);
+        assert!(log.read_back.bytes <= READ_BACK_BYTES_MAX);
     }
     for number in 1..=20 {
         assert_eq!(log.next().unwrap().map(Stored::record), Some((number, record.clone())));
     }
     log.append(&record).unwrap();
-    assert!(!log.ahead.records.is_empty(), "it is remembered again once reading has caught up");
+    assert!(!log.read_back.records.is_empty(), "it is remembered again once reading has caught up");
     assert_eq!(log.next().unwrap().map(Stored::record), Some((21, record)));
-    assert_eq!((log.ahead.bytes, log.next().unwrap().map(Stored::record)), (0, None));
+    assert_eq!((log.read_back.bytes, log.next().unwrap().map(Stored::record)), (0, None));
 }
 
 #[test]
@@ -330,8 +330,8 @@ fn its_bytes_are_those_of_its_files() {
         append(&mut log, number, number);
         assert_eq!(log.bytes(), on_disk());
         if number.is_multiple_of(9) {
-            let keep = Keep { history_ms: 0, history_bytes: 0 };
-            log.history().unwrap().keep(number, &snapshot_of(number), &keep).unwrap();
+            let retention = Retention { history_ms: 0, history_bytes: 0 };
+            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &retention).unwrap();
             assert_eq!(log.bytes(), on_disk());
         }
     }
@@ -360,7 +360,7 @@ fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
     const HOUR: u64 = 3_600_000;
     let scratch = scratch();
     let options = Options { now_ms: || NOW.get(), ..options(scratch.path()) };
-    let keep = Keep { history_ms: 24 * HOUR, history_bytes: u64::MAX };
+    let retention = Retention { history_ms: 24 * HOUR, history_bytes: u64::MAX };
     let (mut log, _) = Disk::open(&options).unwrap();
     let mut history = log.history().unwrap();
     // Five records an hour, and a snapshot; record n is written in hour (n - 1) / 5.
@@ -368,30 +368,30 @@ fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
     for hour in 0..100 {
         NOW.set(1_000 * HOUR + hour * HOUR);
         append(&mut log, 5 * hour + 1, 5 * hour + 5);
-        history.keep(5 * hour + 5, &snapshot_of(5 * hour + 5), &keep).unwrap();
-        let starts = history.starts().unwrap();
+        history.save_snapshot(5 * hour + 5, &snapshot_of(5 * hour + 5), &retention).unwrap();
+        let starts = history.replay_points().unwrap();
         let back = hour - hour_of(starts[0]);
         assert!(back >= hour.min(24), "hour {hour}: explained from {back} hours back on");
         assert!(hour - hour_of(history.oldest()) <= 24 + 9, "hour {hour}: kept from record {} on", history.oldest());
         assert!(starts.len() <= 13, "{starts:?}");
         for start in starts.iter().filter(|start| **start > 0) {
-            assert_eq!(history.start(*start).unwrap(), snapshot_of(*start));
+            assert_eq!(history.snapshot_at(*start).unwrap(), snapshot_of(*start));
         }
         assert!(history.after(starts[0]).unwrap().is_some());
     }
-    let starts = history.starts().unwrap();
+    let starts = history.replay_points().unwrap();
     drop((log, history));
     let (log, recovery) = Disk::open(&options).unwrap();
     assert_eq!(recovery.repaired, Vec::<String>::new());
     let mut history = log.history().unwrap();
-    assert_eq!(history.starts().unwrap(), starts);
+    assert_eq!(history.replay_points().unwrap(), starts);
     // Somebody who only looks sees the same.
-    let mut beside = super::Beside::open(scratch.path()).unwrap();
-    assert_eq!(beside.starts().unwrap(), starts);
-    assert_eq!(beside.oldest(), history.oldest());
+    let mut read_only = crate::log::disk::ReadOnlyLog::open(scratch.path()).unwrap();
+    assert_eq!(read_only.replay_points().unwrap(), starts);
+    assert_eq!(read_only.oldest(), history.oldest());
     for number in starts[0]..500 {
-        assert_eq!(beside.after(number).unwrap(), history.after(number).unwrap(), "{number}");
+        assert_eq!(read_only.after(number).unwrap(), history.after(number).unwrap(), "{number}");
     }
-    assert_eq!(beside.after(500).unwrap(), None);
-    assert!(matches!(beside.after(0), Err(LogError::Forgotten(1))));
+    assert_eq!(read_only.after(500).unwrap(), None);
+    assert!(matches!(read_only.after(0), Err(LogError::Trimmed(1))));
 }

@@ -14,17 +14,17 @@ pub(super) const AGENTS: usize = 3;
 
 /// One client over all its connections.
 #[derive(Debug, Default)]
-pub(super) struct Person {
+pub(super) struct SimClient {
     /// The connection that it has now.
     pub(super) serial: Option<u64>,
     on_desk: BTreeSet<NotificationId>,
 }
 
 #[derive(Debug)]
-pub(super) struct People {
+pub(super) struct Clients {
     seed: u64,
-    pub(super) provider: Person,
-    pub(super) agents: Vec<Person>,
+    pub(super) provider: SimClient,
+    pub(super) agents: Vec<SimClient>,
     /// Up to where the provider knows its outcomes.
     position: Option<Position>,
     notified: u64,
@@ -39,12 +39,12 @@ pub(super) struct People {
     winners: BTreeMap<NotificationId, usize>,
 }
 
-impl People {
+impl Clients {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             seed,
-            provider: Person::default(),
-            agents: (0..AGENTS).map(|_| Person::default()).collect(),
+            provider: SimClient::default(),
+            agents: (0..AGENTS).map(|_| SimClient::default()).collect(),
             position: None,
             notified: 0,
             acked: BTreeSet::new(),
@@ -180,10 +180,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, people: &People, faults: &BTreeMap<&'static str, u64>) {
-        self.notified += people.notified;
-        self.outcomes += people.outcomes.len();
-        self.refused += people.refused.len();
+    pub(super) fn add(&mut self, clients: &Clients, faults: &BTreeMap<&'static str, u64>) {
+        self.notified += clients.notified;
+        self.outcomes += clients.outcomes.len();
+        self.refused += clients.refused.len();
         for (fault, count) in faults {
             *self.faults.entry(fault).or_default() += count;
         }

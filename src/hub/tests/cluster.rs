@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use deskbell_core::entry::{Client, Entry, Input};
 use deskbell_core::{Incarnation, Name};
 
+use super::clients::{AGENTS, Clients, Tally};
 use super::dice::Dice;
-use super::people::{AGENTS, People, Tally};
 use super::recorder::{EVERYBODY, Inbox, Recorder, Told};
+use super::single::{seeds, settings};
 use super::stream::{SkewedClock, Stream, StreamLog};
-use super::{seeds, settings};
 use crate::hub::codec::encode_snapshot;
-use crate::hub::intake::{Intake, Waiting};
+use crate::hub::input_queue::{InputQueue, QueuedInput};
 use crate::hub::partition::{HubError, Partition};
 
 /// Histories per run; `DESKBELL_CLUSTER_SEEDS` sets another number for a long campaign.
@@ -41,7 +41,7 @@ struct Host {
     clock: SkewedClock,
     cut: Arc<AtomicBool>,
     paused_until: u64,
-    intake: Arc<Intake>,
+    inputs: Arc<InputQueue>,
     inbox: Inbox,
     partition: Option<Partition<Recorder>>,
     ready: bool,
@@ -55,8 +55,8 @@ struct Cluster {
     stream: Arc<Mutex<Stream>>,
     hosts: Vec<Host>,
     serials: u64,
-    anew: u64,
-    people: People,
+    rejoined: u64,
+    clients: Clients,
     /// At which host the provider is.
     provider_at: usize,
     /// At which host each agent is.
@@ -80,7 +80,7 @@ impl Cluster {
             clock: SkewedClock { world: Arc::clone(&world), skew_ms: dice.below(1_000_000_000) },
             cut: Arc::default(),
             paused_until: 0,
-            intake: Arc::default(),
+            inputs: Arc::default(),
             inbox: Inbox::default(),
             partition: None,
             ready: false,
@@ -93,8 +93,8 @@ impl Cluster {
             stream: Arc::new(Mutex::new(stream)),
             hosts,
             serials: 0,
-            anew: 0,
-            people: People::new(seed),
+            rejoined: 0,
+            clients: Clients::new(seed),
             provider_at: 0,
             agents_at: [0; AGENTS],
         }
@@ -114,25 +114,25 @@ impl Cluster {
         // Nothing is forgotten, however long the provider was away.
         settings.limits.retention_ms = 1 << 40;
         host.inbox = Inbox::default();
-        host.intake = Arc::default();
+        host.inputs = Arc::default();
         let recorder = Recorder { incarnation, inbox: Arc::clone(&host.inbox) };
         host.partition = Some(Partition::start(Box::new(log), recorder, &host.clock, settings).unwrap());
     }
 
     /// All hubs that can have a few turns.
-    fn turn(&mut self) {
+    fn poll(&mut self) {
         self.stream.lock().unwrap().arrive();
         let now = self.now();
         for number in 0..HUBS {
             let host = &mut self.hosts[number];
             let Some(partition) = host.partition.as_mut().filter(|_| now >= host.paused_until) else { continue };
             for _ in 0..4 {
-                match partition.turn(&host.intake, &host.clock) {
-                    Ok(turned) => host.ready = turned.ready,
+                match partition.poll(&host.inputs, &host.clock) {
+                    Ok(progress) => host.ready = progress.ready,
                     Err(HubError::Removed) => {
-                        self.anew += 1;
+                        self.rejoined += 1;
                         host.ready = false;
-                        partition.begin_anew(&host.clock).unwrap();
+                        partition.rejoin(&host.clock).unwrap();
                     }
                     Err(error) => panic!("seed {}: {error}", self.seed),
                 }
@@ -145,33 +145,33 @@ impl Cluster {
         while ms > 0 {
             let step = ms.min(TURN_MS);
             self.world.fetch_add(step, Ordering::Relaxed);
-            self.turn();
+            self.poll();
             ms -= step;
         }
     }
 
     fn submit(&mut self, host: usize, serial: u64, input: Input) {
         let entry = Entry { workspace: "default".into(), input };
-        self.hosts[host].intake.push(Waiting { serial, entry, permit: None }).unwrap();
+        self.hosts[host].inputs.push(QueuedInput { serial, entry, permit: None }).unwrap();
     }
 
     fn read_inbox(&mut self, host: usize) {
         let told: Vec<_> = self.hosts[host].inbox.lock().unwrap().drain(..).collect();
         for (serial, told) in told {
-            let people = &mut self.people;
+            let clients = &mut self.clients;
             if serial == EVERYBODY {
                 self.hang_up(host);
-            } else if people.provider.serial == Some(serial) && self.provider_at == host {
-                if told == Told::CutOff {
+            } else if clients.provider.serial == Some(serial) && self.provider_at == host {
+                if told == Told::Disconnected {
                     self.lose_provider();
                 } else {
-                    people.provider_told(told).iter().for_each(|id| self.notify(id));
+                    clients.provider_told(told).iter().for_each(|id| self.notify(id));
                 }
-            } else if let Some(agent) = people.agent_at(serial) {
-                if told == Told::CutOff {
+            } else if let Some(agent) = clients.agent_at(serial) {
+                if told == Told::Disconnected {
                     self.lose_agent(agent);
                 } else {
-                    people.agent_told(agent, told);
+                    clients.agent_told(agent, told);
                 }
             }
         }
@@ -188,19 +188,19 @@ impl Cluster {
     }
 
     fn lose_provider(&mut self) {
-        if let Some(serial) = self.people.provider.serial.take() {
+        if let Some(serial) = self.clients.provider.serial.take() {
             self.submit(self.provider_at, serial, Input::Leave { connection: serial });
         }
     }
 
     fn lose_agent(&mut self, agent: usize) {
-        if let Some(serial) = self.people.agents[agent].serial.take() {
+        if let Some(serial) = self.clients.agents[agent].serial.take() {
             self.submit(self.agents_at[agent], serial, Input::Leave { connection: serial });
         }
     }
 
     fn notify(&mut self, id: &Name) {
-        if let Some((serial, call)) = self.people.notify(id) {
+        if let Some((serial, call)) = self.clients.notify(id) {
             self.submit(self.provider_at, serial, call);
         }
     }
@@ -218,20 +218,20 @@ impl Cluster {
     }
 
     fn connect_provider(&mut self) {
-        if self.people.provider.serial.is_none()
-            && let Some((host, serial)) = self.connect(self.people.provider_client())
+        if self.clients.provider.serial.is_none()
+            && let Some((host, serial)) = self.connect(self.clients.provider_client())
         {
             self.provider_at = host;
-            self.people.provider.serial = Some(serial);
+            self.clients.provider.serial = Some(serial);
         }
     }
 
     fn connect_agent(&mut self, agent: usize) {
-        if self.people.agents[agent].serial.is_none()
-            && let Some((host, serial)) = self.connect(People::agent_client(agent))
+        if self.clients.agents[agent].serial.is_none()
+            && let Some((host, serial)) = self.connect(Clients::agent_client(agent))
         {
             self.agents_at[agent] = host;
-            self.people.agents[agent].serial = Some(serial);
+            self.clients.agents[agent].serial = Some(serial);
         }
     }
 
@@ -245,7 +245,7 @@ impl Cluster {
         match self.dice.below(16) {
             0..=4 => {
                 self.connect_provider();
-                let id = self.people.next_id();
+                let id = self.clients.next_id();
                 self.notify(&id);
             }
             5..=6 => {
@@ -253,7 +253,7 @@ impl Cluster {
                 self.connect_agent(agent);
             }
             7..=9 => {
-                for (agent, serial, answer) in self.people.answers(&mut self.dice) {
+                for (agent, serial, answer) in self.clients.answers(&mut self.dice) {
                     self.submit(self.agents_at[agent], serial, answer);
                 }
             }
@@ -299,21 +299,21 @@ impl Cluster {
             self.connect_provider();
             self.pass(10_000);
             // What was refused at a second try is tried again: an earlier one may have been done.
-            self.people.pending().iter().for_each(|id| self.notify(id));
+            self.clients.pending().iter().for_each(|id| self.notify(id));
         }
         self.pass(20_000);
     }
 
     fn check(&mut self) {
         let seed = self.seed;
-        self.people.check();
+        self.clients.check();
         let last = self.stream.lock().unwrap().records.len() as u64;
         let mut states = Vec::new();
         for host in &mut self.hosts {
             let partition = host.partition.as_mut().unwrap();
             while partition.applied() < last {
                 // Its ticks come behind `last`; what counts is that all of them fold the same.
-                partition.turn(&host.intake, &host.clock).unwrap();
+                partition.poll(&host.inputs, &host.clock).unwrap();
             }
             let core = partition.core();
             assert_eq!(core.stats("default").map_or(0, |stats| stats.open), 0, "seed {seed}: still open at the end");
@@ -336,7 +336,7 @@ impl Cluster {
 #[test]
 fn whatever_befalls_hubs_and_stream_every_acknowledged_notification_gets_one_outcome() {
     let seeds = seeds("DESKBELL_CLUSTER_SEEDS", SEEDS);
-    let (mut anew, mut tally) = (0, Tally::default());
+    let (mut rejoined, mut tally) = (0, Tally::default());
     for seed in 0..seeds {
         let mut cluster = Cluster::new(seed);
         for _ in 0..STEPS {
@@ -344,9 +344,9 @@ fn whatever_befalls_hubs_and_stream_every_acknowledged_notification_gets_one_out
         }
         cluster.come_to_rest();
         cluster.check();
-        tally.add(&cluster.people, &cluster.stream.lock().unwrap().faults);
-        anew += cluster.anew;
+        tally.add(&cluster.clients, &cluster.stream.lock().unwrap().faults);
+        rejoined += cluster.rejoined;
     }
-    println!("{seeds} seeds, {anew} hubs removed and back, {tally}");
-    assert!(anew > 0 && tally.outcomes > 0);
+    println!("{seeds} seeds, {rejoined} hubs removed and back, {tally}");
+    assert!(rejoined > 0 && tally.outcomes > 0);
 }

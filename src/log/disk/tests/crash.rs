@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::faults::{Faults, check, names, options, payload, scratch, snapshot_of};
-use super::{Disk, Options};
-use crate::log::{AppendError, Keep, Log, LogError, RecordNumber};
+use crate::log::disk::{Disk, Options};
+use crate::log::{AppendError, Log, LogError, RecordNumber, Retention};
 
-const KEEP: Keep = Keep { history_ms: u64::MAX, history_bytes: 400 };
+const KEEP: Retention = Retention { history_ms: u64::MAX, history_bytes: 400 };
 
 fn faulty(directory: &Path) -> (Options, Arc<Faults>) {
     let mut options = options(directory);
@@ -33,11 +33,11 @@ fn live(options: &Options, life: &mut Life) -> Result<(), Died> {
         log.append(&payload(number))?;
         life.appended = number;
         if number.is_multiple_of(5) {
-            log.history().unwrap().keep(number, &snapshot_of(number), &KEEP)?;
+            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &KEEP)?;
             life.snapshot = number;
         }
     }
-    log.history().unwrap().keep(16, &snapshot_of(16), &KEEP)?;
+    log.history().unwrap().save_snapshot(16, &snapshot_of(16), &KEEP)?;
     life.snapshot = 16;
     log.close()?;
     let (mut log, _) = Disk::open(options)?;

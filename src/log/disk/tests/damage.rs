@@ -4,14 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::directory::{FORMAT, LOCK, segment_path, snapshot_path};
 use super::faults::{check, copy, names, options, payload, scratch, snapshot_of};
-use super::header::{HEADER_BYTES, Header, Kind};
-use super::record::{ALIGN, RECORD_HEADER_BYTES, frame_bytes};
-use super::{Disk, Recovery};
-use crate::log::{Keep, Log, LogError, RecordNumber};
+use crate::log::disk::directory::{FORMAT, LOCK, segment_path, snapshot_path};
+use crate::log::disk::header::{FileKind, HEADER_BYTES, Header};
+use crate::log::disk::record::{ALIGN, RECORD_HEADER_BYTES, frame_bytes};
+use crate::log::disk::{Disk, RecoveryReport};
+use crate::log::{Log, LogError, RecordNumber, Retention};
 
-const ALL: Keep = Keep { history_ms: u64::MAX, history_bytes: u64::MAX };
+const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 const LAST: RecordNumber = 25;
 
 /// A log of many segments, two snapshots and records after them.
@@ -20,17 +20,17 @@ fn sample(directory: &Path) {
     for number in 1..=LAST {
         log.append(&payload(number)).unwrap();
         if [8, 17].contains(&number) {
-            log.history().unwrap().keep(number, &snapshot_of(number), &ALL).unwrap();
+            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &ALL).unwrap();
         }
     }
 }
 
-fn open(directory: &Path) -> Result<(Disk, Recovery), LogError> {
+fn open(directory: &Path) -> Result<(Disk, RecoveryReport), LogError> {
     Disk::open(&options(directory))
 }
 
 /// Opens what was damaged: either everything is there, or the error names `file`, a byte and a way on.
-fn whole_or_refused(directory: &Path, file: &str, what: &str) -> Option<Recovery> {
+fn whole_or_refused(directory: &Path, file: &str, what: &str) -> Option<RecoveryReport> {
     match open(directory) {
         Ok((mut log, recovery)) => {
             assert_eq!(check(&mut log), LAST, "{what}");
@@ -224,7 +224,7 @@ fn after_an_orderly_end_nothing_passes_for_a_torn_write() {
     let (intact, damaged) = (scratch.path().join("intact"), scratch.path().join("damaged"));
     sample(&intact);
     let (mut log, _) = open(&intact).unwrap();
-    log.history().unwrap().keep(LAST, &snapshot_of(LAST), &ALL).unwrap();
+    log.history().unwrap().save_snapshot(LAST, &snapshot_of(LAST), &ALL).unwrap();
     while log.next().unwrap().is_some() {}
     Box::new(log).close().unwrap();
     for file in files(&intact) {
@@ -240,7 +240,7 @@ fn a_log_that_ends_before_its_snapshot_is_damaged_not_torn() {
     for number in 1..=3 {
         log.append(&payload(number)).unwrap();
     }
-    log.history().unwrap().keep(3, &snapshot_of(3), &ALL).unwrap();
+    log.history().unwrap().save_snapshot(3, &snapshot_of(3), &ALL).unwrap();
     drop(log);
     let segment = segment_path(&directory, 1);
     cut(&segment, length(&segment) - 1);
@@ -277,7 +277,7 @@ fn a_damaged_newest_snapshot_is_replaced_by_the_older_one_unless_records_are_gon
     assert_eq!((recovery.snapshot, check(&mut log)), (Some(8), LAST));
     assert!(recovery.repaired[0].contains(&snapshot_path(scratch.path(), 17).display().to_string()));
     // The next snapshot takes its place.
-    log.history().unwrap().keep(21, &snapshot_of(21), &ALL).unwrap();
+    log.history().unwrap().save_snapshot(21, &snapshot_of(21), &ALL).unwrap();
     assert!(!snapshot_path(scratch.path(), 17).exists());
     drop(log);
     let (log, recovery) = open(scratch.path()).unwrap();
@@ -414,6 +414,6 @@ fn a_newer_format_in_any_file_is_recognised() {
 #[test]
 fn layout_constants_fit_together() {
     assert_eq!((HEADER_BYTES % ALIGN, RECORD_HEADER_BYTES % ALIGN, 512 % ALIGN), (0, 0, 0));
-    let header = Header { kind: Kind::Segment, id: 1, number: 1, length: 0, oldest: 0 };
+    let header = Header { kind: FileKind::Segment, id: 1, number: 1, length: 0, oldest: 0 };
     assert_eq!(header.encode().len(), HEADER_BYTES);
 }

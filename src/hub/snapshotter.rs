@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
 use super::metrics::Metrics;
 use super::partition::HubError;
-use crate::log::{Digest, History, Keep, LogError, RecordNumber};
+use crate::log::{Digest, History, LogError, RecordNumber, Retention};
 
 /// Records after which a new snapshot is made.
 const RECORDS_PER_SNAPSHOT: u64 = 50_000;
@@ -62,7 +62,7 @@ impl OwnIncarnation {
 
 /// The thread that folds the log a second time.
 #[derive(Debug)]
-pub(super) struct Fold {
+pub(super) struct Snapshotter {
     news: SyncSender<()>,
     /// The record of which the thread was told last.
     told: RecordNumber,
@@ -72,11 +72,11 @@ pub(super) struct Fold {
     thread: JoinHandle<()>,
 }
 
-impl Fold {
+impl Snapshotter {
     /// `shared`: the log is shared with other hubs, of whom the one with the lowest incarnation makes the snapshots.
     pub(super) fn start(
         history: Box<dyn History>,
-        keep: Keep,
+        retention: Retention,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         shared: Option<OwnIncarnation>,
@@ -89,9 +89,9 @@ impl Fold {
         let span = tracing::Span::current();
         let thread = thread::spawn(move || {
             let _within = span.enter();
-            if let Err(error) = (Folder {
+            if let Err(error) = (SnapshotWorker {
                 history,
-                keep,
+                retention,
                 clock,
                 metrics,
                 wants_record: wants,
@@ -139,9 +139,9 @@ impl Fold {
     }
 }
 
-struct Folder {
+struct SnapshotWorker {
     history: Box<dyn History>,
-    keep: Keep,
+    retention: Retention,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     wants_record: Arc<AtomicBool>,
@@ -166,9 +166,9 @@ struct Old {
     held: bool,
 }
 
-impl Folder {
+impl SnapshotWorker {
     fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
-        let look_every = Duration::from_millis(self.keep.spacing_ms() / 4).clamp(LOOK_MIN, LOOK_MAX);
+        let look_every = Duration::from_millis(self.retention.spacing_ms() / 4).clamp(LOOK_MIN, LOOK_MAX);
         loop {
             let old = match news.recv_timeout(look_every) {
                 Ok(()) => None,
@@ -184,7 +184,7 @@ impl Folder {
             match self.follow(news) {
                 Ok(()) => {}
                 // The hub with the lowest incarnation was faster, and trimmed the log.
-                Err(HubError::Log(LogError::Forgotten(_))) if self.shared.is_some() => self.load()?,
+                Err(HubError::Log(LogError::Trimmed(_))) if self.shared.is_some() => self.load()?,
                 Err(HubError::Log(error)) if self.shared.is_some() => {
                     tracing::warn!(%error, "the background fold goes on later");
                 }
@@ -199,9 +199,9 @@ impl Folder {
     /// Whether time asks for something where nothing else does: a snapshot now and then, with which explanations can
     /// begin, and that what is older than the history goes though the hub is quiet.
     fn is_old(&self) -> Option<Old> {
-        let (ages, now, spacing) = (self.history.ages()?, self.clock.now().0, self.keep.spacing_ms());
+        let (ages, now, spacing) = (self.history.age()?, self.clock.now().0, self.retention.spacing_ms());
         let unsaved = ages.newest > ages.snapshot && ages.snapshot_ms.saturating_add(spacing) <= now;
-        let kept_for = self.keep.history_ms.saturating_add(spacing);
+        let kept_for = self.retention.history_ms.saturating_add(spacing);
         let overdue = ages.next_to_go_ms.saturating_add(kept_for) <= now;
         // Two snapshots have to be newer than what goes.
         let held = overdue && ages.next_to_go > ages.older_snapshot;
@@ -209,11 +209,11 @@ impl Folder {
     }
 
     fn age(&mut self, old: Old) {
-        let saved = self.history.ages().map_or(0, |ages| ages.snapshot);
+        let saved = self.history.age().map_or(0, |ages| ages.snapshot);
         if old.snapshot && self.number > saved {
             self.snapshot();
         } else {
-            self.history.forget(&self.keep);
+            self.history.trim(&self.retention);
         }
         if old.held {
             self.wants_record.store(true, Relaxed);
@@ -237,7 +237,7 @@ impl Folder {
             if self.shared.is_some() && self.number.is_multiple_of(RECORDS_PER_DIGEST) {
                 self.compare();
             }
-            // Here and not after the loop: under a steady load the log's end may never be reached.
+            // Here and not after the loop: under a monotonic load the log's end may never be reached.
             if self.number >= self.due_at || self.bytes >= BYTES_PER_SNAPSHOT {
                 self.snapshot();
             }
@@ -264,7 +264,7 @@ impl Folder {
         }
         let began = self.clock.now();
         let bytes = encode_snapshot(&self.core);
-        let kept = self.history.keep(self.number, &bytes, &self.keep);
+        let kept = self.history.save_snapshot(self.number, &bytes, &self.retention);
         let took_ms = self.clock.now().since_ms(began);
         match kept {
             Ok(()) => {
@@ -342,12 +342,12 @@ mod tests {
             Ok(None)
         }
 
-        fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
             Ok(vec![0])
         }
 
-        fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
-            Err(LogError::Forgotten(number))
+        fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Err(LogError::Trimmed(number))
         }
 
         fn oldest(&self) -> RecordNumber {
@@ -368,7 +368,7 @@ mod tests {
             Ok(there.then(|| Stored::new(next, group.seal(hub, next.div_ceil(2), Timestamp(next)))))
         }
 
-        fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+        fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
             Ok(())
         }
 
@@ -385,9 +385,9 @@ mod tests {
         for (hub, other) in others.into_iter().enumerate() {
             let own = OwnIncarnation::new(Incarnation(hub as u64 + 1));
             let metrics: Arc<Metrics> = Arc::default();
-            let mut folder = Folder {
+            let mut folder = SnapshotWorker {
                 history: Box::new(Told { other, subject: Arc::clone(&subject) }),
-                keep: Keep { history_ms: 0, history_bytes: 0 },
+                retention: Retention { history_ms: 0, history_bytes: 0 },
                 clock: Arc::new(WallClock),
                 metrics: Arc::clone(&metrics),
                 wants_record: Arc::default(),

@@ -10,20 +10,13 @@ use std::sync::{Arc, Mutex};
 use deskbell_core::entry::{Client, Entry, Input};
 use deskbell_core::{Incarnation, Limits, Name};
 
-use self::device::{Device, SimClock, SimLog};
-use self::dice::Dice;
-use self::people::{AGENTS, People, Tally};
-use self::recorder::{Inbox, Recorder, Told};
-use super::intake::{Intake, Waiting};
-use super::partition::{HubSettings, Partition};
-use crate::log::Keep;
-
-mod cluster;
-mod device;
-mod dice;
-mod people;
-mod recorder;
-mod stream;
+use super::clients::{AGENTS, Clients, Tally};
+use super::device::{Device, SimClock, SimLog};
+use super::dice::Dice;
+use super::recorder::{Inbox, Recorder, Told};
+use crate::hub::input_queue::{InputQueue, QueuedInput};
+use crate::hub::partition::{HubSettings, Partition};
+use crate::log::Retention;
 
 /// Histories per run; `DESKBELL_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 2_000;
@@ -37,11 +30,11 @@ struct World {
     clock: SimClock,
     device: Arc<Mutex<Device>>,
     inbox: Inbox,
-    intake: Intake,
+    inputs: InputQueue,
     partition: Option<Partition<Recorder>>,
     runs: u64,
     serials: u64,
-    people: People,
+    clients: Clients,
 }
 
 impl World {
@@ -60,11 +53,11 @@ impl World {
             clock: SimClock(AtomicU64::new(1_000_000)),
             device: Arc::new(Mutex::new(device)),
             inbox: Inbox::default(),
-            intake: Intake::default(),
+            inputs: InputQueue::default(),
             partition: None,
             runs: 0,
             serials: 0,
-            people: People::new(seed),
+            clients: Clients::new(seed),
         }
     }
 
@@ -72,7 +65,7 @@ impl World {
         while self.partition.is_none() {
             self.runs += 1;
             self.inbox.lock().unwrap().clear();
-            self.intake = Intake::default();
+            self.inputs = InputQueue::default();
             let incarnation = Incarnation(self.runs);
             let next = || unreachable!("a log of its own removes no hub");
             let log = SimLog { device: Arc::clone(&self.device), read: 0, broken: false, crashed: false };
@@ -80,14 +73,14 @@ impl World {
             let settings = settings(self.seed, incarnation, next);
             self.partition = Partition::start(Box::new(log), recorder, &self.clock, settings).ok();
         }
-        self.people.all_lost();
+        self.clients.all_lost();
     }
 
-    fn turn(&mut self) {
+    fn poll(&mut self) {
         let Some(partition) = &mut self.partition else { return };
         for _ in 0..3 {
-            match partition.turn(&self.intake, &self.clock) {
-                Ok(turned) if turned.busy => {}
+            match partition.poll(&self.inputs, &self.clock) {
+                Ok(progress) if progress.busy => {}
                 Ok(_) => break,
                 Err(_) => {
                     self.partition = None;
@@ -100,31 +93,31 @@ impl World {
 
     fn submit(&mut self, serial: u64, input: Input) {
         let entry = Entry { workspace: "default".into(), input };
-        self.intake.push(Waiting { serial, entry, permit: None }).unwrap();
+        self.inputs.push(QueuedInput { serial, entry, permit: None }).unwrap();
     }
 
     fn read_inbox(&mut self) {
         let told: Vec<_> = self.inbox.lock().unwrap().drain(..).collect();
         for (serial, told) in told {
-            let people = &mut self.people;
-            if people.provider.serial == Some(serial) {
-                if told == Told::CutOff {
-                    people.provider.serial = None;
+            let clients = &mut self.clients;
+            if clients.provider.serial == Some(serial) {
+                if told == Told::Disconnected {
+                    clients.provider.serial = None;
                 } else {
-                    people.provider_told(told).iter().for_each(|id| self.notify(id));
+                    clients.provider_told(told).iter().for_each(|id| self.notify(id));
                 }
-            } else if let Some(agent) = people.agent_at(serial) {
-                if told == Told::CutOff {
-                    people.agents[agent].serial = None;
+            } else if let Some(agent) = clients.agent_at(serial) {
+                if told == Told::Disconnected {
+                    clients.agents[agent].serial = None;
                 } else {
-                    people.agent_told(agent, told);
+                    clients.agent_told(agent, told);
                 }
             }
         }
     }
 
     fn notify(&mut self, id: &Name) {
-        if let Some((serial, call)) = self.people.notify(id) {
+        if let Some((serial, call)) = self.clients.notify(id) {
             self.submit(serial, call);
         }
     }
@@ -136,9 +129,9 @@ impl World {
     }
 
     fn connect_provider(&mut self) {
-        if self.people.provider.serial.is_none() {
-            let serial = self.connect(self.people.provider_client());
-            self.people.provider.serial = Some(serial);
+        if self.clients.provider.serial.is_none() {
+            let serial = self.connect(self.clients.provider_client());
+            self.clients.provider.serial = Some(serial);
         }
     }
 
@@ -147,27 +140,27 @@ impl World {
             self.start_hub();
         }
         match self.dice.below(12) {
-            0 if self.people.provider.serial.is_none() => self.connect_provider(),
+            0 if self.clients.provider.serial.is_none() => self.connect_provider(),
             0..=3 => {
                 self.connect_provider();
-                let id = self.people.next_id();
+                let id = self.clients.next_id();
                 self.notify(&id);
             }
             4..=5 => {
                 let agent = self.dice.below(AGENTS as u64) as usize;
-                if self.people.agents[agent].serial.is_none() {
-                    let serial = self.connect(People::agent_client(agent));
-                    self.people.agents[agent].serial = Some(serial);
+                if self.clients.agents[agent].serial.is_none() {
+                    let serial = self.connect(Clients::agent_client(agent));
+                    self.clients.agents[agent].serial = Some(serial);
                 }
             }
             6..=8 => {
-                for (_, serial, answer) in self.people.answers(&mut self.dice) {
+                for (_, serial, answer) in self.clients.answers(&mut self.dice) {
                     self.submit(serial, answer);
                 }
             }
             9 => {
                 let agent = self.dice.below(AGENTS as u64) as usize;
-                if let Some(serial) = self.people.agents[agent].serial.take() {
+                if let Some(serial) = self.clients.agents[agent].serial.take() {
                     self.submit(serial, Input::Leave { connection: serial });
                 }
             }
@@ -179,7 +172,7 @@ impl World {
             _ if self.dice.one_in(4) => self.partition = None,
             _ => {}
         }
-        self.turn();
+        self.poll();
     }
 
     /// No more faults; everything runs out; the provider comes back and must know it all.
@@ -193,35 +186,35 @@ impl World {
                 self.start_hub();
             }
             self.connect_provider();
-            self.turn();
+            self.poll();
             // What was refused at a second try is tried again: an earlier one may have been done.
-            self.people.pending().iter().for_each(|id| self.notify(id));
+            self.clients.pending().iter().for_each(|id| self.notify(id));
             self.clock.0.fetch_add(20_000, Ordering::Relaxed);
-            self.turn();
+            self.poll();
         }
     }
 
     fn check(&self) {
-        self.people.check();
+        self.clients.check();
         let core = self.partition.as_ref().unwrap().core();
         assert_eq!(core.stats("default").map_or(0, |stats| stats.open), 0, "seed {}: still open at the end", self.seed);
     }
 }
 
 /// A hub over a small desk, so that much waits and much is passed over.
-fn settings(seed: u64, incarnation: Incarnation, next_incarnation: fn() -> Incarnation) -> HubSettings {
+pub(super) fn settings(seed: u64, incarnation: Incarnation, next_incarnation: fn() -> Incarnation) -> HubSettings {
     HubSettings {
         incarnation,
         next_incarnation,
         epoch: seed | 1,
         limits: Limits { display_limit: 2, queue_limit: 2, ..Limits::default() },
         deliveries_per_second: 1_000_000,
-        keep: Keep { history_ms: 0, history_bytes: 0 },
+        retention: Retention { history_ms: 0, history_bytes: 0 },
     }
 }
 
 /// How many histories: what the environment says, else `default`.
-fn seeds(variable: &str, default: u64) -> u64 {
+pub(super) fn seeds(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
 
@@ -236,7 +229,7 @@ fn whatever_the_log_does_every_acknowledged_notification_gets_one_outcome() {
         }
         world.come_to_rest();
         world.check();
-        tally.add(&world.people, &world.device.lock().unwrap().faults);
+        tally.add(&world.clients, &world.device.lock().unwrap().faults);
         runs += world.runs;
     }
     println!("{seeds} seeds, {runs} starts, {tally}");

@@ -1,4 +1,4 @@
-//! How a partition begins, begins anew, and ends.
+//! How a partition start_joining, start_joining rejoined, and ends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use deskbell_core::{Core, Incarnation, Name};
 use super::super::clock::Clock;
 use super::super::codec::{decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
-use super::super::group::Gathered;
-use super::super::rates::DeliveryRates;
-use super::super::standing::Standing;
+use super::super::delivery_quota::DeliveryQuota;
+use super::super::group::GroupBuilder;
+use super::super::membership::Liveness;
 use super::{Health, HubError, HubSettings, Partition};
 use crate::log::{Log, RecordNumber};
 
 impl<D: Delivery> Partition<D> {
-    /// Reads the log to its end and begins. Whatever hub wrote a log of this hub's own before is gone, its connections
-    /// with it; among the hubs of a shared log it begins with the first [`turn`](Self::turn)s, and is ready when these
+    /// Reads the log to its end and start_joining. Whatever hub wrote a log of this hub's own before is gone, its connections
+    /// with it; among the hubs of a shared log it start_joining with the first [`poll`](Self::poll)s, and is ready when these
     /// say so.
     ///
     /// # Errors
     /// [`HubError`]: the log cannot be read, folded, or written.
     pub fn start(log: Box<dyn Log>, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
         let (core, applied) = newest_snapshot(&*log)?;
-        let rates = DeliveryRates::new(settings.deliveries_per_second);
-        let standing = log.is_shared().then(Standing::default);
+        let rates = DeliveryQuota::new(settings.deliveries_per_second);
+        let liveness = log.is_shared().then(Liveness::default);
         let mut partition = Self {
             core,
             log,
@@ -34,17 +34,17 @@ impl<D: Delivery> Partition<D> {
             rates,
             group: 1,
             applied,
-            under_way: None,
+            in_flight: None,
             leaves: VecDeque::new(),
             health: Health::Good,
-            standing,
+            liveness,
             removed: false,
             owes_record: false,
             metrics: Arc::default(),
         };
         partition.catch_up(clock)?;
         let mut leaving = Vec::new();
-        if partition.standing.is_none() {
+        if partition.liveness.is_none() {
             leaving.extend(partition.core.incarnations());
         }
         partition.begin(clock, &leaving)?;
@@ -52,15 +52,15 @@ impl<D: Delivery> Partition<D> {
     }
 
     /// Comes back as another incarnation, after [`HubError::Removed`] or where the log was trimmed past what this hub
-    /// had read: its clients are cut off, what it missed is read, and it begins as at a start.
+    /// had read: its clients are cut off, what it missed is read, and it start_joining as at a start.
     ///
     /// # Errors
     /// [`HubError`]: as at a start; it may be tried again.
-    pub fn begin_anew(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+    pub fn rejoin(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
         let incarnation = (self.settings.next_incarnation)();
-        self.delivery.cut_off_all();
+        self.delivery.disconnect_all();
         self.delivery.flush();
-        self.under_way = None;
+        self.in_flight = None;
         self.leaves.clear();
         if !self.removed {
             self.log.restart()?;
@@ -68,11 +68,11 @@ impl<D: Delivery> Partition<D> {
         }
         self.catch_up(clock)?;
         let before = std::mem::replace(&mut self.settings.incarnation, incarnation);
-        self.delivery.begin_anew(incarnation);
+        self.delivery.rejoin(incarnation);
         self.removed = false;
         self.group = 1;
-        if let Some(standing) = &mut self.standing {
-            standing.begin_anew();
+        if let Some(liveness) = &mut self.liveness {
+            liveness.rejoin();
         }
         self.begin(clock, &[before])
     }
@@ -88,51 +88,51 @@ impl<D: Delivery> Partition<D> {
     }
 
     fn begin(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
-        if let Some(standing) = &mut self.standing {
+        if let Some(liveness) = &mut self.liveness {
             // The first groups that a shared log takes; until one of them is back nothing else is.
-            standing.begins(leaving.to_vec());
+            liveness.start_joining(leaving.to_vec());
             return Ok(());
         }
-        let mut gathered = Gathered::default();
-        self.gather_beginning(&mut gathered, leaving);
-        let under_way = self.seal(gathered, self.moment(clock));
-        self.log.append(&under_way.bytes)?;
+        let mut builder = GroupBuilder::default();
+        self.gather_beginning(&mut builder, leaving);
+        let in_flight = self.seal(builder, self.moment(clock));
+        self.log.append(&in_flight.bytes)?;
         self.group += 1;
         self.catch_up(clock)
     }
 
     /// What a hub says first: that it is there, who is not any more, and which limits hold.
-    pub(super) fn gather_beginning(&self, gathered: &mut Gathered, leaving: &[Incarnation]) {
+    pub(super) fn gather_beginning(&self, builder: &mut GroupBuilder, leaving: &[Incarnation]) {
         let entry = |input| Entry { workspace: Name::default(), input };
-        gathered.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
+        builder.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
         for &incarnation in leaving {
-            gathered.bytes.push(&entry(Input::Removed { incarnation }));
+            builder.bytes.push(&entry(Input::Removed { incarnation }));
         }
         if *self.core.limits() != self.settings.limits {
-            gathered.bytes.push(&entry(Input::Configured(self.settings.limits.clone())));
+            builder.bytes.push(&entry(Input::Configured(self.settings.limits.clone())));
         }
     }
 
-    /// Tells the other hubs of a shared log that this one goes; [`turn`](Self::turn) says [`HubError::Removed`] when
+    /// Tells the other hubs of a shared log that this one goes; [`poll`](Self::poll) says [`HubError::Removed`] when
     /// they know. `false`: there are no others.
-    pub fn say_goodbye(&mut self, clock: &dyn Clock) -> bool {
-        if self.standing.is_none() {
+    pub fn announce_leave(&mut self, clock: &dyn Clock) -> bool {
+        if self.liveness.is_none() {
             return false;
         }
-        let mut gathered = Gathered::default();
+        let mut builder = GroupBuilder::default();
         let incarnation = self.settings.incarnation;
-        gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
+        builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
         let moment = self.moment(clock);
-        self.append(gathered, moment)
+        self.append(builder, moment)
     }
 
     /// The end of an orderly stop: a snapshot of everything, so that the next start, of whatever version, finds no
     /// records after it. Of a shared log only the last hub leaves one.
     pub fn finish(self) {
-        let last = self.standing.is_none() || self.core.incarnations().next().is_none();
+        let last = self.liveness.is_none() || self.core.incarnations().next().is_none();
         if let Some(mut history) = self.log.history().filter(|_| last) {
             let bytes = encode_snapshot(&self.core);
-            match history.keep(self.applied, &bytes, &self.settings.keep) {
+            match history.save_snapshot(self.applied, &bytes, &self.settings.retention) {
                 Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
                 Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
             }

@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard};
 
 use tempfile::TempDir;
 
-use super::files::Op;
-use super::{Disk, Options};
+use crate::log::disk::files::Op;
+use crate::log::disk::{Disk, Options};
 use crate::log::{Log, RecordNumber, Stored};
 
 /// What is to go wrong.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Plan>);
+pub(in crate::log::disk) struct Faults(Mutex<Plan>);
 
 #[derive(Debug, Default)]
 struct Plan {
@@ -31,31 +31,31 @@ impl Faults {
     }
 
     /// Lets the process die after so many more steps.
-    pub(super) fn die_after(&self, steps: usize) {
+    pub(in crate::log::disk) fn die_after(&self, steps: usize) {
         self.plan().steps_left = Some(steps);
     }
 
     /// Steps so far.
-    pub(super) fn steps(&self) -> usize {
+    pub(in crate::log::disk) fn steps(&self) -> usize {
         self.plan().steps
     }
 
     /// Leaves room for so many more bytes, `None`: for any.
-    pub(super) fn room(&self, bytes: Option<usize>) {
+    pub(in crate::log::disk) fn room(&self, bytes: Option<usize>) {
         self.plan().room = bytes;
     }
 
     /// Lets the next `op` fail.
-    pub(super) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
+    pub(in crate::log::disk) fn fail_next(&self, op: Op, kind: io::ErrorKind) {
         self.fail_after(0, op, kind);
     }
 
     /// Lets an `op` fail after so many more that do not.
-    pub(super) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
+    pub(in crate::log::disk) fn fail_after(&self, others: usize, op: Op, kind: io::ErrorKind) {
         self.plan().failing = Some((op, others, kind));
     }
 
-    pub(super) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
+    pub(in crate::log::disk) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
         let mut plan = self.plan();
         plan.step()?;
         if op == Op::Create && plan.room == Some(0) {
@@ -65,7 +65,7 @@ impl Faults {
     }
 
     /// The part of `bytes` that is still written, and what the writer is told.
-    pub(super) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
+    pub(in crate::log::disk) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
         let mut plan = self.plan();
         if let Err(error) = plan.fail(Op::Write) {
             return (&bytes[..bytes.len() / 2], Err(error));
@@ -115,7 +115,7 @@ impl Plan {
 }
 
 /// The tests' clock stands still.
-pub(super) fn noon() -> u64 {
+pub(in crate::log::disk) fn noon() -> u64 {
     1_700_000_000_000
 }
 
@@ -131,18 +131,18 @@ pub(in crate::log) fn options(directory: &Path) -> Options {
 }
 
 /// A payload that tells which one it is, of changing length.
-pub(super) fn payload(number: RecordNumber) -> Vec<u8> {
+pub(in crate::log::disk) fn payload(number: RecordNumber) -> Vec<u8> {
     let length = (number as usize * 37) % 60;
     format!("record {number} ").into_bytes().into_iter().cycle().take(9 + length).collect()
 }
 
 /// What a snapshot of everything up to `number` holds.
-pub(super) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
+pub(in crate::log::disk) fn snapshot_of(number: RecordNumber) -> Vec<u8> {
     format!("all up to {number} ").repeat(number as usize % 5).into_bytes()
 }
 
 /// Copies a data directory.
-pub(super) fn copy(from: &Path, to: &Path) {
+pub(in crate::log::disk) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in names(from) {
         std::fs::copy(from.join(&name), to.join(&name)).unwrap();
@@ -150,7 +150,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 }
 
 /// The names in a directory, sorted.
-pub(super) fn names(directory: &Path) -> Vec<PathBuf> {
+pub(in crate::log::disk) fn names(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| PathBuf::from(entry.unwrap().file_name())).collect();
     names.sort();
@@ -158,7 +158,7 @@ pub(super) fn names(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// All records that are kept, checked against [`payload`], and the snapshot against [`snapshot_of`]; the last number.
-pub(super) fn check(log: &mut Disk) -> RecordNumber {
+pub(in crate::log::disk) fn check(log: &mut Disk) -> RecordNumber {
     let mut history = log.history().unwrap();
     let snapshot = history.snapshot().unwrap();
     let mut last = 0;

@@ -23,7 +23,7 @@ impl Clock for SkewedClock {
         Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms)
     }
 
-    fn steady(&self) -> Timestamp {
+    fn monotonic(&self) -> Timestamp {
         Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms / 7)
     }
 }

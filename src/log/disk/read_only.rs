@@ -5,11 +5,11 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::directory::{Listing, damaged, device, header_fault, missing, segment_path};
-use super::header::{HEADER_BYTES, Header, Kind};
+use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Found, inspect};
 use super::segment::SEGMENT_BYTES_MAX;
 use super::snapshot;
-use crate::log::{AppendError, History, Keep, LogError, RecordNumber, Stored};
+use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
 
 /// How often a segment is looked for that the hub has just removed.
 const TRIES: usize = 3;
@@ -17,7 +17,7 @@ const TRIES: usize = 3;
 /// The past of a log that may be another process's. It ends with what is whole in the files: a record that is being
 /// written right now is not seen. Needs the memory of one segment.
 #[derive(Debug)]
-pub struct Beside {
+pub struct ReadOnlyLog {
     directory: PathBuf,
     at: Option<At>,
 }
@@ -39,17 +39,17 @@ enum Next {
     End(Option<&'static str>),
 }
 
-impl Beside {
+impl ReadOnlyLog {
     /// Looks into `directory`.
     ///
     /// # Errors
     /// [`LogError::Device`] if it cannot be read, or holds no log.
     pub fn open(directory: &Path) -> Result<Self, LogError> {
-        let beside = Self { directory: directory.to_owned(), at: None };
-        if beside.list()?.segments.is_empty() {
+        let read_only = Self { directory: directory.to_owned(), at: None };
+        if read_only.list()?.segments.is_empty() {
             return Err(LogError::Device(format!("{} holds no log of a hub", directory.display())));
         }
-        Ok(beside)
+        Ok(read_only)
     }
 
     fn list(&self) -> Result<Listing, LogError> {
@@ -61,21 +61,21 @@ impl Beside {
         for _ in 0..TRIES {
             let listing = self.list()?;
             let Some(&first) = listing.segments.iter().rfind(|first| **first <= number) else {
-                return Err(LogError::Forgotten(number));
+                return Err(LogError::Trimmed(number));
             };
             let path = segment_path(&self.directory, first);
             let mut data = Vec::new();
             let read = File::open(&path).and_then(|file| file.take(SEGMENT_BYTES_MAX).read_to_end(&mut data));
             match read {
                 Ok(_) => {}
-                // Forgotten between the look and now.
+                // Trimmed between the look and now.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(device(&path, "cannot be read", &error)),
             }
-            let header = Header::decode(Kind::Segment, &data).map_err(|fault| header_fault(&path, &fault))?;
+            let header = Header::decode(FileKind::Segment, &data).map_err(|fault| header_fault(&path, &fault))?;
             return Ok(At { first, next: first, id: header.id, data, offset: HEADER_BYTES });
         }
-        Err(LogError::Forgotten(number))
+        Err(LogError::Trimmed(number))
     }
 }
 
@@ -99,20 +99,20 @@ impl At {
     }
 }
 
-impl History for Beside {
+impl History for ReadOnlyLog {
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
         let newest = self.list()?.snapshots.last().copied();
-        newest.map(|number| Ok((number, self.start(number)?))).transpose()
+        newest.map(|number| Ok((number, self.snapshot_at(number)?))).transpose()
     }
 
-    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+    fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
         let listing = self.list()?;
         let oldest = listing.segments.first().copied().unwrap_or(1);
         let empty = (oldest == 1).then_some(0);
         Ok(empty.into_iter().chain(listing.snapshots.into_iter().filter(|number| *number + 1 >= oldest)).collect())
     }
 
-    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+    fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
         snapshot::read(&self.directory, number)
     }
 
@@ -155,7 +155,7 @@ impl History for Beside {
         }
     }
 
-    fn keep(&mut self, _: RecordNumber, _: &[u8], _: &Keep) -> Result<(), AppendError> {
+    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
         Err(AppendError::Broken("this log is only looked at".to_owned()))
     }
 }

@@ -10,7 +10,7 @@ const KEPT_MAX: usize = 1_024;
 
 /// Token buckets by provider: a call costs the connections that it would go to.
 #[derive(Debug)]
-pub(super) struct DeliveryRates {
+pub(super) struct DeliveryQuota {
     per_second: u64,
     spent: BTreeMap<(Name, Name), Bucket>,
 }
@@ -22,7 +22,7 @@ struct Bucket {
     at: Timestamp,
 }
 
-impl DeliveryRates {
+impl DeliveryQuota {
     /// `per_second` deliveries per provider, with a burst of twice that.
     pub(super) fn new(per_second: u64) -> Self {
         Self { per_second, spent: BTreeMap::new() }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_twice_the_rate_then_the_rate() {
-        let mut rates = DeliveryRates::new(100);
+        let mut rates = DeliveryQuota::new(100);
         let (workspace, a, b): (Name, Name, Name) = ("default".into(), "a".into(), "b".into());
         let mut take = |provider: &Name, cost, at| rates.take(&workspace, provider, cost, Timestamp(at));
         assert_eq!(take(&a, 200, 0), Ok(()));

@@ -9,10 +9,10 @@ use deskbell_core::Incarnation;
 
 use super::clock::Clock;
 use super::delivery::Delivery;
-use super::fold::{Fold, OwnIncarnation};
-use super::intake::Intake;
+use super::input_queue::InputQueue;
 use super::metrics::Metrics;
 use super::partition::{HubError, HubSettings, Partition};
+use super::snapshotter::{OwnIncarnation, Snapshotter};
 use crate::log::{AppendError, Log, LogError, RecordNumber};
 
 /// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
@@ -33,22 +33,22 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
-    handle: Handle,
+    handle: HubHandle,
     thread: JoinHandle<Result<(), HubError>>,
 }
 
 /// A running hub as those see it who bring it inputs, or ask how it is.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct HubHandle {
     /// Where inputs go.
-    pub intake: Arc<Intake>,
+    pub inputs: Arc<InputQueue>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
     incarnation: OwnIncarnation,
 }
 
-impl Handle {
+impl HubHandle {
     /// Whether new notifications are taken.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -63,7 +63,7 @@ impl Handle {
 }
 
 impl Hub {
-    /// Reads the log, begins, and runs on a thread of its own until [`Intake::stop`]. `ended` is called when the
+    /// Reads the log, start_joining, and runs on a thread of its own until [`InputQueue::stop`]. `ended` is called when the
     /// thread ends for whatever reason. Its threads log within the span that is entered now.
     ///
     /// # Errors
@@ -71,21 +71,22 @@ impl Hub {
     pub fn start<D: Delivery + 'static>(
         log: Box<dyn Log>,
         delivery: D,
-        intake: Arc<Intake>,
+        inputs: Arc<InputQueue>,
         clock: Arc<dyn Clock>,
         settings: HubSettings,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, HubError> {
-        let keep = settings.keep.clone();
+        let retention = settings.retention.clone();
         let incarnation = OwnIncarnation::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
         let shared = partition.log().is_shared().then(|| incarnation.clone());
         let metrics = Arc::clone(partition.metrics());
         let fold = partition.log().history();
-        let fold = fold.map(|history| Fold::start(history, keep, Arc::clone(&clock), Arc::clone(&metrics), shared));
-        let handle = Handle { intake, metrics, ready: Arc::new(AtomicBool::new(true)), incarnation };
+        let fold = fold
+            .map(|history| Snapshotter::start(history, retention, Arc::clone(&clock), Arc::clone(&metrics), shared));
+        let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(true)), incarnation };
         let mut runner = Runner { partition, hub: handle.clone(), clock, fold, published: None };
-        runner.find_place()?;
+        runner.join()?;
         runner.publish();
         let span = tracing::Span::current();
         let thread = thread::Builder::new()
@@ -102,7 +103,7 @@ impl Hub {
 
     /// How others see it.
     #[must_use]
-    pub fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &HubHandle {
         &self.handle
     }
 
@@ -111,7 +112,7 @@ impl Hub {
     /// # Errors
     /// Why it ended, if it ended before it was asked to.
     pub fn stop(self) -> Result<(), HubError> {
-        self.handle.intake.stop();
+        self.handle.inputs.stop();
         match self.thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -133,28 +134,28 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
 #[derive(Debug)]
 struct Runner<D> {
     partition: Partition<D>,
-    hub: Handle,
+    hub: HubHandle,
     clock: Arc<dyn Clock>,
-    fold: Option<Fold>,
+    fold: Option<Snapshotter>,
     /// When the metrics were brought up to date last, and at which record.
     published: Option<(Instant, RecordNumber)>,
 }
 
 impl<D: Delivery> Runner<D> {
     /// Turns until the hub has its place among the others; at once where there can be none.
-    fn find_place(&mut self) -> Result<(), HubError> {
+    fn join(&mut self) -> Result<(), HubError> {
         let began = Instant::now();
         loop {
-            let turned = self.partition.turn(&self.hub.intake, &*self.clock)?;
-            if turned.ready {
+            let progress = self.partition.poll(&self.hub.inputs, &*self.clock)?;
+            if progress.ready {
                 return Ok(());
             }
             if began.elapsed() > BEGIN_MAX {
                 let why = "the log does not bring back what this hub writes into it".to_owned();
                 return Err(AppendError::Broken(why).into());
             }
-            if !turned.busy {
-                self.hub.intake.wait(turned.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);
+            if !progress.busy {
+                self.hub.inputs.wait(progress.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);
             }
         }
     }
@@ -162,14 +163,14 @@ impl<D: Delivery> Runner<D> {
     fn run(mut self) -> Result<(), HubError> {
         let result = self.turn_until_stopped();
         self.hub.ready.store(false, Ordering::Release);
-        self.hub.intake.stop();
+        self.hub.inputs.stop();
         if let Some(fold) = self.fold.take() {
             fold.stop();
         }
         if let Err(error) = &result {
             tracing::error!(%error, "the hub stops");
         } else {
-            self.say_goodbye();
+            self.announce_leave();
             self.partition.finish();
         }
         result
@@ -179,37 +180,37 @@ impl<D: Delivery> Runner<D> {
         let mut stopping_since: Option<Instant> = None;
         loop {
             self.partition.metrics().turns.fetch_add(1, Ordering::Relaxed);
-            let stopping = self.hub.intake.is_stopping();
-            if self.fold.as_ref().is_some_and(Fold::wants_record) {
+            let stopping = self.hub.inputs.is_stopping();
+            if self.fold.as_ref().is_some_and(Snapshotter::wants_record) {
                 self.partition.owe_record();
             }
-            let turned = match self.partition.turn(&self.hub.intake, &*self.clock) {
-                Ok(turned) => turned,
+            let progress = match self.partition.poll(&self.hub.inputs, &*self.clock) {
+                Ok(progress) => progress,
                 Err(error) if self.may_come_back(&error) => {
-                    tracing::warn!(%error, "the clients are cut off; this hub begins anew");
-                    self.begin_anew();
+                    tracing::warn!(%error, "the clients are cut off; this hub start_joining rejoined");
+                    self.rejoin();
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            self.hub.ready.store(turned.ready && !stopping, Ordering::Release);
+            self.hub.ready.store(progress.ready && !stopping, Ordering::Release);
             if let Some(fold) = &mut self.fold {
                 fold.reached(self.partition.applied());
             }
             let tick = self.partition.tick_delivery();
             let publish = self.publish();
-            if turned.busy {
+            if progress.busy {
                 continue;
             }
             if stopping {
                 let since = *stopping_since.get_or_insert_with(Instant::now);
-                let done = self.hub.intake.is_empty() && self.partition.is_idle();
+                let done = self.hub.inputs.is_empty() && self.partition.is_idle();
                 if done || since.elapsed() > LAST_WORD_MAX {
                     return Ok(());
                 }
             }
-            let next = turned.next.into_iter().chain(tick).chain(publish);
-            self.hub.intake.wait(next.fold(WAIT_MAX, Duration::min), turned.takes);
+            let next = progress.next.into_iter().chain(tick).chain(publish);
+            self.hub.inputs.wait(next.fold(WAIT_MAX, Duration::min), progress.takes);
         }
     }
 
@@ -231,32 +232,32 @@ impl<D: Delivery> Runner<D> {
 
     /// In a shared log a hub that was removed, or that was away while the log was trimmed, is not at its end.
     fn may_come_back(&self, error: &HubError) -> bool {
-        let away = matches!(error, HubError::Removed | HubError::Log(LogError::Forgotten(_)));
+        let away = matches!(error, HubError::Removed | HubError::Log(LogError::Trimmed(_)));
         away && self.partition.log().is_shared()
     }
 
-    fn begin_anew(&mut self) {
+    fn rejoin(&mut self) {
         self.hub.ready.store(false, Ordering::Release);
-        while let Err(error) = self.partition.begin_anew(&*self.clock) {
-            tracing::error!(%error, "this hub cannot begin anew yet");
-            if self.hub.intake.is_stopping() {
+        while let Err(error) = self.partition.rejoin(&*self.clock) {
+            tracing::error!(%error, "this hub cannot begin rejoined yet");
+            if self.hub.inputs.is_stopping() {
                 return;
             }
-            self.hub.intake.wait(AGAIN, false);
+            self.hub.inputs.wait(AGAIN, false);
         }
         self.hub.incarnation.set(self.partition.incarnation());
     }
 
     /// So that the others do not wait until they miss this hub.
-    fn say_goodbye(&mut self) {
+    fn announce_leave(&mut self) {
         let began = Instant::now();
-        if !self.partition.is_idle() || !self.partition.say_goodbye(&*self.clock) {
+        if !self.partition.is_idle() || !self.partition.announce_leave(&*self.clock) {
             return;
         }
         while began.elapsed() < LAST_WORD_MAX {
-            match self.partition.turn(&self.hub.intake, &*self.clock) {
-                Ok(turned) if turned.busy => {}
-                Ok(_) => self.hub.intake.wait(Duration::from_millis(50), false),
+            match self.partition.poll(&self.hub.inputs, &*self.clock) {
+                Ok(progress) if progress.busy => {}
+                Ok(_) => self.hub.inputs.wait(Duration::from_millis(50), false),
                 Err(_) => return,
             }
         }
