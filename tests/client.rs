@@ -5,8 +5,8 @@ mod hub;
 use std::time::Duration;
 
 use deskbell_client::{
-    Agent, AgentEvent, AgentOptions, CallError, ConnectError, EndReason, ErrorCode, Events, NotificationId, Notify, Outcome, Presence,
-    Provider, ProviderOptions, Status, Trust, Tuning,
+    Agent, AgentEvent, AgentOptions, CallError, ConnectError, EndReason, ErrorCode, Events, NotificationId, Notify,
+    Outcome, Presence, Provider, ProviderOptions, Status, Trust, Tuning,
 };
 use hub::Hub;
 use tokio::time::timeout;

@@ -6,11 +6,15 @@ use deskbell_protocol::inbound::{Body, ClientMessage};
 use deskbell_protocol::outbound::CallResult;
 use deskbell_protocol::{Envelope, HubMessage, encode_inbound};
 use tokio::sync::{mpsc, oneshot, watch};
-use uuid::Uuid;
 
 use super::connection::{ConnectionTask, REQUESTS_MAX, RoleState, Status, TaskRequest};
 use super::error::{CallError, ConnectError, EndReason};
 use super::pending_calls::{ReplySenders, SentCall};
+
+/// A random id for a call, so that the hub recognises the call when it is repeated.
+pub(super) fn random_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
 
 /// A handle of a client's task. The task ends with its last handle.
 #[derive(Debug, Clone)]
@@ -77,7 +81,7 @@ impl TaskHandle {
 
     /// Makes a call and waits for the message that settles it.
     pub(super) async fn call(&self, body: Body<'_>) -> Result<HubMessage, CallError> {
-        let id = Uuid::new_v4().to_string();
+        let id = random_id();
         let text = encode_inbound(&ClientMessage { body, envelope: Envelope::of(Some(&id), None) });
         let (settled, reply) = oneshot::channel();
         let senders = ReplySenders { acked: None, settled };

@@ -2,7 +2,8 @@
 
 use deskbell_protocol::inbound::{AddressedTo, Body, ClientMessage, NotifyMessage};
 use deskbell_protocol::{Envelope, encode_inbound};
-use uuid::Uuid;
+
+use super::handle::random_id;
 
 /// A notification to raise. Only the template is required. The hub checks all values.
 ///
@@ -27,7 +28,7 @@ impl Notify {
     #[must_use]
     pub fn template(name: impl Into<String>) -> Self {
         Self {
-            id: Uuid::new_v4().to_string(),
+            id: random_id(),
             correlation_id: None,
             message: NotifyMessage {
                 template_name: name.into().into(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use deskbell_protocol::parse_duration;
 
 /// Measures a hub under load, and checks that it keeps its promises.
 #[derive(Debug, Clone, Parser)]
@@ -184,20 +185,9 @@ pub(crate) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     if tokens.is_empty() { Err(format!("{}: there is no token in it", file.display())) } else { Ok(tokens) }
 }
 
-/// Reads `500ms`, `2s`, `1m` or `1h`, also with a fraction.
+/// Parses a duration as the configuration does.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 500ms, 2s, 1.5m or 1h".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+    parse_duration(text).ok_or_else(|| "a duration is written as 500ms, 2s or 1m30s".to_owned())
 }
 
 #[cfg(test)]
@@ -242,16 +232,6 @@ mod tests {
         ] {
             let faults = options(arguments).faults();
             assert!(faults.iter().any(|one| one.contains(fault)), "{arguments:?}: {faults:?}");
-        }
-    }
-
-    #[test]
-    fn times_are_read_as_the_configuration_writes_them() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        for wrong in ["", "5", "s", "1d", "-1s", "1.2.3s"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

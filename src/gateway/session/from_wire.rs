@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::auth::Claims;
 use crate::gateway::session::render;
-use crate::protocol::inbound::{self, Body, ClientMessage, Envelope, HelloRole};
-use crate::protocol::{Position, Presence, Role};
+use crate::protocol::inbound::{self, Body, ClientMessage, HelloRole};
+use crate::protocol::{Envelope, Role};
 use crate::template::SharedCatalogue;
 use deskbell_core::entry::{self, Action, Call, Client, Resume, To};
-use deskbell_core::{Name, NotificationId, Position as CorePosition};
+use deskbell_core::{Name, NotificationId};
 
 /// What a message of a client that has said hello comes to.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ fn provider(id: Name, who: &HelloRole<'_>) -> Client {
 }
 
 fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Client {
-    let presence = if let HelloRole::Agent { presence, .. } = who { presence.map(core_presence) } else { None };
+    let presence = if let HelloRole::Agent { presence, .. } = who { *presence } else { None };
     Client::Agent { id, groups, presence }
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn meaning(message: &ClientMessage<'_>, catalogue: &SharedCatalogue) 
             of_call(Action::Activity { session_id: name(session_id), count: *count })
         }
         Body::EndSession { session_id } => of_call(Action::EndSession { session_id: name(session_id) }),
-        Body::Presence(presence) => of_call(Action::Presence(core_presence(*presence))),
+        Body::Presence { presence } => of_call(Action::Presence(*presence)),
         Body::Accept { notification_id } => {
             of_answer(notification_id, &|notification_id| Action::Accept { notification_id })
         }
@@ -148,16 +148,7 @@ fn resume_from(resume: &inbound::ResumeFrom<'_>) -> Resume {
     match resume {
         inbound::ResumeFrom::Nothing => Resume::Nothing,
         inbound::ResumeFrom::All => Resume::All,
-        inbound::ResumeFrom::After(text) => {
-            Resume::After(Position::parse(text).map(|place| CorePosition { epoch: place.epoch, settled: place.number }))
-        }
-    }
-}
-
-fn core_presence(presence: Presence) -> entry::Presence {
-    match presence {
-        Presence::Available => entry::Presence::Available,
-        Presence::Away => entry::Presence::Away,
+        inbound::ResumeFrom::After(text) => Resume::After(text.parse().ok()),
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::message::Text;
-use crate::size::NAME_BYTES_MAX;
+use crate::names::{check_name, too_long};
 
 /// What is wrong with a field, for people.
 pub(super) type Wrong = String;
@@ -187,40 +187,11 @@ fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong
     }
 }
 
-/// Holds a text to the rules for names: 1 to 128 bytes, no control or bidirectional formatting characters.
-///
-/// # Errors
-/// What is wrong with it, to be read behind the word for it. Nothing of the text is in it.
-pub fn check_name(text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if text.len() > NAME_BYTES_MAX {
-        return Err(too_long(text.len(), NAME_BYTES_MAX));
-    }
-    match text.chars().find(|character| is_forbidden(*character)) {
-        None => Ok(()),
-        Some(found) => Err(format!("has a control or bidirectional formatting character, U+{:04X}", u32::from(found))),
-    }
-}
-
 fn no_longer_than<'a>(bytes_max: usize, text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     if text.len() > bytes_max {
         return Err(format!("`{called}` {}", too_long(text.len(), bytes_max)));
     }
     Ok(text)
-}
-
-fn too_long(bytes: usize, bytes_max: usize) -> String {
-    format!("has {bytes} bytes; {bytes_max} are allowed")
-}
-
-/// Control characters, and those that change the direction of the text around them: a name that looks like another
-/// must not be possible by characters that nobody sees.
-fn is_forbidden(character: char) -> bool {
-    let bidirectional =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    bidirectional || character.is_control()
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

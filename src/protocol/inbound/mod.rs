@@ -10,6 +10,5 @@ mod message;
 
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
-pub use fields::check_name;
 pub(crate) use fields::{Fields, Key};
 pub use message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};
