@@ -162,7 +162,7 @@ impl Metrics {
                 }
                 Effect::Settled { settled, .. } => {
                     self.settled[settled.outcome as usize].fetch_add(1, Relaxed);
-                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed_ms()));
+                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed().0));
                 }
                 _ => {}
             }

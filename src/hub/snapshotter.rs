@@ -328,7 +328,7 @@ mod tests {
     use super::super::codec::GroupBytes;
     use super::*;
     use crate::log::{AppendError, Stored};
-    use deskbell_core::entry::{Client, Entry, Input};
+    use deskbell_core::entry::{Entry, Input, Joiner};
 
     /// A history made up, and the subject on which hubs tell their digests.
     #[derive(Debug)]
@@ -358,7 +358,7 @@ mod tests {
             let next = number + 1;
             let input = match next {
                 1 | 2 => Input::Started { epoch: 1 },
-                7 if self.other => Input::Join { connection: 1, client: Client::Observer },
+                7 if self.other => Input::Join { connection: 1, client: Joiner::Observer },
                 _ => Input::Tick,
             };
             let mut group = GroupBytes::default();

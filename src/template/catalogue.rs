@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use deskbell_core::entry::{Rendered, TemplateFault};
+use deskbell_core::entry::{RenderError, Rendered};
 
 use super::definition::{Definition, FieldDefinition};
 use super::rendering::{Outline, Template};
@@ -42,10 +42,10 @@ impl Catalogue {
         &self,
         name: &str,
         parameters: &dyn Fn(&str) -> Option<&'p str>,
-    ) -> Result<Rendered, TemplateFault> {
+    ) -> Result<Rendered, RenderError> {
         match self.templates.get(name) {
             Some(template) => template.render(parameters),
-            None => Err(TemplateFault::Unknown { detail: format!("no template has the name {name:?}").into() }),
+            None => Err(RenderError::UnknownTemplate { detail: format!("no template has the name {name:?}").into() }),
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_error_names_an_unknown_template() {
         let detail = r#"no template has the name "x\n""#.into();
-        assert_eq!(Catalogue::default().render("x\n", &|_| None), Err(TemplateFault::Unknown { detail }));
+        assert_eq!(Catalogue::default().render("x\n", &|_| None), Err(RenderError::UnknownTemplate { detail }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use deskbell_core::Millis;
 use deskbell_core::entry::{Field, Rendered, Settle};
 
 use super::rendering::Template;
@@ -128,9 +129,8 @@ impl Template {
                 title: "".into(),
                 icon: definition.icon.map(|icon| check.name(Part::Icon, icon)),
                 fields,
-                timeout_ms: check.time(Part::Timeout, definition.timeout),
-                queue_timeout_ms: check
-                    .time(Part::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
+                timeout: check.time(Part::Timeout, definition.timeout),
+                queue_timeout: check.time(Part::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
                 show_timeout: definition.show_timeout,
                 auto_accept: definition.auto_accept,
                 auto_accept_on_timeout: definition.auto_accept_on_timeout,
@@ -177,12 +177,11 @@ impl Check {
         name.into()
     }
 
-    /// A time in milliseconds.
-    fn time(&mut self, part: Part, time: Duration) -> u64 {
+    fn time(&mut self, part: Part, time: Duration) -> Millis {
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&time) {
             self.fault(part, "out of range; allowed: 100ms to 1h".to_owned());
         }
-        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        Millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// The fields without their values, and the values.
@@ -209,7 +208,7 @@ mod tests {
     #[test]
     fn a_template_without_times_has_the_contracts() {
         let rendered = Template::check(definition("hello")).unwrap().render(&|_| None).unwrap();
-        assert_eq!((rendered.timeout_ms, rendered.queue_timeout_ms), (120_000, 120_000));
+        assert_eq!((rendered.timeout, rendered.queue_timeout), (Millis::from_minutes(2), Millis::from_minutes(2)));
         assert!(rendered.show_timeout && !rendered.auto_accept && !rendered.auto_accept_on_timeout);
         assert_eq!(rendered.settle, Settle::FirstResponse);
         assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Accept", "Reject"));
@@ -219,7 +218,7 @@ mod tests {
     #[test]
     fn the_queue_time_is_the_display_time_unless_given() {
         let template = Definition { timeout: Duration::from_secs(20), ..definition("") };
-        assert_eq!(Template::check(template).unwrap().card.queue_timeout_ms, 20_000);
+        assert_eq!(Template::check(template).unwrap().card.queue_timeout, Millis::from_secs(20));
     }
 
     #[test]

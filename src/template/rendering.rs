@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deskbell_core::entry::{Field, Rendered, TemplateFault};
+use deskbell_core::entry::{Field, RenderError, Rendered};
 
 use super::text::{ExpandFault, RENDERED_BYTES_MAX, Text};
 
@@ -73,7 +73,7 @@ impl Template {
     ///
     /// # Errors
     /// The first placeholder without a value, else the first text that is too long. The title comes first.
-    pub fn render<'p>(&self, parameters: &dyn Fn(&str) -> Option<&'p str>) -> Result<Rendered, TemplateFault> {
+    pub fn render<'p>(&self, parameters: &dyn Fn(&str) -> Option<&'p str>) -> Result<Rendered, RenderError> {
         let title = self.title.expand(parameters);
         let values: Vec<_> = self.values.iter().map(|value| value.expand(parameters)).collect();
         if let Some(fault) = self.first_fault(&title, &values) {
@@ -92,7 +92,7 @@ impl Template {
         &self,
         title: &Result<String, ExpandFault>,
         values: &[Result<String, ExpandFault>],
-    ) -> Option<TemplateFault> {
+    ) -> Option<RenderError> {
         let title = title.as_ref().err().map(|fault| ("the title".to_owned(), fault));
         let fields = self.card.fields.iter().zip(values);
         let fields =
@@ -102,13 +102,13 @@ impl Template {
         let (place, fault) = unresolved.or(faults.first())?;
         let name = &self.name;
         Some(match fault {
-            ExpandFault::Unresolved { placeholder } => TemplateFault::Unresolved {
+            ExpandFault::Unresolved { placeholder } => RenderError::Unresolved {
                 detail: format!(
                     "template {name:?}: {place} needs the parameter {placeholder:?}; it was not given and has no default"
                 )
                 .into(),
             },
-            ExpandFault::TooLong { bytes } => TemplateFault::TooLong {
+            ExpandFault::TooLong { bytes } => RenderError::TooLong {
                 detail: format!(
                     "template {name:?}: {place} would be {bytes} bytes long; at most {RENDERED_BYTES_MAX} are allowed"
                 )
@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    fn render(title: &str, fields: &[(&str, &str)], parameters: &[(&str, &str)]) -> Result<Rendered, TemplateFault> {
+    fn render(title: &str, fields: &[(&str, &str)], parameters: &[(&str, &str)]) -> Result<Rendered, RenderError> {
         let template = Template::check(definition(title, fields)).unwrap();
         template.render(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, value)| *value))
     }
@@ -161,16 +161,16 @@ mod tests {
         let detail =
             r#"template "t": the field "Queue" needs the parameter "queue"; it was not given and has no default"#
                 .into();
-        assert_eq!(render("{a|x}", &[("Queue", "{queue}")], &[]), Err(TemplateFault::Unresolved { detail }));
+        assert_eq!(render("{a|x}", &[("Queue", "{queue}")], &[]), Err(RenderError::Unresolved { detail }));
     }
 
     #[test]
     fn a_missing_parameter_comes_before_a_text_too_long() {
         let long = "x".repeat(1025);
         let fault = render("{a}", &[("Queue", "{queue}")], &[("a", &long)]).unwrap_err();
-        assert!(matches!(fault, TemplateFault::Unresolved { .. }), "{fault:?}");
+        assert!(matches!(fault, RenderError::Unresolved { .. }), "{fault:?}");
         let detail = r#"template "t": the title would be 1025 bytes long; at most 1024 are allowed"#.into();
         let fault = render("{a}", &[("Queue", "{queue}")], &[("a", &long), ("queue", "q")]);
-        assert_eq!(fault, Err(TemplateFault::TooLong { detail }));
+        assert_eq!(fault, Err(RenderError::TooLong { detail }));
     }
 }

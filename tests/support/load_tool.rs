@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Once;
 
 /// Builds the load tool beside the hub, once per test program. Nothing is done if it is up to date.
-pub fn build() {
+pub(crate) fn build() {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let hub = Path::new(env!("CARGO_BIN_EXE_deskbell"));

@@ -25,8 +25,8 @@ use crate::protocol::outbound::{
 };
 use crate::protocol::outbound::{ClientLimits, Welcome};
 use crate::protocol::{CallName, Close, Encode, Envelope, ErrorCode, frame};
-use deskbell_core::effect::{Effect, Effects, ReplyTo};
-use deskbell_core::entry::To;
+use deskbell_core::effect::{AgentSlot, Effect, Effects, ReplyTo};
+use deskbell_core::entry::Recipients;
 use deskbell_core::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 
 /// How often the operator is told of full audiences.
@@ -196,7 +196,7 @@ impl Fanout {
         }
     }
 
-    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &Recipients, content: &Content) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
@@ -236,7 +236,7 @@ impl Step<'_> {
                 self.reply(&to, &Ack { ids, call: CallName::NotifyEvent, notification_id, duplicate });
             }
             Effect::Settled { settled, position } => {
-                self.out.rates.settled(Instant::now(), settled.elapsed_ms());
+                self.out.rates.settled(Instant::now(), settled.elapsed().0);
                 let to = self.core.provider_connections(self.workspace, &settled.provider_id);
                 self.tell(to.iter().copied(), || frame::text(&result(&settled, position)));
             }
@@ -271,7 +271,7 @@ impl Step<'_> {
                 let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
                 self.out.error(&to, code, &detail, retry_after_ms);
             }
-            Effect::Show { agents, shown } => self.agents_get(&agents, &to_wire::notification(&shown)),
+            Effect::Display { agents, card } => self.agents_get(&agents, &to_wire::notification(&card)),
             Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
                 let closed = Closed {
                     notification_id,
@@ -309,9 +309,9 @@ impl Step<'_> {
                     self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
                 }
             }
-            Effect::Event(event) => {
+            Effect::Event { at, event } => {
                 let to = self.core.observer_connections(self.workspace);
-                self.tell(to.iter().copied(), || frame::text(&to_wire::event(&event)));
+                self.tell(to.iter().copied(), || frame::text(&to_wire::event(at, &event)));
             }
             Effect::AudienceFull { to, content } => {
                 self.out.warn_of_full_audience(self.core, self.workspace, &to, &content);
@@ -346,7 +346,7 @@ impl Step<'_> {
         self.out.tell_one(to.connection, FrameKind::News, message);
     }
 
-    fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {
+    fn agents_get(&mut self, agents: &[AgentSlot], message: &impl Encode) {
         let connections = self.core.agent_connections(self.workspace, agents);
         self.tell(connections, || frame::text(message));
     }
@@ -368,7 +368,7 @@ fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
         decline_reason: to_wire::optional(settled.decline_reason.as_ref()),
         session_id: settled.outcome.is_accept().then(|| to_wire::text(&settled.session_id)),
         cancellation_token: to_wire::optional(settled.cancellation_token.as_ref()),
-        elapsed_ms: settled.elapsed_ms(),
+        elapsed_ms: settled.elapsed().0,
         reach: settled.reach,
         position: position.to_string().into(),
     }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use deskbell_core::Name;
-use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
+use deskbell_core::effect::{self, Card, MarkView, Refusal, ReplyTo, SessionView, Welcome};
+use deskbell_core::entry::{Presence, RenderError};
+use deskbell_core::{Content, Name, Outcome, Timestamp};
 
 use crate::protocol::outbound::{self, Buttons, Kpi, Notification, OpenNotification, Session, WelcomeState};
 use crate::protocol::{CallName, Envelope, ErrorCode};
@@ -25,16 +26,16 @@ pub(crate) fn optional(text: Option<&Name>) -> Option<Cow<'_, str>> {
 
 pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
     match to.call? {
-        effect::CallName::Notify => Some(CallName::NotifyEvent),
-        effect::CallName::Cancel => Some(CallName::CancelEvent),
-        effect::CallName::Kpi => Some(CallName::NotifyKpiBreach),
-        effect::CallName::Activity => Some(CallName::NotifyNewActivity),
-        effect::CallName::EndSession => None,
+        effect::CallKind::Notify => Some(CallName::NotifyEvent),
+        effect::CallKind::Cancel => Some(CallName::CancelEvent),
+        effect::CallKind::Kpi => Some(CallName::NotifyKpiBreach),
+        effect::CallKind::Activity => Some(CallName::NotifyNewActivity),
+        effect::CallKind::EndSession => None,
     }
 }
 
-pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
-    let content = &*shown.content;
+pub(crate) fn notification(card: &Card) -> Notification<'_> {
+    let content = &*card.content;
     let rendered = &content.rendered;
     Notification {
         notification_id: content.notification_id,
@@ -47,8 +48,8 @@ pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
         provider_id: text(&content.provider_id),
         session_id: text(&content.session_id),
         notified_at: content.notified_at,
-        timeout_ms: rendered.timeout_ms,
-        remaining_ms: shown.remaining_ms,
+        timeout_ms: rendered.timeout.0,
+        remaining_ms: card.remaining.0,
         show_timeout: rendered.show_timeout,
     }
 }
@@ -103,38 +104,73 @@ fn open_notification(open: &effect::OpenView) -> OpenNotification<'_> {
     }
 }
 
-pub(crate) fn event(event: &effect::Event) -> outbound::Event<'_> {
-    outbound::Event {
-        event: match event.kind {
-            EventKind::Notified => outbound::EventKind::Notified,
-            EventKind::Displayed => outbound::EventKind::Displayed,
-            EventKind::Settled => outbound::EventKind::Settled,
-            EventKind::Cancelled => outbound::EventKind::Cancelled,
-            EventKind::Kpi => outbound::EventKind::Kpi,
-            EventKind::AgentJoined => outbound::EventKind::AgentJoined,
-            EventKind::AgentLeft => outbound::EventKind::AgentLeft,
-            EventKind::ProviderJoined => outbound::EventKind::ProviderJoined,
-            EventKind::ProviderLeft => outbound::EventKind::ProviderLeft,
-            EventKind::Presence => outbound::EventKind::Presence,
+pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Event<'a> {
+    use effect::Event as Core;
+    use outbound::EventKind as Kind;
+    let empty = |event| outbound::Event {
+        event,
+        at,
+        notification_id: None,
+        correlation_id: None,
+        agent_id: None,
+        provider_id: None,
+        session_id: None,
+        value: None,
+        breached: None,
+        presence: None,
+    };
+    let agent = |kind, agent_id, now: Option<Presence>| outbound::Event {
+        agent_id: Some(agent_id),
+        presence: now,
+        ..empty(kind)
+    };
+    let about = |kind, content: &'a Content| outbound::Event {
+        notification_id: Some(content.notification_id),
+        correlation_id: Some(&content.correlation_id),
+        provider_id: Some(&content.provider_id),
+        session_id: Some(&content.session_id),
+        ..empty(kind)
+    };
+    match event {
+        Core::Notified { content } => about(Kind::Notified, content),
+        Core::Displayed { content } => about(Kind::Displayed, content),
+        Core::Settled { settled } => {
+            let cancelled = settled.outcome == Outcome::Cancelled;
+            outbound::Event {
+                notification_id: Some(settled.notification_id),
+                correlation_id: Some(&settled.correlation_id),
+                agent_id: settled.agent_id.as_deref(),
+                provider_id: Some(&settled.provider_id),
+                session_id: Some(&settled.session_id),
+                value: Some(settled.outcome),
+                ..empty(if cancelled { Kind::Cancelled } else { Kind::Settled })
+            }
+        }
+        Core::Kpi { session_id, correlation_id, agent_id, breached } => outbound::Event {
+            correlation_id: correlation_id.as_deref(),
+            agent_id: agent_id.as_deref(),
+            session_id: Some(session_id),
+            breached: Some(*breached),
+            ..empty(Kind::Kpi)
         },
-        at: event.at,
-        notification_id: event.notification_id,
-        correlation_id: event.correlation_id.as_deref(),
-        agent_id: event.agent_id.as_deref(),
-        provider_id: event.provider_id.as_deref(),
-        session_id: event.session_id.as_deref(),
-        value: event.outcome,
-        breached: event.breached,
-        presence: event.presence,
+        Core::AgentJoined { agent_id, presence } => agent(Kind::AgentJoined, agent_id, Some(*presence)),
+        Core::AgentLeft { agent_id } => agent(Kind::AgentLeft, agent_id, None),
+        Core::Presence { agent_id, presence } => agent(Kind::Presence, agent_id, Some(*presence)),
+        Core::ProviderJoined { provider_id } => {
+            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderJoined) }
+        }
+        Core::ProviderLeft { provider_id } => {
+            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderLeft) }
+        }
     }
 }
 
 /// The error code of a refusal, its `detail` for people, and its `retryAfterMs`.
 pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
     let (code, detail) = match refusal {
-        Refusal::UnknownTemplate { detail } => (ErrorCode::UnknownTemplate, Name::clone(detail)),
-        Refusal::UnresolvedParameter { detail } => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
-        Refusal::RenderedTooLong { detail } => (ErrorCode::BadParameter, Name::clone(detail)),
+        Refusal::Render(RenderError::UnknownTemplate { detail }) => (ErrorCode::UnknownTemplate, Name::clone(detail)),
+        Refusal::Render(RenderError::Unresolved { detail }) => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
+        Refusal::Render(RenderError::TooLong { detail }) => (ErrorCode::BadParameter, Name::clone(detail)),
         Refusal::OpenNotifications { limit } => (
             ErrorCode::Limit,
             format!("the workspace has {limit} open notifications; it may not have more (limits.openNotifications)")
@@ -144,21 +180,22 @@ pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
         Refusal::TokenTaken => {
             (ErrorCode::TokenTaken, "an open notification of this provider already has this `cancellationToken`".into())
         }
-        Refusal::SessionNotYours => {
+        Refusal::SessionOwnedByAnother => {
             (ErrorCode::NotAllowed, "the session belongs to another provider or another agent".into())
         }
-        Refusal::NoSuchToken => (
+        Refusal::TokenNotFound => (
             ErrorCode::NotFound,
             "no notification of this provider, open or retained, has this `cancellationToken`".into(),
         ),
-        Refusal::NoneOfYours => (
+        Refusal::NotificationUnknownToProvider => (
             ErrorCode::NotFound,
             "no notification of this provider, open or retained, has this `notificationId`".into(),
         ),
-        Refusal::NoSuchSession => (ErrorCode::NotFound, "there is no open session with this `sessionId`".into()),
-        Refusal::NoSuchNotification => {
+        Refusal::SessionNotFound => (ErrorCode::NotFound, "there is no open session with this `sessionId`".into()),
+        Refusal::NotificationUnknownToAgent => {
             (ErrorCode::NotFound, "the hub has no such notification, or it was never displayed to this agent".into())
         }
+        Refusal::WrongRole => (ErrorCode::NotAllowed, "a client of this role may not send this message".into()),
         Refusal::NotJoined => (ErrorCode::Unavailable, "the hub has removed this connection; reconnect".into()),
     };
     (code, detail, (code == ErrorCode::Unavailable).then_some(1000))

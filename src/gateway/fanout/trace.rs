@@ -33,8 +33,8 @@ pub(crate) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
             let what = if *duplicate { "notify repeated, or asked after" } else { "notify taken" };
             tell!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");
         }
-        Effect::Show { agents, shown } => {
-            let content = &shown.content;
+        Effect::Display { agents, card } => {
+            let content = &card.content;
             let names: Vec<&Name> =
                 agents.iter().take(NAMES_MAX).filter_map(|agent| core.agent_name(workspace, *agent)).collect();
             tell!(
@@ -54,7 +54,7 @@ pub(crate) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
             tell!(
                 %workspace, client = %settled.provider_id, notificationId = %settled.notification_id,
                 correlationId = %settled.correlation_id, outcome, agent = settled.agent_id.as_deref().unwrap_or_default(),
-                elapsedMs = settled.elapsed_ms(), displayed = settled.reach.displayed, seen = settled.reach.seen, "settled"
+                elapsedMs = settled.elapsed().0, displayed = settled.reach.displayed, seen = settled.reach.seen, "settled"
             );
         }
         Effect::CancelResult { to, notification_id, outcome, .. } => {

@@ -32,7 +32,7 @@ use crate::protocol::Envelope;
 use crate::protocol::inbound::{Body, ClientMessage, Text};
 use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
 use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
-use deskbell_core::entry::{Action, Call, Input};
+use deskbell_core::entry::{Call, Input, ProviderAction};
 use deskbell_core::{Name, NotificationId};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
@@ -216,7 +216,7 @@ pub(crate) fn recall<S: Socket>(
     if let Err(wait) = limits.take(link) {
         return over_rate(link, limits, Envelope::default(), Some(CallName::NotifyEvent), wait);
     }
-    let call = Call { id: None, correlation_id: None, action: Action::Recall { notification_id } };
+    let call = Call { id: None, correlation_id: None, action: ProviderAction::Lookup { notification_id }.into() };
     Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
@@ -226,7 +226,7 @@ fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &Clie
         refuse(link, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
-    match from_wire::meaning(message, &link.state().backend.templates) {
+    match from_wire::meaning(role, message, &link.state().backend.templates) {
         Intent::Call(call) => return Some(Input::Call { connection: link.serial, call }),
         Intent::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification"),
         Intent::Nothing => {}

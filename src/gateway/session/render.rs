@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use deskbell_core::entry::{Rendered, TemplateFault};
+use deskbell_core::entry::{RenderError, Rendered};
 
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::template_list::{Placeholder, Template, TemplateList};
@@ -18,7 +18,7 @@ pub(crate) fn render<'p>(
     catalogue: &SharedCatalogue,
     name: &str,
     parameter: &dyn Fn(&str) -> Option<&'p str>,
-) -> Result<Rendered, TemplateFault> {
+) -> Result<Rendered, RenderError> {
     catalogue.get().render(name, parameter)
 }
 
@@ -43,8 +43,8 @@ fn listed(catalogue: &Catalogue) -> Vec<u8> {
         name: outline.name.to_string(),
         title: outline.title,
         icon: outline.card.icon.as_ref().map(ToString::to_string),
-        timeout_ms: outline.card.timeout_ms,
-        queue_timeout_ms: outline.card.queue_timeout_ms,
+        timeout_ms: outline.card.timeout.0,
+        queue_timeout_ms: outline.card.queue_timeout.0,
         auto_accept: outline.card.auto_accept,
         auto_accept_on_timeout: outline.card.auto_accept_on_timeout,
         settle: outline.card.settle,

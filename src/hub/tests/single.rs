@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use deskbell_core::entry::{Client, Entry, Input};
+use deskbell_core::entry::{Entry, Input, Joiner};
 use deskbell_core::{Incarnation, Limits, Name};
 
 use super::clients::{AGENTS, Clients, Tally};
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, client: Client) -> u64 {
+    fn connect(&mut self, client: Joiner) -> u64 {
         self.serials += 1;
         self.submit(self.serials, Input::Join { connection: self.serials, client });
         self.serials

@@ -8,13 +8,13 @@ use super::state::Workspace;
 
 /// An open notification, and how far it has come.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct NotificationView<'a> {
     workspace: &'a Workspace,
     open: &'a Open,
     slot: u32,
 }
 
-impl<'a> Look<'a> {
+impl<'a> NotificationView<'a> {
     pub(super) fn new(workspace: &'a Workspace, slot: u32) -> Option<Self> {
         Some(Self { workspace, open: workspace.open.get(slot)?, slot })
     }
@@ -38,7 +38,7 @@ impl<'a> Look<'a> {
     }
 
     /// On whose desks it waits behind others.
-    pub fn waits_at(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
+    pub fn queued_at(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
         let (workspace, slot) = (self.workspace, self.slot);
         let on_desk = self.open.on_desk.iter().filter_map(move |agent| workspace.agents.try_get(agent));
         on_desk.filter(move |agent| !agent.displayed.contains(&slot)).map(|agent| &agent.name)
