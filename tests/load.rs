@@ -107,7 +107,9 @@ fn two_threads_and_no_groups_are_as_good() {
     }
 }
 
-/// A hub that answers every notify twice, and tells nobody else.
+const ID: &str = "0193f0a0-0000-7000-8000-000000000001";
+
+/// A hub that sends two results for every notify, and nothing to any agent.
 fn lying_hub() -> (std::net::SocketAddr, tokio::runtime::Runtime) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -131,13 +133,14 @@ async fn lie(stream: tokio::net::TcpStream) {
         let replies = match message["type"].as_str() {
             Some("hello") => vec![serde_json::json!({
                 "type": "welcome", "role": message["role"], "agentId": message["agentId"], "workspace": "default",
-                "connectionId": "c", "protocol": 1, "pingIntervalMs": 15_000, "serverTime": "",
-                "limits": {"maxMessageBytes": 65_536, "displayLimit": 3, "queueLimit": 10},
+                "connectionId": "c", "protocol": 1, "pingIntervalMs": 15_000, "serverTime": "2026-11-21T10:00:00.000Z",
+                "limits": {"maxMessageBytes": 65_536, "displayLimit": 3, "queueLimit": 10}, "providerId": message["providerId"],
+                "open": [], "groups": [], "presence": "available", "notifications": [], "sessions": [], "kpi": [],
             })],
             Some("notify") => {
                 let (id, name) = (&message["id"], "NotifyEvent");
-                let ack = serde_json::json!({"type": "ack", "id": id, "msdyn_name": name, "notificationId": "n", "duplicate": false});
-                let result = serde_json::json!({"type": "result", "id": id, "msdyn_name": name, "notificationId": "n",
+                let ack = serde_json::json!({"type": "ack", "id": id, "msdyn_name": name, "notificationId": ID, "duplicate": false});
+                let result = serde_json::json!({"type": "result", "id": id, "msdyn_name": name, "notificationId": ID,
                     "value": {"actionName": "Timeout", "responseReason": "DisplayTimeout"}});
                 vec![ack, result.clone(), result]
             }

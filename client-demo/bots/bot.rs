@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             result = results.next() => {
                 let Some(result) = result else { return Err(provider.ended().await.into()) };
                 let conversation = result.ids.id.as_deref().unwrap_or("a notify without an id");
-                println!("{conversation}: {:?} {}", result.value, result.agent_id.as_deref().unwrap_or("by nobody"));
+                println!("{conversation}: {} {}", result.value.response_reason(), result.agent_id.as_deref().unwrap_or("by nobody"));
                 rung.insert(conversation.to_owned());
                 open.remove(conversation);
                 fs::write(POSITION, &*result.position)?;

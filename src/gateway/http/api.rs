@@ -124,7 +124,7 @@ pub(crate) async fn answer(shard: &Arc<Shard<Stream>>, peer: Peer, request: Requ
     if let Some(origin) = shared {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let exposed = HeaderValue::from_static("Location, Retry-AfterSend");
+        let exposed = HeaderValue::from_static("Location, Retry-After");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     reply
