@@ -27,7 +27,7 @@ fn leader(servers: &[nats::Server]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_whose_server_is_cut_off_from_the_others_goes_to_another_and_serves_again() {
+async fn a_hub_leaves_a_server_that_is_cut_off_from_the_other_servers() {
     if !nats::is_there() {
         return;
     }
