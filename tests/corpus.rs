@@ -59,7 +59,7 @@ fn count_panics() -> &'static AtomicUsize {
 }
 
 #[test]
-fn the_corpus_and_what_chance_makes_of_it_is_survived() {
+fn the_parsers_survive_the_corpus_and_its_random_mutations() {
     write_seeds();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let (times, seed) = (number("FUZZ_TIMES").unwrap_or(1), number("FUZZ_SEED").unwrap_or(1));

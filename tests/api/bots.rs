@@ -52,7 +52,7 @@ async fn ringing(ada: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn the_rust_bot_rings_tells_the_outcome_and_resumes() {
+async fn the_rust_bot_rings_prints_the_outcome_and_resumes() {
     let (program, home) = (program().await, tempfile::tempdir().unwrap());
     let hub = Setup::on_disk().start().await;
     let mut ada = hub.agent("ada").await;

@@ -236,7 +236,7 @@ async fn the_hub_serves_this_document_beside_the_one_that_it_refers_to() {
 }
 
 #[test]
-fn every_reference_resolves_and_nothing_stands_there_unused() {
+fn every_reference_resolves_and_every_definition_is_used() {
     let mut referred = BTreeSet::new();
     references(&both()["openapi"], &mut referred);
     for pointer in &referred {
@@ -284,7 +284,7 @@ fn where_an_answer_has_a_location_there_is_a_link() {
 }
 
 #[test]
-fn every_example_is_what_it_is_an_example_of() {
+fn every_example_matches_its_schema() {
     for path in both()["openapi"]["paths"].as_object().unwrap().values() {
         for operation in path.as_object().unwrap().values().filter(|operation| operation["requestBody"].is_object()) {
             let content = &operation["requestBody"]["content"]["application/json"];
@@ -321,7 +321,7 @@ fn whole_calls() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn nothing_stands_in_the_document_that_the_hub_does_not_do() {
+async fn the_document_describes_nothing_that_the_hub_does_not_do() {
     let shown = &mut Shown::default();
     show_calls(shown).await;
     show_refusals(shown).await;

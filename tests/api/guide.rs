@@ -29,7 +29,7 @@ async fn accepts(ada: &mut Client) {
 }
 
 #[tokio::test]
-async fn the_guides_commands_do_what_it_says() {
+async fn the_commands_of_the_guide_work() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let blocks = blocks();

@@ -41,7 +41,7 @@ fn body(answer: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_lists_who_is_there() {
+async fn the_admin_listener_lists_all_clients() {
     let (hub, admin) = with_admin(guarded()).await;
     let ada = join(&hub, "ada", "agent", json!({"workspace": "acme"})).await;
     let _bot = join(&hub, "bot", "provider", json!({"exp": now() + 30})).await;
@@ -114,7 +114,7 @@ async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
 }
 
 #[tokio::test]
-async fn who_is_revoked_between_upgrade_and_hello_does_not_come_in() {
+async fn a_revocation_between_upgrade_and_hello_refuses_the_client() {
     let (hub, admin) = with_admin(guarded()).await;
     let bearer = format!("Bearer {}", token("ada", "agent"));
     let (mut waiting, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
@@ -148,7 +148,7 @@ async fn metrics_are_here_when_clients_need_tokens() {
 }
 
 #[tokio::test]
-async fn no_page_can_make_it_do_anything() {
+async fn web_pages_cannot_use_the_admin_listener() {
     let (hub, admin) = with_admin(guarded()).await;
     let mut ada = join(&hub, "ada", "agent", json!({})).await;
     let revoke = json!({"subject": "ada"}).to_string();
@@ -215,7 +215,7 @@ async fn bodies_that_do_not_come_do_not_keep_the_operator_out() {
 }
 
 #[tokio::test]
-async fn what_an_operator_posts_does_not_forge_the_log() {
+async fn a_request_to_the_admin_listener_cannot_forge_log_lines() {
     let (hub, admin) = with_admin(guarded()).await;
     let forged = json!({"subject": "x\n2026-01-01 INFO forged"});
     assert_eq!(status(&post(admin, "/revoke", forged).await), 400);
@@ -226,7 +226,7 @@ async fn what_an_operator_posts_does_not_forge_the_log() {
 }
 
 #[tokio::test]
-async fn it_is_for_this_machine_only_unless_told_to_be_insecure() {
+async fn the_admin_listener_is_on_loopback_unless_insecure() {
     let exit = guarded().args(&["--admin-listen", "0.0.0.0:0"]).fail().await;
     assert_eq!(exit.code, Some(64));
     assert!(exit.stderr.contains("asks nobody who they are") && exit.stderr.contains("--insecure"), "{}", exit.stderr);

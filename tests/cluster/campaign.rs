@@ -28,7 +28,7 @@ const SECONDS: u64 = 40;
 
 /// Since when servers that were cut off from each other come to agree again. Of three 2.9 that were, the one that was
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
-pub(crate) const AGREE_AFTER_CUTS: (u32, u32) = (2, 10);
+pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 
 /// What is rung.
 pub(crate) const BRIEF: &str =
@@ -255,7 +255,7 @@ fn kinds_of_faults() -> Vec<&'static str> {
         let asked: Vec<&str> = asked.split(',').map(str::trim).collect();
         assert!(asked.iter().all(|kind| FAULTS.contains(kind)), "the faults are {FAULTS:?}, not {asked:?}");
         kinds.retain(|kind| asked.contains(kind));
-    } else if nats::version() < AGREE_AFTER_CUTS {
+    } else if nats::version() < AGREE_AFTER_FAULTS {
         kinds.retain(|kind| *kind != CUT);
         let version = nats::version();
         left_out_as(
@@ -366,7 +366,12 @@ async fn campaign_of_faults_under_traffic() {
     // Whatever became of anything, the hubs have come to one state.
     let digests = digests(&cluster.servers[0], cluster.hubs.len());
     if digests.iter().any(|digest| *digest != digests[0]) {
-        panic!("{}; clients that failed: {failed:?}; faults: {faults:?}", report(&mut cluster, &digests));
+        let report = report(&mut cluster, &digests);
+        let text = format!("{}; clients that failed: {failed:?}; faults: {faults:?}", report.text);
+        // Old servers do that, and no hub can do anything about it. Whatever else makes states differ is a fault of the hub.
+        assert!(report.servers_disagree && nats::version() < AGREE_AFTER_FAULTS, "{text}");
+        println!("{text}");
+        return left_out_as("campaign_of_faults_under_traffic", "servers older than NATS 2.10 did not keep one stream");
     }
     assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();

@@ -90,7 +90,7 @@ async fn a_token_comes_from_a_file_or_from_the_url() {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_with_servers_whose_certificate_the_roots_know() {
+async fn a_nats_server_with_a_trusted_certificate_is_used_over_tls() {
     if !nats::is_there() {
         return;
     }
@@ -133,7 +133,7 @@ fn credentials(token: &str, user: &KeyPair) -> String {
 }
 
 #[tokio::test]
-async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
+async fn a_credentials_file_works_as_nats_documents_it() {
     if !nats::is_there() {
         return;
     }

@@ -73,7 +73,7 @@ async fn three_servers_of_the_shown_configuration_carry_hubs_that_know_the_passw
 }
 
 #[tokio::test]
-async fn what_opens_the_servers_is_never_said() {
+async fn credentials_of_the_servers_are_never_logged() {
     let wrong = Setup::new().without_data_dir().args(&["--cluster", "http://ada:s3cret@a:1"]).fail().await;
     assert_eq!(wrong.code, Some(64));
     assert!(!wrong.stderr.contains("s3cret") && wrong.stderr.contains("is no NATS server"), "{}", wrong.stderr);
@@ -129,7 +129,7 @@ impl Drop for Started {
 }
 
 #[tokio::test]
-async fn a_newcomer_who_types_what_is_shown_has_three_hubs_on_one_machine() {
+async fn the_commands_of_docs_deploy_start_three_hubs_on_one_machine() {
     if !nats::is_there() {
         return;
     }

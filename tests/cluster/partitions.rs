@@ -267,7 +267,7 @@ async fn another_number_of_partitions_than_the_streams_have_is_refused() {
 
 /// Whatever an intruder knows of another workspace's partition, at the hub that holds both.
 #[tokio::test]
-async fn ids_tokens_positions_and_the_operators_hand_reach_no_further_than_their_workspace() {
+async fn ids_tokens_positions_and_admin_actions_stay_within_their_workspace() {
     let Some(cluster) = Cluster::start(1, 0).await else { return };
     let hub = guarded(cluster.setup(&config(PARTITIONS))).start().await;
     let mut sides = Vec::new();

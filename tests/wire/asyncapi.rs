@@ -45,7 +45,7 @@ async fn the_hub_serves_this_document() {
 }
 
 #[test]
-fn every_reference_resolves_and_nothing_stands_there_unused() {
+fn every_reference_resolves_and_every_definition_is_used() {
     let root = &document().root;
     let mut referred = BTreeSet::new();
     references(root, &mut referred);
@@ -71,7 +71,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_example_is_what_it_is_an_example_of() {
+fn every_example_matches_its_schema() {
     for side in [Side::Hub, Side::Client] {
         for description in document().descriptions(side) {
             let message = &document().root["components"]["messages"][&description.name];
@@ -88,7 +88,7 @@ fn every_example_is_what_it_is_an_example_of() {
 }
 
 #[test]
-fn the_document_refuses_what_the_hub_never_says() {
+fn the_document_refuses_messages_that_the_hub_never_sends() {
     let id = "0192f0c4-7e3a-7b21-8c55-0123456789ab";
     let closed =
         json!({"type": "closed", "notificationId": id, "correlationId": GUID, "value": accepted(), "agentId": "ada"});

@@ -11,7 +11,7 @@ fn auto_on_timeout() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn rule_8_auto_accept_goes_to_who_has_been_idle_longest() {
+async fn rule_8_auto_accept_chooses_the_agent_idle_longest() {
     let hub = hub("").await;
     // By name, not by order of coming, among those who never accepted.
     let mut cleo = hub.agent("cleo").await;
@@ -57,7 +57,7 @@ async fn rule_8_it_takes_room_on_the_desk() {
 }
 
 #[tokio::test]
-async fn rule_8_with_nobody_to_take_it_it_waits_as_others_do() {
+async fn rule_8_without_an_agent_it_waits_in_the_queue() {
     let hub = hub("[limits]\nqueueLimit = 1\n[[templates]]\nname = \"auto-short\"\ntitle = \"t\"\nautoAccept = true\nqueueTimeout = \"300ms\"").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring("auto-short").await;
@@ -83,7 +83,7 @@ async fn rule_8_waiting_ones_are_taken_by_arrival_on_available() {
 }
 
 #[tokio::test]
-async fn rule_8_of_an_automatic_accept_nobody_has_won() {
+async fn rule_8_an_automatic_accept_has_no_winner() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -96,7 +96,7 @@ const AUTO_ON_TIMEOUT: &str =
     "[[templates]]\nname = \"late\"\ntitle = \"t\"\ntimeout = \"500ms\"\nautoAcceptOnTimeout = true\n";
 
 #[tokio::test]
-async fn rule_8_a_display_time_that_runs_out_is_an_accept_if_the_template_says_so() {
+async fn rule_8_the_display_timeout_accepts_if_the_template_says_so() {
     let hub = hub(AUTO_ON_TIMEOUT).await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -135,7 +135,7 @@ async fn rule_8_on_timeout_the_available_come_before_the_away() {
 }
 
 #[tokio::test]
-async fn rule_8_on_timeout_with_nobody_left_it_is_a_display_timeout() {
+async fn rule_8_a_timeout_without_agents_is_a_display_timeout() {
     let hub = hub(AUTO_ON_TIMEOUT).await;
     let ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -146,7 +146,7 @@ async fn rule_8_on_timeout_with_nobody_left_it_is_a_display_timeout() {
 }
 
 #[tokio::test]
-async fn rule_8_an_agent_at_the_session_limit_gets_no_auto_accept() {
+async fn rule_8_auto_accept_skips_agents_at_the_session_limit() {
     let hub = hub("[limits]\nsessionLimit = 1").await;
     let _ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;

@@ -304,7 +304,7 @@ async fn play(seed: u64) {
 }
 
 #[tokio::test]
-async fn random_conversations_with_crashes_keep_what_must_always_be_true() {
+async fn random_conversations_with_crashes_keep_the_invariants() {
     let seeds = std::env::var("WIRE_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
         play(seed).await;

@@ -206,7 +206,7 @@ async fn the_data_directory_is_its_owners_only() {
 }
 
 #[tokio::test]
-async fn no_client_string_is_the_name_of_a_file() {
+async fn client_strings_never_become_file_names() {
     if left_out_in_cluster("it has no data directory") {
         return;
     }

@@ -9,7 +9,7 @@ use crate::harness::{Setup, cancelled, has, hub, left_out_in_cluster};
 use crate::raw::{get, http, status, upgrade, upgrade_status};
 
 #[tokio::test]
-async fn a_request_that_is_no_upgrade_is_answered_with_a_status() {
+async fn a_request_without_an_upgrade_gets_a_status() {
     let hub = hub("").await;
     assert!((400..500).contains(&status(&get(hub.port, "/ws").await)));
     assert_eq!(status(&get(hub.port, "/no-such-page").await), 404);
@@ -24,7 +24,7 @@ async fn a_request_that_is_no_upgrade_is_answered_with_a_status() {
 }
 
 #[tokio::test]
-async fn malformed_http_ends_that_connection_and_no_other() {
+async fn malformed_http_ends_only_its_own_connection() {
     let hub = hub("").await;
     let mut agent = hub.agent("ada").await;
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1_000_000));
@@ -103,7 +103,7 @@ async fn the_host_header_does_not_make_an_origin_its_own() {
 /// What a page of another site can ask that comes under its own name, led here by its own DNS: to the browser the hub is
 /// that site, so the page may read the answers, and where it only reads it says no origin.
 #[tokio::test]
-async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
+async fn a_foreign_host_name_gets_no_answer() {
     let ask = |port: u16, path: &str, host: &str, more: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
         async move { http(port, &request).await }

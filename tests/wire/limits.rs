@@ -160,7 +160,7 @@ async fn more_than_a_hundred_over_the_rate_in_a_row_close_with_4429() {
 }
 
 #[tokio::test]
-async fn a_hundred_over_the_rate_are_borne() {
+async fn a_hundred_messages_over_the_rate_are_refused_without_a_close() {
     let hub = hub("[limits]\nmessagesPerSecond = 1").await;
     let mut bot = hub.provider("bot").await;
     for n in 0..100 {

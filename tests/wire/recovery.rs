@@ -149,7 +149,7 @@ async fn a_timer_that_has_not_run_out_when_the_hub_is_back_runs_out_at_its_time(
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_never_lost() {
+async fn acknowledged_notifications_are_never_lost() {
     let setup = Setup::on_disk();
     let mut acknowledged: Vec<String> = Vec::new();
     for round in 0..3 {
@@ -317,7 +317,7 @@ async fn rule_10_holds_at_most_for_the_regroup_time() {
 }
 
 #[tokio::test]
-async fn rule_10_is_about_agents_who_were_connected_only() {
+async fn rule_10_applies_only_to_agents_that_were_connected() {
     let hub = Setup::on_disk().config(NARROW).start().await;
     let ada = hub.agent("ada").await;
     hub.depart(ada).await;
@@ -358,7 +358,7 @@ async fn restarts_that_follow_each_other_quickly_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_restart_with_other_limits_and_templates_keeps_what_is_open_as_it_was_rendered() {
+async fn a_restart_with_new_limits_and_templates_keeps_open_notifications_as_rendered() {
     let setup = Setup::on_disk();
     let hub = setup.start().await;
     let mut bot = hub.provider("bot").await;

@@ -65,7 +65,7 @@ fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
 const STANDS_STILL: &str = "the hub's thread stands still";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
+async fn systemd_receives_ready_watchdog_and_stopping() {
     if left_out_in_cluster("three hubs tell one supervisor") {
         return;
     }
@@ -99,7 +99,7 @@ async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
+async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     if left_out_in_cluster("the log on disk hangs") {
         return;
     }
@@ -158,7 +158,7 @@ async fn calls_under_way_at_the_stop_are_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_does_not_listen_is_no_failure() {
+async fn a_missing_supervisor_socket_does_not_stop_the_hub() {
     let hub = Setup::new().variable("NOTIFY_SOCKET", "/nonexistent/notify").start().await;
     hub.agent("ada").await;
 }
@@ -200,7 +200,7 @@ fn the_unit_that_is_shown_is_one_and_is_hardened() {
 }
 
 #[test]
-fn what_the_dockerfile_copies_is_there() {
+fn the_files_that_the_dockerfile_copies_exist() {
     let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
     let ignored = std::fs::read_to_string(shown(".dockerignore")).unwrap();
     let mut copied = 0;
@@ -222,7 +222,7 @@ fn what_the_dockerfile_copies_is_there() {
 }
 
 #[tokio::test]
-async fn the_containers_health_check_tells_a_ready_hub_from_none() {
+async fn the_containers_health_check_detects_a_hub_that_is_not_ready() {
     let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
     let command = dockerfile.lines().find_map(|line| line.trim().strip_prefix("CMD ")).unwrap();
     let command: Vec<String> = serde_json::from_str(command).unwrap();

@@ -41,7 +41,7 @@ async fn three_tabs_see_the_same() {
 }
 
 #[tokio::test]
-async fn a_tab_that_comes_later_sees_what_the_others_see_and_takes_no_place() {
+async fn a_later_tab_shows_the_same_desk_and_takes_no_extra_capacity() {
     let hub = hub("[limits]\ndisplayLimit = 1").await;
     let _ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -52,7 +52,7 @@ async fn a_tab_that_comes_later_sees_what_the_others_see_and_takes_no_place() {
 }
 
 #[tokio::test]
-async fn the_desk_stands_until_the_last_tab_has_gone() {
+async fn the_desk_stays_until_the_last_tab_leaves() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let first = hub.agent("ada").await;

@@ -165,6 +165,9 @@ impl Tree {
         let mut rest = vec!["-p", "deskbell", "--lib"];
         if !unit {
             rest.extend(["--test", "wire", "--test", "auth", "--test", "api"]);
+            if ["hub", "log"].contains(&room) {
+                rest.extend(["--test", "cluster"]);
+            }
         }
         packages.push(rest);
         let mut programs = BTreeMap::new();
