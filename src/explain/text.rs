@@ -23,7 +23,7 @@ impl Display for Explained {
         }
         match (self.is_empty(), self.since) {
             (false, None) => Ok(()),
-            (false, Some(since)) => writeln!(f, "The log is kept from {} on.", since),
+            (false, Some(since)) => writeln!(f, "The log is kept from {since} on."),
             (true, None) => {
                 writeln!(f, "The log knows nothing of {}, and it is kept from its beginning.", escape(&self.asked))
             }

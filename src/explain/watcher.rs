@@ -79,7 +79,7 @@ impl<'q> Watcher<'q> {
     pub(super) fn finish(self, since: Option<Timestamp>) -> Explained {
         Explained {
             asked: self.question.asked.clone(),
-            since: since,
+            since,
             notifications: self.watched.into_iter().map(|watched| watched.story).collect(),
             refused: self.refused,
             cut: self.cut,
@@ -356,7 +356,7 @@ impl Watched {
         let count = agents.len();
         self.story.cut |= count > NAMES_MAX;
         self.story.events.push(Event {
-            at: at,
+            at,
             after_ms: at.since_ms(self.notified_at),
             event,
             agents: agents.into_iter().take(NAMES_MAX).map(|name| name.to_string()).collect(),
