@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn names_and_outlines_list_all_templates_by_name() {
+        let template = |name: String| Template::check(Definition { name, ..Definition::default() }).unwrap();
+        // So many that a hash map does not list them in order by chance.
+        let catalogue = Catalogue::with((0..50).map(|n| template(format!("t-{n}"))).collect());
+        assert_eq!(catalogue.names().len(), catalogue.len());
+        assert!(catalogue.names().is_sorted());
+        let outlines: Vec<String> = catalogue.outlines().iter().map(|outline| outline.name.to_string()).collect();
+        assert_eq!(outlines, catalogue.names());
+    }
+
+    #[test]
     fn an_unknown_template_is_named() {
         let fault = Catalogue::default().render("x\n", &|_| None).unwrap_err();
         assert_eq!(fault.to_string(), r#"no template named "x\n""#);
