@@ -180,6 +180,7 @@ mod tests {
         // So many that a hash map does not list them in order by chance.
         let catalogue = Catalogue::with((0..50).map(|n| template(format!("t-{n}"))).collect());
         assert_eq!(catalogue.names().len(), catalogue.len());
+        assert!(!catalogue.is_empty());
         assert!(catalogue.names().is_sorted());
         let outlines: Vec<String> = catalogue.outlines().iter().map(|outline| outline.name.to_string()).collect();
         assert_eq!(outlines, catalogue.names());

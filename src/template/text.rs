@@ -299,7 +299,8 @@ mod tests {
         assert_eq!(Text::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
         assert_eq!(Text::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
         assert!(Text::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
-        // Each limit is the largest that is allowed.
+        // Each limit is the largest that is allowed; a placeholder adds nothing to the literal text.
+        assert!(Text::parse(&format!("{{a|}}{}", "x".repeat(RENDERED_BYTES_MAX))).is_ok());
         assert!(Text::parse(&"x".repeat(RENDERED_BYTES_MAX)).is_ok());
         let longest = format!("{{a|{}}}", "x".repeat(TEXT_BYTES_MAX - "{a|}".len()));
         assert!(Text::parse(&longest).is_ok());
