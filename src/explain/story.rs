@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::protocol::Time;
 use crate::telemetry::escape;
+use deskbell_core::Timestamp;
 
 /// Stories that one answer holds; a correlationId may stand for any number of calls.
 pub(super) const STORIES_MAX: usize = 100;
@@ -28,7 +28,7 @@ pub struct Explained {
     pub asked: String,
     /// From when on the log can be told; absent: from its first record on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
+    pub since: Option<Timestamp>,
     /// What is told in the order of arrival.
     pub notifications: Vec<Story>,
     /// Calls with that correlationId that were refused.
@@ -100,7 +100,7 @@ pub struct Story {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_groups: Option<Vec<String>>,
     /// When it arrived.
-    pub notified_at: Time,
+    pub notified_at: Timestamp,
     /// Whether the log still has its beginning; if not, the events before [`Explained::since`] are missing.
     pub whole: bool,
     /// What happened, in order.
@@ -117,7 +117,7 @@ pub struct Story {
 #[serde(rename_all = "camelCase")]
 pub struct End {
     /// When.
-    pub at: Time,
+    pub at: Timestamp,
     /// How long after its arrival.
     pub elapsed_ms: u64,
     /// The outcome's first word.
@@ -143,7 +143,7 @@ pub struct End {
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When.
-    pub at: Time,
+    pub at: Timestamp,
     /// How long after its arrival.
     pub after_ms: u64,
     /// What.
@@ -203,7 +203,7 @@ pub enum Happened {
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// When.
-    pub at: Time,
+    pub at: Timestamp,
     /// Its workspace.
     pub workspace: String,
     /// Who called, if that is known.
