@@ -404,7 +404,7 @@ fn order_of(path: &Path) -> Vec<String> {
     let doc: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
     let from = doc.iter().position(|line| line.contains("Files")).unwrap_or(doc.len());
     let list = doc[from..].join(" ");
-    // What stands between an odd and the next even backtick.
+    // The text between an odd and the next even backtick.
     list.split('`')
         .skip(1)
         .step_by(2)
@@ -525,7 +525,7 @@ fn nothing_is_left_unfinished() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Whether `word` stands in `text` and not as a part of a longer name.
+/// Whether `word` is in `text` and is not part of a longer name.
 fn has_word(text: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

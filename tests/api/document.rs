@@ -1,4 +1,4 @@
-//! The OpenAPI document as a judge, both ways: every exchange stands in it, and everything that stands in it is shown.
+//! The OpenAPI document, both ways: every exchange of the tests conforms to it, and the tests show everything in it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,7 +13,7 @@ use crate::{guarded, raw, token};
 /// Answers that any request may get, described in words.
 const EVERYWHERE: [u16; 2] = [405, 408];
 
-/// The document and the other one, whose schemas it uses, as one.
+/// The document and the AsyncAPI document, which has the schemas, as one.
 fn both() -> &'static Value {
     static BOTH: OnceLock<Value> = OnceLock::new();
     BOTH.get_or_init(|| {

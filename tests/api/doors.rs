@@ -1,4 +1,4 @@
-//! Who may ask from where: pages of other origins, content types, TLS.
+//! Which callers are served: pages of other origins, content types, TLS.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! With authentication: who asks is who the token says, in its workspace, as long as it lasts.
+//! With authentication: the token names the caller and its workspace, until it ends.
 
 use std::path::Path;
 use std::time::Duration;

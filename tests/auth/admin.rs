@@ -1,4 +1,4 @@
-//! The operator's listener: what it does, and who cannot make it do so.
+//! The admin listener: what it does, and the callers that it refuses.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What an intruder tries who has no token, or one of another kind, and means harm: SECURITY.md tells what came of it.
+//! Attacks without a token, or with one of another kind. SECURITY.md describes the results.
 
 use serde_json::json;
 

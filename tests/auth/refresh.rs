@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Setup, has, is_error, within};
 use crate::{attempt, guard, guarded, join, now, signed, token, token_with};
 
-/// Whoever was told `refreshed` stays; whoever was not is gone: nobody is told one thing and finds another.
+/// A client that receives `refreshed` stays connected; every other one is closed.
 #[tokio::test]
 async fn a_refresh_near_the_end_of_the_token_is_confirmed_and_holds_or_is_refused() {
     let hub = guarded().start().await;
@@ -222,7 +222,7 @@ async fn workspaces_that_look_alike_are_apart() {
     }
 }
 
-/// Files of keys that are exchanged, and half written, while clients come: whose key is in all of them always comes in.
+/// Key files are replaced, and half written, while clients connect: a client with a key of all versions always gets in.
 #[tokio::test]
 async fn a_changing_key_file_never_refuses_a_key_that_stays() {
     let setup = Setup::new();

@@ -53,7 +53,7 @@ async fn get(hub: &Hub, path: &str) -> String {
     answer
 }
 
-/// The certificate that the hub shows, told by its bytes.
+/// The certificate that the hub presents, recognized by its bytes.
 async fn shown(hub: &Hub) -> Vec<u8> {
     tls(hub).await.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }

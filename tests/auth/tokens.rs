@@ -1,4 +1,4 @@
-//! Who comes in, as whom, and for how long.
+//! Tokens: which are taken, for which identity, and for how long.
 
 use std::time::Duration;
 

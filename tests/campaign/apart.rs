@@ -1,5 +1,5 @@
-//! Whoever stands for other people's machines, in a process of its own and behind everybody else in the scheduler's queue:
-//! this binary once more, told what to be.
+//! The clients that play other people's machines, in a process of their own and last in the scheduler's queue: this binary once
+//! more, with an argument that names the part.
 //!
 //! An attacker costs a processor of his own, which is not there where everything runs on one machine. So he gets only
 //! what the hub and the clients that are measured leave idle (`chrt --idle`: SCHED_IDLE gives way at once to whoever
@@ -65,7 +65,7 @@ impl Drop for Apart {
     }
 }
 
-/// Whether they can give way to the hub and to those who are measured.
+/// Whether they can give way to the hub and to the measured clients.
 pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }

@@ -26,7 +26,7 @@ const PEACE: Duration = Duration::from_millis(700);
 /// The default of `outboundBytes`, and what a connection may cost besides.
 const CONNECTION_BYTES_MAX: u64 = 1024 * 1024 + 64 * 1024;
 
-/// Those who work, and who rings the deaf.
+/// The measured provider and agent, and the provider that calls the agents that do not read.
 const OTHERS: u64 = 3;
 
 /// Runs them one after the other; true if the hub survived, kept to its memory, and the others' median wait at
@@ -98,7 +98,7 @@ pub(crate) enum Hostility {
     HalfOpen,
     /// Senders of one byte at a time.
     Dribble,
-    /// Agents who are rung and do not read.
+    /// Agents that are called and do not read.
     Deaf,
 }
 

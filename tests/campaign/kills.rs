@@ -231,7 +231,7 @@ pub(crate) async fn until_settled(world: &World) -> bool {
     timeout(SETTLE_PATIENCE, settled).await.is_ok()
 }
 
-/// What those who come after the end are told.
+/// What new connections receive after the end.
 async fn fresh_clients(world: &Arc<World>, records: &[Client]) -> Vec<Client> {
     let mut names: Vec<&String> = records.iter().map(|client| &client.name).collect();
     names.sort();

@@ -187,7 +187,7 @@ impl Provider {
     /// Sets or clears a mark of its own; one at a time, so that the last confirmed one is what must stand.
     async fn mark(&mut self, link: &mut Link) {
         let session = if self.chance.percent(30) {
-            // One that may be at a desk; nobody expects anything of it but that all are told the same.
+            // One that may be at a desk; the only expectation is that everybody receives the same.
             let message = json!({"type": "kpi", "sessionId": self.own_session(), "id": "kpi",
                                  "shouldReset": self.chance.percent(50)});
             return link.send(&message).await;

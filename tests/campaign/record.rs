@@ -22,7 +22,7 @@ const OUTCOMES: [(&str, &str); 8] = [
     ("Cancel", "Cancelled"),
 ];
 
-/// Something that a connection was told.
+/// A message that a connection received.
 #[derive(Debug, Clone)]
 pub(crate) enum Saw {
     /// What a connection begins with.
@@ -96,7 +96,7 @@ pub(crate) struct Welcome {
     pub(crate) missed: bool,
 }
 
-/// An agent's sessions and the marks, as told.
+/// An agent's sessions and marks, as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     /// Whether it is in breach, and what is unread.
@@ -159,7 +159,7 @@ pub(crate) struct Client {
 }
 
 impl Told {
-    /// Folds what a connection is told.
+    /// Folds the messages that a connection receives.
     pub(crate) fn apply(&mut self, saw: &Saw) {
         match saw {
             Saw::Welcome(welcome) => *self = welcome.state.clone(),
@@ -310,7 +310,7 @@ fn outcome(value: &Value) -> Option<Outcome> {
     OUTCOMES.iter().find(|known| **known == (action, reason)).map(|known| known.1)
 }
 
-/// `null` stands for "still open elsewhere"; anything else must be an outcome.
+/// `null` means "still open elsewhere"; anything else must be an outcome.
 #[expect(clippy::option_option, reason = "ill-formed, open, settled")]
 fn maybe_outcome(value: &Value) -> Option<Option<Outcome>> {
     if value.is_null() { Some(None) } else { outcome(value).map(Some) }

@@ -1,5 +1,5 @@
 //! The log for years: a million settled notifications through a hub on disk, with `history` off. What the data directory
-//! holds then, how long a restart takes, and what the snapshots made in between cost those who rang meanwhile.
+//! holds then, how long a restart takes, and how long calls wait while a snapshot is made.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ const AT_ONCE: u64 = 3;
 /// A snapshot's work begins before its file is there, by at most about this.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// What a lane is told of its notifications.
+/// The acks and results of one lane's notifications.
 #[derive(Debug)]
 enum Told {
     Joined,
@@ -40,7 +40,7 @@ enum Told {
     Settled,
 }
 
-/// Carries effects to the lanes; a notification's id says whose it is.
+/// Carries effects to the lanes; a notification's id names its lane.
 #[derive(Debug)]
 struct Tap(Vec<mpsc::Sender<Told>>);
 
@@ -206,7 +206,7 @@ struct Watched {
     largest_snapshot: u64,
 }
 
-/// Looks at the directory until told to stop.
+/// Measures the directory until it is stopped.
 fn watch(directory: &Path, stop: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
     let mut newest = String::new();

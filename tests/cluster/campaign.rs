@@ -1,5 +1,5 @@
-//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every notification
-//! that was acknowledged has exactly one outcome, and everybody who was told one was told the same.
+//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every acknowledged
+//! notification has exactly one outcome, and all clients received the same.
 //!
 //! A short run belongs to the tests. A long one: `CAMPAIGN_SECONDS=600 cargo test --test cluster campaign`. With
 //! `CAMPAIGN_FAULTS="server paused,hub killed"` there are only these faults.
@@ -34,7 +34,7 @@ pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 pub(crate) const BRIEF: &str =
     "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
-/// What everybody was told.
+/// What all clients received.
 #[derive(Default)]
 pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
@@ -153,7 +153,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
             line.send(&call).await;
             pending.insert(id, call);
         }
-        // A hub that is paused keeps its sockets: who hears nothing for long goes elsewhere.
+        // A paused hub keeps its sockets: a client without a message for long goes to another hub.
         let mut quiet = 0;
         loop {
             match line.read(Duration::from_millis(40)).await {

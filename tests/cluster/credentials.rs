@@ -101,7 +101,7 @@ async fn a_nats_server_with_a_trusted_certificate_is_used_over_tls() {
     let url = format!("tls://localhost:{}", server.port());
     let believes = |setup: Setup, roots: &PathBuf| setup.variable("SSL_CERT_FILE", roots.to_str().unwrap());
     serves(&believes(at(&url), &roots), &[]).await;
-    // Roots that do not know who signed the certificate.
+    // Roots that do not include the signer of the certificate.
     let hub = believes(at(&url), &keys.join("tls-2.pem")).spawn();
     hub.says(&["no NATS server yet", "invalid peer certificate"]).await;
 }

@@ -214,7 +214,7 @@ async fn outside_clients_behind_haproxy_are_spread_over_the_hubs_and_reconnect_t
     for (agent, _) in &mut agents {
         read_to(agent, "notification").await;
     }
-    // One hub is killed, another is cut off from its log: who was there comes in at the one that is left.
+    // One hub is killed, another is cut off from its log: their clients reconnect at the one that is left.
     let (_, welcome) = come_in(cluster.hubs[1].port, &json!({"type": "hello", "role": "observer"})).await;
     let left = hub_of(&welcome);
     cluster.hubs.remove(0).kill_9();

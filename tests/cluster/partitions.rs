@@ -124,7 +124,7 @@ async fn each_workspace_lives_in_its_own_partition_across_all_hubs_and_sees_noth
             assert_eq!(stream_holds(server, partition, &word), partition == home, "{workspace} in {partition}");
         }
     }
-    // Whoever asks one hub about all of it gets all of it.
+    // One hub answers for all partitions.
     for hub in &cluster.hubs {
         assert_eq!(http(hub.port, "/readyz").await.split("\r\n\r\n").nth(1), Some("ready\n"));
         assert_eq!(metric(hub, "deskbell_hubs").await, 3.0);

@@ -148,7 +148,7 @@ pub(crate) struct WholeLog {
 }
 
 impl WholeLog {
-    /// The file that a number stands for; one that is not there yet among them.
+    /// The file with this number; one of them does not exist yet.
     pub(crate) fn name(&self, which: u8) -> String {
         let files = self.files.get(usize::from(which) % (self.files.len() + 1));
         files.map_or_else(|| "snapshot-00000000000000000099".to_owned(), |(name, _)| name.clone())

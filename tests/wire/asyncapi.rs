@@ -1,6 +1,6 @@
-//! The AsyncAPI document, the other way round: nothing stands in it that the hub and its clients do not say.
+//! The AsyncAPI document, the other way round: it describes nothing that the hub and its clients do not send.
 //!
-//! That everything they say stands in it is held by each connection of each test, see `harness::talk`.
+//! Each connection of each test checks that the document describes everything they send, see `harness::talk`.
 
 use std::collections::BTreeSet;
 
@@ -152,7 +152,7 @@ fn bare(message: Value) -> Value {
     with(json!({"id": null, "correlationId": null}), message)
 }
 
-/// One hub, and all who may come.
+/// One hub, and clients of every role.
 struct Day {
     hub: Hub,
     watcher: Client,
@@ -217,7 +217,7 @@ impl Day {
         }
     }
 
-    /// Every outcome, and everyone who can be told of it.
+    /// Every outcome, to every client that can receive it.
     async fn outcomes(&mut self) {
         let Self { ada, bob, bot, .. } = self;
         let mut rung = Vec::new();

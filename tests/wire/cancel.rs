@@ -1,4 +1,4 @@
-//! cancel: what it answers, whose it is, and what becomes of tokens.
+//! cancel: its answers, the providers that may send it, and the life of its tokens.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! Random conversations of several desks and providers, with crashes in between, held to what must always be true:
-//! one outcome for each acknowledged notification, the same for everyone who is told; each desk shows nothing twice,
+//! one outcome for each acknowledged notification, the same for every receiver; each desk shows nothing twice,
 //! takes off only what it shows, never shows more than fits; all tabs of an agent agree with a fresh welcome.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ struct Tab {
     sessions: BTreeSet<String>,
 }
 
-/// What everyone was told.
+/// What all clients received.
 #[derive(Default)]
 struct Book {
     acknowledged: BTreeSet<String>,
@@ -66,7 +66,7 @@ impl Book {
             return;
         }
         let told = json!([value, message["agentId"]]);
-        // The reply to a cancel does not say who.
+        // The reply to a cancel does not name the agent.
         let told = if message["msdyn_name"] == "CancelEvent" { json!([value]) } else { told };
         let first = self.outcomes.entry(id.clone()).or_insert_with(|| told.clone());
         assert_eq!(first[0], told[0], "two outcomes of {id}: {message}");

@@ -225,7 +225,7 @@ fn invalid_ids_and_directories_get_a_one_line_error() {
     }
 }
 
-/// Whoever has the port while the hub is away.
+/// Another process that listens on the port while the hub is down.
 #[tokio::test]
 async fn control_characters_of_a_foreign_answer_never_reach_the_terminal() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -269,7 +269,7 @@ async fn records_older_than_history_are_erased_in_a_quiet_hub() {
         assert!(began.elapsed() < std::time::Duration::from_secs(120), "it is still there");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    // The state may still know the outcome, which providers may ask for; who saw what is gone.
+    // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
     assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
     assert!(!told.contains("displayed to ada"), "{told}");

@@ -71,7 +71,7 @@ async fn an_absent_id_is_minted_and_sent_in_the_welcome() {
         let two = hub.join(json!({"role": role, field: null})).await;
         let (one, two) = (text(&one.welcome[field]), text(&two.welcome[field]));
         assert!((1..=128).contains(&one.len()) && one != two, "{one} {two}");
-        // Who sends it comes back as itself.
+        // A client that sends it reconnects under the same id.
         has(&hub.join(json!({"role": role, field: one})).await.welcome, json!({field: one}));
     }
 }

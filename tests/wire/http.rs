@@ -1,4 +1,4 @@
-//! The one port's HTTP: what is no upgrade, who may upgrade, and what is served.
+//! HTTP on the one port: requests without an upgrade, the origins that may upgrade, and the files served.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -127,11 +127,11 @@ async fn a_foreign_host_name_gets_no_answer() {
         let doubled = ask(hub.port, path, "127.0.0.1\r\nHost: evil.example", "").await;
         assert!([400, 403].contains(&status(&doubled)), "{path}: {doubled}");
     }
-    // What tells nothing is told to everybody.
+    // Paths without secrets are served to every origin.
     for path in ["/healthz", "/readyz", "/", "/asyncapi.yaml"] {
         assert_eq!(status(&ask(hub.port, path, "evil.example", "").await), 200, "{path}");
     }
-    // A WebSocket of a browser always says its origin; who says none is none.
+    // A browser's WebSocket always sends its origin; a client without one is not a browser.
     let bot = upgrade(hub.port, "").replace("Host: 127.0.0.1", "Host: bots.example");
     assert_eq!(upgrade_status(hub.port, &bot).await, 101);
 }

@@ -1,4 +1,4 @@
-//! kpi: marks, resets, and who is told.
+//! kpi: marks, resets, and their receivers.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What an observer is told.
+//! The events and figures that an observer receives.
 
 use std::time::Duration;
 

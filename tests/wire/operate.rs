@@ -311,7 +311,7 @@ async fn a_stop_spreads_its_closes() {
     let mut closed: Vec<Instant> = closes.join_all().await;
     closed.sort_unstable();
     let over = closed[59] - closed[0];
-    // 500 ms for a full hub; whoever reads may be late, so this is a lower bound only for many.
+    // 500 ms for a full hub. Readers may be late, so only a lower bound for many is certain.
     assert!(over > Duration::from_millis(50), "all within {over:?}");
     assert_eq!(hub.exit().await.code, Some(0));
 }

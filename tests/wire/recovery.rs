@@ -265,7 +265,7 @@ const NARROW: &str = "[limits]\ndisplayLimit = 1\nqueueLimit = 1\n";
 
 #[tokio::test]
 async fn rule_10_nothing_is_refused_until_the_agents_are_back() {
-    // Whose hub was killed is taken for gone after 10 s only, where other hubs might know better.
+    // In a cluster the clients of a killed hub count as gone only after 10 s.
     let ends: &[bool] = if in_cluster() { &[true] } else { &[false, true] };
     for &orderly in ends {
         let hub = Setup::on_disk().config(NARROW).start().await;

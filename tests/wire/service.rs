@@ -29,7 +29,7 @@ fn told(socket: &UnixDatagram, line: &str) -> String {
     }
 }
 
-/// A supervisor's socket, and a hub that is told of it and of a watchdog with so much patience.
+/// A supervisor's socket, and a hub that is configured with it and with a watchdog of so much patience.
 fn supervised(setup: Setup, patience_us: u64) -> (UnixDatagram, Setup) {
     let path = setup.home().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -80,7 +80,7 @@ async fn systemd_receives_ready_watchdog_and_stopping() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
-/// Systemd is told every half of its patience, and a hub that has nothing to do turns more rarely than that.
+/// Systemd gets a message every half of its patience; without that an idle hub would wake up more rarely.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
     if left_out_in_cluster("three hubs tell one supervisor") {
@@ -135,7 +135,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
-/// The log's device is busy when the hub is told to stop: calls that were under way then are answered before the close.
+/// The log's device is busy when the hub is asked to stop: calls that were under way then are answered before the close.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_under_way_at_the_stop_are_acknowledged() {
     if left_out_in_cluster("the log on disk hangs") {
@@ -228,7 +228,7 @@ async fn the_containers_health_check_detects_a_hub_that_is_not_ready() {
     let command: Vec<String> = serde_json::from_str(command).unwrap();
     let ask = |port: u16| {
         let mut check = Command::new(&command[0]);
-        // As whoever runs the container may say; the hub and its check see the same.
+        // As the operator of a container may set it; the hub and its health check see the same.
         check.args(&command[1..]).env("DESKBELL_LISTEN", format!("0.0.0.0:{port}"));
         tokio::task::spawn_blocking(move || check.output().unwrap().status.success())
     };

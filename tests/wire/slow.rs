@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Client, Hub, desk, has, hub, left_out_in_cluster, within};
 use crate::raw::Raw;
 
-/// Marks a session and waits until every agent has been told; gives how long that took.
+/// Marks a session and waits until every agent has received the mark; returns how long that took.
 async fn round(bot: &mut Client, agents: &mut [Client], n: usize) -> Duration {
     let details = format!("{n:06}{}", "x".repeat(500));
     let began = Instant::now();

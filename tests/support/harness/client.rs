@@ -129,7 +129,7 @@ impl Client {
         self.take(&format!("a reply to {id}"), reply).await
     }
 
-    /// The next direct reply that bears `id`.
+    /// The next direct reply with this `id`.
     pub(crate) async fn reply(&mut self, id: &str) -> Value {
         self.take(&format!("a reply to {id}"), |m| m["id"] == id).await
     }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// The fields by which descriptions of one direction are told apart.
+/// The fields that distinguish the messages of one direction.
 const TELLING: [&str; 4] = ["type", "role", "event", "msdyn_name"];
 
 /// The document, read once.
@@ -25,7 +25,7 @@ pub(crate) struct Description {
     validator: Validator,
 }
 
-/// Who says it.
+/// The sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
     Hub,
@@ -94,7 +94,7 @@ impl Document {
         names(&self.root["operations"][operation]["messages"])
     }
 
-    /// Whether a schema's validator takes a client's value, whose sizes count bytes.
+    /// Whether a schema's validator takes a client's value; sizes count bytes.
     pub(crate) fn takes(&self, validator: &Validator, value: &Value) -> bool {
         validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
     }
@@ -112,7 +112,7 @@ impl Description {
     fn of(root: &Value, name: String) -> Self {
         let payload = &root["components"]["messages"][&name]["payload"];
         let schema = root.pointer(&payload["$ref"].as_str().unwrap_or_else(|| panic!("a payload of {name}"))[1..]);
-        // Draft 7, as AsyncAPI has it: nothing beside a `$ref` counts, so the reference stands in an `allOf`.
+        // Draft 7, as AsyncAPI has it: nothing beside a `$ref` counts, so the reference is inside an `allOf`.
         let whole = json!({"components": {"schemas": root["components"]["schemas"]}, "allOf": [payload]});
         let validator = jsonschema::draft7::new(&whole).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         Self { schema: schema.unwrap_or_else(|| panic!("a schema of {name}")).clone(), name, validator }
