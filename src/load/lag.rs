@@ -1,11 +1,11 @@
-//! Whether the hub was measured, or this tool: how busy its threads were, and how long they waited for a CPU.
+//! Detects whether this tool was the bottleneck: how busy its threads were, and how long they waited for a CPU.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A thread's use of its CPU, from when this was made in that thread.
+/// The CPU usage of a thread since this value was created in that thread.
 #[derive(Debug)]
 pub(crate) struct Usage {
     since: Instant,
@@ -13,12 +13,12 @@ pub(crate) struct Usage {
     waited: Option<Duration>,
 }
 
-/// Of a span of time, the shares that a thread spent.
+/// The shares of a time span.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shares {
-    /// Working.
+    /// The share during which the thread worked.
     pub(crate) busy: f64,
-    /// Ready to work, without a CPU; 0 where the system does not tell.
+    /// The share during which it waited for a CPU; 0 if the system does not report it.
     pub(crate) waiting: f64,
 }
 
@@ -27,7 +27,7 @@ impl Usage {
         Self { since: Instant::now(), cpu: cpu_time(), waited: waited() }
     }
 
-    /// From the beginning until now; to be asked in the same thread.
+    /// The shares until now. Call it in the same thread.
     pub(crate) fn shares(&self) -> Shares {
         let span = self.since.elapsed().as_secs_f64().max(1e-9);
         let waited = waited().zip(self.waited).map_or(Duration::ZERO, |(now, then)| now.saturating_sub(then));
@@ -36,7 +36,7 @@ impl Usage {
 }
 
 impl Shares {
-    /// The worse of both, each by itself.
+    /// The greater value of each share.
     pub(crate) fn worse(self, other: Self) -> Self {
         Self { busy: self.busy.max(other.busy), waiting: self.waiting.max(other.waiting) }
     }

@@ -1,22 +1,22 @@
-//! When notifies are to be sent: fixed before the run, whatever the hub does. A late answer does not slow the arrivals,
-//! and what waits for its turn is measured from when it should have been sent, so no omission is hidden.
+//! The schedule of the notifies. It is fixed before the run: a slow hub does not slow the arrivals, and latencies count from
+//! the scheduled time, so that no delay is hidden.
 
 use fastrand::Rng;
 
-/// The times of the notifies, in ns from the beginning of the run.
+/// The times of the notifies, in ns since the start of the run.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     per_ns: f64,
     ramp_ns: f64,
     end_ns: u64,
-    /// `None`: evenly; else how many have arrived by chance, as a sum of exponential pauses.
+    /// `None` for equal intervals; else the generator of exponential intervals.
     random: Option<Rng>,
     arrived: f64,
     next: Option<u64>,
 }
 
 impl Schedule {
-    /// So many per second from `ramp_ns` on, rising evenly from none before; none from `end_ns` on.
+    /// A rate that rises from 0 until `ramp_ns`, is constant from then on, and ends at `end_ns`.
     pub(crate) fn new(per_second: f64, ramp_ns: u64, end_ns: u64, poisson: Option<Rng>) -> Self {
         let mut schedule = Self {
             per_ns: per_second / 1e9,
@@ -30,7 +30,7 @@ impl Schedule {
         schedule
     }
 
-    /// When the next is to be sent; `None` after the last.
+    /// The time of the next notify; `None` after the last.
     pub(crate) fn next(&self) -> Option<u64> {
         self.next
     }
@@ -44,7 +44,7 @@ impl Schedule {
         self.next = (at < self.end_ns).then_some(at);
     }
 
-    /// When the expected number of arrivals reaches `count`.
+    /// The time at which the expected number of arrivals reaches `count`.
     fn time_of(&self, count: f64) -> f64 {
         let in_ramp = self.per_ns * self.ramp_ns / 2.0;
         if count < in_ramp {

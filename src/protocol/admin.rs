@@ -42,7 +42,7 @@ pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
 /// One client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Client<'a> {
+pub struct ClientInfo<'a> {
     /// As in its welcome.
     pub connection_id: String,
     /// Its workspace.
@@ -76,7 +76,7 @@ impl Default for Clients {
 
 impl Clients {
     /// Adds one.
-    pub fn add(&mut self, client: &Client<'_>) {
+    pub fn add(&mut self, client: &ClientInfo<'_>) {
         if self.count > 0 {
             self.json.push(b',');
         }
@@ -128,7 +128,7 @@ mod tests {
         for id in [Some("a\"da"), None] {
             let (connection_id, address) = ("7-1".to_owned(), [127, 0, 0, 1].into());
             let (workspace, role) = ("default", Role::Agent);
-            clients.add(&Client { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
+            clients.add(&ClientInfo { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
         }
         let json: serde_json::Value = serde_json::from_slice(&clients.finish(true)).unwrap();
         assert_eq!(json["clients"][0]["id"], "a\"da");

@@ -2,7 +2,7 @@
 
 use crate::envelope::Envelope;
 use crate::error::ErrorCode;
-use crate::inbound::{Fields, Key, Text, decode};
+use crate::inbound::{FieldKey, Fields, Text, decode};
 use crate::names::check_name;
 use crate::outbound::{ErrorReply, encode};
 use crate::vocabulary::CallName;
@@ -60,7 +60,7 @@ pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String,
         let detail = fault.map_or_else(String::new, |fault| fault.detail.replacen("the text", "the body", 1));
         return Err(refused(ErrorCode::BadMessage, detail));
     };
-    let kind = fields.string(Key::Type, "type").map_err(|detail| refused(ErrorCode::BadMessage, detail))?;
+    let kind = fields.string(FieldKey::Type, "type").map_err(|detail| refused(ErrorCode::BadMessage, detail))?;
     if let Some(kind) = &kind
         && kind != call.type_name()
     {
@@ -72,10 +72,10 @@ pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String,
         added = format!(r#""type":"{}""#, call.type_name());
     }
     if let Some(key) = key {
-        check_name(key).map_err(|what| refused(ErrorCode::BadParameter, format!("`Idempotency-Key` {what}")))?;
-        match fields.string(Key::Id, "id") {
+        check_name(key).map_err(|what| refused(ErrorCode::BadParameter, format!("`Idempotency-FieldKey` {what}")))?;
+        match fields.string(FieldKey::Id, "id") {
             Ok(Some(id)) if id != key => {
-                let detail = "`id` and the header Idempotency-Key are not the same".to_owned();
+                let detail = "`id` and the header Idempotency-FieldKey are not the same".to_owned();
                 return Err(refused(ErrorCode::BadParameter, detail));
             }
             Ok(None) => {
@@ -199,7 +199,7 @@ mod tests {
             (r#"{"type":"kpi"}"#, None, "`type`"),
             (r#"{"type":7}"#, None, "`type`"),
             (r#"{"id":"one"}"#, Some("two"), "not the same"),
-            ("{}", Some(""), "`Idempotency-Key` is empty"),
+            ("{}", Some(""), "`Idempotency-FieldKey` is empty"),
         ] {
             let detail = read(body, key).expect_err(body);
             assert!(detail.contains(word), "{body}: {detail}");

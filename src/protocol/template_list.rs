@@ -7,13 +7,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub struct TemplateList {
     /// Sorted by name.
-    pub templates: Vec<Template>,
+    pub templates: Vec<ListedTemplate>,
 }
 
 /// One template.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Template {
+pub struct ListedTemplate {
     /// The `templateName` of a notify.
     pub name: String,
     /// As written, with its placeholders.
@@ -32,12 +32,12 @@ pub struct Template {
     /// As in the configuration.
     pub settle: Settle,
     /// In the order of their first use; each name once.
-    pub placeholders: Vec<Placeholder>,
+    pub placeholders: Vec<ListedPlaceholder>,
 }
 
 /// A template parameter.
 #[derive(Debug, Clone, Serialize)]
-pub struct Placeholder {
+pub struct ListedPlaceholder {
     /// Its name.
     pub name: String,
     /// What stands there without it.

@@ -11,10 +11,12 @@ mod watch;
 
 pub use catalogue::{Catalogue, SharedCatalogue, TEMPLATES_MAX};
 pub use definition::{
-    Definition, DefinitionFault, FIELDS_MAX, FieldDefinition, NAME_BYTES_MAX, Part, TIMEOUT_DEFAULT, TIMEOUT_MAX,
-    TIMEOUT_MIN,
+    Definition, DefinitionFault, DefinitionPart, FIELDS_MAX, FieldDefinition, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
+    TIMEOUT_MAX, TIMEOUT_MIN,
 };
 pub use deskbell_core::entry::Settle;
 pub use rendering::{Outline, Placeholder, Template};
-pub use text::{ExpandFault, PLACEHOLDER_BYTES_MAX, RENDERED_BYTES_MAX, TEXT_BYTES_MAX, Text, TextFault, escape};
+pub use text::{
+    ExpandFault, PLACEHOLDER_BYTES_MAX, RENDERED_BYTES_MAX, TEXT_BYTES_MAX, TemplateText, TextFault, escape,
+};
 pub use watch::{Load, ReloadHandle, Watch};

@@ -14,7 +14,7 @@ pub const PLACEHOLDER_BYTES_MAX: usize = 128;
 
 /// A text that was read and found well formed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct TemplateText {
     pieces: Vec<Piece>,
 }
 
@@ -82,7 +82,7 @@ pub enum ExpandFault {
     },
 }
 
-impl Text {
+impl TemplateText {
     /// Reads a template text.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Text {
         if source.len() > TEXT_BYTES_MAX {
             return Err(TextFault::TooLong { bytes: source.len() });
         }
-        let mut reader = Reader { source, at: 0, pieces: Vec::new(), literal: String::new() };
+        let mut reader = TextReader { source, at: 0, pieces: Vec::new(), literal: String::new() };
         while reader.step()? {}
         let text = Self { pieces: reader.finish() };
         let bytes = text.literal_bytes();
@@ -149,13 +149,13 @@ impl Piece {
     }
 }
 
-/// Writes `literal` so that [`Text::parse`] reads it back as that literal.
+/// Writes `literal` so that [`TemplateText::parse`] reads it back as that literal.
 #[must_use]
 pub fn escape(literal: &str) -> Cow<'_, str> {
     if literal.contains(['{', '}']) { literal.replace('{', "{{").replace('}', "}}").into() } else { literal.into() }
 }
 
-struct Reader<'s> {
+struct TextReader<'s> {
     source: &'s str,
     /// The byte to read next; always at a character's start.
     at: usize,
@@ -164,7 +164,7 @@ struct Reader<'s> {
     literal: String,
 }
 
-impl Reader<'_> {
+impl TextReader<'_> {
     /// Reads up to and including the next brace; `false` at the end.
     fn step(&mut self) -> Result<bool, TextFault> {
         let rest = &self.source[self.at..];
@@ -232,7 +232,9 @@ mod tests {
     use super::*;
 
     fn expand(source: &str, parameters: &[(&str, &str)]) -> Result<String, ExpandFault> {
-        Text::parse(source).unwrap().expand(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+        TemplateText::parse(source)
+            .unwrap()
+            .expand(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
     }
 
     #[test]
@@ -260,9 +262,9 @@ mod tests {
     #[test]
     fn what_is_written_down_reads_as_the_same() {
         for source in ["", "{a|x} calls {b}", "{{a}} {a|}", "{a|b{c}}}", "{{{a|b|c}}}"] {
-            let text = Text::parse(source).unwrap();
+            let text = TemplateText::parse(source).unwrap();
             assert_eq!(text.written(), source);
-            assert_eq!(Text::parse(&text.written()), Ok(text));
+            assert_eq!(TemplateText::parse(&text.written()), Ok(text));
         }
     }
 
@@ -279,10 +281,10 @@ mod tests {
             ("{a{b}", TextFault::BadName { at: 1 }),
             ("{a\n}", TextFault::BadName { at: 1 }),
         ] {
-            assert_eq!(Text::parse(source), Err(fault), "{source}");
+            assert_eq!(TemplateText::parse(source), Err(fault), "{source}");
         }
         let long_name = format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX + 1));
-        assert_eq!(Text::parse(&long_name), Err(TextFault::BadName { at: 1 }));
+        assert_eq!(TemplateText::parse(&long_name), Err(TextFault::BadName { at: 1 }));
     }
 
     #[test]
@@ -296,16 +298,16 @@ mod tests {
         let fits = "é".repeat(RENDERED_BYTES_MAX / 2);
         assert_eq!(expand("{a}", &[("a", &fits)]).as_deref(), Ok(fits.as_str()));
         assert_eq!(expand(".{a}", &[("a", &fits)]), Err(ExpandFault::TooLong { bytes: 1025 }));
-        assert_eq!(Text::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
-        assert_eq!(Text::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
-        assert!(Text::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
+        assert_eq!(TemplateText::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
+        assert_eq!(TemplateText::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
+        assert!(TemplateText::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
         // Each limit is the largest that is allowed; a placeholder adds nothing to the literal text.
-        assert!(Text::parse(&format!("{{a|}}{}", "x".repeat(RENDERED_BYTES_MAX))).is_ok());
-        assert!(Text::parse(&"x".repeat(RENDERED_BYTES_MAX)).is_ok());
+        assert!(TemplateText::parse(&format!("{{a|}}{}", "x".repeat(RENDERED_BYTES_MAX))).is_ok());
+        assert!(TemplateText::parse(&"x".repeat(RENDERED_BYTES_MAX)).is_ok());
         let longest = format!("{{a|{}}}", "x".repeat(TEXT_BYTES_MAX - "{a|}".len()));
-        assert!(Text::parse(&longest).is_ok());
-        assert_eq!(Text::parse(&format!("{longest}x")), Err(TextFault::TooLong { bytes: TEXT_BYTES_MAX + 1 }));
-        assert!(Text::parse(&format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX))).is_ok());
+        assert!(TemplateText::parse(&longest).is_ok());
+        assert_eq!(TemplateText::parse(&format!("{longest}x")), Err(TextFault::TooLong { bytes: TEXT_BYTES_MAX + 1 }));
+        assert!(TemplateText::parse(&format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX))).is_ok());
     }
 
     proptest! {
@@ -314,7 +316,7 @@ mod tests {
             source in "([{}|a-cé\u{202e}\n]|\\PC){0,40}",
             value in "\\PC{0,8}",
         ) {
-            if let Ok(text) = Text::parse(&source) {
+            if let Ok(text) = TemplateText::parse(&source) {
                 let _ = text.expand(&|_| None);
                 prop_assert!(text.expand(&|_| Some(&value)).is_ok());
             }
@@ -322,14 +324,14 @@ mod tests {
 
         #[test]
         fn an_escaped_literal_comes_back_as_it_was(literal in "([{}|a]|\\PC){0,60}") {
-            let text = Text::parse(&escape(&literal)).unwrap();
+            let text = TemplateText::parse(&escape(&literal)).unwrap();
             prop_assert_eq!(text.placeholders().count(), 0);
             prop_assert_eq!(text.expand(&|_| None), Ok(literal));
         }
 
         #[test]
         fn a_parameter_stands_in_the_text_as_it_is(before in "\\PC{0,9}", value in "([{}|a]|\\PC){0,30}") {
-            let text = Text::parse(&format!("{}{{p}}", escape(&before))).unwrap();
+            let text = TemplateText::parse(&format!("{}{{p}}", escape(&before))).unwrap();
             prop_assert_eq!(text.expand(&|_| Some(&value)), Ok(format!("{before}{value}")));
         }
     }

@@ -21,7 +21,7 @@ pub(super) type Wrong = String;
 /// The fields that a message, or an object in one, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-pub(crate) enum Key {
+pub(crate) enum FieldKey {
     Type,
     Id,
     CorrelationId,
@@ -51,7 +51,7 @@ pub(crate) enum Key {
 /// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
-    values: [Option<&'a str>; Key::Other as usize],
+    values: [Option<&'a str>; FieldKey::Other as usize],
 }
 
 impl<'a> Fields<'a> {
@@ -62,33 +62,33 @@ impl<'a> Fields<'a> {
     }
 
     /// The JSON text of a field's value; `null` is as absent.
-    fn value(&self, key: Key) -> Option<&'a str> {
+    fn value(&self, key: FieldKey) -> Option<&'a str> {
         self.values[key as usize].filter(|text| *text != "null")
     }
 
     /// Any string, unless absent.
-    pub(crate) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    pub(crate) fn string(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 
     /// A string of at most `bytes_max`, maybe empty, unless absent.
-    pub(super) fn text(&self, key: Key, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
+    pub(super) fn text(&self, key: FieldKey, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
         let text = self.string(key, called)?;
         text.map(|text| no_longer_than(bytes_max, text, &called)).transpose()
     }
 
     /// A name, unless absent.
-    pub(super) fn name(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    pub(super) fn name(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| name(string(json, &called)?, &called)).transpose()
     }
 
     /// A name that must be there.
-    pub(super) fn required_name(&self, key: Key, called: &str) -> Result<Text<'a>, Wrong> {
+    pub(super) fn required_name(&self, key: FieldKey, called: &str) -> Result<Text<'a>, Wrong> {
         self.name(key, called)?.ok_or_else(|| missing(called))
     }
 
     /// Names in their order, none twice, unless absent; it may be that there are none.
-    pub(super) fn names(&self, key: Key, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
+    pub(super) fn names(&self, key: FieldKey, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(None) };
         let items: Vec<&RawValue> =
             serde_json::from_str(json).map_err(|_| format!("`{called}` must be an array of strings"))?;
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `true` or `false`, unless absent.
-    pub(super) fn boolean(&self, key: Key, called: &str) -> Result<Option<bool>, Wrong> {
+    pub(super) fn boolean(&self, key: FieldKey, called: &str) -> Result<Option<bool>, Wrong> {
         match self.value(key) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number that must be there, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
-    pub(super) fn required_count(&self, key: Key, called: &str) -> Result<u32, Wrong> {
+    pub(super) fn required_count(&self, key: FieldKey, called: &str) -> Result<u32, Wrong> {
         let json = self.value(key).ok_or_else(|| missing(called))?;
         let wrong = || format!("`{called}` must be a whole number from 0 to {}", u32::MAX);
         if let Ok(number) = json.parse::<u32>() {
@@ -119,14 +119,14 @@ impl<'a> Fields<'a> {
     }
 
     /// An object of its own, unless absent.
-    pub(super) fn object(&self, key: Key, called: &str) -> Result<Option<Self>, Wrong> {
+    pub(super) fn object(&self, key: FieldKey, called: &str) -> Result<Option<Self>, Wrong> {
         let object = self.value(key).map(Fields::parse).transpose();
         object.map_err(|_| format!("`{called}` must be an object"))
     }
 
     /// An object of names with values that are strings, numbers or booleans, sorted by name, no name twice; none if
     /// absent. What is not a string is the text that the client wrote.
-    pub(super) fn parameters(&self, key: Key, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
+    pub(super) fn parameters(&self, key: FieldKey, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(Vec::new()) };
         let Pairs(mut pairs) = serde_json::from_str(json).map_err(|_| format!("`{called}` must be an object"))?;
         // Stable: of two with the same name, the later one stays behind, and is the one that is kept.
@@ -222,7 +222,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 }
 
 /// A key, whatever it says: one with an escape that stands for no character is JSON, too, and is no key that we know.
-struct AnyKey(Key);
+struct AnyKey(FieldKey);
 
 impl<'de> Deserialize<'de> for AnyKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -235,7 +235,7 @@ impl<'de> Deserialize<'de> for AnyKey {
             }
 
             fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
-                Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
+                FieldKey::deserialize(BytesDeserializer::new(key)).map(AnyKey)
             }
         }
         // As bytes: a text would have to be one.

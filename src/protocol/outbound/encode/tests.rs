@@ -275,7 +275,7 @@ fn what_agents_are_told() {
 
 #[test]
 fn what_observers_are_told() {
-    let event = Event {
+    let event = ObserverEvent {
         event: EventKind::Settled,
         at: TIME,
         notification_id: Some(ID),
