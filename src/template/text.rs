@@ -1,18 +1,18 @@
 //! Template texts: `{name}` and `{name|default}` are placeholders, `{{` and `}}` the braces themselves.
 //!
-//! A text is expanded once: what stands in a parameter or a default is never read as a template again. A default
-//! runs to the next closing brace, so it can hold anything but that.
+//! A text is expanded once: braces in a parameter or a default are plain text. A default ends at the next closing brace, so it
+//! can contain anything else.
 
 use std::borrow::Cow;
 
-/// The longest template text as it is written, in bytes; the same for its rendered form is [`RENDERED_BYTES_MAX`].
+/// The longest template text in the configuration, in bytes. [`RENDERED_BYTES_MAX`] limits its rendered form.
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// The longest rendered title or field value, in bytes (the contract's "Sizes").
 pub const RENDERED_BYTES_MAX: usize = 1_024;
 /// The longest placeholder name, in bytes.
 pub const PLACEHOLDER_BYTES_MAX: usize = 128;
 
-/// A text that was read and found well formed.
+/// A parsed template text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TemplateText {
     pieces: Vec<Piece>,
@@ -24,60 +24,60 @@ enum Piece {
     Placeholder { name: String, default: Option<String> },
 }
 
-/// A text is no template text.
+/// Why a text is not a valid template text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// A `{` that no `}` follows.
+    /// A `{` without a `}` after it.
     #[error("character {at}: this \"{{\" is never closed; a literal brace is written \"{{{{\"")]
     Unclosed {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
     /// A `}` that belongs to no placeholder.
     #[error("character {at}: this \"}}\" closes nothing; a literal brace is written \"}}}}\"")]
     LoneClosing {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
     /// `{}` or `{|default}`.
     #[error("character {at}: the placeholder has no name; write {{name}} or {{name|default}}")]
     NoName {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
-    /// A placeholder's name that no parameter can have.
+    /// A placeholder with a name that a parameter cannot have.
     #[error(
         "character {at}: a placeholder's name has at most {PLACEHOLDER_BYTES_MAX} bytes, no \"{{\" and no control characters"
     )]
     BadName {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
-    /// The text as written is over [`TEXT_BYTES_MAX`].
+    /// The text is longer than [`TEXT_BYTES_MAX`].
     #[error("{bytes} bytes long; allowed: at most {TEXT_BYTES_MAX}")]
     TooLong {
-        /// How long it is.
+        /// The length of the text.
         bytes: usize,
     },
-    /// What stands outside the placeholders alone is over [`RENDERED_BYTES_MAX`], so it could never be shown.
+    /// The part outside the placeholders is longer than [`RENDERED_BYTES_MAX`], so the text could never be rendered.
     #[error("{bytes} bytes outside its placeholders; rendered it may have at most {RENDERED_BYTES_MAX}")]
     NeverFits {
-        /// How long that part is.
+        /// The length of that part.
         bytes: usize,
     },
 }
 
-/// A text cannot be rendered with these parameters.
+/// Why a text cannot be rendered with these parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpandFault {
     /// A placeholder has neither a parameter nor a default.
     Unresolved {
-        /// Its name.
+        /// The placeholder's name.
         placeholder: String,
     },
-    /// The rendered text would be over [`RENDERED_BYTES_MAX`].
+    /// The rendered text would be longer than [`RENDERED_BYTES_MAX`].
     TooLong {
-        /// How long it would be.
+        /// The length of the rendered text.
         bytes: usize,
     },
 }
@@ -98,7 +98,7 @@ impl TemplateText {
         if bytes > RENDERED_BYTES_MAX { Err(TextFault::NeverFits { bytes }) } else { Ok(text) }
     }
 
-    /// Its placeholders with their defaults, in their order; a name used twice comes twice.
+    /// The placeholders with their defaults, in order. A name that is used twice occurs twice.
     pub fn placeholders(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Placeholder { name, default } => Some((name.as_str(), default.as_deref())),

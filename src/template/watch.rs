@@ -1,4 +1,4 @@
-//! Puts new templates in force when their file changes, and when asked to.
+//! Reloads the templates when their file changes, and on request.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use tokio::time::MissedTickBehavior;
 use super::catalogue::{Catalogue, SharedCatalogue};
 use crate::watched::{LOOK_EVERY, Watched};
 
-/// Reads and checks the file; on failure every fault in a line of its own.
+/// Reads and checks the file. The error has one line per fault.
 pub type Load = Arc<dyn Fn() -> Result<Arc<Catalogue>, Vec<String>> + Send + Sync>;
 
-/// Watches one file for one [`SharedCatalogue`]. Its owner runs it as a task.
+/// Watches one file for one [`SharedCatalogue`]. Run it as a task.
 pub struct Watch {
     path: PathBuf,
     load: Load,
@@ -22,14 +22,15 @@ pub struct Watch {
     watched: Watched,
 }
 
-/// Asks a [`Watch`] to reload.
+/// Requests a reload from a [`Watch`].
 #[derive(Debug, Clone)]
 pub struct ReloadHandle {
     asked: Arc<Notify>,
 }
 
 impl ReloadHandle {
-    /// Reloads soon, changed or not (SIGHUP). Never waits; asking twice before it happens is asking once.
+    /// Requests a reload, even if the file has not changed (SIGHUP). It does not wait. Two requests before the reload count
+    /// as one.
     pub fn reload_now(&self) {
         self.asked.notify_one();
     }
@@ -42,12 +43,12 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Watches `path`, whose templates `catalogue` holds already.
+    /// Watches `path`. `catalogue` has its templates already.
     #[must_use]
     pub fn new(path: PathBuf, catalogue: SharedCatalogue, load: Load) -> (Self, ReloadHandle) {
         let asked = Arc::new(Notify::new());
-        // Looked at only now, after the start has read it: a change in between is missed here, so the first look
-        // reads it once more.
+        // The file was read earlier, at the start of the process. The first look reads it again, because it may have changed
+        // since then.
         let watched = Watched::new(vec![path.clone()]);
         let watch = Self { path, load, catalogue, asked: asked.clone(), watched };
         (watch, ReloadHandle { asked })
@@ -63,7 +64,7 @@ impl Watch {
                 () = asked.notified() => true,
                 _ = looks.tick() => false,
             };
-            // A file system can take its time; no runtime thread should wait with it.
+            // A file system may be slow, so a thread of the runtime must not wait for it.
             let look = tokio::task::spawn_blocking(move || {
                 if is_asked {
                     self.watched.reading();

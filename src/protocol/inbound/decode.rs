@@ -1,4 +1,4 @@
-//! From the text of one frame to a client's message, or to what is wrong with it.
+//! Reads the text of one frame as a client's message.
 
 use deskbell_core::entry::Presence;
 use serde_json::error::Category;
@@ -35,9 +35,9 @@ impl DecodeError<'_> {
 /// Reads one message.
 ///
 /// # Errors
-/// [`DecodeError`], if the text is no JSON object, of no known type, or a field is missing or wrong.
+/// The text is not a JSON object, its type is unknown, or a field is missing or invalid.
 pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
-    let fields = Fields::parse(text).map_err(|error| no_object(&error))?;
+    let fields = Fields::parse(text).map_err(|error| not_an_object(&error))?;
     let (envelope, envelope_fault) = envelope(&fields);
     let kind = match fields.string(FieldKey::Type, "type") {
         Ok(Some(kind)) => kind,
@@ -46,7 +46,7 @@ pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
     };
     let call = CallName::of_type(&kind);
     let Some(read) = reader(&kind) else {
-        let detail = format!("no message has the type {:?}", shortened(&kind));
+        let detail = format!("the type {:?} is unknown", shortened(&kind));
         return Err(fault(envelope, None, ErrorCode::BadMessage, detail));
     };
     if let Some(detail) = envelope_fault {
@@ -62,16 +62,16 @@ fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail
     DecodeError { envelope, call, code, detail }
 }
 
-fn no_object(error: &serde_json::Error) -> DecodeError<'static> {
-    // An error about data quotes what it found, which may be as long as the message; one about syntax does not.
+fn not_an_object(error: &serde_json::Error) -> DecodeError<'static> {
+    // A data error of the parser quotes the text, which may be as long as the message. A syntax error does not.
     let detail = match error.classify() {
-        Category::Data => "the text is no JSON object".to_owned(),
-        Category::Syntax | Category::Eof | Category::Io => format!("the text is no JSON: {error}"),
+        Category::Data => "the text is not a JSON object".to_owned(),
+        Category::Syntax | Category::Eof | Category::Io => format!("the text is not valid JSON: {error}"),
     };
     fault(Envelope::default(), None, ErrorCode::BadMessage, detail)
 }
 
-/// What of the envelope is valid, and what is wrong with the rest.
+/// The valid ids of the envelope, and the error about an invalid one.
 fn envelope<'a>(fields: &Fields<'a>) -> (Envelope<'a>, Option<Wrong>) {
     let id = fields.name(FieldKey::Id, "id");
     let correlation_id = guid(fields);
@@ -84,7 +84,7 @@ fn guid<'a>(fields: &Fields<'a>) -> Result<Option<Text<'a>>, Wrong> {
     if is_guid(&text) { Ok(Some(text)) } else { Err("`correlationId` must be a GUID".to_owned()) }
 }
 
-/// 8-4-4-4-12 or 32 hexadecimal digits, any case, in braces or not.
+/// Whether a text has 32 hexadecimal digits of any case, with or without hyphens (8-4-4-4-12) and braces.
 fn is_guid(text: &str) -> bool {
     let bare = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
     let hyphenated = bare.len() == 36;
@@ -96,7 +96,7 @@ fn is_guid(text: &str) -> bool {
 
 type Reader = for<'f, 'a> fn(&'f Fields<'a>) -> Result<Body<'a>, Wrong>;
 
-/// What reads the fields of a message of that type; `None` if there is no such type.
+/// The function that reads the fields of a message of this type; `None` if the type is unknown.
 fn reader(kind: &str) -> Option<Reader> {
     Some(match kind {
         "hello" => hello,
@@ -151,7 +151,7 @@ fn groups<'a>(fields: &Fields<'a>) -> Result<Option<Vec<Text<'a>>>, Wrong> {
         if groups.contains(&group) {
             continue;
         }
-        // Checked here, not after: so that a long list costs no more than its length times the limit.
+        // Checked in the loop, so that a long list costs at most its length times the limit.
         if groups.len() == GROUPS_MAX {
             return Err(format!("`groups` has more than {GROUPS_MAX} names"));
         }
@@ -189,17 +189,23 @@ fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 
 fn to<'a>(fields: &Fields<'a>) -> Result<AddressedTo<'a>, Wrong> {
     let Some(to) = fields.object(FieldKey::To, "to")? else { return Ok(AddressedTo::default()) };
-    let sorted = |key, called: &str| -> Result<Vec<Text<'a>>, Wrong> {
-        let mut names = to.names(key, called)?.unwrap_or_default();
+    if let Some(unknown) = fields.unknown_member(FieldKey::To, &["agents", "groups"]) {
+        return Err(format!("`to` has the unknown member {:?}; allowed: agents, groups", shortened(&unknown)));
+    }
+    let lists = [to.names(FieldKey::Agents, "to.agents")?, to.names(FieldKey::Groups, "to.groups")?];
+    if lists.iter().any(Option::is_some) && lists.iter().flatten().all(Vec::is_empty) {
+        return Err("`to` names no agent and no group; leave it out to address everybody".to_owned());
+    }
+    let [agents, groups] = lists.map(|names| {
+        let mut names = names.unwrap_or_default();
         names.sort_unstable();
         names.dedup();
-        Ok(names)
-    };
-    let to =
-        AddressedTo { agents: sorted(FieldKey::Agents, "to.agents")?, groups: sorted(FieldKey::Groups, "to.groups")? };
+        names
+    });
+    let to = AddressedTo { agents, groups };
     let named = to.agents.len() + to.groups.len();
     if named > TO_NAMES_MAX {
-        return Err(format!("`to` names {named} agents and groups; {TO_NAMES_MAX} are allowed"));
+        return Err(format!("`to` names {named} agents and groups; at most {TO_NAMES_MAX} are allowed"));
     }
     Ok(to)
 }

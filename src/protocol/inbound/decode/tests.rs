@@ -404,7 +404,20 @@ fn a_parameter_keeps_the_text_that_was_written() {
 fn to_is_sorted_and_names_nobody_twice() {
     let read = notify(r#","to":{"groups":["b","a","b"],"agents":["z","y"]}"#);
     assert_eq!(read.to, AddressedTo { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
-    assert_eq!(notify(r#","to":{"agents":[]}"#).to, AddressedTo::default());
+    for everybody in [r#","to":{}"#, r#","to":null"#, r#","to":{"agents":null}"#] {
+        assert_eq!(notify(everybody).to, AddressedTo::default(), "{everybody}");
+    }
+    for (to, word) in [
+        (r#"{"agents":[]}"#, "leave it out"),
+        (r#"{"groups":[],"agents":null}"#, "leave it out"),
+        (r#"{"agent":["ada"]}"#, "unknown member \"agent\""),
+        (r#"{"agents":["ada"],"id":"x"}"#, "unknown member \"id\""),
+    ] {
+        let text = format!(r#"{{"type":"notify","templateName":"t","to":{to}}}"#);
+        let error = decode(&text).unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadParameter);
+        assert!(error.detail.contains(word), "{to}: {}", error.detail);
+    }
 }
 
 #[test]
