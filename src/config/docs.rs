@@ -75,7 +75,7 @@ Only `title` and the `value` of fields are expanded, once: braces in a parameter
 literal braces; a default runs to the closing brace. An empty parameter counts as given.
 
 At most 1000 templates with at most 20 fields each; names, icons, labels and buttons have 1 to 128 bytes without control
-or bidirectional formatting characters; a title or value has at most 4096 bytes as written and 1024 rendered; the file
+characters, line separators and characters that change the text direction; a title or value has at most 4096 bytes as written and 1024 rendered; the file
 has at most 4 MiB.
 
 Templates, and nothing else, are reloaded within 2 s of a change of the file, and on SIGHUP. If anything in the
