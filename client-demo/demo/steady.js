@@ -7,41 +7,55 @@ const CLICK_MS = 350
 const GUARD_MS = 600
 /** Who types goes on typing: letters that follow each other so closely belong together. */
 const TYPING_MS = 1_000
+/** What can be pressed in a card or a row. */
+const CONTROLS = 'button:enabled, input:enabled'
+
+/** @typedef {{ owner: Element, left: number, top: number, right: number, bottom: number }} Box */
 
 /**
+ * Refuses a click on a button if, a moment ago, something else lay at that point: another card or row, or another control
+ * of the same one. Cards differ in height, so a button can come to lie where the text or a field of another card was.
  * @param {HTMLElement} root
- * @param {string} selector what may move: where its buttons lay is remembered for a moment
- * @param {(node: Element) => void} refused told of each click that was held back
- * @returns {() => void} to be called often, at least each 150 ms: it takes down where everything lies now
+ * @param {string} selector the cards and rows that may move: their places are remembered for a moment
+ * @param {(node: Element) => void} refused called for each click that was held back
+ * @returns {() => void} call it at least every 150 ms: it takes down where everything lies now
  */
 export function guardClicks(root, selector, refused) {
-  /** @type {{ at: number, boxes: { owner: Element | null, left: number, top: number, right: number, bottom: number }[] }[]} */
+  /** @type {{ at: number, boxes: Box[] }[]} */
   let history = []
   const note = () => {
-    const boxes = [...root.querySelectorAll(`:is(${selector}) button:enabled`)].map((button) => {
-      const { left, top, right, bottom } = button.getBoundingClientRect()
-      return { owner: button.closest(selector), left: left + scrollX, top: top + scrollY, right: right + scrollX, bottom: bottom + scrollY }
-    })
+    const boxes = [...root.querySelectorAll(selector)].flatMap((node) => [node, ...node.querySelectorAll(CONTROLS)].map(boxOf))
     const at = performance.now()
-    // The last one before the moment still held when it began.
+    // The last one before that moment was still valid when it began.
     const begin = history.findLastIndex((one) => one.at < at - GUARD_MS)
     history = [...history.slice(Math.max(0, begin)), { at, boxes }]
   }
   root.addEventListener('click', (event) => {
-    // Keys and scripts aim at a thing, not at a place.
+    // Keys and scripts aim at an element, not at a point.
     if (!event.detail) return
-    const hit = /** @type {Element} */ (event.target).closest('button')?.closest(selector)
-    if (!hit) return
+    const button = /** @type {Element} */ (event.target).closest('button')
+    const owner = button?.closest(selector)
+    if (!button || !owner) return
     const began = performance.now() - GUARD_MS
-    const held = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
-    const wasAnother = held.some(({ boxes }) => boxes.some(({ owner, left, top, right, bottom }) => (
-      owner !== hit && event.pageX >= left && event.pageX < right && event.pageY >= top && event.pageY < bottom)))
+    const recent = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
+    const wasAnother = recent.some(({ boxes }) => boxes.some((box) => box.owner !== button && box.owner !== owner && contains(box, event)))
     if (!wasAnother) return
     event.preventDefault()
     event.stopPropagation()
-    refused(hit)
+    refused(owner)
   }, true)
   return note
+}
+
+/** In coordinates of the page, so that scrolling it does not count as a move. @param {Element} owner @returns {Box} */
+function boxOf(owner) {
+  const { left, top, right, bottom } = owner.getBoundingClientRect()
+  return { owner, left: left + scrollX, top: top + scrollY, right: right + scrollX, bottom: bottom + scrollY }
+}
+
+/** @param {Box} box @param {MouseEvent} point */
+function contains({ left, top, right, bottom }, { pageX, pageY }) {
+  return pageX >= left && pageX < right && pageY >= top && pageY < bottom
 }
 
 /**

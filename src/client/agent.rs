@@ -8,9 +8,9 @@ use super::error::{CallError, ConnectError, Ended};
 use super::line::Line;
 use super::link::{Asked, Link, Peer, Status};
 use super::options::AgentOptions;
-use crate::protocol::client::{Body, Envelope, Hello, Message, Who};
-use crate::protocol::from_hub::{CallResult, Welcome};
-use crate::protocol::{FromHub, Outcome, Presence, encode_client};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, Hello, HelloRole};
+use crate::protocol::outbound::received::{CallResult, Welcome};
+use crate::protocol::{HubMessage, Outcome, Presence, encode_inbound};
 
 /// Events that a slow [`Events`] may be behind.
 const EVENTS_BEHIND_MAX: usize = 1024;
@@ -92,7 +92,7 @@ impl Agent {
     /// [`CallError::Ended`], if this agent is over.
     pub async fn seen(&self, notification_id: &str) -> Result<(), CallError> {
         let body = Body::Seen { notification_id: notification_id.into() };
-        self.line.ask(Asked::Say(encode_client(&Message { envelope: Envelope::default(), body }))).await
+        self.line.ask(Asked::Say(encode_inbound(&ClientMessage { envelope: Envelope::default(), body }))).await
     }
 
     /// Sets the agent's presence, at all of the agent's connections.
@@ -168,13 +168,13 @@ impl Side {
 
 impl Peer for Side {
     fn hello(&self, token: Option<&str>) -> String {
-        let who = Who::Agent {
+        let role = HelloRole::Agent {
             agent_id: self.id.as_deref().map(Into::into),
             groups: self.groups.as_ref().map(|groups| groups.iter().map(|group| group.as_str().into()).collect()),
             presence: self.presence,
         };
-        let hello = Hello { who, token: token.map(Into::into) };
-        encode_client(&Message { envelope: Envelope::default(), body: Body::Hello(hello) })
+        let hello = Hello { role, token: token.map(Into::into) };
+        encode_inbound(&ClientMessage { envelope: Envelope::default(), body: Body::Hello(hello) })
     }
 
     fn welcomed(&mut self, welcome: Welcome) {
@@ -185,7 +185,7 @@ impl Peer for Side {
         let _ = self.events.send(AgentEvent::Connected);
     }
 
-    fn received(&mut self, message: &FromHub) {
+    fn received(&mut self, message: &HubMessage) {
         if let Some(event) = AgentEvent::of(message) {
             self.happened(event);
         }

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::backoff::chance;
 use super::error::{CallError, Refused};
-use crate::protocol::FromHub;
-use crate::protocol::from_hub::{Ack, Open, Refusal};
+use crate::protocol::HubMessage;
+use crate::protocol::outbound::received::{Ack, Open, Refusal};
 
 /// How often a call is repeated that the hub asks to send later.
 const RETRIES_MAX: u32 = 5;
@@ -22,11 +22,11 @@ pub(super) struct Waiting {
     /// The first reply of a `notify`.
     pub(super) acked: Option<oneshot::Sender<Result<Ack, CallError>>>,
     /// The reply that settles it.
-    pub(super) done: oneshot::Sender<Result<FromHub, CallError>>,
+    pub(super) done: oneshot::Sender<Result<HubMessage, CallError>>,
 }
 
 impl Waiting {
-    fn settle(self, result: Result<FromHub, CallError>) {
+    fn settle(self, result: Result<HubMessage, CallError>) {
         if let (Some(acked), Err(error)) = (self.acked, &result) {
             let _ = acked.send(Err(error.clone()));
         }
@@ -102,7 +102,7 @@ impl Calls {
     }
 
     /// Settles a call with the hub's reply.
-    pub(super) fn settle(&mut self, id: &str, result: Result<FromHub, CallError>) {
+    pub(super) fn settle(&mut self, id: &str, result: Result<HubMessage, CallError>) {
         if let Some(under_way) = self.by_id.remove(id) {
             under_way.call.waiting.settle(result);
         }
@@ -189,9 +189,9 @@ impl Calls {
 mod tests {
     use super::*;
     use crate::protocol::ErrorCode;
-    use crate::protocol::from_hub::Reply;
+    use crate::protocol::outbound::received::Reply;
 
-    type Done = oneshot::Receiver<Result<FromHub, CallError>>;
+    type Done = oneshot::Receiver<Result<HubMessage, CallError>>;
 
     fn call(id: &str) -> (Call, Done) {
         let (done, result) = oneshot::channel();
@@ -230,10 +230,10 @@ mod tests {
         let now = Instant::now();
         let mut calls = Calls::new(10);
         let mut result = begun(&mut calls, "a", now);
-        calls.settle("a", Ok(FromHub::Pong(Reply { id: None })));
-        calls.settle("a", Ok(FromHub::Unknown));
+        calls.settle("a", Ok(HubMessage::Pong(Reply { id: None })));
+        calls.settle("a", Ok(HubMessage::Unknown));
         calls.refused(refusal("a", ErrorCode::Limit, None), now);
-        assert_eq!(result.try_recv(), Ok(Ok(FromHub::Pong(Reply { id: None }))));
+        assert_eq!(result.try_recv(), Ok(Ok(HubMessage::Pong(Reply { id: None }))));
         assert_eq!(calls.text("a"), None);
     }
 

@@ -2,8 +2,8 @@
 
 use tokio::sync::broadcast;
 
-use crate::protocol::from_hub::{Activity, Closed, Kpi, Notification, Session, SessionEnded, Welcome};
-use crate::protocol::{FromHub, Presence};
+use crate::protocol::outbound::received::{Activity, Closed, Kpi, Notification, Session, SessionEnded, Welcome};
+use crate::protocol::{HubMessage, Presence};
 
 /// What is on the desk now. After a reconnect it is the hub's whole state again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,15 +106,15 @@ pub enum AgentEvent {
 
 impl AgentEvent {
     /// What the hub's message means for a desk.
-    pub(super) fn of(message: &FromHub) -> Option<Self> {
+    pub(super) fn of(message: &HubMessage) -> Option<Self> {
         Some(match message {
-            FromHub::Notification(one) => Self::Notification((**one).clone()),
-            FromHub::Closed(closed) => Self::Closed(closed.clone()),
-            FromHub::Session(session) => Self::Session(session.clone()),
-            FromHub::SessionEnded(ended) => Self::SessionEnded(ended.clone()),
-            FromHub::Kpi(kpi) => Self::Kpi(kpi.clone()),
-            FromHub::Activity(activity) => Self::Activity(activity.clone()),
-            FromHub::Presence(now) => Self::Presence(now.presence),
+            HubMessage::Notification(one) => Self::Notification((**one).clone()),
+            HubMessage::Closed(closed) => Self::Closed(closed.clone()),
+            HubMessage::Session(session) => Self::Session(session.clone()),
+            HubMessage::SessionEnded(ended) => Self::SessionEnded(ended.clone()),
+            HubMessage::Kpi(kpi) => Self::Kpi(kpi.clone()),
+            HubMessage::Activity(activity) => Self::Activity(activity.clone()),
+            HubMessage::Presence(now) => Self::Presence(now.presence),
             _ => return None,
         })
     }
@@ -140,7 +140,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::from_hub::Buttons;
+    use crate::protocol::outbound::received::Buttons;
 
     fn notification(id: &str) -> AgentEvent {
         AgentEvent::Notification(Notification {

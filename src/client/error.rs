@@ -5,7 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::protocol::ErrorCode;
-use crate::protocol::from_hub::Refusal;
+use crate::protocol::outbound::received::Refusal;
 
 /// The hub did nothing, and says why.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::calls::{Call, Waiting};
 use super::error::{CallError, ConnectError, Ended};
 use super::link::{ASKED_MAX, Asked, Link, Peer, Status};
-use crate::protocol::client::{Body, Envelope, Message};
-use crate::protocol::from_hub::CallResult;
-use crate::protocol::{FromHub, encode_client};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope};
+use crate::protocol::outbound::received::CallResult;
+use crate::protocol::{HubMessage, encode_inbound};
 
 /// A handle's way to the task.
 #[derive(Debug, Clone)]
@@ -73,10 +73,10 @@ impl Line {
     }
 
     /// Calls, and waits for what settles it.
-    pub(super) async fn call(&self, body: Body<'_>) -> Result<FromHub, CallError> {
+    pub(super) async fn call(&self, body: Body<'_>) -> Result<HubMessage, CallError> {
         let id = Uuid::new_v4().to_string();
         let envelope = Envelope { id: Some(id.as_str().into()), correlation_id: None };
-        let text = encode_client(&Message { envelope, body });
+        let text = encode_inbound(&ClientMessage { envelope, body });
         let (done, wait) = oneshot::channel();
         self.ask(Asked::Call(Call { id, text, waiting: Waiting { acked: None, done } })).await?;
         wait.await.unwrap_or_else(|_| Err(self.gone()))
@@ -84,7 +84,7 @@ impl Line {
 
     pub(super) async fn result(&self, body: Body<'_>) -> Result<CallResult, CallError> {
         match self.call(body).await? {
-            FromHub::Result(result) => Ok(*result),
+            HubMessage::Result(result) => Ok(*result),
             _ => Err(CallError::Nonsense),
         }
     }

@@ -20,8 +20,8 @@ use super::calls::{Call, Calls};
 use super::error::{CallError, Ended};
 use super::options::{Token, Tuning};
 use crate::protocol::close::{CLOSES, ComeBack};
-use crate::protocol::from_hub::Welcome;
-use crate::protocol::{Close, FromHub, SUBPROTOCOL, decode_hub};
+use crate::protocol::outbound::received::Welcome;
+use crate::protocol::{Close, HubMessage, SUBPROTOCOL, decode_outbound};
 
 /// How long the hub may take to answer a ping, and the kernel to take a message.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ pub(super) trait Peer: Send + 'static {
     /// The hub's reply to it.
     fn welcomed(&mut self, welcome: Welcome);
     /// Any other message, before it settles a call.
-    fn received(&mut self, message: &FromHub);
+    fn received(&mut self, message: &HubMessage);
     /// The connection is lost.
     fn lost(&mut self) {}
 }
@@ -332,7 +332,7 @@ impl<P: Peer> Link<P> {
         match frame {
             Some(Ok(Message::Text(text))) => {
                 // What cannot be read may be a message of tomorrow; a call that waits for it is not settled by a guess.
-                if let Ok(message) = decode_hub(text.as_bytes()) {
+                if let Ok(message) = decode_outbound(text.as_bytes()) {
                     self.peer.received(&message);
                     self.answered(message);
                 }
@@ -347,17 +347,17 @@ impl<P: Peer> Link<P> {
         }
     }
 
-    fn answered(&mut self, message: FromHub) {
+    fn answered(&mut self, message: HubMessage) {
         let id = match &message {
-            FromHub::Ack(_) | FromHub::Error(_) => None,
-            FromHub::Result(result) => result.id.clone(),
-            FromHub::Presence(now) => now.id.clone(),
-            FromHub::Refreshed(reply) => reply.id.clone(),
+            HubMessage::Ack(_) | HubMessage::Error(_) => None,
+            HubMessage::Result(result) => result.id.clone(),
+            HubMessage::Presence(now) => now.id.clone(),
+            HubMessage::Refreshed(reply) => reply.id.clone(),
             _ => return,
         };
         match message {
-            FromHub::Ack(ack) => self.calls.acked(ack),
-            FromHub::Error(refusal) => self.calls.refused(refusal, Instant::now()),
+            HubMessage::Ack(ack) => self.calls.acked(ack),
+            HubMessage::Error(refusal) => self.calls.refused(refusal, Instant::now()),
             message => {
                 if let Some(id) = id {
                     self.calls.settle(&id, Ok(message));
@@ -422,9 +422,9 @@ async fn open(address: Address, hello: String) -> Result<(Socket, Welcome), Lost
     let mut why = None;
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => match decode_hub(text.as_bytes()) {
-                Ok(FromHub::Welcome(welcome)) => return Ok((socket, *welcome)),
-                Ok(FromHub::Error(refusal)) => why = Some(refusal.detail),
+            Some(Ok(Message::Text(text))) => match decode_outbound(text.as_bytes()) {
+                Ok(HubMessage::Welcome(welcome)) => return Ok((socket, *welcome)),
+                Ok(HubMessage::Error(refusal)) => why = Some(refusal.detail),
                 Ok(_) => {}
                 Err(error) => return Err(Lost::again(format!("the welcome cannot be read: {error}"))),
             },

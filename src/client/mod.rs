@@ -55,7 +55,7 @@ mod provider;
 mod tests;
 mod trust;
 
-pub use crate::protocol::from_hub::{
+pub use crate::protocol::outbound::received::{
     Activity, Buttons, Closed, Field, Kpi, Notification, Open, Reach, Session, SessionEnded,
 };
 pub use crate::protocol::{ErrorCode, Outcome, Presence};

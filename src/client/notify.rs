@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::protocol::client::{self as wire, Body, Envelope, Message, To};
-use crate::protocol::encode_client;
+use crate::protocol::encode_inbound;
+use crate::protocol::inbound::{self as wire, Body, ClientMessage, Envelope, Recipients};
 
 /// A notification to be raised. Only the template is required; the hub checks the rest.
 ///
@@ -20,7 +20,7 @@ use crate::protocol::encode_client;
 pub struct Notify {
     id: String,
     correlation_id: Option<String>,
-    wire: wire::Notify<'static>,
+    wire: wire::NotifyMessage<'static>,
 }
 
 impl Notify {
@@ -30,12 +30,12 @@ impl Notify {
         Self {
             id: Uuid::new_v4().to_string(),
             correlation_id: None,
-            wire: wire::Notify {
+            wire: wire::NotifyMessage {
                 template_name: name.into().into(),
                 template_parameters: Vec::new(),
                 session_id: None,
                 cancellation_token: None,
-                to: To::default(),
+                to: Recipients::default(),
             },
         }
     }
@@ -96,7 +96,7 @@ impl Notify {
     pub(super) fn into_text(self) -> (String, String) {
         let envelope =
             Envelope { id: Some(self.id.as_str().into()), correlation_id: self.correlation_id.map(Into::into) };
-        let text = encode_client(&Message { envelope, body: Body::Notify(self.wire) });
+        let text = encode_inbound(&ClientMessage { envelope, body: Body::Notify(self.wire) });
         (self.id, text)
     }
 }

@@ -13,9 +13,9 @@ use super::line::Line;
 use super::link::{Asked, Link, Peer, Status};
 use super::notify::Notify;
 use super::options::ProviderOptions;
-use crate::protocol::client::{Body, Envelope, Hello, Message, Resume, Who};
-use crate::protocol::from_hub::{CallResult, Reach, Welcome};
-use crate::protocol::{CallName, FromHub, Outcome, encode_client};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, Hello, HelloRole, ResumeFrom};
+use crate::protocol::outbound::received::{CallResult, Reach, Welcome};
+use crate::protocol::{CallName, HubMessage, Outcome, encode_inbound};
 
 /// Outcomes that a slow [`Results`] may be behind.
 const RESULTS_BEHIND_MAX: usize = 1024;
@@ -245,12 +245,12 @@ pub struct Ring {
     /// Keeps the connection until this handle is dropped too.
     line: Line,
     acked: Known,
-    done: oneshot::Receiver<Result<FromHub, CallError>>,
+    done: oneshot::Receiver<Result<HubMessage, CallError>>,
 }
 
 #[derive(Debug)]
 enum Known {
-    Awaited(oneshot::Receiver<Result<crate::protocol::from_hub::Ack, CallError>>),
+    Awaited(oneshot::Receiver<Result<crate::protocol::outbound::received::Ack, CallError>>),
     Told(Result<Acked, CallError>),
 }
 
@@ -285,7 +285,7 @@ impl Ring {
     /// [`CallError`], if the hub refuses it, or its outcome cannot be known any more.
     pub async fn outcome(self) -> Result<NotifyResult, CallError> {
         match self.done.await {
-            Ok(Ok(FromHub::Result(result))) => notify_result(*result).ok_or(CallError::Nonsense),
+            Ok(Ok(HubMessage::Result(result))) => notify_result(*result).ok_or(CallError::Nonsense),
             Ok(Ok(_)) => Err(CallError::Nonsense),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(self.line.gone()),
@@ -332,13 +332,13 @@ impl Peer for Side {
     fn hello(&self, token: Option<&str>) -> String {
         let shared = lock(&self.shared);
         let resume = match &shared.position {
-            Some(position) => Resume::After(position.as_str().into()),
-            None if self.resume_all => Resume::All,
-            None => Resume::Nothing,
+            Some(position) => ResumeFrom::After(position.as_str().into()),
+            None if self.resume_all => ResumeFrom::All,
+            None => ResumeFrom::Nothing,
         };
-        let who = Who::Provider { provider_id: shared.id.as_deref().map(Into::into), resume };
-        let hello = Hello { who, token: token.map(Into::into) };
-        encode_client(&Message { envelope: Envelope::default(), body: Body::Hello(hello) })
+        let role = HelloRole::Provider { provider_id: shared.id.as_deref().map(Into::into), resume };
+        let hello = Hello { role, token: token.map(Into::into) };
+        encode_inbound(&ClientMessage { envelope: Envelope::default(), body: Body::Hello(hello) })
     }
 
     fn welcomed(&mut self, welcome: Welcome) {
@@ -349,8 +349,8 @@ impl Peer for Side {
         shared.missed |= welcome.missed;
     }
 
-    fn received(&mut self, message: &FromHub) {
-        if let FromHub::Result(result) = message
+    fn received(&mut self, message: &HubMessage) {
+        if let HubMessage::Result(result) = message
             && result.call == Some(CallName::NotifyEvent)
             && let Some(result) = notify_result((**result).clone())
         {

@@ -10,7 +10,7 @@ use super::inputs;
 use super::link::{Admitted, Link};
 use super::socket::Socket;
 use crate::auth::{self, Claims, Gate, Refused};
-use crate::protocol::client::{Hello, Who};
+use crate::protocol::inbound::{Hello, HelloRole};
 use crate::protocol::{Close, ErrorCode};
 
 /// The workspace of all clients where there are no tokens.
@@ -40,21 +40,21 @@ impl NotIn {
 /// # Errors
 /// [`NotIn`].
 pub(super) fn admit(house: &House, hello: &Hello<'_>, bearer: Option<Claims>, from: IpAddr) -> Result<Admitted, NotIn> {
-    let Some(gate) = &house.behind.gate else { return Ok(by_its_own_word(&hello.who)) };
+    let Some(gate) = &house.behind.gate else { return Ok(by_its_own_word(&hello.role)) };
     let claims = identify(house, gate, hello.token.as_deref(), bearer, from)?;
-    let (wanted, has) = (hello.who.role(), claims.role);
+    let (wanted, has) = (hello.role.role(), claims.role);
     if has != wanted {
         // Neither is of the client's own wording.
         return Err(NotIn::Other(format!("the token's role is {}, not {}", has.as_str(), wanted.as_str())));
     }
-    if id(&hello.who).is_some_and(|id| id != claims.subject) {
+    if id(&hello.role).is_some_and(|id| id != claims.subject) {
         return Err(NotIn::Other(format!("the {}Id is not the token's `sub`", wanted.as_str())));
     }
     Ok(Admitted {
         workspace: claims.workspace.as_str().into(),
         role: claims.role,
         name: Some(claims.subject.as_str().into()),
-        client: inputs::client_of(&claims, &hello.who),
+        client: inputs::client_of(&claims, &hello.role),
         ends_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
     })
@@ -94,7 +94,7 @@ pub(super) fn refresh<S: Socket>(link: &Link<S>, token: &str) -> Result<(), (Err
     Ok(())
 }
 
-fn by_its_own_word(who: &Who<'_>) -> Admitted {
+fn by_its_own_word(who: &HelloRole<'_>) -> Admitted {
     let client = inputs::client(who);
     let name = match &client {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
@@ -131,11 +131,11 @@ fn identify(
     }
 }
 
-fn id<'h>(who: &'h Who<'_>) -> Option<&'h str> {
+fn id<'h>(who: &'h HelloRole<'_>) -> Option<&'h str> {
     match who {
-        Who::Provider { provider_id, .. } => provider_id.as_deref(),
-        Who::Agent { agent_id, .. } => agent_id.as_deref(),
-        Who::Observer => None,
+        HelloRole::Provider { provider_id, .. } => provider_id.as_deref(),
+        HelloRole::Agent { agent_id, .. } => agent_id.as_deref(),
+        HelloRole::Observer => None,
     }
 }
 

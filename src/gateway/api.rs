@@ -26,8 +26,8 @@ use super::reply::{self, JSON, Refusal, Reply};
 use super::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_PER_PROVIDER_MAX};
 use super::shard::Shard;
 use super::stream::Stream;
-use crate::protocol::client::{Hello, Resume, Who};
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
+use crate::protocol::inbound::{Hello, HelloRole, ResumeFrom};
 use crate::protocol::{CallName, Close, ErrorCode};
 
 /// Where it all is.
@@ -291,7 +291,7 @@ fn admit(
     let bearer = reply::bearer(house, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
     let anybody = house.behind.gate.is_none().then_some(NOBODY);
     let provider_id = provider_id.or(anybody).map(Into::into);
-    let hello = Hello { who: Who::Provider { provider_id, resume: Resume::Nothing }, token: None };
+    let hello = Hello { role: HelloRole::Provider { provider_id, resume: ResumeFrom::Nothing }, token: None };
     admission::admit(house, &hello, bearer, client).map_err(|why| match why {
         NotIn::Token => unauthorized("a token is wanted: Authorization: Bearer"),
         NotIn::Other(how) => Refused::by_code(place, ErrorCode::NotAllowed, &how),

@@ -30,9 +30,9 @@ use super::shard::Shard;
 use super::socket::Socket;
 use crate::auth::Claims;
 use crate::hub::Stopping;
-use crate::protocol::client::{Body, Envelope, Message, Text};
-use crate::protocol::server::{ErrorReply, Ids, Pong, Refreshed};
-use crate::protocol::{CallName, Close, ErrorCode, Fault, Role, decode, frame};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, Text};
+use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
+use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;
@@ -132,7 +132,7 @@ async fn join_and_talk<S: Socket>(
 
 fn join<S: Socket>(link: &Arc<Link<S>>, text: &str, bearer: Option<Box<Claims>>) -> Result<Role, End> {
     let admitted = match decode(text) {
-        Ok(Message { envelope, body: Body::Hello(hello) }) => {
+        Ok(ClientMessage { envelope, body: Body::Hello(hello) }) => {
             let bearer = bearer.map(|claims| *claims);
             let admitted = admission::admit(link.house(), &hello, bearer, link.address()).map_err(End::NotIn)?;
             let name = |text: &Text<'_>| Name::from(&**text);
@@ -187,7 +187,7 @@ pub(super) fn hear<S: Socket>(
         && let Err(wait) = manners.refreshes.take(link.house().now())
     {
         let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
-        let fault = Fault { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
+        let fault = DecodeError { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
         link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
         return Ok(None);
     }
@@ -210,7 +210,7 @@ pub(super) fn recall<S: Socket>(
     Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
-fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> Option<Input> {
+fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &ClientMessage<'_>) -> Option<Input> {
     if !message.body.is_for(role) {
         let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
         refuse(link, message, ErrorCode::NotAllowed, &detail);
@@ -223,10 +223,10 @@ fn answer<S: Socket>(link: &Arc<Link<S>>, role: Role, message: &Message<'_>) -> 
         Meaning::NoCall => match message.body {
             Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { ref token } => match admission::refresh(link, token) {
-                Ok(()) => link.say(&Refreshed { ids: Ids::of(&message.envelope) }),
+                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply_ids() }),
                 Err((code, detail)) => refuse(link, message, code, &detail),
             },
-            _ => link.say(&Pong { ids: Ids::of(&message.envelope) }),
+            _ => link.say(&Pong { ids: message.envelope.reply_ids() }),
         },
     }
     None
@@ -240,13 +240,13 @@ fn over_rate<S: Socket>(
     wait: Duration,
 ) -> Result<Option<Input>, End> {
     let detail = format!("more than {} messages per second", link.house().settings.messages_per_second);
-    let fault = Fault { envelope, call, code: ErrorCode::RateLimited, detail };
+    let fault = DecodeError { envelope, call, code: ErrorCode::RateLimited, detail };
     link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
     manners.verdict().map(|()| None)
 }
 
-fn refuse<S: Socket>(link: &Arc<Link<S>>, message: &Message<'_>, code: ErrorCode, detail: &str) {
-    let mut ids = Ids::of(&message.envelope);
+fn refuse<S: Socket>(link: &Arc<Link<S>>, message: &ClientMessage<'_>, code: ErrorCode, detail: &str) {
+    let mut ids = message.envelope.reply_ids();
     if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
         // Checked and not used: such a reply bears the notification's, if anything's.
         ids.correlation_id = None;

@@ -21,11 +21,12 @@ use super::settings::Settings;
 use super::story;
 use super::words;
 use crate::hub::{Delivery, NotTried};
-use crate::protocol::server::{
-    Ack, Activity, Answered, CancelResult, Closed, Done, ErrorReply, Ids, NotifyResult, PresenceNow, SessionEnded,
+use crate::protocol::outbound::Stats;
+use crate::protocol::outbound::{
+    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate, ReplyIds,
+    SessionEnded,
 };
-use crate::protocol::watch::Stats;
-use crate::protocol::welcome::{Limits, Welcome};
+use crate::protocol::outbound::{Limits, Welcome};
 use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
 
 /// How often the operator is told of full audiences.
@@ -253,9 +254,11 @@ impl Step<'_> {
                 };
                 self.reply(&to, &result);
             }
-            Effect::Done { to } => self.reply(&to, &Done { ids: words::ids(&to), call: words::call(&to), value: () }),
+            Effect::Done { to } => {
+                self.reply(&to, &DoneResult { ids: words::ids(&to), call: words::call(&to), value: () })
+            }
             Effect::Answered { to, notification_id, outcome, agent_id, won } => {
-                let answered = Answered {
+                let answered = AnswerResult {
                     id: to.id.as_deref(),
                     notification_id: words::uuid(notification_id),
                     correlation_id: to.correlation_id.as_deref(),
@@ -299,10 +302,10 @@ impl Step<'_> {
                 let tabs = self.core.agent_connections(self.workspace, &agent);
                 let others = tabs.filter(|connection| Some(*connection) != asker);
                 let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
-                let news = PresenceNow { ids: Ids { id: None, correlation_id }, presence };
+                let news = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
                 self.tell(others, || frame::text(&news));
                 if let Some(to) = &asked {
-                    self.reply(to, &PresenceNow { ids: words::ids(to), presence });
+                    self.reply(to, &PresenceUpdate { ids: words::ids(to), presence });
                 }
             }
             Effect::Event(event) => {
@@ -322,7 +325,7 @@ impl Step<'_> {
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);
         let message = Welcome {
-            ids: Ids { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
+            ids: ReplyIds { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
             who: words::found(welcome),
             workspace: self.workspace,
             connection_id: &joiner.to_string(),
@@ -355,7 +358,7 @@ impl Step<'_> {
 
 fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
     NotifyResult {
-        ids: Ids { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
         call: CallName::NotifyEvent,
         notification_id: words::uuid(settled.notification_id),
         value: words::outcome(settled.outcome),

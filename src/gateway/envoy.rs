@@ -23,7 +23,7 @@ use super::settings::ENVOY_IDLE;
 use super::shard::Shard;
 use super::stream::Stream;
 use crate::hub::Stopping;
-use crate::protocol::server::{ErrorReply, Ids};
+use crate::protocol::outbound::{ErrorReply, ReplyIds};
 use crate::protocol::{Close, ErrorCode, Role};
 
 /// No envoy more can be sent out.
@@ -168,7 +168,7 @@ async fn run(link: &Arc<Link<Stream>>, inside: &Inside, manners: &mut Manners, e
         Err(_) => return Err(Close::GoingAway),
     };
     if let Err(Stopping) = done {
-        let ids = Ids::default();
+        let ids = ReplyIds::default();
         let (code, detail) = (ErrorCode::Unavailable, "the hub is stopping; nothing was done");
         link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: Some(AGAIN_MS) });
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::templates;
 use crate::auth::Claims;
-use crate::protocol::client::{self, Body, Envelope, Message, Who};
+use crate::protocol::inbound::{self, Body, ClientMessage, Envelope, HelloRole};
 use crate::protocol::{Position, Presence, Role};
 use crate::template::SharedCatalogue;
 
@@ -26,19 +26,19 @@ pub(super) enum Meaning {
 }
 
 /// Who a hello brings, by its own word.
-pub(super) fn client(who: &Who<'_>) -> Client {
+pub(super) fn client(who: &HelloRole<'_>) -> Client {
     match who {
-        Who::Provider { provider_id, .. } => provider(given_or_minted(provider_id.as_ref()), who),
-        Who::Agent { agent_id, groups, .. } => {
+        HelloRole::Provider { provider_id, .. } => provider(given_or_minted(provider_id.as_ref()), who),
+        HelloRole::Agent { agent_id, groups, .. } => {
             agent(given_or_minted(agent_id.as_ref()), groups.as_ref().map(|groups| names(groups)), who)
         }
-        Who::Observer => Client::Observer,
+        HelloRole::Observer => Client::Observer,
     }
 }
 
 /// Who a hello brings whose token says `claims`; the role is the same. No groups in the token are no groups: what an
 /// earlier one said is not remembered.
-pub(super) fn client_of(claims: &Claims, who: &Who<'_>) -> Client {
+pub(super) fn client_of(claims: &Claims, who: &HelloRole<'_>) -> Client {
     let id = Name::from(claims.subject.as_str());
     match claims.role {
         Role::Provider => provider(id, who),
@@ -47,19 +47,19 @@ pub(super) fn client_of(claims: &Claims, who: &Who<'_>) -> Client {
     }
 }
 
-fn provider(id: Name, who: &Who<'_>) -> Client {
-    let resume = if let Who::Provider { resume, .. } = who { resume_from(resume) } else { Resume::Nothing };
+fn provider(id: Name, who: &HelloRole<'_>) -> Client {
+    let resume = if let HelloRole::Provider { resume, .. } = who { resume_from(resume) } else { Resume::Nothing };
     Client::Provider { id, resume }
 }
 
-fn agent(id: Name, groups: Option<Vec<Name>>, who: &Who<'_>) -> Client {
-    let presence = if let Who::Agent { presence, .. } = who { presence.map(core_presence) } else { None };
+fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Client {
+    let presence = if let HelloRole::Agent { presence, .. } = who { presence.map(core_presence) } else { None };
     Client::Agent { id, groups, presence }
 }
 
 /// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the
 /// template is rendered.
-pub(super) fn meaning(message: &Message<'_>, catalogue: &SharedCatalogue) -> Meaning {
+pub(super) fn meaning(message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Meaning {
     let envelope = &message.envelope;
     let of_call = |action| Meaning::Call(call(envelope, correlation(envelope), action));
     // About a notification, so the reply bears the notify's correlationId; the message's own is not used.
@@ -111,7 +111,7 @@ pub(super) fn message_bytes_max(role: Option<Role>, provider_max: usize) -> usiz
     }
 }
 
-fn notify(notify: &client::Notify<'_>, catalogue: &SharedCatalogue) -> entry::Notify {
+fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> entry::Notify {
     let parameters = &notify.template_parameters;
     let parameter = |name: &str| {
         let at = parameters.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
@@ -144,11 +144,11 @@ fn given_or_minted(given: Option<&Cow<'_, str>>) -> Name {
     given.map_or_else(|| Name::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())), name)
 }
 
-fn resume_from(resume: &client::Resume<'_>) -> Resume {
+fn resume_from(resume: &inbound::ResumeFrom<'_>) -> Resume {
     match resume {
-        client::Resume::Nothing => Resume::Nothing,
-        client::Resume::All => Resume::All,
-        client::Resume::After(text) => {
+        inbound::ResumeFrom::Nothing => Resume::Nothing,
+        inbound::ResumeFrom::All => Resume::All,
+        inbound::ResumeFrom::After(text) => {
             Resume::After(Position::parse(text).map(|place| CorePosition { epoch: place.epoch, settled: place.number }))
         }
     }

@@ -152,7 +152,7 @@ impl Socket for Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::server::{Ack, Done, ErrorReply, Ids, Uuid};
+    use crate::protocol::outbound::{Ack, DoneResult, ErrorReply, ReplyIds, Uuid};
     use crate::protocol::{CallName, Close, ErrorCode};
 
     type Waits = (oneshot::Receiver<(Told, Bytes)>, oneshot::Receiver<Bytes>);
@@ -170,13 +170,13 @@ mod tests {
     }
 
     fn ack(number: u128) -> Bytes {
-        let ids = Ids::default();
+        let ids = ReplyIds::default();
         frame::text(&Ack { ids, call: CallName::NotifyEvent, notification_id: Uuid(number), duplicate: false })
     }
 
     fn refused() -> Bytes {
         let code = ErrorCode::Limit;
-        frame::text(&ErrorReply { ids: Ids::default(), call: None, code, detail: "", retry_after_ms: None })
+        frame::text(&ErrorReply { ids: ReplyIds::default(), call: None, code, detail: "", retry_after_ms: None })
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         assert!(matches!(reply.try_recv(), Ok((Told::Ack(_), _))));
         assert!(outcome.try_recv().is_err());
         let (mut reply, _) = ask(&inside);
-        say(&inside, &[frame::text(&Done { ids: Ids::default(), call: None, value: () })]);
+        say(&inside, &[frame::text(&DoneResult { ids: ReplyIds::default(), call: None, value: () })]);
         assert!(matches!(reply.try_recv(), Ok((Told::Done, _))));
     }
 

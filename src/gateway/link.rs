@@ -14,7 +14,7 @@ use super::outbox::{After, Bounds, Outbox, Weight};
 use super::socket::Socket;
 use super::story;
 use crate::hub::{Port, Room, Stopping};
-use crate::protocol::server::ErrorReply;
+use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{Close, Encode, Role, frame};
 
 /// No token, so no end.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::protocol::watch::Quantiles;
+use crate::protocol::outbound::Quantiles;
 
 /// How far back latencies are looked at.
 const WINDOW: Duration = Duration::from_secs(60);

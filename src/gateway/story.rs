@@ -11,7 +11,7 @@ use deskbell_core::effect::{Effect, ReplyTo};
 use deskbell_core::{ConnectionId, Core, Name};
 
 use super::words;
-use crate::protocol::server::ErrorReply;
+use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{ErrorCode, Role};
 
 /// Names that a line holds before it only counts.

@@ -7,7 +7,7 @@ use deskbell_core::Name;
 use deskbell_core::entry::{Field, Rendered, Settle, TemplateFault};
 
 use super::house::{House, whole_ms};
-use crate::protocol::listing::{self, Listing};
+use crate::protocol::template_list::{self, TemplateList};
 use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
 
 /// Fills the template named `name` with what `parameter` gives by name.
@@ -40,7 +40,7 @@ pub(super) fn listing(house: &House) -> Bytes {
 }
 
 fn listed(catalogue: &Catalogue) -> Vec<u8> {
-    let template = |outline: template::Outline| listing::Template {
+    let template = |outline: template::Outline| template_list::Template {
         name: outline.name.to_string(),
         title: outline.title,
         icon: outline.icon.map(|icon| icon.to_string()),
@@ -49,16 +49,16 @@ fn listed(catalogue: &Catalogue) -> Vec<u8> {
         auto_accept: outline.auto_accept,
         auto_accept_on_timeout: outline.auto_accept_on_timeout,
         settle: match outline.settle {
-            template::Settle::FirstResponse => listing::Settle::FirstResponse,
-            template::Settle::FirstAccept => listing::Settle::FirstAccept,
+            template::Settle::FirstResponse => template_list::Settle::FirstResponse,
+            template::Settle::FirstAccept => template_list::Settle::FirstAccept,
         },
         placeholders: outline
             .placeholders
             .into_iter()
-            .map(|one| listing::Placeholder { name: one.name, default: one.default, required: one.required })
+            .map(|one| template_list::Placeholder { name: one.name, default: one.default, required: one.required })
             .collect(),
     };
-    Listing { templates: catalogue.outlines().into_iter().map(template).collect() }.json()
+    TemplateList { templates: catalogue.outlines().into_iter().map(template).collect() }.json()
 }
 
 fn rendered(rendered: template::Rendered) -> Rendered {

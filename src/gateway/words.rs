@@ -4,9 +4,9 @@ use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, Session
 use deskbell_core::entry::Presence;
 use deskbell_core::{Name, NotificationId, Position, Timestamp};
 
-use crate::protocol::server::{Buttons, Field, Ids, Kpi, Notification, Reach, Session, Uuid};
-use crate::protocol::welcome::{Found, Open};
-use crate::protocol::{self, CallName, ErrorCode, Time, watch};
+use crate::protocol::outbound::{Buttons, Field, Kpi, Notification, Reach, ReplyIds, Session, Uuid};
+use crate::protocol::outbound::{OpenNotification, WelcomeState};
+use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
 
 pub(super) fn uuid(id: NotificationId) -> Uuid {
     Uuid(id.0)
@@ -46,8 +46,8 @@ pub(super) fn reach(reach: deskbell_core::Reach) -> Reach {
     Reach { displayed: reach.displayed, seen: reach.seen, rejected: reach.rejected }
 }
 
-pub(super) fn ids(to: &ReplyTo) -> Ids<'_> {
-    Ids { id: to.id.as_deref(), correlation_id: to.correlation_id.as_deref() }
+pub(super) fn ids(to: &ReplyTo) -> ReplyIds<'_> {
+    ReplyIds { id: to.id.as_deref(), correlation_id: to.correlation_id.as_deref() }
 }
 
 pub(super) fn call(to: &ReplyTo) -> Option<CallName> {
@@ -102,12 +102,12 @@ pub(super) fn kpi(mark: &MarkView, breached: bool) -> Kpi<'_> {
     }
 }
 
-pub(super) fn found(welcome: &Welcome) -> Found<'_> {
+pub(super) fn found(welcome: &Welcome) -> WelcomeState<'_> {
     match welcome {
         Welcome::Provider { id, open, missed } => {
-            Found::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }
+            WelcomeState::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }
         }
-        Welcome::Agent { id, groups, presence: now, notifications, sessions, kpi: marks } => Found::Agent {
+        Welcome::Agent { id, groups, presence: now, notifications, sessions, kpi: marks } => WelcomeState::Agent {
             agent_id: id,
             groups: groups.iter().map(|group| &**group).collect(),
             presence: presence(*now),
@@ -115,12 +115,12 @@ pub(super) fn found(welcome: &Welcome) -> Found<'_> {
             sessions: sessions.iter().map(session).collect(),
             kpi: marks.iter().map(|mark| kpi(mark, true)).collect(),
         },
-        Welcome::Observer => Found::Observer,
+        Welcome::Observer => WelcomeState::Observer,
     }
 }
 
-fn open_view(open: &effect::OpenView) -> Open<'_> {
-    Open {
+fn open_view(open: &effect::OpenView) -> OpenNotification<'_> {
+    OpenNotification {
         notification_id: uuid(open.notification_id),
         id: open.id.as_deref(),
         correlation_id: &open.correlation_id,
@@ -128,19 +128,19 @@ fn open_view(open: &effect::OpenView) -> Open<'_> {
     }
 }
 
-pub(super) fn event(event: &effect::Event) -> watch::Event<'_> {
-    watch::Event {
+pub(super) fn event(event: &effect::Event) -> outbound::Event<'_> {
+    outbound::Event {
         event: match event.kind {
-            EventKind::Notified => watch::EventKind::Notified,
-            EventKind::Displayed => watch::EventKind::Displayed,
-            EventKind::Settled => watch::EventKind::Settled,
-            EventKind::Cancelled => watch::EventKind::Cancelled,
-            EventKind::Kpi => watch::EventKind::Kpi,
-            EventKind::AgentJoined => watch::EventKind::AgentJoined,
-            EventKind::AgentLeft => watch::EventKind::AgentLeft,
-            EventKind::ProviderJoined => watch::EventKind::ProviderJoined,
-            EventKind::ProviderLeft => watch::EventKind::ProviderLeft,
-            EventKind::Presence => watch::EventKind::Presence,
+            EventKind::Notified => outbound::EventKind::Notified,
+            EventKind::Displayed => outbound::EventKind::Displayed,
+            EventKind::Settled => outbound::EventKind::Settled,
+            EventKind::Cancelled => outbound::EventKind::Cancelled,
+            EventKind::Kpi => outbound::EventKind::Kpi,
+            EventKind::AgentJoined => outbound::EventKind::AgentJoined,
+            EventKind::AgentLeft => outbound::EventKind::AgentLeft,
+            EventKind::ProviderJoined => outbound::EventKind::ProviderJoined,
+            EventKind::ProviderLeft => outbound::EventKind::ProviderLeft,
+            EventKind::Presence => outbound::EventKind::Presence,
         },
         at: time(event.at),
         notification_id: event.notification_id.map(uuid),

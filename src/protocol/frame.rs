@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::close::Close;
-use super::encode::{Encode, append};
+use super::outbound::{Encode, append};
 use super::size::CLOSE_REASON_BYTES_MAX;
 
 /// The longest header: two bytes, and a length of eight.
@@ -100,9 +100,9 @@ mod tests {
     use tokio_tungstenite::tungstenite::{Error, Message};
 
     use super::super::close::CLOSES;
-    use super::super::encode::encode;
     use super::super::error::ErrorCode;
-    use super::super::server::{ErrorReply, Ids};
+    use super::super::outbound::encode;
+    use super::super::outbound::{ErrorReply, ReplyIds};
     use super::*;
 
     fn read_back(bytes: &[u8]) -> Result<Message, Error> {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn error(detail: &str) -> ErrorReply<'_> {
-        ErrorReply { ids: Ids::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
+        ErrorReply { ids: ReplyIds::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
 
-use super::client::Text;
-use super::decode::decode;
-use super::encode::encode;
 use super::error::ErrorCode;
-use super::fields::{Fields, Key, check_name};
+use super::inbound::{Fields, Key, Text, check_name, decode};
 use super::name::CallName;
-use super::server::{ErrorReply, Ids};
+use super::outbound::{ErrorReply, ReplyIds, encode};
 
 /// A call that can be made by HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +148,7 @@ pub fn told(json: &[u8]) -> Told {
 pub fn refusal(call: Option<CallName>, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) -> Vec<u8> {
     // What is no message is no call either.
     let call = call.filter(|_| code != ErrorCode::BadMessage);
-    encode(&ErrorReply { ids: Ids::default(), call, code, detail, retry_after_ms })
+    encode(&ErrorReply { ids: ReplyIds::default(), call, code, detail, retry_after_ms })
 }
 
 /// Reads `90s`, `1.5s` is none: a whole number and `ms`, `s` or `m`; in milliseconds.

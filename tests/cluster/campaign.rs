@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::evidence::{LOG_EVERY_RECORD, report};
 use crate::fixture::{CONFIG, Cluster, WAYS, await_ready, setup, three_that_can_be_cut_apart};
 use crate::harness::Dice;
 use crate::nats;
@@ -258,7 +259,8 @@ async fn campaign_of_faults_under_traffic() {
     let mut hubs_ways = Vec::new();
     for _ in 0..3 {
         let ways = cluster.ways().await;
-        cluster.hubs.push(setup(&config, ways.iter().map(Proxy::url)).start().await);
+        let setup = setup(&config, ways.iter().map(Proxy::url)).variable("DESKBELL_LOG", LOG_EVERY_RECORD);
+        cluster.hubs.push(setup.start().await);
         hubs_ways.push(ways);
     }
     let mut dice = Dice::seeded(seed);
@@ -340,7 +342,9 @@ async fn campaign_of_faults_under_traffic() {
     }
     // Whatever became of anything, the hubs have come to one state.
     let digests = digests(&cluster.servers[0], cluster.hubs.len());
-    assert!(digests.iter().all(|digest| *digest == digests[0]), "the hubs' states differ; {failed:?}");
+    if digests.iter().any(|digest| *digest != digests[0]) {
+        panic!("{}; clients that failed: {failed:?}; faults: {faults:?}", report(&mut cluster, &digests));
+    }
     assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();
     let (lost, double, winners) = book.faults();

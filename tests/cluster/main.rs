@@ -6,6 +6,7 @@
 mod campaign;
 mod credentials;
 mod deploy;
+mod evidence;
 mod fixture;
 #[allow(
     dead_code,

@@ -10,8 +10,8 @@ use super::line::State;
 use super::look::{Look, Purpose, look};
 use super::measures::{Count, Latency};
 use super::options::Arrivals;
-use crate::protocol::client::{Body, Envelope, Message, Notify, To};
-use crate::protocol::{ErrorCode, Outcome, encode_client};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, NotifyMessage, Recipients};
+use crate::protocol::{ErrorCode, Outcome, encode_inbound};
 
 /// How fast each provider withdraws what is open at the end: within a hub's rate, beside what else it says.
 const WITHDRAWALS_PER_SECOND: u64 = 80;
@@ -81,12 +81,12 @@ impl Engine {
         let (provider, audience) = (call.provider, call.audience as usize);
         let (options, group) = (Arc::clone(&self.part.options), self.part.audiences[audience].clone());
         let id = self.part.marks.id(Purpose::Notify, number);
-        let notify = Notify {
+        let notify = NotifyMessage {
             template_name: options.template.as_str().into(),
             template_parameters: vec![("customerName".into(), format!("Caller {number}").into())],
             session_id: Some(id.as_str().into()),
             cancellation_token: Some(id.as_str().into()),
-            to: To { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
+            to: Recipients { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
         };
         self.say(provider, number, Purpose::Notify, Body::Notify(notify));
     }
@@ -100,7 +100,7 @@ impl Engine {
             id: Some(self.part.marks.id(purpose, number).into()),
             correlation_id: Some(self.part.marks.correlation_id(number).into()),
         };
-        let text = encode_client(&Message { envelope, body });
+        let text = encode_inbound(&ClientMessage { envelope, body });
         self.send(slot, frame::TEXT, text.as_bytes());
     }
 

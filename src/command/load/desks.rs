@@ -6,8 +6,8 @@ use super::judge::{Fate, Settled};
 use super::line::State;
 use super::look::{AgentName, Look, Purpose, look};
 use super::measures::{Count, Latency};
-use crate::protocol::client::{Body, Envelope, Hello, Message, Resume, Who};
-use crate::protocol::{ErrorCode, FromHub, Role, decode_hub, encode_client};
+use crate::protocol::inbound::{Body, ClientMessage, Envelope, Hello, HelloRole, ResumeFrom};
+use crate::protocol::{ErrorCode, HubMessage, Role, decode_outbound, encode_inbound};
 
 /// Answers of agents that race come within this time of each other.
 const RACE_NS: u64 = 300_000;
@@ -21,29 +21,29 @@ impl Engine {
         let agents = self.desks.len();
         let client = self.part.agents.get(slot).unwrap_or_else(|| &self.part.providers[slot - agents]);
         let name = client.name.as_deref().map(Into::into);
-        let who = if slot < agents {
+        let role = if slot < agents {
             let audience = self.part.audiences.get(client.audience as usize).and_then(Option::as_deref);
             let groups = audience.map(|group| vec![group.into()]);
-            Who::Agent { agent_id: name, groups, presence: None }
+            HelloRole::Agent { agent_id: name, groups, presence: None }
         } else {
             let caller = &self.callers[slot - agents];
             let resume = match &caller.position {
-                Some(position) => Resume::After(position.as_str().into()),
-                None if caller.was_open => Resume::All,
-                None => Resume::Nothing,
+                Some(position) => ResumeFrom::After(position.as_str().into()),
+                None if caller.was_open => ResumeFrom::All,
+                None => ResumeFrom::Nothing,
             };
-            Who::Provider { provider_id: name, resume }
+            HelloRole::Provider { provider_id: name, resume }
         };
-        let hello = Hello { who, token: client.token.as_deref().map(Into::into) };
-        let text = encode_client(&Message { envelope: Envelope::default(), body: Body::Hello(hello) });
+        let hello = Hello { role, token: client.token.as_deref().map(Into::into) };
+        let text = encode_inbound(&ClientMessage { envelope: Envelope::default(), body: Body::Hello(hello) });
         self.send(slot, frame::TEXT, text.as_bytes());
     }
 
     /// The first message of a connection.
     pub(super) fn welcome(&mut self, slot: usize, text: &[u8]) {
-        let welcome = match decode_hub(text) {
-            Ok(FromHub::Welcome(welcome)) => welcome,
-            Ok(FromHub::Error(refusal)) => return self.failed(format!("hello refused: {}", refusal.detail)),
+        let welcome = match decode_outbound(text) {
+            Ok(HubMessage::Welcome(welcome)) => welcome,
+            Ok(HubMessage::Error(refusal)) => return self.failed(format!("hello refused: {}", refusal.detail)),
             Ok(_) => return,
             Err(error) => return self.lost(slot, &format!("the welcome cannot be read: {error}")),
         };
@@ -162,7 +162,7 @@ impl Engine {
         };
         let id = self.part.marks.id(Purpose::Answer, number);
         let envelope = Envelope { id: Some(id.into()), correlation_id: None };
-        let text = encode_client(&Message { envelope, body });
+        let text = encode_inbound(&ClientMessage { envelope, body });
         self.desks[slot].answers.retain(|(other, _)| *other != number);
         self.desks[slot].answers.push((number, at));
         self.took(Latency::Lag, at, measured);

@@ -20,7 +20,7 @@ use super::measures::{Count, Latency, Measures};
 use super::options::Arrivals;
 use super::part::Part;
 use super::schedule::Schedule;
-use crate::protocol::from_hub::Limits;
+use crate::protocol::outbound::received::Limits;
 
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
 pub(super) const MS_NS: u64 = 1_000_000;

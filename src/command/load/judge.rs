@@ -26,12 +26,12 @@ pub(super) enum Promise {
     /// All are told the same outcome.
     SameForAll,
     /// Each answer to what was displayed is told what settled it.
-    Answered,
+    AnswerResult,
 }
 
 impl Promise {
     pub(super) const ALL: [Self; 5] =
-        [Self::OneOutcome, Self::OneClosed, Self::OneWinner, Self::SameForAll, Self::Answered];
+        [Self::OneOutcome, Self::OneClosed, Self::OneWinner, Self::SameForAll, Self::AnswerResult];
 
     pub(super) fn text(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Promise {
             Self::OneClosed => "what was displayed on a connection is closed there once",
             Self::OneWinner => "one answer settles a notification, not two",
             Self::SameForAll => "all are told the same outcome",
-            Self::Answered => "each answer to what was displayed is told what settled it",
+            Self::AnswerResult => "each answer to what was displayed is told what settled it",
         }
     }
 }
@@ -283,7 +283,7 @@ impl Judge {
 
     /// An agent's answer was refused, though it had the notification displayed.
     pub(super) fn not_answered(&mut self, number: u64, code: &str) {
-        self.broken.add(Promise::Answered, || format!("an answer to call {number} got the error {code}"));
+        self.broken.add(Promise::AnswerResult, || format!("an answer to call {number} got the error {code}"));
     }
 
     /// Its provider has the result. `may_repeat`: the connection is not the one that it was asked on. Whether that is
@@ -458,7 +458,7 @@ mod tests {
         judge.resulted(number, Some(Settled { outcome: Outcome::Cancelled, agent: None }), false, 1);
         assert_eq!(broken(&judge), [Promise::SameForAll]);
         judge.not_answered(number, "notFound");
-        assert_eq!(broken(&judge), [Promise::SameForAll, Promise::Answered]);
+        assert_eq!(broken(&judge), [Promise::SameForAll, Promise::AnswerResult]);
     }
 
     #[test]

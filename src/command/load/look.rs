@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use crate::protocol::scan::{members, plain};
+use super::scan::{members, plain};
 use crate::protocol::{ErrorCode, Outcome, error};
 
 /// A notificationId as it is written.

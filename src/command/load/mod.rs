@@ -4,7 +4,7 @@
 //! A thread of it is one loop over thousands of sockets, without a task or a buffer for each, and looks into messages
 //! by a scan: it is meant to stand beside the hub on one machine and not to be what is measured. It says when it was.
 //!
-//! Files here may use those above them: `chance`, `frame`, `look`, `options`, `schedule`, `lag`, `line`, `judge`,
+//! Files here may use those above them: `chance`, `frame`, `scan`, `look`, `options`, `schedule`, `lag`, `line`, `judge`,
 //! `measures`, `part`, `engine`, `connections`, `desks`, `callers`, `summary`, `chart`, `report`.
 
 mod callers;
@@ -22,6 +22,7 @@ mod measures;
 mod options;
 mod part;
 mod report;
+mod scan;
 mod schedule;
 mod summary;
 

@@ -11,7 +11,7 @@ use super::lag::Shares;
 use super::measures::{Count, Latency, Measures};
 use super::options::{DELIVERIES_PER_SECOND, MESSAGES_PER_SECOND, Options};
 use crate::protocol::Outcome;
-use crate::protocol::from_hub::Limits;
+use crate::protocol::outbound::received::Limits;
 
 /// All of it, as `--json` prints it. Times are in ms.
 #[derive(Debug, Serialize)]

@@ -112,7 +112,9 @@ impl Cursor {
         self.gaps = 0;
         self.next += 1;
         let stamp_ns = info.published.unix_timestamp_nanos();
-        self.last = Some(Mark { number, stamp_ns, checksum: crc32c(&message.payload) });
+        let checksum = crc32c(&message.payload);
+        tracing::trace!(record = number, stamp_ns, checksum, "record read");
+        self.last = Some(Mark { number, stamp_ns, checksum });
         let ms = stamp_ns / 1_000_000;
         let time_ms = Some(u64::try_from(ms).unwrap_or(0));
         Ok(Some(Stored { number, time_ms, bytes: message.payload.to_vec() }))

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::server::{
-    Ack, Activity, Answered, CancelResult, Closed, Done, ErrorReply, Kpi, Notification, NotifyResult, Pong,
-    PresenceNow, Refreshed, Session, SessionEnded,
+use super::message::{
+    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, Kpi, Notification, NotifyResult, Pong,
+    PresenceUpdate, Refreshed, Session, SessionEnded,
 };
-use super::watch::{Event, Stats};
+use super::observer::{Event, Stats};
 use super::welcome::Welcome;
 
 /// A whole message of the hub, as against a part of one.
@@ -19,17 +19,17 @@ macro_rules! messages {
 messages!(
     Ack,
     Activity,
-    Answered,
+    AnswerResult,
     CancelResult,
     Closed,
-    Done,
+    DoneResult,
     ErrorReply,
     Event,
     Kpi,
     Notification,
     NotifyResult,
     Pong,
-    PresenceNow,
+    PresenceUpdate,
     Refreshed,
     Session,
     SessionEnded,
@@ -46,7 +46,7 @@ pub fn encode(message: &impl Encode) -> Vec<u8> {
 }
 
 /// Appends the message's JSON to `buffer`.
-pub(super) fn append(message: &impl Encode, buffer: &mut Vec<u8>) {
+pub(in super::super) fn append(message: &impl Encode, buffer: &mut Vec<u8>) {
     // JSON fails on a writer that fails and on keys that are no strings; a Vec does not, and we have none of these.
     let written = serde_json::to_writer(buffer, message);
     debug_assert!(written.is_ok(), "{written:?}");

@@ -2,16 +2,16 @@
 
 use serde_json::error::Category;
 
-use super::client::{Body, Envelope, Hello, Message, Notify, Resume, Text, To, Who};
-use super::error::ErrorCode;
+use super::super::error::ErrorCode;
+use super::super::name::{CallName, Presence};
+use super::super::outbound::ErrorReply;
+use super::super::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
 use super::fields::{Fields, Key, Wrong, missing, shortened};
-use super::name::{CallName, Presence};
-use super::server::{ErrorReply, Ids};
-use super::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
+use super::message::{Body, ClientMessage, Envelope, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
 
 /// A text that is no message: what the `error` reply is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault<'a> {
+pub struct DecodeError<'a> {
     /// What of the envelope was valid, to be carried back.
     pub envelope: Envelope<'a>,
     /// The call that it would have been, if its `type` could be read.
@@ -22,12 +22,12 @@ pub struct Fault<'a> {
     pub detail: String,
 }
 
-impl Fault<'_> {
+impl DecodeError<'_> {
     /// The reply to it.
     #[must_use]
     pub fn reply(&self) -> ErrorReply<'_> {
         ErrorReply {
-            ids: Ids::of(&self.envelope),
+            ids: self.envelope.reply_ids(),
             call: self.call,
             code: self.code,
             detail: &self.detail,
@@ -39,8 +39,8 @@ impl Fault<'_> {
 /// Reads one message.
 ///
 /// # Errors
-/// [`Fault`], if the text is no JSON object, of no known type, or a field is missing or wrong.
-pub fn decode(text: &str) -> Result<Message<'_>, Fault<'_>> {
+/// [`DecodeError`], if the text is no JSON object, of no known type, or a field is missing or wrong.
+pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
     let fields = Fields::parse(text).map_err(|error| no_object(&error))?;
     let (envelope, envelope_fault) = envelope(&fields);
     let kind = match fields.string(Key::Type, "type") {
@@ -57,16 +57,16 @@ pub fn decode(text: &str) -> Result<Message<'_>, Fault<'_>> {
         return Err(fault(envelope, call, ErrorCode::BadParameter, detail));
     }
     match read(&fields) {
-        Ok(body) => Ok(Message { envelope, body }),
+        Ok(body) => Ok(ClientMessage { envelope, body }),
         Err(detail) => Err(fault(envelope, call, ErrorCode::BadParameter, detail)),
     }
 }
 
-fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail: String) -> Fault<'_> {
-    Fault { envelope, call, code, detail }
+fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail: String) -> DecodeError<'_> {
+    DecodeError { envelope, call, code, detail }
 }
 
-fn no_object(error: &serde_json::Error) -> Fault<'static> {
+fn no_object(error: &serde_json::Error) -> DecodeError<'static> {
     // An error about data quotes what it found, which may be as long as the message; one about syntax does not.
     let detail = match error.classify() {
         Category::Data => "the text is no JSON object".to_owned(),
@@ -122,27 +122,27 @@ fn reader(kind: &str) -> Option<Reader> {
 fn hello<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     let token = fields.string(Key::Token, "token")?;
     let role = fields.string(Key::Role, "role")?.ok_or_else(|| missing("role"))?;
-    let who = match &*role {
+    let role = match &*role {
         "provider" => {
-            Who::Provider { provider_id: fields.name(Key::ProviderId, "providerId")?, resume: resume(fields)? }
+            HelloRole::Provider { provider_id: fields.name(Key::ProviderId, "providerId")?, resume: resume(fields)? }
         }
-        "agent" => Who::Agent {
+        "agent" => HelloRole::Agent {
             agent_id: fields.name(Key::AgentId, "agentId")?,
             groups: groups(fields)?,
             presence: presence(fields)?,
         },
-        "observer" => Who::Observer,
+        "observer" => HelloRole::Observer,
         _ => return Err("`role` must be \"provider\", \"agent\" or \"observer\"".to_owned()),
     };
-    Ok(Body::Hello(Hello { who, token }))
+    Ok(Body::Hello(Hello { role, token }))
 }
 
-fn resume<'a>(fields: &Fields<'a>) -> Result<Resume<'a>, Wrong> {
+fn resume<'a>(fields: &Fields<'a>) -> Result<ResumeFrom<'a>, Wrong> {
     if let Ok(flag) = fields.boolean(Key::Resume, "resume") {
-        return Ok(if flag == Some(true) { Resume::All } else { Resume::Nothing });
+        return Ok(if flag == Some(true) { ResumeFrom::All } else { ResumeFrom::Nothing });
     }
     match fields.string(Key::Resume, "resume") {
-        Ok(Some(position)) if !position.is_empty() => Ok(Resume::After(position)),
+        Ok(Some(position)) if !position.is_empty() => Ok(ResumeFrom::After(position)),
         _ => Err("`resume` must be a position or true".to_owned()),
     }
 }
@@ -181,7 +181,7 @@ fn refresh<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    Ok(Body::Notify(Notify {
+    Ok(Body::Notify(NotifyMessage {
         template_name: fields.required_name(Key::TemplateName, "templateName")?,
         template_parameters: fields.parameters(Key::TemplateParameters, "templateParameters")?,
         session_id: fields.name(Key::SessionId, "sessionId")?,
@@ -190,15 +190,15 @@ fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     }))
 }
 
-fn to<'a>(fields: &Fields<'a>) -> Result<To<'a>, Wrong> {
-    let Some(to) = fields.object(Key::To, "to")? else { return Ok(To::default()) };
+fn to<'a>(fields: &Fields<'a>) -> Result<Recipients<'a>, Wrong> {
+    let Some(to) = fields.object(Key::To, "to")? else { return Ok(Recipients::default()) };
     let sorted = |key, called: &str| -> Result<Vec<Text<'a>>, Wrong> {
         let mut names = to.names(key, called)?.unwrap_or_default();
         names.sort_unstable();
         names.dedup();
         Ok(names)
     };
-    let to = To { agents: sorted(Key::Agents, "to.agents")?, groups: sorted(Key::Groups, "to.groups")? };
+    let to = Recipients { agents: sorted(Key::Agents, "to.agents")?, groups: sorted(Key::Groups, "to.groups")? };
     let named = to.agents.len() + to.groups.len();
     if named > TO_NAMES_MAX {
         return Err(format!("`to` names {named} agents and groups; {TO_NAMES_MAX} are allowed"));

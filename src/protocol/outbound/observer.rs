@@ -3,10 +3,10 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::name::Presence;
-use super::outcome::Outcome;
-use super::server::Uuid;
-use super::time::Time;
+use super::super::name::Presence;
+use super::super::outcome::Outcome;
+use super::super::time::Time;
+use super::message::Uuid;
 
 /// Something happened.
 #[derive(Debug, Clone, Serialize)]

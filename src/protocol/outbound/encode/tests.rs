@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::*;
-use crate::protocol::server::{Buttons, Field, Ids, Reach, Uuid};
-use crate::protocol::watch::{EventKind, Quantiles};
-use crate::protocol::welcome::{Found, Limits, Open};
+use crate::protocol::outbound::{Buttons, Field, Reach, ReplyIds, Uuid};
+use crate::protocol::outbound::{EventKind, Quantiles};
+use crate::protocol::outbound::{Limits, OpenNotification, WelcomeState};
 use crate::protocol::{CallName, ErrorCode, Outcome, Position, Presence, Time};
 
 const ID: Uuid = Uuid(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
 const TIME: Time = Time(1_795_255_200_000);
-const IDS: Ids<'static> = Ids { id: Some("0d7e"), correlation_id: Some("7f9c") };
-const NONE: Ids<'static> = Ids { id: None, correlation_id: None };
+const IDS: ReplyIds<'static> = ReplyIds { id: Some("0d7e"), correlation_id: Some("7f9c") };
+const NONE: ReplyIds<'static> = ReplyIds { id: None, correlation_id: None };
 
 #[track_caller]
 fn check(message: &impl Encode, expected: &str) {
@@ -69,7 +69,7 @@ fn kpi() -> Kpi<'static> {
 
 const KPI: &str = r#"{"type":"kpi","sessionId":"conv-42","breached":true,"details":"slow","correlationId":"7f9c","since":"2026-11-21T10:00:00.000Z"}"#;
 
-fn welcome<'a>(ids: Ids<'a>, who: Found<'a>) -> Welcome<'a> {
+fn welcome<'a>(ids: ReplyIds<'a>, who: WelcomeState<'a>) -> Welcome<'a> {
     let limits = Limits { max_message_bytes: 65536, display_limit: 3, queue_limit: 10 };
     Welcome { ids, who, workspace: "default", connection_id: "c", ping_interval_ms: 15000, server_time: TIME, limits }
 }
@@ -80,7 +80,7 @@ const MIDDLE: &str = r#""workspace":"default",
 
 #[test]
 fn welcome_of_an_agent() {
-    let who = Found::Agent {
+    let who = WelcomeState::Agent {
         agent_id: "ada",
         groups: vec!["billing"],
         presence: Presence::Available,
@@ -92,7 +92,7 @@ fn welcome_of_an_agent() {
         r#"{{"type":"welcome","role":"agent","agentId":"ada","groups":["billing"],"presence":"available",{MIDDLE},"notifications":[{NOTIFICATION}],"sessions":[{SESSION}],"kpi":[{KPI}]}}"#
     );
     check(&welcome(NONE, who), &expected);
-    let who = Found::Agent {
+    let who = WelcomeState::Agent {
         agent_id: "ada",
         groups: vec![],
         presence: Presence::Away,
@@ -108,25 +108,29 @@ fn welcome_of_an_agent() {
 
 #[test]
 fn welcome_of_a_provider_and_an_observer() {
-    let full =
-        Open { notification_id: ID, id: Some("0d7e"), correlation_id: "7f9c", cancellation_token: Some("tok-1") };
-    let bare = Open { id: None, cancellation_token: None, ..full.clone() };
-    let who = Found::Provider { provider_id: "bot", open: vec![full, bare], missed: true };
+    let full = OpenNotification {
+        notification_id: ID,
+        id: Some("0d7e"),
+        correlation_id: "7f9c",
+        cancellation_token: Some("tok-1"),
+    };
+    let bare = OpenNotification { id: None, cancellation_token: None, ..full.clone() };
+    let who = WelcomeState::Provider { provider_id: "bot", open: vec![full, bare], missed: true };
     let expected = format!(
         r#"{{"type":"welcome","role":"provider","providerId":"bot",{MIDDLE},"open":[{{"notificationId":"$ID","id":"0d7e","correlationId":"7f9c","cancellationToken":"tok-1"}},{{"notificationId":"$ID","correlationId":"7f9c"}}],"missed":true}}"#
     );
     check(&welcome(NONE, who), &expected);
-    let who = Found::Provider { provider_id: "bot", open: vec![], missed: false };
+    let who = WelcomeState::Provider { provider_id: "bot", open: vec![], missed: false };
     let expected = format!(r#"{{"type":"welcome","role":"provider","providerId":"bot",{MIDDLE},"open":[]}}"#);
     check(&welcome(NONE, who), &expected);
-    check(&welcome(NONE, Found::Observer), &format!(r#"{{"type":"welcome","role":"observer",{MIDDLE}}}"#));
+    check(&welcome(NONE, WelcomeState::Observer), &format!(r#"{{"type":"welcome","role":"observer",{MIDDLE}}}"#));
 }
 
 #[test]
 fn direct_replies() {
     check(&Refreshed { ids: IDS }, r#"{"type":"refreshed","id":"0d7e","correlationId":"7f9c"}"#);
     check(&Pong { ids: NONE }, r#"{"type":"pong"}"#);
-    check(&Pong { ids: Ids { id: Some("p"), correlation_id: None } }, r#"{"type":"pong","id":"p"}"#);
+    check(&Pong { ids: ReplyIds { id: Some("p"), correlation_id: None } }, r#"{"type":"pong","id":"p"}"#);
     let ack = Ack { ids: IDS, call: CallName::NotifyEvent, notification_id: ID, duplicate: false };
     check(
         &ack,
@@ -145,10 +149,10 @@ fn direct_replies() {
  "value":{"actionName":"Cancel","responseReason":"Cancelled"}}"#,
     );
     check(
-        &Done { ids: IDS, call: Some(CallName::NotifyKpiBreach), value: () },
+        &DoneResult { ids: IDS, call: Some(CallName::NotifyKpiBreach), value: () },
         r#"{"type":"result","id":"0d7e","correlationId":"7f9c","msdyn_name":"NotifyKpiBreach","value":null}"#,
     );
-    check(&Done { ids: NONE, call: None, value: () }, r#"{"type":"result","value":null}"#);
+    check(&DoneResult { ids: NONE, call: None, value: () }, r#"{"type":"result","value":null}"#);
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn the_result_of_a_notify() {
 
 #[test]
 fn the_result_of_an_answer() {
-    let answered = Answered {
+    let answered = AnswerResult {
         id: Some("a-1"),
         notification_id: ID,
         correlation_id: Some("7f9c"),
@@ -202,7 +206,7 @@ fn the_result_of_an_answer() {
         &answered,
         r#"{"type":"result","id":"a-1","notificationId":"$ID","correlationId":"7f9c","value":{"actionName":"Accept","responseReason":"Accept"},"agentId":"ada","won":true}"#,
     );
-    let unsettled = Answered { id: None, value: None, agent_id: None, won: false, ..answered };
+    let unsettled = AnswerResult { id: None, value: None, agent_id: None, won: false, ..answered };
     check(&unsettled, r#"{"type":"result","notificationId":"$ID","correlationId":"7f9c","value":null,"won":false}"#);
 }
 
@@ -253,9 +257,9 @@ fn what_agents_are_told() {
         &Activity { session_id: "conv-42", count: 3, correlation_id: None },
         r#"{"type":"activity","sessionId":"conv-42","count":3}"#,
     );
-    check(&PresenceNow { ids: NONE, presence: Presence::Away }, r#"{"type":"presence","presence":"away"}"#);
+    check(&PresenceUpdate { ids: NONE, presence: Presence::Away }, r#"{"type":"presence","presence":"away"}"#);
     check(
-        &PresenceNow { ids: IDS, presence: Presence::Available },
+        &PresenceUpdate { ids: IDS, presence: Presence::Available },
         r#"{"type":"presence","id":"0d7e","correlationId":"7f9c","presence":"available"}"#,
     );
 }
@@ -313,7 +317,7 @@ fn kinds_of_events_are_the_contracts() {
 proptest::proptest! {
     #[test]
     fn any_text_is_escaped_so_that_it_comes_back(detail in ".{0,200}", id in ".{1,40}") {
-        let ids = Ids { id: Some(&id), correlation_id: None };
+        let ids = ReplyIds { id: Some(&id), correlation_id: None };
         let error = ErrorReply { ids, call: None, code: ErrorCode::Limit, detail: &detail, retry_after_ms: None };
         let json: Value = serde_json::from_slice(&encode(&error)).unwrap();
         assert_eq!((&json["type"], &json["detail"], &json["id"]), (&"error".into(), &detail.into(), &id.into()));

@@ -2,9 +2,9 @@
 
 use sha1::{Digest, Sha1};
 
-use super::client::{Notify, Text};
+use super::message::{NotifyMessage, Text};
 
-impl Notify<'_> {
+impl NotifyMessage<'_> {
     /// 128 bits over what it says, as the hub understands it: two notifies that say the same have the same, whatever
     /// the order of their keys and names and however their JSON was written.
     ///

@@ -2,18 +2,18 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::client::{Body, Hello, Message, Notify, Resume, Text, To, Who};
+use super::message::{Body, ClientMessage, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
 
 /// The message's JSON. Nothing is checked: what the wire does not allow is for the hub to refuse.
 #[must_use]
-pub fn encode_client(message: &Message<'_>) -> String {
+pub fn encode(message: &ClientMessage<'_>) -> String {
     let json = serde_json::to_string(message);
     // JSON fails on a writer that fails and on keys that are no strings; there are none of these.
     debug_assert!(json.is_ok(), "{json:?}");
     json.unwrap_or_default()
 }
 
-impl Serialize for Message<'_> {
+impl Serialize for ClientMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("type", self.body.type_name())?;
@@ -57,34 +57,34 @@ fn body<M: SerializeMap>(object: &mut M, body: &Body<'_>) -> Result<(), M::Error
 }
 
 fn introduce<M: SerializeMap>(object: &mut M, hello: &Hello<'_>) -> Result<(), M::Error> {
-    object.serialize_entry("role", &hello.who.role())?;
-    match &hello.who {
-        Who::Provider { provider_id, resume } => {
+    object.serialize_entry("role", &hello.role.role())?;
+    match &hello.role {
+        HelloRole::Provider { provider_id, resume } => {
             optional(object, "providerId", provider_id.as_ref())?;
             match resume {
-                Resume::Nothing => Ok(()),
-                Resume::All => object.serialize_entry("resume", &true),
-                Resume::After(position) => object.serialize_entry("resume", position),
+                ResumeFrom::Nothing => Ok(()),
+                ResumeFrom::All => object.serialize_entry("resume", &true),
+                ResumeFrom::After(position) => object.serialize_entry("resume", position),
             }?;
         }
-        Who::Agent { agent_id, groups, presence } => {
+        HelloRole::Agent { agent_id, groups, presence } => {
             optional(object, "agentId", agent_id.as_ref())?;
             optional(object, "groups", groups.as_ref())?;
             optional(object, "presence", presence.as_ref())?;
         }
-        Who::Observer => {}
+        HelloRole::Observer => {}
     }
     optional(object, "token", hello.token.as_ref())
 }
 
-fn raise<M: SerializeMap>(object: &mut M, notify: &Notify<'_>) -> Result<(), M::Error> {
+fn raise<M: SerializeMap>(object: &mut M, notify: &NotifyMessage<'_>) -> Result<(), M::Error> {
     object.serialize_entry("templateName", &notify.template_name)?;
     if !notify.template_parameters.is_empty() {
         object.serialize_entry("templateParameters", &Parameters(&notify.template_parameters))?;
     }
     optional(object, "cancellationToken", notify.cancellation_token.as_ref())?;
     optional(object, "sessionId", notify.session_id.as_ref())?;
-    if notify.to != To::default() {
+    if notify.to != Recipients::default() {
         object.serialize_entry("to", &notify.to)?;
     }
     Ok(())
@@ -98,7 +98,7 @@ impl Serialize for Parameters<'_> {
     }
 }
 
-impl Serialize for To<'_> {
+impl Serialize for Recipients<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
         for (key, names) in [("agents", &self.agents), ("groups", &self.groups)] {
@@ -114,8 +114,8 @@ impl Serialize for To<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::client::Envelope;
-    use super::super::{Presence, decode};
+    use super::super::super::{Presence, decode};
+    use super::super::message::Envelope;
     use super::*;
 
     fn name() -> impl Strategy<Value = Text<'static>> {
@@ -130,13 +130,14 @@ mod tests {
         prop_oneof![Just(Presence::Available), Just(Presence::Away)]
     }
 
-    fn who() -> impl Strategy<Value = Who<'static>> {
-        let resume = prop_oneof![Just(Resume::Nothing), Just(Resume::All), name().prop_map(Resume::After)];
+    fn who() -> impl Strategy<Value = HelloRole<'static>> {
+        let resume = prop_oneof![Just(ResumeFrom::Nothing), Just(ResumeFrom::All), name().prop_map(ResumeFrom::After)];
         prop_oneof![
-            (prop::option::of(name()), resume).prop_map(|(provider_id, resume)| Who::Provider { provider_id, resume }),
+            (prop::option::of(name()), resume)
+                .prop_map(|(provider_id, resume)| HelloRole::Provider { provider_id, resume }),
             (prop::option::of(name()), prop::option::of(names()), prop::option::of(presence()))
-                .prop_map(|(agent_id, groups, presence)| Who::Agent { agent_id, groups, presence }),
-            Just(Who::Observer),
+                .prop_map(|(agent_id, groups, presence)| HelloRole::Agent { agent_id, groups, presence }),
+            Just(HelloRole::Observer),
         ]
     }
 
@@ -146,12 +147,12 @@ mod tests {
         });
         (name(), parameters, prop::option::of(name()), prop::option::of(name()), names(), names()).prop_map(
             |(template_name, template_parameters, session_id, cancellation_token, agents, groups)| {
-                Body::Notify(Notify {
+                Body::Notify(NotifyMessage {
                     template_name,
                     template_parameters,
                     session_id,
                     cancellation_token,
-                    to: To { agents, groups },
+                    to: Recipients { agents, groups },
                 })
             },
         )
@@ -159,7 +160,7 @@ mod tests {
 
     fn any_body() -> impl Strategy<Value = Body<'static>> {
         prop_oneof![
-            (who(), prop::option::of(name())).prop_map(|(who, token)| Body::Hello(Hello { who, token })),
+            (who(), prop::option::of(name())).prop_map(|(role, token)| Body::Hello(Hello { role, token })),
             name().prop_map(|token| Body::Refresh { token }),
             Just(Body::Ping),
             notify(),
@@ -180,8 +181,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(body in any_body(), id in prop::option::of(name()), guid: bool) {
             let correlation_id = guid.then_some(Text::Borrowed("7f9c2c3a-0000-4000-8000-0123456789AB"));
-            let message = Message { envelope: Envelope { id, correlation_id }, body };
-            let text = encode_client(&message);
+            let message = ClientMessage { envelope: Envelope { id, correlation_id }, body };
+            let text = encode(&message);
             prop_assert_eq!(decode(&text), Ok(message));
         }
     }

@@ -340,8 +340,8 @@ fn what_nobody_asked_for_is_ignored() {
     let message = decode(r#"{"\ud800":1,"id":"m-1","typ\udc00":"x","type":"ping"}"#).unwrap();
     assert_eq!((message.body, message.envelope.id.as_deref()), (Body::Ping, Some("m-1")));
     let agent = decode(r#"{"type":"hello","role":"agent","providerId":7,"resume":[]}"#).unwrap();
-    let who = Who::Agent { agent_id: None, groups: None, presence: None };
-    assert_eq!(agent.body, Body::Hello(Hello { who, token: None }));
+    let who = HelloRole::Agent { agent_id: None, groups: None, presence: None };
+    assert_eq!(agent.body, Body::Hello(Hello { role: who, token: None }));
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn the_last_of_two_equal_keys_counts() {
     assert_eq!(message.envelope.id, None);
 }
 
-fn notify(fields: &str) -> Notify<'static> {
+fn notify(fields: &str) -> NotifyMessage<'static> {
     let text = format!(r#"{{"type":"notify","templateName":"t"{fields}}}"#);
     match decode(text.leak()).unwrap().body {
         Body::Notify(notify) => notify,
@@ -403,8 +403,8 @@ fn a_parameter_keeps_the_text_that_was_written() {
 #[test]
 fn to_is_sorted_and_names_nobody_twice() {
     let read = notify(r#","to":{"groups":["b","a","b"],"agents":["z","y"]}"#);
-    assert_eq!(read.to, To { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
-    assert_eq!(notify(r#","to":{"agents":[]}"#).to, To::default());
+    assert_eq!(read.to, Recipients { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
+    assert_eq!(notify(r#","to":{"agents":[]}"#).to, Recipients::default());
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn groups_keep_their_order_and_an_empty_list_is_not_absent() {
     let groups = |list: &str| {
         let text = format!(r#"{{"type":"hello","role":"agent","groups":{list}}}"#);
         match decode(text.leak()).unwrap().body {
-            Body::Hello(Hello { who: Who::Agent { groups, .. }, .. }) => groups,
+            Body::Hello(Hello { role: HelloRole::Agent { groups, .. }, .. }) => groups,
             other => panic!("{other:?}"),
         }
     };

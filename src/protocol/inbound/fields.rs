@@ -12,8 +12,8 @@ use serde::de::value::BytesDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::client::Text;
-use super::size::NAME_BYTES_MAX;
+use super::super::size::NAME_BYTES_MAX;
+use super::message::Text;
 
 /// What is wrong with a field, for people.
 pub(super) type Wrong = String;
@@ -21,7 +21,7 @@ pub(super) type Wrong = String;
 /// The fields that a message, or an object in one, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-pub(super) enum Key {
+pub(in super::super) enum Key {
     Type,
     Id,
     CorrelationId,
@@ -50,14 +50,14 @@ pub(super) enum Key {
 
 /// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(in super::super) struct Fields<'a> {
     values: [Option<&'a str>; Key::Other as usize],
 }
 
 impl<'a> Fields<'a> {
     /// # Errors
     /// If the text is no JSON object.
-    pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+    pub(in super::super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Any string, unless absent.
-    pub(super) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    pub(in super::super) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The answer.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listing {
+pub struct TemplateList {
     /// Sorted by name.
     pub templates: Vec<Template>,
 }
@@ -56,7 +56,7 @@ pub struct Placeholder {
     pub required: bool,
 }
 
-impl Listing {
+impl TemplateList {
     /// The answer's body, with a line end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {

@@ -4,14 +4,14 @@
 /// The members of a JSON object: each key as it is written between its quotes, and the value's text. Ends at the first
 /// byte that is not as JSON would have it; does not check what is inside a value.
 #[derive(Debug, Clone)]
-pub struct Members<'a> {
+pub(super) struct Members<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 /// The members of the object that `text` is; none if it is no object.
 #[must_use]
-pub fn members(text: &[u8]) -> Members<'_> {
+pub(super) fn members(text: &[u8]) -> Members<'_> {
     let mut members = Members { text, at: 0 };
     if !members.taken(b'{') {
         members.at = text.len();
@@ -21,7 +21,7 @@ pub fn members(text: &[u8]) -> Members<'_> {
 
 /// The text of a string value that has no escapes; `None` of any other.
 #[must_use]
-pub fn plain(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn plain(value: &[u8]) -> Option<&[u8]> {
     let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     (!inner.contains(&b'\\')).then_some(inner)
 }

@@ -1,18 +1,18 @@
 //! What the hub says, as a client reads it: one type per message, its texts owned. What the hub writes is in
-//! [`server`](super::server) and [`welcome`](super::welcome); fields that a client does not know are skipped, and so
+//! the files beside this one; fields that a client does not know are skipped, and so
 //! are messages of a type that it does not know.
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
-use super::error::{ERRORS, ErrorCode};
-use super::name::{CallName, Presence, Role};
-use super::outcome::Outcome;
+use super::super::error::{ERRORS, ErrorCode};
+use super::super::name::{CallName, Presence, Role};
+use super::super::outcome::Outcome;
 
 /// One message of the hub.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum FromHub {
+pub enum HubMessage {
     /// The reply to the hello.
     Welcome(Box<Welcome>),
     /// The hub holds a notification.
@@ -34,7 +34,7 @@ pub enum FromHub {
     /// A session's unread count.
     Activity(Activity),
     /// The agent's presence.
-    Presence(PresenceNow),
+    Presence(PresenceUpdate),
     /// The reply to a fresh token.
     Refreshed(Reply),
     /// The reply to a ping.
@@ -48,7 +48,7 @@ pub enum FromHub {
 ///
 /// # Errors
 /// What is wrong with it, for people: no JSON object, or a field is missing or of the wrong type.
-pub fn decode_hub(text: &[u8]) -> Result<FromHub, String> {
+pub fn decode(text: &[u8]) -> Result<HubMessage, String> {
     serde_json::from_slice(text).map_err(|error| error.to_string())
 }
 
@@ -325,7 +325,7 @@ pub struct Activity {
 /// An agent's presence.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PresenceNow {
+pub struct PresenceUpdate {
     /// The message's, on the connection that asked.
     pub id: Option<String>,
     /// As it is now.

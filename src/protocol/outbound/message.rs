@@ -3,12 +3,11 @@
 
 use serde::{Serialize, Serializer};
 
-use super::client::Envelope;
-use super::error::ErrorCode;
-use super::name::{CallName, Presence};
-use super::outcome::Outcome;
-use super::position::Position;
-use super::time::Time;
+use super::super::error::ErrorCode;
+use super::super::name::{CallName, Presence};
+use super::super::outcome::Outcome;
+use super::super::position::Position;
+use super::super::time::Time;
 
 /// A notificationId: written as a hyphenated lower-case UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +28,7 @@ impl Serialize for Uuid {
 /// What a direct reply carries back.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ids<'a> {
+pub struct ReplyIds<'a> {
     /// The message's `id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
@@ -38,21 +37,13 @@ pub struct Ids<'a> {
     pub correlation_id: Option<&'a str>,
 }
 
-impl<'a> Ids<'a> {
-    /// Those of the message that is replied to.
-    #[must_use]
-    pub fn of(envelope: &'a Envelope<'_>) -> Self {
-        Self { id: envelope.id.as_deref(), correlation_id: envelope.correlation_id.as_deref() }
-    }
-}
-
 /// The reply to `refresh`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "refreshed")]
 pub struct Refreshed<'a> {
     /// The message's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
 }
 
 /// The reply to `ping`.
@@ -61,7 +52,7 @@ pub struct Refreshed<'a> {
 pub struct Pong<'a> {
     /// The message's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
 }
 
 /// The first reply to `notify`: the hub holds it.
@@ -70,7 +61,7 @@ pub struct Pong<'a> {
 pub struct Ack<'a> {
     /// The message's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// Always `NotifyEvent`.
     #[serde(rename = "msdyn_name")]
     pub call: CallName,
@@ -86,7 +77,7 @@ pub struct Ack<'a> {
 pub struct NotifyResult<'a> {
     /// The notify's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// Always `NotifyEvent`.
     #[serde(rename = "msdyn_name")]
     pub call: CallName,
@@ -131,7 +122,7 @@ pub struct Reach {
 pub struct CancelResult<'a> {
     /// The cancel's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// Always `CancelEvent`.
     #[serde(rename = "msdyn_name")]
     pub call: CallName,
@@ -146,10 +137,10 @@ pub struct CancelResult<'a> {
 /// The reply to `kpi`, `activity` and `endSession`: done.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "result", rename_all = "camelCase")]
-pub struct Done<'a> {
+pub struct DoneResult<'a> {
     /// The message's.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// The call's name; `endSession` has none.
     #[serde(rename = "msdyn_name", skip_serializing_if = "Option::is_none")]
     pub call: Option<CallName>,
@@ -160,7 +151,7 @@ pub struct Done<'a> {
 /// The reply to `accept` and `reject`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "result", rename_all = "camelCase")]
-pub struct Answered<'a> {
+pub struct AnswerResult<'a> {
     /// The message's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
@@ -182,7 +173,7 @@ pub struct Answered<'a> {
 #[derive(Debug, Clone)]
 pub struct ErrorReply<'a> {
     /// The message's.
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// The call, where one could be read that has a name.
     pub call: Option<CallName>,
     /// For programs.
@@ -199,7 +190,7 @@ impl Serialize for ErrorReply<'_> {
         #[serde(tag = "type", rename = "error", rename_all = "camelCase")]
         struct Wire<'a> {
             #[serde(flatten)]
-            ids: Ids<'a>,
+            ids: ReplyIds<'a>,
             #[serde(rename = "msdyn_name", skip_serializing_if = "Option::is_none")]
             call: Option<CallName>,
             message: &'static str,
@@ -345,10 +336,10 @@ pub struct Activity<'a> {
 /// An agent's presence: the reply to the one that set it, and the news to the agent's other connections.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "presence")]
-pub struct PresenceNow<'a> {
+pub struct PresenceUpdate<'a> {
     /// The message's, on the connection that asked; none elsewhere.
     #[serde(flatten)]
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// As it is now.
     pub presence: Presence,
 }

@@ -1,18 +1,19 @@
 //! What a client says: one type per message, its texts borrowed from the frame wherever they stand there unescaped.
 //!
-//! Every value here has passed the wire's checks: names are 1 to [`NAME_BYTES_MAX`](super::size::NAME_BYTES_MAX)
+//! Every value here has passed the wire's checks: names are 1 to [`NAME_BYTES_MAX`](super::super::size::NAME_BYTES_MAX)
 //! bytes without control or bidirectional formatting characters, and so on as each field says.
 
 use std::borrow::Cow;
 
-use super::name::{CallName, Presence, Role};
+use super::super::name::{CallName, Presence, Role};
+use super::super::outbound::ReplyIds;
 
 /// A text of the frame: borrowed, or owned if it had to be unescaped.
 pub type Text<'a> = Cow<'a, str>;
 
 /// One message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message<'a> {
+pub struct ClientMessage<'a> {
     /// What every message may carry.
     pub envelope: Envelope<'a>,
     /// What it says.
@@ -28,6 +29,14 @@ pub struct Envelope<'a> {
     pub correlation_id: Option<Text<'a>>,
 }
 
+impl Envelope<'_> {
+    /// The ids that a direct reply to this message carries back.
+    #[must_use]
+    pub fn reply_ids(&self) -> ReplyIds<'_> {
+        ReplyIds { id: self.id.as_deref(), correlation_id: self.correlation_id.as_deref() }
+    }
+}
+
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body<'a> {
@@ -41,7 +50,7 @@ pub enum Body<'a> {
     /// `ping`.
     Ping,
     /// `notify`, of a provider.
-    Notify(Notify<'a>),
+    Notify(NotifyMessage<'a>),
     /// `cancel`, of a provider.
     Cancel {
         /// A name.
@@ -53,7 +62,7 @@ pub enum Body<'a> {
         session_id: Text<'a>,
         /// Clears the mark instead of setting it; false if absent.
         should_reset: bool,
-        /// At most [`DETAILS_BYTES_MAX`](super::size::DETAILS_BYTES_MAX), may be empty.
+        /// At most [`DETAILS_BYTES_MAX`](super::super::size::DETAILS_BYTES_MAX), may be empty.
         details: Option<Text<'a>>,
     },
     /// `activity`, of a provider.
@@ -77,7 +86,7 @@ pub enum Body<'a> {
     Reject {
         /// As in `Accept`.
         notification_id: Text<'a>,
-        /// At most [`REASON_BYTES_MAX`](super::size::REASON_BYTES_MAX), may be empty.
+        /// At most [`REASON_BYTES_MAX`](super::super::size::REASON_BYTES_MAX), may be empty.
         reason: Option<Text<'a>>,
     },
     /// `seen`, of an agent; has no reply.
@@ -131,26 +140,26 @@ impl Body<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello<'a> {
     /// As what it comes.
-    pub who: Who<'a>,
+    pub role: HelloRole<'a>,
     /// Its token, whatever that is: not checked here, may be empty.
     pub token: Option<Text<'a>>,
 }
 
 /// As what a client comes. Fields of the other roles are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who<'a> {
+pub enum HelloRole<'a> {
     /// Raises notifications.
     Provider {
         /// A name; absent: the hub mints one.
         provider_id: Option<Text<'a>>,
         /// Which results it wants again.
-        resume: Resume<'a>,
+        resume: ResumeFrom<'a>,
     },
     /// A person at a desk.
     Agent {
         /// A name; absent: the hub mints one.
         agent_id: Option<Text<'a>>,
-        /// At most [`GROUPS_MAX`](super::size::GROUPS_MAX) names, none twice, as they were listed; empty: in no
+        /// At most [`GROUPS_MAX`](super::super::size::GROUPS_MAX) names, none twice, as they were listed; empty: in no
         /// group; absent: as remembered.
         groups: Option<Vec<Text<'a>>>,
         /// Absent: as remembered.
@@ -160,7 +169,7 @@ pub enum Who<'a> {
     Observer,
 }
 
-impl Who<'_> {
+impl HelloRole<'_> {
     /// The role's name.
     #[must_use]
     pub fn role(&self) -> Role {
@@ -174,19 +183,19 @@ impl Who<'_> {
 
 /// Which results a provider wants again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resume<'a> {
+pub enum ResumeFrom<'a> {
     /// None: `resume` is absent or `false`.
     Nothing,
     /// All that are retained: `true`.
     All,
     /// Those settled after a position: any string, since a string that is no position of this hub is not an error
-    /// but a miss; see [`Position::parse`](super::Position::parse).
+    /// but a miss; see [`Position::parse`](super::super::Position::parse).
     After(Text<'a>),
 }
 
 /// A provider raises a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notify<'a> {
+pub struct NotifyMessage<'a> {
     /// A name.
     pub template_name: Text<'a>,
     /// Names with their values, sorted by name, no name twice. A value may be empty, and as long as the message lets
@@ -197,13 +206,13 @@ pub struct Notify<'a> {
     /// A name.
     pub cancellation_token: Option<Text<'a>>,
     /// Whom it is for.
-    pub to: To<'a>,
+    pub to: Recipients<'a>,
 }
 
-/// Whom a notification is for: sorted names, none twice, at most [`TO_NAMES_MAX`](super::size::TO_NAMES_MAX) in both
+/// Whom a notification is for: sorted names, none twice, at most [`TO_NAMES_MAX`](super::super::size::TO_NAMES_MAX) in both
 /// together; nobody named: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct To<'a> {
+pub struct Recipients<'a> {
     /// Agents.
     pub agents: Vec<Text<'a>>,
     /// Groups.

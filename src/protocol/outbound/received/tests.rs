@@ -1,31 +1,32 @@
 //! What the hub writes, a client reads back whole.
 
-use super::super::{Encode, Position, Time, encode, server, welcome};
+use super::super::super::{Position, Time};
+use super::super::{self as sent_by_hub, Encode, encode};
 use super::*;
 
-fn through(message: &impl Encode) -> FromHub {
-    decode_hub(&encode(message)).unwrap()
+fn through(message: &impl Encode) -> HubMessage {
+    decode(&encode(message)).unwrap()
 }
 
-const IDS: server::Ids<'_> = server::Ids { id: Some("1"), correlation_id: Some("c") };
+const IDS: sent_by_hub::ReplyIds<'_> = sent_by_hub::ReplyIds { id: Some("1"), correlation_id: Some("c") };
 
 #[test]
 fn a_result_comes_through_whole() {
     for value in Outcome::ALL {
-        let sent = server::NotifyResult {
+        let sent = sent_by_hub::NotifyResult {
             ids: IDS,
             call: CallName::NotifyEvent,
-            notification_id: server::Uuid(5),
+            notification_id: sent_by_hub::Uuid(5),
             value,
             agent_id: Some("ada"),
             decline_reason: None,
             session_id: Some("s"),
             cancellation_token: Some("t"),
             elapsed_ms: 7,
-            reach: server::Reach { displayed: 3, seen: 2, rejected: 1 },
+            reach: sent_by_hub::Reach { displayed: 3, seen: 2, rejected: 1 },
             position: Position { epoch: 1, number: 2 },
         };
-        let FromHub::Result(result) = through(&sent) else { panic!("no result") };
+        let HubMessage::Result(result) = through(&sent) else { panic!("no result") };
         assert_eq!((result.id.as_deref(), result.call), (Some("1"), Some(CallName::NotifyEvent)));
         assert_eq!((result.value, result.agent_id.as_deref()), (Some(value), Some("ada")));
         assert_eq!(result.reach, Some(Reach { displayed: 3, seen: 2, rejected: 1 }));
@@ -38,8 +39,8 @@ fn a_result_comes_through_whole() {
 fn every_error_code_comes_through() {
     for row in ERRORS {
         let call = Some(CallName::CancelEvent);
-        let sent = server::ErrorReply { ids: IDS, call, code: row.code, detail: "d", retry_after_ms: Some(5) };
-        let FromHub::Error(refusal) = through(&sent) else { panic!("no error") };
+        let sent = sent_by_hub::ErrorReply { ids: IDS, call, code: row.code, detail: "d", retry_after_ms: Some(5) };
+        let HubMessage::Error(refusal) = through(&sent) else { panic!("no error") };
         assert_eq!((refusal.code, refusal.message.as_str()), (row.code, row.message));
         assert_eq!((refusal.retry_after_ms, refusal.call), (Some(5), call));
     }
@@ -47,14 +48,14 @@ fn every_error_code_comes_through() {
 
 #[test]
 fn a_welcome_comes_through_whole() {
-    let notification = server::Notification {
-        notification_id: server::Uuid(1),
+    let notification = sent_by_hub::Notification {
+        notification_id: sent_by_hub::Uuid(1),
         correlation_id: "c",
         template_name: "t",
         title: "Grace \"wants\" to chat",
         icon: None,
-        fields: vec![server::Field { label: "Customer", value: "Grace" }],
-        buttons: server::Buttons { accept: "Accept", reject: "Reject" },
+        fields: vec![sent_by_hub::Field { label: "Customer", value: "Grace" }],
+        buttons: sent_by_hub::Buttons { accept: "Accept", reject: "Reject" },
         provider_id: "p",
         session_id: "s",
         notified_at: Time(0),
@@ -62,7 +63,7 @@ fn a_welcome_comes_through_whole() {
         remaining_ms: 1,
         show_timeout: true,
     };
-    let agent = welcome::Found::Agent {
+    let agent = sent_by_hub::WelcomeState::Agent {
         agent_id: "ada",
         groups: vec!["billing"],
         presence: Presence::Away,
@@ -70,8 +71,8 @@ fn a_welcome_comes_through_whole() {
         sessions: Vec::new(),
         kpi: Vec::new(),
     };
-    let limits = welcome::Limits { max_message_bytes: 1, display_limit: 3, queue_limit: 10 };
-    let sent = |who| welcome::Welcome {
+    let limits = sent_by_hub::Limits { max_message_bytes: 1, display_limit: 3, queue_limit: 10 };
+    let sent = |who| sent_by_hub::Welcome {
         ids: IDS,
         who,
         workspace: "default",
@@ -80,19 +81,19 @@ fn a_welcome_comes_through_whole() {
         server_time: Time(0),
         limits,
     };
-    let FromHub::Welcome(agent) = through(&sent(agent)) else { panic!("no welcome") };
+    let HubMessage::Welcome(agent) = through(&sent(agent)) else { panic!("no welcome") };
     assert_eq!((agent.role, agent.agent_id.as_deref()), (Role::Agent, Some("ada")));
     assert_eq!((agent.presence, agent.groups.len()), (Some(Presence::Away), 1));
     assert_eq!(agent.notifications[0].title, "Grace \"wants\" to chat");
     assert_eq!(agent.limits.display_limit, 3);
-    let provider = welcome::Found::Provider { provider_id: "p", open: Vec::new(), missed: true };
-    let FromHub::Welcome(provider) = through(&sent(provider)) else { panic!("no welcome") };
+    let provider = sent_by_hub::WelcomeState::Provider { provider_id: "p", open: Vec::new(), missed: true };
+    let HubMessage::Welcome(provider) = through(&sent(provider)) else { panic!("no welcome") };
     assert!(provider.missed && provider.open.is_empty());
 }
 
 #[test]
 fn what_it_does_not_know_is_no_fault() {
-    assert_eq!(decode_hub(br#"{"type":"tomorrow","x":[1]}"#), Ok(FromHub::Unknown));
-    assert!(matches!(decode_hub(br#"{"type":"pong","y":2}"#), Ok(FromHub::Pong(Reply { id: None }))));
-    assert!(decode_hub(b"[]").is_err());
+    assert_eq!(decode(br#"{"type":"tomorrow","x":[1]}"#), Ok(HubMessage::Unknown));
+    assert!(matches!(decode(br#"{"type":"pong","y":2}"#), Ok(HubMessage::Pong(Reply { id: None }))));
+    assert!(decode(b"[]").is_err());
 }

@@ -2,17 +2,17 @@
 
 use serde::{Serialize, Serializer};
 
-use super::name::{Presence, Role};
-use super::server::{Ids, Kpi, Notification, Session, Uuid};
-use super::time::Time;
+use super::super::name::{Presence, Role};
+use super::super::time::Time;
+use super::message::{Kpi, Notification, ReplyIds, Session, Uuid};
 
 /// The reply to `hello`.
 #[derive(Debug, Clone)]
 pub struct Welcome<'a> {
     /// The hello's.
-    pub ids: Ids<'a>,
+    pub ids: ReplyIds<'a>,
     /// As what the client is in, and what it finds.
-    pub who: Found<'a>,
+    pub who: WelcomeState<'a>,
     /// Its workspace.
     pub workspace: &'a str,
     /// The connection.
@@ -27,13 +27,13 @@ pub struct Welcome<'a> {
 
 /// What a client of each role finds.
 #[derive(Debug, Clone)]
-pub enum Found<'a> {
+pub enum WelcomeState<'a> {
     /// A provider.
     Provider {
         /// Its name, as it was given or minted.
         provider_id: &'a str,
         /// Its notifications without an outcome, by arrival.
-        open: Vec<Open<'a>>,
+        open: Vec<OpenNotification<'a>>,
         /// Some results after the position that it resumes from are forgotten.
         missed: bool,
     },
@@ -71,7 +71,7 @@ pub struct Limits {
 /// A provider's open notification.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Open<'a> {
+pub struct OpenNotification<'a> {
     /// The notification.
     pub notification_id: Uuid,
     /// The notify's `id`.
@@ -89,7 +89,7 @@ pub struct Open<'a> {
 #[serde(tag = "type", rename = "welcome", rename_all = "camelCase")]
 struct Wire<'a> {
     #[serde(flatten)]
-    ids: Ids<'a>,
+    ids: ReplyIds<'a>,
     role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_id: Option<&'a str>,
@@ -106,7 +106,7 @@ struct Wire<'a> {
     server_time: Option<Time>,
     limits: Option<Limits>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    open: Option<&'a [Open<'a>]>,
+    open: Option<&'a [OpenNotification<'a>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,20 +123,20 @@ impl Serialize for Welcome<'_> {
             ids: self.ids,
             workspace: self.workspace,
             connection_id: self.connection_id,
-            protocol: super::VERSION,
+            protocol: super::super::VERSION,
             ping_interval_ms: self.ping_interval_ms,
             server_time: Some(self.server_time),
             limits: Some(self.limits),
             ..Wire::default()
         };
         match &self.who {
-            Found::Provider { provider_id, open, missed } => {
+            WelcomeState::Provider { provider_id, open, missed } => {
                 wire.role = Some(Role::Provider);
                 wire.provider_id = Some(provider_id);
                 wire.open = Some(open);
                 wire.missed = missed.then_some(true);
             }
-            Found::Agent { agent_id, groups, presence, notifications, sessions, kpi } => {
+            WelcomeState::Agent { agent_id, groups, presence, notifications, sessions, kpi } => {
                 wire.role = Some(Role::Agent);
                 wire.agent_id = Some(agent_id);
                 wire.groups = Some(groups);
@@ -145,7 +145,7 @@ impl Serialize for Welcome<'_> {
                 wire.sessions = Some(sessions);
                 wire.kpi = Some(kpi);
             }
-            Found::Observer => wire.role = Some(Role::Observer),
+            WelcomeState::Observer => wire.role = Some(Role::Observer),
         }
         wire.serialize(serializer)
     }
