@@ -142,7 +142,8 @@ async fn a_hub_killed_in_mid_ring_changes_nothing_but_the_time() {
     assert!(ada.accept(&id).await.expect("answered").won);
     let result = timeout(PATIENCE, ring.outcome()).await.expect("in time").expect("settled");
     assert_eq!((result.outcome, result.notification_id), (Outcome::Accept, id.clone()));
-    while provider.cancel("late").await.is_err() {}
+    let cancelled = async { while provider.cancel("late").await.is_err() {} };
+    timeout(PATIENCE, cancelled).await.expect("the late call is known to the hub in time");
     assert_eq!(timeout(PATIENCE, late.outcome()).await.expect("in time").expect("settled").outcome, Outcome::Cancelled);
     let told = [results.next().await.expect("told"), results.next().await.expect("told")];
     assert_eq!(told.iter().filter(|result| result.notification_id == id).count(), 1);

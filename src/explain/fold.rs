@@ -37,10 +37,10 @@ pub fn explain(
 ) -> Result<Explained, ExplainError> {
     let mut last = None;
     for _ in 0..TRIES {
-        for start in history.starts()? {
+        for start in history.replay_points()? {
             match fold(history, question, start, is_wanted) {
                 // Trimmed meanwhile: then there is another start.
-                Err(error @ ExplainError::Log(LogError::Forgotten(_))) => {
+                Err(error @ ExplainError::Log(LogError::Trimmed(_))) => {
                     last = Some(error);
                     break;
                 }
@@ -79,7 +79,7 @@ fn fold(
 ) -> Result<Explained, ExplainError> {
     let mut core = match start {
         0 => Core::default(),
-        number => decode_snapshot(number, &history.start(number)?)?,
+        number => decode_snapshot(number, &history.snapshot_at(number)?)?,
     };
     let since = (start > 0).then(|| core.now());
     let mut watcher = Watcher::new(question, &core);

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use deskbell_core::effect::{Effect, Effects, Refusal, ReplyTo};
-use deskbell_core::entry::{Action, Call, Entry, Input, Notify};
-use deskbell_core::{ConnectionId, Core, Incarnation, Look, Name, NotificationId, Outcome, Settled, Timestamp};
+use deskbell_core::entry::{Action, AgentAction, Call, Entry, Input, NewNotification, ProviderAction, RenderError};
+use deskbell_core::{
+    ConnectionId, Core, Incarnation, Name, NotificationId, NotificationView, Outcome, Settled, Timestamp,
+};
 
 use super::question::Question;
 use super::story::{
@@ -103,7 +105,7 @@ impl<'q> Watcher<'q> {
             self.effect(core, workspace, call, effect);
         }
         if let Input::Call { connection, call } = &entry.input
-            && let Action::Seen { notification_id } = call.action
+            && let Action::Agent(AgentAction::Seen { notification_id }) = call.action
         {
             self.seen(core, notification_id, ConnectionId { incarnation, serial: *connection });
         }
@@ -132,14 +134,17 @@ impl<'q> Watcher<'q> {
     fn hear(&mut self, core: &Core, workspace: &Name, call: &Call, effects: &Effects) {
         for (_, effect) in &effects.list {
             match (effect, &call.action) {
-                (Effect::Ack { to, notification_id, duplicate: false }, Action::Notify(notify)) => {
+                (
+                    Effect::Ack { to, notification_id, duplicate: false },
+                    Action::Provider(ProviderAction::Notify(notify)),
+                ) => {
                     let correlation = to.correlation_id.as_deref();
                     if self.question.means(notification_id.0, correlation) {
                         let provider = core.provider_of(to.connection).map(|(_, provider)| provider.clone());
                         self.add(Watched::notified(&self.left, core.now(), workspace, provider, call, notify));
                     }
                 }
-                (Effect::Refused { to, refusal }, action) if is_providers(action) => {
+                (Effect::Refused { to, refusal }, Action::Provider(action)) if is_call(action) => {
                     let correlation = call.correlation_id.as_deref();
                     if !self.question.means(0, correlation) {
                         continue;
@@ -158,15 +163,16 @@ impl<'q> Watcher<'q> {
         let now = core.now();
         match effect {
             // Who only asks after it has repeated nothing.
-            Effect::Ack { .. } if call.is_some_and(|call| matches!(call.action, Action::Recall { .. })) => {}
+            Effect::Ack { .. }
+                if call.is_some_and(|call| matches!(call.action, Action::Provider(ProviderAction::Lookup { .. }))) => {}
             Effect::Ack { notification_id, duplicate: true, .. } => {
                 if let Some(watched) = self.find(*notification_id) {
                     watched.tell(now, Happened::Repeated, Vec::new());
                 }
             }
-            Effect::Show { agents, shown } => {
+            Effect::Display { agents, card } => {
                 let names = agents.iter().filter_map(|&agent| core.agent_name(workspace, agent)).cloned();
-                if let Some(watched) = self.find(shown.content.notification_id) {
+                if let Some(watched) = self.find(card.content.notification_id) {
                     watched.is_offered = true;
                     watched.tell(now, Happened::Displayed, names.collect());
                 }
@@ -241,7 +247,7 @@ impl Watched {
         workspace: &Name,
         provider: Option<Name>,
         call: &Call,
-        notify: &Notify,
+        notify: &NewNotification,
     ) -> Self {
         let id = notify.notification_id;
         let texts = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
@@ -268,7 +274,7 @@ impl Watched {
     }
 
     /// It is open in the state with which the fold begins.
-    fn open(left: &Rc<Left>, look: &Look<'_>, now: Timestamp) -> Self {
+    fn open(left: &Rc<Left>, look: &NotificationView<'_>, now: Timestamp) -> Self {
         let content = look.content();
         let story = Story {
             notification_id: content.notification_id.to_string(),
@@ -367,7 +373,7 @@ impl Watched {
         self.settled_at = Some(settled.settled_at);
         self.story.end = Some(End {
             at: time(settled.settled_at),
-            elapsed_ms: settled.elapsed_ms(),
+            elapsed_ms: settled.elapsed().0,
             action_name: outcome.action_name(),
             response_reason: outcome.response_reason(),
             agent_id: settled.agent_id.as_deref().map(str::to_owned),
@@ -405,7 +411,7 @@ impl Watched {
         // The desks of thousands are gone through only when there are others than before, and not for ever.
         if look.desks() != self.desks && self.left.looks_at(look.desks()) {
             self.desks = look.desks();
-            let waits: BTreeSet<Name> = look.waits_at().cloned().collect();
+            let waits: BTreeSet<Name> = look.queued_at().cloned().collect();
             let new: Vec<Name> = waits.difference(&self.waits).cloned().collect();
             self.waits = waits;
             if !new.is_empty() {
@@ -427,27 +433,34 @@ fn time(at: Timestamp) -> Time {
 /// Which notification a call answers, and how.
 fn answer(call: &Call) -> Option<(NotificationId, Happened, Option<&Name>)> {
     match &call.action {
-        Action::Accept { notification_id } => Some((*notification_id, Happened::Accepted, None)),
-        Action::Reject { notification_id, reason } => Some((*notification_id, Happened::Rejected, reason.as_ref())),
+        Action::Agent(AgentAction::Accept { notification_id }) => Some((*notification_id, Happened::Accepted, None)),
+        Action::Agent(AgentAction::Reject { notification_id, reason }) => {
+            Some((*notification_id, Happened::Rejected, reason.as_ref()))
+        }
         _ => None,
     }
 }
 
-fn is_providers(action: &Action) -> bool {
-    matches!(action, Action::Notify(_) | Action::Cancel { .. } | Action::Kpi { .. } | Action::Activity { .. })
+/// Whether a provider's request is a call that carries a correlationId of its own.
+fn is_call(action: &ProviderAction) -> bool {
+    match action {
+        ProviderAction::Notify(_) | ProviderAction::Cancel { .. } => true,
+        ProviderAction::Kpi { .. } | ProviderAction::Activity { .. } => true,
+        ProviderAction::EndSession { .. } | ProviderAction::Lookup { .. } => false,
+    }
 }
 
 fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Refused {
     let code = match refusal {
-        Refusal::UnknownTemplate { .. } => ErrorCode::UnknownTemplate,
-        Refusal::UnresolvedParameter { .. } => ErrorCode::UnresolvedParameter,
-        Refusal::RenderedTooLong { .. } => ErrorCode::BadParameter,
+        Refusal::Render(RenderError::UnknownTemplate { .. }) => ErrorCode::UnknownTemplate,
+        Refusal::Render(RenderError::Unresolved { .. }) => ErrorCode::UnresolvedParameter,
+        Refusal::Render(RenderError::TooLong { .. }) => ErrorCode::BadParameter,
         Refusal::IdTaken => ErrorCode::IdTaken,
         Refusal::TokenTaken => ErrorCode::TokenTaken,
         Refusal::OpenNotifications { .. } => ErrorCode::Limit,
-        Refusal::SessionNotYours => ErrorCode::NotAllowed,
-        Refusal::NoSuchToken | Refusal::NoneOfYours => ErrorCode::NotFound,
-        Refusal::NoSuchSession | Refusal::NoSuchNotification => ErrorCode::NotFound,
+        Refusal::SessionOwnedByAnother | Refusal::WrongRole => ErrorCode::NotAllowed,
+        Refusal::TokenNotFound | Refusal::NotificationUnknownToProvider => ErrorCode::NotFound,
+        Refusal::SessionNotFound | Refusal::NotificationUnknownToAgent => ErrorCode::NotFound,
         Refusal::NotJoined => ErrorCode::Unavailable,
     };
     Refused {

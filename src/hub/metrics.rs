@@ -9,7 +9,7 @@ use deskbell_core::{Outcome, Totals};
 use crate::log::RecordNumber;
 use crate::metrics::Histogram;
 
-/// Buckets for what people take their time for, in microseconds.
+/// Buckets for what clients take their time for, in microseconds.
 const ANSWER_BOUNDS_US: &[u64] = &[
     5_000,
     25_000,
@@ -104,7 +104,7 @@ impl Metrics {
         Totals { open, waiting, sessions, workspaces }
     }
 
-    /// How often the hub's thread has turned: at least once a second, unless it stands still.
+    /// How often the hub's thread has progress: at least once a second, unless it stands still.
     #[must_use]
     pub fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
@@ -162,7 +162,7 @@ impl Metrics {
                 }
                 Effect::Settled { settled, .. } => {
                     self.settled[settled.outcome as usize].fetch_add(1, Relaxed);
-                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed_ms()));
+                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed().0));
                 }
                 _ => {}
             }

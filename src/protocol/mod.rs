@@ -5,8 +5,8 @@
 //! [`frame::text`] (the whole WebSocket frame), a client reads them by [`decode_outbound`]. This room uses no other
 //! room: it takes and gives text, numbers and its own enums.
 //!
-//! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `inbound`,
-//! `outbound`, `frame`, `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
+//! Files here may use those above them: `size`, `name`, `time`, `position`, `outcome`, `error`, `close`, `outbound`,
+//! `inbound`, `frame`, `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
 
 pub mod admin;
 pub mod asyncapi;

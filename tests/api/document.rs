@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::ask::{Answer, Ask, recall, ring};
-use crate::harness::{Setup, document, hub};
+use crate::harness::{Setup, document, hub, within};
 use crate::{guarded, raw, token};
 
 /// Answers that any request may get, described in words.
@@ -396,8 +396,10 @@ async fn show_limits(shown: &mut Shown) {
     let ask = |name: &str, body: &Value| Ask::post(&format!("/api/{name}?providerId={name}"), body);
     for (name, body) in whole_calls() {
         ask(name, &body).shown(&full, shown).await.is(503, "unavailable");
-        while ask(name, &body).shown(&slow, shown).await.status != 429 {}
+        let limited = async { while ask(name, &body).shown(&slow, shown).await.status != 429 {} };
+        within("429 for too many calls", limited).await;
     }
     recall(crate::harness::NOBODYS, "").shown(&full, shown).await.is(503, "unavailable");
-    while recall(crate::harness::NOBODYS, "").shown(&slow, shown).await.status != 429 {}
+    let limited = async { while recall(crate::harness::NOBODYS, "").shown(&slow, shown).await.status != 429 {} };
+    within("429 for too many questions", limited).await;
 }

@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use crate::ask::{Ask, ring};
-use crate::harness::{PATIENCE, Setup, has, hub};
+use crate::harness::{PATIENCE, Setup, has, hub, within};
 use crate::raw;
 
 #[tokio::test]
@@ -112,9 +112,12 @@ async fn a_provider_that_causes_too_many_deliveries_is_429() {
     }
     let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
     let mut answer = ask.of(&hub).await;
-    while answer.status == 200 {
-        answer = ask.of(&hub).await;
-    }
+    let limited = async {
+        while answer.status == 200 {
+            answer = ask.of(&hub).await;
+        }
+    };
+    within("a refusal", limited).await;
     has(&answer.is(429, "rateLimited").body, json!({"msdyn_name": "NotifyKpiBreach"}));
 }
 
@@ -255,5 +258,6 @@ async fn a_disk_that_is_full_is_503_and_nothing_was_done() {
     assert!(refused.header("retry-after").is_some());
     let unlimited = std::process::Command::new("prlimit").args(["--pid", &hub.pid(), "--fsize=unlimited"]).status();
     assert!(unlimited.unwrap().success());
-    while ring("", json!({"id": "full"})).of(&hub).await.status != 202 {}
+    let taken = async { while ring("", json!({"id": "full"})).of(&hub).await.status != 202 {} };
+    within("the disk to be in use again", taken).await;
 }

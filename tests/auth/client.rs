@@ -46,11 +46,14 @@ async fn a_ring_outlives_its_tokens() {
     let options = AgentOptions::new().token(Token::Fixed(token("ada", "agent"))).trust(authority()).tuning(quick());
     let (ada, mut events) = Agent::connect(&url(&hub), options).await.unwrap();
     let ring = provider.ring(Notify::template("chat").parameter("customerName", "Grace")).await.unwrap();
-    let id = loop {
-        if let AgentEvent::Notification(one) = timeout(PATIENCE, events.next()).await.unwrap().unwrap() {
-            break one.notification_id;
+    let ringing = async {
+        loop {
+            if let AgentEvent::Notification(one) = events.next().await.unwrap() {
+                return one.notification_id;
+            }
         }
     };
+    let id = timeout(PATIENCE, ringing).await.unwrap();
     let renewed = async {
         while asked.load(Ordering::Relaxed) < 3 {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::harness::{Hub, PATIENCE, Setup, has, hub};
+use crate::harness::{Hub, PATIENCE, Setup, has, hub, within};
 use crate::raw::{get, http, status};
 
 /// The value of this line of /metrics.
@@ -29,7 +29,8 @@ async fn an_address_has_so_many_connections_and_one_more_gets_429() {
     assert_eq!(metric(&hub, "deskbell_turned_away_total{reason=\"address\"}").await, 2);
     first.hello(json!({"role": "agent"})).await;
     first.leave().await;
-    while hub.connect_with(None, &from("192.0.2.1")).await.is_err() {}
+    let freed = async { while hub.connect_with(None, &from("192.0.2.1")).await.is_err() {} };
+    within("the place of the connection that was closed", freed).await;
 }
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn who_asks_by_plain_http_is_one_of_its_address_too() {
     assert_eq!(hub.upgrade_refused(None, &[]).await, 429);
     assert_eq!(status(&ask("one").await), 200);
     socket.leave().await;
-    while status(&ask("two").await) != 200 {}
+    within("the place of the socket that was closed", async { while status(&ask("two").await) != 200 {} }).await;
 }
 
 #[tokio::test]
@@ -80,7 +81,7 @@ async fn an_address_cannot_hold_all_the_places_before_the_upgrade_either() {
     assert!(answer.is_empty(), "without a word: {}", String::from_utf8_lossy(&answer));
     drop(held);
     // Their places are free as soon as the hub has seen them go.
-    while !get_maybe(&hub).await {}
+    within("a place for a request", async { while !get_maybe(&hub).await {} }).await;
 }
 
 async fn get_maybe(hub: &Hub) -> bool {
@@ -128,7 +129,7 @@ async fn free_place(hub: &Hub) -> crate::Client {
             }
         }
     };
-    timeout(PATIENCE, connected).await.expect("a place falls free")
+    within("a free place", connected).await
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Who comes in, as whom, and for how long.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::forge::{by_ec, by_ed, by_rsa, by_secret, token_of};
@@ -130,6 +132,20 @@ async fn a_token_on_the_upgrade_is_as_good() {
     // Of a proxy's own password the hub knows nothing: the token comes in the hello.
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", "Basic YTpi")]).await.unwrap();
     ada.hello(json!({"role": "agent", "token": token("ada", "agent")})).await;
+}
+
+#[tokio::test]
+async fn a_token_that_ends_between_the_upgrade_and_the_hello_is_refused() {
+    let hub = guarded().start().await;
+    let exp = now() + 3;
+    let bearer = format!("Bearer {}", token_with("ada", "agent", json!({"exp": exp})));
+    let (mut ada, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
+    // The end of a token is a moment of the wall clock: there is no event that could be awaited.
+    while now() <= exp {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ada.send(json!({"type": "hello", "role": "agent"})).await;
+    assert_eq!(ada.first_or_close().await, Err(4401));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! hub, keeps a second copy that gets bytes and names only when they are synced; here the data directory is put back to
 //! that copy, or to a mixture in which each sector that was written and not synced has arrived or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -70,13 +70,19 @@ impl Unsynced {
     pub(crate) fn crash(&mut self, chance: &mut Chance) {
         let written = self.written();
         let synced = self.synced();
-        // Names reach a journal in their order: all that were given, or those that were synced.
-        let names_arrive = chance.percent(50);
+        // Changes of names that were not synced: all have arrived, none has, or each by chance. No standard says in which order
+        // a file system writes them.
+        let names_arrive = chance.below(3) * 50;
         let sectors_arrive = chance.below(3) * 50;
-        let names: Vec<&String> = if names_arrive { written.keys().collect() } else { synced.keys().collect() };
+        let names: BTreeSet<&String> = written.keys().chain(synced.keys()).collect();
         let mut left = Files::new();
         let mut lost = 0;
         for name in names {
+            let unchanged = written.get(name).map(|(key, _)| key) == synced.get(name);
+            let names_arrive = unchanged || chance.percent(names_arrive);
+            if !(if names_arrive { written.contains_key(name) } else { synced.contains_key(name) }) {
+                continue;
+            }
             let (key, bytes) = match (written.get(name), synced.get(name)) {
                 (Some((key, bytes)), _) => (key, Some(bytes)),
                 (None, Some(key)) => (key, None),

@@ -77,6 +77,17 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not held: it wanders by more
+/// than that while nobody attacks.
+const MEDIAN_TIMES_MAX: f64 = 2.0;
+
+/// Whether the median of one is at most [`MEDIAN_TIMES_MAX`] times that of the slower of two others.
+pub(crate) fn median_is_held(under: &Histogram<u64>, others: [&Histogram<u64>; 2]) -> bool {
+    let median = |of: &Histogram<u64>| of.value_at_quantile(0.5) as f64;
+    let slower = others.map(median).into_iter().fold(0.0, f64::max);
+    !under.is_empty() && median(under) <= slower * MEDIAN_TIMES_MAX
+}
+
 /// How the p99 of one compares with that of another.
 pub(crate) fn ratio(this: &Histogram<u64>, other: &Histogram<u64>) -> f64 {
     this.value_at_quantile(0.99) as f64 / other.value_at_quantile(0.99) as f64

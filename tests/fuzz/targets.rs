@@ -10,9 +10,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deskbell::config::{Config, SETTINGS, Sources};
-use deskbell::gateway::{Behind, Gateway, Settings};
-use deskbell::hub::{Hub, HubSettings, Intake, WallClock, decode_record, decode_snapshot, encode_snapshot};
-use deskbell::log::{Disk, Keep, Log as _, Memory, Stored, disk};
+use deskbell::gateway::{Backend, Gateway, Settings};
+use deskbell::hub::{Hub, HubSettings, InputQueue, WallClock, decode_record, decode_snapshot, encode_snapshot};
+use deskbell::log::{Disk, Log as _, Memory, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
 use deskbell_core::{Core, Incarnation, Limits};
@@ -161,7 +161,7 @@ pub(crate) fn whole_log() -> &'static WholeLog {
         let directory = tempfile::tempdir_in(quick()).expect("a directory");
         let at = directory.path().join("data");
         let options = disk::Options::new(&at, || NOW_MS).new_id(7);
-        let keep = Keep { history_ms: 1 << 40, history_bytes: 1 << 40 };
+        let keep = Retention { history_ms: 1 << 40, history_bytes: 1 << 40 };
         let mut number = 0;
         for records in [5, 4] {
             let (mut log, _) = Disk::open(&options).expect("opens");
@@ -169,7 +169,7 @@ pub(crate) fn whole_log() -> &'static WholeLog {
                 number += 1;
                 log.append(&record_at(number)).expect("appended");
             }
-            log.history().expect("kept").keep(number, &snapshot_at(number), &keep).expect("kept");
+            log.history().expect("kept").save_snapshot(number, &snapshot_at(number), &keep).expect("kept");
             if number == 5 {
                 Box::new(log).close().expect("closed");
                 continue;
@@ -199,20 +199,20 @@ fn gateway() -> &'static SocketAddr {
         };
         let gateway = Gateway::bind(settings).expect("bound");
         let address = gateway.local_addr();
-        let intake = Arc::new(Intake::default());
+        let inputs = Arc::new(InputQueue::default());
         let hub_settings = HubSettings {
             incarnation: Incarnation(1),
             next_incarnation: || Incarnation(u64::MAX),
             epoch: 1,
             limits: Limits::default(),
             deliveries_per_second: 1 << 40,
-            keep: Keep { history_ms: 0, history_bytes: 0 },
+            retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let delivery = gateway.delivery(0, hub_settings.incarnation);
         let log = Box::new(Memory::default());
-        let hub = Hub::start(log, delivery, intake, Arc::new(WallClock), hub_settings, || {});
+        let hub = Hub::start(log, delivery, inputs, Arc::new(WallClock), hub_settings, || {});
         let hub = hub.expect("started");
-        let behind = Behind {
+        let behind = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::new(Arc::new(Catalogue::with(Vec::new()))),
             gate: None,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::damage::{fill_the_disk, on_a_disk_that_may_fill};
 use crate::harness::{
     Client, Hub, Seen, Setup, Side, accepted, auto_accepted, cancelled, declined, display_timeout, document, has, hub,
-    is_error, queue_full, queue_timeout, with,
+    is_error, queue_full, queue_timeout, with, within,
 };
 use crate::raw;
 
@@ -357,7 +357,7 @@ async fn too_much(seen: &Seen) {
     let mut bot = hub.provider("bot").await;
     bot.ring("chat").await;
     is_error(&bot.call(json!({"type": "notify", "templateName": "chat"})).await, "limit", Some("NotifyEvent"));
-    while bot.call(json!({"type": "ping"})).await["code"] != "rateLimited" {}
+    within("a refusal", async { while bot.call(json!({"type": "ping"})).await["code"] != "rateLimited" {} }).await;
 }
 
 async fn a_full_disk(seen: &Seen) {

@@ -256,3 +256,22 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
     let hub = hub.crash_and_restart().await;
     assert_eq!(desk(&hub.agent("ada").await.welcome), [after]);
 }
+
+#[tokio::test]
+async fn a_file_system_of_its_own_is_taken_though_it_is_not_empty() {
+    if left_out_in_cluster("it has no data directory") {
+        return;
+    }
+    let setup = Setup::on_disk();
+    fs::create_dir(setup.data_dir()).unwrap();
+    fs::set_permissions(setup.data_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    // As mkfs leaves it, and as file managers do.
+    fs::create_dir(setup.data_dir().join("lost+found")).unwrap();
+    fs::write(setup.data_dir().join(".directory"), "").unwrap();
+    let hub = setup.start().await;
+    let mut bot = hub.provider("bot").await;
+    let id = bot.ring("chat").await;
+    let hub = hub.crash_and_restart().await;
+    let ada = hub.agent("ada").await;
+    has(&ada.welcome["notifications"][0], json!({"notificationId": id}));
+}

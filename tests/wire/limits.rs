@@ -166,12 +166,16 @@ async fn a_hundred_over_the_rate_are_borne() {
     for n in 0..100 {
         bot.send(json!({"type": "ping", "id": format!("{n}")})).await;
     }
+    let mut limited = 0;
     for n in 0..100 {
         let reply = bot.reply(&format!("{n}")).await;
         if reply["type"] != "pong" {
             is_error(&reply, "rateLimited", None);
+            limited += 1;
         }
     }
+    // The burst, and one for each second that this took.
+    assert!((50..=98).contains(&limited), "{limited} of 100 were refused");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What an observer is told.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Client, accepted, cancelled, declined, has, hub, is_time};
@@ -90,7 +92,8 @@ async fn stats_once_a_second() {
     watcher.take("stats", settled).await;
     let began = tokio::time::Instant::now();
     let stats = watcher.expect("stats").await;
-    assert!((500..2_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    // Not at every event, and not much more often than once a second.
+    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
     has(&stats, json!({"agents": 1, "providers": 1, "observers": 1, "open": 2, "waiting": 1}));
     for field in ["notifiesPerSecond", "deliveriesPerSecond"] {
         assert!(stats[field].is_number(), "{field} in {stats}");

@@ -54,6 +54,11 @@ impl Raw {
         let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the hub reads");
     }
 
+    /// Ends the connection by a reset (RST), as a machine that restarted would.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
     /// Upgrades and says hello in one write, and reads the welcome.
     pub(crate) async fn join(&mut self, port: u16, hello: &Value) -> Value {
         let mut bytes = upgrade(port, "").into_bytes();

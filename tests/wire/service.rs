@@ -50,6 +50,18 @@ fn unread(socket: &UnixDatagram) -> Vec<String> {
     messages
 }
 
+/// A hub whose `fdatasync` hangs once the first FIFO is there, until the second is written to (`hangs.c`).
+fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
+    let setup = Setup::on_disk();
+    let home = std::fs::canonicalize(setup.home()).unwrap();
+    let (layer, stuck, goes_on) = (home.join("hangs.so"), home.join("stuck"), home.join("goes-on"));
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-shared", "-fPIC", "-o"]).args([&layer, &shown("tests/wire/hangs.c")]).arg("-ldl");
+    assert!(cc.status().is_ok_and(|status| status.success()), "cc is needed");
+    let setup = setup.variable("LD_PRELOAD", layer.to_str().unwrap()).variable("HANGS_AT", home.to_str().unwrap());
+    (setup, stuck, goes_on)
+}
+
 const STANDS_STILL: &str = "the hub's thread stands still";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,13 +103,7 @@ async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
     if left_out_in_cluster("the log on disk hangs") {
         return;
     }
-    let setup = Setup::on_disk();
-    let home = std::fs::canonicalize(setup.home()).unwrap();
-    let (layer, stuck, goes_on) = (home.join("hangs.so"), home.join("stuck"), home.join("goes-on"));
-    let mut cc = Command::new("cc");
-    cc.args(["-O2", "-shared", "-fPIC", "-o"]).args([&layer, &shown("tests/wire/hangs.c")]).arg("-ldl");
-    assert!(cc.status().is_ok_and(|status| status.success()), "cc is needed");
-    let setup = setup.variable("LD_PRELOAD", layer.to_str().unwrap()).variable("HANGS_AT", home.to_str().unwrap());
+    let (setup, stuck, goes_on) = with_a_device_that_hangs();
     let (socket, setup) = supervised(setup, 1_000_000);
     let hub = setup.start().await;
     let (mut bot, mut ada) = (hub.provider("bot").await, hub.agent("ada").await);
@@ -126,6 +132,28 @@ async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
     ada.expect("notification").await;
     told(&socket, "WATCHDOG=1");
     hub.terminate();
+    assert_eq!(hub.exit().await.code, Some(0));
+}
+
+/// The log's device is busy when the hub is told to stop: calls that were under way then are answered before the close.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_under_way_at_the_stop_are_acknowledged() {
+    if left_out_in_cluster("the log on disk hangs") {
+        return;
+    }
+    let (setup, stuck, goes_on) = with_a_device_that_hangs();
+    let hub = setup.start().await;
+    let mut bot = hub.provider("bot").await;
+    assert!(Command::new("mkfifo").args([&stuck, &goes_on]).status().unwrap().success());
+    // The first is written while the device hangs, the others wait behind it.
+    for n in 0..5 {
+        bot.send(json!({"type": "notify", "id": format!("n-{n}"), "templateName": "chat"})).await;
+    }
+    tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
+    hub.terminate();
+    tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
+    bot.reply("n-0").await;
+    bot.expect_close(1001).await;
     assert_eq!(hub.exit().await.code, Some(0));
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Listing {
     /// Files that were never finished.
     pub(super) unfinished: Vec<PathBuf>,
     /// Names that mean nothing here.
-    pub(super) strangers: Vec<String>,
+    pub(super) unknown: Vec<String>,
     /// Files that others than their owner could have read.
     pub(super) opened_to_others: Vec<PathBuf>,
 }
@@ -142,7 +142,7 @@ impl Listing {
                 Ok(metadata) if !metadata.is_file() && is_ours(&name) => {
                     return Err(LogError::Device(format!("{} is not a file", path.display())));
                 }
-                // Forgotten between the look and now.
+                // Trimmed between the look and now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 _ => drop(listing.sort(&name, &path)),
             }
@@ -163,7 +163,7 @@ impl Listing {
         } else if name.strip_suffix(UNFINISHED).is_some_and(is_ours) {
             self.unfinished.push(path.to_owned());
         } else if name != LOCK {
-            self.strangers.push(name.to_owned());
+            self.unknown.push(name.to_owned());
             return false;
         }
         true

@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Files {
     #[cfg(test)]
-    pub(super) faults: Option<std::sync::Arc<super::faults::Faults>>,
+    pub(super) faults: Option<std::sync::Arc<super::tests::faults::Faults>>,
 }
 
 /// One change, as the tests' faults see it.

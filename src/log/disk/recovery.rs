@@ -7,15 +7,15 @@ use super::directory::{
     FORMAT, Listing, damaged, device, header_fault, missing, or_give_up_history, segment_path, snapshot_path,
 };
 use super::files::{Files, is_full};
-use super::header::{Header, HeaderFault, Kind};
+use super::header::{FileKind, Header, HeaderFault};
 use super::record::{Broken, RECORD_HEADER_BYTES, encode_seal};
-use super::segment::{self, CreateError, Scan, Segment, Stop, scan, write_whole};
+use super::segment::{self, CreateError, Scan, ScanEnd, Segment, scan, write_whole};
 use super::snapshot;
 use crate::log::{LogError, RecordNumber};
 
 /// What a start found in the data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
+pub struct RecoveryReport {
     /// The newest whole snapshot.
     pub snapshot: Option<RecordNumber>,
     /// The last record; 0 in a fresh log.
@@ -43,7 +43,7 @@ pub struct Dropped {
 
 /// A snapshot that is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct SnapshotFile {
     pub(super) number: RecordNumber,
     pub(super) bytes: u64,
     /// When the state was as it says, or a little later, in milliseconds since 1970.
@@ -56,10 +56,10 @@ pub(super) struct Recovered {
     pub(super) id: u64,
     /// Never empty; the last one takes the next record.
     pub(super) segments: VecDeque<Segment>,
-    pub(super) snapshots: Vec<Kept>,
+    pub(super) snapshots: Vec<SnapshotFile>,
     /// Snapshots that cannot be used; the next one that is kept replaces them.
     pub(super) useless: Vec<PathBuf>,
-    pub(super) report: Recovery,
+    pub(super) report: RecoveryReport,
 }
 
 /// Reads the whole directory, founds a log with the id `new_id` if there is none, and puts right what can be put right
@@ -67,7 +67,7 @@ pub(super) struct Recovered {
 pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Recovered, LogError> {
     let listing = Listing::read(directory)?;
     if listing.segments.is_empty() && !listing.format && listing.snapshots.is_empty() {
-        refuse_strangers(directory, &listing)?;
+        refuse_unknown_files(directory, &listing)?;
         found(files, directory, new_id)?;
         return recover(files, directory, new_id);
     }
@@ -89,8 +89,8 @@ pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Re
 }
 
 /// Nobody's home directory becomes a data directory because of a slip of the pen.
-fn refuse_strangers(directory: &Path, listing: &Listing) -> Result<(), LogError> {
-    let stranger = listing.strangers.iter().find(|name| !name.starts_with('.') && *name != "lost+found");
+fn refuse_unknown_files(directory: &Path, listing: &Listing) -> Result<(), LogError> {
+    let stranger = listing.unknown.iter().find(|name| !name.starts_with('.') && *name != "lost+found");
     stranger.map_or(Ok(()), |name| {
         Err(LogError::Device(format!(
             "{} holds other things ({name}) and no log; name an empty or a new directory with --data-dir",
@@ -115,7 +115,7 @@ fn create_segment(files: &Files, directory: &Path, id: u64, first: RecordNumber)
 
 fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
     let path = directory.join(FORMAT);
-    let header = Header { kind: Kind::Format, id, number: 0, length: 0, oldest: 0 };
+    let header = Header { kind: FileKind::Format, id, number: 0, length: 0, oldest: 0 };
     let written = write_whole(files, &path, &[&header.encode()]).and_then(|_| files.sync_directory(directory));
     written.map_err(|error| device(&path, "cannot be written", &error))
 }
@@ -129,7 +129,7 @@ fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Resu
     }
     let path = directory.join(FORMAT);
     let bytes = std::fs::read(&path).map_err(|error| device(&path, "cannot be read", &error))?;
-    match Header::decode(Kind::Format, &bytes) {
+    match Header::decode(FileKind::Format, &bytes) {
         Ok(header) if bytes.len() == super::header::HEADER_BYTES => {
             repair.format = false;
             Ok(Some(header.id))
@@ -145,7 +145,7 @@ fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Resu
 /// The snapshots, each read and checked.
 #[derive(Debug, Default)]
 struct Snapshots {
-    whole: Vec<(Header, Kept)>,
+    whole: Vec<(Header, SnapshotFile)>,
     damaged: Vec<(RecordNumber, LogError)>,
 }
 
@@ -154,7 +154,7 @@ impl Snapshots {
         let mut snapshots = Self::default();
         for &number in &listing.snapshots {
             match snapshot::check(directory, number) {
-                Ok((header, bytes)) => snapshots.whole.push((header, Kept { number, bytes, state_ms: 0 })),
+                Ok((header, bytes)) => snapshots.whole.push((header, SnapshotFile { number, bytes, state_ms: 0 })),
                 Err(error @ LogError::Damaged(_)) => snapshots.damaged.push((number, error)),
                 Err(other) => return Err(other),
             }
@@ -220,20 +220,20 @@ fn join(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Re
             return Err(damaged(&path, 32, format_args!("record {next} is in {} too", segment_path_name(&segment))));
         }
         match &scan.stop {
-            Stop::Seal(sealed) if end < next => {
+            ScanEnd::Seal(sealed) if end < next => {
                 let path = segment_path(directory, *sealed);
                 return Err(history(missing(&path, format_args!("records {end} to {} were in it", next - 1))));
             }
-            Stop::Broken(broken) if end < next => return Err(history(damaged(&path, segment.end, broken.what))),
-            Stop::End if end < next => {
+            ScanEnd::Broken(broken) if end < next => return Err(history(damaged(&path, segment.end, broken.what))),
+            ScanEnd::End if end < next => {
                 let what = format_args!("the file ends here, and records {end} to {} are missing", next - 1);
                 return Err(history(damaged(&path, segment.end, what)));
             }
-            Stop::Seal(_) => {}
-            Stop::End | Stop::Broken(_) => {
+            ScanEnd::Seal(_) => {}
+            ScanEnd::End | ScanEnd::Broken(_) => {
                 repair.seals.push(index);
                 // A crash between making the next segment and sealing this one is no damage.
-                let cut = matches!(&scan.stop, Stop::End | Stop::Broken(Broken { unfinished: true, .. }));
+                let cut = matches!(&scan.stop, ScanEnd::End | ScanEnd::Broken(Broken { unfinished: true, .. }));
                 let crashed = cut && index + 2 == scans.len() && follower.segment.is_empty();
                 if !crashed {
                     let (path, end) = (path.display(), segment.end);
@@ -263,17 +263,17 @@ fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut 
         return Err(no_beginning(directory, begin, snapshots));
     }
     match &last.stop {
-        Stop::End => {}
-        Stop::Seal(next) if repair.copy => {
+        ScanEnd::End => {}
+        ScanEnd::Seal(next) if repair.copy => {
             repair.next_segment = Some(*next);
             let end = last.segment.last;
             repair.repaired.push(format!("this is a copy of a log (no FORMAT) that went on after record {end}"));
         }
-        Stop::Seal(next) => {
+        ScanEnd::Seal(next) => {
             return Err(missing(&segment_path(directory, *next), GONE_ON));
         }
-        Stop::Broken(broken) if !broken.unfinished => return Err(damaged(&path, last.segment.end, broken.what)),
-        Stop::Broken(broken) => {
+        ScanEnd::Broken(broken) if !broken.unfinished => return Err(damaged(&path, last.segment.end, broken.what)),
+        ScanEnd::Broken(broken) => {
             repair.dropped = Some(Dropped {
                 number: last.segment.last + 1,
                 file: path.clone(),
@@ -322,7 +322,7 @@ impl Repair {
         for path in &listing.opened_to_others {
             self.repaired.push(format!("{} could be read by other users; no longer", path.display()));
         }
-        for name in &listing.strangers {
+        for name in &listing.unknown {
             tracing::debug!(name, directory = %directory.display(), "a file that is none of the log's is ignored");
         }
         for (number, error) in &snapshots.damaged {
@@ -362,8 +362,8 @@ impl Repair {
         for (index, segment) in segments.iter_mut().enumerate() {
             segment.bytes = segment.end + if index < last { RECORD_HEADER_BYTES as u64 } else { 0 };
         }
-        let whole: Vec<Kept> = snapshots.whole.into_iter().map(|(_, kept)| kept).collect();
-        let report = Recovery {
+        let whole: Vec<SnapshotFile> = snapshots.whole.into_iter().map(|(_, kept)| kept).collect();
+        let report = RecoveryReport {
             snapshot: whole.last().map(|kept| kept.number),
             last: segments.back().map_or(0, |segment| segment.last),
             dropped: self.dropped,

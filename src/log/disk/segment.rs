@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::directory::{damaged, device, header_fault, segment_path, unfinished_path};
 use super::files::Files;
-use super::header::{HEADER_BYTES, Header, Kind};
+use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Broken, FRAME_BYTES_MAX, Found, inspect};
 use crate::log::{LogError, RecordNumber};
 
@@ -62,7 +62,7 @@ pub(super) enum CreateError {
 
 /// Makes an empty segment, durably.
 pub(super) fn create(files: &Files, directory: &Path, id: u64, first: RecordNumber) -> Result<File, CreateError> {
-    let header = Header { kind: Kind::Segment, id, number: first, length: 0, oldest: 0 };
+    let header = Header { kind: FileKind::Segment, id, number: first, length: 0, oldest: 0 };
     let path = segment_path(directory, first);
     let file = write_whole(files, &path, &[&header.encode()]).map_err(CreateError::Nothing)?;
     files.sync_directory(directory).map_err(CreateError::Unclear)?;
@@ -107,12 +107,12 @@ pub(super) struct Scan {
     /// Where its last record begins; `None` if it has none.
     pub(super) last_record_at: Option<u64>,
     /// What is behind its last record.
-    pub(super) stop: Stop,
+    pub(super) stop: ScanEnd,
 }
 
 /// Why a scan went no further.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum ScanEnd {
     End,
     /// The seal, saying the next segment's first record, with nothing behind it.
     Seal(RecordNumber),
@@ -123,7 +123,7 @@ pub(super) enum Stop {
 pub(super) fn scan(directory: &Path, first: RecordNumber, data: &mut Vec<u8>) -> Result<Scan, LogError> {
     let path = segment_path(directory, first);
     read(&path, data)?;
-    let header = Header::decode(Kind::Segment, data).map_err(|fault| header_fault(&path, &fault))?;
+    let header = Header::decode(FileKind::Segment, data).map_err(|fault| header_fault(&path, &fault))?;
     if header.number != first {
         return Err(damaged(&path, 32, format_args!("it begins with record {}, not as its name says", header.number)));
     }
@@ -157,12 +157,12 @@ fn records(data: &[u8], header: &Header) -> Scan {
                 last_record_at = Some(segment.end);
                 segment.grow(record.frame_bytes as u64, record.written_at_ms);
             }
-            Found::Seal(next) if data.len() == at + super::record::RECORD_HEADER_BYTES => break Stop::Seal(next),
+            Found::Seal(next) if data.len() == at + super::record::RECORD_HEADER_BYTES => break ScanEnd::Seal(next),
             Found::Seal(_) => {
-                break Stop::Broken(Broken { what: "something follows the end of the segment", unfinished: false });
+                break ScanEnd::Broken(Broken { what: "something follows the end of the segment", unfinished: false });
             }
-            Found::End => break Stop::End,
-            Found::Broken(broken) => break Stop::Broken(broken),
+            Found::End => break ScanEnd::End,
+            Found::Broken(broken) => break ScanEnd::Broken(broken),
         }
     };
     segment.bytes = data.len() as u64;

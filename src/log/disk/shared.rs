@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Options;
 use super::directory::Lock;
 use super::files::Files;
-use super::recovery::{Kept, Recovered};
+use super::recovery::{Recovered, SnapshotFile};
 use super::segment::Segment;
 use crate::log::RecordNumber;
 
 /// One log's directory, locked for as long as anybody here uses it.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct DiskShared {
     pub(super) directory: PathBuf,
     pub(super) id: u64,
     pub(super) files: Files,
@@ -22,32 +22,32 @@ pub(super) struct Shared {
     pub(super) segment_bytes: u64,
     /// Held while files come and go other than by appending: by who keeps a snapshot or re-opens.
     pub(super) housekeeping: Mutex<()>,
-    /// The owner should begin a new segment: the old one is to be forgotten in time.
+    /// The owner should begin a new segment: the old one is to be trimmed in time.
     pub(super) begin_segment: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<LogFiles>,
     _lock: Lock,
 }
 
 /// Never held across anything slow.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct LogFiles {
     /// Never empty; what stands here is durable.
     pub(super) segments: VecDeque<Segment>,
     /// Oldest first: the newest two, and those with which explanations begin.
-    pub(super) snapshots: Vec<Kept>,
+    pub(super) snapshots: Vec<SnapshotFile>,
     /// Files that the next snapshot replaces.
     pub(super) useless: Vec<PathBuf>,
 }
 
 /// Where a record is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Location {
     In(Segment),
     NotYet,
-    Forgotten,
+    Trimmed,
 }
 
-impl Shared {
+impl DiskShared {
     pub(super) fn new(options: &Options, lock: Lock, recovered: Recovered) -> Self {
         Self {
             directory: options.directory.clone(),
@@ -57,7 +57,7 @@ impl Shared {
             segment_bytes: options.segment_bytes,
             housekeeping: Mutex::new(()),
             begin_segment: AtomicBool::new(false),
-            state: Mutex::new(State::new(recovered)),
+            state: Mutex::new(LogFiles::new(recovered)),
             _lock: lock,
         }
     }
@@ -66,7 +66,7 @@ impl Shared {
         &self.directory
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, LogFiles> {
         // Every change is a push, a pop or an assignment: a panic elsewhere cannot leave it half-done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,24 +80,24 @@ impl Shared {
         self.state().durable()
     }
 
-    pub(super) fn place(&self, number: RecordNumber) -> Place {
+    pub(super) fn place(&self, number: RecordNumber) -> Location {
         let state = self.state();
         if number > state.durable() {
-            return Place::NotYet;
+            return Location::NotYet;
         }
         let behind = state.segments.partition_point(|segment| segment.first <= number);
         match behind.checked_sub(1).and_then(|index| state.segments.get(index)) {
-            Some(segment) => Place::In(*segment),
-            None => Place::Forgotten,
+            Some(segment) => Location::In(*segment),
+            None => Location::Trimmed,
         }
     }
 }
 
-impl State {
+impl LogFiles {
     pub(super) fn new(recovered: Recovered) -> Self {
         let Recovered { segments, snapshots, useless, .. } = recovered;
         let mut state = Self { segments, snapshots: Vec::new(), useless };
-        let dated = snapshots.into_iter().map(|kept| Kept { state_ms: state.state_ms(kept.number), ..kept });
+        let dated = snapshots.into_iter().map(|kept| SnapshotFile { state_ms: state.state_ms(kept.number), ..kept });
         state.snapshots = dated.collect();
         state
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::directory::{damaged, device, header_fault, snapshot_path};
 use super::files::Files;
-use super::header::{HEADER_BYTES, Header, Kind};
+use super::header::{FileKind, HEADER_BYTES, Header};
 use super::segment::write_whole;
 use crate::log::{LogError, RecordNumber};
 
@@ -25,7 +25,7 @@ pub(super) fn write(
     oldest: RecordNumber,
     contents: &[u8],
 ) -> io::Result<u64> {
-    let header = Header { kind: Kind::Snapshot, id, number, length: contents.len() as u64, oldest };
+    let header = Header { kind: FileKind::Snapshot, id, number, length: contents.len() as u64, oldest };
     let checksum = crc32c::crc32c(contents).to_le_bytes();
     write_whole(files, &snapshot_path(directory, number), &[&header.encode(), contents, &checksum])?;
     files.sync_directory(directory)?;
@@ -66,7 +66,7 @@ fn open(path: &Path, number: RecordNumber) -> Result<(Header, File), LogError> {
     let file = File::open(path).map_err(unreadable)?;
     let mut head = Vec::new();
     (&file).take(HEADER_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
-    let header = Header::decode(Kind::Snapshot, &head).map_err(|fault| header_fault(path, &fault))?;
+    let header = Header::decode(FileKind::Snapshot, &head).map_err(|fault| header_fault(path, &fault))?;
     if header.number != number {
         return Err(damaged(path, 32, format_args!("it is of record {}, not as its name says", header.number)));
     }

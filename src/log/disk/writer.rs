@@ -9,13 +9,13 @@ use super::directory::{append_error, device, segment_path};
 use super::files::is_full;
 use super::record::{encode, encode_seal};
 use super::segment::{self, CreateError, Segment};
-use super::shared::Shared;
+use super::shared::DiskShared;
 use crate::log::{AppendError, LogError, RECORD_BYTES_MAX, RecordNumber};
 
 /// The only one that writes records.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<DiskShared>,
     file: File,
     segment: Segment,
     /// A finished segment whose seal is still to be written. No record goes into the new one before.
@@ -27,7 +27,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Goes on where the shared state says that the log ends.
-    pub(super) fn open(shared: Arc<Shared>) -> Result<Self, LogError> {
+    pub(super) fn open(shared: Arc<DiskShared>) -> Result<Self, LogError> {
         let segment = shared.state().segments.back().copied().unwrap_or_else(|| Segment::empty(1));
         let path = segment_path(shared.directory(), segment.first);
         let file = segment::open(&path).map_err(|error| device(&path, "cannot be opened", &error))?;

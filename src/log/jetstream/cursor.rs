@@ -64,7 +64,7 @@ impl Cursor {
     /// Waits for the next record, however long the servers are away. May be dropped and called again.
     ///
     /// # Errors
-    /// [`LogError::Forgotten`], [`LogError::Damaged`].
+    /// [`LogError::Trimmed`], [`LogError::Damaged`].
     pub(super) async fn next(&mut self) -> Result<Stored, LogError> {
         loop {
             let Some(messages) = &mut self.messages else {
@@ -107,7 +107,7 @@ impl Cursor {
             self.gaps += 1;
             self.messages = None;
             // Lost on the way, most likely: read again. If the stream itself has no such record, it was deleted.
-            return if self.gaps < 3 { Ok(None) } else { Err(LogError::Forgotten(self.next)) };
+            return if self.gaps < 3 { Ok(None) } else { Err(LogError::Trimmed(self.next)) };
         }
         self.gaps = 0;
         self.next += 1;
@@ -130,7 +130,7 @@ impl Cursor {
             return Ok(Err(format!("the stream ends at {}", state.last_sequence)));
         }
         if self.next < state.first_sequence {
-            return Err(LogError::Forgotten(self.next));
+            return Err(LogError::Trimmed(self.next));
         }
         if let Some(last) = self.last.filter(|last| last.number >= state.first_sequence)
             && let Err(why) = self.is_still_there(last).await?

@@ -16,7 +16,7 @@ use super::stream::Names;
 use crate::log::RecordNumber;
 
 /// One partition's stream, open.
-pub(super) struct Shared {
+pub(super) struct StreamShared {
     pub(super) handle: Handle,
     pub(super) client: Client,
     pub(super) context: Context,
@@ -38,13 +38,13 @@ pub(super) struct Shared {
     pub(super) refused: Mutex<Option<(u64, String)>>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for StreamShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("names", &self.names).field("seen", &self.seen()).finish_non_exhaustive()
+        f.debug_struct("StreamShared").field("names", &self.names).field("seen", &self.seen()).finish_non_exhaustive()
     }
 }
 
-impl Shared {
+impl StreamShared {
     pub(super) fn new(
         handle: Handle,
         context: Context,

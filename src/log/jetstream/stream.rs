@@ -25,7 +25,7 @@ const CREATE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Which of the streams among which a cluster's workspaces are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct StreamPartition {
     /// Counted from 0.
     pub partition: u32,
     /// How many there are.
@@ -35,7 +35,7 @@ pub struct Place {
 /// The names of one partition's things. No client's word is in them.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
-    place: Place,
+    place: StreamPartition,
     pub(super) stream: String,
     pub(super) subject: String,
     pub(super) digests: String,
@@ -45,7 +45,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(place: Place) -> Self {
+    pub(super) fn of(place: StreamPartition) -> Self {
         let partition = place.partition;
         Self {
             place,
@@ -60,7 +60,7 @@ impl Names {
 
 /// It says of how many the stream is one: a hub that counts otherwise would look for workspaces elsewhere. In the
 /// subject, since what a stream is described as anybody may edit.
-fn subject(Place { partition, of }: Place) -> String {
+fn subject(StreamPartition { partition, of }: StreamPartition) -> String {
     if of == 1 { format!("deskbell.{partition}.log") } else { format!("deskbell.{partition}.of.{of}.log") }
 }
 
@@ -172,9 +172,9 @@ fn config(names: &Names, replicas: usize) -> Config {
 
 /// A stream of another number of partitions is not this cluster's.
 fn refuse_another_number(have: &Config, names: &Names) -> Result<(), LogError> {
-    let Place { partition, of } = names.place;
+    let StreamPartition { partition, of } = names.place;
     let [subject] = &have.subjects[..] else { return Ok(()) };
-    let is = |of: &u32| *subject == self::subject(Place { partition, of: *of });
+    let is = |of: &u32| *subject == self::subject(StreamPartition { partition, of: *of });
     match (1..=PARTITIONS_MAX).find(is) {
         Some(others) if others != of => Err(LogError::Device(format!(
             "the stream {} is one of {others}, and [cluster] partitions says {of}: the number holds for as long as there \
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_stream_as_it_is_made_is_accepted_and_each_setting_that_loses_is_named() {
-        let names = Names::of(Place { partition: 0, of: 1 });
+        let names = Names::of(StreamPartition { partition: 0, of: 1 });
         refuse_what_loses(&config(&names, 3), &names).unwrap();
         let spoil: [(Spoil, &str); 9] = [
             (|c| c.max_age = Duration::from_secs(1), "max_age"),
@@ -270,7 +270,7 @@ mod tests {
             assert!(error.contains(named), "{error}");
         }
         // A stream of another number of partitions says so, instead.
-        let of = |of| Names::of(Place { partition: 0, of });
+        let of = |of| Names::of(StreamPartition { partition: 0, of });
         refuse_another_number(&config(&of(3), 3), &of(3)).unwrap();
         for (stream, asked) in [(1, 3), (3, 1), (64, 2)] {
             let error = refuse_another_number(&config(&of(stream), 3), &of(asked)).unwrap_err().to_string();
