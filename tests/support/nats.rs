@@ -26,9 +26,22 @@ pub(crate) fn version() -> (u32, u32) {
     (numbers.next().unwrap(), numbers.next().unwrap_or(0))
 }
 
-/// A port that is free now.
+/// A port that is free, and that stays free until the caller listens there. It is below those that the system gives to
+/// connections and to whoever binds port 0, and each process of tests begins at another one.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU32, Ordering};
+    const FROM: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7_919);
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        assert!(tried < COUNT, "no port is free");
+        let port = u16::try_from(FROM + first.wrapping_add(tried) % COUNT).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// One server.
