@@ -1,4 +1,4 @@
-//! Folds what is kept of the log for one question.
+//! Replays the kept log for one question.
 
 use deskbell_core::{Core, Timestamp};
 
@@ -8,28 +8,29 @@ use super::watcher::Watcher;
 use crate::hub::{CodecError, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
-/// How often a log is begun again that is trimmed while it is read.
+/// Attempts to replay a log that is trimmed while it is read.
 const TRIES: usize = 3;
 
-/// Nothing can be told.
+/// The log could not be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// The log cannot be read.
+    /// Reading the log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// What is in it cannot be folded.
+    /// A record or snapshot cannot be decoded, or belongs to other rules.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Nobody waits for it any longer.
-    #[error("given up, since nobody waits for it any longer")]
+    /// The caller stopped waiting for the explanation.
+    #[error("stopped, because the caller no longer waits for the explanation")]
     GivenUp,
 }
 
-/// Tells what is known of what is asked about. Takes as long as a start of the hub over all that the log keeps, and as
-/// much memory as a hub's state; `is_wanted` is asked after each record whether to go on.
+/// Explains the notifications that `question` selects. This takes as long as a start of the hub that applies the whole kept log, and as
+/// much memory as a hub's state. `is_wanted` is called before each record; when it returns false, the replay ends with
+/// [`ExplainError::GivenUp`].
 ///
 /// # Errors
-/// [`ExplainError`].
+/// See [`ExplainError`].
 pub fn explain(
     history: &mut dyn History,
     question: &Question,
@@ -39,12 +40,12 @@ pub fn explain(
     for _ in 0..TRIES {
         for start in history.replay_points()? {
             match fold(history, question, start, is_wanted) {
-                // Trimmed meanwhile: then there is another start.
+                // The log was trimmed meanwhile, so it has another point to start from.
                 Err(error @ ExplainError::Log(LogError::Trimmed(_))) => {
                     last = Some(error);
                     break;
                 }
-                // Records of another version can only be told by it; a later snapshot may be this one's.
+                // Only another version can apply these records; a later snapshot may be of this version.
                 Err(error @ ExplainError::Codec(CodecError::OtherRules { .. } | CodecError::OtherForm { .. })) => {
                     last = Some(error);
                 }
@@ -52,13 +53,13 @@ pub fn explain(
             }
         }
     }
-    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to begin with".to_owned()).into()))
+    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to start from".to_owned()).into()))
 }
 
-/// The same of several logs, one after the other.
+/// Explains the same question from several partitions' logs, one after the other.
 ///
 /// # Errors
-/// [`ExplainError`], as soon as there is one.
+/// Returns the first [`ExplainError`].
 pub fn explain_all(
     histories: &mut [Box<dyn History>],
     question: &Question,
@@ -93,7 +94,7 @@ fn fold(
         if let Some(ms) = stored.time_ms {
             record.time = Timestamp(ms);
         }
-        // One call per entry, in their order.
+        // The core calls back once per entry, in order.
         let mut entries = record.entries.iter();
         core.apply(&record, |core, effects| {
             if let Some(entry) = entries.next() {

@@ -1,51 +1,51 @@
-//! What is told, as data; as JSON it is what `--json` and the admin listener give.
+//! The data of an explanation. Its JSON form is the output of `--json` and of the admin listener.
 
 use serde::Serialize;
 
 use crate::protocol::Time;
 use crate::telemetry::escape;
 
-/// Stories that one answer holds; a correlationId may stand for any number of calls.
+/// The most stories in one answer; any number of calls may share a correlationId.
 pub(super) const STORIES_MAX: usize = 100;
 
-/// Events that one story holds, and names that one event holds.
+/// The most events in one story, and the most names in one event.
 pub(super) const EVENTS_MAX: usize = 10_000;
 pub(super) const NAMES_MAX: usize = 1_000;
 
-/// Bytes of events that one answer holds, about: what is written of each, and the names and reasons in them.
+/// The approximate limit on the bytes of events in one answer. Each event counts as [`EVENT_BYTES`], plus its names and reasons.
 pub(super) const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) const EVENT_BYTES: usize = 200;
 
-/// Desks that are looked at for one answer, where what waits on them may have changed. Whoever goes and comes without
-/// end, or says so, has thousands of desks looked at for each time.
+/// The most desks examined for one answer, to find out where the notification waits. An agent that keeps joining and leaving, or
+/// changing its presence, causes thousands of desks to be examined each time.
 pub(super) const DESKS_MAX: u64 = if cfg!(test) { 200_000 } else { 10_000_000 };
 
 /// The answer to a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explained {
-    /// The id, as it was asked.
+    /// The requested id, as the user wrote it.
     pub asked: String,
-    /// From when on the log can be told; absent: from its first record on.
+    /// The time at which the kept log begins; absent if it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// What is told in the order of arrival.
+    /// The notifications with that id, in the order of arrival.
     pub notifications: Vec<Story>,
-    /// Calls with that correlationId that were refused.
+    /// The refused calls with that correlationId.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// There was more than fits.
+    /// True if some notifications or refused calls were left out because the answer is full.
     pub cut: bool,
 }
 
 impl Explained {
-    /// Whether there is anything to tell.
+    /// True if the log does not contain the id.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.notifications.is_empty() && self.refused.is_empty()
     }
 
-    /// Adds what another log tells of the same. Which of them knows nothing of it, nobody wants to know about.
+    /// Adds the explanation of the same question from another partition's log. `since` comes from the log that contains the id.
     pub(super) fn add(&mut self, other: Self) {
         self.since = match (self.is_empty(), other.is_empty()) {
             (false, true) => self.since,
@@ -60,141 +60,142 @@ impl Explained {
         self.refused.truncate(STORIES_MAX);
     }
 
-    /// As JSON, one object and a line's end.
+    /// The explanation as one JSON object, with a line end after it.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // Strings and numbers into memory: there is nothing to fail.
+        // Serializing strings and numbers into memory cannot fail.
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
-        // What could mislead a terminal is in strings only, where JSON writes it the same way.
+        // Control characters can occur in strings only, and `escape` writes them as JSON does.
         json.lines().flat_map(|line| [escape(line), "\n".to_owned()]).collect::<String>().into_bytes()
     }
 }
 
-/// One notification's.
+/// The history of one notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Story {
-    /// Which.
+    /// The notificationId.
     pub notification_id: String,
-    /// The notify's correlationId.
+    /// The correlationId of the notify.
     pub correlation_id: String,
-    /// The notify's own id.
+    /// The `id` that the provider gave the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// In which workspace.
+    /// The notification's workspace.
     pub workspace: String,
-    /// Who rang.
+    /// The provider that raised it.
     pub provider_id: String,
-    /// The session it is about.
+    /// The session that an accept starts.
     pub session_id: String,
-    /// The template, its title filled in, and whom it was for (nobody named: everybody), where that is still known.
+    /// The template's name; absent if the log no longer contains the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_name: Option<String>,
-    /// See above.
+    /// The rendered title; absent if the log no longer contains the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// See above.
+    /// The agents named in `to`. If neither agents nor groups are named, the audience is everybody. Absent if the log no longer
+    /// contains the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_agents: Option<Vec<String>>,
-    /// See above.
+    /// The groups named in `to`; absent if the log no longer contains the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_groups: Option<Vec<String>>,
     /// When it arrived.
     pub notified_at: Time,
-    /// Whether the log still has its beginning; if not, the events before [`Explained::since`] are missing.
+    /// True if the log still contains the notify. Otherwise the events before [`Explained::since`] are missing.
     pub whole: bool,
-    /// What happened, in order.
+    /// The events, oldest first.
     pub events: Vec<Event>,
-    /// How it ended; absent: it is open.
+    /// The outcome; absent while the notification is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
-    /// There was more than fits.
+    /// True if some events or names were left out because the answer is full.
     pub cut: bool,
 }
 
-/// How a notification ended.
+/// The outcome of a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
-    /// When.
+    /// The time at which it was settled.
     pub at: Time,
-    /// How long after its arrival.
+    /// Milliseconds from its arrival until then.
     pub elapsed_ms: u64,
-    /// The outcome's first word.
+    /// The outcome's `actionName`.
     pub action_name: &'static str,
-    /// The outcome's second word.
+    /// The outcome's `responseReason`.
     pub response_reason: &'static str,
-    /// Whose answer settled it, or for whom it was accepted.
+    /// The agent with the answer that settled it, or for which it was accepted automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
     /// The reason given with the reject that settled it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decline_reason: Option<String>,
-    /// How many agents it was displayed to,
+    /// The number of agents to which it was displayed.
     pub displayed: u32,
-    /// how many saw it,
+    /// The number of agents that reported it seen.
     pub seen: u32,
-    /// and how many rejected it.
+    /// The number of agents that rejected it.
     pub rejected: u32,
 }
 
-/// One thing that happened.
+/// One event in the history of a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When.
+    /// The time of the event.
     pub at: Time,
-    /// How long after its arrival.
+    /// Milliseconds from the notification's arrival until the event.
     pub after_ms: u64,
-    /// What.
+    /// The kind of event.
     pub event: Happened,
-    /// Whom it concerns, at most 1 000 of them.
+    /// The agents concerned, at most 1 000 names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<String>,
-    /// How many that are.
+    /// The number of agents concerned, including those left out of `agents`.
     pub count: usize,
-    /// Of an answer: whether it is the one that counted.
+    /// For an answer or a cancel: whether it settled the notification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub won: Option<bool>,
-    /// Of an answer or a cancel that came too late: by how much.
+    /// For an answer or a cancel that came too late: milliseconds since the notification was settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_ms: Option<u64>,
-    /// Of a reject: the reason given.
+    /// For a reject: the reason that the agent gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What can happen to a notification.
+/// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Happened {
-    /// It arrived.
+    /// The notification arrived.
     Notified,
-    /// Its provider said the same again.
+    /// Its provider repeated the notify.
     Repeated,
-    /// There was nobody to offer it to; it waits.
+    /// No agent was eligible; it waits for one.
     NobodyThere,
-    /// These had it on their desks before what is kept begins.
+    /// It was displayed to these agents before the kept log begins.
     DisplayedBefore,
-    /// These had seen it before what is kept begins.
+    /// These agents had seen it before the kept log begins.
     SeenBefore,
-    /// It came onto these desks.
+    /// It was displayed to these agents.
     Displayed,
-    /// It waits behind others on these desks.
+    /// It waits behind other notifications on the desks of these agents.
     Waits,
-    /// These have had it before their eyes.
+    /// This agent reported it seen.
     Seen,
     /// An agent accepted.
     Accepted,
     /// An agent rejected.
     Rejected,
-    /// An agent answered to whom it was never displayed: an error.
+    /// An agent answered although it was never displayed to that agent; the answer was an error.
     NotTheirs,
-    /// Its provider withdrew it.
+    /// Its provider sent a cancel.
     CancelAsked,
-    /// It got its outcome.
+    /// It was settled.
     Settled,
-    /// Its session began at, or moved to, this agent.
+    /// Its session started at this agent, or moved to it.
     Session,
 }
 
@@ -202,13 +203,13 @@ pub enum Happened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
-    /// When.
+    /// The time of the call.
     pub at: Time,
-    /// Its workspace.
+    /// The provider's workspace.
     pub workspace: String,
-    /// Who called, if that is known.
+    /// The provider, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// Why, in the wire's word.
+    /// The `code` of the error.
     pub code: &'static str,
 }
