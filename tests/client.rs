@@ -27,7 +27,7 @@ async fn agent(hub: &Hub, id: &str) -> (Agent, Events) {
     Agent::connect(&hub.url(), options).await.expect("connected")
 }
 
-/// The first event that is what is looked for.
+/// Waits for the first event that matches.
 async fn next<T>(events: &mut Events, mut what: impl FnMut(AgentEvent) -> Option<T>) -> T {
     let found = async {
         loop {
@@ -82,7 +82,7 @@ async fn a_ring_is_accepted_and_everybody_knows() {
 }
 
 #[tokio::test]
-async fn a_reject_tells_why_and_a_cancel_withdraws() {
+async fn a_reject_carries_its_reason_and_a_cancel_withdraws() {
     let hub = Hub::start();
     let provider = provider(&hub).await;
     let (ada, mut events) = agent(&hub, "ada").await;
@@ -105,7 +105,7 @@ async fn a_reject_tells_why_and_a_cancel_withdraws() {
 }
 
 #[tokio::test]
-async fn one_id_rings_once_whoever_says_it() {
+async fn one_id_rings_once_over_http_and_over_a_socket() {
     let hub = Hub::start();
     let (one, other) = (provider(&hub).await, provider(&hub).await);
     let (ada, mut events) = agent(&hub, "ada").await;
@@ -134,7 +134,7 @@ async fn a_hub_killed_in_mid_ring_changes_nothing_but_the_time() {
     hub.kill();
     next(&mut events, |event| (event == AgentEvent::Disconnected).then_some(())).await;
     assert!(!ada.desk().connected);
-    // Said while nobody is there to hear it: it waits, and is said when there is.
+    // A call made without a connection waits, and is sent when there is one.
     let late = provider.ring(Notify::template(TEMPLATE).id("late").cancellation_token("late")).await.expect("asked");
     hub.start_again();
     next(&mut events, |event| (event == AgentEvent::Connected).then_some(())).await;
@@ -150,7 +150,7 @@ async fn a_hub_killed_in_mid_ring_changes_nothing_but_the_time() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_came_while_the_provider_was_away_is_told_to_the_next() {
+async fn the_next_connection_of_a_provider_receives_missed_outcomes() {
     let mut hub = Hub::start();
     let first = provider(&hub).await;
     let (ada, mut events) = agent(&hub, "ada").await;
@@ -167,7 +167,7 @@ async fn an_outcome_that_came_while_the_provider_was_away_is_told_to_the_next() 
 }
 
 #[tokio::test]
-async fn who_is_sent_away_or_finds_nobody_is_told_so() {
+async fn disconnecting_a_client_reports_how_many_were_found() {
     let hub = Hub::start();
     let wrong = ProviderOptions::new().id("\u{1}").tuning(quick());
     let error = Provider::connect(&hub.url(), wrong).await.expect_err("a name with a control character");

@@ -1,4 +1,4 @@
-//! What the program says and how it exits when its command line or configuration is wrong, seen from outside.
+//! The program's messages and exit codes when its command line or configuration is wrong, seen from outside.
 
 use std::process::{Command, Output};
 
@@ -17,7 +17,7 @@ fn said(output: &Output) -> (String, String, Option<i32>) {
 }
 
 #[test]
-fn what_is_wrong_stops_the_start_with_64_and_nothing_on_standard_output() {
+fn a_configuration_error_ends_the_start_with_64_and_no_output() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("deskbell.toml");
     std::fs::write(&file, "[limits]\ndisplayLimit = 0\nunknown = 1\n").expect("written");
@@ -31,7 +31,7 @@ fn what_is_wrong_stops_the_start_with_64_and_nothing_on_standard_output() {
 }
 
 #[test]
-fn check_says_ok_or_what_serve_would() {
+fn check_reports_ok_or_the_error_that_serve_would() {
     assert_eq!(said(&deskbell(&["check"])), ("ok\n".into(), String::new(), Some(0)));
     let (out, err, code) = said(&deskbell(&["check", "--config", "/nowhere/deskbell.toml"]));
     assert_eq!((out.as_str(), code), ("", Some(64)));

@@ -40,7 +40,7 @@ fn it_says_at_once_that_nothing_answers() {
 }
 
 #[test]
-fn a_short_run_keeps_all_promises_and_tells_what_it_saw() {
+fn a_short_run_keeps_all_promises_and_reports_its_figures() {
     let hub = Hub::start();
     let directory = tempfile::tempdir().expect("a directory");
     let report = directory.path().join("report.html");
@@ -78,7 +78,7 @@ fn a_hub_killed_under_load_keeps_its_promises() {
     let mut hub = Hub::start();
     let arguments = ["--agents=20", "--rate=30", "--duration=4s", "--ramp=0s", "--think=50ms"];
     let run = load(&hub, &arguments).spawn().expect("it runs");
-    // In the midst of the run: nothing tells when that is but its time.
+    // In the middle of the run; only the elapsed time shows when that is.
     std::thread::sleep(Duration::from_millis(2500));
     hub.kill();
     hub.start_again();
@@ -88,7 +88,7 @@ fn a_hub_killed_under_load_keeps_its_promises() {
 }
 
 #[test]
-fn what_the_desks_cannot_hold_is_said_and_what_is_wrong_is_64() {
+fn an_impossible_load_is_noted_and_a_wrong_option_ends_with_64() {
     let hub = Hub::start();
     let arguments = ["--agents=10", "--groups=1", "--rate=60", "--duration=1s", "--ramp=0s", "--think=400ms"];
     let summary = told(&load(&hub, &arguments).output().expect("it runs"));
@@ -99,7 +99,7 @@ fn what_the_desks_cannot_hold_is_said_and_what_is_wrong_is_64() {
 }
 
 #[test]
-fn two_threads_and_no_groups_are_as_good() {
+fn two_threads_or_no_groups_lose_nothing() {
     let hub = Hub::start();
     for arguments in [&["--threads=2", "--agents=20"][..], &["--groups=0", "--agents=6"]] {
         let common = ["--rate=10", "--duration=1s", "--ramp=0s", "--think=20ms", "--arrivals=poisson"];
@@ -108,7 +108,7 @@ fn two_threads_and_no_groups_are_as_good() {
     }
 }
 
-/// A hub that answers every notify twice, and tells nobody else.
+/// A faulty hub that answers every notify twice and informs no other client.
 fn lying_hub() -> (std::net::SocketAddr, tokio::runtime::Runtime) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -151,7 +151,7 @@ async fn lie(stream: tokio::net::TcpStream) {
 }
 
 #[test]
-fn a_hub_that_breaks_its_promises_is_told_so_with_1() {
+fn a_broken_promise_ends_the_load_tool_with_exit_code_1() {
     let (address, _runtime) = lying_hub();
     let url = format!("ws://{address}");
     let arguments = ["load", "--json", "--agents=2", "--rate=20", "--duration=500ms", "--ramp=0s", "--url", &url];

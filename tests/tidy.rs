@@ -57,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] =
 /// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
 const EXCEPTIONS: &[(&str, &str)] = &[("gateway/fanout/stream.rs", "http"), ("gateway/shared/state.rs", "http")];
 
-/// Words that must not stand in a room's code, with the reason.
+/// Words that must not occur in a room's code, with the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "core",
@@ -105,7 +105,7 @@ type Module = Vec<String>;
 struct File {
     path: PathBuf,
     module: Module,
-    /// What it names in other modules, each with its line.
+    /// The items of other modules that it names, each with its line.
     names: Vec<(Module, usize)>,
     /// The words of its code: neither comments nor strings.
     words: Vec<(String, usize)>,
@@ -403,7 +403,7 @@ fn order_of(path: &Path) -> Vec<String> {
     let doc: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
     let from = doc.iter().position(|line| line.contains("Files")).unwrap_or(doc.len());
     let list = doc[from..].join(" ");
-    // What stands between an odd and the next even backtick.
+    // The text between an odd and the next even backtick.
     list.split('`')
         .skip(1)
         .step_by(2)
@@ -524,7 +524,7 @@ fn nothing_is_left_unfinished() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Whether `word` stands in `text` and not as a part of a longer name.
+/// Whether `word` occurs in `text`, and not as a part of a longer name.
 fn has_word(text: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

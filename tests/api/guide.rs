@@ -1,4 +1,4 @@
-//! `docs/http.md`: its commands do what it says, by curl and a shell, as they stand there.
+//! `docs/http.md`: its commands, run with curl and a shell exactly as printed, do what it says.
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -29,7 +29,7 @@ async fn accepts(ada: &mut Client) {
 }
 
 #[tokio::test]
-async fn the_guides_commands_do_what_it_says() {
+async fn the_commands_of_the_guide_work() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let blocks = blocks();

@@ -66,7 +66,7 @@ async fn a_ring_outlives_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
+async fn a_client_refuses_a_hub_with_an_untrusted_certificate() {
     let hub = guard(sealed(Setup::new())).start().await;
     let within = Tuning { connect_within: Duration::from_secs(2), ..quick() };
     let options = |trust| ProviderOptions::new().token(Token::Fixed(token("bot", "provider"))).trust(trust);
@@ -79,7 +79,7 @@ async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_good_ends_it() {
+async fn a_bad_token_ends_the_client() {
     let hub = guard(sealed(Setup::new())).start().await;
     let options = ProviderOptions::new().token(Token::Fixed("no token".to_owned())).trust(authority()).tuning(quick());
     let refused = Provider::connect(&url(&hub), options).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What an intruder tries who has no token, or one of another kind, and means harm: SECURITY.md tells what came of it.
+//! Attacks without a token, or with a token of another kind. SECURITY.md has the results.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn request(method: &str, path: &str, port: u16, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_the_operators_is_not_on_the_clients_port() {
+async fn admin_paths_are_not_on_the_client_port() {
     let hub = guarded().start().await;
     for path in
         ["/metrics", "/explain?id=x", "/clients", "/revoke", "/disconnect", "/metrics/", "/METRICS", "/%6detrics"]
@@ -29,7 +29,7 @@ async fn what_is_the_operators_is_not_on_the_clients_port() {
 }
 
 #[tokio::test]
-async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
+async fn the_template_list_is_for_providers_and_observers() {
     let hub = guarded().start().await;
     let with = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let forged = signed("another secret", json!({"sub": "bot", "role": "provider", "exp": 4_000_000_000_u64}));
@@ -49,7 +49,7 @@ async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
         assert!(!answer.to_lowercase().contains("access-control-allow"), "{answer}");
         assert_eq!(answer.contains("msdyn_call_incoming"), expected == 200, "{answer}");
     }
-    // A token in the address is none: addresses stand in logs and histories.
+    // A token in the address is not accepted, because addresses appear in logs and histories.
     let answer =
         ask(hub.port, &request("GET", &format!("/templates?token={good}&access_token={good}"), hub.port, "")).await;
     assert_eq!(status(&answer), 401);
@@ -61,7 +61,7 @@ async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
 }
 
 #[tokio::test]
-async fn no_path_leads_out_of_what_is_served() {
+async fn paths_cannot_leave_the_served_files() {
     let (hub, admin) = with_admin(crate::guard(Setup::on_disk())).await;
     for path in [
         "/../../../../etc/passwd",

@@ -1,4 +1,4 @@
-//! The hub as it stands on the internet: tokens, two workspaces in one hub, TLS, limits by address, the admin listener;
+//! The hub as it runs on the internet: tokens, two workspaces in one hub, TLS, limits by address, the admin listener;
 //! each from outside, mostly as an intruder would have it.
 
 // What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
@@ -86,7 +86,7 @@ async fn join(hub: &Hub, sub: &str, role: &str, more: Value) -> Client {
     hub.join(json!({"role": role, "token": token_with(sub, role, more)})).await
 }
 
-/// What a hello comes to: its welcome, or the code that it is closed with.
+/// The result of a hello: the welcome, or the close code.
 async fn attempt(hub: &Hub, hello: Value) -> Result<Value, u16> {
     let mut client = hub.connect().await;
     client.send(with(json!({"type": "hello"}), hello)).await;

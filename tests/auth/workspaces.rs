@@ -54,7 +54,7 @@ fn with_type(kind: &str, fields: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_belongs_to_the_other_is_as_if_it_were_not() {
+async fn the_other_workspace_looks_empty() {
     let hub = guarded().start().await;
     let mut ada = of(&hub, "acme", "ada", "agent").await;
     let mut bot = of(&hub, "acme", "bot", "provider").await;
@@ -95,7 +95,7 @@ async fn what_belongs_to_the_other_is_as_if_it_were_not() {
 }
 
 #[tokio::test]
-async fn a_resume_and_a_position_reach_no_further_than_their_workspace() {
+async fn resume_and_position_stay_within_their_workspace() {
     let hub = guarded().start().await;
     let mut bot = of(&hub, "acme", "bot", "provider").await;
     let ring = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;

@@ -48,7 +48,7 @@ impl Apart {
         Self { input: child.stdin.take(), child, output }
     }
 
-    /// Ends it; what it got done: its counts, by second.
+    /// Ends the process and returns its counts per second.
     pub(crate) fn stop(mut self) -> Value {
         drop(self.input.take());
         let mut line = String::new();
@@ -65,7 +65,7 @@ impl Drop for Apart {
     }
 }
 
-/// Whether they can give way to the hub and to those who are measured.
+/// Whether the attackers can give way to the hub and to the measured clients.
 pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }
@@ -109,6 +109,6 @@ pub(crate) fn run(arguments: &[String]) {
         json!({"sent": rate(&done.sent, 0), "connections": rate(&done.connections, 0), "read": rate(&done.read, before),
                "refused": rate(&done.refused, 0)})
     );
-    // What is still connected ends with the process.
+    // Connections that are still open end with the process.
     std::process::exit(0);
 }

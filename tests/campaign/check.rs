@@ -8,7 +8,7 @@ use crate::scene::TEMPLATES;
 /// At most so many violations are named; the rest is counted.
 const NAMED_MAX: usize = 40;
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// How a notification ended, and who says so.
+/// The outcome of a notification, and the message that reported it.
 #[derive(Debug)]
 #[expect(dead_code, reason = "who said so first is printed with a violation")]
 struct Ended {
@@ -151,7 +151,7 @@ impl Known {
         }
     }
 
-    /// From one who is not told whose answer it was.
+    /// A report without the agent that answered.
     fn end_as(&self, verdict: &mut Verdict, nid: Nid, outcome: Outcome, said_by: &str) {
         if let Some(first) = self.ended.get(&nid).filter(|first| first.outcome != outcome) {
             verdict.add(format!("{nid:x} ended twice: {first:?}; {outcome} says {said_by}"));
@@ -274,7 +274,7 @@ fn promises(verdict: &mut Verdict, client: &Client, known: &Known) {
     }
 }
 
-/// What new connections are told after the end, against what the old ones were told.
+/// Compares the welcomes after the end with the messages that the earlier connections received.
 pub(crate) fn check_end(verdict: &mut Verdict, clients: &[Client], fresh: &[Client]) {
     let mut marks: BTreeMap<&String, &Option<String>> = BTreeMap::new();
     for client in clients {

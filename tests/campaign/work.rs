@@ -1,4 +1,4 @@
-//! What a provider and an agent notice who do nothing but work, and how that compares.
+//! The waiting times of a provider and an agent during normal work, and how they compare.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::light::Light;
 /// Between two calls: people do not answer every millisecond.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Microseconds of those who were measured in one condition.
+/// The measured clients' waits in one condition, in microseconds.
 #[derive(Debug)]
 pub(crate) struct Waits {
     /// From the call to its result.

@@ -28,13 +28,13 @@ const SECONDS: u64 = 40;
 
 /// Since when servers that were cut off from each other come to agree again. Of three 2.9 that were, the one that was
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
-pub(crate) const AGREE_AFTER_CUTS: (u32, u32) = (2, 10);
+pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 
-/// What is rung.
+/// The notify message.
 pub(crate) const BRIEF: &str =
     "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
-/// What everybody was told.
+/// The messages that all clients received.
 #[derive(Default)]
 pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
@@ -96,7 +96,7 @@ impl Line {
         Some(welcome)
     }
 
-    /// The next message; `Err`: the connection is over, or has said nothing for too long.
+    /// The next message; `Err` if the connection has ended, or was silent for too long.
     pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
         let ws = self.ws.as_mut().ok_or(())?;
         match timeout(within, ws.next()).await {
@@ -119,7 +119,7 @@ impl Line {
     }
 }
 
-/// Rings all the time; what it does not know the fate of it sends again, with the same id.
+/// Rings continuously. Calls without an outcome are sent again with the same id.
 pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut pending: BTreeMap<String, Value> = BTreeMap::new();
@@ -153,7 +153,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
             line.send(&call).await;
             pending.insert(id, call);
         }
-        // A hub that is paused keeps its sockets: who hears nothing for long goes elsewhere.
+        // A paused hub keeps its sockets open: a client that receives nothing for long connects to another hub.
         let mut quiet = 0;
         loop {
             match line.read(Duration::from_millis(40)).await {
@@ -248,14 +248,14 @@ const FAULTS: [&str; 6] = ["hub killed", "hub paused", "hub cut off", "server ki
 /// Of a server, from both others.
 const CUT: &str = "server cut off";
 
-/// Those that are asked for and that the servers bear.
+/// The faults that were requested and that the servers' version survives.
 fn kinds_of_faults() -> Vec<&'static str> {
     let mut kinds = FAULTS.to_vec();
     if let Ok(asked) = std::env::var("CAMPAIGN_FAULTS") {
         let asked: Vec<&str> = asked.split(',').map(str::trim).collect();
         assert!(asked.iter().all(|kind| FAULTS.contains(kind)), "the faults are {FAULTS:?}, not {asked:?}");
         kinds.retain(|kind| asked.contains(kind));
-    } else if nats::version() < AGREE_AFTER_CUTS {
+    } else if nats::version() < AGREE_AFTER_FAULTS {
         kinds.retain(|kind| *kind != CUT);
         let version = nats::version();
         left_out_as(
@@ -350,7 +350,7 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].signal("CONT");
             }
         }
-        // Three servers bear the loss of one, not of a second before the first has caught up.
+        // Three servers survive the loss of one, but not of a second one before the first has caught up.
         if fault.starts_with("server") {
             cluster.servers[victim].await_jetstream();
         }
@@ -366,7 +366,12 @@ async fn campaign_of_faults_under_traffic() {
     // Whatever became of anything, the hubs have come to one state.
     let digests = digests(&cluster.servers[0], cluster.hubs.len());
     if digests.iter().any(|digest| *digest != digests[0]) {
-        panic!("{}; clients that failed: {failed:?}; faults: {faults:?}", report(&mut cluster, &digests));
+        let report = report(&mut cluster, &digests);
+        let text = format!("{}; clients that failed: {failed:?}; faults: {faults:?}", report.text);
+        // Old servers do that, and no hub can do anything about it. Whatever else makes states differ is a fault of the hub.
+        assert!(report.servers_disagree && nats::version() < AGREE_AFTER_FAULTS, "{text}");
+        println!("{text}");
+        return left_out_as("campaign_of_faults_under_traffic", "servers older than NATS 2.10 did not keep one stream");
     }
     assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();

@@ -11,7 +11,7 @@ use crate::harness::{Client, Hub, Setup};
 /// Notifications per measurement; `MEASURE_ROUNDS` sets another number.
 const ROUNDS: usize = 500;
 
-/// Agents who are rung at once.
+/// The number of agents that are rung at once.
 const AGENTS: usize = 60;
 
 fn rounds() -> usize {

@@ -33,14 +33,14 @@ timeout = "150ms"
 queueTimeout = "100ms"
 "#;
 
-/// One browser tab and what it shows.
+/// One browser tab and its state.
 struct Tab {
     client: Client,
     shown: BTreeSet<String>,
     sessions: BTreeSet<String>,
 }
 
-/// What everyone was told.
+/// The outcomes that all clients received.
 #[derive(Default)]
 struct Book {
     acknowledged: BTreeSet<String>,
@@ -66,7 +66,7 @@ impl Book {
             return;
         }
         let told = json!([value, message["agentId"]]);
-        // The reply to a cancel does not say who.
+        // The reply to a cancel does not name the agent.
         let told = if message["msdyn_name"] == "CancelEvent" { json!([value]) } else { told };
         let first = self.outcomes.entry(id.clone()).or_insert_with(|| told.clone());
         assert_eq!(first[0], told[0], "two outcomes of {id}: {message}");
@@ -304,7 +304,7 @@ async fn play(seed: u64) {
 }
 
 #[tokio::test]
-async fn random_conversations_with_crashes_keep_what_must_always_be_true() {
+async fn random_conversations_with_crashes_keep_the_invariants() {
     let seeds = std::env::var("WIRE_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
         play(seed).await;

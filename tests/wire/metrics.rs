@@ -89,7 +89,7 @@ async fn await_values(hub: &Hub, expected: &[(&str, f64)]) -> String {
 }
 
 #[tokio::test]
-async fn the_documentation_has_what_is_served_and_nothing_else() {
+async fn the_documentation_lists_exactly_the_metrics_served() {
     let hub = hub("").await;
     let (served, documented) = (served(&body(&hub).await), documented());
     assert!(served.len() > 20, "{served:?}");
@@ -104,7 +104,7 @@ async fn the_documentation_has_what_is_served_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn it_counts_what_happens() {
+async fn the_metrics_count_each_event() {
     if left_out_in_cluster("each hub counts its own connections") {
         return;
     }

@@ -235,7 +235,7 @@ async fn a_token_that_an_open_notification_bears_is_taken() {
 // ---------------------------------------------------------------- reach and results
 
 #[tokio::test]
-async fn reach_tells_nobody_was_there_from_nobody_looked_from_they_let_it_pass() {
+async fn reach_distinguishes_nobody_present_nobody_looked_and_nobody_answered() {
     let hub = hub("[[templates]]\nname = \"f\"\ntitle = \"t\"\nsettle = \"firstAccept\"\ntimeout = \"700ms\"").await;
     let mut bot = hub.provider("bot").await;
     let alone = bot.ring_with("impatient", json!({"to": {"agents": ["nobody"]}})).await;

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     report(&asked, &repository, &results)
 }
 
-/// Prints what became of each mutant, and keeps it under `target/mutants`.
+/// Prints the result of each mutant, and keeps it under `target/mutants`.
 fn report(asked: &Asked, repository: &Path, results: &[(find::Mutant, Outcome)]) -> ExitCode {
     let mut text = String::new();
     let (mut caught, mut own, mut equivalent) = (0, 0, 0);

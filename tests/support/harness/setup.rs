@@ -136,7 +136,7 @@ impl Setup {
         self
     }
 
-    /// The port that it is told to listen on, unless it takes a free one.
+    /// The configured port, if it is not a free one.
     pub(crate) fn port(&self) -> Option<u16> {
         self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }
