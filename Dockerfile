@@ -12,11 +12,11 @@ COPY client-demo client-demo
 COPY docs docs
 COPY benches benches
 COPY tests tests
-RUN cargo build --release --locked --bin deskbell && strip target/release/deskbell
+RUN cargo build --release --locked --bin deskbell --bin deskbell-load && strip target/release/deskbell target/release/deskbell-load
 
 FROM debian:trixie-slim
 RUN install -d -o 65532 -g 65532 -m 0700 /data
-COPY --from=build /build/target/release/deskbell /usr/local/bin/deskbell
+COPY --from=build /build/target/release/deskbell /build/target/release/deskbell-load /usr/local/bin/
 USER 65532:65532
 ENV DESKBELL_LISTEN=0.0.0.0:8080 DESKBELL_DATA_DIR=/data
 VOLUME /data

@@ -4,7 +4,6 @@
 //! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
 
 pub mod auth;
-pub mod client;
 pub mod command;
 pub mod config;
 pub mod explain;
@@ -13,8 +12,9 @@ pub mod hub;
 pub mod log;
 pub mod metrics;
 pub mod network;
-pub mod protocol;
 pub mod telemetry;
 pub mod template;
 pub mod tls;
 pub mod watched;
+
+pub use deskbell_protocol as protocol;

@@ -1,5 +1,8 @@
 //! The program's messages and exit codes when its command line or configuration is wrong, seen from outside.
 
+#[path = "support/load_tool.rs"]
+mod load_tool;
+
 use std::process::{Command, Output};
 
 fn deskbell(arguments: &[&str]) -> Output {
@@ -52,6 +55,7 @@ fn check_warns_of_a_secret_that_can_be_guessed() {
 
 #[test]
 fn a_command_says_how_it_is_used() {
+    load_tool::build();
     for command in ["load", "token", "explain", "check", "serve"] {
         let (out, _, code) = said(&deskbell(&[command, "--help"]));
         assert!(out.contains(&format!("Usage: deskbell {command}")) && code == Some(0), "{out}");
@@ -84,4 +88,14 @@ fn version_and_help_are_on_standard_output() {
     assert_eq!(said(&deskbell(&["--version"])), (version, String::new(), Some(0)));
     let (out, err, code) = said(&deskbell(&["--help"]));
     assert!(out.contains("--data-dir") && err.is_empty() && code == Some(0), "{out}{err}");
+}
+
+#[test]
+fn a_missing_load_tool_is_named_with_the_command_that_builds_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let alone = directory.path().join("deskbell");
+    std::fs::copy(env!("CARGO_BIN_EXE_deskbell"), &alone).expect("copied");
+    let (out, err, code) = said(&Command::new(&alone).arg("load").output().expect("deskbell runs"));
+    assert_eq!((out.as_str(), code), ("", Some(1)));
+    assert!(err.contains("deskbell-load") && err.contains("cargo build --release -p deskbell-load"), "{err}");
 }

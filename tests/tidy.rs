@@ -15,25 +15,26 @@ use syn::{Attribute, Item};
 const ROOMS: &[(&str, &[&str])] = &[
     // The core is a package of its own: other rooms name it `deskbell_core`, and the compiler keeps them out of it.
     ("core", &[]),
-    ("protocol", &[]),
+    // Packages, too: the wire, and the two programs that speak it. The hub does not use them.
+    ("protocol", &["core"]),
+    ("client", &["protocol"]),
+    ("load", &["client", "protocol"]),
     ("network", &[]),
     ("metrics", &[]),
     ("watched", &[]),
-    ("template", &["watched"]),
+    ("template", &["core", "protocol", "watched"]),
     ("auth", &["protocol"]),
     ("tls", &[]),
     ("log", &[]),
     ("hub", &["log", "metrics", "core"]),
     ("gateway", &["auth", "explain", "hub", "log", "metrics", "network", "protocol", "template", "tls", "core"]),
-    ("config", &["auth", "network", "telemetry", "template", "tls", "core"]),
-    ("telemetry", &[]),
-    ("client", &["protocol"]),
+    ("config", &["auth", "network", "protocol", "telemetry", "template", "tls", "core"]),
+    ("telemetry", &["protocol"]),
     ("explain", &["hub", "log", "protocol", "telemetry", "core"]),
     (
         "command",
         &[
             "auth",
-            "client",
             "config",
             "explain",
             "gateway",

@@ -168,14 +168,14 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
     }
 
     fn settle(&mut self) -> Settle {
-        let Some(value) = self.keys.get("settle") else { return Settle::default() };
+        let Some(value) = self.keys.get("settle") else { return Settle::FirstResponse };
         match value.get_ref().as_str() {
             Some("firstResponse") => Settle::FirstResponse,
             Some("firstAccept") => Settle::FirstAccept,
             _ => {
                 let what = format!("{}; allowed: \"firstResponse\", \"firstAccept\"", shown(value.get_ref()));
                 self.fault(&value.span(), "settle", &what);
-                Settle::default()
+                Settle::FirstResponse
             }
         }
     }

@@ -114,6 +114,7 @@ pub enum Resume {
 
 /// Whether an agent takes new notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Presence {
     /// The agent is offered notifications.
     Available,
@@ -318,6 +319,7 @@ pub struct Field {
 
 /// Which answer settles a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Settle {
     /// The first accept or reject.
     FirstResponse,

@@ -50,7 +50,7 @@ impl fmt::Display for Millis {
 }
 
 /// A point in time by the log's clock: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -97,7 +97,7 @@ impl LogTime {
 }
 
 /// Identifies one notification: a UUID (version 7), minted by the hub that received the notify.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(pub u128);
 
 impl NotificationId {

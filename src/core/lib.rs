@@ -2,7 +2,7 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
+//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `text_forms`, `entry`, `content`, `slab`, `ageing`,
 //! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
 //! `autos`, `notifying`, `answering`, `joining`, `calls`, `view`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
@@ -35,6 +35,7 @@ mod step;
 mod tabs;
 #[cfg(test)]
 mod tests;
+mod text_forms;
 mod view;
 
 pub use self::core::Core;
@@ -44,6 +45,7 @@ pub use ids::{
 };
 pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use outcome::{Outcome, Reach, Settled};
+pub use text_forms::{ParsePositionError, ParseTimestampError};
 pub use view::NotificationView;
 
 /// All workspaces of a log in numbers.

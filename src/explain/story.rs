@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::protocol::Time;
 use crate::telemetry::escape;
+use deskbell_core::Timestamp;
 
 /// The most stories in one answer; any number of calls may share a correlationId.
 pub(super) const STORIES_MAX: usize = 100;
@@ -28,7 +28,7 @@ pub struct Explained {
     pub asked: String,
     /// The time at which the kept log begins; absent if it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
+    pub since: Option<Timestamp>,
     /// The notifications with that id, in the order of arrival.
     pub notifications: Vec<Story>,
     /// The refused calls with that correlationId.
@@ -101,7 +101,7 @@ pub struct Story {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_groups: Option<Vec<String>>,
     /// When it arrived.
-    pub notified_at: Time,
+    pub notified_at: Timestamp,
     /// True if the log still contains the notify. Otherwise the events before [`Explained::since`] are missing.
     pub whole: bool,
     /// The events, oldest first.
@@ -118,7 +118,7 @@ pub struct Story {
 #[serde(rename_all = "camelCase")]
 pub struct End {
     /// The time at which it was settled.
-    pub at: Time,
+    pub at: Timestamp,
     /// Milliseconds from its arrival until then.
     pub elapsed_ms: u64,
     /// The outcome's `actionName`.
@@ -144,7 +144,7 @@ pub struct End {
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// The time of the event.
-    pub at: Time,
+    pub at: Timestamp,
     /// Milliseconds from the notification's arrival until the event.
     pub after_ms: u64,
     /// The kind of event.
@@ -204,7 +204,7 @@ pub enum Happened {
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// The time of the call.
-    pub at: Time,
+    pub at: Timestamp,
     /// The provider's workspace.
     pub workspace: String,
     /// The provider, if it is known.

@@ -15,7 +15,7 @@ impl Display for Explained {
         }
         for refused in &self.refused {
             let by = refused.provider_id.as_deref().unwrap_or("a provider");
-            let (at, by, workspace) = (refused.at.text(), escape(by), escape(&refused.workspace));
+            let (at, by, workspace) = (refused.at.to_string(), escape(by), escape(&refused.workspace));
             writeln!(f, "{at}  a call of {by} (workspace {workspace}) was refused: {}", refused.code)?;
         }
         if self.cut {
@@ -23,7 +23,7 @@ impl Display for Explained {
         }
         match (self.is_empty(), self.since) {
             (false, None) => Ok(()),
-            (false, Some(since)) => writeln!(f, "The log is kept from {} on.", since.text()),
+            (false, Some(since)) => writeln!(f, "The log is kept from {since} on."),
             (true, None) => {
                 writeln!(f, "The log contains nothing about {}, and the log is complete.", escape(&self.asked))
             }
@@ -32,7 +32,7 @@ impl Display for Explained {
                 "The log contains nothing about {}. It is kept from {} on; notifications settled before are erased \
                  ([log] history and historyBytes).",
                 escape(&self.asked),
-                since.text()
+                since
             ),
         }
     }
@@ -58,7 +58,7 @@ impl Display for Story {
             let named: Vec<_> = agents.chain(groups.iter().map(|group| format!("group {group}"))).collect();
             line("for", if named.is_empty() { "everybody".to_owned() } else { named.join(", ") }.as_str())?;
         }
-        line("arrived", &self.notified_at.text())?;
+        line("arrived", &self.notified_at.to_string())?;
         if !self.whole {
             writeln!(f, "  (its beginning is older than the log that is kept)")?;
         }

@@ -15,7 +15,7 @@ use super::story::{
     DESKS_MAX, EVENT_BYTES, EVENT_BYTES_MAX, EVENTS_MAX, End, Event, Explained, Happened, NAMES_MAX, Refused,
     STORIES_MAX, Story,
 };
-use crate::protocol::{ErrorCode, Outcome as Wire, Time, error};
+use crate::protocol::{ErrorCode, error};
 
 /// Receives every step of the replay and collects the stories.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl<'q> Watcher<'q> {
     pub(super) fn finish(self, since: Option<Timestamp>) -> Explained {
         Explained {
             asked: self.question.asked.clone(),
-            since: since.map(time),
+            since,
             notifications: self.watched.into_iter().map(|watched| watched.story).collect(),
             refused: self.refused,
             cut: self.cut,
@@ -262,7 +262,7 @@ impl Watched {
             title: notify.rendered.as_ref().ok().map(|rendered| rendered.title.to_string()),
             to_agents: Some(texts(&notify.to.agents)),
             to_groups: Some(texts(&notify.to.groups)),
-            notified_at: time(now),
+            notified_at: now,
             whole: true,
             events: Vec::new(),
             end: None,
@@ -287,7 +287,7 @@ impl Watched {
             title: Some(content.rendered.title.to_string()),
             to_agents: None,
             to_groups: None,
-            notified_at: time(content.notified_at),
+            notified_at: content.notified_at,
             whole: false,
             events: Vec::new(),
             end: None,
@@ -321,7 +321,7 @@ impl Watched {
             title: None,
             to_agents: None,
             to_groups: None,
-            notified_at: time(settled.notified_at),
+            notified_at: settled.notified_at,
             whole: false,
             events: Vec::new(),
             end: None,
@@ -356,7 +356,7 @@ impl Watched {
         let count = agents.len();
         self.story.cut |= count > NAMES_MAX;
         self.story.events.push(Event {
-            at: time(at),
+            at,
             after_ms: at.since_ms(self.notified_at),
             event,
             agents: agents.into_iter().take(NAMES_MAX).map(|name| name.to_string()).collect(),
@@ -369,10 +369,10 @@ impl Watched {
     }
 
     fn end(&mut self, settled: &Settled) {
-        let outcome = wire(settled.outcome);
+        let outcome = settled.outcome;
         self.settled_at = Some(settled.settled_at);
         self.story.end = Some(End {
-            at: time(settled.settled_at),
+            at: settled.settled_at,
             elapsed_ms: settled.elapsed().0,
             action_name: outcome.action_name(),
             response_reason: outcome.response_reason(),
@@ -426,10 +426,6 @@ impl Watched {
     }
 }
 
-fn time(at: Timestamp) -> Time {
-    Time(at.0)
-}
-
 /// The notification that a call answers, the kind of answer, and the reason.
 fn answer(call: &Call) -> Option<(NotificationId, Happened, Option<&Name>)> {
     match &call.action {
@@ -464,22 +460,9 @@ fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Re
         Refusal::NotJoined => ErrorCode::Unavailable,
     };
     Refused {
-        at: time(core.now()),
+        at: core.now(),
         workspace: workspace.to_string(),
         provider_id: core.provider_of(to.connection).map(|(_, provider)| provider.to_string()),
         code: error::ERRORS[code as usize].name,
-    }
-}
-
-fn wire(outcome: Outcome) -> Wire {
-    match outcome {
-        Outcome::Accepted => Wire::Accept,
-        Outcome::AutoAccepted => Wire::AutoAccept,
-        Outcome::AutoAcceptedOnTimeout => Wire::AutoAcceptOnTimeout,
-        Outcome::Declined => Wire::DeclinedByAgent,
-        Outcome::QueueFull => Wire::NotificationQueueLimitExceeded,
-        Outcome::QueueTimeout => Wire::NotificationQueueTimeLimitExceeded,
-        Outcome::DisplayTimeout => Wire::DisplayTimeout,
-        Outcome::Cancelled => Wire::Cancelled,
     }
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::name::Role;
-use super::time::Time;
+use deskbell_core::Timestamp;
+
+use crate::vocabulary::Role;
 
 /// Ends one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -57,7 +58,7 @@ pub struct Client<'a> {
     pub silent_ms: u64,
     /// When its token ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_ends: Option<Time>,
+    pub token_ends: Option<Timestamp>,
 }
 
 /// Some of the clients.

@@ -97,8 +97,8 @@ impl Close {
 
 #[cfg(test)]
 mod tests {
-    use super::super::size::CLOSE_REASON_BYTES_MAX;
     use super::*;
+    use crate::size::CLOSE_REASON_BYTES_MAX;
 
     #[test]
     fn the_table_is_in_the_order_of_declaration_and_its_reasons_fit() {

@@ -1,9 +1,10 @@
 //! The table of error codes.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Why nothing was done, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
     /// No JSON object, or of no known type.
     BadMessage,
@@ -119,12 +120,6 @@ impl ErrorCode {
     }
 }
 
-impl Serialize for ErrorCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +129,7 @@ mod tests {
         for (at, row) in ERRORS.iter().enumerate() {
             assert_eq!(row.code as usize, at);
             assert_eq!(row.code.row().name, row.name);
+            assert_eq!(serde_json::to_value(row.code).unwrap(), row.name);
         }
     }
 

@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
-use super::close::Close;
-use super::outbound::{Encode, append};
-use super::size::CLOSE_REASON_BYTES_MAX;
+use crate::close::Close;
+use crate::outbound::{Encode, append};
+use crate::size::CLOSE_REASON_BYTES_MAX;
 
 /// The longest header: two bytes, and a length of eight.
 const HEADER_BYTES_MAX: usize = 10;
@@ -99,11 +99,12 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
     use tokio_tungstenite::tungstenite::{Error, Message};
 
-    use super::super::close::CLOSES;
-    use super::super::error::ErrorCode;
-    use super::super::outbound::encode;
-    use super::super::outbound::{ErrorReply, ReplyIds};
     use super::*;
+    use crate::close::CLOSES;
+    use crate::envelope::Envelope;
+    use crate::error::ErrorCode;
+    use crate::outbound::ErrorReply;
+    use crate::outbound::encode;
 
     fn read_back(bytes: &[u8]) -> Result<Message, Error> {
         let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn error(detail: &str) -> ErrorReply<'_> {
-        ErrorReply { ids: ReplyIds::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
+        ErrorReply::new(Envelope::default(), None, ErrorCode::Limit, detail)
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
 
-use super::error::ErrorCode;
-use super::inbound::{Fields, Key, Text, check_name, decode};
-use super::name::CallName;
-use super::outbound::{ErrorReply, ReplyIds, encode};
+use crate::envelope::Envelope;
+use crate::error::ErrorCode;
+use crate::inbound::{Fields, Key, Text, decode};
+use crate::names::check_name;
+use crate::outbound::{ErrorReply, encode};
+use crate::vocabulary::CallName;
 
 /// A call that can be made by HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,21 +150,7 @@ pub fn told(json: &[u8]) -> Told {
 pub fn refusal(call: Option<CallName>, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) -> Vec<u8> {
     // What is no message is no call either.
     let call = call.filter(|_| code != ErrorCode::BadMessage);
-    encode(&ErrorReply { ids: ReplyIds::default(), call, code, detail, retry_after_ms })
-}
-
-/// Reads `90s`, `1.5s` is none: a whole number and `ms`, `s` or `m`; in milliseconds.
-#[must_use]
-pub fn duration_ms(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+    encode(&ErrorReply::new(Envelope::default(), call, code, detail).retry_after_ms(retry_after_ms))
 }
 
 /// A name of a request's address, held to the rules for names.
@@ -231,14 +219,5 @@ mod tests {
         let refused = Told::Refused { code: ErrorCode::Unavailable, retry_after_ms: Some(5) };
         assert_eq!(of(json!({"type": "error", "code": "unavailable", "retryAfterMs": 5})), refused);
         assert_eq!(of(json!({"type": "welcome"})), Told::Other);
-    }
-
-    #[test]
-    fn a_duration_is_a_whole_number_with_its_unit() {
-        let read = ["30s", "0s", "250ms", "1m"].map(duration_ms);
-        assert_eq!(read, [Some(30_000), Some(0), Some(250), Some(60_000)]);
-        for wrong in ["", "30", "s", "-1s", "1.5s", "1h ", "99999999999999999999s", "18446744073709551615m"] {
-            assert_eq!(duration_ms(wrong), None, "{wrong}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The templates in force as `GET /templates` lists them: JSON over HTTP, for pages that build forms of it.
 
+use deskbell_core::entry::Settle;
 use serde::Serialize;
 
 /// The answer.
@@ -32,16 +33,6 @@ pub struct Template {
     pub settle: Settle,
     /// In the order of their first use; each name once.
     pub placeholders: Vec<Placeholder>,
-}
-
-/// What settles a notification.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Settle {
-    /// The first accept or reject.
-    FirstResponse,
-    /// The first accept.
-    FirstAccept,
 }
 
 /// A template parameter.

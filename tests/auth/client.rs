@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use deskbell::client::{
-    Agent, AgentEvent, AgentOptions, ConnectError, Ended, Notify, Outcome, Provider, ProviderOptions, Token, Trust,
+use deskbell_client::{
+    Agent, AgentEvent, AgentOptions, ConnectError, EndReason, Notify, Outcome, Provider, ProviderOptions, Token, Trust,
     Tuning,
 };
 use serde_json::json;
@@ -60,9 +60,9 @@ async fn a_ring_outlives_its_tokens() {
         }
     };
     timeout(PATIENCE, renewed).await.unwrap();
-    assert!(ada.accept(&id).await.unwrap().won);
+    assert!(ada.accept(id).await.unwrap().won);
     let result = timeout(PATIENCE, ring.outcome()).await.unwrap().unwrap();
-    assert_eq!((result.outcome, result.agent_id.as_deref()), (Outcome::Accept, Some("ada")));
+    assert_eq!((result.value, result.agent_id.as_deref()), (Outcome::Accepted, Some("ada")));
 }
 
 #[tokio::test]
@@ -83,5 +83,5 @@ async fn a_bad_token_ends_the_client() {
     let hub = guard(sealed(Setup::new())).start().await;
     let options = ProviderOptions::new().token(Token::Fixed("no token".to_owned())).trust(authority()).tuning(quick());
     let refused = Provider::connect(&url(&hub), options).await.unwrap_err();
-    assert!(matches!(refused, ConnectError::Ended(Ended::SentAway { code: 4401, .. })), "{refused}");
+    assert!(matches!(refused, ConnectError::Ended(EndReason::ClosedByHub { code: 4401, .. })), "{refused}");
 }

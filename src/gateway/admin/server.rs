@@ -35,7 +35,7 @@ use crate::gateway::shared::settings::{
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
-use crate::protocol::{Close, Time, check_name};
+use crate::protocol::{Close, Timestamp, check_name};
 
 /// What the operator is served from.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl AdminServer {
             id: member.name.as_deref(),
             address: link.address(),
             silent_ms: link.silent_ms(),
-            token_ends: link.ends_ms().map(Time),
+            token_ends: link.ends_ms().map(Timestamp),
         })
     }
 

@@ -3,7 +3,6 @@
 //! Of several partitions it gives the sums, since what is asked is how the hub is; two families say by partition what
 //! no sum tells: which one is not ready, and how unlike their shares of the work are.
 
-use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::{HubHandle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
@@ -70,7 +69,7 @@ fn by_partition(hubs: &[HubHandle], text: &mut Text) {
 fn settled(hubs: &[HubHandle]) -> impl Iterator<Item = (&'static str, u64)> {
     Outcome::ALL.into_iter().map(|outcome| {
         let of = |hub: &HubHandle| hub.metrics.settled(outcome);
-        (to_wire::outcome(outcome).response_reason(), hubs.iter().map(of).sum())
+        (outcome.response_reason(), hubs.iter().map(of).sum())
     })
 }
 

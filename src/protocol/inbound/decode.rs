@@ -1,38 +1,34 @@
 //! From the text of one frame to a client's message, or to what is wrong with it.
 
+use deskbell_core::entry::Presence;
 use serde_json::error::Category;
 
-use super::super::error::ErrorCode;
-use super::super::name::{CallName, Presence};
-use super::super::outbound::ErrorReply;
-use super::super::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
 use super::fields::{Fields, Key, Wrong, missing, shortened};
-use super::message::{Body, ClientMessage, Envelope, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
+use super::message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};
+use crate::envelope::Envelope;
+use crate::error::ErrorCode;
+use crate::outbound::ErrorReply;
+use crate::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
+use crate::vocabulary::CallName;
 
-/// A text that is no message: what the `error` reply is made of.
+/// A text that is not a valid message: everything that the `error` reply needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError<'a> {
-    /// What of the envelope was valid, to be carried back.
+    /// The valid ids of the message; the reply carries them back.
     pub envelope: Envelope<'a>,
-    /// The call that it would have been, if its `type` could be read.
+    /// The call, if the `type` could be read and has a name.
     pub call: Option<CallName>,
     /// [`ErrorCode::BadMessage`] or [`ErrorCode::BadParameter`].
     pub code: ErrorCode,
-    /// For people: what is wrong, and where. At most a few hundred bytes.
+    /// Says what is wrong, and in which field. At most a few hundred bytes.
     pub detail: String,
 }
 
 impl DecodeError<'_> {
-    /// The reply to it.
+    /// The `error` reply.
     #[must_use]
     pub fn reply(&self) -> ErrorReply<'_> {
-        ErrorReply {
-            ids: self.envelope.reply_ids(),
-            call: self.call,
-            code: self.code,
-            detail: &self.detail,
-            retry_after_ms: None,
-        }
+        ErrorReply::new(self.envelope.reply(), self.call, self.code, self.detail.as_str())
     }
 }
 
@@ -190,15 +186,15 @@ fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     }))
 }
 
-fn to<'a>(fields: &Fields<'a>) -> Result<Recipients<'a>, Wrong> {
-    let Some(to) = fields.object(Key::To, "to")? else { return Ok(Recipients::default()) };
+fn to<'a>(fields: &Fields<'a>) -> Result<AddressedTo<'a>, Wrong> {
+    let Some(to) = fields.object(Key::To, "to")? else { return Ok(AddressedTo::default()) };
     let sorted = |key, called: &str| -> Result<Vec<Text<'a>>, Wrong> {
         let mut names = to.names(key, called)?.unwrap_or_default();
         names.sort_unstable();
         names.dedup();
         Ok(names)
     };
-    let to = Recipients { agents: sorted(Key::Agents, "to.agents")?, groups: sorted(Key::Groups, "to.groups")? };
+    let to = AddressedTo { agents: sorted(Key::Agents, "to.agents")?, groups: sorted(Key::Groups, "to.groups")? };
     let named = to.agents.len() + to.groups.len();
     if named > TO_NAMES_MAX {
         return Err(format!("`to` names {named} agents and groups; {TO_NAMES_MAX} are allowed"));
@@ -248,7 +244,7 @@ fn seen<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn set_presence<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    presence(fields)?.map(Body::Presence).ok_or_else(|| missing("presence"))
+    presence(fields)?.map(|presence| Body::Presence { presence }).ok_or_else(|| missing("presence"))
 }
 
 #[cfg(test)]

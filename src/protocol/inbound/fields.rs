@@ -12,8 +12,8 @@ use serde::de::value::BytesDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::size::NAME_BYTES_MAX;
 use super::message::Text;
+use crate::names::{check_name, too_long};
 
 /// What is wrong with a field, for people.
 pub(super) type Wrong = String;
@@ -21,7 +21,7 @@ pub(super) type Wrong = String;
 /// The fields that a message, or an object in one, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-pub(in super::super) enum Key {
+pub(crate) enum Key {
     Type,
     Id,
     CorrelationId,
@@ -50,14 +50,14 @@ pub(in super::super) enum Key {
 
 /// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
 #[derive(Debug)]
-pub(in super::super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     values: [Option<&'a str>; Key::Other as usize],
 }
 
 impl<'a> Fields<'a> {
     /// # Errors
     /// If the text is no JSON object.
-    pub(in super::super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Any string, unless absent.
-    pub(in super::super) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    pub(crate) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 
@@ -187,40 +187,11 @@ fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong
     }
 }
 
-/// Holds a text to the rules for names: 1 to 128 bytes, no control or bidirectional formatting characters.
-///
-/// # Errors
-/// What is wrong with it, to be read behind the word for it. Nothing of the text is in it.
-pub fn check_name(text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if text.len() > NAME_BYTES_MAX {
-        return Err(too_long(text.len(), NAME_BYTES_MAX));
-    }
-    match text.chars().find(|character| is_forbidden(*character)) {
-        None => Ok(()),
-        Some(found) => Err(format!("has a control or bidirectional formatting character, U+{:04X}", u32::from(found))),
-    }
-}
-
 fn no_longer_than<'a>(bytes_max: usize, text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     if text.len() > bytes_max {
         return Err(format!("`{called}` {}", too_long(text.len(), bytes_max)));
     }
     Ok(text)
-}
-
-fn too_long(bytes: usize, bytes_max: usize) -> String {
-    format!("has {bytes} bytes; {bytes_max} are allowed")
-}
-
-/// Control characters, and those that change the direction of the text around them: a name that looks like another
-/// must not be possible by characters that nobody sees.
-fn is_forbidden(character: char) -> bool {
-    let bidirectional =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    bidirectional || character.is_control()
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -403,8 +403,8 @@ fn a_parameter_keeps_the_text_that_was_written() {
 #[test]
 fn to_is_sorted_and_names_nobody_twice() {
     let read = notify(r#","to":{"groups":["b","a","b"],"agents":["z","y"]}"#);
-    assert_eq!(read.to, Recipients { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
-    assert_eq!(notify(r#","to":{"agents":[]}"#).to, Recipients::default());
+    assert_eq!(read.to, AddressedTo { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
+    assert_eq!(notify(r#","to":{"agents":[]}"#).to, AddressedTo::default());
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn roles_may_send_what_the_contract_says() {
         let (message, _) = messages().into_iter().find(|(message, _)| message["type"] == kind).unwrap();
         let text = message.to_string();
         let body = decode(&text).unwrap().body;
-        crate::protocol::Role::ALL.into_iter().filter(|role| body.is_for(*role)).map(|role| role.as_str()).collect()
+        crate::Role::ALL.into_iter().filter(|role| body.is_for(*role)).map(|role| role.as_str()).collect()
     };
     for kind in ["hello", "refresh", "ping"] {
         assert_eq!(allowed(kind), ["provider", "agent", "observer"]);

@@ -1,0 +1,431 @@
+//! One thread that carries a part of the load: a loop over sockets and timers. What its connections go through is in
+//! `connections`, what agents and providers do in `desks` and `callers`.
+
+use std::cmp::Ordering as Order;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fastrand::Rng;
+use mio::{Events, Poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::frame;
+use super::judge::Judge;
+use super::lag::{Shares, Usage};
+use super::line::{Line, State};
+use super::measures::{Count, Latency, Measures};
+use super::message_fields::AgentName;
+use super::options::Arrivals;
+use super::part::Part;
+use super::schedule::Schedule;
+use deskbell_protocol::outbound::ClientLimits;
+
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const MS_NS: u64 = 1_000_000;
+/// All clients must be connected for the run to begin, within so long and some time for each.
+const CONNECT_WITHIN_NS: u64 = 30 * SECOND_NS;
+const CONNECT_EACH_NS: u64 = 5 * MS_NS;
+/// A connection that is silent for so long is lost; hubs ping every 15 s unless configured otherwise.
+const SILENT_NS: u64 = 60 * SECOND_NS;
+/// Between connecting and the run.
+const SETTLE_NS: u64 = 300 * MS_NS;
+/// Timers and arrivals carried out before the sockets are looked at again.
+const BATCH_MAX: usize = 128;
+/// A drain in which things still end takes at most so many times what is allowed without.
+const DRAINS_MAX: u64 = 30;
+const READ_BYTES: usize = 64 << 10;
+/// Different failures that are told apart.
+const FAILURES_MAX: usize = 50;
+
+/// Within how long so many clients must be connected.
+pub(crate) fn connect_within_ns(clients: usize) -> u64 {
+    CONNECT_WITHIN_NS + clients as u64 * CONNECT_EACH_NS
+}
+
+/// What is to be done at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To begin a connection.
+    Connect(u32),
+    /// To give one up that is not open.
+    OpenBy { slot: u32, generation: u32 },
+    /// An agent answers.
+    Answer { slot: u32, number: u64 },
+    /// A provider cancels.
+    Cancel(u64),
+    /// A provider repeats a notify.
+    Repeat(u64),
+    /// An agent drops its connection.
+    Churn,
+    /// A second is over.
+    Tick,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Timer {
+    at: u64,
+    task: Task,
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Order {
+        // The heap gives its greatest first.
+        other.at.cmp(&self.at)
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What a thread brings home.
+#[derive(Debug)]
+pub(crate) struct Harvest {
+    pub(crate) measures: Measures,
+    pub(crate) judge: Judge,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) usage: Shares,
+    pub(crate) limits: Option<ClientLimits>,
+    pub(crate) audiences: usize,
+    /// From the first arrival's second to the last, in ns.
+    pub(crate) run_ns: u64,
+}
+
+/// An agent's desk, as this tool sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    pub(crate) name: Option<AgentName>,
+    /// The calls that are displayed on its connection; as many as the hub's `displayLimit` lets.
+    pub(crate) displayed: Vec<u64>,
+    /// Its answers that have no reply, and when they were to be given.
+    pub(crate) answers: Vec<(u64, u64)>,
+}
+
+/// A provider, as this tool sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    /// From where it resumes.
+    pub(crate) position: Option<String>,
+    pub(crate) was_open: bool,
+    /// When its connection was opened.
+    pub(crate) open_since: u64,
+}
+
+/// The thread's state.
+pub(crate) struct Engine {
+    pub(crate) part: Part,
+    /// Which of the threads.
+    thread: usize,
+    pub(crate) poll: Poll,
+    /// Agents first, then providers.
+    pub(crate) lines: Vec<Line>,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) callers: Vec<Caller>,
+    timers: BinaryHeap<Timer>,
+    pub(crate) to_connect: VecDeque<u32>,
+    pub(crate) opening: usize,
+    pub(crate) open: usize,
+    pub(crate) now: u64,
+    pub(crate) start: u64,
+    pub(crate) measured_from: u64,
+    schedule: Option<Schedule>,
+    pub(crate) judge: Judge,
+    pub(crate) measures: Measures,
+    pub(crate) random: Rng,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) limits: Option<ClientLimits>,
+    /// Why the run cannot be made.
+    pub(crate) fatal: Option<String>,
+    running: bool,
+}
+
+impl Engine {
+    /// # Errors
+    /// If the system gives no poll.
+    pub(crate) fn new(part: Part, thread: usize) -> io::Result<Self> {
+        let clients = part.agents.len() + part.providers.len();
+        let run = part.options.ramp + part.options.duration;
+        Ok(Self {
+            thread,
+            poll: Poll::new()?,
+            lines: (0..clients).map(|_| Line::new()).collect(),
+            desks: part.agents.iter().map(|_| Desk::default()).collect(),
+            callers: part.providers.iter().map(|_| Caller::default()).collect(),
+            timers: BinaryHeap::new(),
+            to_connect: (0..clients as u32).collect(),
+            opening: 0,
+            open: 0,
+            now: part.shared.now(),
+            start: u64::MAX,
+            measured_from: u64::MAX,
+            schedule: None,
+            judge: Judge::default(),
+            measures: Measures::new(run.as_nanos() as u64),
+            random: Rng::with_seed(part.seed),
+            failures: BTreeMap::new(),
+            limits: None,
+            fatal: None,
+            running: false,
+            part,
+        })
+    }
+
+    /// Connects, carries the load, waits for what is open, and tells what it saw.
+    ///
+    /// # Errors
+    /// Why the run could not be made.
+    pub(crate) fn run(mut self) -> Result<Harvest, String> {
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = vec![0; READ_BYTES];
+        self.connect(&mut events, &mut buffer)?;
+        let usage = Usage::begin();
+        self.load(&mut events, &mut buffer)?;
+        let usage = usage.shares();
+        let run_ns = self.now.saturating_sub(self.start);
+        self.drain(&mut events, &mut buffer)?;
+        self.judge.finish();
+        self.tell_live();
+        self.part.shared.live[self.thread].done.store(true, Ordering::Relaxed);
+        Ok(Harvest {
+            measures: self.measures,
+            judge: self.judge,
+            failures: self.failures,
+            usage,
+            limits: self.limits,
+            audiences: self.part.audiences.len(),
+            run_ns,
+        })
+    }
+
+    fn connect(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
+        let within = connect_within_ns(self.lines.len());
+        let deadline = self.now + within;
+        self.after(SECOND_NS, Task::Tick);
+        self.begin_connections();
+        while self.open < self.lines.len() {
+            self.turn(deadline, events, buffer)?;
+            if self.now >= deadline {
+                let (open, all) = (self.open, self.lines.len());
+                let why = self.failures.iter().max_by_key(|(_, count)| **count).map_or("none", |(why, _)| why);
+                return Err(format!("{open} of {all} clients connected in {} s; {why}", within / SECOND_NS));
+            }
+        }
+        self.callers_know_their_audiences()?;
+        let (shared, threads) = (&self.part.shared, self.part.options.threads as u64);
+        if shared.ready.fetch_add(1, Ordering::SeqCst) + 1 == threads {
+            shared.start.store(shared.now() + SETTLE_NS, Ordering::SeqCst);
+        }
+        loop {
+            match self.part.shared.start.load(Ordering::SeqCst) {
+                0 => self.turn(self.now + 20 * MS_NS, events, buffer)?,
+                start => {
+                    self.begin_run(start);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn begin_run(&mut self, start: u64) {
+        let options = &self.part.options;
+        let (ramp, duration) = (options.ramp.as_nanos() as u64, options.duration.as_nanos() as u64);
+        let poisson = (options.arrivals == Arrivals::Poisson).then(|| self.random.fork());
+        self.schedule = Some(Schedule::new(self.part.rate, ramp, ramp + duration, poisson));
+        self.start = start;
+        self.measured_from = start + ramp;
+        if self.part.churn > 0.0 {
+            self.at(start, Task::Churn);
+        }
+    }
+
+    fn load(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
+        let end = self.measured_from + self.part.options.duration.as_nanos() as u64;
+        self.running = true;
+        while self.now < end && !self.part.shared.is_stopped() {
+            self.turn(end, events, buffer)?;
+        }
+        self.running = false;
+        self.schedule = None;
+        Ok(())
+    }
+
+    /// Waits until everything has ended. What nobody will answer is withdrawn at once, everything when nothing has
+    /// ended for half of the time allowed; a hub that is behind but works is not cut short.
+    fn drain(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
+        self.part.shared.live[self.thread].draining.store(true, Ordering::Relaxed);
+        let drain = self.part.options.drain.as_nanos() as u64;
+        let give_up = self.now + drain * DRAINS_MAX;
+        self.withdraw(false);
+        for part in [drain / 2, drain] {
+            let (mut seen, mut since) = (self.judge.endings(), self.now);
+            while !self.judge.is_done() && self.now < give_up && self.now < since + part {
+                self.turn(self.now + 20 * MS_NS, events, buffer)?;
+                if self.judge.endings() != seen {
+                    (seen, since) = (self.judge.endings(), self.now);
+                }
+            }
+            if part < drain {
+                self.withdraw(true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for what comes first, at most until then, and does it.
+    fn turn(&mut self, until: u64, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
+        let due = [self.timers.peek().map(|timer| timer.at), self.next_arrival()].into_iter().flatten().min();
+        self.now = self.part.shared.now();
+        let wait = due.map_or(until, |due| due.min(until)).saturating_sub(self.now).min(100 * MS_NS);
+        self.wait(Duration::from_nanos(wait), events).map_err(|error| format!("the system's poll: {error}"))?;
+        for event in &*events {
+            self.now = self.part.shared.now();
+            let slot = event.token().0;
+            if event.is_writable() {
+                self.writable(slot);
+            }
+            let ends = event.is_error() || event.is_read_closed();
+            if event.is_readable() || ends {
+                self.readable(slot, ends, buffer);
+            }
+        }
+        self.now = self.part.shared.now();
+        self.due();
+        self.fatal.take().map_or(Ok(()), Err)
+    }
+
+    /// The library's own wait counts whole milliseconds, which is more than a hub needs for its ack. So a short wait
+    /// is made with the system's finer clock first.
+    fn wait(&mut self, time: Duration, events: &mut Events) -> io::Result<()> {
+        const SHORT: Duration = Duration::from_millis(5);
+        let mut time = time;
+        if !time.is_zero() && time < SHORT {
+            let mut fds = [PollFd::new(self.poll.registry(), PollFlags::IN)];
+            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => time = Duration::ZERO,
+                Err(error) => return Err(error.into()),
+            }
+        } else if time >= SHORT {
+            // To be early by what it may be late.
+            time -= Duration::from_millis(2);
+        }
+        match self.poll.poll(events, Some(time)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            waited => waited,
+        }
+    }
+
+    fn due(&mut self) {
+        for _ in 0..BATCH_MAX {
+            let Some(timer) = self.timers.peek().copied().filter(|timer| timer.at <= self.now) else { break };
+            self.timers.pop();
+            match timer.task {
+                Task::Connect(slot) => {
+                    self.to_connect.push_back(slot);
+                    self.begin_connections();
+                }
+                Task::OpenBy { slot, generation } => self.open_by(slot as usize, generation),
+                Task::Answer { slot, number } => self.answer(slot as usize, number, timer.at),
+                Task::Cancel(number) => self.cancel(number, timer.at),
+                Task::Repeat(number) => self.send_notify(number),
+                Task::Churn => self.churn(timer.at),
+                Task::Tick => self.tick(timer.at),
+            }
+        }
+        for _ in 0..BATCH_MAX {
+            let Some(at) = self.next_arrival().filter(|&at| at <= self.now) else { break };
+            if let Some(schedule) = &mut self.schedule {
+                schedule.advance();
+            }
+            self.arrival(at);
+        }
+    }
+
+    fn next_arrival(&self) -> Option<u64> {
+        let schedule = self.schedule.as_ref().filter(|_| self.running)?;
+        schedule.next().map(|at| at + self.start)
+    }
+
+    pub(crate) fn at(&mut self, at: u64, task: Task) {
+        self.timers.push(Timer { at, task });
+    }
+
+    pub(crate) fn after(&mut self, ns: u64, task: Task) {
+        self.at(self.now + ns, task);
+    }
+
+    /// ns since the beginning of the run.
+    pub(crate) fn run_time(&self) -> u64 {
+        self.now.saturating_sub(self.start)
+    }
+
+    pub(crate) fn count(&mut self, what: Count) {
+        if self.start != u64::MAX {
+            self.measures.add(what, self.run_time());
+        }
+    }
+
+    pub(crate) fn took(&mut self, which: Latency, from: u64, measured: bool) {
+        self.measures.took(which, self.now.saturating_sub(from), measured, self.run_time());
+    }
+
+    pub(crate) fn failed(&mut self, why: String) {
+        if self.failures.len() < FAILURES_MAX || self.failures.contains_key(&why) {
+            *self.failures.entry(why).or_default() += 1;
+        }
+    }
+
+    /// A random part of a time, from half to one and a half of it.
+    pub(crate) fn about(&mut self, time: Duration) -> u64 {
+        (time.as_nanos() as f64 * (0.5 + self.random.f64())) as u64
+    }
+
+    fn churn(&mut self, at: u64) {
+        let pause = (1e9 / self.part.churn) as u64;
+        self.at(at + pause.max(1), Task::Churn);
+        let slot = self.random.usize(..self.desks.len());
+        if !self.running || self.lines[slot].state != State::Open {
+            return;
+        }
+        self.count(Count::Churned);
+        if self.random.f64() < 0.5 {
+            let key = self.random.u32(..).to_be_bytes();
+            // Gone in either case.
+            let _ = self.lines[slot].send(frame::CLOSE, &1000_u16.to_be_bytes(), key);
+        }
+        self.gone(slot);
+        let pause = self.about(Duration::from_millis(200));
+        self.after(pause, Task::Connect(slot as u32));
+    }
+
+    fn tick(&mut self, at: u64) {
+        self.at(at.max(self.now.saturating_sub(SECOND_NS)) + SECOND_NS, Task::Tick);
+        self.judge.forget(self.now);
+        self.tell_live();
+        for slot in 0..self.lines.len() {
+            if self.lines[slot].state == State::Open && self.now.saturating_sub(self.lines[slot].heard_at) > SILENT_NS {
+                self.lost(slot, "the hub is silent");
+            }
+        }
+    }
+
+    fn tell_live(&self) {
+        let live = &self.part.shared.live[self.thread];
+        let set = |figure: &std::sync::atomic::AtomicU64, value| figure.store(value, Ordering::Relaxed);
+        set(&live.open, self.open as u64);
+        set(&live.asked, self.measures.count(Count::Asked));
+        set(&live.acked, self.measures.count(Count::Acked));
+        set(&live.resulted, self.measures.count(Count::Resulted));
+        set(&live.deliveries, self.measures.count(Count::Deliveries));
+        set(&live.unended, self.judge.unended());
+        set(&live.broken, self.judge.broken.total());
+        if let Some(span) = self.measures.spans.iter().rev().nth(1) {
+            set(&live.ack_p50, span.ack.value_at_quantile(0.5));
+            set(&live.ack_p99, span.ack.value_at_quantile(0.99));
+        }
+    }
+}

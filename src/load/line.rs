@@ -1,0 +1,216 @@
+//! One connection of a load test, as lean as it can be: a socket that never blocks, the part of a frame that has not
+//! come whole, the part of a message that has not gone. It has no task, and no buffer unless it must.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+
+use deskbell_protocol::SUBPROTOCOL;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
+
+use super::frame;
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// There is none.
+    Off,
+    /// TCP's handshake is under way.
+    Connecting,
+    /// The upgrade is asked for.
+    Upgrading,
+    /// The hello is said.
+    Hello,
+    /// The hub has welcomed it.
+    Open,
+}
+
+/// Where the hub is.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    pub(crate) address: SocketAddr,
+    pub(crate) host: String,
+    pub(crate) path: String,
+}
+
+/// A connection, and what remains of it between two of them.
+#[derive(Debug)]
+pub(crate) struct Line {
+    socket: Option<TcpStream>,
+    pub(crate) state: State,
+    /// What was read and is no whole frame yet.
+    partial: Vec<u8>,
+    /// What was to be written and did not go.
+    unsent: Vec<u8>,
+    /// Raised with each connection, so that a timer of the last one is told from this one's.
+    pub(crate) generation: u32,
+    /// Tries in a row without a welcome.
+    pub(crate) failures: u32,
+    /// When it was last heard, or begun.
+    pub(crate) heard_at: u64,
+}
+
+/// The most that may wait to be written; a hub that takes nothing is lost.
+const UNSENT_BYTES_MAX: usize = 1 << 20;
+/// The most that an answer to the upgrade may have.
+const UPGRADE_BYTES_MAX: usize = 16 << 10;
+/// The key of the upgrade, the same for each: what it answers for is that a WebSocket server is there.
+const KEY: &str = "ZGVza2JlbGwtbG9hZC0tLQ==";
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self {
+            socket: None,
+            state: State::Off,
+            partial: Vec::new(),
+            unsent: Vec::new(),
+            generation: 0,
+            failures: 0,
+            heard_at: 0,
+        }
+    }
+
+    /// Begins a connection.
+    ///
+    /// # Errors
+    /// That of the socket: no more files, say.
+    pub(crate) fn start(&mut self, hub: &Hub, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
+        let mut socket = TcpStream::connect(hub.address)?;
+        registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+        self.socket = Some(socket);
+        self.state = State::Connecting;
+        self.generation += 1;
+        self.heard_at = now;
+        Ok(())
+    }
+
+    /// The socket is writable: goes on with what waits for it.
+    pub(crate) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        if self.state == State::Connecting {
+            if let Some(error) = socket.take_error()? {
+                return Err(error);
+            }
+            match socket.peer_addr() {
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
+                found => found?,
+            };
+            socket.set_nodelay(true)?;
+            self.state = State::Upgrading;
+            self.unsent.extend_from_slice(upgrade(hub).as_bytes());
+        }
+        self.flush()
+    }
+
+    /// Sends a frame, or keeps what does not go.
+    pub(crate) fn send(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) -> io::Result<()> {
+        frame::append(&mut self.unsent, opcode, payload, key);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else {
+            self.unsent.clear();
+            return Ok(());
+        };
+        let mut written = 0;
+        while written < self.unsent.len() {
+            match socket.write(&self.unsent[written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.unsent.drain(..written);
+        if self.unsent.is_empty() {
+            // Ten thousand of them would keep what they once needed.
+            self.unsent = Vec::new();
+        }
+        if self.unsent.len() > UNSENT_BYTES_MAX {
+            return Err(io::Error::other("the hub takes nothing more"));
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, at most `buffer`; whether there may be more.
+    ///
+    /// # Errors
+    /// That of the socket, or that the hub ended the connection.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+        let Some(socket) = &mut self.socket else { return Ok((0, false)) };
+        loop {
+            match socket.read(buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                // A read that does not fill the buffer has emptied the socket; what comes then is a new event.
+                Ok(bytes) => return Ok((bytes, bytes == buffer.len())),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((0, false)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What was left of the last read; empty if nothing was.
+    pub(crate) fn take_partial(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+
+    /// Keeps what is left of this read.
+    pub(crate) fn keep_partial(&mut self, partial: Vec<u8>) {
+        self.partial = partial;
+    }
+
+    /// Ends it without a word. What was not sent is lost.
+    pub(crate) fn drop_socket(&mut self, registry: &Registry) {
+        if let Some(mut socket) = self.socket.take() {
+            // It goes with the socket anyway.
+            let _ = registry.deregister(&mut socket);
+        }
+        self.state = State::Off;
+        self.partial = Vec::new();
+        self.unsent = Vec::new();
+    }
+}
+
+fn upgrade(hub: &Hub) -> String {
+    let Hub { host, path, .. } = hub;
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: \
+         13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+    )
+}
+
+/// What the answer to the upgrade is, if it is all there: its length, or why it is a refusal.
+pub(crate) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return if bytes.len() > UPGRADE_BYTES_MAX { Err("no WebSocket server".to_owned()) } else { Ok(None) };
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]);
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status == "101" { Ok(Some(end + 4)) } else { Err(format!("HTTP {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upgrade_is_one_that_a_server_takes() {
+        let hub = Hub { address: ([127, 0, 0, 1], 1).into(), host: "h:1".to_owned(), path: "/ws".to_owned() };
+        let text = upgrade(&hub);
+        assert!(text.starts_with("GET /ws HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("\r\n\r\n"));
+        assert!(tokio_tungstenite::tungstenite::handshake::derive_accept_key(KEY.as_bytes()).len() == 28);
+    }
+
+    #[test]
+    fn the_answer_is_read_when_it_is_whole() {
+        let yes = b"HTTP/1.1 101 Switching Protocols\r\na: b\r\n\r\nrest";
+        assert_eq!(upgraded(yes), Ok(Some(yes.len() - 4)));
+        assert_eq!(upgraded(&yes[..20]), Ok(None));
+        assert_eq!(upgraded(b"HTTP/1.1 503 Full\r\n\r\n"), Err("HTTP 503".to_owned()));
+        assert!(upgraded(&vec![b'x'; UPGRADE_BYTES_MAX + 1]).is_err());
+    }
+}

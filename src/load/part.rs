@@ -1,0 +1,193 @@
+//! What one thread carries of a run, and what all of them share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::line::Hub;
+use super::message_fields::CallIds;
+use super::options::Options;
+
+/// One thread's part.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) options: Arc<Options>,
+    pub(crate) hub: Hub,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call_ids: CallIds,
+    pub(crate) seed: u64,
+    pub(crate) agents: Vec<Client>,
+    pub(crate) providers: Vec<Client>,
+    /// The groups that notifies go to; `None`: all agents.
+    pub(crate) audiences: Vec<Option<String>>,
+    /// Whether the audiences are to be learned from the welcomes.
+    pub(crate) learn_audiences: bool,
+    /// Notifies per second.
+    pub(crate) rate: f64,
+    /// Agents per second that drop their connection.
+    pub(crate) churn: f64,
+}
+
+/// A client of a part.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// `None`: its token names it.
+    pub(crate) name: Option<String>,
+    /// Of an agent: which of the audiences it is in.
+    pub(crate) audience: u32,
+    pub(crate) token: Option<String>,
+}
+
+/// What threads tell each other and the one that shows the figures.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// All times are ns since then.
+    pub(crate) clock: Instant,
+    /// Threads whose clients are all connected.
+    pub(crate) ready: AtomicU64,
+    /// When the run begins; 0: not known yet.
+    pub(crate) start: AtomicU64,
+    /// Somebody wants it to end.
+    pub(crate) stop: AtomicBool,
+    pub(crate) live: Vec<Live>,
+}
+
+/// The figures of one thread while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) open: AtomicU64,
+    pub(crate) asked: AtomicU64,
+    pub(crate) acked: AtomicU64,
+    pub(crate) resulted: AtomicU64,
+    pub(crate) deliveries: AtomicU64,
+    pub(crate) unended: AtomicU64,
+    pub(crate) broken: AtomicU64,
+    /// Of the last whole second, in µs.
+    pub(crate) ack_p50: AtomicU64,
+    pub(crate) ack_p99: AtomicU64,
+    pub(crate) draining: AtomicBool,
+    pub(crate) done: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            clock: Instant::now(),
+            ready: AtomicU64::new(0),
+            start: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            live: (0..threads).map(|_| Live::default()).collect(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sum(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+        self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn max(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+        self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).max().unwrap_or(0)
+    }
+
+    pub(crate) fn all(&self, of: impl Fn(&Live) -> &AtomicBool) -> bool {
+        self.live.iter().all(|live| of(live).load(Ordering::Relaxed))
+    }
+}
+
+/// Deals a run to threads: group `g` to thread `g mod threads`, with its agents; providers likewise.
+pub(crate) fn deal(
+    options: &Arc<Options>,
+    hub: &Hub,
+    shared: &Arc<Shared>,
+    run: u32,
+    agent_tokens: &[String],
+    provider_tokens: &[String],
+) -> Vec<Part> {
+    let (threads, groups) = (options.threads, options.groups());
+    let in_tokens = !agent_tokens.is_empty();
+    let token = |tokens: &[String], at: usize| tokens.get(at % tokens.len().max(1)).cloned();
+    let name = |tokens: &[String], letter, at| tokens.is_empty().then(|| format!("load-{run:08x}-{letter}{at}"));
+    let agent = |at: usize| Client {
+        name: name(agent_tokens, 'a', at),
+        audience: (at % groups.max(1) / threads) as u32,
+        token: token(agent_tokens, at),
+    };
+    let provider =
+        |at: usize| Client { name: name(provider_tokens, 'p', at), audience: 0, token: token(provider_tokens, at) };
+    let mine = |thread: usize, end: usize| (thread..end).step_by(threads);
+    let part = |thread: usize| {
+        let audiences: Vec<_> = match groups {
+            0 => vec![None],
+            _ if in_tokens => Vec::new(),
+            _ => mine(thread, groups).map(|group| Some(format!("load-{run:08x}-g{group}"))).collect(),
+        };
+        let agents = (0..options.agents).filter(|at| at % groups.max(1) % threads == thread).map(agent).collect();
+        // Of the groups, each gets the same rate.
+        let share = mine(thread, groups.max(1)).count() as f64 / groups.max(1) as f64;
+        Part {
+            options: Arc::clone(options),
+            hub: hub.clone(),
+            shared: Arc::clone(shared),
+            call_ids: CallIds::new(run ^ thread as u32),
+            seed: options.seed.wrapping_mul(1_000_003) + thread as u64,
+            agents,
+            providers: mine(thread, options.providers()).map(provider).collect(),
+            audiences,
+            learn_audiences: in_tokens && groups != 0,
+            rate: options.rate * share,
+            churn: options.churn * share,
+        }
+    };
+    (0..threads).map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn parts(arguments: &[&str], agent_tokens: &[String]) -> Vec<Part> {
+        let options = Arc::new(Options::try_parse_from([&["load"], arguments].concat()).unwrap());
+        let hub = Hub { address: ([127, 0, 0, 1], 1).into(), host: String::new(), path: String::new() };
+        let shared = Arc::new(Shared::new(options.threads));
+        deal(&options, &hub, &shared, 0xab, agent_tokens, &[])
+    }
+
+    #[test]
+    fn every_agent_group_and_provider_is_dealt_once() {
+        let parts = parts(&["--agents=47", "--groups=5", "--providers=4", "--threads=3", "--rate=100"], &[]);
+        let mut names: Vec<_> = parts.iter().flat_map(|part| &part.agents).map(|agent| agent.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 47);
+        assert_eq!(parts.iter().map(|part| part.audiences.len()).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(parts.iter().map(|part| part.providers.len()).collect::<Vec<_>>(), [2, 1, 1]);
+        assert!((parts.iter().map(|part| part.rate).sum::<f64>() - 100.0).abs() < 1e-9);
+        for part in &parts {
+            assert!(part.agents.iter().all(|agent| (agent.audience as usize) < part.audiences.len()));
+        }
+    }
+
+    #[test]
+    fn tokens_go_round_and_name_their_clients() {
+        let parts = parts(&["--agents=3"], &["x".to_owned(), "y".to_owned()]);
+        let tokens: Vec<_> = parts[0].agents.iter().map(|agent| agent.token.clone().unwrap()).collect();
+        assert_eq!(tokens, ["x", "y", "x"]);
+        assert!(parts[0].agents.iter().all(|agent| agent.name.is_none()) && parts[0].learn_audiences);
+    }
+
+    #[test]
+    fn without_groups_all_are_one_audience() {
+        let parts = parts(&["--agents=30", "--groups=0"], &[]);
+        assert_eq!(parts[0].audiences, [None]);
+        assert_eq!(parts[0].agents.len(), 30);
+    }
+}
