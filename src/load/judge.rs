@@ -39,8 +39,8 @@ impl Promise {
             Self::OneOutcome => "each notify has exactly one outcome",
             Self::OneClosed => "what was displayed on a connection is closed there once",
             Self::OneWinner => "one answer settles a notification, not two",
-            Self::SameForAll => "all are told the same outcome",
-            Self::AnswerResult => "each answer to what was displayed is told what settled it",
+            Self::SameForAll => "all clients receive the same outcome",
+            Self::AnswerResult => "each answer to a displayed notification receives the outcome",
         }
     }
 }
@@ -275,7 +275,7 @@ impl Judge {
         let other = call.winner.is_some_and(|winner| winner != agent);
         call.winner.get_or_insert(agent);
         if other {
-            self.broken.add(Promise::OneWinner, || format!("two agents were told that they won call {number}"));
+            self.broken.add(Promise::OneWinner, || format!("two agents received won=true for call {number}"));
         } else if settled.is_none_or(|settled| settled.agent != Some(agent)) {
             let case = || format!("the winner of call {number} is not the one that is named as such");
             self.broken.add(Promise::OneWinner, case);
@@ -316,7 +316,8 @@ impl Judge {
         let first = *call.settled.get_or_insert(settled);
         if first != settled {
             let (now, before) = (settled.outcome.response_reason(), first.outcome.response_reason());
-            let case = || format!("{by} of call {number} says {now}, but {before} was told before, or another agent");
+            let case =
+                || format!("{by} of call {number} has {now}, but an earlier message had {before} or another agent");
             self.broken.add(Promise::SameForAll, case);
         }
     }
@@ -342,7 +343,7 @@ impl Judge {
         for (number, call) in (self.first..).zip(&self.calls) {
             if !call.has_ended() {
                 let what = match call.stage {
-                    Stage::Asked => "had no reply at all",
+                    Stage::Asked => "got no reply",
                     _ => "was held by the hub and has no outcome",
                 };
                 self.broken.add(Promise::OneOutcome, || format!("call {number} {what}"));

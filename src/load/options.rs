@@ -133,7 +133,7 @@ impl Options {
         must((1..=64).contains(&self.threads), "--threads: from 1 to 64");
         must(
             self.threads == 1 || (self.agent_tokens.is_none() && self.groups != Some(0)),
-            "--threads: only one, if there are no groups or they are in the tokens",
+            "--threads: without --groups, or with groups from tokens, only one thread is possible",
         );
         faults
     }
@@ -182,7 +182,7 @@ pub(crate) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let tokens: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if tokens.is_empty() { Err(format!("{}: there is no token in it", file.display())) } else { Ok(tokens) }
+    if tokens.is_empty() { Err(format!("{} contains no token", file.display())) } else { Ok(tokens) }
 }
 
 /// Parses a duration as the configuration does.

@@ -125,7 +125,7 @@ impl Summary {
         notes.extend(tool.was_the_limit.clone());
         let skipped = measures.count(Count::Skipped);
         if skipped > 0 {
-            notes.push(format!("{skipped} notifies were not sent at all: too many were open at once"));
+            notes.push(format!("{skipped} notifies were not sent, because too many were open at once"));
         }
         let quantiles = |latency: Latency| (latency.key(), Quantiles::of(measures.latency(latency)));
         let outcome = |outcome: Outcome| (outcome.response_reason(), run.outcomes[outcome as usize]);

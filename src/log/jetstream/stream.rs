@@ -193,7 +193,10 @@ fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
         (have.max_messages > 0, "max_msgs: the stream would delete or refuse entries above a number"),
         (have.max_messages_per_subject > 0, "max_msgs_per_subject: the stream would delete entries above a number"),
         (have.max_message_size > 0 && (have.max_message_size as usize) < RECORD_BYTES_MAX, "max_msg_size below 1 MiB"),
-        (have.retention != RetentionPolicy::Limits, "a retention other than limits: the stream would delete delivered entries"),
+        (
+            have.retention != RetentionPolicy::Limits,
+            "a retention other than limits: the stream would delete delivered entries",
+        ),
         (have.storage != StorageType::File, "storage in memory: a restart of the servers would lose everything"),
         (have.discard != DiscardPolicy::New, "discard old: a full stream would delete its oldest entries"),
         (have.no_ack, "no_ack: the hub could not notice refused entries"),
