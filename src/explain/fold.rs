@@ -1,4 +1,4 @@
-//! Replays the kept log for one question.
+//! Folds what is kept of the log for one question.
 
 use deskbell_core::{Core, Timestamp};
 
@@ -8,29 +8,28 @@ use super::watcher::Watcher;
 use crate::hub::{CodecError, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
-/// Attempts to replay a log that is trimmed while it is read.
+/// How often a log is begun again that is trimmed while it is read.
 const TRIES: usize = 3;
 
-/// The log could not be replayed.
+/// Nothing can be told.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// Reading the log failed.
+    /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// A record or snapshot cannot be decoded, or belongs to other rules.
+    /// What is in it cannot be folded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The caller stopped waiting for the explanation.
-    #[error("stopped, because the caller no longer waits for the explanation")]
+    /// Nobody waits for it any longer.
+    #[error("given up, since nobody waits for it any longer")]
     GivenUp,
 }
 
-/// Explains the notifications that `question` selects. This takes as long as a start of the hub that applies the whole kept log, and as
-/// much memory as a hub's state. `is_wanted` is called before each record; when it returns false, the replay ends with
-/// [`ExplainError::GivenUp`].
+/// Tells what is known of what is asked about. Takes as long as a start of the hub over all that the log keeps, and as
+/// much memory as a hub's state; `is_wanted` is asked after each record whether to go on.
 ///
 /// # Errors
-/// See [`ExplainError`].
+/// [`ExplainError`].
 pub fn explain(
     history: &mut dyn History,
     question: &Question,
@@ -40,12 +39,12 @@ pub fn explain(
     for _ in 0..TRIES {
         for start in history.replay_points()? {
             match fold(history, question, start, is_wanted) {
-                // The log was trimmed meanwhile, so it has another point to start from.
+                // Trimmed meanwhile: then there is another start.
                 Err(error @ ExplainError::Log(LogError::Trimmed(_))) => {
                     last = Some(error);
                     break;
                 }
-                // Only another version can apply these records; a later snapshot may be of this version.
+                // Records of another version can only be told by it; a later snapshot may be this one's.
                 Err(error @ ExplainError::Codec(CodecError::OtherRules { .. } | CodecError::OtherForm { .. })) => {
                     last = Some(error);
                 }
@@ -53,13 +52,13 @@ pub fn explain(
             }
         }
     }
-    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to start from".to_owned()).into()))
+    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to begin with".to_owned()).into()))
 }
 
-/// Explains the same question from several partitions' logs, one after the other.
+/// The same of several logs, one after the other.
 ///
 /// # Errors
-/// Returns the first [`ExplainError`].
+/// [`ExplainError`], as soon as there is one.
 pub fn explain_all(
     histories: &mut [Box<dyn History>],
     question: &Question,
@@ -94,7 +93,7 @@ fn fold(
         if let Some(ms) = stored.time_ms {
             record.time = Timestamp(ms);
         }
-        // The core calls back once per entry, in order.
+        // One call per entry, in their order.
         let mut entries = record.entries.iter();
         core.apply(&record, |core, effects| {
             if let Some(entry) = entries.next() {

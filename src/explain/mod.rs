@@ -1,7 +1,7 @@
-//! Explains the history of a notification: replays the log and watches the effects that concern it.
+//! Explains what became of a notification: folds the log once more and watches what happens to it.
 //!
-//! The core keeps no history; the log does. Everything that the log still contains can be explained in full. Records that the log has
-//! erased (`[log] history`, `historyBytes`) cannot be explained at all.
+//! The core keeps no stories; the log does. So whatever the log still has can be told in full, and what it has erased
+//! (`[log] history`, `historyBytes`) cannot be told at all.
 //!
 //! Files here may use those above them: `question`, `story`, `watcher`, `fold`, `text`.
 

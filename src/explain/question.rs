@@ -1,20 +1,22 @@
-//! The question: an id.
+//! What is asked about: an id.
 
 use std::str::FromStr;
 
 use deskbell_core::NotificationId;
 
-/// Selects notifications by one id: a notificationId, or a correlationId (several notifications may share it).
+/// The notifications of one id: the notificationId, or a correlationId (which several may share).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The id as the user wrote it.
+    /// As it was asked.
     pub(super) asked: String,
     id: u128,
 }
 
 /// The text is neither a notificationId nor a correlationId.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a notificationId or correlationId, such as 0192f0c4-7e3a-7b21-8c55-0123456789ab")]
+#[error(
+    "neither a notificationId nor a correlationId: write it as it came, such as 0192f0c4-7e3a-7b21-8c55-0123456789ab"
+)]
 pub struct NotAnId;
 
 impl FromStr for Question {
@@ -26,18 +28,18 @@ impl FromStr for Question {
 }
 
 impl Question {
-    /// Whether the question is this notificationId itself.
+    /// Whether that is the notificationId which was asked about.
     pub(super) fn is_the_id_of(&self, notification_id: NotificationId) -> bool {
         self.id == notification_id.0
     }
 
-    /// Whether the question selects a notification with these ids.
+    /// Whether a notification with these ids is meant.
     pub(super) fn means(&self, notification_id: u128, correlation_id: Option<&str>) -> bool {
         self.id == notification_id || correlation_id.and_then(guid) == Some(self.id)
     }
 }
 
-/// Parses a GUID in any form that a correlationId may have.
+/// A GUID in any of the ways in which a correlationId may be written.
 fn guid(text: &str) -> Option<u128> {
     let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
     let digits: String = match text.len() {

@@ -1,51 +1,51 @@
-//! The data of an explanation. Its JSON form is the output of `--json` and of the admin listener.
+//! What is told, as data; as JSON it is what `--json` and the admin listener give.
 
 use serde::Serialize;
 
 use crate::telemetry::escape;
 use deskbell_core::Timestamp;
 
-/// The most stories in one answer; any number of calls may share a correlationId.
+/// Stories that one answer holds; a correlationId may stand for any number of calls.
 pub(super) const STORIES_MAX: usize = 100;
 
-/// The most events in one story, and the most names in one event.
+/// Events that one story holds, and names that one event holds.
 pub(super) const EVENTS_MAX: usize = 10_000;
 pub(super) const NAMES_MAX: usize = 1_000;
 
-/// The approximate limit on the bytes of events in one answer. Each event counts as [`EVENT_BYTES`], plus its names and reasons.
+/// Bytes of events that one answer holds, about: what is written of each, and the names and reasons in them.
 pub(super) const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) const EVENT_BYTES: usize = 200;
 
-/// The most desks examined for one answer, to find out where the notification waits. An agent that keeps joining and leaving, or
-/// changing its presence, causes thousands of desks to be examined each time.
+/// Desks that are looked at for one answer, where what waits on them may have changed. Whoever goes and comes without
+/// end, or says so, has thousands of desks looked at for each time.
 pub(super) const DESKS_MAX: u64 = if cfg!(test) { 200_000 } else { 10_000_000 };
 
 /// The answer to a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explained {
-    /// The requested id, as the user wrote it.
+    /// The id, as it was asked.
     pub asked: String,
-    /// The time at which the kept log begins; absent if it is complete.
+    /// From when on the log can be told; absent: from its first record on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// The notifications with that id, in the order of arrival.
+    /// What is told in the order of arrival.
     pub notifications: Vec<Story>,
-    /// The refused calls with that correlationId.
+    /// Calls with that correlationId that were refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// True if some notifications or refused calls were left out because the answer is full.
+    /// There was more than fits.
     pub cut: bool,
 }
 
 impl Explained {
-    /// True if the log does not contain the id.
+    /// Whether there is anything to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.notifications.is_empty() && self.refused.is_empty()
     }
 
-    /// Adds the explanation of the same question from another partition's log. `since` comes from the log that contains the id.
+    /// Adds what another log tells of the same. Which of them knows nothing of it, nobody wants to know about.
     pub(super) fn add(&mut self, other: Self) {
         self.since = match (self.is_empty(), other.is_empty()) {
             (false, true) => self.since,
@@ -60,142 +60,141 @@ impl Explained {
         self.refused.truncate(STORIES_MAX);
     }
 
-    /// The explanation as one JSON object, with a line end after it.
+    /// As JSON, one object and a line's end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // Serializing strings and numbers into memory cannot fail.
+        // Strings and numbers into memory: there is nothing to fail.
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
-        // Control characters can occur in strings only, and `escape` writes them as JSON does.
+        // What could mislead a terminal is in strings only, where JSON writes it the same way.
         json.lines().flat_map(|line| [escape(line), "\n".to_owned()]).collect::<String>().into_bytes()
     }
 }
 
-/// The history of one notification.
+/// One notification's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Story {
-    /// The notificationId.
+    /// Which.
     pub notification_id: String,
-    /// The correlationId of the notify.
+    /// The notify's correlationId.
     pub correlation_id: String,
-    /// The `id` that the provider gave the notify.
+    /// The notify's own id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The notification's workspace.
+    /// In which workspace.
     pub workspace: String,
-    /// The provider that raised it.
+    /// Who rang.
     pub provider_id: String,
-    /// The session that an accept starts.
+    /// The session it is about.
     pub session_id: String,
-    /// The template's name; absent if the log no longer contains the notify.
+    /// The template, its title filled in, and whom it was for (nobody named: everybody), where that is still known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_name: Option<String>,
-    /// The rendered title; absent if the log no longer contains the notify.
+    /// See above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The agents named in `to`. If neither agents nor groups are named, the audience is everybody. Absent if the log no longer
-    /// contains the notify.
+    /// See above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_agents: Option<Vec<String>>,
-    /// The groups named in `to`; absent if the log no longer contains the notify.
+    /// See above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_groups: Option<Vec<String>>,
     /// When it arrived.
     pub notified_at: Timestamp,
-    /// True if the log still contains the notify. Otherwise the events before [`Explained::since`] are missing.
+    /// Whether the log still has its beginning; if not, the events before [`Explained::since`] are missing.
     pub whole: bool,
-    /// The events, oldest first.
+    /// What happened, in order.
     pub events: Vec<Event>,
-    /// The outcome; absent while the notification is open.
+    /// How it ended; absent: it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
-    /// True if some events or names were left out because the answer is full.
+    /// There was more than fits.
     pub cut: bool,
 }
 
-/// The outcome of a notification.
+/// How a notification ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
-    /// The time at which it was settled.
+    /// When.
     pub at: Timestamp,
-    /// Milliseconds from its arrival until then.
+    /// How long after its arrival.
     pub elapsed_ms: u64,
-    /// The outcome's `actionName`.
+    /// The outcome's first word.
     pub action_name: &'static str,
-    /// The outcome's `responseReason`.
+    /// The outcome's second word.
     pub response_reason: &'static str,
-    /// The agent with the answer that settled it, or for which it was accepted automatically.
+    /// Whose answer settled it, or for whom it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
     /// The reason given with the reject that settled it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decline_reason: Option<String>,
-    /// The number of agents to which it was displayed.
+    /// How many agents it was displayed to,
     pub displayed: u32,
-    /// The number of agents that reported it seen.
+    /// how many saw it,
     pub seen: u32,
-    /// The number of agents that rejected it.
+    /// and how many rejected it.
     pub rejected: u32,
 }
 
-/// One event in the history of a notification.
+/// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// The time of the event.
+    /// When.
     pub at: Timestamp,
-    /// Milliseconds from the notification's arrival until the event.
+    /// How long after its arrival.
     pub after_ms: u64,
-    /// The kind of event.
+    /// What.
     pub event: Happened,
-    /// The agents concerned, at most 1 000 names.
+    /// Whom it concerns, at most 1 000 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<String>,
-    /// The number of agents concerned, including those left out of `agents`.
+    /// How many that are.
     pub count: usize,
-    /// For an answer or a cancel: whether it settled the notification.
+    /// Of an answer: whether it is the one that counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub won: Option<bool>,
-    /// For an answer or a cancel that came too late: milliseconds since the notification was settled.
+    /// Of an answer or a cancel that came too late: by how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_ms: Option<u64>,
-    /// For a reject: the reason that the agent gave.
+    /// Of a reject: the reason given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// The kinds of events.
+/// What can happen to a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Happened {
-    /// The notification arrived.
+    /// It arrived.
     Notified,
-    /// Its provider repeated the notify.
+    /// Its provider said the same again.
     Repeated,
-    /// No agent was eligible; it waits for one.
+    /// There was nobody to offer it to; it waits.
     NobodyThere,
-    /// It was displayed to these agents before the kept log begins.
+    /// These had it on their desks before what is kept begins.
     DisplayedBefore,
-    /// These agents had seen it before the kept log begins.
+    /// These had seen it before what is kept begins.
     SeenBefore,
-    /// It was displayed to these agents.
+    /// It came onto these desks.
     Displayed,
-    /// It waits behind other notifications on the desks of these agents.
+    /// It waits behind others on these desks.
     Waits,
-    /// This agent reported it seen.
+    /// These have had it before their eyes.
     Seen,
     /// An agent accepted.
     Accepted,
     /// An agent rejected.
     Rejected,
-    /// An agent answered although it was never displayed to that agent; the answer was an error.
+    /// An agent answered to whom it was never displayed: an error.
     NotTheirs,
-    /// Its provider sent a cancel.
+    /// Its provider withdrew it.
     CancelAsked,
-    /// It was settled.
+    /// It got its outcome.
     Settled,
-    /// Its session started at this agent, or moved to it.
+    /// Its session began at, or moved to, this agent.
     Session,
 }
 
@@ -203,13 +202,13 @@ pub enum Happened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
-    /// The time of the call.
+    /// When.
     pub at: Timestamp,
-    /// The provider's workspace.
+    /// Its workspace.
     pub workspace: String,
-    /// The provider, if it is known.
+    /// Who called, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// The `code` of the error.
+    /// Why, in the wire's word.
     pub code: &'static str,
 }

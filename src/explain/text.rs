@@ -1,11 +1,11 @@
-//! An explanation as text for people.
+//! A story as people read it.
 
 use std::fmt::{self, Display};
 
 use super::story::{Event, Explained, Happened, Story};
 use crate::telemetry::escape;
 
-/// The most names in one line; the others are only counted.
+/// Names that a line says before it only counts.
 const NAMES_SAID: usize = 20;
 
 impl Display for Explained {
@@ -19,18 +19,18 @@ impl Display for Explained {
             writeln!(f, "{at}  a call of {by} (workspace {workspace}) was refused: {}", refused.code)?;
         }
         if self.cut {
-            writeln!(f, "There are more of them. Only the first ones are shown.")?;
+            writeln!(f, "There are more of them; these are the first.")?;
         }
         match (self.is_empty(), self.since) {
             (false, None) => Ok(()),
             (false, Some(since)) => writeln!(f, "The log is kept from {since} on."),
             (true, None) => {
-                writeln!(f, "The log contains nothing about {}, and the log is complete.", escape(&self.asked))
+                writeln!(f, "The log knows nothing of {}, and it is kept from its beginning.", escape(&self.asked))
             }
             (true, Some(since)) => writeln!(
                 f,
-                "The log contains nothing about {}. It is kept from {} on; notifications settled before are erased \
-                 ([log] history and historyBytes).",
+                "The log knows nothing of {}. It is kept from {} on; what was settled before is erased ([log] history \
+                 and historyBytes).",
                 escape(&self.asked),
                 since
             ),
@@ -60,16 +60,16 @@ impl Display for Story {
         }
         line("arrived", &self.notified_at.to_string())?;
         if !self.whole {
-            writeln!(f, "  (its beginning is older than the log that is kept)")?;
+            writeln!(f, "  (its beginning is older than what the log keeps)")?;
         }
         for event in &self.events {
             writeln!(f, "  {:>10} ms  {}", format!("+{}", event.after_ms), said(event, self))?;
         }
         if self.end.is_none() {
-            writeln!(f, "  still open")?;
+            writeln!(f, "  it is open")?;
         }
         if self.cut {
-            writeln!(f, "  (some events or names are left out: there are too many)")?;
+            writeln!(f, "  (more happened than fits here)")?;
         }
         Ok(())
     }
@@ -78,11 +78,11 @@ impl Display for Story {
 fn said(event: &Event, story: &Story) -> String {
     let who = names(event);
     match event.event {
-        Happened::Notified => "arrived".to_owned(),
-        Happened::Repeated => "repeated by its provider".to_owned(),
-        Happened::NobodyThere => "no agent was eligible; it waits for one".to_owned(),
-        Happened::DisplayedBefore => format!("displayed earlier to {who}"),
-        Happened::SeenBefore => format!("seen earlier by {who}"),
+        Happened::Notified => "it rang".to_owned(),
+        Happened::Repeated => "its provider said the same again".to_owned(),
+        Happened::NobodyThere => "nobody was there to be offered it: it waits".to_owned(),
+        Happened::DisplayedBefore => format!("had been displayed to {who}"),
+        Happened::SeenBefore => format!("had been seen by {who}"),
         Happened::Displayed => format!("displayed to {who}"),
         Happened::Waits => format!("waits behind others on the desk of {who}"),
         Happened::Seen => format!("seen by {who}"),
@@ -91,9 +91,9 @@ fn said(event: &Event, story: &Story) -> String {
             let reason = event.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
             answered(event, &format!("{who} rejected{reason}"))
         }
-        Happened::NotTheirs => format!("{who} answered although it was never displayed there: refused with an error"),
-        Happened::CancelAsked => answered(event, "cancelled by its provider"),
-        Happened::Session => format!("session with {who}"),
+        Happened::NotTheirs => format!("{who} answered, to whom it was never displayed: an error"),
+        Happened::CancelAsked => answered(event, "its provider withdrew it"),
+        Happened::Session => format!("its session is at {who}"),
         Happened::Settled => settled(story),
     }
 }

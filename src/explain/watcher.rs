@@ -1,4 +1,4 @@
-//! Watches the replay for the notifications that a question selects.
+//! Watches the fold for what is asked about.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +17,11 @@ use super::story::{
 };
 use crate::protocol::{ErrorCode, error};
 
-/// Receives every step of the replay and collects the stories.
+/// Sees every step of the fold.
 #[derive(Debug)]
 pub(super) struct Watcher<'q> {
     question: &'q Question,
-    /// The selected notifications, in the order of arrival.
+    /// In the order of arrival.
     watched: Vec<Watched>,
     by_id: BTreeMap<NotificationId, usize>,
     refused: Vec<Refused>,
@@ -29,14 +29,14 @@ pub(super) struct Watcher<'q> {
     cut: bool,
 }
 
-/// The remaining budget that all stories of one answer share.
+/// What the stories of one answer may still take, all together.
 #[derive(Debug)]
 struct Left {
     bytes: Cell<usize>,
     desks: Cell<u64>,
 }
 
-/// One selected notification.
+/// One notification that is meant.
 #[derive(Debug)]
 struct Watched {
     id: NotificationId,
@@ -44,7 +44,7 @@ struct Watched {
     story: Story,
     notified_at: Timestamp,
     settled_at: Option<Timestamp>,
-    /// The number of desks it was on when last examined, and the agents at which it waited.
+    /// On how many desks it was at the last look, and where of these it waited.
     desks: u32,
     waits: BTreeSet<Name>,
     seen: BTreeSet<Name>,
@@ -53,7 +53,7 @@ struct Watched {
 }
 
 impl<'q> Watcher<'q> {
-    /// Starts from the state at the beginning of the replay.
+    /// Begins with the state from which the log is folded.
     pub(super) fn new(question: &'q Question, core: &Core) -> Self {
         let left = Rc::new(Left { bytes: Cell::new(EVENT_BYTES_MAX), desks: Cell::new(DESKS_MAX) });
         let mut watcher =
@@ -75,7 +75,7 @@ impl<'q> Watcher<'q> {
         watcher
     }
 
-    /// Ends the watch and returns the explanation.
+    /// What was found.
     pub(super) fn finish(self, since: Option<Timestamp>) -> Explained {
         Explained {
             asked: self.question.asked.clone(),
@@ -86,7 +86,7 @@ impl<'q> Watcher<'q> {
         }
     }
 
-    /// Called after the core has applied one `entry` of the hub `incarnation`.
+    /// One entry of that hub's was applied; `core` stands as it left it.
     pub(super) fn step(&mut self, core: &Core, incarnation: Incarnation, entry: &Entry, effects: &Effects) {
         let call = match &entry.input {
             Input::Call { call, .. } => Some(call),
@@ -98,7 +98,7 @@ impl<'q> Watcher<'q> {
         if self.watched.is_empty() {
             return;
         }
-        // The core reports a session before the answer that started it.
+        // The core tells a session before what began it.
         let is_session = |effect: &Effect| matches!(effect, Effect::SessionStarted { .. });
         let (sessions, others): (Vec<_>, Vec<_>) = effects.list.iter().partition(|(_, effect)| is_session(effect));
         for (workspace, effect) in others.into_iter().chain(sessions) {
@@ -117,7 +117,7 @@ impl<'q> Watcher<'q> {
     fn add(&mut self, watched: Watched) {
         if self.watched.len() >= STORIES_MAX {
             self.cut = true;
-            // Any number of calls can use its id as their correlationId; they must not push it out.
+            // As many as one likes can bear its id as their correlationId; they do not push it out.
             if !self.question.is_the_id_of(watched.id) {
                 return;
             }
@@ -130,7 +130,7 @@ impl<'q> Watcher<'q> {
         self.watched.get_mut(*self.by_id.get(&id)?)
     }
 
-    /// Handles a call: a selected notify starts a story; a selected call that was refused is noted.
+    /// A call: one that is meant begins a story, or was refused.
     fn hear(&mut self, core: &Core, workspace: &Name, call: &Call, effects: &Effects) {
         for (_, effect) in &effects.list {
             match (effect, &call.action) {
@@ -162,7 +162,7 @@ impl<'q> Watcher<'q> {
     fn effect(&mut self, core: &Core, workspace: &Name, call: Option<&Call>, effect: &Effect) {
         let now = core.now();
         match effect {
-            // A lookup is not a repeated notify.
+            // Who only asks after it has repeated nothing.
             Effect::Ack { .. }
                 if call.is_some_and(|call| matches!(call.action, Action::Provider(ProviderAction::Lookup { .. }))) => {}
             Effect::Ack { notification_id, duplicate: true, .. } => {
@@ -226,13 +226,13 @@ impl<'q> Watcher<'q> {
 }
 
 impl Left {
-    /// Uses up that many bytes of the budget; false if there are not enough.
+    /// Takes so many bytes, if there are as many.
     fn takes(&self, bytes: usize) -> bool {
         let left = self.bytes.get().checked_sub(bytes);
         left.inspect(|left| self.bytes.set(*left)).is_some()
     }
 
-    /// Uses up that many desks of the budget; false if there are not enough.
+    /// The same with desks.
     fn looks_at(&self, desks: u32) -> bool {
         let left = self.desks.get().checked_sub(u64::from(desks));
         left.inspect(|left| self.desks.set(*left)).is_some()
@@ -240,7 +240,7 @@ impl Left {
 }
 
 impl Watched {
-    /// A notification that arrives in this step.
+    /// It arrives now.
     fn notified(
         left: &Rc<Left>,
         now: Timestamp,
@@ -273,7 +273,7 @@ impl Watched {
         watched
     }
 
-    /// A notification that is open at the beginning of the replay.
+    /// It is open in the state with which the fold begins.
     fn open(left: &Rc<Left>, look: &NotificationView<'_>, now: Timestamp) -> Self {
         let content = look.content();
         let story = Story {
@@ -308,7 +308,7 @@ impl Watched {
         watched
     }
 
-    /// A notification that was settled before the beginning of the replay.
+    /// It was settled before the fold begins.
     fn settled(left: &Rc<Left>, workspace: &Name, settled: &Settled) -> Self {
         let story = Story {
             notification_id: settled.notification_id.to_string(),
@@ -345,7 +345,7 @@ impl Watched {
         }
     }
 
-    /// Adds an event if there is room for it. There always is room for [`Happened::Settled`].
+    /// Adds an event, if there is room for it; for what settled it there always is.
     fn tell(&mut self, at: Timestamp, event: Happened, agents: Vec<Name>) -> Option<&mut Event> {
         let bytes = EVENT_BYTES + agents.iter().take(NAMES_MAX).map(|name| name.len()).sum::<usize>();
         let has_room = self.story.events.len() < EVENTS_MAX && self.left.takes(bytes);
@@ -390,7 +390,7 @@ impl Watched {
         let Some((_, happened, reason)) = call.and_then(answer) else { return };
         let agent = core.agent_of(to.connection).map(|(_, agent)| agent.clone());
         let (now, settled_at) = (core.now(), self.settled_at);
-        // The answer that settled it goes before the event that it caused.
+        // The answer that settled it comes before what it did.
         let events = &self.story.events;
         let first = won && settled_at == Some(now) && events.iter().all(|event| event.won.is_none_or(|won| !won));
         let before = first.then(|| events.iter().rposition(|event| event.event == Happened::Settled)).flatten();
@@ -405,10 +405,10 @@ impl Watched {
         }
     }
 
-    /// Examines on which desks it waits now.
+    /// Looks where it waits now.
     fn look(&mut self, core: &Core) {
         let Some(look) = core.open(&self.workspace, self.id) else { return };
-        // Examining thousands of desks is expensive: only when their number has changed, and within the budget.
+        // The desks of thousands are gone through only when there are others than before, and not for ever.
         if look.desks() != self.desks && self.left.looks_at(look.desks()) {
             self.desks = look.desks();
             let waits: BTreeSet<Name> = look.queued_at().cloned().collect();
@@ -426,7 +426,7 @@ impl Watched {
     }
 }
 
-/// The notification that a call answers, the kind of answer, and the reason.
+/// Which notification a call answers, and how.
 fn answer(call: &Call) -> Option<(NotificationId, Happened, Option<&Name>)> {
     match &call.action {
         Action::Agent(AgentAction::Accept { notification_id }) => Some((*notification_id, Happened::Accepted, None)),
@@ -437,7 +437,7 @@ fn answer(call: &Call) -> Option<(NotificationId, Happened, Option<&Name>)> {
     }
 }
 
-/// Whether a provider's request has a correlationId of its own.
+/// Whether a provider's request is a call that carries a correlationId of its own.
 fn is_call(action: &ProviderAction) -> bool {
     match action {
         ProviderAction::Notify(_) | ProviderAction::Cancel { .. } => true,
