@@ -58,7 +58,7 @@ const LAYERS: &[(&str, &[&str])] =
 /// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
 const EXCEPTIONS: &[(&str, &str)] = &[("gateway/fanout/stream.rs", "http"), ("gateway/shared/state.rs", "http")];
 
-/// Words that must not occur in a room's code, with the reason.
+/// Words that must not stand in a room's code, with the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "core",
@@ -106,7 +106,7 @@ type Module = Vec<String>;
 struct File {
     path: PathBuf,
     module: Module,
-    /// The items of other modules that it names, each with its line.
+    /// What it names in other modules, each with its line.
     names: Vec<(Module, usize)>,
     /// The words of its code: neither comments nor strings.
     words: Vec<(String, usize)>,
@@ -150,14 +150,14 @@ impl Sources {
         }
         sources.packages.insert("deskbell".to_owned(), Module::new());
         for root in ["lib.rs", "main.rs"] {
-            sources.follow(&source().join(root), &source(), &Module::new(), &Module::new(), false);
+            sources.follow(&source().join(root), &source(), Module::new(), &Module::new(), false);
         }
         for folder in &packages {
             let package = vec![file_name(folder)];
             for root in ["lib.rs", "main.rs", "src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {
                 if root.is_file() {
                     let beside = root.parent().expect("a folder").to_owned();
-                    sources.follow(&root, &beside, &package, &package, false);
+                    sources.follow(&root, &beside, package.clone(), &package, false);
                 }
             }
         }
@@ -165,12 +165,12 @@ impl Sources {
     }
 
     /// Reads a file and those that its `mod` items lead to, which are in `beside`.
-    fn follow(&mut self, path: &Path, beside: &Path, module: &Module, package: &Module, in_tests: bool) {
+    fn follow(&mut self, path: &Path, beside: &Path, module: Module, package: &Module, in_tests: bool) {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let in_tests = in_tests || is_for_tests(&parsed.attrs);
         let mut file = File { path: path.to_owned(), module: module.clone(), names: Vec::new(), words: Vec::new() };
-        self.items(parsed.items, &mut file, module, beside, package, in_tests);
+        self.items(parsed.items, &mut file, &module, beside, package, in_tests);
         if in_tests {
             self.tests.insert(path.to_owned());
         } else {
@@ -210,7 +210,7 @@ impl Sources {
             }
             let [flat, folder] = [beside.join(format!("{name}.rs")), beside.join(&name).join("mod.rs")];
             let next = if flat.is_file() { flat } else { folder };
-            self.follow(&next, &beside.join(&name), &of_inner, package, in_tests);
+            self.follow(&next, &beside.join(&name), of_inner, package, in_tests);
         }
     }
 }
@@ -525,7 +525,7 @@ fn nothing_is_left_unfinished() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Whether `word` occurs in `text`, and not as a part of a longer name.
+/// Whether `word` is in `text` and is not part of a longer name.
 fn has_word(text: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

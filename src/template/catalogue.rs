@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn names_and_outlines_list_all_templates_by_name() {
+        let template = |name: String| Template::check(Definition { name, ..Definition::default() }).unwrap();
+        // So many that a hash map does not list them in order by chance.
+        let catalogue = Catalogue::with((0..50).map(|n| template(format!("t-{n}"))).collect());
+        assert_eq!(catalogue.names().len(), catalogue.len());
+        assert!(!catalogue.is_empty());
+        assert!(catalogue.names().is_sorted());
+        let outlines: Vec<String> = catalogue.outlines().iter().map(|outline| outline.name.to_string()).collect();
+        assert_eq!(outlines, catalogue.names());
+    }
+
+    #[test]
     fn the_error_names_an_unknown_template() {
         let detail = r#"no template has the name "x\n""#.into();
         assert_eq!(Catalogue::default().render("x\n", &|_| None), Err(RenderError::UnknownTemplate { detail }));

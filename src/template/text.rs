@@ -299,6 +299,13 @@ mod tests {
         assert_eq!(Text::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
         assert_eq!(Text::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
         assert!(Text::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
+        // Each limit is the largest that is allowed; a placeholder adds nothing to the literal text.
+        assert!(Text::parse(&format!("{{a|}}{}", "x".repeat(RENDERED_BYTES_MAX))).is_ok());
+        assert!(Text::parse(&"x".repeat(RENDERED_BYTES_MAX)).is_ok());
+        let longest = format!("{{a|{}}}", "x".repeat(TEXT_BYTES_MAX - "{a|}".len()));
+        assert!(Text::parse(&longest).is_ok());
+        assert_eq!(Text::parse(&format!("{longest}x")), Err(TextFault::TooLong { bytes: TEXT_BYTES_MAX + 1 }));
+        assert!(Text::parse(&format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX))).is_ok());
     }
 
     proptest! {

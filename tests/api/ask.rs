@@ -18,13 +18,13 @@ pub(crate) struct Ask {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// The answer of the hub.
+/// What it was answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// By their names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// `null` if it is not valid JSON.
+    /// `null` if it is no JSON.
     pub(crate) body: Value,
 }
 
@@ -78,7 +78,7 @@ impl Ask {
         answer
     }
 
-    /// Sends this many requests at once. The answers are checked after all have arrived, so that checks do not delay requests.
+    /// Asks so many times at once. The answers are checked at the end, so that checking does not slow the asking down.
     pub(crate) async fn many(&self, hub: &Hub, times: usize) -> Vec<Answer> {
         let exchange = || async { self.exchange(hub.tcp().await, hub.port).await };
         let answers = futures::future::join_all((0..times).map(|_| exchange())).await;
@@ -145,7 +145,7 @@ pub(crate) fn ring(query: &str, more: Value) -> Ask {
     Ask::post(&format!("/api/notify{query}"), &crate::harness::with(json!({"templateName": "chat"}), more))
 }
 
-/// Queries the outcome of a notification.
+/// Asks what became of a notification.
 pub(crate) fn recall(notification: &str, query: &str) -> Ask {
     Ask::new("GET", &format!("/api/notifications/{notification}{query}"))
 }

@@ -68,7 +68,7 @@ async fn the_rust_bot_rings_prints_the_outcome_and_resumes() {
     ada.reject(&id).await;
     let mut bot = Bot::start(&program, &hub, home.path());
     assert_eq!(bot.says().await, "conv-2: DeclinedByAgent ada");
-    // Its earlier notifications are settled. It waits for the ones that it rings now, and then ends.
+    // It has printed all earlier outcomes; it waits for the outcome of its next call, then ends.
     bot.told("conv-2 Heidi").await;
     bot.told("conv-3 Ivan").await;
     let id = ringing(&mut ada).await;

@@ -53,7 +53,7 @@ async fn an_outcome_known_at_once_is_in_the_first_answer() {
     let mut ada = hub.agent("ada").await;
     let taken = Ask::post("/api/notify", &json!({"templateName": "auto"})).of(&hub).await;
     has(&taken.is(200, "").body, json!({"value": auto_accepted(), "agentId": "ada"}));
-    // A request that does not wait gets the same `Location`.
+    // A caller that does not wait gets the address to ask again, too.
     let place = taken.header("location").unwrap();
     has(&Ask::new("GET", place).of(&hub).await.is(200, "").body, json!({"value": auto_accepted()}));
     ada.set_presence("away").await;

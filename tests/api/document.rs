@@ -1,4 +1,4 @@
-//! The OpenAPI document, checked both ways: it describes every exchange, and everything that it describes occurs.
+//! The OpenAPI document, both ways: every exchange of the tests conforms to it, and the tests show everything in it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,7 +13,7 @@ use crate::{guarded, raw, token};
 /// Answers that any request may get, described in words.
 const EVERYWHERE: [u16; 2] = [405, 408];
 
-/// The document, together with the AsyncAPI document that has its schemas.
+/// The document and the AsyncAPI document, which has the schemas, as one.
 fn both() -> &'static Value {
     static BOTH: OnceLock<Value> = OnceLock::new();
     BOTH.get_or_init(|| {
@@ -114,7 +114,7 @@ fn sent(ask: &Ask) -> Option<Value> {
     serde_json::from_slice(ask.body.as_deref()?).ok()
 }
 
-/// The faults of a request, according to the document.
+/// What is wrong with a request by the document.
 fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, schema, value) in parameters(ask, operation) {
@@ -135,7 +135,7 @@ fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     faults
 }
 
-/// The rules that the document gives in words only.
+/// What the document says in words only.
 fn is_beyond_schemas(ask: &Ask) -> bool {
     let key = ask.headers.iter().find(|(name, _)| name == "Idempotency-Key").map(|(_, key)| key.trim_matches('"'));
     let id = sent(ask).and_then(|body| body["id"].as_str().map(str::to_owned));
@@ -145,7 +145,7 @@ fn is_beyond_schemas(ask: &Ask) -> bool {
 /// Holds an exchange to the document.
 ///
 /// # Panics
-/// If the document does not describe it.
+/// If it does not stand there.
 pub(crate) fn judge(ask: &Ask, answer: &Answer) {
     let of = || format!("{} {} was answered with {answer:?}", ask.method, ask.target);
     let Some((_, operation)) = operation(ask) else {
@@ -258,7 +258,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     value.as_array().into_iter().flatten().for_each(|value| references(value, found));
 }
 
-/// Programs follow links, not headers: where an answer has a `Location`, the document has a link as well.
+/// A machine follows links, not headers: where an answer says by `Location` where to ask again, a link says it too.
 #[test]
 fn where_an_answer_has_a_location_there_is_a_link() {
     let operations =

@@ -1,4 +1,4 @@
-//! Which requests are allowed: pages of other origins, content types, TLS.
+//! Which callers are served: pages of other origins, content types, TLS.
 
 use serde_json::json;
 

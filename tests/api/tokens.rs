@@ -1,4 +1,4 @@
-//! With authentication, the token decides the provider and the workspace, until it expires.
+//! With authentication: the token names the caller and its workspace, until it ends.
 
 use std::path::Path;
 use std::time::Duration;

@@ -86,7 +86,7 @@ async fn join(hub: &Hub, sub: &str, role: &str, more: Value) -> Client {
     hub.join(json!({"role": role, "token": token_with(sub, role, more)})).await
 }
 
-/// The result of a hello: the welcome, or the close code.
+/// The answer to a hello: its welcome, or the code of the close.
 async fn attempt(hub: &Hub, hello: Value) -> Result<Value, u16> {
     let mut client = hub.connect().await;
     client.send(with(json!({"type": "hello"}), hello)).await;

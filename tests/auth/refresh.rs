@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Setup, has, is_error, within};
 use crate::{attempt, guard, guarded, join, now, signed, token, token_with};
 
-/// A client that received `refreshed` stays connected; any other client is closed. No client receives one and gets the other.
+/// A client that receives `refreshed` stays connected; every other one is closed.
 #[tokio::test]
 async fn a_refresh_near_the_end_of_the_token_is_confirmed_and_holds_or_is_refused() {
     let hub = guarded().start().await;
@@ -222,7 +222,7 @@ async fn workspaces_that_look_alike_are_apart() {
     }
 }
 
-/// Key files are replaced, and half written, while clients connect: a client with a key that is in all versions always connects.
+/// Key files are replaced, and half written, while clients connect: a client with a key of all versions always gets in.
 #[tokio::test]
 async fn a_changing_key_file_never_refuses_a_key_that_stays() {
     let setup = Setup::new();

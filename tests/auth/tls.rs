@@ -43,7 +43,7 @@ async fn join(hub: &Hub, role: &str, sub: &str) -> Client {
     client
 }
 
-/// The response at this path.
+/// What is at this path.
 async fn get(hub: &Hub, path: &str) -> String {
     let mut page = tls(hub).await;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -53,7 +53,7 @@ async fn get(hub: &Hub, path: &str) -> String {
     answer
 }
 
-/// The certificate that the hub presents, as bytes.
+/// The certificate that the hub presents, recognized by its bytes.
 async fn shown(hub: &Hub) -> Vec<u8> {
     tls(hub).await.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
@@ -175,7 +175,7 @@ async fn certificate_and_key_that_do_not_fit_stop_the_start() {
         (vec!["--tls-key".to_owned(), file("tls-1.key.pem")], "--tls-cert is missing"),
         (
             vec!["--tls-cert".to_owned(), file("tls-1.pem"), "--tls-key".to_owned(), file("tls-2.key.pem")],
-            "does not belong to",
+            "does not serve",
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

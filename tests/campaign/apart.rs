@@ -1,5 +1,5 @@
-//! Whoever stands for other people's machines, in a process of its own and behind everybody else in the scheduler's queue:
-//! this binary once more, told what to be.
+//! The clients that play other people's machines, in a process of their own and last in the scheduler's queue: this binary once
+//! more, with an argument that names the part.
 //!
 //! An attacker costs a processor of his own, which is not there where everything runs on one machine. So he gets only
 //! what the hub and the clients that are measured leave idle (`chrt --idle`: SCHED_IDLE gives way at once to whoever
@@ -48,7 +48,7 @@ impl Apart {
         Self { input: child.stdin.take(), child, output }
     }
 
-    /// Ends the process and returns its counts per second.
+    /// Ends it; what it got done: its counts, by second.
     pub(crate) fn stop(mut self) -> Value {
         drop(self.input.take());
         let mut line = String::new();
@@ -65,7 +65,7 @@ impl Drop for Apart {
     }
 }
 
-/// Whether the attackers can give way to the hub and to the measured clients.
+/// Whether they can give way to the hub and to the measured clients.
 pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }
@@ -109,6 +109,6 @@ pub(crate) fn run(arguments: &[String]) {
         json!({"sent": rate(&done.sent, 0), "connections": rate(&done.connections, 0), "read": rate(&done.read, before),
                "refused": rate(&done.refused, 0)})
     );
-    // Connections that are still open end with the process.
+    // What is still connected ends with the process.
     std::process::exit(0);
 }

@@ -8,7 +8,7 @@ use crate::scene::TEMPLATES;
 /// At most so many violations are named; the rest is counted.
 const NAMED_MAX: usize = 40;
 
-/// The result of the check.
+/// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// The outcome of a notification, and the message that reported it.
+/// How a notification ended, and the client that reports it.
 #[derive(Debug)]
 #[expect(dead_code, reason = "who said so first is printed with a violation")]
 struct Ended {
@@ -151,7 +151,7 @@ impl Known {
         }
     }
 
-    /// A report without the agent that answered.
+    /// From a client that does not learn which agent answered.
     fn end_as(&self, verdict: &mut Verdict, nid: Nid, outcome: Outcome, said_by: &str) {
         if let Some(first) = self.ended.get(&nid).filter(|first| first.outcome != outcome) {
             verdict.add(format!("{nid:x} ended twice: {first:?}; {outcome} says {said_by}"));
@@ -274,7 +274,7 @@ fn promises(verdict: &mut Verdict, client: &Client, known: &Known) {
     }
 }
 
-/// Compares the welcomes after the end with the messages that the earlier connections received.
+/// Compares what new connections receive after the end with what the old ones received.
 pub(crate) fn check_end(verdict: &mut Verdict, clients: &[Client], fresh: &[Client]) {
     let mut marks: BTreeMap<&String, &Option<String>> = BTreeMap::new();
     for client in clients {

@@ -1,4 +1,4 @@
-//! The compact record that a client of the campaign keeps of its messages.
+//! What a client of the campaign keeps of what it sent and saw, as small as it can be.
 
 use std::collections::BTreeMap;
 
@@ -96,12 +96,12 @@ pub(crate) struct Welcome {
     pub(crate) missed: bool,
 }
 
-/// An agent's sessions and marks, according to the messages received.
+/// An agent's sessions and marks, as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// Whether it is in breach, and its unread count.
+    /// Whether it is in breach, and what is unread.
     pub(crate) sessions: BTreeMap<String, (bool, u64)>,
-    /// The current marks, with their details.
+    /// The marks that stand, with their details.
     pub(crate) marks: BTreeMap<String, Option<String>>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct Client {
 }
 
 impl Told {
-    /// Applies the messages that a connection receives.
+    /// Folds the messages that a connection receives.
     pub(crate) fn apply(&mut self, saw: &Saw) {
         match saw {
             Saw::Welcome(welcome) => *self = welcome.state.clone(),
@@ -188,7 +188,7 @@ impl Told {
 }
 
 impl Saw {
-    /// Reads one message of the hub; a message that violates the contract is an error.
+    /// Reads one message of the hub; what is not as the contract writes it is an error.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let message: Value = serde_json::from_str(text).map_err(|error| format!("no JSON ({error}): {text}"))?;
         Self::understand(&message).ok_or_else(|| format!("not as the contract has it: {text}"))

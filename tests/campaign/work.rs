@@ -1,4 +1,4 @@
-//! The waiting times of a provider and an agent during normal work, and how they compare.
+//! How long a busy provider and its agent wait, and how two such measurements compare.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::light::Light;
 /// Between two calls: people do not answer every millisecond.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// The measured clients' waits in one condition, in microseconds.
+/// Waits in microseconds, measured in one condition.
 #[derive(Debug)]
 pub(crate) struct Waits {
     /// From the call to its result.

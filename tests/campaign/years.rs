@@ -1,5 +1,5 @@
 //! The log for years: a million settled notifications through a hub on disk, with `history` off. What the data directory
-//! holds then, how long a restart takes, and what the snapshots made in between cost those who rang meanwhile.
+//! holds then, how long a restart takes, and how long calls wait while a snapshot is made.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ const AT_ONCE: u64 = 3;
 /// A snapshot's work begins before its file is there, by at most about this.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// The messages that a lane receives about its notifications.
+/// The acks and results of one lane's notifications.
 #[derive(Debug)]
 enum Told {
     Joined,
@@ -40,7 +40,7 @@ enum Told {
     Settled,
 }
 
-/// Delivers effects to the lanes; a notification's id contains the number of its lane.
+/// Carries effects to the lanes; a notification's id names its lane.
 #[derive(Debug)]
 struct Tap(Vec<mpsc::Sender<Told>>);
 
@@ -198,7 +198,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     }
 }
 
-/// Observations of the directory while the hub ran.
+/// What was seen of the directory while the hub ran.
 #[derive(Debug, Default)]
 struct Watched {
     most_bytes: u64,
@@ -206,7 +206,7 @@ struct Watched {
     largest_snapshot: u64,
 }
 
-/// Watches the directory until `stop` is set.
+/// Measures the directory until it is stopped.
 fn watch(directory: &Path, stop: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
     let mut newest = String::new();
@@ -320,7 +320,7 @@ pub(crate) async fn run(count: u64) -> bool {
     small && quick
 }
 
-/// Copies a running hub as `docs/data-directory.md` says: the snapshots, then the segments, not `FORMAT`.
+/// As `docs/data-directory.md` says for a running hub: the snapshots, then the segments, not `FORMAT`.
 pub(crate) fn copy_running(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for prefix in ["snapshot-", "log-"] {

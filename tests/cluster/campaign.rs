@@ -1,5 +1,5 @@
-//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every notification
-//! that was acknowledged has exactly one outcome, and everybody who was told one was told the same.
+//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every acknowledged
+//! notification has exactly one outcome, and all clients received the same.
 //!
 //! A short run belongs to the tests. A long one: `CAMPAIGN_SECONDS=600 cargo test --test cluster campaign`. With
 //! `CAMPAIGN_FAULTS="server paused,hub killed"` there are only these faults.
@@ -30,11 +30,11 @@ const SECONDS: u64 = 40;
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
 pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 
-/// The notify message.
+/// What is rung.
 pub(crate) const BRIEF: &str =
     "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
-/// The messages that all clients received.
+/// What all clients received.
 #[derive(Default)]
 pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
@@ -96,7 +96,7 @@ impl Line {
         Some(welcome)
     }
 
-    /// The next message; `Err` if the connection has ended, or was silent for too long.
+    /// The next message; `Err`: the connection is over, or has said nothing for too long.
     pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
         let ws = self.ws.as_mut().ok_or(())?;
         match timeout(within, ws.next()).await {
@@ -119,7 +119,7 @@ impl Line {
     }
 }
 
-/// Rings continuously. Calls without an outcome are sent again with the same id.
+/// Rings all the time; what it does not know the fate of it sends again, with the same id.
 pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut pending: BTreeMap<String, Value> = BTreeMap::new();
@@ -153,7 +153,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
             line.send(&call).await;
             pending.insert(id, call);
         }
-        // A paused hub keeps its sockets open: a client that receives nothing for long connects to another hub.
+        // A paused hub keeps its sockets: a client without a message for long goes to another hub.
         let mut quiet = 0;
         loop {
             match line.read(Duration::from_millis(40)).await {
@@ -248,7 +248,7 @@ const FAULTS: [&str; 6] = ["hub killed", "hub paused", "hub cut off", "server ki
 /// Of a server, from both others.
 const CUT: &str = "server cut off";
 
-/// The faults that were requested and that the servers' version survives.
+/// Those that are asked for and that the servers bear.
 fn kinds_of_faults() -> Vec<&'static str> {
     let mut kinds = FAULTS.to_vec();
     if let Ok(asked) = std::env::var("CAMPAIGN_FAULTS") {
@@ -350,7 +350,7 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].signal("CONT");
             }
         }
-        // Three servers survive the loss of one, but not of a second one before the first has caught up.
+        // Three servers bear the loss of one, not of a second before the first has caught up.
         if fault.starts_with("server") {
             cluster.servers[victim].await_jetstream();
         }

@@ -163,7 +163,7 @@ async fn the_commands_of_docs_deploy_start_three_hubs_on_one_machine() {
     assert_eq!(read_to(&mut ada, "notification").await["notificationId"], id);
     ada.send(&json!({"type": "accept", "id": "a", "notificationId": id})).await;
     assert_eq!(read_to(&mut bot, "result").await["agentId"], "ada");
-    // The pages that the guide says to open.
+    // The pages that it says to open.
     for (port, page) in [(ports[0], "/desk"), (ports[1], "/console")] {
         assert!(readme.contains(&format!("{page}>")) && http(port, page).await.starts_with("HTTP/1.1 200"), "{page}");
     }
@@ -214,7 +214,7 @@ async fn outside_clients_behind_haproxy_are_spread_over_the_hubs_and_reconnect_t
     for (agent, _) in &mut agents {
         read_to(agent, "notification").await;
     }
-    // One hub is killed and another is cut off from its log: their clients connect to the remaining one.
+    // One hub is killed, another is cut off from its log: their clients reconnect at the one that is left.
     let (_, welcome) = come_in(cluster.hubs[1].port, &json!({"type": "hello", "role": "observer"})).await;
     let left = hub_of(&welcome);
     cluster.hubs.remove(0).kill_9();
@@ -247,7 +247,7 @@ fn the_unit_is_well_formed_where_that_can_be_asked() {
         return is_missing("systemd-analyze", "Debian: apt-get install systemd");
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    // The program is not installed at the path in the unit.
+    // The program itself is not installed where the unit says.
     let said: Vec<&str> =
         said.lines().filter(|line| line.contains("deskbell@") && !line.contains("not executable")).collect();
     assert!(said.is_empty(), "{said:?}");

@@ -120,7 +120,7 @@ fn read_by(said: &str) -> Copy {
     copy
 }
 
-/// In words: the first record of which there are two variants, and who has which; and whether there is one.
+/// In words: the first record of which there are two variants, and the holders of each; and whether there is one.
 fn first_difference(copies: &[(String, Copy)]) -> (String, bool) {
     let mut variants: BTreeMap<u64, BTreeMap<Mark, Vec<&str>>> = BTreeMap::new();
     for (name, copy) in copies {

@@ -11,7 +11,7 @@ use crate::harness::{Client, Hub, Setup};
 /// Notifications per measurement; `MEASURE_ROUNDS` sets another number.
 const ROUNDS: usize = 500;
 
-/// The number of agents that are rung at once.
+/// Agents that are called at once.
 const AGENTS: usize = 60;
 
 fn rounds() -> usize {

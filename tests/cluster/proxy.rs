@@ -1,4 +1,4 @@
-//! A proxy to the NATS servers that can be cut like a cable: no data passes, and neither side is notified.
+//! A connection to the NATS servers that can be cut like a cable: nothing comes through, and neither end learns it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ enum Cut {
 /// One connection.
 struct Way {
     cut: watch::Receiver<Cut>,
-    /// The first bytes that the client sent.
+    /// The first that the client said.
     said: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -126,7 +126,7 @@ async fn carry(
         if from_client {
             way.hear(&buffer[..n]);
         }
-        // Data in flight when the cable was cut arrives when it is reconnected, as TCP would repeat it.
+        // Bytes that were on their way when the cable broke arrive when it is repaired, as TCP would repeat them.
         way.open().await;
         if to.write_all(&buffer[..n]).await.is_err() {
             return;

@@ -67,7 +67,7 @@ fn last_of(server: &nats::Server) -> u64 {
 async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
     let Some(cluster) = Cluster::start(1, 2).await else { return };
     let server = &cluster.servers[0];
-    // The states agree, and the logs say so.
+    // They agree, and their digests are on the subject.
     let told = digests(server, 2);
     assert_eq!(told[0], told[1]);
     // A third that never was has another state at the next one.

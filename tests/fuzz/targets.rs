@@ -17,7 +17,7 @@ use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
 use deskbell_core::{Core, Incarnation, Limits};
 
-/// One message of a client: it is decoded, or refused with an `error` that is valid JSON and names the fault.
+/// One message of a client: it is read, or refused with an `error` that is JSON and names what is wrong.
 pub(crate) fn wire(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match decode(text) {
@@ -29,7 +29,7 @@ pub(crate) fn wire(data: &[u8]) {
     }
 }
 
-/// A configuration file: it is accepted, or refused with at least one line that describes the fault.
+/// A configuration file: it is taken, or refused with at least one line that says what is wrong.
 pub(crate) fn config(data: &[u8]) {
     thread_local!(static FILE: tempfile::NamedTempFile = tempfile::NamedTempFile::new_in(quick()).expect("a file"));
     FILE.with(|file| {
@@ -148,7 +148,7 @@ pub(crate) struct WholeLog {
 }
 
 impl WholeLog {
-    /// Maps a number to a file; one of the files does not exist yet.
+    /// The file with this number; one of them does not exist yet.
     pub(crate) fn name(&self, which: u8) -> String {
         let files = self.files.get(usize::from(which) % (self.files.len() + 1));
         files.map_or_else(|| "snapshot-00000000000000000099".to_owned(), |(name, _)| name.clone())

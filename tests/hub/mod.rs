@@ -25,7 +25,7 @@ impl Hub {
         format!("ws://127.0.0.1:{}/ws", self.port)
     }
 
-    /// Stops the hub like a power cut: nothing is flushed, and no client receives a close.
+    /// Like a power cut: nothing is flushed, and no client gets a close.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends");

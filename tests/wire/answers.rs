@@ -1,4 +1,4 @@
-//! "The life of a notification" (docs/PROTOCOL.md), rules 7 and 9: the answer that settles it, and the messages to all others.
+//! "The life of a notification", rules 7 and 9: what settles it, and what all the others receive.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ async fn rule_7_the_first_answer_settles_it_and_later_answers_receive_that_outco
     );
     has(&ada.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
     has(&bob.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
-    // Every agent that answers gets the outcome, whether it was displayed there or not; `won` is per agent.
+    // Every agent that answers gets the outcome, displayed to or not.
     for (agent, won) in [(&mut bob, false), (&mut cleo, false), (&mut ada, true)] {
         let told = json!({"value": accepted(), "agentId": "ada", "won": won});
         has(&agent.reject(&id).await, told.clone());

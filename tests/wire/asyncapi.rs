@@ -1,6 +1,6 @@
-//! The AsyncAPI document, in reverse: everything that it describes is sent by the hub or its clients.
+//! The AsyncAPI document, the other way round: it describes nothing that the hub and its clients do not send.
 //!
-//! Each connection of each test checks that it describes everything that they send; see `harness::talk`.
+//! Each connection of each test checks that the document describes everything they send, see `harness::talk`.
 
 use std::collections::BTreeSet;
 
@@ -142,7 +142,7 @@ async fn every_description_is_seen() {
     assert!(unseen.is_empty(), "described, but never seen:\n{unseen:#?}");
 }
 
-/// A message with every optional field.
+/// With everything that any message may bear.
 fn full(message: Value) -> Value {
     with(json!({"id": "i-1", "correlationId": GUID}), message)
 }
@@ -152,7 +152,7 @@ fn bare(message: Value) -> Value {
     with(json!({"id": null, "correlationId": null}), message)
 }
 
-/// One hub, and a client of each role.
+/// One hub, and clients of every role.
 struct Day {
     hub: Hub,
     watcher: Client,
@@ -217,7 +217,7 @@ impl Day {
         }
     }
 
-    /// Every outcome, and every message that reports it.
+    /// Every outcome, to every client that can receive it.
     async fn outcomes(&mut self) {
         let Self { ada, bob, bot, .. } = self;
         let mut rung = Vec::new();

@@ -13,7 +13,7 @@ fn auto_on_timeout() -> serde_json::Value {
 #[tokio::test]
 async fn rule_8_auto_accept_chooses_the_agent_idle_longest() {
     let hub = hub("").await;
-    // Among agents that never accepted, the order is by name and not by arrival.
+    // By name, not by order of arrival, among agents that never accepted.
     let mut cleo = hub.agent("cleo").await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -21,7 +21,7 @@ async fn rule_8_auto_accept_chooses_the_agent_idle_longest() {
     for expected in ["ada", "bob", "cleo", "ada"] {
         let id = bot.ring("auto").await;
         has(&bot.result_of(&id).await, json!({"value": auto_accepted(), "agentId": expected, "sessionId": id}));
-        // Agents that accepted in the same millisecond may be ordered by name.
+        // Agents that accepted in the same millisecond may come in the order of their names.
         bot.let_time_pass().await;
     }
     // An accept of any kind counts.
@@ -46,7 +46,7 @@ async fn rule_8_it_takes_room_on_the_desk() {
     let blocks = bot.ring_to("chat", &["ada"]).await;
     let id = bot.ring("auto").await;
     has(&bot.result_of(&id).await, json!({"agentId": "bob"}));
-    // No agent has room: it waits, and goes to the first agent that has.
+    // No agent has room: it waits, and goes to the first that has.
     let blocks_too = bot.ring_to("chat", &["bob"]).await;
     let id = bot.ring("auto").await;
     bot.expect_silence().await;
@@ -106,7 +106,7 @@ async fn rule_8_the_display_timeout_accepts_if_the_template_says_so() {
     let id = bot.ring_with("late", json!({"sessionId": "s"})).await;
     ada.shown(&id).await;
     bob.shown(&id).await;
-    // Bob never accepted, so he has been idle longest.
+    // bob never accepted, so he has been idle longest.
     let closed = json!({"value": auto_on_timeout(), "agentId": "bob"});
     has(&ada.closed(&id).await, closed.clone());
     has(&bob.closed(&id).await, closed);
@@ -141,7 +141,7 @@ async fn rule_8_a_timeout_without_agents_is_a_display_timeout() {
     let mut bot = hub.provider("bot").await;
     let id = bot.ring("late").await;
     hub.depart(ada).await;
-    // An agent with it waiting behind a full desk does not have it displayed.
+    // An agent with a full desk does not have it displayed.
     has(&bot.result_of(&id).await, json!({"value": display_timeout(), "agentId": null}));
 }
 

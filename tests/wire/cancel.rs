@@ -1,4 +1,4 @@
-//! cancel: its replies, its owner, and the reuse of tokens.
+//! cancel: its answers, the providers that may send it, and the life of its tokens.
 
 use std::time::{Duration, Instant};
 

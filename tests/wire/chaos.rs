@@ -1,5 +1,5 @@
 //! Random conversations of several desks and providers, with crashes in between, held to what must always be true:
-//! one outcome for each acknowledged notification, the same for everyone who is told; each desk shows nothing twice,
+//! one outcome for each acknowledged notification, the same for every receiver; each desk shows nothing twice,
 //! takes off only what it shows, never shows more than fits; all tabs of an agent agree with a fresh welcome.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,14 +33,14 @@ timeout = "150ms"
 queueTimeout = "100ms"
 "#;
 
-/// One browser tab and its state.
+/// One browser tab and what it shows.
 struct Tab {
     client: Client,
     shown: BTreeSet<String>,
     sessions: BTreeSet<String>,
 }
 
-/// The outcomes that all clients received.
+/// What all clients received.
 #[derive(Default)]
 struct Book {
     acknowledged: BTreeSet<String>,

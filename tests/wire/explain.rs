@@ -114,7 +114,7 @@ async fn an_explanation_names_offers_displays_answers_and_late_answers() {
     ];
     assert_eq!(events(story), expected);
 
-    // A running hub gives the same explanation, as JSON and as text.
+    // A running hub tells the same, as JSON and as people read it.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&first, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{said}");
@@ -225,7 +225,7 @@ fn invalid_ids_and_directories_get_a_one_line_error() {
     }
 }
 
-/// Another program that has the port while the hub is stopped.
+/// Another process that listens on the port while the hub is down.
 #[tokio::test]
 async fn control_characters_of_a_foreign_answer_never_reach_the_terminal() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -269,7 +269,7 @@ async fn records_older_than_history_are_erased_in_a_quiet_hub() {
         assert!(began.elapsed() < std::time::Duration::from_secs(120), "it is still there");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    // The state may still have the outcome, which providers may query; the events are gone.
+    // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
     assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
     assert!(!told.contains("displayed to ada"), "{told}");
@@ -286,7 +286,7 @@ async fn any_hub_of_a_cluster_explains_a_notification() {
     let id = bot.ring("chat").await;
     ada.take_on(&id).await;
     bot.result_of(&id).await;
-    // Each of them answers with the address of its own.
+    // One of them; each says where its own is.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&id, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{json}{said}");

@@ -6,7 +6,7 @@ use crate::harness::{
     Hub, Setup, accepted, auto_accepted, desk, display_timeout, has, hub, is_error, is_time, text, with,
 };
 
-/// Sends `first` as the first message, expects an error and close 4400, and returns the error.
+/// Says `first` as the first message: an error comes, then close 4400. Gives the error.
 async fn bad_hello(hub: &Hub, first: &str) -> Value {
     let mut client = hub.connect().await;
     client.send_text(first).await;
@@ -71,7 +71,7 @@ async fn an_absent_id_is_minted_and_sent_in_the_welcome() {
         let two = hub.join(json!({"role": role, field: null})).await;
         let (one, two) = (text(&one.welcome[field]), text(&two.welcome[field]));
         assert!((1..=128).contains(&one.len()) && one != two, "{one} {two}");
-        // A client that sends its id again keeps its identity.
+        // A client that sends it reconnects under the same id.
         has(&hub.join(json!({"role": role, field: one})).await.welcome, json!({field: one}));
     }
 }

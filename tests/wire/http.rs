@@ -1,4 +1,4 @@
-//! HTTP on the clients' port: requests that are not upgrades, allowed upgrades, and the files served.
+//! HTTP on the one port: requests without an upgrade, the origins that may upgrade, and the files served.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -127,11 +127,11 @@ async fn a_foreign_host_name_gets_no_answer() {
         let doubled = ask(hub.port, path, "127.0.0.1\r\nHost: evil.example", "").await;
         assert!([400, 403].contains(&status(&doubled)), "{path}: {doubled}");
     }
-    // Responses without information are served to everybody.
+    // Paths without secrets are served to every origin.
     for path in ["/healthz", "/readyz", "/", "/asyncapi.yaml"] {
         assert_eq!(status(&ask(hub.port, path, "evil.example", "").await), 200, "{path}");
     }
-    // A browser's WebSocket always has an `Origin`; a client without one is not a browser.
+    // A browser's WebSocket always sends its origin; a client without one is not a browser.
     let bot = upgrade(hub.port, "").replace("Host: 127.0.0.1", "Host: bots.example");
     assert_eq!(upgrade_status(hub.port, &bot).await, 101);
 }
@@ -139,7 +139,7 @@ async fn a_foreign_host_name_gets_no_answer() {
 /// A hub that was opened to other machines is called as they call it: a container by its service's name.
 #[tokio::test]
 async fn other_machines_call_the_hub_as_they_like() {
-    // No packet is sent: this only finds this machine's address on the route, if there is a route.
+    // No packet goes out: it tells this machine's address on the way there, if there is a way.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     if left_out_in_cluster("hubs listen on loopback") {
         return;

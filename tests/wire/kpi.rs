@@ -1,4 +1,4 @@
-//! kpi: marks, resets, and the clients that receive them.
+//! kpi: marks, resets, and their receivers.
 
 use serde_json::{Value, json};
 

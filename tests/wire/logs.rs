@@ -38,7 +38,7 @@ async fn one_grep_finds_all_log_lines_of_a_conversation() {
                 assert_eq!((&line["client"], &line["workspace"]), (&json!(client), &json!("default")), "{line}");
             }
         }
-        // The client, and its address.
+        // The client and its address.
         let joined = said.lines().find(|line| line.contains("joined") && line.contains("ada")).unwrap();
         assert!(joined.contains("127.0.0.1"), "{joined}");
     }

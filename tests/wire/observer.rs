@@ -1,4 +1,4 @@
-//! The messages to an observer.
+//! The events and figures that an observer receives.
 
 use std::time::Duration;
 

@@ -215,7 +215,7 @@ async fn a_change_of_the_file_reloads_the_templates() {
     bot.await_template("two", true).await;
     let after = bot.ring("one").await;
     has(&ada.shown(&after).await, json!({"title": "after"}));
-    // Open notifications keep their rendered text.
+    // What is open stays as it was rendered.
     let tab = hub.agent("ada").await;
     has(&tab.welcome["notifications"][0], json!({"notificationId": before, "title": "before"}));
     // One that is taken out is unknown; the built-in ones stay.
@@ -311,7 +311,7 @@ async fn a_stop_spreads_its_closes() {
     let mut closed: Vec<Instant> = closes.join_all().await;
     closed.sort_unstable();
     let over = closed[59] - closed[0];
-    // A full hub takes 500 ms; a reader may be late, so this checks a lower bound, and only for many clients.
+    // 500 ms for a full hub. Readers may be late, so only a lower bound for many is certain.
     assert!(over > Duration::from_millis(50), "all within {over:?}");
     assert_eq!(hub.exit().await.code, Some(0));
 }
@@ -358,7 +358,7 @@ async fn calls_before_the_stop_are_answered_or_not_done() {
     }
 }
 
-// ---------------------------------------------------------------- its output
+// ---------------------------------------------------------------- what it says
 
 #[tokio::test]
 async fn it_warns_which_audience_is_full_at_most_once_a_minute() {

@@ -62,7 +62,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     has(&bot.welcome["open"][0], json!({"id": "n-1", "correlationId": GUID, "cancellationToken": "t-1"}));
     assert_eq!(bot.next().await, result, "a retained outcome is told as it was");
     bot.expect_silence().await;
-    // Idempotency keys, of open and of settled notifications.
+    // Idempotence keys, of what is open and of what is settled.
     let same = json!({"type": "notify", "id": "n-1", "templateName": "chat", "cancellationToken": "t-1"});
     has(&bot.call(same).await, json!({"duplicate": true, "notificationId": one}));
     let same = json!({"type": "notify", "id": "n-0", "templateName": "chat", "sessionId": "s",
@@ -82,7 +82,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     let mut other = hub.provider("other").await;
     let theirs = json!({"type": "notify", "templateName": "chat", "sessionId": "s"});
     is_error(&other.call(theirs).await, "notAllowed", Some("NotifyEvent"));
-    // And the hub works as before.
+    // And life goes on.
     has(&ada.accept(&two).await, json!({"won": true}));
     ada.shown(&waits).await;
     has(&bot.result_of(&two).await, json!({"value": accepted(), "agentId": "ada"}));
@@ -108,7 +108,7 @@ async fn the_timers_run_on_by_the_wall_clock_and_a_late_timeout_reaches_the_prov
     let displayed = bot.ring("t").await;
     ada.shown(&displayed).await;
     let setup = hub.kill_9();
-    // No agent is connected when the time is over; the test can only wait for the wall clock.
+    // Nobody is there when the time runs out; what is waited for here is nothing but the wall clock.
     tokio::time::sleep(Duration::from_millis(800)).await;
     let hub = setup.start().await;
     let mut bot = hub.join(json!({"role": "provider", "providerId": "bot", "resume": position})).await;
@@ -265,7 +265,7 @@ const NARROW: &str = "[limits]\ndisplayLimit = 1\nqueueLimit = 1\n";
 
 #[tokio::test]
 async fn rule_10_nothing_is_refused_until_the_agents_are_back() {
-    // In a cluster, the agents of a killed hub count as disconnected only after 10 s.
+    // In a cluster the clients of a killed hub count as gone only after 10 s.
     let ends: &[bool] = if in_cluster() { &[true] } else { &[false, true] };
     for &orderly in ends {
         let hub = Setup::on_disk().config(NARROW).start().await;

@@ -1,4 +1,4 @@
-//! A provider that was disconnected misses no outcome, or receives `missed`.
+//! A provider that was away receives every outcome, or learns that it missed some.
 
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ async fn an_unknown_position_says_missed() {
     for nonsense in [json!(foreign), json!("nonsense"), json!("0"), json!("ffffffffffffffffffffffffffffffff")] {
         let mut again = resumed(&hub, nonsense).await;
         has(&again.welcome, json!({"missed": true}));
-        // Then it may receive all retained results, and nothing else.
+        // The hub may send all retained results then; nothing else.
         for told in again.rest().await {
             has(&told, json!({"type": "result", "notificationId": id}));
         }

@@ -1,4 +1,4 @@
-//! The hub under systemd: its notifications, and the unit in docs/deploy.
+//! The hub under systemd: what it tells it, and the unit that docs/deploy shows.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -29,7 +29,7 @@ fn told(socket: &UnixDatagram, line: &str) -> String {
     }
 }
 
-/// A supervisor's socket, and a hub that is configured with it and with this watchdog time.
+/// A supervisor's socket, and a hub that is configured with it and with a watchdog of so much patience.
 fn supervised(setup: Setup, patience_us: u64) -> (UnixDatagram, Setup) {
     let path = setup.home().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -50,7 +50,7 @@ fn unread(socket: &UnixDatagram) -> Vec<String> {
     messages
 }
 
-/// A hub with an `fdatasync` that hangs from the creation of the first FIFO until the second one is written to (`hangs.c`).
+/// A hub whose `fdatasync` hangs once the first FIFO is there, until the second is written to (`hangs.c`).
 fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
     let setup = Setup::on_disk();
     let home = std::fs::canonicalize(setup.home()).unwrap();
@@ -80,7 +80,7 @@ async fn systemd_receives_ready_watchdog_and_stopping() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
-/// The hub notifies systemd every half of `WatchdogSec`, although the loop of an idle hub runs less often.
+/// Systemd gets a message every half of its patience; without that an idle hub would wake up more rarely.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
     if left_out_in_cluster("three hubs tell one supervisor") {
@@ -114,7 +114,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     // Opened when the hub opens it too: then its thread is in fdatasync.
     tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
     hub.says_after(hub.stderr.so_far().len(), STANDS_STILL).await;
-    // The notification before that covered the time until then.
+    // That it lived until then was said before.
     unread(&socket);
     let before = hub.stderr.so_far().len();
     for times in 1..=3 {
@@ -126,7 +126,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
         }
     }
     assert_eq!(unread(&socket), Vec::<String>::new(), "it says that it lives");
-    // The device works again: nothing was lost, and the hub reports that it is alive.
+    // The device is there again: nothing was lost, and it says that it lives.
     tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
     bot.expect("ack").await;
     ada.expect("notification").await;
@@ -135,7 +135,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
-/// The log's device is busy when the hub is stopped: calls in flight are answered before the close.
+/// The log's device is busy when the hub is asked to stop: calls that were under way then are answered before the close.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_under_way_at_the_stop_are_acknowledged() {
     if left_out_in_cluster("the log on disk hangs") {
@@ -167,7 +167,7 @@ fn shown(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// `None` without systemd.
+/// `None` where there is no systemd to ask.
 fn analyze(arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
@@ -228,7 +228,7 @@ async fn the_containers_health_check_detects_a_hub_that_is_not_ready() {
     let command: Vec<String> = serde_json::from_str(command).unwrap();
     let ask = |port: u16| {
         let mut check = Command::new(&command[0]);
-        // An operator may set this for the container; the hub and its health check use the same value.
+        // As the operator of a container may set it; the hub and its health check see the same.
         check.args(&command[1..]).env("DESKBELL_LISTEN", format!("0.0.0.0:{port}"));
         tokio::task::spawn_blocking(move || check.output().unwrap().status.success())
     };

@@ -1,4 +1,4 @@
-//! Sessions: start, transfer, activity, end, and ownership.
+//! Sessions: their start, transfer, activity, end, and owner.
 
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ async fn the_provider_that_raised_it_or_its_agent_may_end_it() {
         let end = json!({"type": "endSession", "id": "e", "sessionId": session});
         done(if by_agent { &mut ada } else { &mut bot }, end.clone()).await;
         has(&ada.expect("sessionEnded").await, json!({"sessionId": session}));
-        // Ending a session that has ended is not an error for its owner.
+        // Ending a session twice is not an error for its provider.
         done(&mut bot, end.clone()).await;
         done(&mut ada, end).await;
         ada.expect_silence().await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Client, Hub, desk, has, hub, left_out_in_cluster, within};
 use crate::raw::Raw;
 
-/// Marks a session, waits until every agent has the mark, and returns how long that took.
+/// Marks a session and waits until every agent has received the mark; returns how long that took.
 async fn round(bot: &mut Client, agents: &mut [Client], n: usize) -> Duration {
     let details = format!("{n:06}{}", "x".repeat(500));
     let began = Instant::now();
@@ -39,7 +39,7 @@ async fn slow_reader(hub: &Hub) -> Raw {
     slow
 }
 
-/// Continues until the hub counts the slow reader as disconnected, and returns the times of the others.
+/// Goes on until the hub counts the slow reader as gone; gives the others' times.
 async fn until_gone(hub: &Hub, bot: &mut Client, agents: &mut [Client]) -> Vec<Duration> {
     let mut watcher = hub.observer().await;
     let mut times = Vec::new();

@@ -16,7 +16,7 @@ async fn three_tabs_see_the_same() {
         assert_eq!(same["title"], shown["title"]);
         assert_eq!(same["notifiedAt"], shown["notifiedAt"]);
     }
-    // One tab answers; the others each get one `closed`. `won` is per agent, so it is true in all tabs.
+    // One tab answers, and the others receive the close once each. Winning is per agent: all its tabs have won.
     has(&tabs[1].accept(&id).await, json!({"value": accepted(), "agentId": "ada", "won": true}));
     for tab in &mut tabs {
         has(&tab.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
@@ -93,7 +93,7 @@ async fn two_tabs_that_accept_at_once_are_one_agent() {
     for tab in &mut tabs {
         tab.send(json!({"type": "accept", "id": "a", "notificationId": id})).await;
     }
-    // The second one may have been sent before the notification was displayed there; its answer is the same.
+    // The second accept may have been sent before the display; its answer is the same.
     for tab in &mut tabs {
         has(&tab.reply("a").await, json!({"type": "result", "won": true, "value": accepted()}));
     }

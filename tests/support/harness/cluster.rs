@@ -57,7 +57,7 @@ impl Account {
 /// The nats-server of this process.
 struct Server {
     port: u16,
-    /// Ends with this process, whose end closes its standard input; takes the server and its directory along.
+    /// Ends when this process ends and so closes its standard input; stops the server and removes its directory.
     _keeper: Child,
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// The fields that distinguish the descriptions of one direction.
+/// The fields that distinguish the messages of one direction.
 const TELLING: [&str; 4] = ["type", "role", "event", "msdyn_name"];
 
 /// The document, read once.
@@ -89,17 +89,17 @@ impl Document {
         replies.chain(["error".to_owned()]).collect()
     }
 
-    /// The hub's unsolicited messages, by the names of the operations.
+    /// What the hub says of itself, by the names of the operations.
     pub(crate) fn told_in(&self, operation: &str) -> BTreeSet<String> {
         names(&self.root["operations"][operation]["messages"])
     }
 
-    /// Whether a schema accepts a client's value; sizes count bytes.
+    /// Whether a schema's validator takes a client's value; sizes count bytes.
     pub(crate) fn takes(&self, validator: &Validator, value: &Value) -> bool {
         validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
     }
 
-    /// A schema, with its reference resolved.
+    /// A schema, or what it refers to.
     pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
             Some(pointer) => self.resolve(self.root.pointer(&pointer[1..]).unwrap_or_else(|| panic!("no {pointer}"))),
@@ -112,7 +112,7 @@ impl Description {
     fn of(root: &Value, name: String) -> Self {
         let payload = &root["components"]["messages"][&name]["payload"];
         let schema = root.pointer(&payload["$ref"].as_str().unwrap_or_else(|| panic!("a payload of {name}"))[1..]);
-        // AsyncAPI uses draft 7, where everything beside a `$ref` is ignored, so the reference is in an `allOf`.
+        // Draft 7, as AsyncAPI has it: nothing beside a `$ref` counts, so the reference is inside an `allOf`.
         let whole = json!({"components": {"schemas": root["components"]["schemas"]}, "allOf": [payload]});
         let validator = jsonschema::draft7::new(&whole).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         Self { schema: schema.unwrap_or_else(|| panic!("a schema of {name}")).clone(), name, validator }

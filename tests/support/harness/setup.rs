@@ -136,7 +136,7 @@ impl Setup {
         self
     }
 
-    /// The configured port, if it is not a free one.
+    /// The port in its arguments, unless it takes a free one.
     pub(crate) fn port(&self) -> Option<u16> {
         self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }
