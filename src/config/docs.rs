@@ -76,8 +76,8 @@ Only `title` and the `value` of fields are expanded, and only once: braces in a 
 literal braces; a default runs to the closing brace. An empty parameter counts as given.
 
 There can be at most 1000 templates with at most 20 fields each. Names, icons, labels and buttons have 1 to 128 bytes without control
-or bidirectional formatting characters. A title or value has at most 4096 bytes as written and 1024 bytes as rendered. The file has
-at most 4 MiB.
+characters, line separators and characters that change the text direction. A title or value has at most 4096 bytes as written and
+1024 bytes as rendered. The file has at most 4 MiB.
 
 Templates, and no other settings, are reloaded within 2 s of a change of the file, and on SIGHUP. If anything in the configuration is
 wrong then, the hub logs it and keeps the templates in use.

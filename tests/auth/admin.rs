@@ -219,7 +219,9 @@ async fn a_request_to_the_admin_listener_cannot_forge_log_lines() {
     let (hub, admin) = with_admin(guarded()).await;
     let forged = json!({"subject": "x\n2026-01-01 INFO forged"});
     assert_eq!(status(&post(admin, "/revoke", forged).await), 400);
-    let odd = json!({"subject": "x \u{2028}{} %0a"});
+    let separator = json!({"subject": "x\u{2028}2026-01-01 INFO forged"});
+    assert_eq!(status(&post(admin, "/revoke", separator).await), 400);
+    let odd = json!({"subject": "x {} %0a"});
     assert_eq!(status(&post(admin, "/revoke", odd).await), 200);
     hub.says(&["subject revoked"]).await;
     assert!(!hub.stderr.so_far().contains("\nforged") && !hub.stderr.so_far().contains('\u{2028}'));

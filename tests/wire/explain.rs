@@ -122,7 +122,7 @@ async fn an_explanation_names_offers_displays_answers_and_late_answers() {
     let (code, asked, _) = explain(&[CORRELATION, "--admin", &admin]);
     let (_, read, _) = explain(&[CORRELATION, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
     assert_eq!((code, &asked), (Some(0), &read));
-    let late = format!("ada rejected (too busy), too late by {} ms", late["lateMs"]);
+    let late = format!("ada rejected (too busy), {} ms too late", late["lateMs"]);
     for words in
         [&first, "Grace wants to chat", "displayed to ada, bob", "seen by bob", "bob accepted", &late, "by bob, after"]
     {
@@ -196,7 +196,7 @@ async fn an_unknown_notification_gets_a_clear_answer() {
     let hub = Setup::on_disk().start().await;
     let (code, told, _) = explain(&[NOBODYS, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("knows nothing"), "{told}");
+    assert!(told.contains("has no notification with the id"), "{told}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::build::{Built, ON, REACHED};
+use crate::build::{Built, ON, REACHED, package_of};
 use crate::equivalent::Known;
 use crate::find::Mutant;
 
@@ -88,7 +88,9 @@ impl Stage {
             }
             stages.push(stage);
         };
-        stage("the room's unit tests", "deskbell_core", None, None);
+        if let Some(package) = package_of(&built.root, room) {
+            stage("the room's unit tests", &package.replace('-', "_"), None, None);
+        }
         stage("the room's unit tests", "deskbell", Some(&own), None);
         stage("the other unit tests", "deskbell", None, Some(&own));
         stage("wire", "wire", None, None);

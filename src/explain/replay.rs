@@ -1,50 +1,50 @@
-//! Folds what is kept of the log for one question.
+//! Replays the log for one query.
 
 use deskbell_core::{Core, Timestamp};
 
-use super::question::Question;
-use super::story::Explained;
-use super::watcher::Watcher;
+use super::query::ExplainQuery;
+use super::timeline::Explanation;
+use super::timeline_builder::TimelineBuilder;
 use crate::hub::{CodecError, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
-/// How often a log is begun again that is trimmed while it is read.
-const TRIES: usize = 3;
+/// How often a replay starts again if the log is trimmed meanwhile.
+const ATTEMPTS_MAX: usize = 3;
 
-/// Nothing can be told.
+/// Why there is no explanation.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// What is in it cannot be folded.
+    /// A record or snapshot of the log cannot be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Nobody waits for it any longer.
-    #[error("given up, since nobody waits for it any longer")]
+    /// The caller does not wait any longer.
+    #[error("given up: the caller does not wait any longer")]
     GivenUp,
 }
 
-/// Tells what is known of what is asked about. Takes as long as a start of the hub over all that the log keeps, and as
-/// much memory as a hub's state; `is_wanted` is asked after each record whether to go on.
+/// Explains the notifications that match `query`. This takes as long as a start of the hub over the whole log, and as much
+/// memory as a hub's state. After each record, `is_wanted` decides whether to go on.
 ///
 /// # Errors
 /// [`ExplainError`].
 pub fn explain(
     history: &mut dyn History,
-    question: &Question,
+    query: &ExplainQuery,
     is_wanted: &dyn Fn() -> bool,
-) -> Result<Explained, ExplainError> {
+) -> Result<Explanation, ExplainError> {
     let mut last = None;
-    for _ in 0..TRIES {
+    for _ in 0..ATTEMPTS_MAX {
         for start in history.replay_points()? {
-            match fold(history, question, start, is_wanted) {
-                // Trimmed meanwhile: then there is another start.
+            match replay(history, query, start, is_wanted) {
+                // The log was trimmed meanwhile: there are other replay points now.
                 Err(error @ ExplainError::Log(LogError::Trimmed(_))) => {
                     last = Some(error);
                     break;
                 }
-                // Records of another version can only be told by it; a later snapshot may be this one's.
+                // Only the version that wrote these records can replay them. A later snapshot may be this version's.
                 Err(error @ ExplainError::Codec(CodecError::OtherRules { .. } | CodecError::OtherForm { .. })) => {
                     last = Some(error);
                 }
@@ -52,37 +52,37 @@ pub fn explain(
             }
         }
     }
-    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to begin with".to_owned()).into()))
+    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to start from".to_owned()).into()))
 }
 
-/// The same of several logs, one after the other.
+/// Explains the notifications in several logs, one after the other.
 ///
 /// # Errors
-/// [`ExplainError`], as soon as there is one.
+/// The first [`ExplainError`].
 pub fn explain_all(
     histories: &mut [Box<dyn History>],
-    question: &Question,
+    query: &ExplainQuery,
     is_wanted: &dyn Fn() -> bool,
-) -> Result<Explained, ExplainError> {
-    let mut told = Explained { asked: question.asked.clone(), ..Explained::default() };
+) -> Result<Explanation, ExplainError> {
+    let mut explanation = Explanation { asked: query.asked.clone(), ..Explanation::default() };
     for history in histories {
-        told.add(explain(&mut **history, question, is_wanted)?);
+        explanation.add(explain(&mut **history, query, is_wanted)?);
     }
-    Ok(told)
+    Ok(explanation)
 }
 
-fn fold(
+fn replay(
     history: &mut dyn History,
-    question: &Question,
+    query: &ExplainQuery,
     start: RecordNumber,
     is_wanted: &dyn Fn() -> bool,
-) -> Result<Explained, ExplainError> {
+) -> Result<Explanation, ExplainError> {
     let mut core = match start {
         0 => Core::default(),
         number => decode_snapshot(number, &history.snapshot_at(number)?)?,
     };
     let since = (start > 0).then(|| core.now());
-    let mut watcher = Watcher::new(question, &core);
+    let mut builder = TimelineBuilder::new(query, &core);
     let mut number = start;
     while let Some(stored) = history.after(number)? {
         if !is_wanted() {
@@ -93,13 +93,13 @@ fn fold(
         if let Some(ms) = stored.time_ms {
             record.time = Timestamp(ms);
         }
-        // One call per entry, in their order.
+        // The core calls back once per entry, in order.
         let mut entries = record.entries.iter();
         core.apply(&record, |core, effects| {
             if let Some(entry) = entries.next() {
-                watcher.step(core, record.incarnation, entry, &effects);
+                builder.step(core, record.incarnation, entry, &effects);
             }
         });
     }
-    Ok(watcher.finish(since))
+    Ok(builder.finish(since))
 }

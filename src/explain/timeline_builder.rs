@@ -1,4 +1,4 @@
-//! Watches the fold for what is asked about.
+//! Builds the timelines of the notifications that match a query, while the log is replayed.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,95 +10,95 @@ use deskbell_core::{
     ConnectionId, Core, Incarnation, Name, NotificationId, NotificationView, Outcome, Settled, Timestamp,
 };
 
-use super::question::Question;
-use super::story::{
-    DESKS_MAX, EVENT_BYTES, EVENT_BYTES_MAX, EVENTS_MAX, End, Event, Explained, Happened, NAMES_MAX, Refused,
-    STORIES_MAX, Story,
+use super::query::ExplainQuery;
+use super::timeline::{
+    DESKS_MAX, EVENT_BYTES, EVENT_BYTES_MAX, EVENTS_MAX, Explanation, NAMES_MAX, RefusedCall, TIMELINES_MAX, Timeline,
+    TimelineEnd, TimelineEvent, TimelineEventKind,
 };
 use crate::protocol::{ErrorCode, error};
 
-/// Sees every step of the fold.
+/// Builds timelines. It sees every step of the replay.
 #[derive(Debug)]
-pub(super) struct Watcher<'q> {
-    question: &'q Question,
-    /// In the order of arrival.
-    watched: Vec<Watched>,
+pub(super) struct TimelineBuilder<'q> {
+    query: &'q ExplainQuery,
+    /// The matching notifications, in the order of arrival.
+    tracked: Vec<TrackedNotification>,
     by_id: BTreeMap<NotificationId, usize>,
-    refused: Vec<Refused>,
-    left: Rc<Left>,
+    refused: Vec<RefusedCall>,
+    budget: Rc<Budget>,
     cut: bool,
 }
 
-/// What the stories of one answer may still take, all together.
+/// The remaining budget of one explanation.
 #[derive(Debug)]
-struct Left {
+struct Budget {
     bytes: Cell<usize>,
     desks: Cell<u64>,
 }
 
-/// One notification that is meant.
+/// One matching notification.
 #[derive(Debug)]
-struct Watched {
+struct TrackedNotification {
     id: NotificationId,
     workspace: Name,
-    story: Story,
+    timeline: Timeline,
     notified_at: Timestamp,
     settled_at: Option<Timestamp>,
-    /// On how many desks it was at the last look, and where of these it waited.
+    /// The number of desks that had it at the last step, and the agents behind whose notifications it was queued.
     desks: u32,
     waits: BTreeSet<Name>,
     seen: BTreeSet<Name>,
     is_offered: bool,
-    left: Rc<Left>,
+    budget: Rc<Budget>,
 }
 
-impl<'q> Watcher<'q> {
-    /// Begins with the state from which the log is folded.
-    pub(super) fn new(question: &'q Question, core: &Core) -> Self {
-        let left = Rc::new(Left { bytes: Cell::new(EVENT_BYTES_MAX), desks: Cell::new(DESKS_MAX) });
-        let mut watcher =
-            Self { question, watched: Vec::new(), by_id: BTreeMap::new(), refused: Vec::new(), left, cut: false };
+impl<'q> TimelineBuilder<'q> {
+    /// Starts with the state from which the log is replayed.
+    pub(super) fn new(query: &'q ExplainQuery, core: &Core) -> Self {
+        let budget = Rc::new(Budget { bytes: Cell::new(EVENT_BYTES_MAX), desks: Cell::new(DESKS_MAX) });
+        let mut builder =
+            Self { query, tracked: Vec::new(), by_id: BTreeMap::new(), refused: Vec::new(), budget, cut: false };
         let now = core.now();
         for (workspace, settled) in core.all_retained() {
-            if question.means(settled.notification_id.0, Some(&settled.correlation_id)) {
-                let mut watched = Watched::settled(&watcher.left, workspace, settled);
-                watched.end(settled);
-                watcher.add(watched);
+            if query.matches(settled.notification_id.0, Some(&settled.correlation_id)) {
+                let mut tracked = TrackedNotification::settled(&builder.budget, workspace, settled);
+                tracked.end(settled);
+                builder.add(tracked);
             }
         }
-        for look in core.all_open() {
-            let content = look.content();
-            if question.means(content.notification_id.0, Some(&content.correlation_id)) {
-                watcher.add(Watched::open(&watcher.left, &look, now));
+        for view in core.all_open() {
+            let content = view.content();
+            if query.matches(content.notification_id.0, Some(&content.correlation_id)) {
+                builder.add(TrackedNotification::open(&builder.budget, &view, now));
             }
         }
-        watcher
+        builder
     }
 
-    /// What was found.
-    pub(super) fn finish(self, since: Option<Timestamp>) -> Explained {
-        Explained {
-            asked: self.question.asked.clone(),
+    /// The explanation.
+    pub(super) fn finish(self, since: Option<Timestamp>) -> Explanation {
+        Explanation {
+            asked: self.query.asked.clone(),
             since,
-            notifications: self.watched.into_iter().map(|watched| watched.story).collect(),
+            notifications: self.tracked.into_iter().map(|tracked| tracked.timeline).collect(),
             refused: self.refused,
             cut: self.cut,
         }
     }
 
-    /// One entry of that hub's was applied; `core` stands as it left it.
+    /// Records the effects of one entry of a hub. `core` has the state after the entry.
     pub(super) fn step(&mut self, core: &Core, incarnation: Incarnation, entry: &Entry, effects: &Effects) {
         let call = match &entry.input {
             Input::Call { call, .. } => Some(call),
             _ => None,
         };
         if let Some(call) = call {
-            self.hear(core, &entry.workspace, call, effects);
+            self.call(core, &entry.workspace, call, effects);
         }
-        if self.watched.is_empty() {
+        if self.tracked.is_empty() {
             return;
         }
-        // The core tells a session before what began it.
+        // The core lists a session before the accept that started it.
         let is_session = |effect: &Effect| matches!(effect, Effect::SessionStarted { .. });
         let (sessions, others): (Vec<_>, Vec<_>) = effects.list.iter().partition(|(_, effect)| is_session(effect));
         for (workspace, effect) in others.into_iter().chain(sessions) {
@@ -109,29 +109,29 @@ impl<'q> Watcher<'q> {
         {
             self.seen(core, notification_id, ConnectionId { incarnation, serial: *connection });
         }
-        for watched in self.watched.iter_mut().filter(|watched| watched.settled_at.is_none()) {
-            watched.look(core);
+        for tracked in self.tracked.iter_mut().filter(|tracked| tracked.settled_at.is_none()) {
+            tracked.view(core);
         }
     }
 
-    fn add(&mut self, watched: Watched) {
-        if self.watched.len() >= STORIES_MAX {
+    fn add(&mut self, tracked: TrackedNotification) {
+        if self.tracked.len() >= TIMELINES_MAX {
             self.cut = true;
-            // As many as one likes can bear its id as their correlationId; they do not push it out.
-            if !self.question.is_the_id_of(watched.id) {
+            // Any number of other notifications may use its id as their correlationId. They do not displace it.
+            if !self.query.is_id_of(tracked.id) {
                 return;
             }
         }
-        self.by_id.insert(watched.id, self.watched.len());
-        self.watched.push(watched);
+        self.by_id.insert(tracked.id, self.tracked.len());
+        self.tracked.push(tracked);
     }
 
-    fn find(&mut self, id: NotificationId) -> Option<&mut Watched> {
-        self.watched.get_mut(*self.by_id.get(&id)?)
+    fn find(&mut self, id: NotificationId) -> Option<&mut TrackedNotification> {
+        self.tracked.get_mut(*self.by_id.get(&id)?)
     }
 
-    /// A call: one that is meant begins a story, or was refused.
-    fn hear(&mut self, core: &Core, workspace: &Name, call: &Call, effects: &Effects) {
+    /// Records a matching call: it starts a timeline, or it was refused.
+    fn call(&mut self, core: &Core, workspace: &Name, call: &Call, effects: &Effects) {
         for (_, effect) in &effects.list {
             match (effect, &call.action) {
                 (
@@ -139,18 +139,25 @@ impl<'q> Watcher<'q> {
                     Action::Provider(ProviderAction::Notify(notify)),
                 ) => {
                     let correlation = to.correlation_id.as_deref();
-                    if self.question.means(notification_id.0, correlation) {
+                    if self.query.matches(notification_id.0, correlation) {
                         let provider = core.provider_of(to.connection).map(|(_, provider)| provider.clone());
-                        self.add(Watched::notified(&self.left, core.now(), workspace, provider, call, notify));
+                        self.add(TrackedNotification::notified(
+                            &self.budget,
+                            core.now(),
+                            workspace,
+                            provider,
+                            call,
+                            notify,
+                        ));
                     }
                 }
                 (Effect::Refused { to, refusal }, Action::Provider(action)) if is_call(action) => {
                     let correlation = call.correlation_id.as_deref();
-                    if !self.question.means(0, correlation) {
+                    if !self.query.matches(0, correlation) {
                         continue;
                     }
                     match self.refused.len() {
-                        0..STORIES_MAX => self.refused.push(refused(core, workspace, to, refusal)),
+                        0..TIMELINES_MAX => self.refused.push(refused(core, workspace, to, refusal)),
                         _ => self.cut = true,
                     }
                 }
@@ -162,43 +169,43 @@ impl<'q> Watcher<'q> {
     fn effect(&mut self, core: &Core, workspace: &Name, call: Option<&Call>, effect: &Effect) {
         let now = core.now();
         match effect {
-            // Who only asks after it has repeated nothing.
+            // A lookup is not a repeated notify.
             Effect::Ack { .. }
                 if call.is_some_and(|call| matches!(call.action, Action::Provider(ProviderAction::Lookup { .. }))) => {}
             Effect::Ack { notification_id, duplicate: true, .. } => {
-                if let Some(watched) = self.find(*notification_id) {
-                    watched.tell(now, Happened::Repeated, Vec::new());
+                if let Some(tracked) = self.find(*notification_id) {
+                    tracked.record(now, TimelineEventKind::Repeated, Vec::new());
                 }
             }
             Effect::Display { agents, card } => {
                 let names = agents.iter().filter_map(|&agent| core.agent_name(workspace, agent)).cloned();
-                if let Some(watched) = self.find(card.content.notification_id) {
-                    watched.is_offered = true;
-                    watched.tell(now, Happened::Displayed, names.collect());
+                if let Some(tracked) = self.find(card.content.notification_id) {
+                    tracked.is_offered = true;
+                    tracked.record(now, TimelineEventKind::Displayed, names.collect());
                 }
             }
             Effect::Settled { settled, .. } => {
-                if let Some(watched) = self.find(settled.notification_id) {
-                    watched.end(settled);
+                if let Some(tracked) = self.find(settled.notification_id) {
+                    tracked.end(settled);
                 }
             }
             Effect::Answered { to, notification_id, outcome, won, .. } => {
-                if let Some(watched) = self.find(*notification_id) {
-                    watched.answered(core, to, call, outcome.is_some(), *won);
+                if let Some(tracked) = self.find(*notification_id) {
+                    tracked.answered(core, to, call, outcome.is_some(), *won);
                 }
             }
             Effect::Refused { to, .. } => {
                 let answer = call.and_then(answer);
-                if let Some(watched) = answer.and_then(|(id, ..)| self.find(id)) {
+                if let Some(tracked) = answer.and_then(|(id, ..)| self.find(id)) {
                     let agent = core.agent_of(to.connection).map(|(_, agent)| agent.clone());
-                    watched.tell(now, Happened::NotTheirs, agent.into_iter().collect());
+                    tracked.record(now, TimelineEventKind::NotTheirs, agent.into_iter().collect());
                 }
             }
             Effect::CancelResult { notification_id, outcome, .. } => {
-                if let Some(watched) = self.find(*notification_id) {
-                    let settled_at = watched.settled_at;
+                if let Some(tracked) = self.find(*notification_id) {
+                    let settled_at = tracked.settled_at;
                     let won = *outcome == Outcome::Cancelled;
-                    let event = watched.tell(now, Happened::CancelAsked, Vec::new());
+                    let event = tracked.record(now, TimelineEventKind::CancelAsked, Vec::new());
                     if let Some(event) = event {
                         event.won = Some(won);
                         event.late_ms = settled_at.filter(|_| !won).map(|at| now.since_ms(at));
@@ -207,8 +214,8 @@ impl<'q> Watcher<'q> {
             }
             Effect::SessionStarted { agent, session } => {
                 let name = core.agent_name(workspace, *agent).cloned();
-                if let Some(watched) = self.find(session.notification_id) {
-                    watched.tell(now, Happened::Session, name.into_iter().collect());
+                if let Some(tracked) = self.find(session.notification_id) {
+                    tracked.record(now, TimelineEventKind::Session, name.into_iter().collect());
                 }
             }
             _ => {}
@@ -217,32 +224,32 @@ impl<'q> Watcher<'q> {
 
     fn seen(&mut self, core: &Core, id: NotificationId, by: ConnectionId) {
         let Some((workspace, agent)) = core.agent_of(by) else { return };
-        let Some(watched) = self.find(id) else { return };
-        let really = core.open(workspace, id).is_some_and(|look| look.is_seen_by(agent));
-        if really && watched.seen.insert(agent.clone()) {
-            watched.tell(core.now(), Happened::Seen, vec![agent.clone()]);
+        let Some(tracked) = self.find(id) else { return };
+        let really = core.open(workspace, id).is_some_and(|view| view.is_seen_by(agent));
+        if really && tracked.seen.insert(agent.clone()) {
+            tracked.record(core.now(), TimelineEventKind::Seen, vec![agent.clone()]);
         }
     }
 }
 
-impl Left {
-    /// Takes so many bytes, if there are as many.
-    fn takes(&self, bytes: usize) -> bool {
-        let left = self.bytes.get().checked_sub(bytes);
-        left.inspect(|left| self.bytes.set(*left)).is_some()
+impl Budget {
+    /// Takes bytes from the budget, if it has them.
+    fn take_bytes(&self, bytes: usize) -> bool {
+        let rest = self.bytes.get().checked_sub(bytes);
+        rest.inspect(|rest| self.bytes.set(*rest)).is_some()
     }
 
-    /// The same with desks.
-    fn looks_at(&self, desks: u32) -> bool {
-        let left = self.desks.get().checked_sub(u64::from(desks));
-        left.inspect(|left| self.desks.set(*left)).is_some()
+    /// Takes desks from the budget, if it has them.
+    fn take_desks(&self, desks: u32) -> bool {
+        let rest = self.desks.get().checked_sub(u64::from(desks));
+        rest.inspect(|rest| self.desks.set(*rest)).is_some()
     }
 }
 
-impl Watched {
-    /// It arrives now.
+impl TrackedNotification {
+    /// A notification that arrives now.
     fn notified(
-        left: &Rc<Left>,
+        budget: &Rc<Budget>,
         now: Timestamp,
         workspace: &Name,
         provider: Option<Name>,
@@ -251,7 +258,7 @@ impl Watched {
     ) -> Self {
         let id = notify.notification_id;
         let texts = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
-        let story = Story {
+        let timeline = Timeline {
             notification_id: id.to_string(),
             correlation_id: call.correlation_id.as_deref().unwrap_or_default().to_owned(),
             id: call.id.as_deref().map(str::to_owned),
@@ -268,19 +275,19 @@ impl Watched {
             end: None,
             cut: false,
         };
-        let mut watched = Self::new(left, id, workspace, story, now);
-        watched.tell(now, Happened::Notified, Vec::new());
-        watched
+        let mut tracked = Self::new(budget, id, workspace, timeline, now);
+        tracked.record(now, TimelineEventKind::Notified, Vec::new());
+        tracked
     }
 
-    /// It is open in the state with which the fold begins.
-    fn open(left: &Rc<Left>, look: &NotificationView<'_>, now: Timestamp) -> Self {
-        let content = look.content();
-        let story = Story {
+    /// A notification that is open at the start of the replay.
+    fn open(budget: &Rc<Budget>, view: &NotificationView<'_>, now: Timestamp) -> Self {
+        let content = view.content();
+        let timeline = Timeline {
             notification_id: content.notification_id.to_string(),
             correlation_id: content.correlation_id.to_string(),
             id: content.id.as_deref().map(str::to_owned),
-            workspace: look.workspace().to_string(),
+            workspace: view.workspace().to_string(),
             provider_id: content.provider_id.to_string(),
             session_id: content.session_id.to_string(),
             template_name: Some(content.template_name.to_string()),
@@ -293,24 +300,24 @@ impl Watched {
             end: None,
             cut: false,
         };
-        let mut watched = Self::new(left, content.notification_id, look.workspace(), story, content.notified_at);
-        watched.seen = look.seen_by().cloned().collect();
-        watched.is_offered = look.desks() > 0;
+        let mut tracked = Self::new(budget, content.notification_id, view.workspace(), timeline, content.notified_at);
+        tracked.seen = view.seen_by().cloned().collect();
+        tracked.is_offered = view.desks() > 0;
         for (happened, names) in [
-            (Happened::DisplayedBefore, look.displayed_to().cloned().collect::<Vec<_>>()),
-            (Happened::SeenBefore, look.seen_by().cloned().collect()),
+            (TimelineEventKind::DisplayedBefore, view.displayed_to().cloned().collect::<Vec<_>>()),
+            (TimelineEventKind::SeenBefore, view.seen_by().cloned().collect()),
         ] {
             if !names.is_empty() {
-                watched.is_offered = true;
-                watched.tell(now, happened, names);
+                tracked.is_offered = true;
+                tracked.record(now, happened, names);
             }
         }
-        watched
+        tracked
     }
 
-    /// It was settled before the fold begins.
-    fn settled(left: &Rc<Left>, workspace: &Name, settled: &Settled) -> Self {
-        let story = Story {
+    /// A notification that was settled before the start of the replay.
+    fn settled(budget: &Rc<Budget>, workspace: &Name, settled: &Settled) -> Self {
+        let timeline = Timeline {
             notification_id: settled.notification_id.to_string(),
             correlation_id: settled.correlation_id.to_string(),
             id: settled.id.as_deref().map(str::to_owned),
@@ -327,15 +334,21 @@ impl Watched {
             end: None,
             cut: false,
         };
-        Self::new(left, settled.notification_id, workspace, story, settled.notified_at)
+        Self::new(budget, settled.notification_id, workspace, timeline, settled.notified_at)
     }
 
-    fn new(left: &Rc<Left>, id: NotificationId, workspace: &Name, story: Story, notified_at: Timestamp) -> Self {
+    fn new(
+        budget: &Rc<Budget>,
+        id: NotificationId,
+        workspace: &Name,
+        timeline: Timeline,
+        notified_at: Timestamp,
+    ) -> Self {
         Self {
-            left: Rc::clone(left),
+            budget: Rc::clone(budget),
             id,
             workspace: workspace.clone(),
-            story,
+            timeline,
             notified_at,
             settled_at: None,
             desks: 0,
@@ -345,17 +358,17 @@ impl Watched {
         }
     }
 
-    /// Adds an event, if there is room for it; for what settled it there always is.
-    fn tell(&mut self, at: Timestamp, event: Happened, agents: Vec<Name>) -> Option<&mut Event> {
+    /// Adds an event if the budget allows it. The event that settles the notification is always added.
+    fn record(&mut self, at: Timestamp, event: TimelineEventKind, agents: Vec<Name>) -> Option<&mut TimelineEvent> {
         let bytes = EVENT_BYTES + agents.iter().take(NAMES_MAX).map(|name| name.len()).sum::<usize>();
-        let has_room = self.story.events.len() < EVENTS_MAX && self.left.takes(bytes);
-        if !has_room && event != Happened::Settled {
-            self.story.cut = true;
+        let has_room = self.timeline.events.len() < EVENTS_MAX && self.budget.take_bytes(bytes);
+        if !has_room && event != TimelineEventKind::Settled {
+            self.timeline.cut = true;
             return None;
         }
         let count = agents.len();
-        self.story.cut |= count > NAMES_MAX;
-        self.story.events.push(Event {
+        self.timeline.cut |= count > NAMES_MAX;
+        self.timeline.events.push(TimelineEvent {
             at,
             after_ms: at.since_ms(self.notified_at),
             event,
@@ -365,13 +378,13 @@ impl Watched {
             late_ms: None,
             reason: None,
         });
-        self.story.events.last_mut()
+        self.timeline.events.last_mut()
     }
 
     fn end(&mut self, settled: &Settled) {
         let outcome = settled.outcome;
         self.settled_at = Some(settled.settled_at);
-        self.story.end = Some(End {
+        self.timeline.end = Some(TimelineEnd {
             at: settled.settled_at,
             elapsed_ms: settled.elapsed().0,
             action_name: outcome.action_name(),
@@ -383,55 +396,58 @@ impl Watched {
             rejected: settled.reach.rejected,
         });
         let agent = settled.agent_id.clone();
-        self.tell(settled.settled_at, Happened::Settled, agent.into_iter().collect());
+        self.record(settled.settled_at, TimelineEventKind::Settled, agent.into_iter().collect());
     }
 
     fn answered(&mut self, core: &Core, to: &ReplyTo, call: Option<&Call>, is_settled: bool, won: bool) {
         let Some((_, happened, reason)) = call.and_then(answer) else { return };
         let agent = core.agent_of(to.connection).map(|(_, agent)| agent.clone());
         let (now, settled_at) = (core.now(), self.settled_at);
-        // The answer that settled it comes before what it did.
-        let events = &self.story.events;
+        // The answer that settled it comes before the event that it caused.
+        let events = &self.timeline.events;
         let first = won && settled_at == Some(now) && events.iter().all(|event| event.won.is_none_or(|won| !won));
-        let before = first.then(|| events.iter().rposition(|event| event.event == Happened::Settled)).flatten();
-        let said = reason.filter(|reason| self.left.takes(reason.len()));
-        self.story.cut |= said.is_none() && reason.is_some();
-        let Some(event) = self.tell(now, happened, agent.into_iter().collect()) else { return };
+        let before =
+            first.then(|| events.iter().rposition(|event| event.event == TimelineEventKind::Settled)).flatten();
+        let kept = reason.filter(|reason| self.budget.take_bytes(reason.len()));
+        self.timeline.cut |= kept.is_none() && reason.is_some();
+        let Some(event) = self.record(now, happened, agent.into_iter().collect()) else { return };
         event.won = Some(won);
         event.late_ms = settled_at.filter(|_| is_settled && !won).map(|at| now.since_ms(at));
-        event.reason = said.map(|reason| reason.to_string());
+        event.reason = kept.map(|reason| reason.to_string());
         if let Some(before) = before {
-            self.story.events[before..].rotate_right(1);
+            self.timeline.events[before..].rotate_right(1);
         }
     }
 
-    /// Looks where it waits now.
-    fn look(&mut self, core: &Core) {
-        let Some(look) = core.open(&self.workspace, self.id) else { return };
-        // The desks of thousands are gone through only when there are others than before, and not for ever.
-        if look.desks() != self.desks && self.left.looks_at(look.desks()) {
-            self.desks = look.desks();
-            let waits: BTreeSet<Name> = look.queued_at().cloned().collect();
+    /// Records on which desks it is queued now.
+    fn view(&mut self, core: &Core) {
+        let Some(view) = core.open(&self.workspace, self.id) else { return };
+        // Thousands of desks are searched only if their number has changed, and within the budget.
+        if view.desks() != self.desks && self.budget.take_desks(view.desks()) {
+            self.desks = view.desks();
+            let waits: BTreeSet<Name> = view.queued_at().cloned().collect();
             let new: Vec<Name> = waits.difference(&self.waits).cloned().collect();
             self.waits = waits;
             if !new.is_empty() {
                 self.is_offered = true;
-                self.tell(core.now(), Happened::Waits, new);
+                self.record(core.now(), TimelineEventKind::Waits, new);
             }
         }
-        self.story.cut |= look.desks() != self.desks;
-        if !self.is_offered && self.story.whole && self.story.events.len() == 1 && look.desks() == 0 {
-            self.tell(core.now(), Happened::NobodyThere, Vec::new());
+        self.timeline.cut |= view.desks() != self.desks;
+        if !self.is_offered && self.timeline.whole && self.timeline.events.len() == 1 && view.desks() == 0 {
+            self.record(core.now(), TimelineEventKind::NobodyThere, Vec::new());
         }
     }
 }
 
-/// Which notification a call answers, and how.
-fn answer(call: &Call) -> Option<(NotificationId, Happened, Option<&Name>)> {
+/// The notification that a call answers, the event, and the reason of a reject.
+fn answer(call: &Call) -> Option<(NotificationId, TimelineEventKind, Option<&Name>)> {
     match &call.action {
-        Action::Agent(AgentAction::Accept { notification_id }) => Some((*notification_id, Happened::Accepted, None)),
+        Action::Agent(AgentAction::Accept { notification_id }) => {
+            Some((*notification_id, TimelineEventKind::Accepted, None))
+        }
         Action::Agent(AgentAction::Reject { notification_id, reason }) => {
-            Some((*notification_id, Happened::Rejected, reason.as_ref()))
+            Some((*notification_id, TimelineEventKind::Rejected, reason.as_ref()))
         }
         _ => None,
     }
@@ -446,7 +462,7 @@ fn is_call(action: &ProviderAction) -> bool {
     }
 }
 
-fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Refused {
+fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> RefusedCall {
     let code = match refusal {
         Refusal::Render(RenderError::UnknownTemplate { .. }) => ErrorCode::UnknownTemplate,
         Refusal::Render(RenderError::Unresolved { .. }) => ErrorCode::UnresolvedParameter,
@@ -459,7 +475,7 @@ fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Re
         Refusal::SessionNotFound | Refusal::NotificationUnknownToAgent => ErrorCode::NotFound,
         Refusal::NotJoined => ErrorCode::Unavailable,
     };
-    Refused {
+    RefusedCall {
         at: core.now(),
         workspace: workspace.to_string(),
         provider_id: core.provider_of(to.connection).map(|(_, provider)| provider.to_string()),
