@@ -6,7 +6,6 @@ mod load_tool;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use hub::Hub;
 use serde_json::Value;
@@ -77,8 +76,8 @@ fn a_hub_killed_under_load_keeps_its_promises() {
     let mut hub = Hub::start();
     let arguments = ["--agents=20", "--rate=30", "--duration=4s", "--ramp=0s", "--think=50ms"];
     let run = load(&hub, &arguments).spawn().expect("it runs");
-    // In the middle of the run; only the elapsed time shows when that is.
-    std::thread::sleep(Duration::from_millis(2500));
+    // In the middle of the run: half of its calls have come.
+    hub.await_notifications(60);
     hub.kill();
     hub.start_again();
     let summary = told(&run.wait_with_output().expect("it ends"));
