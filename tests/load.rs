@@ -108,7 +108,7 @@ fn two_threads_or_no_groups_lose_nothing() {
 
 const ID: &str = "0193f0a0-0000-7000-8000-000000000001";
 
-/// A hub that sends two results for every notify, and nothing to any agent.
+/// A faulty hub that sends two results for every notify, and no message to any agent.
 fn lying_hub() -> (std::net::SocketAddr, tokio::runtime::Runtime) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");

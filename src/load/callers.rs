@@ -1,4 +1,4 @@
-//! What the providers of a load test do: they ring when it is time, whatever the hub does, and listen.
+//! The providers of a load test: they ring at fixed times, whatever the hub does, and read its answers.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use super::options::Arrivals;
 use deskbell_protocol::inbound::{AddressedTo, Body, ClientMessage, NotifyMessage};
 use deskbell_protocol::{Envelope, ErrorCode, Outcome, encode_inbound};
 
-/// How fast each provider withdraws what is open at the end: within a hub's rate, beside what else it says.
+/// The rate at which each provider cancels open notifications at the end. With its other messages it stays within a hub's rate.
 const WITHDRAWALS_PER_SECOND: u64 = 80;
-/// A cancel waits for its notify's ack, and looks so often.
+/// The interval at which a cancel checks whether its notify has an ack.
 const LOOK_AGAIN_NS: u64 = 50 * MS_NS;
 
 impl Engine {
-    /// All are connected: there must be someone to ring for.
+    /// All clients are connected; without agents the run cannot begin.
     pub(crate) fn callers_know_their_audiences(&mut self) -> Result<(), String> {
         if self.part.audiences.is_empty() {
             Err("no agent is in any group: give --agent-tokens that name groups, or --groups 0 to ring all".to_owned())
@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// It is time for a notify.
+    /// Handles a notify that is due.
     pub(crate) fn arrival(&mut self, at: u64) {
         self.count(Count::Asked);
         if self.judge.is_full() {
@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Sends a notify; without a connection it goes when there is one.
+    /// Sends a notify; without a connection it waits until there is one.
     pub(crate) fn send_notify(&mut self, number: u64) {
         let Some(call) = self.judge.call(number) else { return };
         if call.stage != Stage::Asked || call.has_ended() {
@@ -111,7 +111,7 @@ impl Engine {
         }
     }
 
-    /// It is time to cancel a notify.
+    /// Handles a cancel that is due.
     pub(crate) fn cancel(&mut self, number: u64, at: u64) {
         let now = self.now;
         let Some(call) = self.judge.call(number) else { return };
@@ -121,7 +121,7 @@ impl Engine {
         let (provider, measured) = (call.provider, call.measured);
         let slot = self.desks.len() + provider as usize;
         if self.lines[slot].state != State::Open || call.stage == Stage::Asked {
-            // What the hub does not hold cannot be withdrawn; the time from when it could counts.
+            // A notification without an ack cannot be cancelled yet; the time counts from the ack.
             call.cancel_at = Some(now + LOOK_AGAIN_NS);
             return self.after(LOOK_AGAIN_NS, Task::Cancel(number));
         }
@@ -131,7 +131,7 @@ impl Engine {
         self.say(provider, number, Purpose::Cancel, Body::Cancel { cancellation_token: token.into() });
     }
 
-    /// The run is over: withdraws what nobody will answer, or all that is open.
+    /// At the end of the run: cancels notifications that no agent will answer, or all open ones.
     pub(crate) fn withdraw(&mut self, all: bool) {
         let open = self.judge.calls().filter(|(_, call)| !call.has_ended() && (all || call.fate == Fate::Ignore));
         let numbers: Vec<u64> = open.map(|(number, _)| number).collect();
@@ -141,7 +141,7 @@ impl Engine {
         }
     }
 
-    /// A provider's connection is open: what has had no ack is said again under the same id.
+    /// A provider's connection is open: sends calls without an ack again, under the same id.
     pub(crate) fn caller_welcomed(&mut self, provider: usize) {
         let caller = &mut self.callers[provider];
         caller.was_open = true;

@@ -1,4 +1,4 @@
-//! The life of a load test's connections: begun so many at once, read frame by frame, lost and begun again.
+//! The connections of a load test: opened in parallel up to a limit, read frame by frame, and reopened after a loss.
 
 use mio::Token;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
@@ -9,7 +9,7 @@ use super::line::{State, upgraded};
 use super::measures::Count;
 use deskbell_protocol::close::{CLOSES, ComeBack};
 
-/// From the beginning of a connection to its welcome.
+/// The time limit from opening a connection to its welcome.
 const OPEN_WITHIN_NS: u64 = 15 * SECOND_NS;
 
 impl Engine {
@@ -46,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Reads what is there. `ends`: the end is told in the same event, and no other event will tell of it.
+    /// Reads the available data. `ends`: the same event reports the end of the connection, and no other event will.
     pub(crate) fn readable(&mut self, slot: usize, ends: bool, buffer: &mut [u8]) {
         loop {
             match self.lines[slot].read(buffer) {
@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Bytes of a connection: frames, and what of them is not whole.
+    /// Handles bytes of a connection: complete frames, and a part of the next one.
     fn heard(&mut self, slot: usize, bytes: &[u8]) {
         let generation = self.lines[slot].generation;
         let mut joined = self.lines[slot].take_partial();
@@ -85,7 +85,7 @@ impl Engine {
             }
         }
         loop {
-            // What a frame said may have ended the connection.
+            // The message may have ended the connection.
             if self.lines[slot].state == State::Off || self.lines[slot].generation != generation {
                 return;
             }
@@ -132,7 +132,7 @@ impl Engine {
         self.lost(slot, &why);
     }
 
-    /// A connection is lost: it comes back after a pause that is random and grows.
+    /// Handles a lost connection: it is opened again after a random, growing pause.
     pub(crate) fn lost(&mut self, slot: usize, why: &str) {
         if self.lines[slot].state == State::Off {
             return;
@@ -147,7 +147,7 @@ impl Engine {
         self.after(pause, Task::Connect(slot as u32));
     }
 
-    /// A connection is over, whoever ended it.
+    /// Handles the end of a connection, by either side.
     pub(crate) fn gone(&mut self, slot: usize) {
         let was_open = self.lines[slot].state == State::Open;
         self.lines[slot].drop_socket(self.poll.registry());
@@ -161,7 +161,7 @@ impl Engine {
         }
     }
 
-    /// Not at once: whoever is told of a loss may be in the middle of beginning others.
+    /// Schedules the next connection instead of opening it at once, because the caller may be opening others.
     fn begin_connections_soon(&mut self) {
         if let Some(slot) = self.to_connect.pop_front() {
             self.after(0, Task::Connect(slot));

@@ -1,4 +1,4 @@
-//! What the agents of a load test do: they see, think, and answer.
+//! The agents of a load test: they receive notifications, wait for a while, and answer.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,14 @@ use deskbell_protocol::inbound::{Body, ClientMessage, Hello, HelloRole, ResumeFr
 use deskbell_protocol::outbound::WelcomeState;
 use deskbell_protocol::{Envelope, ErrorCode, HubMessage, decode_outbound, encode_inbound};
 
-/// Answers of agents that race come within this time of each other.
+/// The answers of racing agents are sent within this time of each other.
 const RACE_NS: u64 = 300_000;
-/// How often a call or an answer is repeated that the hub asks to send later.
+/// The most repeats of a call or an answer that the hub asks to send later.
 pub(crate) const RETRIES_MAX: u8 = 20;
 pub(crate) const RETRY_AFTER_DEFAULT_MS: u64 = 1000;
 
 impl Engine {
-    /// Says hello on a connection that is a WebSocket now.
+    /// Sends the hello on a new WebSocket.
     pub(crate) fn hello(&mut self, slot: usize) {
         let agents = self.desks.len();
         let client = self.part.agents.get(slot).unwrap_or_else(|| &self.part.providers[slot - agents]);
@@ -107,7 +107,7 @@ impl Engine {
         self.shown(slot, number);
     }
 
-    /// A notification is on a desk now.
+    /// Handles a `notification`: it is now on a desk.
     fn shown(&mut self, slot: usize, number: u64) {
         let again = self.desks[slot].displayed.contains(&number);
         self.judge.displayed(number, again);
@@ -117,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// Has this agent answer after some thought, if that is what the call is for and not enough others do.
+    /// Schedules this agent's answer, if the call is to be answered and not enough agents answer it yet.
     fn will_answer(&mut self, slot: usize, number: u64) {
         let racers = self.part.options.racers;
         let think = self.about(self.part.options.think);
@@ -136,7 +136,7 @@ impl Engine {
         self.at(at, Task::Answer { slot: slot as u32, number });
     }
 
-    /// An agent will not answer after all: another does.
+    /// Cancels an agent's answer and lets another agent answer.
     fn will_not_answer(&mut self, number: u64) {
         let Some(call) = self.judge.call(number) else { return };
         call.answering = call.answering.saturating_sub(1);
@@ -150,7 +150,7 @@ impl Engine {
         }
     }
 
-    /// It is time for an agent to answer.
+    /// Handles an answer that is due.
     pub(crate) fn answer(&mut self, slot: usize, number: u64, at: u64) {
         let desk = &self.desks[slot];
         let there = self.lines[slot].state == State::Open && desk.displayed.contains(&number);
@@ -198,7 +198,7 @@ impl Engine {
         self.will_not_answer(number);
     }
 
-    /// The answer that a reply is to: its call, and when it was to be given.
+    /// The answer that a reply belongs to: its call, and the time at which it was due.
     fn answered(&mut self, slot: usize, seen: &MessageFields<'_>) -> Option<(u64, u64)> {
         let (_, number) = self.part.call_ids.purpose(seen.id?)?;
         let answers = &mut self.desks[slot].answers;
@@ -206,7 +206,7 @@ impl Engine {
         Some(answers.swap_remove(at))
     }
 
-    /// An agent's connection is gone: nothing is displayed on it any more.
+    /// Handles the loss of an agent's connection: nothing is displayed on it any more.
     pub(crate) fn desk_gone(&mut self, slot: usize) {
         let desk = &mut self.desks[slot];
         let (displayed, answers) = (std::mem::take(&mut desk.displayed), std::mem::take(&mut desk.answers));
@@ -219,7 +219,7 @@ impl Engine {
     }
 }
 
-/// What a message says of how its notification ended.
+/// The outcome in a message.
 pub(crate) fn settled(seen: &MessageFields<'_>) -> Option<Settled> {
     seen.outcome.map(|outcome| Settled { outcome, agent: seen.agent })
 }

@@ -1,5 +1,5 @@
-//! One thread that carries a part of the load: a loop over sockets and timers. What its connections go through is in
-//! `connections`, what agents and providers do in `desks` and `callers`.
+//! One thread that carries a part of the load: a loop over sockets and timers. Connections are in
+//! `connections`, agents in `desks`, providers in `callers`.
 
 use std::cmp::Ordering as Order;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -24,32 +24,32 @@ use deskbell_protocol::outbound::ClientLimits;
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 pub(crate) const MS_NS: u64 = 1_000_000;
-/// All clients must be connected for the run to begin, within so long and some time for each.
+/// The time limit for connecting all clients, to which a time for each client is added.
 const CONNECT_WITHIN_NS: u64 = 30 * SECOND_NS;
 const CONNECT_EACH_NS: u64 = 5 * MS_NS;
-/// A connection that is silent for so long is lost; hubs ping every 15 s unless configured otherwise.
+/// A connection that is silent for this long counts as lost; hubs ping every 15 s by default.
 const SILENT_NS: u64 = 60 * SECOND_NS;
-/// Between connecting and the run.
+/// The pause between connecting and the run.
 const SETTLE_NS: u64 = 300 * MS_NS;
-/// Timers and arrivals carried out before the sockets are looked at again.
+/// The most timers and arrivals handled before the sockets are polled again.
 const BATCH_MAX: usize = 128;
-/// A drain in which things still end takes at most so many times what is allowed without.
+/// While notifications still settle, the drain may take this many times longer than `--drain`.
 const DRAINS_MAX: u64 = 30;
 const READ_BYTES: usize = 64 << 10;
-/// Different failures that are told apart.
+/// The most kinds of failures that are counted separately.
 const FAILURES_MAX: usize = 50;
 
-/// Within how long so many clients must be connected.
+/// The time limit for connecting this many clients.
 pub(crate) fn connect_within_ns(clients: usize) -> u64 {
     CONNECT_WITHIN_NS + clients as u64 * CONNECT_EACH_NS
 }
 
-/// What is to be done at some time.
+/// A timer's action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// To begin a connection.
+    /// Open a connection.
     Connect(u32),
-    /// To give one up that is not open.
+    /// Give up a connection that did not open in time.
     OpenBy { slot: u32, generation: u32 },
     /// An agent answers.
     Answer { slot: u32, number: u64 },
@@ -59,7 +59,7 @@ pub(crate) enum Task {
     Repeat(u64),
     /// An agent drops its connection.
     Churn,
-    /// A second is over.
+    /// A second has passed.
     Tick,
 }
 
@@ -71,7 +71,7 @@ struct Timer {
 
 impl Ord for Timer {
     fn cmp(&self, other: &Self) -> Order {
-        // The heap gives its greatest first.
+        // The heap returns its greatest element first.
         other.at.cmp(&self.at)
     }
 }
@@ -82,7 +82,7 @@ impl PartialOrd for Timer {
     }
 }
 
-/// What a thread brings home.
+/// The results of a thread.
 #[derive(Debug)]
 pub(crate) struct Harvest {
     pub(crate) measures: Measures,
@@ -91,7 +91,7 @@ pub(crate) struct Harvest {
     pub(crate) usage: Shares,
     pub(crate) limits: Option<ClientLimits>,
     pub(crate) audiences: usize,
-    /// From the first arrival's second to the last, in ns.
+    /// The time from the second of the first arrival to the last one, in ns.
     pub(crate) run_ns: u64,
 }
 
@@ -99,26 +99,26 @@ pub(crate) struct Harvest {
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     pub(crate) name: Option<AgentName>,
-    /// The calls that are displayed on its connection; as many as the hub's `displayLimit` lets.
+    /// The calls that are displayed on its connection; at most the hub's `displayLimit`.
     pub(crate) displayed: Vec<u64>,
-    /// Its answers that have no reply, and when they were to be given.
+    /// Its answers without a reply, and the times at which they were due.
     pub(crate) answers: Vec<(u64, u64)>,
 }
 
 /// A provider, as this tool sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Caller {
-    /// From where it resumes.
+    /// The position from which it resumes.
     pub(crate) position: Option<String>,
     pub(crate) was_open: bool,
-    /// When its connection was opened.
+    /// The time at which its connection was opened.
     pub(crate) open_since: u64,
 }
 
 /// The thread's state.
 pub(crate) struct Engine {
     pub(crate) part: Part,
-    /// Which of the threads.
+    /// The number of the thread.
     thread: usize,
     pub(crate) poll: Poll,
     /// Agents first, then providers.
@@ -138,14 +138,14 @@ pub(crate) struct Engine {
     pub(crate) random: Rng,
     pub(crate) failures: BTreeMap<String, u64>,
     pub(crate) limits: Option<ClientLimits>,
-    /// Why the run cannot be made.
+    /// The reason why the run cannot be made.
     pub(crate) fatal: Option<String>,
     running: bool,
 }
 
 impl Engine {
     /// # Errors
-    /// If the system gives no poll.
+    /// If the system cannot create a poll.
     pub(crate) fn new(part: Part, thread: usize) -> io::Result<Self> {
         let clients = part.agents.len() + part.providers.len();
         let run = part.options.ramp + part.options.duration;
@@ -174,10 +174,10 @@ impl Engine {
         })
     }
 
-    /// Connects, carries the load, waits for what is open, and tells what it saw.
+    /// Connects, carries the load, waits for open notifications, and returns the results.
     ///
     /// # Errors
-    /// Why the run could not be made.
+    /// The reason why the run could not be made.
     pub(crate) fn run(mut self) -> Result<Harvest, String> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_BYTES];
@@ -253,8 +253,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits until everything has ended. What nobody will answer is withdrawn at once, everything when nothing has
-    /// ended for half of the time allowed; a hub that is behind but works is not cut short.
+    /// Waits until everything has settled. Notifications that no agent will answer are cancelled at once, all others when nothing has
+    /// settled for half of the allowed time; a hub that is slow but works gets the time that it needs.
     fn drain(&mut self, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
         self.part.shared.live[self.thread].draining.store(true, Ordering::Relaxed);
         let drain = self.part.options.drain.as_nanos() as u64;
@@ -275,7 +275,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits for what comes first, at most until then, and does it.
+    /// Waits for the next event, at most until the given time, and handles it.
     fn turn(&mut self, until: u64, events: &mut Events, buffer: &mut [u8]) -> Result<(), String> {
         let due = [self.timers.peek().map(|timer| timer.at), self.next_arrival()].into_iter().flatten().min();
         self.now = self.part.shared.now();
@@ -297,8 +297,8 @@ impl Engine {
         self.fatal.take().map_or(Ok(()), Err)
     }
 
-    /// The library's own wait counts whole milliseconds, which is more than a hub needs for its ack. So a short wait
-    /// is made with the system's finer clock first.
+    /// The library's wait has a resolution of milliseconds, and a hub's ack takes less. So a short wait
+    /// uses the system's finer clock first.
     fn wait(&mut self, time: Duration, events: &mut Events) -> io::Result<()> {
         const SHORT: Duration = Duration::from_millis(5);
         let mut time = time;
@@ -310,7 +310,7 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         } else if time >= SHORT {
-            // To be early by what it may be late.
+            // Starts early by the time that it may be late.
             time -= Duration::from_millis(2);
         }
         match self.poll.poll(events, Some(time)) {
@@ -358,7 +358,7 @@ impl Engine {
         self.at(self.now + ns, task);
     }
 
-    /// ns since the beginning of the run.
+    /// Nanoseconds since the beginning of the run.
     pub(crate) fn run_time(&self) -> u64 {
         self.now.saturating_sub(self.start)
     }
@@ -379,7 +379,7 @@ impl Engine {
         }
     }
 
-    /// A random part of a time, from half to one and a half of it.
+    /// A random time between half and one and a half of the given one.
     pub(crate) fn about(&mut self, time: Duration) -> u64 {
         (time.as_nanos() as f64 * (0.5 + self.random.f64())) as u64
     }
@@ -394,7 +394,7 @@ impl Engine {
         self.count(Count::Churned);
         if self.random.f64() < 0.5 {
             let key = self.random.u32(..).to_be_bytes();
-            // Gone in either case.
+            // The connection is closed in either case.
             let _ = self.lines[slot].send(frame::CLOSE, &1000_u16.to_be_bytes(), key);
         }
         self.gone(slot);

@@ -1,4 +1,4 @@
-//! Who keeps the account of every notify, and says which promises the hub broke. Knows no sockets and no clock.
+//! Checks the hub's promises: it follows every notify, and reports broken promises. It uses neither sockets nor a clock.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use deskbell_protocol::{NotificationId, Outcome};
 
 use super::message_fields::AgentName;
 
-/// What this tool means to do with a notification.
+/// The tool's plan for a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Accept,
@@ -15,18 +15,18 @@ pub(crate) enum Fate {
     Cancel,
 }
 
-/// What the hub promises, as far as its clients can see.
+/// The hub's promises that its clients can check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
     /// Each notify has exactly one outcome.
     OneOutcome,
-    /// Each notification that was displayed on a connection is closed there once.
+    /// Each notification displayed on a connection is closed there once.
     OneClosed,
-    /// Not two answers settle one notification.
+    /// At most one answer settles a notification.
     OneWinner,
-    /// All are told the same outcome.
+    /// All clients receive the same outcome.
     SameForAll,
-    /// Each answer to what was displayed is told what settled it.
+    /// Each answer to a displayed notification receives the outcome.
     AnswerResult,
 }
 
@@ -39,13 +39,13 @@ impl Promise {
             Self::OneOutcome => "each notify has exactly one outcome",
             Self::OneClosed => "what was displayed on a connection is closed there once",
             Self::OneWinner => "one answer settles a notification, not two",
-            Self::SameForAll => "all are told the same outcome",
-            Self::AnswerResult => "each answer to what was displayed is told what settled it",
+            Self::SameForAll => "all clients receive the same outcome",
+            Self::AnswerResult => "each answer to a displayed notification receives the outcome",
         }
     }
 }
 
-/// The promises that were broken: how often each, and the first cases.
+/// The broken promises: the number of cases of each, and the first cases.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Broken {
     pub(crate) counts: [u64; Promise::ALL.len()],
@@ -75,7 +75,7 @@ impl Broken {
     }
 }
 
-/// How far a notify has come.
+/// The state of a notify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Sent, or to be sent.
@@ -89,7 +89,7 @@ pub(crate) enum Stage {
 /// One notify.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// When it was to be sent, in ns from the run's beginning.
+    /// The time at which it was due, in ns from the beginning of the run.
     pub(crate) intended: u64,
     pub(crate) provider: u32,
     pub(crate) audience: u32,
@@ -97,12 +97,12 @@ pub(crate) struct Call {
     /// Whether it counts in the percentiles.
     pub(crate) measured: bool,
     pub(crate) stage: Stage,
-    /// How often it was put off by the hub.
+    /// The number of times that the hub asked to send it later.
     pub(crate) retries: u8,
-    /// When the first agent was to answer, and how many were to.
+    /// The time at which the first agent's answer was due, and the number of agents that answer.
     pub(crate) answer_at: Option<u64>,
     pub(crate) answering: u32,
-    /// When its provider was to cancel it.
+    /// The time at which its provider's cancel was due.
     pub(crate) cancel_at: Option<u64>,
     pub(crate) notification_id: Option<NotificationId>,
     pub(crate) displayed: bool,
@@ -115,7 +115,7 @@ pub(crate) struct Call {
     ended_at: u64,
 }
 
-/// What settled a notification, as the first told it.
+/// The outcome in the first message about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) outcome: Outcome,
@@ -145,37 +145,37 @@ impl Call {
         }
     }
 
-    /// Whether anyone was told that it is settled.
+    /// Whether any client received its outcome.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.is_some()
     }
 
-    /// Whether its provider waits for nothing more.
+    /// Whether its provider expects no further message.
     pub(crate) fn has_ended(&self) -> bool {
         self.resulted || self.stage == Stage::Refused
     }
 }
 
-/// A call that ended is kept for so long, in case more is said of it.
+/// An ended call is kept for this long, in case further messages concern it.
 const KEPT_NS: u64 = 5_000_000_000;
 
-/// The account: a window over the calls, from the oldest that may still be spoken of.
+/// A window over the calls, starting with the oldest that further messages may concern.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     calls: VecDeque<Call>,
-    /// The number of the first in the window.
+    /// The number of the first call in the window.
     first: u64,
     unended: u64,
-    /// Acks, results and displays that ended, to see whether any still come.
+    /// The number of acks, results and closed displays so far, to notice progress.
     endings: u64,
     pub(crate) broken: Broken,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
-    /// Results that came again on a new connection, as they may.
+    /// Results repeated on a new connection, which is allowed.
     pub(crate) repeated: u64,
 }
 
 impl Judge {
-    /// The most calls in the window, about 200 bytes each; past it the tool sends no more.
+    /// The most calls in the window, about 200 bytes each; above that the tool sends no more.
     pub(crate) const CALLS_MAX: usize = 4_000_000;
 
     pub(crate) fn begin(&mut self, call: Call) -> u64 {
@@ -204,12 +204,12 @@ impl Judge {
         self.unended
     }
 
-    /// How many things have happened that lead to an end.
+    /// The number of events so far that bring calls nearer to their end.
     pub(crate) fn endings(&self) -> u64 {
         self.endings
     }
 
-    /// The hub holds it. Whether that is news.
+    /// Notes that the hub holds it. True if this is the first ack.
     pub(crate) fn held(&mut self, number: u64, id: Option<NotificationId>) -> bool {
         self.endings += 1;
         let Some(call) = self.call(number) else { return false };
@@ -233,7 +233,7 @@ impl Judge {
         }
     }
 
-    /// It came onto a desk. `again`: it is there already.
+    /// Notes a display. `again`: it is displayed there already.
     pub(crate) fn displayed(&mut self, number: u64, again: bool) {
         if again {
             return self
@@ -246,14 +246,14 @@ impl Judge {
         }
     }
 
-    /// A connection on which it was displayed is gone.
+    /// Notes that a connection on which it was displayed has ended.
     pub(crate) fn vanished(&mut self, number: u64) {
         if let Some(call) = self.call(number) {
             call.shown_on = call.shown_on.saturating_sub(1);
         }
     }
 
-    /// It is off a desk. `shown`: it was there.
+    /// Notes a `closed`. `shown`: it was displayed there.
     pub(crate) fn closed(&mut self, number: u64, shown: bool, settled: Option<Settled>) {
         self.endings += 1;
         if !shown {
@@ -265,7 +265,7 @@ impl Judge {
         self.told(number, settled, "a closed");
     }
 
-    /// An agent's answer was answered.
+    /// Notes the reply to an agent's answer.
     pub(crate) fn answered(&mut self, number: u64, agent: AgentName, won: bool, settled: Option<Settled>) {
         self.told(number, settled, "the reply to an answer");
         if !won {
@@ -275,20 +275,20 @@ impl Judge {
         let other = call.winner.is_some_and(|winner| winner != agent);
         call.winner.get_or_insert(agent);
         if other {
-            self.broken.add(Promise::OneWinner, || format!("two agents were told that they won call {number}"));
+            self.broken.add(Promise::OneWinner, || format!("two agents received won=true for call {number}"));
         } else if settled.is_none_or(|settled| settled.agent != Some(agent)) {
             let case = || format!("the winner of call {number} is not the one that is named as such");
             self.broken.add(Promise::OneWinner, case);
         }
     }
 
-    /// An agent's answer was refused, though it had the notification displayed.
+    /// Notes that an agent's answer was refused although the notification was displayed there.
     pub(crate) fn not_answered(&mut self, number: u64, code: &str) {
         self.broken.add(Promise::AnswerResult, || format!("an answer to call {number} got the error {code}"));
     }
 
-    /// Its provider has the result. `may_repeat`: the connection is not the one that it was asked on. Whether that is
-    /// news.
+    /// Notes the provider's result. `may_repeat`: the connection is not the one that sent the notify. True if this is the
+    /// first result.
     pub(crate) fn resulted(&mut self, number: u64, settled: Option<Settled>, may_repeat: bool, now: u64) -> bool {
         self.endings += 1;
         self.told(number, settled, "its result");
@@ -316,12 +316,13 @@ impl Judge {
         let first = *call.settled.get_or_insert(settled);
         if first != settled {
             let (now, before) = (settled.outcome.response_reason(), first.outcome.response_reason());
-            let case = || format!("{by} of call {number} says {now}, but {before} was told before, or another agent");
+            let case =
+                || format!("{by} of call {number} has {now}, but an earlier message had {before} or another agent");
             self.broken.add(Promise::SameForAll, case);
         }
     }
 
-    /// Forgets the oldest that nobody will speak of any more.
+    /// Forgets the oldest calls that no further message can concern.
     pub(crate) fn forget(&mut self, now: u64) {
         while let Some(call) = self.calls.front() {
             if !call.has_ended() || call.shown_on > 0 || now.saturating_sub(call.ended_at) < KEPT_NS {
@@ -332,17 +333,17 @@ impl Judge {
         }
     }
 
-    /// Whether nothing more is to come.
+    /// Whether no further message is expected.
     pub(crate) fn is_done(&self) -> bool {
         self.unended == 0 && self.calls.iter().all(|call| call.shown_on == 0)
     }
 
-    /// The end: what is still to come is missing.
+    /// Ends the check: expected messages that have not arrived are missing.
     pub(crate) fn finish(&mut self) {
         for (number, call) in (self.first..).zip(&self.calls) {
             if !call.has_ended() {
                 let what = match call.stage {
-                    Stage::Asked => "had no reply at all",
+                    Stage::Asked => "got no reply",
                     _ => "was held by the hub and has no outcome",
                 };
                 self.broken.add(Promise::OneOutcome, || format!("call {number} {what}"));

@@ -1,5 +1,5 @@
-//! One connection of a load test, as lean as it can be: a socket that never blocks, the part of a frame that has not
-//! come whole, the part of a message that has not gone. It has no task, and no buffer unless it must.
+//! One connection of a load test with little memory: a non-blocking socket, the part of a frame that has not
+//! arrived completely, and the part of a message that was not written. It has no task, and a buffer only when needed.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -11,22 +11,22 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 
 use super::frame;
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// There is none.
+    /// No connection.
     Off,
-    /// TCP's handshake is under way.
+    /// The TCP handshake is in progress.
     Connecting,
-    /// The upgrade is asked for.
+    /// The upgrade was requested.
     Upgrading,
-    /// The hello is said.
+    /// The hello was sent.
     Hello,
     /// The hub has welcomed it.
     Open,
 }
 
-/// Where the hub is.
+/// The hub's address.
 #[derive(Debug, Clone)]
 pub(crate) struct Hub {
     pub(crate) address: SocketAddr,
@@ -34,28 +34,28 @@ pub(crate) struct Hub {
     pub(crate) path: String,
 }
 
-/// A connection, and what remains of it between two of them.
+/// A connection, and the state that remains between two connections of the same client.
 #[derive(Debug)]
 pub(crate) struct Line {
     socket: Option<TcpStream>,
     pub(crate) state: State,
-    /// What was read and is no whole frame yet.
+    /// Data read so far of an incomplete frame.
     partial: Vec<u8>,
-    /// What was to be written and did not go.
+    /// Data that the socket did not accept yet.
     unsent: Vec<u8>,
-    /// Raised with each connection, so that a timer of the last one is told from this one's.
+    /// Incremented with each connection, to recognise timers of an earlier one.
     pub(crate) generation: u32,
-    /// Tries in a row without a welcome.
+    /// Attempts in a row without a welcome.
     pub(crate) failures: u32,
-    /// When it was last heard, or begun.
+    /// The time of the last data received, or of opening it.
     pub(crate) heard_at: u64,
 }
 
-/// The most that may wait to be written; a hub that takes nothing is lost.
+/// The most data that may wait to be written; a connection to a hub that reads nothing counts as lost.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
-/// The most that an answer to the upgrade may have.
+/// The maximum size of the answer to the upgrade.
 const UPGRADE_BYTES_MAX: usize = 16 << 10;
-/// The key of the upgrade, the same for each: what it answers for is that a WebSocket server is there.
+/// The key of the upgrade, the same for all connections; its only purpose is to show that the server is a WebSocket server.
 const KEY: &str = "ZGVza2JlbGwtbG9hZC0tLQ==";
 
 impl Line {
@@ -71,10 +71,10 @@ impl Line {
         }
     }
 
-    /// Begins a connection.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// That of the socket: no more files, say.
+    /// The socket's error, such as too many open files.
     pub(crate) fn start(&mut self, hub: &Hub, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
         let mut socket = TcpStream::connect(hub.address)?;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
@@ -85,7 +85,7 @@ impl Line {
         Ok(())
     }
 
-    /// The socket is writable: goes on with what waits for it.
+    /// The socket is writable: continues with waiting data.
     pub(crate) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
         if self.state == State::Connecting {
@@ -103,7 +103,7 @@ impl Line {
         self.flush()
     }
 
-    /// Sends a frame, or keeps what does not go.
+    /// Sends a frame, and keeps the part that the socket does not accept.
     pub(crate) fn send(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) -> io::Result<()> {
         frame::append(&mut self.unsent, opcode, payload, key);
         self.flush()
@@ -126,7 +126,7 @@ impl Line {
         }
         self.unsent.drain(..written);
         if self.unsent.is_empty() {
-            // Ten thousand of them would keep what they once needed.
+            // Frees the memory: otherwise ten thousand connections would each keep their largest buffer.
             self.unsent = Vec::new();
         }
         if self.unsent.len() > UNSENT_BYTES_MAX {
@@ -135,16 +135,16 @@ impl Line {
         Ok(())
     }
 
-    /// Reads what is there, at most `buffer`; whether there may be more.
+    /// Reads available data, at most `buffer`. True if there may be more.
     ///
     /// # Errors
-    /// That of the socket, or that the hub ended the connection.
+    /// The socket's error, or the end of the connection by the hub.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
         let Some(socket) = &mut self.socket else { return Ok((0, false)) };
         loop {
             match socket.read(buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                // A read that does not fill the buffer has emptied the socket; what comes then is a new event.
+                // A read that does not fill the buffer has emptied the socket; later data causes a new event.
                 Ok(bytes) => return Ok((bytes, bytes == buffer.len())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((0, false)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -153,20 +153,20 @@ impl Line {
         }
     }
 
-    /// What was left of the last read; empty if nothing was.
+    /// The remainder of the last read; may be empty.
     pub(crate) fn take_partial(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.partial)
     }
 
-    /// Keeps what is left of this read.
+    /// Keeps the remainder of this read.
     pub(crate) fn keep_partial(&mut self, partial: Vec<u8>) {
         self.partial = partial;
     }
 
-    /// Ends it without a word. What was not sent is lost.
+    /// Closes the connection without a close frame. Unsent data is lost.
     pub(crate) fn drop_socket(&mut self, registry: &Registry) {
         if let Some(mut socket) = self.socket.take() {
-            // It goes with the socket anyway.
+            // The registration ends with the socket anyway.
             let _ = registry.deregister(&mut socket);
         }
         self.state = State::Off;
@@ -183,7 +183,7 @@ fn upgrade(hub: &Hub) -> String {
     )
 }
 
-/// What the answer to the upgrade is, if it is all there: its length, or why it is a refusal.
+/// The length of a complete answer to the upgrade, or the reason why it is a refusal.
 pub(crate) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if bytes.len() > UPGRADE_BYTES_MAX { Err("no WebSocket server".to_owned()) } else { Ok(None) };

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => Arc::new(options),
         Err(error) => {
-            // Nobody may be reading the output; the exit code says the same.
+            // The output may be closed; the exit code has the same information.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
@@ -100,7 +100,7 @@ fn find(url: &str) -> Result<Hub, String> {
     Ok(Hub { address: first, host: address.authority(), path: address.path() })
 }
 
-/// Raises this process's limit of open files, as far as the system lets it.
+/// Raises this process's limit of open files, as far as the system allows.
 fn raise_open_files(needed: u64) -> Result<(), String> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
@@ -118,7 +118,7 @@ fn raise_open_files(needed: u64) -> Result<(), String> {
         .map_err(|error| format!("the limit of open files cannot be raised to {needed}: {error}"))
 }
 
-/// Carries the load in its threads, shows how it goes, and puts together what they saw.
+/// Runs the load in its threads, shows progress, and combines their results.
 fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
     let Some(shared) = parts.first().map(|part| Arc::clone(&part.shared)) else { return Err("no part".to_owned()) };
     stop_when_asked(&shared);
@@ -137,8 +137,8 @@ fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
     run.ok_or_else(|| "no thread".to_owned())
 }
 
-/// Says at once if nothing answers there. The run is made all the same, as soon as something does: a hub that is being
-/// started is waited for.
+/// Prints a notice if nothing answers at the address. The run starts as soon as something does, because the hub may still be
+/// starting.
 fn knock(parts: &[Part]) {
     let Some(part) = parts.first() else { return };
     let within = Duration::from_nanos(engine::connect_within_ns(part.agents.len() + part.providers.len()));
@@ -153,14 +153,14 @@ fn spawn(at: usize, part: Part, shared: &Arc<Shared>) -> io::Result<JoinHandle<R
     thread::Builder::new().name(format!("load-{at}")).spawn(move || {
         let harvest = Engine::new(part, at).map_err(|error| error.to_string()).and_then(Engine::run);
         if harvest.is_err() {
-            // The others wait for all to be ready.
+            // The other threads wait until all are ready.
             shared.stop.store(true, Ordering::Relaxed);
         }
         harvest
     })
 }
 
-/// On SIGINT or SIGTERM the run ends early, and still tells what it saw; on a second one it ends at once.
+/// On SIGINT or SIGTERM the run ends early and still prints its results; on a second signal it ends at once.
 fn stop_when_asked(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let waiting = move || {
@@ -174,16 +174,16 @@ fn stop_when_asked(shared: &Arc<Shared>) {
             }
         });
     };
-    // Without it a signal ends the process as it always does.
+    // Without the handler a signal ends the process in the usual way.
     let _ = thread::Builder::new().name("load-signals".to_owned()).spawn(waiting);
 }
 
-/// Shows on standard error how it goes, until the threads are done.
+/// Shows progress on standard error until the threads have finished.
 fn show(options: &Options, shared: &Shared, threads: &[JoinHandle<Result<Harvest, String>>]) {
     let clients = (options.agents + options.providers()) as u64;
     let run_ms = (options.ramp + options.duration).as_millis() as u64;
     let bar = ProgressBar::new(clients);
-    // The templates are right ones.
+    // The templates are constants and valid.
     if let Ok(style) = ProgressStyle::with_template("{prefix:>10} [{bar:30}] {msg}") {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -1,31 +1,31 @@
-//! What is measured: latencies, and what each second saw.
+//! Measurements: latencies, and the counts of each second.
 
 use hdrhistogram::Histogram;
 
-/// The longest latency that is told apart from longer ones: one hour, in µs.
+/// The highest latency that is recorded exactly: one hour, in µs.
 const LONGEST_US: u64 = 3_600_000_000;
-/// Spans of the run that are told apart; of what comes later, the last takes all.
+/// The most spans of the run; the last one includes everything later.
 const SPANS_MAX: u64 = 600;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The latencies of a run, in µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Latency {
-    /// From when a notify was to be sent until the hub said that it holds it.
+    /// From the time at which a notify was due until its ack.
     Ack,
     /// Until it was first displayed to an agent.
     Displayed,
     /// Until each of its displays.
     EveryDisplay,
-    /// From when an agent was to answer until the hub's reply.
+    /// From the time at which an agent's answer was due until the hub's reply.
     Answer,
-    /// From when the first agent was to answer until the provider had the result.
+    /// From the time at which the first agent's answer was due until the provider had the result.
     AnswerToResult,
-    /// From when a provider was to cancel until the hub's reply.
+    /// From the time at which a provider's cancel was due until the hub's reply.
     Cancel,
-    /// From when a notify was to be sent until the provider had the result; the agents' thinking is in it.
+    /// From the time at which a notify was due until the provider had the result; includes the agents' thinking.
     Result,
-    /// From when something was to be sent until this tool sent it.
+    /// From the time at which a message was due until this tool sent it.
     Lag,
 }
 
@@ -68,25 +68,25 @@ impl Latency {
     }
 }
 
-/// What happens, counted.
+/// Counts of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
-    /// Notifies that were to be sent.
+    /// Notifies that were due.
     Asked,
-    /// Of these, sent.
+    /// Notifies that were sent.
     Sent,
     Acked,
     Resulted,
     Refused,
-    /// Messages read that an agent got: notification, closed, session and so on.
+    /// Messages to agents that were read: notification, closed, session and so on.
     Deliveries,
     Answers,
     Cancels,
     /// Connections lost that this tool did not end.
     Lost,
-    /// Connections that this tool ended, to come back.
+    /// Connections that this tool ended in order to reconnect.
     Churned,
-    /// Notifies that were not sent at all since too many were open.
+    /// Notifies that were not sent because too many were open.
     Skipped,
 }
 
@@ -106,7 +106,7 @@ impl Count {
     ];
 }
 
-/// One span of the run: a second, more of a long run.
+/// One span of the run: a second, or more in a long run.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
     pub(crate) counts: [u64; Count::ALL.len()],
@@ -114,7 +114,7 @@ pub(crate) struct Span {
     pub(crate) displayed: Histogram<u32>,
 }
 
-/// All that is measured.
+/// All measurements.
 #[derive(Debug, Clone)]
 pub(crate) struct Measures {
     latencies: Vec<Histogram<u64>>,
@@ -124,7 +124,7 @@ pub(crate) struct Measures {
 }
 
 impl Measures {
-    /// For a run of that length.
+    /// Empty measurements for a run of that length.
     pub(crate) fn new(run_ns: u64) -> Self {
         Self {
             latencies: Latency::ALL.map(|_| histogram(3)).into_iter().collect(),
@@ -138,7 +138,7 @@ impl Measures {
         &self.latencies[which as usize]
     }
 
-    /// One took `ns`; `measured`: it counts in the percentiles.
+    /// Records a latency of `ns`; `measured`: it counts in the percentiles.
     pub(crate) fn took(&mut self, which: Latency, ns: u64, measured: bool, at: u64) {
         let us = ns / 1000;
         if measured {
@@ -163,7 +163,7 @@ impl Measures {
     /// Adds what another thread measured.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, other) in self.latencies.iter_mut().zip(&other.latencies) {
-            // Both have the same bounds, so that this cannot fail.
+            // Both have the same bounds, so this cannot fail.
             let _ = mine.add(other);
         }
         add_counts(&mut self.counts, &other.counts);
@@ -196,9 +196,9 @@ fn add_counts(mine: &mut [u64; Count::ALL.len()], other: &[u64; Count::ALL.len()
     }
 }
 
-/// One that grows as it must.
+/// A histogram that grows as needed.
 fn histogram<C: hdrhistogram::Counter>(digits: u8) -> Histogram<C> {
-    // These bounds are right ones, so that neither can fail.
+    // These bounds are valid, so neither call can fail.
     let bounded = Histogram::new_with_bounds(1, LONGEST_US, digits);
     let mut histogram = bounded.unwrap_or_else(|error| unreachable!("bounds of a histogram: {error}"));
     histogram.auto(true);

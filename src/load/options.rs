@@ -1,4 +1,4 @@
-//! What is asked of a run, and whether it can be.
+//! The options of a run, and their checks.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,43 +17,43 @@ use deskbell_protocol::parse_duration;
                   when it should have been sent. Exit code 1: a promise was broken, or the run could not be made."
 )]
 pub(crate) struct Options {
-    /// The hub
+    /// Address of the hub
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
     /// Agents, each with one connection
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) agents: usize,
-    /// Groups that the agents are dealt into; each notify goes to one; 0: no groups, each goes to all [default: ten agents each]
+    /// Number of groups that the agents are split into; each notify goes to one group; 0: no groups, each goes to all agents [default: ten agents per group]
     #[arg(long, value_name = "N")]
     pub(crate) groups: Option<usize>,
-    /// Providers, each with one connection [default: as few as a hub's rates let do it]
+    /// Providers, each with one connection [default: as few as a hub's default rates allow]
     #[arg(long, value_name = "N")]
     pub(crate) providers: Option<usize>,
     /// Notifies per second, of all providers together
     #[arg(long, value_name = "N", default_value_t = 50.0)]
     pub(crate) rate: f64,
-    /// Whether they come evenly or by chance
+    /// Whether notifies are sent at even intervals or at random
     #[arg(long, value_enum, default_value_t = Arrivals::Even)]
     pub(crate) arrivals: Arrivals,
-    /// So long the rate rises before the run is measured
+    /// Warm-up before measuring, during which the rate rises
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub(crate) ramp: Duration,
-    /// So long it is measured
+    /// How long to measure
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
-    /// Afterwards, what is open is waited for until nothing has ended for so long
+    /// After the run, wait until nothing has settled for this long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) drain: Duration,
-    /// Share of the notifies that is accepted [default: what the others leave]
+    /// Share of the notifies that is accepted [default: the rest]
     #[arg(long, value_name = "0..1")]
     pub(crate) accept: Option<f64>,
     /// Share that is rejected
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
     pub(crate) reject: f64,
-    /// Share that nobody answers; what is open at the end is withdrawn
+    /// Share that no agent answers; those still open at the end are cancelled
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(crate) ignore: f64,
-    /// Share that its provider withdraws
+    /// Share that its provider cancels
     #[arg(long, value_name = "0..1", default_value_t = 0.05)]
     pub(crate) cancel: f64,
     /// Mean time from a notification's display to its answer, or from a notify to its cancel; half to one and a half times it
@@ -62,28 +62,28 @@ pub(crate) struct Options {
     /// Agents that answer the same notification at about the same moment
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) racers: u32,
-    /// Agents per second that drop their connection and come back
+    /// Agents per second that drop their connection and reconnect
     #[arg(long, value_name = "N", default_value_t = 0.0)]
     pub(crate) churn: f64,
-    /// The template
+    /// Name of the template
     #[arg(long, value_name = "NAME", default_value = "msdyn_chat_incoming_unauthenticated")]
     pub(crate) template: String,
-    /// Leave the sessions open that accepts start, instead of ending each at once
+    /// Keep the sessions that accepts start, instead of ending each at once
     #[arg(long)]
     pub(crate) keep_sessions: bool,
-    /// A file with a token per line, for the agents in turn; with it the groups are those of the tokens
+    /// File with one token per line, for the agents in turn; the groups are then those of the tokens
     #[arg(long, value_name = "FILE")]
     pub(crate) agent_tokens: Option<PathBuf>,
-    /// A file with a token per line, for the providers in turn
+    /// File with one token per line, for the providers in turn
     #[arg(long, value_name = "FILE")]
     pub(crate) provider_tokens: Option<PathBuf>,
-    /// Handshakes under way at once
+    /// Handshakes in progress at the same time
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) parallel: usize,
     /// Threads that carry the load; groups and providers are divided among them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
-    /// Repeats the chance of an earlier run
+    /// Seed of an earlier run, to repeat its random decisions
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Print the results as JSON on standard output
@@ -91,25 +91,25 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// How notifies come.
+/// The arrival times of notifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
-    /// At equal distances, to the groups in turn
+    /// At equal intervals, to the groups in turn
     Even,
-    /// As by chance (Poisson), to groups by chance
+    /// At random (Poisson), to random groups
     Poisson,
 }
 
-/// The most of anything that is counted: connections, notifies per second.
+/// The upper limit of all counts: connections, notifies per second.
 const COUNT_MAX: usize = 1_000_000;
-/// What a provider may send and cause in a second, unless a hub is configured otherwise.
+/// The messages and deliveries per second that a hub allows a provider by default.
 pub(crate) const MESSAGES_PER_SECOND: f64 = 200.0;
 pub(crate) const DELIVERIES_PER_SECOND: f64 = 50_000.0;
-/// How much of that is used if the number of providers is not given.
+/// The share of these rates that is used if the number of providers is not given.
 const USED: f64 = 0.7;
 
 impl Options {
-    /// All that is wrong with it, one line each.
+    /// All faults of the options, one line each.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut must = |holds: bool, fault: &str| {
@@ -133,7 +133,7 @@ impl Options {
         must((1..=64).contains(&self.threads), "--threads: from 1 to 64");
         must(
             self.threads == 1 || (self.agent_tokens.is_none() && self.groups != Some(0)),
-            "--threads: only one, if there are no groups or they are in the tokens",
+            "--threads: without --groups, or with groups from tokens, only one thread is possible",
         );
         faults
     }
@@ -157,32 +157,32 @@ impl Options {
         self.providers.unwrap_or((needed.ceil() as usize).max(self.threads)).max(1)
     }
 
-    /// Messages per second that all providers send: the notify, and what follows from it.
+    /// Messages per second that all providers send: the notify, and the calls that follow it.
     pub(crate) fn messages(&self) -> f64 {
         let ends = if self.keep_sessions { 0.0 } else { self.accept_share() };
         self.rate * (1.0 + self.cancel + ends)
     }
 
-    /// Deliveries per second that they cause: each notification is displayed and closed.
+    /// Deliveries per second that notifies cause: each notification is displayed and closed.
     pub(crate) fn deliveries(&self) -> f64 {
         self.rate * self.audience() * 2.0
     }
 
-    /// Open files that it needs: a connection each, and some more.
+    /// Open files that the run needs: one per connection, and some more.
     pub(crate) fn files(&self) -> u64 {
         (self.agents + self.providers() + 64) as u64
     }
 }
 
-/// A file's lines, without those that are empty.
+/// The lines of a file, without empty ones.
 ///
 /// # Errors
-/// Why it cannot be read, or that there is none in it.
+/// The reason why the file cannot be read, or that it contains no token.
 pub(crate) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let tokens: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if tokens.is_empty() { Err(format!("{}: there is no token in it", file.display())) } else { Ok(tokens) }
+    if tokens.is_empty() { Err(format!("{} contains no token", file.display())) } else { Ok(tokens) }
 }
 
 /// Parses a duration as the configuration does.

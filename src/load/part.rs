@@ -1,4 +1,4 @@
-//! What one thread carries of a run, and what all of them share.
+//! The part of a run that one thread carries, and the state that all threads share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,9 +18,9 @@ pub(crate) struct Part {
     pub(crate) seed: u64,
     pub(crate) agents: Vec<Client>,
     pub(crate) providers: Vec<Client>,
-    /// The groups that notifies go to; `None`: all agents.
+    /// The groups that notifies go to; `None` means all agents.
     pub(crate) audiences: Vec<Option<String>>,
-    /// Whether the audiences are to be learned from the welcomes.
+    /// Whether the audiences are taken from the welcomes.
     pub(crate) learn_audiences: bool,
     /// Notifies per second.
     pub(crate) rate: f64,
@@ -31,23 +31,23 @@ pub(crate) struct Part {
 /// A client of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    /// `None`: its token names it.
+    /// `None` if its token contains its name.
     pub(crate) name: Option<String>,
-    /// Of an agent: which of the audiences it is in.
+    /// For an agent: its audience.
     pub(crate) audience: u32,
     pub(crate) token: Option<String>,
 }
 
-/// What threads tell each other and the one that shows the figures.
+/// The state shared by the threads and the one that shows progress.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// All times are ns since then.
+    /// The origin of all times, which are in ns.
     pub(crate) clock: Instant,
-    /// Threads whose clients are all connected.
+    /// The number of threads with all clients connected.
     pub(crate) ready: AtomicU64,
-    /// When the run begins; 0: not known yet.
+    /// The time at which the run begins; 0 while it is unknown.
     pub(crate) start: AtomicU64,
-    /// Somebody wants it to end.
+    /// Set to end the run.
     pub(crate) stop: AtomicBool,
     pub(crate) live: Vec<Live>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Live {
     pub(crate) deliveries: AtomicU64,
     pub(crate) unended: AtomicU64,
     pub(crate) broken: AtomicU64,
-    /// Of the last whole second, in µs.
+    /// Latencies of the last complete second, in µs.
     pub(crate) ack_p50: AtomicU64,
     pub(crate) ack_p99: AtomicU64,
     pub(crate) draining: AtomicBool,
@@ -101,7 +101,7 @@ impl Shared {
     }
 }
 
-/// Deals a run to threads: group `g` to thread `g mod threads`, with its agents; providers likewise.
+/// Splits a run among threads: group `g` with its agents goes to thread `g mod threads`; providers are split in the same way.
 pub(crate) fn deal(
     options: &Arc<Options>,
     hub: &Hub,
@@ -129,7 +129,7 @@ pub(crate) fn deal(
             _ => mine(thread, groups).map(|group| Some(format!("load-{run:08x}-g{group}"))).collect(),
         };
         let agents = (0..options.agents).filter(|at| at % groups.max(1) % threads == thread).map(agent).collect();
-        // Of the groups, each gets the same rate.
+        // Each group gets the same rate.
         let share = mine(thread, groups.max(1)).count() as f64 / groups.max(1) as f64;
         Part {
             options: Arc::clone(options),

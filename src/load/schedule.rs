@@ -1,5 +1,5 @@
-//! When notifies are to be sent: fixed before the run, whatever the hub does. A late answer does not slow the arrivals,
-//! and what waits for its turn is measured from when it should have been sent, so no omission is hidden.
+//! The times of the notifies, fixed before the run, whatever the hub does. A late answer does not slow the arrivals,
+//! and a delayed message is measured from the time at which it was due, so no delay is hidden.
 
 use fastrand::Rng;
 
@@ -9,14 +9,14 @@ pub(crate) struct Schedule {
     per_ns: f64,
     ramp_ns: f64,
     end_ns: u64,
-    /// `None`: evenly; else how many have arrived by chance, as a sum of exponential pauses.
+    /// `None` for even intervals; otherwise the sum of random exponential pauses so far.
     random: Option<Rng>,
     arrived: f64,
     next: Option<u64>,
 }
 
 impl Schedule {
-    /// So many per second from `ramp_ns` on, rising evenly from none before; none from `end_ns` on.
+    /// A schedule with this rate per second from `ramp_ns` on, a rate rising from 0 before, and no arrivals from `end_ns` on.
     pub(crate) fn new(per_second: f64, ramp_ns: u64, end_ns: u64, poisson: Option<Rng>) -> Self {
         let mut schedule = Self {
             per_ns: per_second / 1e9,
@@ -30,7 +30,7 @@ impl Schedule {
         schedule
     }
 
-    /// When the next is to be sent; `None` after the last.
+    /// The time of the next notify; `None` after the last.
     pub(crate) fn next(&self) -> Option<u64> {
         self.next
     }
@@ -44,7 +44,7 @@ impl Schedule {
         self.next = (at < self.end_ns).then_some(at);
     }
 
-    /// When the expected number of arrivals reaches `count`.
+    /// The time at which the expected number of arrivals reaches `count`.
     fn time_of(&self, count: f64) -> f64 {
         let in_ramp = self.per_ns * self.ramp_ns / 2.0;
         if count < in_ramp {

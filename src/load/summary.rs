@@ -1,4 +1,4 @@
-//! What a run came to: the figures, what they mean, and whether the hub kept its promises.
+//! The summary of a run: the figures, notes on them, and whether the hub kept its promises.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use super::options::{DELIVERIES_PER_SECOND, MESSAGES_PER_SECOND, Options};
 use deskbell_protocol::Outcome;
 use deskbell_protocol::outbound::ClientLimits;
 
-/// All of it, as `--json` prints it. Times are in ms.
+/// The whole summary, as `--json` prints it. Times are in ms.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
@@ -24,10 +24,10 @@ pub(crate) struct Summary {
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     pub(crate) failures: BTreeMap<String, u64>,
     pub(crate) promises: Vec<Kept>,
-    /// The first cases of broken ones.
+    /// The first cases of broken promises.
     pub(crate) cases: Vec<String>,
     pub(crate) tool: Tool,
-    /// What is to be known to read the figures.
+    /// Notes that are needed to interpret the figures.
     pub(crate) notes: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Achieved {
     pub(crate) refused: u64,
     pub(crate) acks_per_second: f64,
     pub(crate) results_per_second: f64,
-    /// Messages to agents.
+    /// The number of messages to agents.
     pub(crate) deliveries: u64,
     pub(crate) deliveries_per_second: f64,
     pub(crate) answers: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Achieved {
     pub(crate) results_repeated: u64,
 }
 
-/// Of a distribution.
+/// The percentiles of a distribution.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Quantiles {
     pub(crate) count: u64,
@@ -77,25 +77,25 @@ pub(crate) struct Quantiles {
     pub(crate) mean: f64,
 }
 
-/// A promise, and how often it was broken.
+/// A promise, and the number of times that it was broken.
 #[derive(Debug, Serialize)]
 pub(crate) struct Kept {
     pub(crate) promise: &'static str,
     pub(crate) broken: u64,
 }
 
-/// This tool's own part in the figures.
+/// This tool's own effect on the figures.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tool {
     pub(crate) busy: f64,
     pub(crate) waited_for_cpu: f64,
     pub(crate) lag_p99_ms: f64,
-    /// Why it, and not the hub, was the limit.
+    /// The reason why the tool, and not the hub, was the limit.
     pub(crate) was_the_limit: Option<String>,
 }
 
-/// What the threads bring home, put together.
+/// The combined results of the threads.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) measures: Measures,
@@ -109,7 +109,7 @@ pub(crate) struct Run {
     pub(crate) run_ns: u64,
 }
 
-/// A hub that takes less of what is asked does not keep pace.
+/// Below this share of the requested rate, the hub did not keep pace.
 const KEPT_PACE: f64 = 0.95;
 
 impl Summary {
@@ -125,7 +125,7 @@ impl Summary {
         notes.extend(tool.was_the_limit.clone());
         let skipped = measures.count(Count::Skipped);
         if skipped > 0 {
-            notes.push(format!("{skipped} notifies were not sent at all: too many were open at once"));
+            notes.push(format!("{skipped} notifies were not sent, because too many were open at once"));
         }
         let quantiles = |latency: Latency| (latency.key(), Quantiles::of(measures.latency(latency)));
         let outcome = |outcome: Outcome| (outcome.response_reason(), run.outcomes[outcome as usize]);
@@ -144,20 +144,20 @@ impl Summary {
         }
     }
 
-    /// How many promises were broken, each time counted.
+    /// The number of broken promises, counting every case.
     pub(crate) fn broken(&self) -> u64 {
         self.promises.iter().map(|kept| kept.broken).sum()
     }
 
     pub(crate) fn json(&self) -> String {
-        // A map of texts and numbers is always JSON.
+        // Serializing texts and numbers cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// For a terminal.
+    /// The summary as text for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = self.write_to(&mut text);
         text
     }
@@ -239,7 +239,7 @@ impl Achieved {
         let count = |what| run.measures.count(what);
         let span_ns = run.measures.span_ns;
         let seconds = run.run_ns as f64 / 1e9;
-        // The whole spans between the ramp and the last arrival: what was answered later is not part of the rate.
+        // The complete spans between the warm-up and the last arrival: later answers are not part of the rate.
         let end = (run.run_ns / span_ns).max(1) as usize;
         let first = (options.ramp.as_nanos() as u64).div_ceil(span_ns).min(end as u64 - 1) as usize;
         let within = |what: Count| -> f64 {
@@ -284,9 +284,9 @@ impl Quantiles {
 }
 
 impl Tool {
-    /// Busier than this, a thread has queues of its own.
+    /// Above this share, a thread is so busy that messages wait in the tool itself.
     const BUSY: f64 = 0.85;
-    /// A tool that is so late is measured too.
+    /// Above this lag, the tool's own delay affects the figures.
     const LAG_MS: f64 = 5.0;
     const WAITING: f64 = 0.25;
 
@@ -314,9 +314,9 @@ impl Tool {
     }
 }
 
-/// What the desks, and a hub's rates, cannot hold of what is asked.
+/// The part of the requested rate that exceeds the desks' places or the hub's rates.
 pub(crate) fn capacity(options: &Options, limits: Option<ClientLimits>, audiences: usize) -> Vec<String> {
-    /// How long a built-in template stays displayed that nobody answers.
+    /// The display time of the built-in templates.
     const TIMEOUT_SECONDS: f64 = 120.0;
     let mut notes = Vec::new();
     if let Some(limits) = limits {

@@ -71,7 +71,7 @@ pub const ERRORS: [ErrorRow; 11] = [
         ErrorCode::BadMessage,
         "badMessage",
         CLIENT_ERROR,
-        "the text is no JSON object, or its type is missing or unknown",
+        "the text is not a JSON object, or its type is missing or unknown",
     ),
     row(
         ErrorCode::BadParameter,
@@ -86,18 +86,23 @@ pub const ERRORS: [ErrorRow; 11] = [
         RESOLVER_NOT_FOUND,
         "a placeholder of the template has neither a parameter nor a default",
     ),
-    row(ErrorCode::NotAllowed, "notAllowed", CLIENT_ERROR, "the client's role may not send this, or it is another's"),
-    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold what the message speaks of"),
-    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id stands for another notification that says something else"),
+    row(
+        ErrorCode::NotAllowed,
+        "notAllowed",
+        CLIENT_ERROR,
+        "the client's role may not send this, or the session belongs to another client",
+    ),
+    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold the thing that the message names"),
+    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id is already used for a different notification"),
     row(
         ErrorCode::TokenTaken,
         "tokenTaken",
         CLIENT_ERROR,
-        "an open notification of the provider bears the cancellationToken",
+        "an open notification of the provider already has the cancellationToken",
     ),
-    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace holds as many as it may"),
+    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace has reached its limit"),
     row(ErrorCode::RateLimited, "rateLimited", CLIENT_ERROR, "too many messages or deliveries in too little time"),
-    row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub takes no new work at the moment"),
+    row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub accepts no new work at the moment"),
 ];
 
 impl ErrorCode {

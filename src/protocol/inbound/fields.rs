@@ -166,7 +166,7 @@ fn string<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wron
     }
     // The text was scanned as JSON already; only now it shows whether its escapes make characters.
     let text: Borrowed<'_> =
-        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape that stands for no character"))?;
+        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape sequence that is not a character"))?;
     Ok(text.0)
 }
 

@@ -106,7 +106,7 @@ impl Tree {
                         let inside = placed.iter().filter(|placed| {
                             placed.file == *file && placed.range.start <= range.end && range.start <= placed.range.end
                         });
-                        // Where a `match` lacks an arm, the error is at what it looks at, before the arm.
+                        // If a `match` lacks an arm, the compiler reports the error at the matched expression, before the arm.
                         let behind =
                             placed.iter().filter(|placed| placed.file == *file && placed.range.start > range.end);
                         let closest = inside.min_by_key(|placed| placed.range.len());

@@ -68,7 +68,7 @@ fn results_file(asked: &Asked, repository: &Path) -> PathBuf {
     repository.join(format!("target/mutants/{}-{}.txt", asked.room, asked.seed))
 }
 
-/// Prints what became of each mutant, and keeps it under `target/mutants`.
+/// Prints the result of each mutant, and keeps it under `target/mutants`.
 fn report(asked: &Asked, repository: &Path, results: &[(find::Mutant, Outcome)]) -> ExitCode {
     let mut text = String::new();
     let (mut caught, mut own, mut equivalent) = (0, 0, 0);

@@ -24,11 +24,11 @@ pub(crate) struct Stage {
     failing: Vec<String>,
     /// How long it took without one.
     took: Duration,
-    /// The mutants whose code it runs.
+    /// The mutants that it reaches.
     reached: BTreeSet<usize>,
 }
 
-/// What became of a mutant.
+/// The result of a mutant.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Caught { stage: usize, by: String },
