@@ -27,7 +27,7 @@ async fn agent(hub: &Hub, id: &str) -> (Agent, Events) {
     Agent::connect(&hub.url(), options).await.expect("connected")
 }
 
-/// The first event that is what is looked for.
+/// Waits for the first event that matches.
 async fn next<T>(events: &mut Events, mut what: impl FnMut(AgentEvent) -> Option<T>) -> T {
     let found = async {
         loop {
@@ -134,7 +134,7 @@ async fn a_hub_killed_in_mid_ring_changes_nothing_but_the_time() {
     hub.kill();
     next(&mut events, |event| (event == AgentEvent::Disconnected).then_some(())).await;
     assert!(!ada.state().connected);
-    // Said while nobody is there to hear it: it waits, and is said when there is.
+    // A call made without a connection waits, and is sent when there is one.
     let late = provider.ring(Notify::template(TEMPLATE).id("late").cancellation_token("late")).await.expect("asked");
     hub.start_again();
     next(&mut events, |event| (event == AgentEvent::Connected).then_some(())).await;

@@ -1,4 +1,4 @@
-//! What the program says and how it exits when its command line or configuration is wrong, seen from outside.
+//! The program's messages and exit codes when its command line or configuration is wrong, seen from outside.
 
 #[path = "support/load_tool.rs"]
 mod load_tool;

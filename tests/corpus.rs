@@ -1,4 +1,4 @@
-//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a plain driver that goes on from it by chance.
+//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a simple driver that continues with random mutations.
 //!
 //! `FUZZ_TIMES=100 FUZZ_SEED=2 cargo test --test corpus -- --nocapture` runs each target a hundred times as often as an
 //! ordinary test run does, `FUZZ_ONLY=http` one of them. `CORPUS_WRITE=1` writes the seeds that are not text.
@@ -25,7 +25,7 @@ use deskbell_core::entry::{
 };
 use deskbell_core::{Core, Incarnation, Limits, Millis, NotificationId, Timestamp};
 
-/// What is done with any bytes.
+/// A fuzz target: it must handle any bytes.
 type Target = fn(&[u8]);
 
 /// The longest input that is made.

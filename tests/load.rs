@@ -6,7 +6,6 @@ mod load_tool;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use hub::Hub;
 use serde_json::Value;
@@ -77,8 +76,8 @@ fn a_hub_killed_under_load_keeps_its_promises() {
     let mut hub = Hub::start();
     let arguments = ["--agents=20", "--rate=30", "--duration=4s", "--ramp=0s", "--think=50ms"];
     let run = load(&hub, &arguments).spawn().expect("it runs");
-    // In the midst of the run: nothing tells when that is but its time.
-    std::thread::sleep(Duration::from_millis(2500));
+    // In the middle of the run: half of its calls have come.
+    hub.await_notifications(60);
     hub.kill();
     hub.start_again();
     let summary = told(&run.wait_with_output().expect("it ends"));
@@ -109,7 +108,7 @@ fn two_threads_or_no_groups_lose_nothing() {
 
 const ID: &str = "0193f0a0-0000-7000-8000-000000000001";
 
-/// A hub that sends two results for every notify, and nothing to any agent.
+/// A faulty hub that sends two results for every notify, and no message to any agent.
 fn lying_hub() -> (std::net::SocketAddr, tokio::runtime::Runtime) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");

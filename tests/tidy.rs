@@ -150,14 +150,14 @@ impl Sources {
         }
         sources.packages.insert("deskbell".to_owned(), Module::new());
         for root in ["lib.rs", "main.rs"] {
-            sources.follow(&source().join(root), &source(), Module::new(), &Module::new(), false);
+            sources.follow(&source().join(root), &source(), &Module::new(), &Module::new(), false);
         }
         for folder in &packages {
             let package = vec![file_name(folder)];
             for root in ["lib.rs", "main.rs", "src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {
                 if root.is_file() {
                     let beside = root.parent().expect("a folder").to_owned();
-                    sources.follow(&root, &beside, package.clone(), &package, false);
+                    sources.follow(&root, &beside, &package, &package, false);
                 }
             }
         }
@@ -165,12 +165,12 @@ impl Sources {
     }
 
     /// Reads a file and those that its `mod` items lead to, which are in `beside`.
-    fn follow(&mut self, path: &Path, beside: &Path, module: Module, package: &Module, in_tests: bool) {
+    fn follow(&mut self, path: &Path, beside: &Path, module: &Module, package: &Module, in_tests: bool) {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let in_tests = in_tests || is_for_tests(&parsed.attrs);
         let mut file = File { path: path.to_owned(), module: module.clone(), names: Vec::new(), words: Vec::new() };
-        self.items(parsed.items, &mut file, &module, beside, package, in_tests);
+        self.items(parsed.items, &mut file, module, beside, package, in_tests);
         if in_tests {
             self.tests.insert(path.to_owned());
         } else {
@@ -210,7 +210,7 @@ impl Sources {
             }
             let [flat, folder] = [beside.join(format!("{name}.rs")), beside.join(&name).join("mod.rs")];
             let next = if flat.is_file() { flat } else { folder };
-            self.follow(&next, &beside.join(&name), of_inner, package, in_tests);
+            self.follow(&next, &beside.join(&name), &of_inner, package, in_tests);
         }
     }
 }

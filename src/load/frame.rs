@@ -1,4 +1,4 @@
-//! WebSocket frames without a buffer per connection: a whole frame is used where it was read. The headers are
+//! WebSocket frames without a buffer per connection: a complete frame is used in the read buffer. The headers are
 //! tungstenite's.
 
 use std::io::Cursor;
@@ -14,10 +14,10 @@ pub(crate) const PONG: OpCode = OpCode::Control(Control::Pong);
 /// A longer frame is an error. The longest that a hub sends is a welcome.
 const FRAME_BYTES_MAX: u64 = 64 << 20;
 
-/// The start of some bytes, read as a frame.
+/// The result of reading a frame from the start of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
-    /// A whole frame; `bytes` is its length with the header.
+    /// A complete frame; `bytes` is its length with the header.
     Frame { opcode: OpCode, payload: &'a [u8], bytes: usize },
     /// Only a part of a frame.
     Incomplete,
@@ -48,7 +48,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
 /// Appends a frame of a client, masked with `key`.
 pub(crate) fn append(buffer: &mut Vec<u8>, opcode: OpCode, payload: &[u8], key: [u8; 4]) {
     let header = FrameHeader { is_final: true, opcode, mask: Some(key), ..FrameHeader::default() };
-    // A Vec takes every write.
+    // Writing to a Vec cannot fail.
     let written = header.format(payload.len() as u64, buffer);
     debug_assert!(written.is_ok(), "{written:?}");
     buffer.extend(payload.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key));

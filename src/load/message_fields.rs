@@ -20,7 +20,7 @@ pub(crate) struct MessageFields<'a> {
     pub(crate) notification_id: Option<NotificationId>,
     #[serde(rename = "value")]
     pub(crate) outcome: Option<Outcome>,
-    /// The agent who settled the notification.
+    /// The agent that settled the notification.
     #[serde(rename = "agentId")]
     pub(crate) agent: Option<AgentName>,
     #[serde(default)]
@@ -55,7 +55,7 @@ impl From<Cow<'_, str>> for AgentName {
     }
 }
 
-/// Reads a message. One that cannot be read, or has escapes in an id, is not about a call of this tool: no fields.
+/// Reads a message. If it cannot be read, or has escapes in an id, it does not concern a call of this tool, and has no fields.
 pub(crate) fn fields(text: &[u8]) -> MessageFields<'_> {
     serde_json::from_slice(text).unwrap_or_default()
 }
@@ -67,7 +67,7 @@ pub(crate) struct CallIds {
     run: String,
 }
 
-/// The message that an id belongs to.
+/// The kind of message that an id belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Notify,

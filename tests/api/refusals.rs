@@ -1,4 +1,4 @@
-//! What is refused, with its status and code: the same codes as over a socket.
+//! Refused requests, with their status and code; the codes are those of the WebSocket.
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
@@ -187,7 +187,7 @@ async fn unfinished_bodies_of_one_provider_do_not_block_others() {
     let hub = hub("[server]\nhandshakeTimeout = \"5m\"\n[limits]\nmessagesPerSecond = 1000000").await;
     let mut slow = Vec::new();
     let head = b"POST /api/kpi?providerId=hog HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
-    // More than there is room for: while the hub is still reading their heads, what is asked below takes the place of one.
+    // More than there is room for: while the hub still reads their heads, the request below takes the place of one of them.
     for _ in 0..2048 + 64 {
         let mut raw = raw::Raw::connect(hub.port).await;
         raw.send(head).await;

@@ -22,7 +22,7 @@ async fn one_connection_over_the_limit_of_an_address_gets_429() {
     let (mut first, _) = hub.connect_with(None, &from("192.0.2.1")).await.unwrap();
     let (_second, _) = hub.connect_with(None, &from("192.0.2.1")).await.unwrap();
     assert_eq!(hub.upgrade_refused(None, &from("192.0.2.1")).await, 429);
-    // A client cannot choose where it comes from: the proxy writes its real address behind what it says.
+    // A client cannot choose its address: the proxy appends the real address to the header that the client sends.
     assert_eq!(hub.upgrade_refused(None, &from("203.0.113.1, 192.0.2.1")).await, 429);
     let (mut other, _) = hub.connect_with(None, &from("192.0.2.2")).await.unwrap();
     other.hello(json!({"role": "agent"})).await;

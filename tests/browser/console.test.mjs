@@ -154,7 +154,7 @@ describe('the console', () => {
     assert.equal(wire.type, 'notify')
     assert.equal(wire.templateParameters.customerName, EVIL)
     assert.deepEqual(wire.to, { agents: ['ada', 'bob'] })
-    // What the program says is what goes over the wire.
+    // The code shown and the message sent are the same call.
     const program = await code('JavaScript').textContent()
     const said = Function(`return (${/notify\((\{[\s\S]*\})\)$/.exec(program)[1]})`)()
     assert.deepEqual({ type: 'notify', id: wire.id, ...said }, wire)

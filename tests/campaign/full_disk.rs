@@ -104,7 +104,7 @@ async fn ring_while_full(disk: &SmallDisk, bot: &mut Client, time: usize, unavai
         has(&reply, json!({"type": "error", "code": "unavailable"}));
         assert!(reply["retryAfterMs"].is_u64(), "{reply}");
         *unavailable += 1;
-        // Past the templates' times, so that what is open falls due while there is no room.
+        // Longer than the templates' times, so that open notifications become due while the disk is full.
         sleep(Duration::from_millis(40)).await;
     }
     acknowledged

@@ -1,4 +1,4 @@
-//! What is kept when hubs come to different states: the servers' copies of the stream, what each hub read of it, the digests.
+//! The evidence kept when hubs reach different states: the servers' copies of the stream, the records that each hub read, the digests.
 //! From these [`report`] names the first record at which any two differ, and with it the culprit: the servers (their copies
 //! of the stream differ, or a hub was sent a record that no server has now) or the hubs (all read the same records).
 
@@ -33,7 +33,7 @@ pub(crate) struct Report {
     pub(crate) servers_disagree: bool,
 }
 
-/// Ends the servers, keeps everything under `target/tmp`, and says where the copies differ.
+/// Ends the servers, keeps everything under `target/tmp`, and reports where the copies differ.
 pub(crate) fn report(cluster: &mut Cluster, digests: &[Vec<u8>]) -> Report {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("states-differ-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! A hub whose server is cut off from the other servers goes to one that is not.
+//! A hub with a server that is cut off from the other servers moves to another server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is killed, paused or cut off, one at a time.
+//! Hubs and servers are killed, paused or cut off, one at a time.
 
 use std::time::{Duration, Instant};
 
@@ -144,7 +144,7 @@ async fn accept(agent: &mut Client, id: &str) -> Value {
     }
 }
 
-/// Joins as a page does: again, where the hub cannot say yet what became of it.
+/// Joins as a page does, and tries again if the hub does not know yet whether the join was carried out.
 async fn come_back(hub: &Hub, hello: Value) -> Client {
     let began = Instant::now();
     loop {

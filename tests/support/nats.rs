@@ -52,7 +52,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that is no cluster.
+    /// A single server, without a cluster.
     pub(crate) fn alone() -> Self {
         Self::with("", free_port(), "alone")
     }
@@ -107,7 +107,7 @@ impl Server {
         server
     }
 
-    /// Starts it again, with what it had.
+    /// Starts it again with its data.
     pub(crate) fn start(&mut self) {
         let log = std::fs::File::create(self.home.path().join("log")).unwrap();
         let child = Command::new("nats-server")
@@ -230,7 +230,7 @@ impl Server {
         }
     }
 
-    /// Hears a subject from now on: each call waits for its next message.
+    /// Subscribes to a subject; each call waits for its next message.
     #[allow(dead_code, reason = "not every test listens")]
     pub(crate) fn listen(&self, subject: &str) -> impl FnMut() -> Vec<u8> + use<> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -259,7 +259,7 @@ impl Server {
         }
     }
 
-    /// The same; empty where there is no answer.
+    /// The response; empty if there is none.
     #[allow(dead_code, reason = "not every test asks")]
     pub(crate) fn ask(&self, subject: &str, payload: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

@@ -42,7 +42,7 @@ async fn used(notifications: usize) -> (Setup, Vec<String>) {
     (setup, ids)
 }
 
-/// A hub whose disk [`fill_the_disk`] can fill.
+/// A hub with a disk that [`fill_the_disk`] can fill.
 pub(crate) async fn on_a_disk_that_may_fill(setup: &Setup) -> Hub {
     // The signal that a process over its file size gets is ignored, so that its writes fail as on a full disk.
     let mut command = Command::new("sh");

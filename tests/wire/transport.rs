@@ -207,7 +207,7 @@ async fn a_message_of_an_unknown_type_is_an_error_with_its_id() {
             is_error(&error, "badMessage", None);
         }
         is_error(&client.call(json!({"templateName": "chat"})).await, "badMessage", None);
-        // What only the hub sends is no known type either.
+        // Messages that only the hub sends are unknown types, too.
         for kind in ["ack", "result", "welcome", "notification", "pong", "stats"] {
             is_error(&client.call(json!({"type": kind})).await, "badMessage", None);
         }
@@ -340,7 +340,7 @@ async fn which_correlation_id_a_message_carries() {
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring_with("chat", json!({"correlationId": of(1), "sessionId": "s", "cancellationToken": "t"})).await;
-    // What is about a notification carries that of its notify.
+    // Messages about a notification have the correlationId of its notify.
     has(&ada.shown(&id).await, json!({"correlationId": of(1)}));
     has(&ada.accept(&id).await, json!({"correlationId": of(1)}));
     has(&ada.closed(&id).await, json!({"correlationId": of(1)}));

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::build::{Built, ON, REACHED};
+use crate::build::{Built, ON, REACHED, package_of};
 use crate::equivalent::Known;
 use crate::find::Mutant;
 
@@ -24,11 +24,11 @@ pub(crate) struct Stage {
     failing: Vec<String>,
     /// How long it took without one.
     took: Duration,
-    /// The mutants whose code it runs.
+    /// The mutants that it reaches.
     reached: BTreeSet<usize>,
 }
 
-/// What became of a mutant.
+/// The result of a mutant.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Caught { stage: usize, by: String },
@@ -88,7 +88,9 @@ impl Stage {
             }
             stages.push(stage);
         };
-        stage("the room's unit tests", "deskbell_core", None, None);
+        if let Some(package) = package_of(&built.root, room) {
+            stage("the room's unit tests", &package.replace('-', "_"), None, None);
+        }
         stage("the room's unit tests", "deskbell", Some(&own), None);
         stage("the other unit tests", "deskbell", None, Some(&own));
         stage("wire", "wire", None, None);
@@ -158,10 +160,26 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Tries all of them.
-pub(crate) fn run(built: &Built, stages: &[Stage], known: &Known) -> Vec<(Mutant, Outcome)> {
+/// The mutants that an earlier run caught, and what caught them.
+pub(crate) fn read(file: &Path) -> Vec<(String, Outcome)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let caught = text.lines().filter_map(|line| line.strip_prefix("caught by ")?.split_once('\t'));
+    caught.map(|(by, mutant)| (mutant.to_owned(), Outcome::Caught { stage: 1, by: by.to_owned() })).collect()
+}
+
+/// Tries all of them but those that were caught before.
+pub(crate) fn run(
+    built: &Built,
+    stages: &[Stage],
+    known: &Known,
+    before: &[(String, Outcome)],
+) -> Vec<(Mutant, Outcome)> {
     let mut results = Vec::new();
     for (number, mutant) in &built.mutants {
+        if let Some((_, outcome)) = before.iter().find(|(shown, _)| *shown == mutant.to_string()) {
+            results.push((mutant.clone(), outcome.clone()));
+            continue;
+        }
         let mut outcome = Outcome::Survived;
         for stage in stages.iter().filter(|stage| stage.reached.contains(number)) {
             let by = match stage.run(&built.root, &number.to_string(), &[], stage.longest(), true) {

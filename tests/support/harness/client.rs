@@ -176,7 +176,7 @@ impl Client {
         self.inbox.drain(..).collect()
     }
 
-    /// Nothing has come but what was asked for.
+    /// Checks that only the expected messages have arrived.
     pub(crate) async fn expect_silence(&mut self) {
         let rest = self.rest().await;
         assert!(rest.is_empty(), "{}", self.report(&format!("silence, not {}", json!(rest))));

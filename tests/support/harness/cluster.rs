@@ -92,7 +92,7 @@ impl Server {
                 return port;
             }
             assert!(began.elapsed() < PATIENCE, "no nats-server (Debian: apt-get install nats-server): {said}");
-            // Another process's file: there is no event here that could be awaited.
+            // A file of another process: there is no event to wait for.
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
