@@ -25,7 +25,7 @@ pub struct ListedTemplate {
     pub timeout_ms: u64,
     /// The queue time in milliseconds.
     pub queue_timeout_ms: u64,
-    /// Whether the hub accepts it at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent with the longest idle time.
     pub auto_accept: bool,
     /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,

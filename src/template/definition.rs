@@ -35,7 +35,7 @@ pub struct Definition {
     pub queue_timeout: Option<Duration>,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Whether the hub accepts it at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent with the longest idle time.
     pub auto_accept: bool,
     /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,

@@ -187,7 +187,7 @@ impl TextReader<'_> {
         Ok(true)
     }
 
-    /// Reads the placeholder whose brace is at byte `opening`.
+    /// Reads the placeholder with its brace at byte `opening`.
     fn placeholder(&mut self, opening: usize) -> Result<(), TextFault> {
         let at = self.character(opening);
         let inside = &self.source[opening + 1..];
