@@ -1,4 +1,4 @@
-//! What `docs/deploy` shows is what runs.
+//! The commands and files of `docs/deploy` work.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
