@@ -160,10 +160,26 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Tries all of them.
-pub(crate) fn run(built: &Built, stages: &[Stage], known: &Known) -> Vec<(Mutant, Outcome)> {
+/// The mutants that an earlier run caught, and what caught them.
+pub(crate) fn read(file: &Path) -> Vec<(String, Outcome)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let caught = text.lines().filter_map(|line| line.strip_prefix("caught by ")?.split_once('\t'));
+    caught.map(|(by, mutant)| (mutant.to_owned(), Outcome::Caught { stage: 1, by: by.to_owned() })).collect()
+}
+
+/// Tries all of them but those that were caught before.
+pub(crate) fn run(
+    built: &Built,
+    stages: &[Stage],
+    known: &Known,
+    before: &[(String, Outcome)],
+) -> Vec<(Mutant, Outcome)> {
     let mut results = Vec::new();
     for (number, mutant) in &built.mutants {
+        if let Some((_, outcome)) = before.iter().find(|(shown, _)| *shown == mutant.to_string()) {
+            results.push((mutant.clone(), outcome.clone()));
+            continue;
+        }
         let mut outcome = Outcome::Survived;
         for stage in stages.iter().filter(|stage| stage.reached.contains(number)) {
             let by = match stage.run(&built.root, &number.to_string(), &[], stage.longest(), true) {
