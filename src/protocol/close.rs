@@ -34,7 +34,7 @@ pub enum ComeBack {
     Yes,
     /// After a short random time, so that not all clients reconnect at the same moment.
     WithJitter,
-    /// After a while.
+    /// It may reconnect after a while.
     AfterAWhile,
     /// It may reconnect with a fresh token.
     WithFreshToken,

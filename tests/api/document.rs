@@ -300,7 +300,7 @@ fn every_example_matches_its_schema() {
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
 
-/// The five calls, each as one that the hub takes, with every field that it may have.
+/// The five calls, each as a valid message with every optional field.
 fn whole_calls() -> Vec<(&'static str, Value)> {
     vec![
         (

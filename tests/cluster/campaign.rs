@@ -45,7 +45,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// How many were acknowledged and have no outcome, have two, or were won by two.
+    /// The numbers of acknowledged notifications without an outcome, with two outcomes, and with two winners.
     pub(crate) fn faults(&self) -> (usize, usize, usize) {
         let lost = self.acknowledged.iter().filter(|id| !self.outcomes.contains_key(*id)).count();
         let double = self.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();

@@ -83,7 +83,7 @@ async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
 
 const PATIENT: &str = "[[templates]]\nname = \"patient\"\ntitle = \"t\"\nqueueTimeout = \"1h\"\n";
 
-/// Connections that ring at once.
+/// The number of connections that ring at the same time.
 const RINGERS: usize = 32;
 
 /// By name only: `cargo test --release --test cluster -- --ignored --nocapture a_new_hub_joins` (a million; another

@@ -5,7 +5,7 @@ pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn seeded(seed: u64) -> Self {
-        // Spread over all bits, and never 0, where it would stay.
+        // Spreads the seed over all bits. The state must never be 0, because it would stay 0.
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
