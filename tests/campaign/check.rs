@@ -1,4 +1,4 @@
-//! Holds what the clients recorded against the promise.
+//! Checks the clients' records against the promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 

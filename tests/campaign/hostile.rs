@@ -207,7 +207,7 @@ async fn deaf(port: u16, number: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Rings all the deaf, and withdraws it, as often as its rate allows.
+/// Rings all agents that do not read, and cancels, as often as its rate allows.
 async fn ring_the_deaf(port: u16, done: &'static Done) -> std::io::Result<()> {
     let (mut bot, _) =
         Light::join(port, &json!({"type": "hello", "role": "provider", "providerId": "crier"}), None).await?;
