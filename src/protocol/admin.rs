@@ -1,4 +1,4 @@
-//! What an operator asks of the admin listener, and what it answers: JSON over HTTP, not part of the clients' wire.
+//! Requests and answers of the admin listener: JSON over HTTP, not part of the clients' protocol.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use crate::vocabulary::Role;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disconnect {
-    /// As in its welcome.
+    /// The connectionId, as in the client's welcome.
     pub connection_id: String,
-    /// Whether the client should come back (close 1001, the default) or not (4403).
+    /// Whether the client should reconnect (close 1001, the default) or not (4403).
     #[serde(default = "yes")]
     pub come_back: bool,
 }
@@ -27,14 +27,14 @@ fn yes() -> bool {
 pub struct Revoke {
     /// The token's `sub`.
     pub subject: String,
-    /// Only in this workspace; absent: in all.
+    /// The workspace; absent means all workspaces.
     pub workspace: Option<String>,
 }
 
-/// Reads what was posted.
+/// Reads the body of a request.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// A description of the fault, for people.
 pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
@@ -43,20 +43,20 @@ pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Client<'a> {
-    /// As in its welcome.
+    /// The connectionId, as in the client's welcome.
     pub connection_id: String,
-    /// Its workspace.
+    /// The client's workspace.
     pub workspace: &'a str,
-    /// What it is.
+    /// The client's role.
     pub role: Role,
-    /// Its agentId or providerId; of an observer, whom its token names.
+    /// The agentId or providerId; for an observer, the `sub` of its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
-    /// Where it is.
+    /// The client's address.
     pub address: std::net::IpAddr,
-    /// For how long it has sent nothing.
+    /// Milliseconds since it last sent data.
     pub silent_ms: u64,
-    /// When its token ends.
+    /// The expiry of its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_ends: Option<Timestamp>,
 }
@@ -81,7 +81,7 @@ impl Clients {
             self.json.push(b',');
         }
         self.count += 1;
-        // Strings and numbers into memory: there is nothing to fail.
+        // Serializing strings and numbers into memory cannot fail.
         let _ = serde_json::to_writer(&mut self.json, client);
     }
 
@@ -91,7 +91,7 @@ impl Clients {
         self.count
     }
 
-    /// The answer; `more`: there are others behind the last one.
+    /// The answer. `more`: further clients follow the last one.
     #[must_use]
     pub fn finish(mut self, more: bool) -> Vec<u8> {
         self.json.extend_from_slice(format!("],\"more\":{more}}}\n").as_bytes());
@@ -99,7 +99,7 @@ impl Clients {
     }
 }
 
-/// The answer that tells how many connections were ended.
+/// The answer with the number of closed connections.
 #[must_use]
 pub fn disconnected(count: usize) -> Vec<u8> {
     format!("{{\"disconnected\":{count}}}\n").into_bytes()

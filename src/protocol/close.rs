@@ -5,54 +5,54 @@
 pub enum Close {
     /// The hub is stopping or restarting.
     GoingAway,
-    /// A binary frame.
+    /// The client sent a binary frame.
     Binary,
-    /// Text that is not UTF-8.
+    /// The client sent text that is not UTF-8.
     NotUtf8,
-    /// A message over its limit.
+    /// The client sent a message over its limit.
     TooLarge,
     /// The client reads too slowly.
     TooSlow,
     /// The hub's log does not answer.
     LogSilent,
-    /// No hello where one must be, or a wrong one.
+    /// The first message was not a hello, or the hello was wrong.
     BadHello,
-    /// Token missing, bad or expired.
+    /// The token is missing, invalid or expired.
     BadToken,
-    /// Not allowed.
+    /// The token does not allow this, or an operator disconnected the client.
     NotAllowed,
-    /// No hello in time.
+    /// The hello did not arrive in time.
     HelloTimeout,
-    /// Too many messages.
+    /// The client sent too many messages.
     TooManyMessages,
 }
 
-/// Whether a client should come back after a close.
+/// Whether a client should reconnect after a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ComeBack {
-    /// At once.
+    /// It may reconnect at once.
     Yes,
-    /// After a random short time, so that not all come at once.
+    /// After a short random time, so that not all clients reconnect at the same moment.
     WithJitter,
     /// After a while.
     AfterAWhile,
-    /// With a fresh token.
+    /// It may reconnect with a fresh token.
     WithFreshToken,
-    /// Not before the client itself is changed.
+    /// Only after the client itself has been changed.
     No,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct CloseRow {
-    /// Which.
+    /// The code that the row describes.
     pub close: Close,
     /// The WebSocket close code.
     pub code: u16,
-    /// What goes into the close frame, for people; at most
+    /// The reason in the close frame, for people; at most
     /// [`CLOSE_REASON_BYTES_MAX`](super::size::CLOSE_REASON_BYTES_MAX).
     pub reason: &'static str,
-    /// Whether the client should come back.
+    /// Whether the client should reconnect.
     pub come_back: ComeBack,
 }
 
@@ -60,7 +60,7 @@ const fn row(close: Close, code: u16, reason: &'static str, come_back: ComeBack)
     CloseRow { close, code, reason, come_back }
 }
 
-/// All of them, in the order of declaration.
+/// All close codes, in the order of declaration.
 pub const CLOSES: [CloseRow; 11] = [
     row(Close::GoingAway, 1001, "the hub is stopping or restarting", ComeBack::WithJitter),
     row(Close::Binary, 1003, "binary frames are not taken", ComeBack::No),
@@ -76,7 +76,7 @@ pub const CLOSES: [CloseRow; 11] = [
 ];
 
 impl Close {
-    /// Its row of the table.
+    /// The row of the table.
     #[must_use]
     pub fn row(self) -> &'static CloseRow {
         &CLOSES[self as usize]
@@ -88,7 +88,7 @@ impl Close {
         self.row().code
     }
 
-    /// What goes into the close frame, for people.
+    /// The reason in the close frame, for people.
     #[must_use]
     pub fn reason(self) -> &'static str {
         self.row().reason

@@ -2,48 +2,48 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why nothing was done, for programs.
+/// The `code` of an error: why nothing was done, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
-    /// No JSON object, or of no known type.
+    /// The text is not a JSON object, or its type is unknown.
     BadMessage,
-    /// A field.
+    /// A field is wrong.
     BadParameter,
-    /// The template.
+    /// The template does not exist.
     UnknownTemplate,
-    /// A placeholder of the template.
+    /// A placeholder of the template has no value.
     UnresolvedParameter,
-    /// Role or ownership.
+    /// The client's role, or the owner of the session, does not allow it.
     NotAllowed,
-    /// What the message speaks of.
+    /// The hub does not hold the thing that the message names.
     NotFound,
-    /// The notify's id.
+    /// The notify's id is used for a different notification.
     IdTaken,
-    /// The notify's cancellationToken.
+    /// An open notification already has the cancellationToken.
     TokenTaken,
-    /// A count of the workspace.
+    /// A count of the workspace has reached its limit.
     Limit,
-    /// A rate.
+    /// A rate is exceeded.
     RateLimited,
-    /// The hub's log.
+    /// The hub's log accepts no work at the moment.
     Unavailable,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorRow {
-    /// Which.
+    /// The code that the row describes.
     pub code: ErrorCode,
     /// Its name on the wire.
     pub name: &'static str,
     /// The `message` that goes with it.
     pub message: &'static str,
-    /// When it is sent.
+    /// The situation in which it is sent.
     pub meaning: &'static str,
-    /// Whether the same message may do better later; such an error bears `retryAfterMs`.
+    /// Whether the same message may succeed later; such an error has `retryAfterMs`.
     pub temporary: bool,
-    /// The status of an HTTP answer that bears it.
+    /// The status of an HTTP response with this error.
     pub status: u16,
 }
 
@@ -106,7 +106,7 @@ pub const ERRORS: [ErrorRow; 11] = [
 ];
 
 impl ErrorCode {
-    /// Its row of the table.
+    /// The row of the table.
     #[must_use]
     pub fn row(self) -> &'static ErrorRow {
         &ERRORS[self as usize]

@@ -1,9 +1,9 @@
-//! The templates in force as `GET /templates` lists them: JSON over HTTP, for pages that build forms of it.
+//! The list of templates that `GET /templates` returns: JSON over HTTP, for pages that build forms from it.
 
 use deskbell_core::entry::Settle;
 use serde::Serialize;
 
-/// The answer.
+/// The response of `GET /templates`.
 #[derive(Debug, Clone, Serialize)]
 pub struct TemplateList {
     /// Sorted by name.
@@ -16,14 +16,14 @@ pub struct TemplateList {
 pub struct Template {
     /// The `templateName` of a notify.
     pub name: String,
-    /// As written, with its placeholders.
+    /// The title as written, with its placeholders.
     pub title: String,
     /// The icon's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// Display time.
+    /// The display time in milliseconds.
     pub timeout_ms: u64,
-    /// Queue time.
+    /// The queue time in milliseconds.
     pub queue_timeout_ms: u64,
     /// As in the configuration.
     pub auto_accept: bool,
@@ -31,16 +31,16 @@ pub struct Template {
     pub auto_accept_on_timeout: bool,
     /// As in the configuration.
     pub settle: Settle,
-    /// In the order of their first use; each name once.
+    /// The parameters in the order of their first use; each name once.
     pub placeholders: Vec<Placeholder>,
 }
 
 /// A template parameter.
 #[derive(Debug, Clone, Serialize)]
 pub struct Placeholder {
-    /// Its name.
+    /// The parameter's name.
     pub name: String,
-    /// What stands there without it.
+    /// The text used if the parameter is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Whether a notify without it is an error.
@@ -51,7 +51,7 @@ impl TemplateList {
     /// The answer's body, with a line end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // Strings, numbers and booleans into memory: there is nothing to fail.
+        // Serializing strings, numbers and booleans into memory cannot fail.
         let mut json = serde_json::to_vec(self).unwrap_or_default();
         json.push(b'\n');
         json

@@ -31,11 +31,11 @@ pub struct Definition {
     pub icon: Option<String>,
     /// The display time.
     pub timeout: Duration,
-    /// The queue time; `None` stands for the display time.
+    /// The queue time; `None` means the display time.
     pub queue_timeout: Option<Duration>,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Whether the hub accepts it at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent that has been idle longest.
     pub auto_accept: bool,
     /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,

@@ -1,7 +1,7 @@
 //! Template texts: `{name}` and `{name|default}` are placeholders, `{{` and `}}` the braces themselves.
 //!
-//! A text is expanded once: what stands in a parameter or a default is never read as a template again. A default
-//! runs to the next closing brace, so it can hold anything but that.
+//! A text is expanded once: parameters and defaults are never parsed as templates again. A default
+//! runs to the next closing brace, so it can contain any other character.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub const RENDERED_BYTES_MAX: usize = 1_024;
 /// The longest placeholder name, in bytes.
 pub const PLACEHOLDER_BYTES_MAX: usize = 128;
 
-/// A text that was read and found well formed.
+/// A parsed template text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text {
     pieces: Vec<Piece>,
@@ -24,45 +24,45 @@ enum Piece {
     Placeholder { name: String, default: Option<String> },
 }
 
-/// A text is no template text.
+/// The text is not a valid template text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// A `{` that no `}` follows.
+    /// A `{` without a following `}`.
     #[error("character {at}: this \"{{\" is never closed; a literal brace is written \"{{{{\"")]
     Unclosed {
-        /// Which character of the text, from 1.
+        /// The position in the text, in characters from 1.
         at: usize,
     },
-    /// A `}` that belongs to no placeholder.
+    /// A `}` outside of a placeholder.
     #[error("character {at}: this \"}}\" closes nothing; a literal brace is written \"}}}}\"")]
     LoneClosing {
-        /// Which character of the text, from 1.
+        /// The position in the text, in characters from 1.
         at: usize,
     },
     /// `{}` or `{|default}`.
     #[error("character {at}: the placeholder has no name; write {{name}} or {{name|default}}")]
     NoName {
-        /// Which character of the text, from 1.
+        /// The position in the text, in characters from 1.
         at: usize,
     },
-    /// A placeholder's name that no parameter can have.
+    /// A placeholder with a name that a parameter cannot have.
     #[error(
         "character {at}: a placeholder's name has at most {PLACEHOLDER_BYTES_MAX} bytes, no \"{{\" and no control characters"
     )]
     BadName {
-        /// Which character of the text, from 1.
+        /// The position in the text, in characters from 1.
         at: usize,
     },
     /// The text as written is over [`TEXT_BYTES_MAX`].
     #[error("{bytes} bytes long; allowed: at most {TEXT_BYTES_MAX}")]
     TooLong {
-        /// How long it is.
+        /// The length in bytes.
         bytes: usize,
     },
-    /// What stands outside the placeholders alone is over [`RENDERED_BYTES_MAX`], so it could never be shown.
+    /// The text outside the placeholders is already over [`RENDERED_BYTES_MAX`], so it could never be rendered.
     #[error("{bytes} bytes outside its placeholders; rendered it may have at most {RENDERED_BYTES_MAX}")]
     NeverFits {
-        /// How long that part is.
+        /// The length of that part in bytes.
         bytes: usize,
     },
 }
@@ -72,21 +72,21 @@ pub enum TextFault {
 pub enum ExpandFault {
     /// A placeholder has neither a parameter nor a default.
     Unresolved {
-        /// Its name.
+        /// The parameter's name.
         placeholder: String,
     },
     /// The rendered text would be over [`RENDERED_BYTES_MAX`].
     TooLong {
-        /// How long it would be.
+        /// The length that it would have, in bytes.
         bytes: usize,
     },
 }
 
 impl Text {
-    /// Reads a template text.
+    /// Parses a template text.
     ///
     /// # Errors
-    /// The first fault, with its place in the text.
+    /// The first fault, with its position in the text.
     pub fn parse(source: &str) -> Result<Self, TextFault> {
         if source.len() > TEXT_BYTES_MAX {
             return Err(TextFault::TooLong { bytes: source.len() });
@@ -98,7 +98,7 @@ impl Text {
         if bytes > RENDERED_BYTES_MAX { Err(TextFault::NeverFits { bytes }) } else { Ok(text) }
     }
 
-    /// Its placeholders with their defaults, in their order; a name used twice comes twice.
+    /// The placeholders with their defaults, in order; a name used twice occurs twice.
     pub fn placeholders(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Placeholder { name, default } => Some((name.as_str(), default.as_deref())),
@@ -106,7 +106,7 @@ impl Text {
         })
     }
 
-    /// The text as one can write it: [`parse`](Self::parse) gives an equal one.
+    /// The source form of the text; [`parse`](Self::parse) turns it into an equal text.
     #[must_use]
     pub fn written(&self) -> String {
         let piece = |piece: &Piece| match piece {
@@ -117,7 +117,7 @@ impl Text {
         self.pieces.iter().map(piece).collect()
     }
 
-    /// Puts `parameters` in the places of the placeholders. An empty parameter counts as given.
+    /// Replaces the placeholders with `parameters`. An empty parameter counts as given.
     ///
     /// # Errors
     /// [`ExpandFault`]: a placeholder with neither a parameter nor a default comes before a text too long.
@@ -187,7 +187,7 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Reads the placeholder whose brace is at byte `opening`.
+    /// Reads the placeholder with its opening brace at byte `opening`.
     fn placeholder(&mut self, opening: usize) -> Result<(), TextFault> {
         let at = self.character(opening);
         let inside = &self.source[opening + 1..];
@@ -219,7 +219,7 @@ impl Reader<'_> {
         self.pieces
     }
 
-    /// The place of byte `byte`, as people count: in characters, from 1.
+    /// The position of byte `byte`, counted in characters from 1.
     fn character(&self, byte: usize) -> usize {
         self.source[..byte].chars().count() + 1
     }

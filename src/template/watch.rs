@@ -1,4 +1,4 @@
-//! Puts new templates in force when their file changes, and when asked to.
+//! Reloads the templates when their file changes, and on request.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::catalogue::{Catalogue, SharedCatalogue};
 use crate::watched::{LOOK_EVERY, Watched};
 
-/// Reads and checks the file; on failure every fault in a line of its own.
+/// Reads and checks the file; an error has one line for every fault.
 pub type Load = Arc<dyn Fn() -> Result<Arc<Catalogue>, Vec<String>> + Send + Sync>;
 
 /// Watches one file for one [`SharedCatalogue`]. Its owner runs it as a task.
@@ -29,7 +29,7 @@ pub struct ReloadHandle {
 }
 
 impl ReloadHandle {
-    /// Reloads soon, changed or not (SIGHUP). Never waits; asking twice before it happens is asking once.
+    /// Requests a reload, whether or not the file has changed (SIGHUP). Returns at once; several requests before the reload count as one.
     pub fn reload_now(&self) {
         self.asked.notify_one();
     }
@@ -42,12 +42,12 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Watches `path`, whose templates `catalogue` holds already.
+    /// Watches the file at `path`; `catalogue` already has its templates.
     #[must_use]
     pub fn new(path: PathBuf, catalogue: SharedCatalogue, load: Load) -> (Self, ReloadHandle) {
         let asked = Arc::new(Notify::new());
-        // Looked at only now, after the start has read it: a change in between is missed here, so the first look
-        // reads it once more.
+        // The start has already read the file, and a change since then would go unnoticed. So the first poll
+        // reads it again.
         let watched = Watched::new(vec![path.clone()]);
         let watch = Self { path, load, catalogue, asked: asked.clone(), watched };
         (watch, ReloadHandle { asked })
@@ -63,7 +63,7 @@ impl Watch {
                 () = asked.notified() => true,
                 _ = looks.tick() => false,
             };
-            // A file system can take its time; no runtime thread should wait with it.
+            // A file system can be slow, and must not block a thread of the runtime.
             let look = tokio::task::spawn_blocking(move || {
                 if is_asked {
                     self.watched.reading();

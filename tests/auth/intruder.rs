@@ -49,7 +49,7 @@ async fn the_template_list_is_for_providers_and_observers() {
         assert!(!answer.to_lowercase().contains("access-control-allow"), "{answer}");
         assert_eq!(answer.contains("msdyn_call_incoming"), expected == 200, "{answer}");
     }
-    // A token in the address is none: addresses stand in logs and histories.
+    // A token in the address is not accepted, because addresses appear in logs and histories.
     let answer =
         ask(hub.port, &request("GET", &format!("/templates?token={good}&access_token={good}"), hub.port, "")).await;
     assert_eq!(status(&answer), 401);

@@ -8,7 +8,7 @@ use crate::scene::TEMPLATES;
 /// At most so many violations are named; the rest is counted.
 const NAMED_MAX: usize = 40;
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,

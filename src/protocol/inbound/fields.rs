@@ -1,8 +1,8 @@
-//! One JSON object taken apart in one pass, and the checks of single fields.
+//! Splits one JSON object in one pass, and checks single fields.
 //!
-//! A field is kept as the JSON text of its value and read only if the message's type has it. So a wrong field that
-//! nobody asked for is no fault, a number keeps the very text that the client wrote, and nesting costs no stack:
-//! what is inside a value is skipped by a loop, not by recursion.
+//! A field is kept as the JSON text of its value and decoded only if the message's type has it. So a wrong field that
+//! the type does not have is not an error, a number keeps the client's exact text, and nesting takes no stack:
+//! a loop, not recursion, skips the inside of a value.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 use super::message::Text;
 use crate::names::{check_name, too_long};
 
-/// What is wrong with a field, for people.
+/// The fault of a field, as text for people.
 pub(super) type Wrong = String;
 
-/// The fields that a message, or an object in one, may have.
+/// The fields that a message, or an object in a message, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 pub(crate) enum Key {
@@ -43,12 +43,12 @@ pub(crate) enum Key {
     Count,
     NotificationId,
     Reason,
-    /// Any other: ignored. Must stay the last, since it gives the number of the others.
+    /// Any other field, which is ignored. It must be the last variant, because its number is the count of the others.
     #[serde(other)]
     Other,
 }
 
-/// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
+/// The fields of one object. If a key occurs twice, the last one counts, as in browsers.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     values: [Option<&'a str>; Key::Other as usize],
@@ -56,38 +56,38 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// If the text is no JSON object.
+    /// If the text is not a JSON object.
     pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
-    /// The JSON text of a field's value; `null` is as absent.
+    /// The JSON text of a field's value; `null` counts as absent.
     fn value(&self, key: Key) -> Option<&'a str> {
         self.values[key as usize].filter(|text| *text != "null")
     }
 
-    /// Any string, unless absent.
+    /// An optional string.
     pub(crate) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 
-    /// A string of at most `bytes_max`, maybe empty, unless absent.
+    /// An optional string of at most `bytes_max` bytes, which may be empty.
     pub(super) fn text(&self, key: Key, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
         let text = self.string(key, called)?;
         text.map(|text| no_longer_than(bytes_max, text, &called)).transpose()
     }
 
-    /// A name, unless absent.
+    /// An optional name.
     pub(super) fn name(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| name(string(json, &called)?, &called)).transpose()
     }
 
-    /// A name that must be there.
+    /// A required name.
     pub(super) fn required_name(&self, key: Key, called: &str) -> Result<Text<'a>, Wrong> {
         self.name(key, called)?.ok_or_else(|| missing(called))
     }
 
-    /// Names in their order, none twice, unless absent; it may be that there are none.
+    /// An optional list of names in their order, without duplicates; it may be empty.
     pub(super) fn names(&self, key: Key, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(None) };
         let items: Vec<&RawValue> =
@@ -96,7 +96,7 @@ impl<'a> Fields<'a> {
         names.collect::<Result<_, _>>().map(Some)
     }
 
-    /// `true` or `false`, unless absent.
+    /// An optional `true` or `false`.
     pub(super) fn boolean(&self, key: Key, called: &str) -> Result<Option<bool>, Wrong> {
         match self.value(key) {
             None => Ok(None),
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number that must be there, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
+    /// A required whole number, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
     pub(super) fn required_count(&self, key: Key, called: &str) -> Result<u32, Wrong> {
         let json = self.value(key).ok_or_else(|| missing(called))?;
         let wrong = || format!("`{called}` must be a whole number from 0 to {}", u32::MAX);
@@ -118,18 +118,18 @@ impl<'a> Fields<'a> {
         if whole { Ok(number as u32) } else { Err(wrong()) }
     }
 
-    /// An object of its own, unless absent.
+    /// An optional object.
     pub(super) fn object(&self, key: Key, called: &str) -> Result<Option<Self>, Wrong> {
         let object = self.value(key).map(Fields::parse).transpose();
         object.map_err(|_| format!("`{called}` must be an object"))
     }
 
     /// An object of names with values that are strings, numbers or booleans, sorted by name, no name twice; none if
-    /// absent. What is not a string is the text that the client wrote.
+    /// absent. Numbers and booleans keep the client's text.
     pub(super) fn parameters(&self, key: Key, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(Vec::new()) };
         let Pairs(mut pairs) = serde_json::from_str(json).map_err(|_| format!("`{called}` must be an object"))?;
-        // Stable: of two with the same name, the later one stays behind, and is the one that is kept.
+        // The sort is stable, so of two pairs with the same name the later one comes last and is kept.
         pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
         pairs.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -148,29 +148,29 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The beginning of a client's text that is only quoted.
+/// The beginning of a client's text, for quoting it in a message.
 pub(super) fn shortened(text: &str) -> &str {
     const QUOTED_BYTES_MAX: usize = 64;
     &text[..text.floor_char_boundary(QUOTED_BYTES_MAX)]
 }
 
-/// What is said of a field that must be there and is not.
+/// The fault of a missing required field.
 pub(super) fn missing(called: &str) -> Wrong {
     format!("`{called}` is missing")
 }
 
-/// A string as it is meant, from the JSON text of a value.
+/// Decodes a string from the JSON text of a value.
 fn string<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     if !json.starts_with('"') {
         return Err(format!("`{called}` must be a string"));
     }
-    // The text was scanned as JSON already; only now it shows whether its escapes make characters.
+    // The text has already been scanned as JSON; only now are its escapes decoded.
     let text: Borrowed<'_> =
         serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape sequence that is not a character"))?;
     Ok(text.0)
 }
 
-/// A string as it is meant, or a number or boolean as it is written.
+/// A decoded string, or a number or boolean as written.
 fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     match json.as_bytes().first() {
         Some(b'"') => string(json, called),
@@ -221,7 +221,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A key, whatever it says: one with an escape that stands for no character is JSON, too, and is no key that we know.
+/// Any key. A key with an escape that is not a character is valid JSON, too, and counts as unknown.
 struct AnyKey(Key);
 
 impl<'de> Deserialize<'de> for AnyKey {
@@ -238,12 +238,12 @@ impl<'de> Deserialize<'de> for AnyKey {
                 Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
             }
         }
-        // As bytes: a text would have to be one.
+        // Read as bytes, because the key may not be valid text.
         deserializer.deserialize_bytes(Str)
     }
 }
 
-/// The pairs of an object in their order: names as they are meant, values as JSON text.
+/// The pairs of an object in their order: decoded names, and values as JSON text.
 struct Pairs<'a>(Vec<(Text<'a>, &'a str)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -268,7 +268,7 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
     }
 }
 
-/// A string, borrowed where it stands unescaped (serde's own `Cow` always copies).
+/// A string, borrowed if it has no escapes (serde's own `Cow` always copies).
 struct Borrowed<'a>(Text<'a>);
 
 impl<'de> Deserialize<'de> for Borrowed<'de> {
