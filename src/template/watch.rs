@@ -165,26 +165,29 @@ mod tests {
             self.catalogue.get().render("t", &|_| None).unwrap().title.to_string()
         }
 
-        /// Waits for a condition, within the 2 s that docs/PROTOCOL.md promises.
-        async fn within_2_s(&self, what: impl Fn(&Self) -> bool) {
+        /// Waits until something is true. The bound only ends a hang: a busy machine may be slow.
+        async fn until(&self, what: impl Fn(&Self) -> bool) {
+            const LONGEST: Duration = Duration::from_secs(30);
             let start = Instant::now();
             while !what(self) {
-                assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+                assert!(start.elapsed() < LONGEST, "not within {LONGEST:?}");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
 
         async fn shows(&self, title: &str) {
-            self.within_2_s(|bench| bench.title() == title).await;
+            self.until(|bench| bench.title() == title).await;
         }
 
         async fn loaded(&self, times: usize) {
-            self.within_2_s(|bench| bench.loads.load(Ordering::SeqCst) >= times).await;
+            self.until(|bench| bench.loads.load(Ordering::SeqCst) >= times).await;
         }
     }
 
     #[tokio::test]
-    async fn a_file_written_anew_is_in_force_within_two_seconds() {
+    async fn a_file_written_anew_comes_into_force() {
+        // The contract says within 2 s: a look before the write and one after it.
+        assert!(LOOK_EVERY * 2 <= Duration::from_secs(2));
         let bench = Bench::new("one");
         fs::write(&bench.path, "two").unwrap();
         bench.shows("two").await;
