@@ -58,7 +58,7 @@ const LAYERS: &[(&str, &[&str])] =
 /// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
 const EXCEPTIONS: &[(&str, &str)] = &[("gateway/fanout/stream.rs", "http"), ("gateway/shared/state.rs", "http")];
 
-/// Words that must not stand in a room's code, with the reason.
+/// Words that must not occur in a room's code, with the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "core",
@@ -106,7 +106,7 @@ type Module = Vec<String>;
 struct File {
     path: PathBuf,
     module: Module,
-    /// What it names in other modules, each with its line.
+    /// The items of other modules that it names, each with its line.
     names: Vec<(Module, usize)>,
     /// The words of its code: neither comments nor strings.
     words: Vec<(String, usize)>,

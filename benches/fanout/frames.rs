@@ -1,6 +1,6 @@
-//! Just enough of WebSocket and of the wire to count what comes, cheaply.
+//! The minimum of WebSocket and of the wire that is needed to count messages cheaply.
 
-/// A client's text frame; its mask is zero, so that the text stands in it as it is.
+/// A client's text frame with a mask of zero, so that it contains the text unchanged.
 pub(crate) fn masked(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match text.len() {
@@ -15,20 +15,20 @@ pub(crate) fn masked(text: &str) -> Vec<u8> {
     frame
 }
 
-/// Finds the ends of a server's frames in whatever pieces they come.
+/// Finds the ends of a server's frames in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Cutter {
     head: Vec<u8>,
-    /// Bytes of the present frame's payload that are still to come.
+    /// The missing bytes of the current frame's payload.
     rest: usize,
 }
 
-/// A frame's end was seen.
+/// The end of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Not a ping.
+    /// Whether it is a message and not a ping.
     pub(crate) is_text: bool,
-    /// Header and payload.
+    /// The size of header and payload.
     pub(crate) bytes: usize,
 }
 
@@ -62,7 +62,7 @@ impl Cutter {
     }
 }
 
-/// What a whole header says; `None` while it is not whole.
+/// Reads a complete header; `None` while it is incomplete.
 fn payload_bytes(head: &[u8]) -> Option<usize> {
     match head {
         [_, 126, a, b] => Some(usize::from(u16::from_be_bytes([*a, *b]))),

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// The ids that a client's message may carry. Every direct reply carries them back; a reply about a notification carries
+/// The ids that a client's message may have. Every direct reply repeats them; a reply about a notification has
 /// the correlationId of its notify instead.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<'a> {
-    /// Chosen by the client; a name.
+    /// The client's id for the message; a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Cow<'a, str>>,
-    /// A GUID in the form in which the client sent it, or one that the hub minted.
+    /// A GUID in the form in which the client sent it, or one that the hub generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<Cow<'a, str>>,
 }

@@ -39,19 +39,19 @@ pub fn close_with(code: u16, reason: &str) -> Bytes {
     with_header(buffer, CLOSE)
 }
 
-/// A frame of the hub's, read back.
+/// A frame of the hub, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A message.
+    /// A text message.
     Text(&'a [u8]),
-    /// A close, with its code; 0: none.
+    /// A close with its code, or 0 without one.
     Close(u16),
     /// A ping or pong.
     Other,
 }
 
-/// Reads the first frame back, and what follows it; `None`: it is not whole. Only for frames of the hub's, which are
-/// neither masked nor in parts.
+/// Parses the first frame and returns it with the data behind it; `None` while it is incomplete. Only for the hub's frames, which are
+/// neither masked nor fragmented.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
@@ -69,7 +69,7 @@ pub fn read(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     Some((frame, rest))
 }
 
-/// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`]; what is before the header is cut off.
+/// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`], and cuts off the unused space before it.
 fn with_header(mut buffer: Vec<u8>, opcode: u8) -> Bytes {
     let length = (buffer.len() - HEADER_BYTES_MAX) as u64;
     let start = match length {

@@ -1,4 +1,4 @@
-//! The templates in force: the built-in ones and the configured ones, which may replace them.
+//! The templates in use: the built-in ones and the configured ones, which may replace them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -85,7 +85,7 @@ impl Catalogue {
     }
 }
 
-/// The catalogue in force. A reload replaces it as a whole.
+/// The current catalogue. A reload replaces it as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct SharedCatalogue {
     current: Arc<RwLock<Arc<Catalogue>>>,
@@ -98,14 +98,14 @@ impl SharedCatalogue {
         Self { current: Arc::new(RwLock::new(catalogue)) }
     }
 
-    /// The catalogue in force now. Keep it for one notification, not for longer.
+    /// Returns the current catalogue. Keep it for one notification, not for longer.
     #[must_use]
     pub fn get(&self) -> Arc<Catalogue> {
         // No code panics while it has the lock, so a poisoned lock cannot have a half-written value.
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts `catalogue` in force.
+    /// Makes `catalogue` the current one.
     pub fn replace(&self, catalogue: Arc<Catalogue>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalogue;
     }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn names_and_outlines_list_all_templates_by_name() {
         let template = |name: String| Template::check(Definition { name, ..Definition::default() }).unwrap();
-        // So many that a hash map does not list them in order by chance.
+        // Enough templates that a hash map would not list them in order accidentally.
         let catalogue = Catalogue::with((0..50).map(|n| template(format!("t-{n}"))).collect());
         assert_eq!(catalogue.names().len(), catalogue.len());
         assert!(!catalogue.is_empty());

@@ -37,7 +37,7 @@ pub struct Placeholder {
     pub name: String,
     /// The text without this parameter: the first default in the template.
     pub default: Option<String>,
-    /// Whether some place of it has no default, so that a notify without it is an error.
+    /// Whether it occurs anywhere without a default, so that a notify without it is an error.
     pub required: bool,
 }
 

@@ -18,13 +18,13 @@ pub(crate) struct Ask {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// What it was answered.
+/// The answer of the hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// By their names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// `null` if it is no JSON.
+    /// `null` if it is not valid JSON.
     pub(crate) body: Value,
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn ring(query: &str, more: Value) -> Ask {
     Ask::post(&format!("/api/notify{query}"), &crate::harness::with(json!({"templateName": "chat"}), more))
 }
 
-/// Asks what became of a notification.
+/// Queries the outcome of a notification.
 pub(crate) fn recall(notification: &str, query: &str) -> Ask {
     Ask::new("GET", &format!("/api/notifications/{notification}{query}"))
 }

@@ -114,7 +114,7 @@ fn sent(ask: &Ask) -> Option<Value> {
     serde_json::from_slice(ask.body.as_deref()?).ok()
 }
 
-/// What is wrong with a request by the document.
+/// The faults of a request, according to the document.
 fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, schema, value) in parameters(ask, operation) {
@@ -135,7 +135,7 @@ fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     faults
 }
 
-/// What the document says in words only.
+/// The rules that the document gives in words only.
 fn is_beyond_schemas(ask: &Ask) -> bool {
     let key = ask.headers.iter().find(|(name, _)| name == "Idempotency-Key").map(|(_, key)| key.trim_matches('"'));
     let id = sent(ask).and_then(|body| body["id"].as_str().map(str::to_owned));
@@ -145,7 +145,7 @@ fn is_beyond_schemas(ask: &Ask) -> bool {
 /// Holds an exchange to the document.
 ///
 /// # Panics
-/// If it does not stand there.
+/// If the document does not describe it.
 pub(crate) fn judge(ask: &Ask, answer: &Answer) {
     let of = || format!("{} {} was answered with {answer:?}", ask.method, ask.target);
     let Some((_, operation)) = operation(ask) else {
@@ -258,7 +258,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     value.as_array().into_iter().flatten().for_each(|value| references(value, found));
 }
 
-/// A machine follows links, not headers: where an answer says by `Location` where to ask again, a link says it too.
+/// Programs follow links, not headers: where an answer has a `Location`, the document has a link as well.
 #[test]
 fn where_an_answer_has_a_location_there_is_a_link() {
     let operations =
@@ -300,7 +300,7 @@ fn every_example_matches_its_schema() {
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
 
-/// The five calls, each as one that the hub takes, with every field that it may have.
+/// The five calls, each as a valid message with every optional field.
 fn whole_calls() -> Vec<(&'static str, Value)> {
     vec![
         (

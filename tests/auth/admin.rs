@@ -105,7 +105,7 @@ async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
         .await;
     assert_eq!(refreshed["type"], "refreshed");
     has(&bob.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
-    // What is issued in a later second is taken; nothing but time makes it later.
+    // A token issued in a later second is accepted; the test can only wait for that second.
     let revoked_at = now();
     while now() <= revoked_at {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

@@ -43,7 +43,7 @@ async fn join(hub: &Hub, role: &str, sub: &str) -> Client {
     client
 }
 
-/// What is at this path.
+/// The response at this path.
 async fn get(hub: &Hub, path: &str) -> String {
     let mut page = tls(hub).await;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");

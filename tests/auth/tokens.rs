@@ -140,7 +140,7 @@ async fn a_token_that_ends_between_the_upgrade_and_the_hello_is_refused() {
     let exp = now() + 3;
     let bearer = format!("Bearer {}", token_with("ada", "agent", json!({"exp": exp})));
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
-    // The end of a token is a moment of the wall clock: there is no event that could be awaited.
+    // A token expires by the wall clock, so there is no event to wait for.
     while now() <= exp {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -331,7 +331,7 @@ async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
     assert_eq!(status(&http(hub.port, &head).await), 401);
     let mut cy = join(&hub, "cy", "agent", json!({})).await;
     cy.call(json!({"type": "refresh", "token": forged("dan")})).await;
-    // What is no name is not repeated, nor is what is no token.
+    // Text that is not a valid name, or not a token, is not repeated in the log.
     for bad in [forged("x\n2026 INFO forged"), forged(&"s".repeat(129)), "nonsense".into(), "\u{202e}.\r\n.".into()] {
         assert_eq!(attempt(&hub, json!({"role": "agent", "token": bad})).await, Err(4401));
     }

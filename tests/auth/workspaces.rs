@@ -20,7 +20,7 @@ async fn the_same_names_in_two_workspaces_are_two_of_each() {
         assert_eq!(bot.welcome["open"], json!([]), "nothing of the other bot of that name");
         sides.push((agent, bot));
         if workspace == "acme" {
-            // All ids are the same as the other workspace will use.
+            // The other workspace will use the same ids.
             let (_, bot) = sides.last_mut().unwrap();
             bot.ring_with("chat", same()).await;
         }

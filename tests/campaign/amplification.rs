@@ -14,7 +14,7 @@ use crate::work::{Shown, Waits, median_is_held, ratio};
 
 const CONFIG: &str = "[limits]\nmaxConnections = 100000";
 
-/// How often each condition is looked at: what the machine does besides changes from second to second.
+/// The number of rounds for each condition, because the machine's other work changes from second to second.
 const ROUNDS: u32 = 10;
 
 /// Measures for `look` each; prints. True if everybody was served and, where `yields`, the other provider's median wait at most

@@ -1,9 +1,9 @@
 //! The clients that play other people's machines, in a process of their own and last in the scheduler's queue: this binary once
 //! more, with an argument that names the part.
 //!
-//! An attacker costs a processor of his own, which is not there where everything runs on one machine. So he gets only
-//! what the hub and the clients that are measured leave idle (`chrt --idle`: SCHED_IDLE gives way at once to whoever
-//! wakes up; a process of nice 19 keeps the processor until its slice is over).
+//! In practice an attacker uses processors of its own, and here everything runs on one machine. So attackers get only the processor
+//! time that the hub and the measured clients leave idle. (`chrt --idle`: a SCHED_IDLE process gives way at once to any process that
+//! wakes up; a process of nice 19 keeps the processor until its time slice ends.)
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Apart {
         Self { input: child.stdin.take(), child, output }
     }
 
-    /// Ends it; what it got done: its counts, by second.
+    /// Ends the process and returns its counts per second.
     pub(crate) fn stop(mut self) -> Value {
         drop(self.input.take());
         let mut line = String::new();
@@ -109,6 +109,6 @@ pub(crate) fn run(arguments: &[String]) {
         json!({"sent": rate(&done.sent, 0), "connections": rate(&done.connections, 0), "read": rate(&done.read, before),
                "refused": rate(&done.refused, 0)})
     );
-    // What is still connected ends with the process.
+    // Connections that are still open end with the process.
     std::process::exit(0);
 }

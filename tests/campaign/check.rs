@@ -1,4 +1,4 @@
-//! Holds what the clients recorded against the promise.
+//! Checks the clients' records against the promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::scene::TEMPLATES;
 /// At most so many violations are named; the rest is counted.
 const NAMED_MAX: usize = 40;
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
@@ -44,7 +44,7 @@ struct Ended {
     said_by: String,
 }
 
-/// All that is known of all notifications.
+/// The records of all notifications.
 #[derive(Debug, Default)]
 struct Known {
     /// By provider and call: under which notificationIds it was acknowledged, shown or settled.
@@ -216,7 +216,7 @@ fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
         match saw {
             Saw::Ack { nid, duplicate: true, .. } => drop(repeated.insert(*nid)),
             Saw::Result(settled) if !repeated.contains(&settled.nid) => {
-                // Of one log all positions begin alike and have one length.
+                // All positions of one log have the same prefix and length.
                 if settled.position.as_str() <= last {
                     verdict.add(format!("{whose}: position {} after {last}", settled.position));
                 }

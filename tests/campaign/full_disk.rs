@@ -28,7 +28,7 @@ impl SmallDisk {
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Fills it to the last byte.
+    /// Fills the file system to the last byte.
     fn fill(&self) {
         let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
         for size in [64 * 1024, 1] {

@@ -16,14 +16,14 @@ use crate::table::Table;
 use crate::usage::{connections_max, memory, processor};
 use crate::work::{Shown, Waits, median_is_held, ratio};
 
-/// How long each condition is looked at, and how often: what the machine does besides should meet all alike.
+/// The length and number of rounds for each condition, so that the machine's other work affects all conditions alike.
 const LOOK: Duration = Duration::from_secs(3);
 const ROUNDS: u64 = 4;
 
 /// After an attack: its connections end.
 const PEACE: Duration = Duration::from_millis(700);
 
-/// The default of `outboundBytes`, and what a connection may cost besides.
+/// The default of `outboundBytes`, plus the other memory of a connection.
 const CONNECTION_BYTES_MAX: u64 = 1024 * 1024 + 64 * 1024;
 
 /// The measured provider and agent, and the provider that calls the agents that do not read.
@@ -55,7 +55,7 @@ pub(crate) async fn run(half_open: u64) -> bool {
             beside.measure(hub.port, &name("control"), LOOK).await;
             attack.stop();
             sleep(PEACE).await;
-            // What is settled stays in memory for a while, attack or none.
+            // Settled notifications stay in memory for a while, with or without an attack.
             let baseline = memory(&hub.pid());
             let attack = Apart::start(hostility.word(), hub.port, count, yields);
             let (before, began) = (processor(&hub.pid()), Instant::now());
@@ -207,7 +207,7 @@ async fn deaf(port: u16, number: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Rings all the deaf, and withdraws it, as often as its rate allows.
+/// Rings all agents that do not read, and cancels, as often as its rate allows.
 async fn ring_the_deaf(port: u16, done: &'static Done) -> std::io::Result<()> {
     let (mut bot, _) =
         Light::join(port, &json!({"type": "hello", "role": "provider", "providerId": "crier"}), None).await?;

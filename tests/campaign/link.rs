@@ -1,4 +1,4 @@
-//! A client's connection: it records what comes, and can end as badly as a connection can.
+//! A client's connection: it records its messages, and can fail in every way that a connection can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};

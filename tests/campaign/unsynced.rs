@@ -70,7 +70,7 @@ impl Unsynced {
     pub(crate) fn crash(&mut self, chance: &mut Chance) {
         let written = self.written();
         let synced = self.synced();
-        // Changes of names that were not synced: all have arrived, none has, or each by chance. No standard says in which order
+        // Of the unsynced changes of names all have arrived, or none, or a random part. No standard defines the order in which
         // a file system writes them.
         let names_arrive = chance.below(3) * 50;
         let sectors_arrive = chance.below(3) * 50;

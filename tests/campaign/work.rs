@@ -27,8 +27,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// Works for `look` at the hub on `port`, and adds what it noticed. On a thread of its own: it waits for the hub and
-    /// for nobody else.
+    /// Works with the hub on `port` for the time `look`, and adds the measured waits. It has a thread of its own, so that it waits for the
+    /// hub only.
     pub(crate) async fn measure(&mut self, port: u16, name: &str, look: Duration) {
         let name = name.to_owned();
         let work = move || {

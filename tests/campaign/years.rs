@@ -198,7 +198,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     }
 }
 
-/// What was seen of the directory while the hub ran.
+/// Observations of the directory while the hub ran.
 #[derive(Debug, Default)]
 struct Watched {
     most_bytes: u64,
@@ -320,7 +320,7 @@ pub(crate) async fn run(count: u64) -> bool {
     small && quick
 }
 
-/// As `docs/data-directory.md` says for a running hub: the snapshots, then the segments, not `FORMAT`.
+/// Copies a running hub as `docs/data-directory.md` says: the snapshots, then the segments, not `FORMAT`.
 pub(crate) fn copy_running(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for prefix in ["snapshot-", "log-"] {

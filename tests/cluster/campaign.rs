@@ -30,7 +30,7 @@ const SECONDS: u64 = 40;
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
 pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 
-/// What is rung.
+/// The notify message.
 pub(crate) const BRIEF: &str =
     "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
@@ -45,7 +45,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// How many were acknowledged and have no outcome, have two, or were won by two.
+    /// The numbers of acknowledged notifications without an outcome, with two outcomes, and with two winners.
     pub(crate) fn faults(&self) -> (usize, usize, usize) {
         let lost = self.acknowledged.iter().filter(|id| !self.outcomes.contains_key(*id)).count();
         let double = self.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
@@ -96,7 +96,7 @@ impl Line {
         Some(welcome)
     }
 
-    /// The next message; `Err`: the connection is over, or has said nothing for too long.
+    /// The next message; `Err` if the connection has ended, or was silent for too long.
     pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
         let ws = self.ws.as_mut().ok_or(())?;
         match timeout(within, ws.next()).await {
@@ -119,7 +119,7 @@ impl Line {
     }
 }
 
-/// Rings all the time; what it does not know the fate of it sends again, with the same id.
+/// Rings continuously. Calls without an outcome are sent again with the same id.
 pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut pending: BTreeMap<String, Value> = BTreeMap::new();
@@ -248,7 +248,7 @@ const FAULTS: [&str; 6] = ["hub killed", "hub paused", "hub cut off", "server ki
 /// Of a server, from both others.
 const CUT: &str = "server cut off";
 
-/// Those that are asked for and that the servers bear.
+/// The faults that were requested and that the servers' version survives.
 fn kinds_of_faults() -> Vec<&'static str> {
     let mut kinds = FAULTS.to_vec();
     if let Ok(asked) = std::env::var("CAMPAIGN_FAULTS") {
@@ -350,7 +350,7 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].signal("CONT");
             }
         }
-        // Three servers bear the loss of one, not of a second before the first has caught up.
+        // Three servers survive the loss of one, but not of a second one before the first has caught up.
         if fault.starts_with("server") {
             cluster.servers[victim].await_jetstream();
         }

@@ -23,7 +23,7 @@ fn at_with(url: &str, setting: &str, path: &Path) -> Setup {
     Setup::new().without_data_dir().config(&cluster)
 }
 
-/// It serves, and said nothing of these.
+/// The hub serves, and its log does not contain these secrets.
 async fn serves(setup: &Setup, secrets: &[&str]) -> Hub {
     let hub = setup.start().await;
     await_ready(&hub, true, Duration::from_secs(20)).await;
@@ -34,7 +34,7 @@ async fn serves(setup: &Setup, secrets: &[&str]) -> Hub {
     hub
 }
 
-/// It gives up, says that it was not let in and where, and nothing of these.
+/// The hub gives up and logs which server refused it, without these secrets.
 async fn is_refused(setup: &Setup, server: &str, secrets: &[&str]) {
     let exit = setup.fail().await;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
@@ -106,7 +106,7 @@ async fn a_nats_server_with_a_trusted_certificate_is_used_over_tls() {
     hub.says(&["no NATS server yet", "invalid peer certificate"]).await;
 }
 
-/// Claims as NATS signs them: a token of its own kind, by an ed25519 key whose name is in it.
+/// Claims as NATS signs them: a token of its own format, signed with the ed25519 key that it names.
 fn signed(by: &KeyPair, of: &str, name: &str, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let head = part(&json!({"typ": "JWT", "alg": "ed25519-nkey"}));

@@ -1,4 +1,4 @@
-//! What `docs/deploy` shows is what runs.
+//! The commands and files of `docs/deploy` work.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -163,7 +163,7 @@ async fn the_commands_of_docs_deploy_start_three_hubs_on_one_machine() {
     assert_eq!(read_to(&mut ada, "notification").await["notificationId"], id);
     ada.send(&json!({"type": "accept", "id": "a", "notificationId": id})).await;
     assert_eq!(read_to(&mut bot, "result").await["agentId"], "ada");
-    // The pages that it says to open.
+    // The pages that the guide says to open.
     for (port, page) in [(ports[0], "/desk"), (ports[1], "/console")] {
         assert!(readme.contains(&format!("{page}>")) && http(port, page).await.starts_with("HTTP/1.1 200"), "{page}");
     }
@@ -247,7 +247,7 @@ fn the_unit_is_well_formed_where_that_can_be_asked() {
         return is_missing("systemd-analyze", "Debian: apt-get install systemd");
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    // The program itself is not installed where the unit says.
+    // The program is not installed at the path in the unit.
     let said: Vec<&str> =
         said.lines().filter(|line| line.contains("deskbell@") && !line.contains("not executable")).collect();
     assert!(said.is_empty(), "{said:?}");

@@ -109,7 +109,7 @@ async fn each_workspace_lives_in_its_own_partition_across_all_hubs_and_sees_noth
         watcher.take("the outcome", |m| m["event"] == "settled" && m["notificationId"] == id.as_str()).await;
         let joined = |m: &Value| m["type"] == "stats" && m["agents"] == 2 && m["providers"] == 1;
         watcher.take("its own numbers", joined).await;
-        // What was missed is found at another hub.
+        // Missed results are found at another hub.
         let mut again = join(b, workspace, "bot", "provider", json!({"resume": true})).await;
         has(&again.result_of(id).await, json!({"value": accepted(), "agentId": "ada"}));
         let second = again.ring_with("chat", json!({"id": "n-2", "cancellationToken": "t-2"})).await;
@@ -169,7 +169,7 @@ async fn a_killed_hubs_agents_leave_every_partition_and_come_back_elsewhere() {
         ada.accept(id).await;
         has(&bot.result_of(id).await, json!({"value": accepted(), "agentId": "ada"}));
     }
-    // All stop in order; what the last one left is where each began anew.
+    // All hubs stop in an orderly way; each restarts from the state that the last one left.
     for hub in std::mem::take(&mut cluster.hubs) {
         hub.terminate();
         assert_eq!(hub.exit().await.code, Some(0));
@@ -287,7 +287,7 @@ async fn ids_tokens_positions_and_admin_actions_stay_within_their_workspace() {
     let known: Vec<(&str, String)> = sides.iter().map(|(workspace, .., id)| (*workspace, id.clone())).collect();
     for (workspace, ada, bot, _) in &mut sides {
         for (other, id) in known.iter().filter(|(other, _)| other != workspace) {
-            // Word for word what is said of what is nowhere.
+            // Word for word the answer for something that does not exist.
             for (kind, field, theirs, nobodys) in [
                 ("accept", "notificationId", id.clone(), NOBODYS.to_owned()),
                 ("reject", "notificationId", id.clone(), NOBODYS.to_owned()),

@@ -24,7 +24,7 @@ enum Cut {
 /// One connection.
 struct Way {
     cut: watch::Receiver<Cut>,
-    /// The first that the client said.
+    /// The first bytes that the client sent.
     said: Arc<Mutex<Vec<u8>>>,
 }
 

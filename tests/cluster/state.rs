@@ -70,7 +70,7 @@ async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
     // They agree, and their digests are on the subject.
     let told = digests(server, 2);
     assert_eq!(told[0], told[1]);
-    // A third that never was has another state at the next one.
+    // A simulated third hub reports another state at the next one.
     let planted = [(2 * PER_DIGEST).to_be_bytes(), 0x1234_5678_u64.to_be_bytes()].concat();
     server.publish(DIGESTS, &planted, 1);
     assert_eq!(divergences(&cluster).await, [0, 0]);
@@ -83,7 +83,7 @@ async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
 
 const PATIENT: &str = "[[templates]]\nname = \"patient\"\ntitle = \"t\"\nqueueTimeout = \"1h\"\n";
 
-/// Connections that ring at once.
+/// The number of connections that ring at the same time.
 const RINGERS: usize = 32;
 
 /// By name only: `cargo test --release --test cluster -- --ignored --nocapture a_new_hub_joins` (a million; another

@@ -17,7 +17,7 @@ use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, TemplateText, escape};
 use deskbell_core::{Core, Incarnation, Limits};
 
-/// One message of a client: it is read, or refused with an `error` that is JSON and names what is wrong.
+/// One message of a client: it is decoded, or refused with an `error` that is valid JSON and names the fault.
 pub(crate) fn wire(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match decode(text) {
@@ -29,7 +29,7 @@ pub(crate) fn wire(data: &[u8]) {
     }
 }
 
-/// A configuration file: it is taken, or refused with at least one line that says what is wrong.
+/// A configuration file: it is accepted, or refused with at least one line that describes the fault.
 pub(crate) fn config(data: &[u8]) {
     thread_local!(static FILE: tempfile::NamedTempFile = tempfile::NamedTempFile::new_in(quick()).expect("a file"));
     FILE.with(|file| {

@@ -221,7 +221,7 @@ impl Server {
         for batch in 0..times.div_ceil(500) {
             stream.write_all(&message.repeat((times - batch * 500).min(500))).unwrap();
         }
-        // The server answers in order: what was said before the ping has been taken.
+        // The server answers in order, so it has accepted everything before the ping.
         stream.write_all(b"PING\r\n").unwrap();
         let mut line = String::new();
         while !line.starts_with("PONG") {

@@ -142,7 +142,7 @@ async fn every_description_is_seen() {
     assert!(unseen.is_empty(), "described, but never seen:\n{unseen:#?}");
 }
 
-/// With everything that any message may bear.
+/// A message with every optional field.
 fn full(message: Value) -> Value {
     with(json!({"id": "i-1", "correlationId": GUID}), message)
 }
@@ -289,7 +289,7 @@ impl Day {
         );
     }
 
-    /// Welcomes with everything in them.
+    /// Welcomes with every field.
     async fn a_full_desk(&mut self) {
         let Self { hub, bob, bot, .. } = self;
         bot.ring_with("chat", json!({"id": "open", "cancellationToken": "open"})).await;

@@ -1,4 +1,4 @@
-//! Random conversations of several desks and providers, with crashes in between, held to what must always be true:
+//! Random conversations of several desks and providers, with crashes in between, checked against invariants:
 //! one outcome for each acknowledged notification, the same for every receiver; each desk shows nothing twice,
 //! takes off only what it shows, never shows more than fits; all tabs of an agent agree with a fresh welcome.
 
@@ -33,7 +33,7 @@ timeout = "150ms"
 queueTimeout = "100ms"
 "#;
 
-/// One browser tab and what it shows.
+/// One browser tab and its state.
 struct Tab {
     client: Client,
     shown: BTreeSet<String>,

@@ -115,7 +115,7 @@ async fn any_other_damage_refuses_the_start_and_says_where() {
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
     }
-    // A piece missing in the middle, too.
+    // A missing piece in the middle is noticed, too.
     let mut bytes = whole.clone();
     bytes.drain(whole.len() / 3..whole.len() / 3 + 512);
     fs::write(&path, &bytes).unwrap();

@@ -114,7 +114,7 @@ async fn an_explanation_names_offers_displays_answers_and_late_answers() {
     ];
     assert_eq!(events(story), expected);
 
-    // A running hub tells the same, as JSON and as people read it.
+    // A running hub gives the same explanation, as JSON and as text.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&first, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{said}");
@@ -271,7 +271,10 @@ async fn records_older_than_history_are_erased_in_a_quiet_hub() {
     }
     // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
-    assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
+    assert!(
+        told.contains("records since") && (told.contains("erased") || told.contains("not in the log any more")),
+        "{told}{said}"
+    );
     assert!(!told.contains("displayed to ada"), "{told}");
 }
 
@@ -286,7 +289,7 @@ async fn any_hub_of_a_cluster_explains_a_notification() {
     let id = bot.ring("chat").await;
     ada.take_on(&id).await;
     bot.result_of(&id).await;
-    // One of them; each says where its own is.
+    // Each of them answers with the address of its own.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&id, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{json}{said}");

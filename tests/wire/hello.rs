@@ -6,7 +6,7 @@ use crate::harness::{
     Hub, Setup, accepted, auto_accepted, desk, display_timeout, has, hub, is_error, is_time, text, with,
 };
 
-/// Says `first` as the first message: an error comes, then close 4400. Gives the error.
+/// Sends `first` as the first message, expects an error and close 4400, and returns the error.
 async fn bad_hello(hub: &Hub, first: &str) -> Value {
     let mut client = hub.connect().await;
     client.send_text(first).await;

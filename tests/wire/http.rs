@@ -100,8 +100,8 @@ async fn the_host_header_does_not_make_an_origin_its_own() {
     assert_eq!(upgrade_status(hub.port, &forged).await, 403);
 }
 
-/// What a page of another site can ask that comes under its own name, led here by its own DNS: to the browser the hub is
-/// that site, so the page may read the answers, and where it only reads it says no origin.
+/// The requests of a page of another site with a name that its own DNS resolves to this machine. For the browser the hub is that site,
+/// so the page may read the answers, and read-only requests have no `Origin`.
 #[tokio::test]
 async fn a_foreign_host_name_gets_no_answer() {
     let ask = |port: u16, path: &str, host: &str, more: &str| {
@@ -139,7 +139,7 @@ async fn a_foreign_host_name_gets_no_answer() {
 /// A hub that was opened to other machines is called as they call it: a container by its service's name.
 #[tokio::test]
 async fn other_machines_call_the_hub_as_they_like() {
-    // No packet goes out: it tells this machine's address on the way there, if there is a way.
+    // No packet is sent: this only finds this machine's address on the route, if there is a route.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     if left_out_in_cluster("hubs listen on loopback") {
         return;

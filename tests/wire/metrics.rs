@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Hub, PATIENCE, Setup, has, hub, left_out_in_cluster};
 use crate::raw::get;
 
-/// What a family is.
+/// The description of a metric.
 #[derive(Debug, PartialEq, Eq)]
 struct Family {
     kind: String,

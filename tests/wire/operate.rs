@@ -215,7 +215,7 @@ async fn a_change_of_the_file_reloads_the_templates() {
     bot.await_template("two", true).await;
     let after = bot.ring("one").await;
     has(&ada.shown(&after).await, json!({"title": "after"}));
-    // What is open stays as it was rendered.
+    // Open notifications keep their rendered text.
     let tab = hub.agent("ada").await;
     has(&tab.welcome["notifications"][0], json!({"notificationId": before, "title": "before"}));
     // One that is taken out is unknown; the built-in ones stay.
@@ -358,7 +358,7 @@ async fn calls_before_the_stop_are_answered_or_not_done() {
     }
 }
 
-// ---------------------------------------------------------------- what it says
+// ---------------------------------------------------------------- its output
 
 #[tokio::test]
 async fn it_warns_which_audience_is_full_at_most_once_a_minute() {

@@ -62,7 +62,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     has(&bot.welcome["open"][0], json!({"id": "n-1", "correlationId": GUID, "cancellationToken": "t-1"}));
     assert_eq!(bot.next().await, result, "a retained outcome is told as it was");
     bot.expect_silence().await;
-    // Idempotence keys, of what is open and of what is settled.
+    // Idempotency keys, of open and of settled notifications.
     let same = json!({"type": "notify", "id": "n-1", "templateName": "chat", "cancellationToken": "t-1"});
     has(&bot.call(same).await, json!({"duplicate": true, "notificationId": one}));
     let same = json!({"type": "notify", "id": "n-0", "templateName": "chat", "sessionId": "s",
@@ -82,7 +82,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     let mut other = hub.provider("other").await;
     let theirs = json!({"type": "notify", "templateName": "chat", "sessionId": "s"});
     is_error(&other.call(theirs).await, "notAllowed", Some("NotifyEvent"));
-    // And life goes on.
+    // And the hub works as before.
     has(&ada.accept(&two).await, json!({"won": true}));
     ada.shown(&waits).await;
     has(&bot.result_of(&two).await, json!({"value": accepted(), "agentId": "ada"}));
@@ -108,7 +108,7 @@ async fn the_timers_run_on_by_the_wall_clock_and_a_late_timeout_reaches_the_prov
     let displayed = bot.ring("t").await;
     ada.shown(&displayed).await;
     let setup = hub.kill_9();
-    // Nobody is there when the time runs out; what is waited for here is nothing but the wall clock.
+    // No agent is connected when the time is over; the test can only wait for the wall clock.
     tokio::time::sleep(Duration::from_millis(800)).await;
     let hub = setup.start().await;
     let mut bot = hub.join(json!({"role": "provider", "providerId": "bot", "resume": position})).await;

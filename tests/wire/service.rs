@@ -1,4 +1,4 @@
-//! The hub under systemd: what it tells it, and the unit that docs/deploy shows.
+//! The hub under systemd: its notifications, and the unit in docs/deploy.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -50,7 +50,7 @@ fn unread(socket: &UnixDatagram) -> Vec<String> {
     messages
 }
 
-/// A hub whose `fdatasync` hangs once the first FIFO is there, until the second is written to (`hangs.c`).
+/// A hub with an `fdatasync` that hangs from the creation of the first FIFO until the second one is written to (`hangs.c`).
 fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
     let setup = Setup::on_disk();
     let home = std::fs::canonicalize(setup.home()).unwrap();
@@ -114,7 +114,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     // Opened when the hub opens it too: then its thread is in fdatasync.
     tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
     hub.says_after(hub.stderr.so_far().len(), STANDS_STILL).await;
-    // That it lived until then was said before.
+    // The notification before that covered the time until then.
     unread(&socket);
     let before = hub.stderr.so_far().len();
     for times in 1..=3 {
@@ -126,7 +126,7 @@ async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
         }
     }
     assert_eq!(unread(&socket), Vec::<String>::new(), "it says that it lives");
-    // The device is there again: nothing was lost, and it says that it lives.
+    // The device works again: nothing was lost, and the hub reports that it is alive.
     tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
     bot.expect("ack").await;
     ada.expect("notification").await;
@@ -167,7 +167,7 @@ fn shown(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// `None` where there is no systemd to ask.
+/// `None` without systemd.
 fn analyze(arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
@@ -190,7 +190,7 @@ fn the_unit_that_is_shown_is_one_and_is_hardened() {
     // In tenths; everything open to everybody would be 9.6.
     let (fine, said) = analyze(&["security", "--offline=yes", "--threshold=20", here]).unwrap();
     assert!(fine, "{said}");
-    // Its flags are flags.
+    // Its command line is valid.
     let flags = command.split_whitespace().filter(|word| word.starts_with("--"));
     let help = Command::new(env!("CARGO_BIN_EXE_deskbell")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

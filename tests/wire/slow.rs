@@ -39,7 +39,7 @@ async fn slow_reader(hub: &Hub) -> Raw {
     slow
 }
 
-/// Goes on until the hub counts the slow reader as gone; gives the others' times.
+/// Continues until the hub counts the slow reader as disconnected, and returns the times of the others.
 async fn until_gone(hub: &Hub, bot: &mut Client, agents: &mut [Client]) -> Vec<Duration> {
     let mut watcher = hub.observer().await;
     let mut times = Vec::new();

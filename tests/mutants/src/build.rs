@@ -58,7 +58,7 @@ pub(crate) struct Built {
     pub(crate) root: PathBuf,
 }
 
-/// Where a mutant ended up in its file.
+/// The position of a mutant in its file.
 struct Placed {
     file: String,
     range: Range<usize>,
@@ -215,7 +215,7 @@ impl Tree {
     }
 }
 
-/// The name of the package that a room is, if it is one.
+/// The name of the package in a folder, if the folder is a package.
 pub(crate) fn package_of(root: &Path, room: &str) -> Option<String> {
     let manifest = std::fs::read_to_string(root.join("src").join(room).join("Cargo.toml")).ok()?;
     let name = manifest.lines().find_map(|line| line.strip_prefix("name = \""))?;

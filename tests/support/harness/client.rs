@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// Everything that has come and was not asked for, after a round trip through the hub.
+    /// All unsolicited messages so far, after a round trip through the hub.
     pub(crate) async fn rest(&mut self) -> Vec<Value> {
         self.round_trip().await;
         self.inbox.drain(..).collect()

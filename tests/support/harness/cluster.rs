@@ -1,8 +1,8 @@
 //! The wire tests against several hubs: `DESKBELL_WIRE=cluster cargo test --test wire`.
 //!
 //! Each `Setup` is then three hubs over one stream, and its clients are spread over them in turn. All share one
-//! nats-server, which each gives an account of its own: what is in one account nobody sees from another. With
-//! `DESKBELL_WIRE_PARTITIONS=2` the log is so many streams.
+//! nats-server, and each setup has an account of its own, which is isolated from the others. With
+//! `DESKBELL_WIRE_PARTITIONS=2` the log has that many streams.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

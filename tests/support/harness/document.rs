@@ -89,7 +89,7 @@ impl Document {
         replies.chain(["error".to_owned()]).collect()
     }
 
-    /// What the hub says of itself, by the names of the operations.
+    /// The hub's unsolicited messages, by the names of the operations.
     pub(crate) fn told_in(&self, operation: &str) -> BTreeSet<String> {
         names(&self.root["operations"][operation]["messages"])
     }
@@ -99,7 +99,7 @@ impl Document {
         validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
     }
 
-    /// A schema, or what it refers to.
+    /// A schema, with its reference resolved.
     pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
             Some(pointer) => self.resolve(self.root.pointer(&pointer[1..]).unwrap_or_else(|| panic!("no {pointer}"))),
@@ -118,7 +118,7 @@ impl Description {
         Self { schema: schema.unwrap_or_else(|| panic!("a schema of {name}")).clone(), name, validator }
     }
 
-    /// Whether the fields that tell messages apart say that it is one of these.
+    /// Whether the distinguishing fields match one of these messages.
     fn is_meant_by(&self, message: &Value) -> bool {
         TELLING.iter().all(|field| {
             let (rule, value) = (&self.schema["properties"][field], &message[field]);

@@ -309,7 +309,7 @@ impl Hub {
 
     /// A client that sent a `hello` with these fields and received the welcome.
     pub(crate) async fn join(&self, hello: Value) -> Client {
-        // A hub of a cluster that was not run for some seconds cannot know whether it still counts, and says so.
+        // A hub of a cluster that got no processor time for some seconds does not know whether it is still a member, and refuses.
         let began = Instant::now();
         while self.setup.may_be_one_of_several() && began.elapsed() < PATIENCE {
             let mut client = self.connect().await;

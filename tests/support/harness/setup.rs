@@ -90,7 +90,7 @@ impl Setup {
         Self { storage: Storage::AsItLikes, ..self }
     }
 
-    /// Leaves it to further arguments which file is read.
+    /// Passes no configuration file, so that further arguments can name one.
     pub(crate) fn without_config(self) -> Self {
         Self { config: false, ..self }
     }

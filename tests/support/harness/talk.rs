@@ -1,9 +1,9 @@
-//! One connection's conversation, held to the AsyncAPI document frame by frame.
+//! Checks one connection's conversation against the AsyncAPI document, frame by frame.
 //!
-//! What the hub says must be described, and be a reply to what was asked or news for this client's role. What a client
-//! says must be described too, or the hub must refuse it; and what is described the hub must not find malformed. So a
-//! test that sends wrong messages on purpose needs to do nothing, as long as they bear an `id`, by which the refusal is
-//! recognised; others go by `send_wrong`.
+//! The document must describe every message of the hub, and the message must be a reply to a request or an event for this client's
+//! role. The document must also describe every message of a client, or the hub must refuse it; and the hub must not call a described
+//! message malformed. A test that sends wrong messages on purpose needs no special call if they have an `id`, which identifies the
+//! refusal; otherwise it uses `send_wrong`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 pub(super) const GUID: &str = "7F9cd1e2-0a1b-4c2d-8e3f-001122334455";
 
-/// What a field takes.
+/// The values that a field accepts.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// A name.
