@@ -535,7 +535,7 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// What the checks above see of a file, so that they cannot go blind without a failure.
+/// The findings of the checks above in a sample file, so that a check that finds nothing any more fails.
 #[test]
 fn the_reader_of_the_sources_sees_every_form_of_use_and_no_tests() {
     let text = r#"

@@ -46,7 +46,7 @@ struct Tap(Vec<mpsc::Sender<Told>>);
 
 impl Tap {
     fn tell(&self, lane: u64, told: Told) {
-        // Room for all that a lane can have under way.
+        // Room for all calls that a lane can have in flight.
         self.0[usize::try_from(lane).unwrap()].try_send(told).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What the hubs hold: that they find out if it differs, and that a new one has it soon.
+//! The hubs' states: differences are detected, and a new hub gets the state quickly.
 
 use std::time::{Duration, Instant};
 
