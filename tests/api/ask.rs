@@ -1,4 +1,4 @@
-//! A client that knows nothing but HTTP; whatever it asks and is answered is held to the document.
+//! A plain HTTP client that checks all its requests and responses against the OpenAPI document.
 
 use std::collections::BTreeMap;
 

@@ -61,7 +61,7 @@ fn make(schema: &Value) -> Validator {
     jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{schema}: {fault}"))
 }
 
-/// The value fits, also where each byte counts.
+/// Whether the value fits the schema, with sizes counted in bytes.
 fn fits(schema: &Value, value: &Value) -> bool {
     document().takes(&validator(schema), value)
 }

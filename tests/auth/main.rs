@@ -1,7 +1,7 @@
 //! The hub as it runs on the internet: tokens, two workspaces in one hub, TLS, limits by address, the admin listener;
 //! each from outside, mostly as an intruder would have it.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 #![allow(clippy::needless_pass_by_value)]
 

@@ -94,7 +94,7 @@ async fn no_refresh_changes_identity_or_workspace_in_a_thousand_tries() {
     let hers = bot.ring_with("chat", json!({"to": {"groups": ["billing"]}})).await;
     assert_eq!(ada.expect("notification").await["notificationId"], hers.as_str());
     ada.expect_silence().await;
-    // One that ends sooner has not shortened it, and none has made it longer.
+    // A token that expires sooner has not shortened the session, and no token has extended it.
     ada.expect_close(4401).await;
 }
 

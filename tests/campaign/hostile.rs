@@ -92,7 +92,7 @@ pub(crate) async fn run(half_open: u64) -> bool {
 /// What they do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Hostility {
-    /// One provider that rings as fast as it can, and comes back when it is closed.
+    /// One provider that rings as fast as it can, and reconnects when it is closed.
     Flood,
     /// Connections that stop in the middle of an upgrade, or never say hello.
     HalfOpen,

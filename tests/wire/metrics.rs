@@ -71,7 +71,7 @@ fn value(body: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in {body}")).parse().unwrap()
 }
 
-/// Waits until all of these are so: gauges are a moment behind.
+/// Waits until all these metrics have the expected values: gauges are a moment behind.
 async fn await_values(hub: &Hub, expected: &[(&str, f64)]) -> String {
     let look = async {
         loop {
