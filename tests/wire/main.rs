@@ -1,7 +1,7 @@
 //! Checks the hub against its contract (docs/PROTOCOL.md) from outside: the real process and real sockets, without the library.
 //!
-//! Each test starts its own hub on a free port and asks one thing of it. `harness` is how; the other
-//! files follow the contract's sections.
+//! Each test starts its own hub on a free port and checks one rule. `harness` has the helpers; the other
+//! files follow the sections of the contract.
 
 // Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
