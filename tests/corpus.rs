@@ -47,7 +47,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     corpus
 }
 
-/// Panics of any thread, a connection's included.
+/// Panics in any thread, including those of connections.
 fn count_panics() -> &'static AtomicUsize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let before = std::panic::take_hook();

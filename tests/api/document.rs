@@ -49,7 +49,7 @@ fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// The schema's validator, made once: to make one takes long.
+/// The schema's validator, created once, because that takes long.
 fn validator(schema: &Value) -> Arc<Validator> {
     static MADE: OnceLock<Mutex<HashMap<String, Arc<Validator>>>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);

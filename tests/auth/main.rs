@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 /// The secret of these tests' hubs.
 const SECRET: &str = "a secret of these tests, long enough to be one";
 
-/// A hub that asks for tokens signed with [`SECRET`].
+/// A hub that requires tokens signed with [`SECRET`].
 fn guarded() -> Setup {
     guard(Setup::new())
 }

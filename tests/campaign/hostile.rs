@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are merely broken: what the others notice of them, and what they cost in memory.
+//! Malicious and broken clients: their effect on other clients, and on the hub's memory.
 //!
 //! The attackers run apart ([`Apart`]). Three conditions take turns: nobody attacks; the same attack on another hub on
 //! this machine, which is what the machine's two processors and one disk make of it (the control); the attack itself.

@@ -59,7 +59,7 @@ pub(crate) type Shared = Arc<Mutex<Book>>;
 /// Where hubs can be reached now.
 pub(crate) type Ports = watch::Receiver<Vec<u16>>;
 
-/// A client that comes back, at another hub, as a load balancer would have it.
+/// A client that reconnects to another hub, as through a load balancer.
 pub(crate) struct Line {
     ws: Option<WebSocketStream<TcpStream>>,
     ports: Ports,

@@ -13,7 +13,7 @@ use crate::nats;
 const LOG: &str = "deskbell.0.log";
 const DIGESTS: &str = "deskbell.0.digest";
 
-/// Records after which hubs compare.
+/// The number of records after which hubs compare digests.
 const PER_DIGEST: u64 = 10_000;
 
 async fn divergences(cluster: &Cluster) -> Vec<u64> {

@@ -1,4 +1,4 @@
-//! `/metrics`, held against docs/metrics.md both ways, and against what happened.
+//! `/metrics`, checked against docs/metrics.md in both directions, and against the events of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
