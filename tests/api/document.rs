@@ -49,7 +49,7 @@ fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// The schema's validator, made once: to make one takes long.
+/// The schema's validator, created once, because that takes long.
 fn validator(schema: &Value) -> Arc<Validator> {
     static MADE: OnceLock<Mutex<HashMap<String, Arc<Validator>>>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ fn make(schema: &Value) -> Validator {
     jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{schema}: {fault}"))
 }
 
-/// The value fits, also where each byte counts.
+/// Whether the value fits the schema, with sizes counted in bytes.
 fn fits(schema: &Value, value: &Value) -> bool {
     document().takes(&validator(schema), value)
 }

@@ -68,7 +68,7 @@ impl Tab {
     fn hello(&mut self, first: bool) -> Value {
         let mut hello = json!({"type": "hello", "role": "agent", "agentId": self.client.name});
         if self.world.manner == Manner::Mild {
-            // Of every group there are agents.
+            // Every group has agents.
             let number: usize = self.client.name["agent-".len()..].parse().unwrap();
             hello["groups"] = json!([GROUPS[number % GROUPS.len()]]);
             return hello;

@@ -208,7 +208,7 @@ fn displays(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     }
 }
 
-/// The positions of results rise on a connection, but for those that repeat what the client itself repeated.
+/// Checks that the positions of results rise on a connection, except for results of repeated calls.
 fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     let mut repeated = BTreeSet::new();
     let mut last = "";

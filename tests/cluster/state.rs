@@ -13,7 +13,7 @@ use crate::nats;
 const LOG: &str = "deskbell.0.log";
 const DIGESTS: &str = "deskbell.0.digest";
 
-/// Records after which hubs compare.
+/// The number of records after which hubs compare digests.
 const PER_DIGEST: u64 = 10_000;
 
 async fn divergences(cluster: &Cluster) -> Vec<u64> {
@@ -122,7 +122,7 @@ async fn a_new_hub_joins_within_ten_seconds_after_a_million_notifications() {
     assert_eq!(divergences(&cluster).await, [0, 0, 0]);
 }
 
-/// One waits for nobody; all that follow find the queue full, and are settled at once.
+/// One notification waits for an agent; all later ones find the queue full, and are settled at once.
 async fn ring_many(mut line: Line, ringer: usize, count: usize) {
     const AHEAD: usize = 64;
     let hello = json!({"type": "hello", "role": "provider", "providerId": format!("bot-{ringer}")});
