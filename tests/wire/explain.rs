@@ -271,7 +271,7 @@ async fn records_older_than_history_are_erased_in_a_quiet_hub() {
     }
     // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
-    assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
+    assert!(told.contains("records since") && (told.contains("erased") || told.contains("not in the log any more")), "{told}{said}");
     assert!(!told.contains("displayed to ada"), "{told}");
 }
 
