@@ -1,7 +1,7 @@
-//! deskbell: a realtime notification hub. Providers ring, agents' desks show it, the first answer settles it.
+//! The hub of deskbell: providers raise notifications, agents answer them, and the first answer settles each.
 //!
-//! # Layout
-//! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
+//! This library is for the hub's own program and tests; `ARCHITECTURE.md` describes its modules. Use `deskbell-client` to write a
+//! provider or an agent in Rust.
 
 pub mod auth;
 pub mod command;

@@ -3,7 +3,7 @@
 //! `FUZZ_TIMES=100 FUZZ_SEED=2 cargo test --test corpus -- --nocapture` runs each target a hundred times as often as an
 //! ordinary test run does, `FUZZ_ONLY=http` one of them. `CORPUS_WRITE=1` writes the seeds that are not text.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 
 #[path = "campaign/chance.rs"]
@@ -47,7 +47,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     corpus
 }
 
-/// Panics of any thread, a connection's included.
+/// Panics in any thread, including those of connections.
 fn count_panics() -> &'static AtomicUsize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let before = std::panic::take_hook();
@@ -158,7 +158,7 @@ const TOKENS: [&str; 20] = [
     "\u{202e}",
 ];
 
-/// The seeds that are not text, from what writes them.
+/// The binary seeds, produced by the code that writes such data.
 fn write_seeds() {
     if std::env::var_os("CORPUS_WRITE").is_none() {
         return;

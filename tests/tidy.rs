@@ -203,7 +203,7 @@ impl Sources {
                 self.items(items, file, &of_inner, &beside.join(&name), package, in_tests);
                 continue;
             }
-            // A test may borrow a file from elsewhere by `#[path]`.
+            // A test may include a file from another place with `#[path]`.
             if inner.attrs.iter().any(|attribute| attribute.path().is_ident("path")) {
                 assert!(in_tests, "{}: `#[path]` is for tests only", file.path.display());
                 continue;
@@ -439,7 +439,7 @@ fn modules_use_only_those_listed_above_them() {
             faults.push(format!("{}: the list of {} lacks it", file.shown(), folder.join("/")));
         }
         for (name, line) in &file.names {
-            // The folder in which the ways of the two part.
+            // The innermost folder that both have in common.
             let same = file.module.iter().zip(name).take_while(|(own, named)| own == named).count();
             let (Some(order), Some(own), Some(named)) =
                 (orders.get(&file.module[..same]), file.module.get(same), name.get(same))
@@ -535,7 +535,7 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// What the checks above see of a file, so that they cannot go blind without a failure.
+/// The findings of the checks above in a sample file, so that a check that finds nothing any more fails.
 #[test]
 fn the_reader_of_the_sources_sees_every_form_of_use_and_no_tests() {
     let text = r#"

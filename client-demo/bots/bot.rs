@@ -1,7 +1,7 @@
 //! A provider bot: it raises a notification for every line of standard input (`<conversation> <customer>`) and prints every
 //! outcome, including the outcomes of an earlier run.
 //!
-//! `cargo run -p deskbell-client --example bot -- ws://127.0.0.1:8080/ws`, and then type `conv-42 Grace`.
+//! `cargo run -p deskbell-client --example bot -- ws://127.0.0.1:8080/ws`, and then type a line such as `conv-42 Grace`, with a new id for every conversation.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::HashSet;

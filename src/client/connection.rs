@@ -109,10 +109,10 @@ fn lost<E: Into<Error>>(error: E) -> Lost {
 }
 
 /// TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 
-type Socket = WebSocketStream<Box<dyn Stream>>;
+type Socket = WebSocketStream<Box<dyn ByteStream>>;
 
 /// The task of one client.
 pub(super) struct ConnectionTask<R> {
@@ -401,7 +401,7 @@ async fn in_time(sending: impl Future<Output = Result<(), Error>>) -> Result<(),
 async fn open(address: Address, hello: String) -> Result<(Socket, Welcome<'static>), Lost> {
     let stream = TcpStream::connect((address.host(), address.port())).await.map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
-    let stream: Box<dyn Stream> = match address.tls_setup() {
+    let stream: Box<dyn ByteStream> = match address.tls_setup() {
         None => Box::new(stream),
         Some(tls) => Box::new(tls.connector.connect(tls.name.clone(), stream).await.map_err(lost)?),
     };

@@ -37,7 +37,7 @@ pub enum CallError {
     #[error("{} ({}): {}", .0.message, .0.code.as_str(), .0.detail)]
     Refused(Box<ErrorReply<'static>>),
     /// The connection was lost for so long that the hub may have settled and forgotten the call. It is not sent again,
-    /// because it might ring for a customer who is gone. Its outcome is not known.
+    /// because the customer may be gone. Its outcome is not known.
     #[error("the hub could not be reached for more than {0:?}: the outcome is not known")]
     Unknown(Duration),
     /// The client has ended. The outcome of a pending call is not known.

@@ -104,7 +104,7 @@ pub struct ProviderOptions {
 }
 
 impl ProviderOptions {
-    /// A provider whose name is in its token or minted by the hub.
+    /// A provider. Its name is in its token, or the hub mints one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -166,7 +166,7 @@ pub struct AgentOptions {
 }
 
 impl AgentOptions {
-    /// An agent whose name is in its token or minted by the hub, with the groups and the presence that the hub remembers.
+    /// An agent. Its name is in its token, or the hub mints one. The groups and the presence are those that the hub remembers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

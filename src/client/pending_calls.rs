@@ -46,7 +46,7 @@ pub(super) struct SentCall {
 }
 
 #[derive(Debug)]
-struct PendingCall {
+struct UnsettledCall {
     call: SentCall,
     number: u64,
     since: Instant,
@@ -57,7 +57,7 @@ struct PendingCall {
 /// The pending calls by id, at most `max`.
 #[derive(Debug)]
 pub(super) struct PendingCalls {
-    by_id: HashMap<String, PendingCall>,
+    by_id: HashMap<String, UnsettledCall>,
     next: u64,
     max: usize,
 }
@@ -80,7 +80,7 @@ impl PendingCalls {
             let number = self.next;
             self.next += 1;
             let id = call.id.clone();
-            self.by_id.insert(id, PendingCall { call, number, since: now, retries: 0, retry_at: None });
+            self.by_id.insert(id, UnsettledCall { call, number, since: now, retries: 0, retry_at: None });
             return true;
         };
         call.senders.settle(Err(error));
@@ -129,7 +129,7 @@ impl PendingCalls {
 
     /// The calls that are due for a retry, the oldest first.
     pub(super) fn due_for_retry(&mut self, now: Instant) -> Vec<String> {
-        let due = |pending: &PendingCall| pending.retry_at.is_some_and(|until| until <= now);
+        let due = |pending: &UnsettledCall| pending.retry_at.is_some_and(|until| until <= now);
         let ids = self.in_order(due);
         for id in &ids {
             if let Some(pending) = self.by_id.get_mut(id) {
@@ -144,7 +144,8 @@ impl PendingCalls {
     pub(super) fn to_repeat(&self, open: &[OpenNotification<'_>]) -> Vec<String> {
         let held: HashSet<_> = open.iter().filter_map(|open| open.id.as_deref()).collect();
         // A call without an ack is repeated, because its caller waits for the ack.
-        let is_known = |pending: &PendingCall| held.contains(&*pending.call.id) && pending.call.senders.acked.is_none();
+        let is_known =
+            |pending: &UnsettledCall| held.contains(&*pending.call.id) && pending.call.senders.acked.is_none();
         self.in_order(|pending| pending.retry_at.is_none() && !is_known(pending))
     }
 
@@ -158,7 +159,7 @@ impl PendingCalls {
         now: Instant,
     ) {
         let held: HashSet<_> = open.iter().filter_map(|open| open.id.as_deref()).collect();
-        let old = |pending: &PendingCall| {
+        let old = |pending: &UnsettledCall| {
             let from = alive_at.map_or(pending.since, |alive_at| alive_at.max(pending.since));
             now.saturating_duration_since(from) > after && !held.contains(&*pending.call.id)
         };
@@ -182,7 +183,7 @@ impl PendingCalls {
         }
     }
 
-    fn in_order(&self, choose: impl Fn(&PendingCall) -> bool) -> Vec<String> {
+    fn in_order(&self, choose: impl Fn(&UnsettledCall) -> bool) -> Vec<String> {
         let mut chosen: Vec<_> = self.by_id.values().filter(|pending| choose(pending)).collect();
         chosen.sort_unstable_by_key(|pending| pending.number);
         chosen.into_iter().map(|pending| pending.call.id.clone()).collect()

@@ -18,7 +18,7 @@ use super::pending_calls::{ReplySenders, SentCall};
 
 /// The queue of a slow [`Results`].
 const RESULTS_BEHIND_MAX: usize = 1024;
-/// Notifications whose result is remembered, so that a repeated result is not published twice.
+/// The most published results that are remembered, so that a repeated result is not published twice.
 const RESULTS_REMEMBERED: usize = 10_000;
 
 /// A handle of a provider's connection to the hub. Clones share the connection, which ends with the last handle.
@@ -318,7 +318,7 @@ impl RoleState for ProviderRole {
     }
 }
 
-/// The notifications whose result was published, the oldest first; at most [`RESULTS_REMEMBERED`].
+/// The notifications with a published result, the oldest first; at most [`RESULTS_REMEMBERED`].
 #[derive(Debug, Default)]
 struct Published {
     known: HashSet<NotificationId>,

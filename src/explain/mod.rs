@@ -1,7 +1,7 @@
 //! Explains the history of a notification: replays the log and records the events of the notification as a timeline.
 //!
-//! The core keeps no history, but the log does. A notification whose records the log has erased (`[log] history`,
-//! `historyBytes`) cannot be explained.
+//! The core keeps no history, but the log does. A notification cannot be explained after the log has erased its records
+//! (`[log] history`, `historyBytes`).
 //!
 //! Files here may use those above them: `query`, `timeline`, `timeline_builder`, `replay`, `text`.
 

@@ -93,7 +93,7 @@ pub struct Timeline {
     /// The title with its placeholders filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The agents to whom it was addressed. Without agents and groups it was addressed to everybody.
+    /// The agents that it was addressed to. Without agents and groups it was addressed to everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_agents: Option<Vec<String>>,
     /// The groups to which it was addressed.
@@ -124,17 +124,17 @@ pub struct TimelineEnd {
     pub action_name: &'static str,
     /// The outcome's `responseReason`.
     pub response_reason: &'static str,
-    /// The agent who settled it or for whom the hub accepted it.
+    /// The agent that settled it, or that the hub accepted it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
     /// The reason given with the reject that settled it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decline_reason: Option<String>,
-    /// The number of agents to whom it was displayed.
+    /// The number of agents that had it displayed.
     pub displayed: u32,
-    /// The number of agents who saw it.
+    /// The number of agents that saw it.
     pub seen: u32,
-    /// The number of agents who rejected it.
+    /// The number of agents that rejected it.
     pub rejected: u32,
 }
 

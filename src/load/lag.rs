@@ -1,11 +1,11 @@
-//! Shows whether this tool distorted the results: how busy its threads were, and how long they waited for a CPU.
+//! Detects whether this tool was the bottleneck: how busy its threads were, and how long they waited for a CPU.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Measures a thread's use of the CPU, starting when the thread creates it.
+/// The CPU usage of a thread since this value was created in that thread.
 #[derive(Debug)]
 pub(crate) struct Usage {
     since: Instant,
@@ -13,12 +13,12 @@ pub(crate) struct Usage {
     waited: Option<Duration>,
 }
 
-/// The shares of a span of time that a thread spent working and waiting.
+/// The shares of a time span.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shares {
-    /// The share of the time in which the thread worked.
+    /// The share during which the thread worked.
     pub(crate) busy: f64,
-    /// The share of the time in which the thread was ready but had no CPU; 0 if the system does not report it.
+    /// The share during which it waited for a CPU; 0 if the system does not report it.
     pub(crate) waiting: f64,
 }
 
@@ -27,7 +27,7 @@ impl Usage {
         Self { since: Instant::now(), cpu: cpu_time(), waited: waited() }
     }
 
-    /// The shares from the beginning until now; must be called in the same thread.
+    /// The shares until now. Call it in the same thread.
     pub(crate) fn shares(&self) -> Shares {
         let span = self.since.elapsed().as_secs_f64().max(1e-9);
         let waited = waited().zip(self.waited).map_or(Duration::ZERO, |(now, then)| now.saturating_sub(then));
@@ -36,7 +36,7 @@ impl Usage {
 }
 
 impl Shares {
-    /// The maximum of each share.
+    /// The greater value of each share.
     pub(crate) fn worse(self, other: Self) -> Self {
         Self { busy: self.busy.max(other.busy), waiting: self.waiting.max(other.waiting) }
     }
@@ -46,7 +46,7 @@ fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// The time that this thread has waited on a run queue (Linux: the second number in the file, in ns).
+/// How long this thread has waited on a run queue (Linux: the second number there, in ns).
 fn waited() -> Option<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)

@@ -4,22 +4,22 @@
 //! Each thread is one loop over thousands of sockets, without a task or a buffer for each, so that the tool can run beside
 //! the hub on one machine without distorting the results. If it did distort them, it says so.
 //!
-//! Files here may use those above them: `frame`, `message_fields`, `options`, `schedule`, `lag`, `line`, `judge`, `measures`,
-//! `part`, `engine`, `connections`, `desks`, `callers`, `summary`.
+//! Files here may use those above them: `frame`, `message_fields`, `options`, `schedule`, `lag`, `socket`, `promises`, `measures`,
+//! `share`, `engine`, `connections`, `desks`, `callers`, `summary`.
 
 mod callers;
 mod connections;
 mod desks;
 mod engine;
 mod frame;
-mod judge;
 mod lag;
-mod line;
 mod measures;
 mod message_fields;
 mod options;
-mod part;
+mod promises;
 mod schedule;
+mod share;
+mod socket;
 mod summary;
 
 use std::io::{self, Write};
@@ -35,10 +35,10 @@ use deskbell_client::Address;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use self::engine::{Engine, Harvest};
-use self::line::Hub;
-use self::options::{Options, tokens};
-use self::part::{Part, Shared, deal};
+use self::engine::{Engine, ThreadResult};
+use self::options::{LoadOptions, tokens};
+use self::share::{LoadShare, RunState, deal};
+use self::socket::HubAddress;
 use self::summary::{Run, Summary};
 
 /// The exit code for a wrong command line (EX_USAGE).
@@ -48,10 +48,10 @@ const KNOCK_MAX: Duration = Duration::from_secs(2);
 
 /// Exit code 1 if the run could not be made or a promise was broken.
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options = match LoadOptions::try_parse() {
         Ok(options) => Arc::new(options),
         Err(error) => {
-            // The output may be closed; the exit code has the same information.
+            // Nobody may be reading the output; the exit code says the same.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 /// Checks all that can be checked before anything is connected.
-fn prepare(options: &Arc<Options>) -> Result<Vec<Part>, Vec<String>> {
+fn prepare(options: &Arc<LoadOptions>) -> Result<Vec<LoadShare>, Vec<String>> {
     let mut faults = options.faults();
     let mut noted = |found: Result<Vec<String>, String>| found.map_err(|fault| faults.push(fault)).unwrap_or_default();
     let agent_tokens = noted(tokens(options.agent_tokens.as_ref()));
@@ -82,7 +82,7 @@ fn prepare(options: &Arc<Options>) -> Result<Vec<Part>, Vec<String>> {
     faults.extend(raise_open_files(options.files()).err());
     match hub {
         Some(hub) if faults.is_empty() => {
-            let shared = Arc::new(Shared::new(options.threads));
+            let shared = Arc::new(RunState::new(options.threads));
             let run = fastrand::u32(..);
             Ok(deal(options, &hub, &shared, run, &agent_tokens, &provider_tokens))
         }
@@ -90,17 +90,17 @@ fn prepare(options: &Arc<Options>) -> Result<Vec<Part>, Vec<String>> {
     }
 }
 
-fn find(url: &str) -> Result<Hub, String> {
+fn find(url: &str) -> Result<HubAddress, String> {
     let address = Address::parse(url).map_err(|error| error.to_string())?;
     if address.is_tls() {
-        return Err(format!("{url:?} needs TLS, which the load does not speak"));
+        return Err(format!("{url:?} needs TLS, which the load tool does not support"));
     }
     let found = (address.host(), address.port()).to_socket_addrs().map_err(|error| error.to_string())?;
     let first = found.into_iter().next().ok_or_else(|| "no such host".to_owned())?;
-    Ok(Hub { address: first, host: address.authority(), path: address.path() })
+    Ok(HubAddress { address: first, host: address.authority(), path: address.path() })
 }
 
-/// Raises this process's limit of open files, as far as the system allows.
+/// Raises this process's limit of open files, as far as the system lets it.
 fn raise_open_files(needed: u64) -> Result<(), String> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
@@ -109,7 +109,7 @@ fn raise_open_files(needed: u64) -> Result<(), String> {
     if limit.maximum.is_some_and(|maximum| maximum < needed) {
         let maximum = limit.maximum.unwrap_or_default();
         return Err(format!(
-            "so many clients need {needed} open files, and this process may have {maximum}; raise it with `ulimit -n \
+            "this run needs {needed} open files, but the limit of this process is {maximum}; raise it with `ulimit -n \
              {needed}` (as root: `ulimit -Hn {needed}`; a service: LimitNOFILE={needed}; a container: --ulimit \
              nofile={needed})"
         ));
@@ -118,8 +118,8 @@ fn raise_open_files(needed: u64) -> Result<(), String> {
         .map_err(|error| format!("the limit of open files cannot be raised to {needed}: {error}"))
 }
 
-/// Runs the load in its threads, shows progress, and combines their results.
-fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
+/// Carries the load in its threads, shows how it goes, and puts together what they saw.
+fn carry(options: &Arc<LoadOptions>, parts: Vec<LoadShare>) -> Result<Run, String> {
     let Some(shared) = parts.first().map(|part| Arc::clone(&part.shared)) else { return Err("no part".to_owned()) };
     stop_when_asked(&shared);
     knock(&parts);
@@ -128,7 +128,7 @@ fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
     show(options, &shared, &threads);
     let mut run: Option<Run> = None;
     for thread in threads {
-        let harvest = thread.join().map_err(|_| "a thread of this tool ended by a fault of its own".to_owned())??;
+        let harvest = thread.join().map_err(|_| "a thread of this tool panicked".to_owned())??;
         match &mut run {
             None => run = Some(Run::of(harvest)),
             Some(run) => run.merge(harvest),
@@ -137,9 +137,9 @@ fn carry(options: &Arc<Options>, parts: Vec<Part>) -> Result<Run, String> {
     run.ok_or_else(|| "no thread".to_owned())
 }
 
-/// Prints a notice if nothing answers at the address. The run starts as soon as something does, because the hub may still be
-/// starting.
-fn knock(parts: &[Part]) {
+/// Says at once if nothing answers there. The run is made all the same, as soon as something does: a hub that is being
+/// started is waited for.
+fn knock(parts: &[LoadShare]) {
     let Some(part) = parts.first() else { return };
     let within = Duration::from_nanos(engine::connect_within_ns(part.agents.len() + part.providers.len()));
     if let Err(error) = TcpStream::connect_timeout(&part.hub.address, KNOCK_MAX.min(within)) {
@@ -148,20 +148,20 @@ fn knock(parts: &[Part]) {
     }
 }
 
-fn spawn(at: usize, part: Part, shared: &Arc<Shared>) -> io::Result<JoinHandle<Result<Harvest, String>>> {
+fn spawn(at: usize, part: LoadShare, shared: &Arc<RunState>) -> io::Result<JoinHandle<Result<ThreadResult, String>>> {
     let shared = Arc::clone(shared);
     thread::Builder::new().name(format!("load-{at}")).spawn(move || {
         let harvest = Engine::new(part, at).map_err(|error| error.to_string()).and_then(Engine::run);
         if harvest.is_err() {
-            // The other threads wait until all are ready.
+            // The others wait for all to be ready.
             shared.stop.store(true, Ordering::Relaxed);
         }
         harvest
     })
 }
 
-/// On SIGINT or SIGTERM the run ends early and still prints its results; on a second signal it ends at once.
-fn stop_when_asked(shared: &Arc<Shared>) {
+/// On SIGINT or SIGTERM the run ends early, and still tells what it saw; on a second one it ends at once.
+fn stop_when_asked(shared: &Arc<RunState>) {
     let shared = Arc::clone(shared);
     let waiting = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
@@ -174,16 +174,16 @@ fn stop_when_asked(shared: &Arc<Shared>) {
             }
         });
     };
-    // Without the handler a signal ends the process in the usual way.
+    // Without it a signal ends the process as it always does.
     let _ = thread::Builder::new().name("load-signals".to_owned()).spawn(waiting);
 }
 
-/// Shows progress on standard error until the threads have finished.
-fn show(options: &Options, shared: &Shared, threads: &[JoinHandle<Result<Harvest, String>>]) {
+/// Shows on standard error how it goes, until the threads are done.
+fn show(options: &LoadOptions, shared: &RunState, threads: &[JoinHandle<Result<ThreadResult, String>>]) {
     let clients = (options.agents + options.providers()) as u64;
     let run_ms = (options.ramp + options.duration).as_millis() as u64;
     let bar = ProgressBar::new(clients);
-    // The templates are constants and valid.
+    // The templates are right ones.
     if let Ok(style) = ProgressStyle::with_template("{prefix:>10} [{bar:30}] {msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -206,7 +206,7 @@ fn show(options: &Options, shared: &Shared, threads: &[JoinHandle<Result<Harvest
     bar.finish_and_clear();
 }
 
-fn figures(shared: &Shared) -> String {
+fn figures(shared: &RunState) -> String {
     let ms = |us: u64| us as f64 / 1000.0;
     let broken = match shared.sum(|live| &live.broken) {
         0 => String::new(),
@@ -224,12 +224,12 @@ fn figures(shared: &Shared) -> String {
 }
 
 impl Run {
-    fn of(harvest: Harvest) -> Self {
+    fn of(harvest: ThreadResult) -> Self {
         Self {
             measures: harvest.measures,
-            broken: harvest.judge.broken,
-            outcomes: harvest.judge.outcomes,
-            repeated: harvest.judge.repeated,
+            broken: harvest.checker.broken,
+            outcomes: harvest.checker.outcomes,
+            repeated: harvest.checker.repeated,
             failures: harvest.failures,
             usage: harvest.usage,
             limits: harvest.limits,
@@ -238,13 +238,13 @@ impl Run {
         }
     }
 
-    fn merge(&mut self, harvest: Harvest) {
+    fn merge(&mut self, harvest: ThreadResult) {
         self.measures.merge(&harvest.measures);
-        self.broken.merge(harvest.judge.broken);
-        for (mine, other) in self.outcomes.iter_mut().zip(harvest.judge.outcomes) {
+        self.broken.merge(harvest.checker.broken);
+        for (mine, other) in self.outcomes.iter_mut().zip(harvest.checker.outcomes) {
             *mine += other;
         }
-        self.repeated += harvest.judge.repeated;
+        self.repeated += harvest.checker.repeated;
         for (why, count) in harvest.failures {
             *self.failures.entry(why).or_default() += count;
         }
@@ -255,7 +255,7 @@ impl Run {
 }
 
 /// Prints the summary, as text or as JSON.
-fn report(options: &Options, run: &Run) -> ExitCode {
+fn report(options: &LoadOptions, run: &Run) -> ExitCode {
     let summary = Summary::of(options, run);
     let text = summary.text();
     if options.json {
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_named_before_anything_is_connected() {
         let arguments = ["load", "--agents=0", "--url=wss://hub", "--agent-tokens=/nowhere/at/all"];
-        let options = Arc::new(Options::try_parse_from(arguments).unwrap());
+        let options = Arc::new(LoadOptions::try_parse_from(arguments).unwrap());
         let faults = prepare(&options).unwrap_err();
         for part in ["--agents", "--url", "TLS", "/nowhere/at/all"] {
             assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {faults:?}");

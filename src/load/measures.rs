@@ -1,31 +1,31 @@
-//! Measurements: latencies, and the counts of each second.
+//! The measurements: latencies of the run, and counts for each second.
 
 use hdrhistogram::Histogram;
 
-/// The highest latency that is recorded exactly: one hour, in µs.
+/// The longest latency: one hour, in µs. Longer ones count as this.
 const LONGEST_US: u64 = 3_600_000_000;
-/// The most spans of the run; the last one includes everything later.
+/// The most spans of a run. The last one has everything after it.
 const SPANS_MAX: u64 = 600;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The latencies of a run, in µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Latency {
-    /// From the time at which a notify was due until its ack.
+    /// From the scheduled time of a notify until its ack.
     Ack,
-    /// Until it was first displayed to an agent.
+    /// From the same time until the first display.
     Displayed,
-    /// Until each of its displays.
+    /// From the same time until each display.
     EveryDisplay,
-    /// From the time at which an agent's answer was due until the hub's reply.
+    /// From the scheduled time of an answer until the hub's reply.
     Answer,
-    /// From the time at which the first agent's answer was due until the provider had the result.
+    /// From the scheduled time of the first answer until the provider's result.
     AnswerToResult,
-    /// From the time at which a provider's cancel was due until the hub's reply.
+    /// From the scheduled time of a cancel until the hub's reply.
     Cancel,
-    /// From the time at which a notify was due until the provider had the result; includes the agents' thinking.
+    /// From the scheduled time of a notify until the provider's result, including the agents' thinking time.
     Result,
-    /// From the time at which a message was due until this tool sent it.
+    /// From the scheduled time of a message until this tool sent it.
     Lag,
 }
 
@@ -46,11 +46,11 @@ impl Latency {
             Self::Ack => "notify → ack",
             Self::Displayed => "notify → displayed",
             Self::EveryDisplay => "notify → every display",
-            Self::Answer => "answer → its reply",
+            Self::Answer => "answer → reply",
             Self::AnswerToResult => "answer → result",
-            Self::Cancel => "cancel → its reply",
+            Self::Cancel => "cancel → reply",
             Self::Result => "notify → result",
-            Self::Lag => "this tool's own lag",
+            Self::Lag => "lag of this tool",
         }
     }
 
@@ -68,23 +68,23 @@ impl Latency {
     }
 }
 
-/// Counts of events.
+/// The counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
-    /// Notifies that were due.
+    /// Scheduled notifies.
     Asked,
     /// Notifies that were sent.
     Sent,
     Acked,
     Resulted,
     Refused,
-    /// Messages to agents that were read: notification, closed, session and so on.
+    /// Messages that agents received: notification, closed, session and so on.
     Deliveries,
     Answers,
     Cancels,
-    /// Connections lost that this tool did not end.
+    /// Connections that were lost.
     Lost,
-    /// Connections that this tool ended in order to reconnect.
+    /// Connections that this tool dropped on purpose.
     Churned,
     /// Notifies that were not sent because too many were open.
     Skipped,
@@ -106,7 +106,7 @@ impl Count {
     ];
 }
 
-/// One span of the run: a second, or more in a long run.
+/// One span of the run: a second, or more if the run is long.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
     pub(crate) counts: [u64; Count::ALL.len()],
@@ -124,7 +124,7 @@ pub(crate) struct Measures {
 }
 
 impl Measures {
-    /// Empty measurements for a run of that length.
+    /// Empty measurements for a run of this length.
     pub(crate) fn new(run_ns: u64) -> Self {
         Self {
             latencies: Latency::ALL.map(|_| histogram(3)).into_iter().collect(),
@@ -138,7 +138,7 @@ impl Measures {
         &self.latencies[which as usize]
     }
 
-    /// Records a latency of `ns`; `measured`: it counts in the percentiles.
+    /// Records a latency. `measured` says whether it counts in the percentiles.
     pub(crate) fn took(&mut self, which: Latency, ns: u64, measured: bool, at: u64) {
         let us = ns / 1000;
         if measured {
@@ -160,10 +160,10 @@ impl Measures {
         self.counts[what as usize]
     }
 
-    /// Adds what another thread measured.
+    /// Adds the measurements of another thread.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, other) in self.latencies.iter_mut().zip(&other.latencies) {
-            // Both have the same bounds, so this cannot fail.
+            // Both histograms have the same bounds, so this cannot fail.
             let _ = mine.add(other);
         }
         add_counts(&mut self.counts, &other.counts);
@@ -198,7 +198,7 @@ fn add_counts(mine: &mut [u64; Count::ALL.len()], other: &[u64; Count::ALL.len()
 
 /// A histogram that grows as needed.
 fn histogram<C: hdrhistogram::Counter>(digits: u8) -> Histogram<C> {
-    // These bounds are valid, so neither call can fail.
+    // These bounds are valid, so this cannot fail.
     let bounded = Histogram::new_with_bounds(1, LONGEST_US, digits);
     let mut histogram = bounded.unwrap_or_else(|error| unreachable!("bounds of a histogram: {error}"));
     histogram.auto(true);

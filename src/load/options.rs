@@ -1,4 +1,4 @@
-//! The options of a run, and their checks.
+//! The options of a run, and their validation.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,74 +16,74 @@ use deskbell_protocol::parse_duration;
     after_help = "Arrivals are fixed in advance (open loop): a late answer slows nothing down, and all is measured from \
                   when it should have been sent. Exit code 1: a promise was broken, or the run could not be made."
 )]
-pub(crate) struct Options {
-    /// Address of the hub
+pub(crate) struct LoadOptions {
+    /// The hub's address
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
     /// Agents, each with one connection
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) agents: usize,
-    /// Number of groups that the agents are split into; each notify goes to one group; 0: no groups, each goes to all agents [default: ten agents per group]
+    /// Number of groups; each notify goes to one group; 0: no groups, each notify goes to all agents [default: one group per ten agents]
     #[arg(long, value_name = "N")]
     pub(crate) groups: Option<usize>,
-    /// Providers, each with one connection [default: as few as a hub's default rates allow]
+    /// Providers, each with one connection [default: as few as the hub's default rate limits allow]
     #[arg(long, value_name = "N")]
     pub(crate) providers: Option<usize>,
     /// Notifies per second, of all providers together
     #[arg(long, value_name = "N", default_value_t = 50.0)]
     pub(crate) rate: f64,
-    /// Whether notifies are sent at even intervals or at random
+    /// How the notifies are distributed in time
     #[arg(long, value_enum, default_value_t = Arrivals::Even)]
     pub(crate) arrivals: Arrivals,
-    /// Warm-up before measuring, during which the rate rises
+    /// Time during which the rate rises, before the measurement
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub(crate) ramp: Duration,
-    /// How long to measure
+    /// Time of the measurement
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
-    /// After the run, wait until nothing has settled for this long
+    /// After the measurement, wait for open notifications until none has been settled for this time
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) drain: Duration,
-    /// Share of the notifies that is accepted [default: the rest]
+    /// Share of notifications that agents accept [default: the rest]
     #[arg(long, value_name = "0..1")]
     pub(crate) accept: Option<f64>,
-    /// Share that is rejected
+    /// Share that agents reject
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
     pub(crate) reject: f64,
-    /// Share that no agent answers; those still open at the end are cancelled
+    /// Share that no agent answers; the providers cancel them at the end
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(crate) ignore: f64,
-    /// Share that its provider cancels
+    /// Share that the providers cancel
     #[arg(long, value_name = "0..1", default_value_t = 0.05)]
     pub(crate) cancel: f64,
-    /// Mean time from a notification's display to its answer, or from a notify to its cancel; half to one and a half times it
+    /// Mean time from display to answer, and from notify to cancel; each is between half and one and a half times this
     #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = duration)]
     pub(crate) think: Duration,
-    /// Agents that answer the same notification at about the same moment
+    /// Agents that answer the same notification at almost the same time
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) racers: u32,
     /// Agents per second that drop their connection and reconnect
     #[arg(long, value_name = "N", default_value_t = 0.0)]
     pub(crate) churn: f64,
-    /// Name of the template
+    /// Template of the notifications
     #[arg(long, value_name = "NAME", default_value = "msdyn_chat_incoming_unauthenticated")]
     pub(crate) template: String,
     /// Keep the sessions that accepts start, instead of ending each at once
     #[arg(long)]
     pub(crate) keep_sessions: bool,
-    /// File with one token per line, for the agents in turn; the groups are then those of the tokens
+    /// File with one token per line, for the agents in turn; the groups are then those in the tokens
     #[arg(long, value_name = "FILE")]
     pub(crate) agent_tokens: Option<PathBuf>,
     /// File with one token per line, for the providers in turn
     #[arg(long, value_name = "FILE")]
     pub(crate) provider_tokens: Option<PathBuf>,
-    /// Handshakes in progress at the same time
+    /// Connections that are opened at the same time
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) parallel: usize,
-    /// Threads that carry the load; groups and providers are divided among them
+    /// Threads of this tool; groups and providers are divided among them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
-    /// Seed of an earlier run, to repeat its random decisions
+    /// Seed of the random choices; the same seed repeats them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Print the results as JSON on standard output
@@ -91,25 +91,25 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// The arrival times of notifies.
+/// The distribution of notifies in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
     /// At equal intervals, to the groups in turn
     Even,
-    /// At random (Poisson), to random groups
+    /// A Poisson process, to random groups
     Poisson,
 }
 
-/// The upper limit of all counts: connections, notifies per second.
+/// The upper limit of connections and of notifies per second.
 const COUNT_MAX: usize = 1_000_000;
-/// The messages and deliveries per second that a hub allows a provider by default.
+/// The default rate limits of a hub for one provider: messages and deliveries per second.
 pub(crate) const MESSAGES_PER_SECOND: f64 = 200.0;
 pub(crate) const DELIVERIES_PER_SECOND: f64 = 50_000.0;
-/// The share of these rates that is used if the number of providers is not given.
+/// The share of these limits that is used if the number of providers is not given.
 const USED: f64 = 0.7;
 
-impl Options {
-    /// All faults of the options, one line each.
+impl LoadOptions {
+    /// All invalid options, one line each.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut must = |holds: bool, fault: &str| {
@@ -133,17 +133,17 @@ impl Options {
         must((1..=64).contains(&self.threads), "--threads: from 1 to 64");
         must(
             self.threads == 1 || (self.agent_tokens.is_none() && self.groups != Some(0)),
-            "--threads: without --groups, or with groups from tokens, only one thread is possible",
+            "--threads: only one, if there are no groups or they are in the tokens",
         );
         faults
     }
 
-    /// The groups; 0: none.
+    /// The number of groups; 0 stands for no groups.
     pub(crate) fn groups(&self) -> usize {
         self.groups.unwrap_or_else(|| self.agents.div_ceil(10))
     }
 
-    /// Agents that one notify goes to.
+    /// The number of agents to which one notify goes.
     pub(crate) fn audience(&self) -> f64 {
         self.agents as f64 / self.groups().max(1) as f64
     }
@@ -157,32 +157,32 @@ impl Options {
         self.providers.unwrap_or((needed.ceil() as usize).max(self.threads)).max(1)
     }
 
-    /// Messages per second that all providers send: the notify, and the calls that follow it.
+    /// Messages per second from all providers: notifies, cancels and ends of sessions.
     pub(crate) fn messages(&self) -> f64 {
         let ends = if self.keep_sessions { 0.0 } else { self.accept_share() };
         self.rate * (1.0 + self.cancel + ends)
     }
 
-    /// Deliveries per second that notifies cause: each notification is displayed and closed.
+    /// Deliveries per second that the notifies cause: each notification is displayed and closed.
     pub(crate) fn deliveries(&self) -> f64 {
         self.rate * self.audience() * 2.0
     }
 
-    /// Open files that the run needs: one per connection, and some more.
+    /// The open files that the run needs: one for each connection, and some more.
     pub(crate) fn files(&self) -> u64 {
         (self.agents + self.providers() + 64) as u64
     }
 }
 
-/// The lines of a file, without empty ones.
+/// The tokens in a file, one per line.
 ///
 /// # Errors
-/// The reason why the file cannot be read, or that it contains no token.
+/// The file cannot be read, or has no token.
 pub(crate) fn tokens(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let tokens: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if tokens.is_empty() { Err(format!("{} contains no token", file.display())) } else { Ok(tokens) }
+    if tokens.is_empty() { Err(format!("{}: there is no token in it", file.display())) } else { Ok(tokens) }
 }
 
 /// Parses a duration as the configuration does.
@@ -196,13 +196,13 @@ mod tests {
 
     use super::*;
 
-    fn options(arguments: &[&str]) -> Options {
-        Options::try_parse_from([&["load"], arguments].concat()).unwrap()
+    fn options(arguments: &[&str]) -> LoadOptions {
+        LoadOptions::try_parse_from([&["load"], arguments].concat()).unwrap()
     }
 
     #[test]
     fn the_flags_are_sound() {
-        Options::command().debug_assert();
+        LoadOptions::command().debug_assert();
         assert!(options(&[]).faults().is_empty());
     }
 

@@ -1,22 +1,22 @@
-//! The times of the notifies, fixed before the run, whatever the hub does. A late answer does not slow the arrivals,
-//! and a delayed message is measured from the time at which it was due, so no delay is hidden.
+//! The schedule of the notifies. It is fixed before the run: a slow hub does not slow the arrivals, and latencies count from
+//! the scheduled time, so that no delay is hidden.
 
 use fastrand::Rng;
 
-/// The times of the notifies, in ns from the beginning of the run.
+/// The times of the notifies, in ns since the start of the run.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     per_ns: f64,
     ramp_ns: f64,
     end_ns: u64,
-    /// `None` for even intervals; otherwise the sum of random exponential pauses so far.
+    /// `None` for equal intervals; else the generator of exponential intervals.
     random: Option<Rng>,
     arrived: f64,
     next: Option<u64>,
 }
 
 impl Schedule {
-    /// A schedule with this rate per second from `ramp_ns` on, a rate rising from 0 before, and no arrivals from `end_ns` on.
+    /// A rate that rises from 0 until `ramp_ns`, is constant from then on, and ends at `end_ns`.
     pub(crate) fn new(per_second: f64, ramp_ns: u64, end_ns: u64, poisson: Option<Rng>) -> Self {
         let mut schedule = Self {
             per_ns: per_second / 1e9,

@@ -1,4 +1,4 @@
-//! The summary of a run: the figures, notes on them, and whether the hub kept its promises.
+//! The summary of a run: figures, notes, and the hub's promises.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,24 +6,24 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::judge::{Broken, Promise};
 use super::lag::Shares;
 use super::measures::{Count, Latency, Measures};
-use super::options::{DELIVERIES_PER_SECOND, MESSAGES_PER_SECOND, Options};
+use super::options::{DELIVERIES_PER_SECOND, LoadOptions, MESSAGES_PER_SECOND};
+use super::promises::{BrokenPromises, Promise};
 use deskbell_protocol::Outcome;
 use deskbell_protocol::outbound::ClientLimits;
 
-/// The whole summary, as `--json` prints it. Times are in ms.
+/// The summary, in the form that `--json` prints. Times are in ms.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     pub(crate) url: String,
-    pub(crate) asked: Asked,
+    pub(crate) asked: Requested,
     pub(crate) achieved: Achieved,
-    pub(crate) latencies_ms: BTreeMap<&'static str, Quantiles>,
+    pub(crate) latencies_ms: BTreeMap<&'static str, Percentiles>,
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     pub(crate) failures: BTreeMap<String, u64>,
-    pub(crate) promises: Vec<Kept>,
+    pub(crate) promises: Vec<PromiseResult>,
     /// The first cases of broken promises.
     pub(crate) cases: Vec<String>,
     pub(crate) tool: Tool,
@@ -33,7 +33,7 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     pub(crate) agents: usize,
     pub(crate) groups: usize,
     pub(crate) providers: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Achieved {
     pub(crate) refused: u64,
     pub(crate) acks_per_second: f64,
     pub(crate) results_per_second: f64,
-    /// The number of messages to agents.
+    /// Messages that agents received.
     pub(crate) deliveries: u64,
     pub(crate) deliveries_per_second: f64,
     pub(crate) answers: u64,
@@ -67,7 +67,7 @@ pub(crate) struct Achieved {
 
 /// The percentiles of a distribution.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Quantiles {
+pub(crate) struct Percentiles {
     pub(crate) count: u64,
     pub(crate) p50: f64,
     pub(crate) p90: f64,
@@ -77,29 +77,29 @@ pub(crate) struct Quantiles {
     pub(crate) mean: f64,
 }
 
-/// A promise, and the number of times that it was broken.
+/// A promise, and how often the hub broke it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Kept {
+pub(crate) struct PromiseResult {
     pub(crate) promise: &'static str,
     pub(crate) broken: u64,
 }
 
-/// This tool's own effect on the figures.
+/// How much this tool itself affected the figures.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tool {
     pub(crate) busy: f64,
     pub(crate) waited_for_cpu: f64,
     pub(crate) lag_p99_ms: f64,
-    /// The reason why the tool, and not the hub, was the limit.
+    /// Why this tool was the bottleneck, and not the hub.
     pub(crate) was_the_limit: Option<String>,
 }
 
-/// The combined results of the threads.
+/// The combined results of all threads.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) measures: Measures,
-    pub(crate) broken: Broken,
+    pub(crate) broken: BrokenPromises,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
     pub(crate) repeated: u64,
     pub(crate) failures: BTreeMap<String, u64>,
@@ -109,30 +109,31 @@ pub(crate) struct Run {
     pub(crate) run_ns: u64,
 }
 
-/// Below this share of the requested rate, the hub did not keep pace.
+/// Below this share of the requested rate, the hub did not keep up.
 const KEPT_PACE: f64 = 0.95;
 
 impl Summary {
-    pub(crate) fn of(options: &Options, run: &Run) -> Self {
+    pub(crate) fn of(options: &LoadOptions, run: &Run) -> Self {
         let measures = &run.measures;
         let tool = Tool::of(measures, run.usage);
         let mut notes = capacity(options, run.limits, run.audiences);
         let achieved = Achieved::of(options, run);
         if achieved.acks_per_second < options.rate * KEPT_PACE {
             let acks = achieved.acks_per_second;
-            notes.push(format!("{acks:.0} of {:.0} notifies/s were taken: what was asked was too much", options.rate));
+            notes.push(format!("the hub acknowledged {acks:.0} of {:.0} notifies/s: it did not keep up", options.rate));
         }
         notes.extend(tool.was_the_limit.clone());
         let skipped = measures.count(Count::Skipped);
         if skipped > 0 {
             notes.push(format!("{skipped} notifies were not sent, because too many were open at once"));
         }
-        let quantiles = |latency: Latency| (latency.key(), Quantiles::of(measures.latency(latency)));
+        let quantiles = |latency: Latency| (latency.key(), Percentiles::of(measures.latency(latency)));
         let outcome = |outcome: Outcome| (outcome.response_reason(), run.outcomes[outcome as usize]);
-        let promise = |promise: Promise| Kept { promise: promise.text(), broken: run.broken.counts[promise as usize] };
+        let promise =
+            |promise: Promise| PromiseResult { promise: promise.text(), broken: run.broken.counts[promise as usize] };
         Self {
             url: options.url.clone(),
-            asked: Asked::of(options, run.audiences),
+            asked: Requested::of(options, run.audiences),
             achieved,
             latencies_ms: Latency::ALL.into_iter().map(quantiles).filter(|(_, found)| found.count > 0).collect(),
             outcomes: Outcome::ALL.into_iter().map(outcome).filter(|(_, count)| *count > 0).collect(),
@@ -144,20 +145,20 @@ impl Summary {
         }
     }
 
-    /// The number of broken promises, counting every case.
+    /// The number of broken promises, counting each case.
     pub(crate) fn broken(&self) -> u64 {
         self.promises.iter().map(|kept| kept.broken).sum()
     }
 
     pub(crate) fn json(&self) -> String {
-        // Serializing texts and numbers cannot fail.
+        // Texts and numbers are always valid JSON.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// The summary as text for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a String cannot fail.
+        // A String takes every write.
         let _ = self.write_to(&mut text);
         text
     }
@@ -172,7 +173,7 @@ impl Summary {
         )?;
         writeln!(
             out,
-            "  asked     {:>10.1} notifies/s\n  achieved  {:>10.1} acks/s, {:.1} results/s, {:.0} deliveries/s to agents",
+            "  requested {:>10.1} notifies/s\n  achieved  {:>10.1} acks/s, {:.1} results/s, {:.0} deliveries/s to agents",
             asked.notifies_per_second,
             achieved.acks_per_second,
             achieved.results_per_second,
@@ -185,7 +186,7 @@ impl Summary {
         )?;
         for latency in Latency::ALL {
             if let Some(found) = self.latencies_ms.get(latency.key()) {
-                let Quantiles { count, p50, p90, p99, p999, max, .. } = found;
+                let Percentiles { count, p50, p90, p99, p999, max, .. } = found;
                 let name = latency.name();
                 writeln!(out, "  {name:<26}{count:>10} {p50:>9.2} {p90:>9.2} {p99:>9.2} {p999:>9.2} {max:>9.2}")?;
             }
@@ -214,8 +215,8 @@ impl Summary {
     }
 }
 
-impl Asked {
-    fn of(options: &Options, audiences: usize) -> Self {
+impl Requested {
+    fn of(options: &LoadOptions, audiences: usize) -> Self {
         Self {
             agents: options.agents,
             groups: if options.groups() == 0 { 0 } else { audiences },
@@ -235,11 +236,11 @@ impl Asked {
 }
 
 impl Achieved {
-    fn of(options: &Options, run: &Run) -> Self {
+    fn of(options: &LoadOptions, run: &Run) -> Self {
         let count = |what| run.measures.count(what);
         let span_ns = run.measures.span_ns;
         let seconds = run.run_ns as f64 / 1e9;
-        // The complete spans between the warm-up and the last arrival: later answers are not part of the rate.
+        // The whole spans between the ramp and the last arrival. Later replies do not count in the rates.
         let end = (run.run_ns / span_ns).max(1) as usize;
         let first = (options.ramp.as_nanos() as u64).div_ceil(span_ns).min(end as u64 - 1) as usize;
         let within = |what: Count| -> f64 {
@@ -267,7 +268,7 @@ impl Achieved {
     }
 }
 
-impl Quantiles {
+impl Percentiles {
     fn of(found: &Histogram<u64>) -> Self {
         let ms = |us: u64| us as f64 / 1000.0;
         let at = |quantile| ms(found.value_at_quantile(quantile));
@@ -284,9 +285,9 @@ impl Quantiles {
 }
 
 impl Tool {
-    /// Above this share, a thread is so busy that messages wait in the tool itself.
+    /// A thread that is busier than this delays messages.
     const BUSY: f64 = 0.85;
-    /// Above this lag, the tool's own delay affects the figures.
+    /// With this lag, the tool's own delay affects the figures.
     const LAG_MS: f64 = 5.0;
     const WAITING: f64 = 0.25;
 
@@ -296,16 +297,16 @@ impl Tool {
         let was_the_limit = if usage.busy > Self::BUSY {
             let busy = percent(usage.busy);
             Some(format!(
-                "this tool was the limit, not the hub: a thread of it was busy {busy} % of the time; give it more --threads, or another machine"
+                "this tool was the bottleneck, not the hub: one of its threads was busy {busy} % of the time; use more --threads, or another machine"
             ))
         } else if usage.waiting > Self::WAITING {
             let waited = percent(usage.waiting);
             Some(format!(
-                "the machine was the limit: this tool waited {waited} % of the time for a CPU; run it on another machine than the hub"
+                "the machine was the bottleneck: this tool waited for a CPU {waited} % of the time; run it on another machine than the hub"
             ))
         } else if lag_p99_ms > Self::LAG_MS {
             Some(format!(
-                "this tool was late: 1 in 100 of what it sent went {lag_p99_ms:.1} ms after its time or later, and that is in all latencies"
+                "this tool was late: 1 % of its messages were sent {lag_p99_ms:.1} ms late or more, which is part of all latencies"
             ))
         } else {
             None
@@ -314,9 +315,9 @@ impl Tool {
     }
 }
 
-/// The part of the requested rate that exceeds the desks' places or the hub's rates.
-pub(crate) fn capacity(options: &Options, limits: Option<ClientLimits>, audiences: usize) -> Vec<String> {
-    /// The display time of the built-in templates.
+/// Notes about load that exceeds the desks or the hub's default rate limits.
+pub(crate) fn capacity(options: &LoadOptions, limits: Option<ClientLimits>, audiences: usize) -> Vec<String> {
+    /// The display time of a built-in template.
     const TIMEOUT_SECONDS: f64 = 120.0;
     let mut notes = Vec::new();
     if let Some(limits) = limits {
@@ -327,14 +328,17 @@ pub(crate) fn capacity(options: &Options, limits: Option<ClientLimits>, audience
         let open = options.rate * life;
         if options.rate > holds {
             notes.push(format!(
-                "{:.0} notifies/s are more than the desks can hold: each of {desks} audiences has {shown} displayed at \
-                 once, for {life:.2} s on average, which is {holds:.0}/s; the {waiting} that wait behind them fill up, \
-                 and the rest is rejected with NotificationQueueLimitExceeded. Ask for less, for more --groups or for a \
-                 shorter --think",
+                "{:.0} notifies/s are more than the desks can hold: each of {desks} groups displays {shown} at once, for \
+                 {life:.2} s on average, which is {holds:.0}/s. The {waiting} places in each queue fill up, and the hub \
+                 rejects the rest with NotificationQueueLimitExceeded. Use a lower --rate, more --groups or a shorter \
+                 --think",
                 options.rate
             ));
         } else if open > desks * (shown + waiting) {
-            notes.push(format!("{open:.0} would be open at once, and the desks hold {:.0}", desks * (shown + waiting)));
+            notes.push(format!(
+                "{open:.0} notifications would be open at once, but the desks hold {:.0}",
+                desks * (shown + waiting)
+            ));
         }
     }
     let providers = options.providers() as f64;
@@ -344,8 +348,8 @@ pub(crate) fn capacity(options: &Options, limits: Option<ClientLimits>, audience
     ] {
         if each > most {
             notes.push(format!(
-                "each provider would {what} {each:.0} messages/s; a hub takes {most} unless its {limit} says otherwise. \
-                 Ask for more --providers"
+                "each provider would {what} {each:.0} messages/s; the default limit of a hub is {most} ({limit}). Use more \
+                 --providers"
             ));
         }
     }
@@ -360,14 +364,14 @@ mod tests {
 
     const LIMITS: ClientLimits = ClientLimits { max_message_bytes: 65_536, display_limit: 3, queue_limit: 10 };
 
-    fn options(arguments: &[&str]) -> Options {
-        Options::try_parse_from([&["load"], arguments].concat()).unwrap()
+    fn options(arguments: &[&str]) -> LoadOptions {
+        LoadOptions::try_parse_from([&["load"], arguments].concat()).unwrap()
     }
 
     fn run() -> Run {
         Run {
             measures: Measures::new(10_000_000_000),
-            broken: Broken::default(),
+            broken: BrokenPromises::default(),
             outcomes: Default::default(),
             repeated: 0,
             failures: BTreeMap::new(),
@@ -414,7 +418,7 @@ mod tests {
     #[test]
     fn it_says_when_it_was_the_limit_itself() {
         let mut run = run();
-        assert!(Summary::of(&options(&[]), &run).notes[0].contains("0 of 50 notifies/s were taken"));
+        assert!(Summary::of(&options(&[]), &run).notes[0].contains("acknowledged 0 of 50 notifies/s"));
         assert_eq!(Summary::of(&options(&[]), &run).tool.was_the_limit, None);
         run.measures.took(Latency::Lag, 20_000_000, true, 0);
         assert!(Summary::of(&options(&[]), &run).tool.was_the_limit.unwrap().contains("late"));

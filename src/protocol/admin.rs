@@ -1,4 +1,4 @@
-//! Requests and answers of the admin listener: JSON over HTTP, not part of the clients' protocol.
+//! Requests to the admin listener and its responses: JSON over HTTP, for operators.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,11 @@ use deskbell_core::Timestamp;
 
 use crate::vocabulary::Role;
 
-/// Ends one connection.
+/// A request to close one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disconnect {
-    /// The connectionId, as in the client's welcome.
+    /// The `connectionId` in its welcome.
     pub connection_id: String,
     /// Whether the client should reconnect (close 1001, the default) or not (4403).
     #[serde(default = "yes")]
@@ -21,47 +21,47 @@ fn yes() -> bool {
     true
 }
 
-/// Refuses the tokens of a subject that were issued until now, and ends its connections.
+/// A request to refuse all tokens of a subject that were issued until now, and to close its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
     /// The token's `sub`.
     pub subject: String,
-    /// The workspace; absent means all workspaces.
+    /// The workspace; if absent, all workspaces.
     pub workspace: Option<String>,
 }
 
-/// Reads the body of a request.
+/// Parses the body of a request.
 ///
 /// # Errors
-/// A description of the fault, for people.
+/// A text for people.
 pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// One client.
+/// A connected client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Client<'a> {
-    /// The connectionId, as in the client's welcome.
+pub struct ClientInfo<'a> {
+    /// The `connectionId` in its welcome.
     pub connection_id: String,
     /// The client's workspace.
     pub workspace: &'a str,
     /// The client's role.
     pub role: Role,
-    /// The agentId or providerId; for an observer, the `sub` of its token.
+    /// The agentId or providerId; for an observer, the subject of its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
     /// The client's address.
     pub address: std::net::IpAddr,
-    /// Milliseconds since it last sent data.
+    /// The time since its last message, in milliseconds.
     pub silent_ms: u64,
-    /// The expiry of its token.
+    /// When its token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_ends: Option<Timestamp>,
 }
 
-/// Some of the clients.
+/// A page of connected clients, as JSON.
 #[derive(Debug)]
 pub struct Clients {
     json: Vec<u8>,
@@ -75,23 +75,23 @@ impl Default for Clients {
 }
 
 impl Clients {
-    /// Adds one.
-    pub fn add(&mut self, client: &Client<'_>) {
+    /// Adds a client.
+    pub fn add(&mut self, client: &ClientInfo<'_>) {
         if self.count > 0 {
             self.json.push(b',');
         }
         self.count += 1;
-        // Serializing strings and numbers into memory cannot fail.
+        // Strings and numbers are always valid JSON, and memory takes every write.
         let _ = serde_json::to_writer(&mut self.json, client);
     }
 
-    /// How many there are.
+    /// The number of clients on the page.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The answer. `more`: further clients follow the last one.
+    /// The response. `more` says whether there are further clients.
     #[must_use]
     pub fn finish(mut self, more: bool) -> Vec<u8> {
         self.json.extend_from_slice(format!("],\"more\":{more}}}\n").as_bytes());
@@ -99,7 +99,7 @@ impl Clients {
     }
 }
 
-/// The answer with the number of closed connections.
+/// The response with the number of closed connections.
 #[must_use]
 pub fn disconnected(count: usize) -> Vec<u8> {
     format!("{{\"disconnected\":{count}}}\n").into_bytes()
@@ -128,7 +128,7 @@ mod tests {
         for id in [Some("a\"da"), None] {
             let (connection_id, address) = ("7-1".to_owned(), [127, 0, 0, 1].into());
             let (workspace, role) = ("default", Role::Agent);
-            clients.add(&Client { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
+            clients.add(&ClientInfo { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
         }
         let json: serde_json::Value = serde_json::from_slice(&clients.finish(true)).unwrap();
         assert_eq!(json["clients"][0]["id"], "a\"da");

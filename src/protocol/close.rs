@@ -5,47 +5,47 @@
 pub enum Close {
     /// The hub is stopping or restarting.
     GoingAway,
-    /// The client sent a binary frame.
+    /// A binary frame.
     Binary,
-    /// The client sent text that is not UTF-8.
+    /// Text that is not UTF-8.
     NotUtf8,
-    /// The client sent a message over its limit.
+    /// A message over its limit.
     TooLarge,
     /// The client reads too slowly.
     TooSlow,
     /// The hub's log does not answer.
     LogSilent,
-    /// The first message was not a hello, or the hello was wrong.
+    /// The hello is missing or invalid.
     BadHello,
     /// The token is missing, invalid or expired.
     BadToken,
-    /// The token does not allow this, or an operator disconnected the client.
+    /// The client may not do this.
     NotAllowed,
-    /// The hello did not arrive in time.
+    /// The hello did not come in time.
     HelloTimeout,
-    /// The client sent too many messages.
+    /// The client sends too many messages.
     TooManyMessages,
 }
 
 /// Whether a client should reconnect after a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ComeBack {
-    /// It may reconnect at once.
+    /// Reconnect at once.
     Yes,
-    /// After a short random time, so that not all clients reconnect at the same moment.
+    /// Reconnect after a short random pause, so that clients do not reconnect at the same moment.
     WithJitter,
-    /// After a while.
+    /// Reconnect after a longer pause.
     AfterAWhile,
-    /// It may reconnect with a fresh token.
+    /// Reconnect with a new token.
     WithFreshToken,
-    /// Only after the client itself has been changed.
+    /// Do not reconnect: the client has to be changed first.
     No,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct CloseRow {
-    /// The code that the row describes.
+    /// The reason to close.
     pub close: Close,
     /// The WebSocket close code.
     pub code: u16,
@@ -60,7 +60,7 @@ const fn row(close: Close, code: u16, reason: &'static str, come_back: ComeBack)
     CloseRow { close, code, reason, come_back }
 }
 
-/// All close codes, in the order of declaration.
+/// Every row, in the order of declaration.
 pub const CLOSES: [CloseRow; 11] = [
     row(Close::GoingAway, 1001, "the hub is stopping or restarting", ComeBack::WithJitter),
     row(Close::Binary, 1003, "binary frames are not taken", ComeBack::No),
@@ -76,7 +76,7 @@ pub const CLOSES: [CloseRow; 11] = [
 ];
 
 impl Close {
-    /// The row of the table.
+    /// Its row of the table.
     #[must_use]
     pub fn row(self) -> &'static CloseRow {
         &CLOSES[self as usize]

@@ -2,46 +2,46 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The `code` of an error: why nothing was done, for programs.
+/// The code of an `error` reply, for programs. The hub did nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
     /// The text is not a JSON object, or its type is unknown.
     BadMessage,
-    /// A field is wrong.
+    /// A field is invalid.
     BadParameter,
-    /// The template does not exist.
+    /// No template has the name.
     UnknownTemplate,
-    /// A placeholder of the template has no value.
+    /// A placeholder has neither a parameter nor a default.
     UnresolvedParameter,
-    /// The client's role, or the owner of the session, does not allow it.
+    /// The client's role may not send this, or the object belongs to another client.
     NotAllowed,
-    /// The hub does not hold the thing that the message names.
+    /// The hub does not have the object.
     NotFound,
-    /// The notify's id is used for a different notification.
+    /// The `id` belongs to another notify.
     IdTaken,
-    /// An open notification already has the cancellationToken.
+    /// The cancellationToken belongs to another open notification.
     TokenTaken,
-    /// A count of the workspace has reached its limit.
+    /// The workspace has reached a limit.
     Limit,
-    /// A rate is exceeded.
+    /// Too many messages or deliveries per second.
     RateLimited,
-    /// The hub's log accepts no work at the moment.
+    /// The hub takes no new work at the moment.
     Unavailable,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorRow {
-    /// The code that the row describes.
+    /// The error code.
     pub code: ErrorCode,
-    /// Its name on the wire.
+    /// The code's name on the wire.
     pub name: &'static str,
-    /// The `message` that goes with it.
+    /// The `message` of the reply, in the vocabulary of the Channel Integration Framework.
     pub message: &'static str,
-    /// The situation in which it is sent.
+    /// When the hub sends it.
     pub meaning: &'static str,
-    /// Whether the same message may succeed later; such an error has `retryAfterMs`.
+    /// Whether the same message may succeed later. Such an error has `retryAfterMs`.
     pub temporary: bool,
     /// The status of an HTTP response with this error.
     pub status: u16,
@@ -65,7 +65,7 @@ const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning
     ErrorRow { code, name, message, meaning, temporary, status }
 }
 
-/// All codes, in the order of declaration.
+/// Every code, in the order of declaration.
 pub const ERRORS: [ErrorRow; 11] = [
     row(
         ErrorCode::BadMessage,
@@ -90,23 +90,23 @@ pub const ERRORS: [ErrorRow; 11] = [
         ErrorCode::NotAllowed,
         "notAllowed",
         CLIENT_ERROR,
-        "the client's role may not send this, or the session belongs to another client",
+        "the client's role may not send this, or the object belongs to another client",
     ),
-    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold the thing that the message names"),
-    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id is already used for a different notification"),
+    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not have the object that the message names"),
+    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id belongs to another notify with different content"),
     row(
         ErrorCode::TokenTaken,
         "tokenTaken",
         CLIENT_ERROR,
         "an open notification of the provider already has the cancellationToken",
     ),
-    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace has reached its limit"),
+    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace has reached a limit"),
     row(ErrorCode::RateLimited, "rateLimited", CLIENT_ERROR, "too many messages or deliveries in too little time"),
-    row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub accepts no new work at the moment"),
+    row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub takes no new work at the moment"),
 ];
 
 impl ErrorCode {
-    /// The row of the table.
+    /// Its row of the table.
     #[must_use]
     pub fn row(self) -> &'static ErrorRow {
         &ERRORS[self as usize]

@@ -1,5 +1,5 @@
-//! Whole WebSocket frames from the hub, encoded once: the server's frames are not masked, so the bytes are the same
-//! for every connection (RFC 6455, section 5.2).
+//! WebSocket frames from the hub. A server's frames are not masked, so a frame is encoded once and its bytes are the same for
+//! every connection (RFC 6455, section 5.2).
 
 use bytes::Bytes;
 
@@ -7,14 +7,14 @@ use crate::close::Close;
 use crate::outbound::{Encode, append};
 use crate::size::CLOSE_REASON_BYTES_MAX;
 
-/// The longest header: two bytes, and a length of eight.
+/// The longest header: two bytes and a length of eight bytes.
 const HEADER_BYTES_MAX: usize = 10;
-/// The last (and only) frame of its message.
+/// The frame is the last of its message. The hub does not fragment messages.
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
 const CLOSE: u8 = 0x8;
 
-/// The message as one text frame, encoded without a copy.
+/// The message as one text frame. The JSON is written behind the space for the header and not copied.
 #[must_use]
 pub fn text(message: &impl Encode) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
@@ -29,7 +29,7 @@ pub fn close(why: Close) -> Bytes {
     close_with(why.code(), why.reason())
 }
 
-/// A close frame with any code; a reason over [`CLOSE_REASON_BYTES_MAX`] is cut at a character.
+/// A close frame with any code. A longer reason than [`CLOSE_REASON_BYTES_MAX`] is cut at a character.
 #[must_use]
 pub fn close_with(code: u16, reason: &str) -> Bytes {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use deskbell_core::entry::{RenderError, Rendered};
 
 use super::definition::{Definition, FieldDefinition};
+use super::nearest::nearest;
 use super::rendering::{Outline, Template};
 
 /// The most configured templates, not counting the built-in ones.
@@ -45,8 +46,14 @@ impl Catalogue {
     ) -> Result<Rendered, RenderError> {
         match self.templates.get(name) {
             Some(template) => template.render(parameters),
-            None => Err(RenderError::UnknownTemplate { detail: format!("no template has the name {name:?}").into() }),
+            None => Err(self.unknown(name)),
         }
+    }
+
+    fn unknown(&self, name: &str) -> RenderError {
+        let near = nearest(name, self.names()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        let detail = format!("no template has the name {name:?}{near}; GET /templates lists all templates").into();
+        RenderError::UnknownTemplate { detail }
     }
 
     /// The number of templates, including the built-in ones.
@@ -190,8 +197,13 @@ mod tests {
 
     #[test]
     fn the_error_names_an_unknown_template() {
-        let detail = r#"no template has the name "x\n""#.into();
+        let detail = r#"no template has the name "x\n"; GET /templates lists all templates"#.into();
         assert_eq!(Catalogue::default().render("x\n", &|_| None), Err(RenderError::UnknownTemplate { detail }));
+        let Err(RenderError::UnknownTemplate { detail }) = Catalogue::default().render("msdyn_cal_incoming", &|_| None)
+        else {
+            panic!("known")
+        };
+        assert!(detail.contains(r#"did you mean "msdyn_call_incoming"?"#), "{detail}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use deskbell_core::Millis;
 use deskbell_core::entry::{Field, Rendered, Settle};
 
 use super::rendering::Template;
-use super::text::Text;
+use super::text::TemplateText;
 
 /// The longest template name, icon, label or button text, in bytes; each has at least 1.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -31,11 +31,11 @@ pub struct Definition {
     pub icon: Option<String>,
     /// The display time.
     pub timeout: Duration,
-    /// The queue time; `None` means the display time.
+    /// The queue time; `None` stands for the display time.
     pub queue_timeout: Option<Duration>,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Whether the hub accepts it at once for the agent that has been idle longest.
+    /// Whether the hub accepts it at once for the agent with the longest idle time.
     pub auto_accept: bool,
     /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,
@@ -79,7 +79,7 @@ impl Default for Definition {
 
 /// A part of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum DefinitionPart {
     /// `name`
     Name,
     /// `title`
@@ -107,7 +107,7 @@ pub enum Part {
 #[error("{what}")]
 pub struct DefinitionFault {
     /// The part that is wrong.
-    pub part: Part,
+    pub part: DefinitionPart,
     /// The fault, and the allowed values.
     pub what: String,
 }
@@ -119,29 +119,30 @@ impl Template {
     /// Every fault of the definition, in the order of its parts; never an empty list.
     pub fn check(definition: Definition) -> Result<Self, Vec<DefinitionFault>> {
         let mut check = Check::default();
-        let title = check.text(Part::Title, &definition.title);
+        let title = check.text(DefinitionPart::Title, &definition.title);
         let (fields, values) = check.fields(&definition.fields);
         let template = Self {
-            name: check.name(Part::Name, definition.name),
+            name: check.name(DefinitionPart::Name, definition.name),
             title,
             values,
             card: Rendered {
                 title: "".into(),
-                icon: definition.icon.map(|icon| check.name(Part::Icon, icon)),
+                icon: definition.icon.map(|icon| check.name(DefinitionPart::Icon, icon)),
                 fields,
-                timeout: check.time(Part::Timeout, definition.timeout),
-                queue_timeout: check.time(Part::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
+                timeout: check.time(DefinitionPart::Timeout, definition.timeout),
+                queue_timeout: check
+                    .time(DefinitionPart::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
                 show_timeout: definition.show_timeout,
                 auto_accept: definition.auto_accept,
                 auto_accept_on_timeout: definition.auto_accept_on_timeout,
                 settle: definition.settle,
-                accept_label: check.name(Part::AcceptLabel, definition.accept_label),
-                reject_label: check.name(Part::RejectLabel, definition.reject_label),
+                accept_label: check.name(DefinitionPart::AcceptLabel, definition.accept_label),
+                reject_label: check.name(DefinitionPart::RejectLabel, definition.reject_label),
             },
         };
         // A queue time that is only the wrong display time is not a second fault.
         if definition.queue_timeout.is_none() {
-            check.faults.retain(|fault| fault.part != Part::QueueTimeout);
+            check.faults.retain(|fault| fault.part != DefinitionPart::QueueTimeout);
         }
         if check.faults.is_empty() { Ok(template) } else { Err(check.faults) }
     }
@@ -153,18 +154,18 @@ struct Check {
 }
 
 impl Check {
-    fn fault(&mut self, part: Part, what: String) {
+    fn fault(&mut self, part: DefinitionPart, what: String) {
         self.faults.push(DefinitionFault { part, what });
     }
 
-    fn text(&mut self, part: Part, source: &str) -> Text {
-        Text::parse(source).unwrap_or_else(|fault| {
+    fn text(&mut self, part: DefinitionPart, source: &str) -> TemplateText {
+        TemplateText::parse(source).unwrap_or_else(|fault| {
             self.fault(part, fault.to_string());
-            Text::default()
+            TemplateText::default()
         })
     }
 
-    fn name(&mut self, part: Part, name: String) -> Arc<str> {
+    fn name(&mut self, part: DefinitionPart, name: String) -> Arc<str> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             self.fault(part, format!("{} bytes long; allowed: 1 to {NAME_BYTES_MAX}", name.len()));
         } else if let Some(at) = name.chars().position(deskbell_protocol::is_hidden) {
@@ -177,7 +178,7 @@ impl Check {
         name.into()
     }
 
-    fn time(&mut self, part: Part, time: Duration) -> Millis {
+    fn time(&mut self, part: DefinitionPart, time: Duration) -> Millis {
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&time) {
             self.fault(part, "out of range; allowed: 100ms to 1h".to_owned());
         }
@@ -185,13 +186,13 @@ impl Check {
     }
 
     /// The fields without their values, and the values.
-    fn fields(&mut self, fields: &[FieldDefinition]) -> (Vec<Field>, Vec<Text>) {
+    fn fields(&mut self, fields: &[FieldDefinition]) -> (Vec<Field>, Vec<TemplateText>) {
         if fields.len() > FIELDS_MAX {
-            self.fault(Part::Fields, format!("{} fields; allowed: at most {FIELDS_MAX}", fields.len()));
+            self.fault(DefinitionPart::Fields, format!("{} fields; allowed: at most {FIELDS_MAX}", fields.len()));
         }
         let check = |(index, field): (usize, &FieldDefinition)| {
-            let label = self.name(Part::FieldLabel(index), field.label.clone());
-            (Field { label, value: "".into() }, self.text(Part::FieldValue(index), &field.value))
+            let label = self.name(DefinitionPart::FieldLabel(index), field.label.clone());
+            (Field { label, value: "".into() }, self.text(DefinitionPart::FieldValue(index), &field.value))
         };
         fields.iter().take(FIELDS_MAX).enumerate().map(check).unzip()
     }
@@ -239,15 +240,15 @@ mod tests {
         assert_eq!(
             parts,
             [
-                Part::Title,
-                Part::FieldLabel(1),
-                Part::FieldValue(1),
-                Part::Name,
-                Part::Icon,
-                Part::Timeout,
-                Part::QueueTimeout,
-                Part::AcceptLabel,
-                Part::RejectLabel
+                DefinitionPart::Title,
+                DefinitionPart::FieldLabel(1),
+                DefinitionPart::FieldValue(1),
+                DefinitionPart::Name,
+                DefinitionPart::Icon,
+                DefinitionPart::Timeout,
+                DefinitionPart::QueueTimeout,
+                DefinitionPart::AcceptLabel,
+                DefinitionPart::RejectLabel
             ]
         );
     }

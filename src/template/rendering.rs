@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deskbell_core::entry::{Field, RenderError, Rendered};
 
-use super::text::{ExpandFault, RENDERED_BYTES_MAX, Text};
+use super::text::{ExpandFault, RENDERED_BYTES_MAX, TemplateText};
 
 /// A checked template. Its own texts are valid, so that only parameters can make its rendering fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct Template {
     pub(super) name: Arc<str>,
     /// The card without its title and the values of its fields.
     pub(super) card: Rendered,
-    pub(super) title: Text,
+    pub(super) title: TemplateText,
     /// The values of the card's fields, in the same order.
-    pub(super) values: Vec<Text>,
+    pub(super) values: Vec<TemplateText>,
 }
 
 /// The parts of a template that its users need to know.
@@ -53,7 +53,7 @@ impl Template {
     pub fn outline(&self) -> Outline<'_> {
         let mut placeholders: Vec<Placeholder> = Vec::new();
         let texts = std::iter::once(&self.title).chain(&self.values);
-        for (name, default) in texts.flat_map(Text::placeholders) {
+        for (name, default) in texts.flat_map(TemplateText::placeholders) {
             match placeholders.iter_mut().find(|known| known.name == name) {
                 Some(known) => {
                     known.required |= default.is_none();

@@ -1,4 +1,4 @@
-//! A client that knows nothing but HTTP; whatever it asks and is answered is held to the document.
+//! A plain HTTP client that checks all its requests and responses against the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ impl Ask {
         answer
     }
 
-    /// Asks so many times at once. The answers are checked at the end, so that checking does not slow the asking down.
+    /// Sends this many requests at once. The answers are checked at the end, so that checking does not delay requests.
     pub(crate) async fn many(&self, hub: &Hub, times: usize) -> Vec<Answer> {
         let exchange = || async { self.exchange(hub.tcp().await, hub.port).await };
         let answers = futures::future::join_all((0..times).map(|_| exchange())).await;

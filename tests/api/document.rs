@@ -49,7 +49,7 @@ fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// The schema's validator, made once: to make one takes long.
+/// The schema's validator, created once, because that takes long.
 fn validator(schema: &Value) -> Arc<Validator> {
     static MADE: OnceLock<Mutex<HashMap<String, Arc<Validator>>>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ fn make(schema: &Value) -> Validator {
     jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{schema}: {fault}"))
 }
 
-/// The value fits, also where each byte counts.
+/// Whether the value fits the schema, with sizes counted in bytes.
 fn fits(schema: &Value, value: &Value) -> bool {
     document().takes(&validator(schema), value)
 }
@@ -300,7 +300,7 @@ fn every_example_matches_its_schema() {
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
 
-/// The five calls, each as one that the hub takes, with every field that it may have.
+/// The five calls, each as a valid message with every optional field.
 fn whole_calls() -> Vec<(&'static str, Value)> {
     vec![
         (

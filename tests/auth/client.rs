@@ -36,7 +36,7 @@ async fn a_ring_outlives_its_tokens() {
     let counted = Arc::clone(&asked);
     let source = Token::source(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        // The hub closes with 4401 when it ends, again and again.
+        // The hub closes with 4401 whenever the token expires.
         let short = signed(SECRET, json!({"sub": "bot", "role": "provider", "exp": now() + 2}));
         async { Ok(short) }
     });

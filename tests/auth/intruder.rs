@@ -155,7 +155,7 @@ async fn a_flood_of_explanations_costs_the_clients_nothing() {
     has(&bot.result_of(&id).await, json!({"agentId": "ada"}));
     let answers = asking.join_all().await;
     assert!(answers.iter().all(|status| [200, 503].contains(status)) && answers.contains(&200), "{answers:?}");
-    // And a page from elsewhere gets none of it.
+    // A page of another origin gets none of it, either.
     for headers in ["Origin: http://evil.example\r\n", "Origin: null\r\n"] {
         let answer = ask(admin, &request("GET", &format!("/explain?id={id}"), admin, headers)).await;
         assert_eq!(status(&answer), 403, "{answer}");

@@ -80,7 +80,7 @@ async fn an_address_cannot_hold_all_the_places_before_the_upgrade_either() {
     let _ = timeout(PATIENCE, one_more.read_to_end(&mut answer)).await.expect("it is closed");
     assert!(answer.is_empty(), "without a word: {}", String::from_utf8_lossy(&answer));
     drop(held);
-    // Their places are free as soon as the hub has seen them go.
+    // Their places become free as soon as the hub notices that they have disconnected.
     within("a place for a request", async { while !get_maybe(&hub).await {} }).await;
 }
 

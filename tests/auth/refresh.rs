@@ -94,7 +94,7 @@ async fn no_refresh_changes_identity_or_workspace_in_a_thousand_tries() {
     let hers = bot.ring_with("chat", json!({"to": {"groups": ["billing"]}})).await;
     assert_eq!(ada.expect("notification").await["notificationId"], hers.as_str());
     ada.expect_silence().await;
-    // One that ends sooner has not shortened it, and none has made it longer.
+    // A token that expires sooner has not shortened the session, and no token has extended it.
     ada.expect_close(4401).await;
 }
 
@@ -180,7 +180,7 @@ async fn malformed_tokens_are_refused_and_the_hub_goes_on() {
             "{token:.200}: {came:?}"
         );
     }
-    // What nobody asks for is passed over, however deep it is.
+    // Unknown claims are skipped, however deep they are.
     for good in [taken, of(head, &inside(&deep(3_000)))] {
         assert!(attempt(&hub, json!({"role": "agent", "token": good})).await.is_ok());
     }
@@ -234,7 +234,7 @@ async fn a_changing_key_file_never_refuses_a_key_that_stays() {
         move || {
             let mut turns = 0;
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                // Not at all as one should: emptied first, then written.
+                // The wrong way to replace a file: it is emptied first, then written.
                 std::fs::write(&file, "").unwrap();
                 std::thread::sleep(Duration::from_millis(7));
                 std::fs::write(&file, crate::SECRET).unwrap();

@@ -31,7 +31,7 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Starts it, and waits until it is at it. Blocks. `yields`: in the lowest scheduling class; on a busy machine it may
+    /// Starts the process, and waits until it is working. Blocks. `yields`: in the lowest scheduling class; on a busy machine it may
     /// get nothing done there.
     pub(crate) fn start(what: &str, port: u16, count: u64, yields: bool) -> Self {
         let own = std::env::current_exe().unwrap();
@@ -70,7 +70,7 @@ pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }
 
-/// What they got done.
+/// The attackers' counts.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// Messages, single bytes or calls, whatever they send.

@@ -1,4 +1,4 @@
-//! Holds what the clients recorded against the promise.
+//! Checks the clients' records against the promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ struct Ended {
     said_by: String,
 }
 
-/// All that is known of all notifications.
+/// The records of all notifications.
 #[derive(Debug, Default)]
 struct Known {
     /// By provider and call: under which notificationIds it was acknowledged, shown or settled.
@@ -208,7 +208,7 @@ fn displays(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     }
 }
 
-/// The positions of results rise on a connection, but for those that repeat what the client itself repeated.
+/// Checks that the positions of results rise on a connection, except for results of repeated calls.
 fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     let mut repeated = BTreeSet::new();
     let mut last = "";
@@ -216,7 +216,7 @@ fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
         match saw {
             Saw::Ack { nid, duplicate: true, .. } => drop(repeated.insert(*nid)),
             Saw::Result(settled) if !repeated.contains(&settled.nid) => {
-                // Of one log all positions begin alike and have one length.
+                // All positions of one log have the same prefix and length.
                 if settled.position.as_str() <= last {
                     verdict.add(format!("{whose}: position {} after {last}", settled.position));
                 }

@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are merely broken: what the others notice of them, and what they cost in memory.
+//! Malicious and broken clients: their effect on other clients, and on the hub's memory.
 //!
 //! The attackers run apart ([`Apart`]). Three conditions take turns: nobody attacks; the same attack on another hub on
 //! this machine, which is what the machine's two processors and one disk make of it (the control); the attack itself.
@@ -92,7 +92,7 @@ pub(crate) async fn run(half_open: u64) -> bool {
 /// What they do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Hostility {
-    /// One provider that rings as fast as it can, and comes back when it is closed.
+    /// One provider that rings as fast as it can, and reconnects when it is closed.
     Flood,
     /// Connections that stop in the middle of an upgrade, or never say hello.
     HalfOpen,
@@ -207,7 +207,7 @@ async fn deaf(port: u16, number: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Rings all the deaf, and withdraws it, as often as its rate allows.
+/// Rings all agents that do not read, and cancels, as often as its rate allows.
 async fn ring_the_deaf(port: u16, done: &'static Done) -> std::io::Result<()> {
     let (mut bot, _) =
         Light::join(port, &json!({"type": "hello", "role": "provider", "providerId": "crier"}), None).await?;

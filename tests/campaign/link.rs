@@ -47,7 +47,7 @@ pub(crate) enum Phase {
     Traffic,
     /// No new calls; unanswered ones are repeated until they are answered.
     Quiet,
-    /// Everything has an outcome: say so and go.
+    /// Everything has an outcome: report it and disconnect.
     End,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct World {
 pub(crate) enum Manner {
     /// Everything that the contract allows, and broken connections.
     Wild,
-    /// Providers ring groups, agents accept; nobody does anything else.
+    /// Providers ring groups and agents accept; there are no other actions.
     Mild,
 }
 

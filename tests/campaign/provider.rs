@@ -176,7 +176,7 @@ impl Provider {
         link.send_text(text).await;
     }
 
-    /// Withdraws something recent, open or not.
+    /// Cancels a recent notification, open or not.
     async fn cancel(&mut self, link: &mut Link) {
         let back = u32::try_from(self.chance.below(8)).unwrap();
         let Some(call) = self.calls.checked_sub(back + 1) else { return };

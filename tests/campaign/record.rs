@@ -25,7 +25,7 @@ const OUTCOMES: [(&str, &str); 8] = [
 /// A message that a connection received.
 #[derive(Debug, Clone)]
 pub(crate) enum Saw {
-    /// What a connection begins with.
+    /// The beginning of a connection.
     Welcome(Welcome),
     Shown(Card),
     Closed {

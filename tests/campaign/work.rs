@@ -77,8 +77,8 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not held: it wanders by more
-/// than that while nobody attacks.
+/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not checked: it varies by more
+/// than that without an attack.
 const MEDIAN_TIMES_MAX: f64 = 2.0;
 
 /// Whether the median of one is at most [`MEDIAN_TIMES_MAX`] times that of the slower of two others.

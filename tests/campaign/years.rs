@@ -28,7 +28,7 @@ const RESTART_MAX: Duration = Duration::from_secs(2);
 const LANES: u64 = 64;
 const AT_ONCE: u64 = 3;
 
-/// A snapshot's work begins before its file is there, by at most about this.
+/// The longest time, approximately, between the start of a snapshot and the appearance of its file.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
 /// The acks and results of one lane's notifications.
@@ -46,7 +46,7 @@ struct Tap(Vec<mpsc::Sender<Told>>);
 
 impl Tap {
     fn tell(&self, lane: u64, told: Told) {
-        // Room for all that a lane can have under way.
+        // Room for all calls that a lane can have in flight.
         self.0[usize::try_from(lane).unwrap()].try_send(told).unwrap();
     }
 }
@@ -173,7 +173,7 @@ fn token(number: u64) -> Name {
     format!("token-{number:020}").into()
 }
 
-/// As large as an ordinary call is.
+/// The size of an ordinary call.
 fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     let field = |label: &str, value: &str| Field { label: label.into(), value: value.into() };
     let rendered = Rendered {

@@ -45,7 +45,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// How many were acknowledged and have no outcome, have two, or were won by two.
+    /// The numbers of acknowledged notifications without an outcome, with two outcomes, and with two winners.
     pub(crate) fn faults(&self) -> (usize, usize, usize) {
         let lost = self.acknowledged.iter().filter(|id| !self.outcomes.contains_key(*id)).count();
         let double = self.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
@@ -59,7 +59,7 @@ pub(crate) type Shared = Arc<Mutex<Book>>;
 /// Where hubs can be reached now.
 pub(crate) type Ports = watch::Receiver<Vec<u16>>;
 
-/// A client that comes back, at another hub, as a load balancer would have it.
+/// A client that reconnects to another hub, as through a load balancer.
 pub(crate) struct Line {
     ws: Option<WebSocketStream<TcpStream>>,
     ports: Ports,
@@ -180,7 +180,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
                         }
                         "error" if message["code"] == "unavailable" => {
                             book.lock().unwrap().refused += 1;
-                            // Nothing was done by this try; earlier ones may have been: it is asked again.
+                            // This attempt did nothing, but an earlier one may have been carried out, so the call is repeated.
                             tokio::time::sleep(Duration::from_millis(50)).await;
                             if let Some(call) = pending.get(&id).cloned() {
                                 line.send(&call).await;
@@ -336,7 +336,7 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].start();
             }
             CUT => {
-                // From both others; its hubs and their clients still reach it.
+                // The server is cut off from both others; its hubs and their clients still reach it.
                 let cut = |cut| {
                     ways.iter().zip(WAYS).filter(|(_, of)| of.contains(&victim)).for_each(|(way, _)| way.cut(cut))
                 };

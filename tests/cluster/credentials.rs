@@ -123,7 +123,7 @@ fn account_claims() -> Value {
         "streams": -1, "consumer": -1}})
 }
 
-/// What `nsc` writes for a user.
+/// The credentials that `nsc` writes for a user.
 fn credentials(token: &str, user: &KeyPair) -> String {
     let seed = user.seed().unwrap();
     format!(
@@ -160,7 +160,7 @@ async fn a_credentials_file_works_as_nats_documents_it() {
     let url = server.url();
     serves(&at_with(&url, "credsFile", &file), &[&user_token, &user.seed().unwrap()]).await;
 
-    // Another's key under the same token; no credentials at all; a file that is none.
+    // The key of another user with the same token; no credentials; a file that does not contain credentials.
     let other = KeyPair::new_user();
     std::fs::write(home.path().join("wrong.creds"), credentials(&user_token, &other)).unwrap();
     std::fs::write(home.path().join("none.creds"), "nothing").unwrap();

@@ -26,7 +26,7 @@ struct Mark {
 /// Records by their number; a hub that was sent two under one number has both.
 type Copy = BTreeMap<u64, Vec<Mark>>;
 
-/// What was found where hubs came to different states.
+/// The findings when hubs reached different states.
 pub(crate) struct Report {
     pub(crate) text: String,
     /// The servers have, or sent, two records under one number: no hub could come to the right state.

@@ -165,7 +165,7 @@ async fn an_orderly_stop_announces_itself_to_the_other_hubs() {
     stopped.terminate();
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
     assert_eq!(stopped.exit().await.code, Some(0));
-    // It went by its own word, not because nothing came of it for ten seconds.
+    // The hub reported its own end; it was not removed after ten seconds of silence.
     let mut bot = cluster.hubs[0].provider("bot").await;
     bot.round_trip().await;
     let said = cluster.hubs[0].stderr.so_far();

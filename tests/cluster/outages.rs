@@ -74,7 +74,7 @@ async fn a_hub_without_its_log_refuses_calls_and_recovers_each_time() {
     let id = id.as_str().unwrap();
     ada.shown(id).await;
 
-    // For long: it is removed, its clients are cut off, and when it is back it has caught up before it serves. Each time.
+    // Cut off for long: the hub is removed and its clients are closed. When it is back it catches up before it serves. Each time.
     let mut id = id.to_owned();
     for absence in 1..=2 {
         proxy.cut(true);

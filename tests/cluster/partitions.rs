@@ -240,7 +240,7 @@ async fn a_partition_that_is_cut_off_is_named_drops_its_own_clients_and_comes_ba
 async fn another_number_of_partitions_than_the_streams_have_is_refused() {
     let Some(cluster) = Cluster::start(1, 0).await else { return };
     let with = |partitions| cluster.setup(&config(partitions));
-    // Without a word about partitions there is one, and its stream is as it ever was.
+    // Without the setting there is one partition, and its stream has the same settings as before partitions existed.
     let hub = cluster.setup(CONFIG).start().await;
     hub.terminate();
     hub.exit().await;

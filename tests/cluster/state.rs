@@ -1,4 +1,4 @@
-//! What the hubs hold: that they find out if it differs, and that a new one has it soon.
+//! The hubs' states: differences are detected, and a new hub gets the state quickly.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::nats;
 const LOG: &str = "deskbell.0.log";
 const DIGESTS: &str = "deskbell.0.digest";
 
-/// Records after which hubs compare.
+/// The number of records after which hubs compare digests.
 const PER_DIGEST: u64 = 10_000;
 
 async fn divergences(cluster: &Cluster) -> Vec<u64> {
@@ -83,7 +83,7 @@ async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
 
 const PATIENT: &str = "[[templates]]\nname = \"patient\"\ntitle = \"t\"\nqueueTimeout = \"1h\"\n";
 
-/// Connections that ring at once.
+/// The number of connections that ring at the same time.
 const RINGERS: usize = 32;
 
 /// By name only: `cargo test --release --test cluster -- --ignored --nocapture a_new_hub_joins` (a million; another
@@ -122,7 +122,7 @@ async fn a_new_hub_joins_within_ten_seconds_after_a_million_notifications() {
     assert_eq!(divergences(&cluster).await, [0, 0, 0]);
 }
 
-/// One waits for nobody; all that follow find the queue full, and are settled at once.
+/// One notification waits for an agent; all later ones find the queue full, and are settled at once.
 async fn ring_many(mut line: Line, ringer: usize, count: usize) {
     const AHEAD: usize = 64;
     let hello = json!({"type": "hello", "role": "provider", "providerId": format!("bot-{ringer}")});

@@ -14,7 +14,7 @@ use deskbell::gateway::{Backend, Gateway, Settings};
 use deskbell::hub::{Hub, HubSettings, InputQueue, WallClock, decode_record, decode_snapshot, encode_snapshot};
 use deskbell::log::{Disk, Log as _, Memory, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
-use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
+use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, TemplateText, escape};
 use deskbell_core::{Core, Incarnation, Limits};
 
 /// One message of a client: it is decoded, or refused with an `error` that is valid JSON and names the fault.
@@ -47,13 +47,13 @@ pub(crate) fn config(data: &[u8]) {
 pub(crate) fn template(data: &[u8]) {
     let Ok(all) = std::str::from_utf8(data) else { return };
     let (source, value) = all.split_once('\0').unwrap_or((all, "value"));
-    let literal = Text::parse(&escape(source));
+    let literal = TemplateText::parse(&escape(source));
     if let Ok(literal) = &literal
         && let Ok(expanded) = literal.expand(&|_| None)
     {
         assert_eq!(expanded, source, "what is escaped is just text");
     }
-    let Ok(text) = Text::parse(source) else { return };
+    let Ok(text) = TemplateText::parse(source) else { return };
     let names: Vec<String> = text.placeholders().map(|(name, _)| name.to_owned()).collect();
     if let Ok(expanded) = text.expand(&|_| Some(value)) {
         assert!(expanded.len() <= RENDERED_BYTES_MAX, "{} bytes", expanded.len());

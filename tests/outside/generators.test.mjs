@@ -1,4 +1,4 @@
-// Code generators over the documents that the hub serves: what they make of them compiles.
+// Code generators read the documents that the hub serves, and their output compiles.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'

@@ -79,7 +79,7 @@ function consoleIn(region) {
     calls,
     /** The newest call for that customer. */
     call: (customer) => calls.getByRole('row').filter({ hasText: customer }).first(),
-    /** What can be done with the session of the newest call for that customer. */
+    /** The actions on the session of the newest call for that customer. */
     session: (customer) => calls.getByRole('group', { name: customer }).first(),
     async ring(customer, { template, ...more } = {}) {
       if (template) await field('Template').selectOption(template)

@@ -127,7 +127,7 @@ async fn rule_8_on_timeout_the_available_come_before_the_away() {
     ada.shown(&id).await;
     ada.set_presence("away").await;
     has(&bot.result_of(&id).await, json!({"value": auto_on_timeout(), "agentId": "bob"}));
-    // Only the away have it displayed: one of them.
+    // Only agents that are away have it displayed: one of them gets it.
     let id = bot.ring_to("late", &["bob"]).await;
     bob.shown(&id).await;
     bob.set_presence("away").await;

@@ -261,7 +261,7 @@ impl Play {
         play
     }
 
-    /// Everything that is open is cancelled; then everything that was acknowledged has its outcome.
+    /// Cancels all open notifications; then every acknowledged one has its outcome.
     async fn end(mut self) {
         self.absorb().await;
         for (n, provider) in PROVIDERS.iter().enumerate() {

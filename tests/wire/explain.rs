@@ -1,4 +1,4 @@
-//! `deskbell explain`: the story of a notification, from the data directory and from a running hub.
+//! `deskbell explain`: the history of a notification, from the data directory and from a running hub.
 
 use std::process::{Command, Output};
 
@@ -271,11 +271,14 @@ async fn records_older_than_history_are_erased_in_a_quiet_hub() {
     }
     // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
-    assert!(told.contains("records since") && (told.contains("erased") || told.contains("not in the log any more")), "{told}{said}");
+    assert!(
+        told.contains("records since") && (told.contains("erased") || told.contains("not in the log any more")),
+        "{told}{said}"
+    );
     assert!(!told.contains("displayed to ada"), "{told}");
 }
 
-/// The same from the stream, of which every hub has the whole: by the admin listener of any.
+/// The same from the stream, which every hub has completely: through the admin listener of any hub.
 #[tokio::test]
 async fn any_hub_of_a_cluster_explains_a_notification() {
     if !in_cluster() {

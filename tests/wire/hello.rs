@@ -1,4 +1,4 @@
-//! The contract's "Hello": the first message, what may be wrong with it, and what the welcome holds.
+//! "Hello and welcome" (docs/PROTOCOL.md): the first message, its faults, and the content of the welcome.
 
 use serde_json::{Value, json};
 
@@ -287,7 +287,7 @@ async fn after_a_reconnect_the_welcome_is_the_desk() {
     let kpi = ada.welcome["kpi"].as_array().unwrap();
     assert_eq!(kpi.len(), 1);
     has(&kpi[0], json!({"sessionId": "s-1", "details": "slow", "since": mark["since"]}));
-    // What joining put on the desk is in the welcome and is not sent again.
+    // Notifications that the join puts on the desk are in the welcome and are not sent again.
     ada.expect_silence().await;
     ada.accept(&first).await;
     ada.shown(&third).await;

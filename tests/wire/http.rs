@@ -184,7 +184,7 @@ async fn a_full_hub_answers_the_upgrade_with_503() {
     let refused = upgrade_status(hub.port, &upgrade(hub.port, "")).await;
     assert_eq!(refused, 503);
     first.leave().await;
-    // The place is free once the hub has seen the end; the next to come may be a moment early.
+    // The place is free once the hub has noticed the end; the next client may be a moment too early.
     let mut answer = 503;
     for _ in 0..200 {
         answer = upgrade_status(hub.port, &upgrade(hub.port, "")).await;

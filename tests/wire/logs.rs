@@ -1,4 +1,4 @@
-//! The log on standard error: a conversation's story by one `grep`, and clients' strings that stay on their line.
+//! The log on standard error: `grep` finds the trace of a conversation, and text from clients cannot leave its line.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn the_warning_of_a_full_audience_is_found_by_each_of_its_ids() {
     }
 }
 
-/// Through every field of every message that can reach a log.
+/// Sends the text in every field of every message that can reach a log.
 #[tokio::test]
 async fn client_text_neither_adds_nor_hides_log_lines() {
     if left_out_in_cluster("three hubs write into one text") {

@@ -1,4 +1,4 @@
-//! `/metrics`, held against docs/metrics.md both ways, and against what happened.
+//! `/metrics`, checked against docs/metrics.md in both directions, and against the events of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Hub, PATIENCE, Setup, has, hub, left_out_in_cluster};
 use crate::raw::get;
 
-/// What a family is.
+/// The description of a metric.
 #[derive(Debug, PartialEq, Eq)]
 struct Family {
     kind: String,
@@ -71,7 +71,7 @@ fn value(body: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in {body}")).parse().unwrap()
 }
 
-/// Waits until all of these are so: gauges are a moment behind.
+/// Waits until all these metrics have the expected values: gauges are a moment behind.
 async fn await_values(hub: &Hub, expected: &[(&str, f64)]) -> String {
     let look = async {
         loop {

@@ -218,7 +218,7 @@ async fn a_change_of_the_file_reloads_the_templates() {
     // Open notifications keep their rendered text.
     let tab = hub.agent("ada").await;
     has(&tab.welcome["notifications"][0], json!({"notificationId": before, "title": "before"}));
-    // One that is taken out is unknown; the built-in ones stay.
+    // A template removed from the file is unknown; the built-in ones stay.
     hub.setup.write_config(BEFORE);
     bot.await_template("two", false).await;
     has(&bot.call(json!({"type": "notify", "templateName": "msdyn_call_incoming"})).await, json!({"type": "ack"}));

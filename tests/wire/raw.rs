@@ -1,4 +1,4 @@
-//! Bytes on a socket, for what no well-behaved client would send.
+//! Raw bytes on a socket, for data that no correct client would send.
 
 #[path = "../support/frames.rs"]
 mod frames;

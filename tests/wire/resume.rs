@@ -125,7 +125,7 @@ async fn a_position_before_forgotten_results_says_missed() {
         settled.push(settle(&mut bot).await);
     }
     let ids: Vec<String> = settled.iter().map(|(id, _)| id.clone()).collect();
-    // Retained are the last two: after the first position, one is forgotten.
+    // The last two are retained: after the first position, one is forgotten.
     let mut from_first = resumed(&hub, json!(settled[0].1)).await;
     has(&from_first.welcome, json!({"missed": true}));
     assert_eq!(next_ids(&mut from_first, 2).await, ids[2..]);

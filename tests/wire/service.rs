@@ -212,7 +212,7 @@ fn the_files_that_the_dockerfile_copies_exist() {
         }
     }
     assert!(copied >= 3, "{dockerfile}");
-    // What the build embeds is among it.
+    // The image's sources include all files that the build embeds.
     for needed in ["Cargo.toml", "Cargo.lock", "src", "client-demo"] {
         assert!(dockerfile.contains(needed), "{needed}");
         assert!(ignored.lines().all(|line| line.trim_end_matches('/') != needed), "{needed} is ignored");

@@ -346,7 +346,7 @@ async fn which_correlation_id_a_message_carries() {
     has(&ada.closed(&id).await, json!({"correlationId": of(1)}));
     has(&ada.expect("session").await, json!({"correlationId": of(1)}));
     has(&bot.result_of(&id).await, json!({"correlationId": of(1)}));
-    // Any other direct reply that of the message it replies to; what a call causes that of the call.
+    // Any other direct reply has the correlationId of the message that it replies to; messages caused by a call have that of the call.
     let cancel = json!({"type": "cancel", "cancellationToken": "t", "correlationId": of(2)});
     has(&bot.call(cancel).await, json!({"type": "result", "correlationId": of(2)}));
     let kpi = json!({"type": "kpi", "sessionId": "s", "correlationId": of(3)});

@@ -331,6 +331,7 @@ impl Step<'_> {
             connection_id: joiner.to_string().into(),
             protocol: crate::protocol::VERSION,
             ping_interval_ms: whole_ms(settings.ping_interval),
+            retention_ms: self.core.limits().retention.0,
             server_time: self.at,
             limits: ClientLimits {
                 max_message_bytes: settings.max_message_bytes as u64,

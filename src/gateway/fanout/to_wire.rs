@@ -104,10 +104,10 @@ fn open_notification(open: &effect::OpenView) -> OpenNotification<'_> {
     }
 }
 
-pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Event<'a> {
+pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::ObserverEvent<'a> {
     use effect::Event as Core;
     use outbound::EventKind as Kind;
-    let empty = |event| outbound::Event {
+    let empty = |event| outbound::ObserverEvent {
         event,
         at,
         notification_id: None,
@@ -119,12 +119,12 @@ pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Ev
         breached: None,
         presence: None,
     };
-    let agent = |kind, agent_id, now: Option<Presence>| outbound::Event {
+    let agent = |kind, agent_id, now: Option<Presence>| outbound::ObserverEvent {
         agent_id: Some(agent_id),
         presence: now,
         ..empty(kind)
     };
-    let about = |kind, content: &'a Content| outbound::Event {
+    let about = |kind, content: &'a Content| outbound::ObserverEvent {
         notification_id: Some(content.notification_id),
         correlation_id: Some(&content.correlation_id),
         provider_id: Some(&content.provider_id),
@@ -136,7 +136,7 @@ pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Ev
         Core::Displayed { content } => about(Kind::Displayed, content),
         Core::Settled { settled } => {
             let cancelled = settled.outcome == Outcome::Cancelled;
-            outbound::Event {
+            outbound::ObserverEvent {
                 notification_id: Some(settled.notification_id),
                 correlation_id: Some(&settled.correlation_id),
                 agent_id: settled.agent_id.as_deref(),
@@ -146,7 +146,7 @@ pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Ev
                 ..empty(if cancelled { Kind::Cancelled } else { Kind::Settled })
             }
         }
-        Core::Kpi { session_id, correlation_id, agent_id, breached } => outbound::Event {
+        Core::Kpi { session_id, correlation_id, agent_id, breached } => outbound::ObserverEvent {
             correlation_id: correlation_id.as_deref(),
             agent_id: agent_id.as_deref(),
             session_id: Some(session_id),
@@ -157,10 +157,10 @@ pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::Ev
         Core::AgentLeft { agent_id } => agent(Kind::AgentLeft, agent_id, None),
         Core::Presence { agent_id, presence } => agent(Kind::Presence, agent_id, Some(*presence)),
         Core::ProviderJoined { provider_id } => {
-            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderJoined) }
+            outbound::ObserverEvent { provider_id: Some(provider_id), ..empty(Kind::ProviderJoined) }
         }
         Core::ProviderLeft { provider_id } => {
-            outbound::Event { provider_id: Some(provider_id), ..empty(Kind::ProviderLeft) }
+            outbound::ObserverEvent { provider_id: Some(provider_id), ..empty(Kind::ProviderLeft) }
         }
     }
 }

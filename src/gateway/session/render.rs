@@ -6,7 +6,7 @@ use bytes::Bytes;
 use deskbell_core::entry::{RenderError, Rendered};
 
 use crate::gateway::shared::state::GatewayState;
-use crate::protocol::template_list::{Placeholder, Template, TemplateList};
+use crate::protocol::template_list::{ListedPlaceholder, ListedTemplate, TemplateList};
 use crate::template::{Catalogue, Outline, SharedCatalogue};
 
 /// Renders the template `name`. `parameter` returns the value of a parameter.
@@ -39,7 +39,7 @@ pub(crate) fn listing(state: &GatewayState) -> Bytes {
 }
 
 fn listed(catalogue: &Catalogue) -> Vec<u8> {
-    let template = |outline: Outline<'_>| Template {
+    let template = |outline: Outline<'_>| ListedTemplate {
         name: outline.name.to_string(),
         title: outline.title,
         icon: outline.card.icon.as_ref().map(ToString::to_string),
@@ -51,7 +51,7 @@ fn listed(catalogue: &Catalogue) -> Vec<u8> {
         placeholders: outline
             .placeholders
             .into_iter()
-            .map(|one| Placeholder { name: one.name, default: one.default, required: one.required })
+            .map(|one| ListedPlaceholder { name: one.name, default: one.default, required: one.required })
             .collect(),
     };
     TemplateList { templates: catalogue.outlines().into_iter().map(template).collect() }.json()

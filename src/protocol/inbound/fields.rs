@@ -1,8 +1,8 @@
-//! Splits one JSON object in one pass, and checks single fields.
+//! Splits one JSON object into its fields in one pass, and checks single fields.
 //!
-//! A field is kept as the JSON text of its value and decoded only if the message's type has it. So a wrong field that
-//! the type does not have is not an error, a number keeps the client's exact text, and nesting takes no stack:
-//! a loop, not recursion, skips the inside of a value.
+//! A field is kept as the JSON text of its value and parsed only if the message's type has it. So an invalid value in an
+//! unused field is not an error, a number keeps the text that the client wrote, and nesting costs no stack, because the
+//! inside of a value is skipped by a loop and not by recursion.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,13 +15,13 @@ use serde_json::value::RawValue;
 use super::message::Text;
 use crate::names::{check_name, too_long};
 
-/// The fault of a field, as text for people.
+/// The `detail` of an error about a field.
 pub(super) type Wrong = String;
 
-/// The fields that a message, or an object in a message, may have.
+/// The fields that a message, or an object in one, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-pub(crate) enum Key {
+pub(crate) enum FieldKey {
     Type,
     Id,
     CorrelationId,
@@ -43,52 +43,52 @@ pub(crate) enum Key {
     Count,
     NotificationId,
     Reason,
-    /// Any other field, which is ignored. It must be the last variant, because its number is the count of the others.
+    /// Any other key, which is ignored. It must be the last variant, because its number is the count of the others.
     #[serde(other)]
     Other,
 }
 
-/// The fields of one object. If a key occurs twice, the last one counts, as in browsers.
+/// The fields of one object. If a key occurs twice, the last one counts, as in every browser.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
-    values: [Option<&'a str>; Key::Other as usize],
+    values: [Option<&'a str>; FieldKey::Other as usize],
 }
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// If the text is not a JSON object.
+    /// The text is not a JSON object.
     pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
-    /// The JSON text of a field's value; `null` counts as absent.
-    fn value(&self, key: Key) -> Option<&'a str> {
+    /// The JSON text of a field's value. `null` counts as absent.
+    fn value(&self, key: FieldKey) -> Option<&'a str> {
         self.values[key as usize].filter(|text| *text != "null")
     }
 
-    /// An optional string.
-    pub(crate) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    /// A string of any content; `None` if absent.
+    pub(crate) fn string(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 
-    /// An optional string of at most `bytes_max` bytes, which may be empty.
-    pub(super) fn text(&self, key: Key, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
+    /// A string of at most `bytes_max` bytes, which may be empty; `None` if absent.
+    pub(super) fn text(&self, key: FieldKey, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
         let text = self.string(key, called)?;
         text.map(|text| no_longer_than(bytes_max, text, &called)).transpose()
     }
 
-    /// An optional name.
-    pub(super) fn name(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    /// A name; `None` if absent.
+    pub(super) fn name(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| name(string(json, &called)?, &called)).transpose()
     }
 
     /// A required name.
-    pub(super) fn required_name(&self, key: Key, called: &str) -> Result<Text<'a>, Wrong> {
+    pub(super) fn required_name(&self, key: FieldKey, called: &str) -> Result<Text<'a>, Wrong> {
         self.name(key, called)?.ok_or_else(|| missing(called))
     }
 
-    /// An optional list of names in their order, without duplicates; it may be empty.
-    pub(super) fn names(&self, key: Key, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
+    /// A list of names in the client's order, which may be empty; `None` if absent.
+    pub(super) fn names(&self, key: FieldKey, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(None) };
         let items: Vec<&RawValue> =
             serde_json::from_str(json).map_err(|_| format!("`{called}` must be an array of strings"))?;
@@ -96,8 +96,8 @@ impl<'a> Fields<'a> {
         names.collect::<Result<_, _>>().map(Some)
     }
 
-    /// An optional `true` or `false`.
-    pub(super) fn boolean(&self, key: Key, called: &str) -> Result<Option<bool>, Wrong> {
+    /// `true` or `false`; `None` if absent.
+    pub(super) fn boolean(&self, key: FieldKey, called: &str) -> Result<Option<bool>, Wrong> {
         match self.value(key) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
@@ -106,8 +106,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A required whole number, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
-    pub(super) fn required_count(&self, key: Key, called: &str) -> Result<u32, Wrong> {
+    /// A required whole number from 0 to `u32::MAX`. 3.0 and 3e0 count as 3.
+    pub(super) fn required_count(&self, key: FieldKey, called: &str) -> Result<u32, Wrong> {
         let json = self.value(key).ok_or_else(|| missing(called))?;
         let wrong = || format!("`{called}` must be a whole number from 0 to {}", u32::MAX);
         if let Ok(number) = json.parse::<u32>() {
@@ -118,18 +118,24 @@ impl<'a> Fields<'a> {
         if whole { Ok(number as u32) } else { Err(wrong()) }
     }
 
-    /// An optional object.
-    pub(super) fn object(&self, key: Key, called: &str) -> Result<Option<Self>, Wrong> {
+    /// An object inside this one; `None` if absent.
+    pub(super) fn object(&self, key: FieldKey, called: &str) -> Result<Option<Self>, Wrong> {
         let object = self.value(key).map(Fields::parse).transpose();
         object.map_err(|_| format!("`{called}` must be an object"))
     }
 
-    /// An object of names with values that are strings, numbers or booleans, sorted by name, no name twice; none if
-    /// absent. Numbers and booleans keep the client's text.
-    pub(super) fn parameters(&self, key: Key, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
+    /// The first member of an object field that is not in `known`.
+    pub(super) fn unknown_member(&self, key: FieldKey, known: &[&str]) -> Option<Text<'a>> {
+        let Pairs(pairs) = serde_json::from_str(self.value(key)?).ok()?;
+        pairs.into_iter().map(|(name, _)| name).find(|name| !known.contains(&&**name))
+    }
+
+    /// An object of names with strings, numbers or booleans as values: sorted by name, no name twice, empty if absent. A
+    /// number or boolean is kept as the text that the client wrote.
+    pub(super) fn parameters(&self, key: FieldKey, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(Vec::new()) };
         let Pairs(mut pairs) = serde_json::from_str(json).map_err(|_| format!("`{called}` must be an object"))?;
-        // The sort is stable, so of two pairs with the same name the later one comes last and is kept.
+        // The sort is stable, so of two pairs with the same name the later one comes second and is kept.
         pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
         pairs.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -148,13 +154,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The beginning of a client's text, for quoting it in a message.
+/// The beginning of a client's text, for a quote in an error.
 pub(super) fn shortened(text: &str) -> &str {
     const QUOTED_BYTES_MAX: usize = 64;
     &text[..text.floor_char_boundary(QUOTED_BYTES_MAX)]
 }
 
-/// The fault of a missing required field.
+/// The error about a required field that is absent.
 pub(super) fn missing(called: &str) -> Wrong {
     format!("`{called}` is missing")
 }
@@ -164,13 +170,13 @@ fn string<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wron
     if !json.starts_with('"') {
         return Err(format!("`{called}` must be a string"));
     }
-    // The text has already been scanned as JSON; only now are its escapes decoded.
+    // The text is valid JSON already. Only decoding shows whether its escapes are valid characters.
     let text: Borrowed<'_> =
-        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape sequence that is not a character"))?;
+        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape that is not a valid character"))?;
     Ok(text.0)
 }
 
-/// A decoded string, or a number or boolean as written.
+/// Decodes a string, or returns the text of a number or boolean.
 fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     match json.as_bytes().first() {
         Some(b'"') => string(json, called),
@@ -179,7 +185,7 @@ fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wron
     }
 }
 
-/// The text, if it is a name.
+/// Checks that a text is a name.
 fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     match check_name(&text) {
         Ok(()) => Ok(text),
@@ -221,8 +227,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// Any key. A key with an escape that is not a character is valid JSON, too, and counts as unknown.
-struct AnyKey(Key);
+/// Any key of an object. A key with an escape that is not a valid character is valid JSON and counts as unknown.
+struct AnyKey(FieldKey);
 
 impl<'de> Deserialize<'de> for AnyKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -235,10 +241,10 @@ impl<'de> Deserialize<'de> for AnyKey {
             }
 
             fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
-                Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
+                FieldKey::deserialize(BytesDeserializer::new(key)).map(AnyKey)
             }
         }
-        // Read as bytes, because the key may not be valid text.
+        // Read as bytes, because a text would need valid characters.
         deserializer.deserialize_bytes(Str)
     }
 }

@@ -10,5 +10,5 @@ mod message;
 
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
-pub(crate) use fields::{Fields, Key};
+pub(crate) use fields::{FieldKey, Fields};
 pub use message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};

@@ -60,7 +60,7 @@ pub struct Closed<'a> {
     pub correlation_id: Cow<'a, str>,
     /// The outcome of the notification; `null` if it is still open on other desks.
     pub value: Option<Outcome>,
-    /// The agent who settled it or for whom the hub accepted it.
+    /// The agent that settled it, or that the hub accepted it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<Cow<'a, str>>,
 }

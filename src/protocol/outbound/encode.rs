@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
-use super::observer::{Event, Stats};
+use super::observer::{ObserverEvent, Stats};
 use super::reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
 use super::welcome::Welcome;
 
@@ -22,7 +22,7 @@ messages!(
     Closed,
     DoneResult,
     ErrorReply,
-    Event,
+    ObserverEvent,
     Kpi,
     Notification,
     NotifyResult,

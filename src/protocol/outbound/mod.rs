@@ -14,6 +14,6 @@ pub use desk::{Activity, Buttons, Closed, Kpi, Notification, PresenceUpdate, Ses
 pub use deskbell_core::entry::Field;
 pub(crate) use encode::append;
 pub use encode::{Encode, encode};
-pub use observer::{Event, EventKind, Quantiles, Stats};
+pub use observer::{EventKind, ObserverEvent, Quantiles, Stats};
 pub use reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
 pub use welcome::{ClientLimits, OpenNotification, Welcome, WelcomeState};

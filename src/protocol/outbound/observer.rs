@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 /// Something happened in the workspace. A field that does not concern the event is left out.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "event", rename_all = "camelCase")]
-pub struct Event<'a> {
+pub struct ObserverEvent<'a> {
     /// The kind of event.
     pub event: EventKind,
     /// When it happened.

@@ -57,7 +57,7 @@ pub struct NotifyResult<'a> {
     pub notification_id: NotificationId,
     /// The outcome of the notification.
     pub value: Outcome,
-    /// The agent who settled it or for whom the hub accepted it.
+    /// The agent that settled it, or that the hub accepted it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<Cow<'a, str>>,
     /// The `reason` of the reject that settled it.
@@ -120,7 +120,7 @@ pub struct AnswerResult<'a> {
     pub notification_id: NotificationId,
     /// The outcome of the notification; `null` if it is still open on other desks.
     pub value: Option<Outcome>,
-    /// The agent who settled it or for whom the hub accepted it.
+    /// The agent that settled it, or that the hub accepted it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<Cow<'a, str>>,
     /// Whether this answer settled the notification.

@@ -25,6 +25,9 @@ pub struct Welcome<'a> {
     pub protocol: u32,
     /// How often the hub sends a WebSocket ping.
     pub ping_interval_ms: u64,
+    /// How long the hub keeps a settled notification for resume and for repeated notifies.
+    #[serde(default)]
+    pub retention_ms: u64,
     /// The hub's clock.
     pub server_time: Timestamp,
     /// The limits that a client has to know.

@@ -12,7 +12,7 @@ use crate::find::{Form, Mutant};
 /// The variable that turns a mutant on, by its number in the build; `reached` makes the programs note what they came by.
 pub(crate) const ON: &str = "MUTANT_ON";
 
-/// The file to which they note it.
+/// The file into which the mutants write that they were reached.
 pub(crate) const REACHED: &str = "MUTANT_REACHED";
 
 /// What each package with mutants gets.
@@ -128,7 +128,7 @@ impl Tree {
             by_file.entry(&mutant.file).or_default().push((*number, mutant));
         }
         let mut placed = Vec::new();
-        // Files that had mutants in an earlier try get their own text back.
+        // Restores files that had mutants in an earlier attempt.
         for (file, mutants) in
             self.sources().iter().map(|file| (file, by_file.remove(file.as_str()).unwrap_or_default()))
         {

@@ -67,7 +67,7 @@ impl Client {
         self.welcome = welcome;
     }
 
-    /// The same; `false` where the hub cut the connection off instead, because its log did not answer.
+    /// Does the same, and returns `false` if the hub closed the connection because its log did not answer.
     pub(crate) async fn hello_or_close(&mut self, hello: Value) -> bool {
         self.name = format!("{hello}");
         self.role = hello["role"].as_str().unwrap_or_default().to_owned();

@@ -20,7 +20,7 @@ pub(super) const HUBS: usize = 3;
 /// More than there are tests.
 const ACCOUNTS: usize = 1_000;
 
-/// What all accounts' users know.
+/// The password of all accounts' users.
 const PASSWORD: &str = "wire";
 
 /// Whether the tests that ask one hub are to ask three instead.

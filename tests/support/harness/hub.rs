@@ -213,7 +213,7 @@ impl Hub {
         });
         assert!(end.await.is_ok(), "it still runs; standard error:\n{}", self.stderr.so_far());
         let status = self.child.wait().unwrap();
-        // It may be a moment behind.
+        // The output may be a moment behind.
         self.stderr_reader.take().unwrap().join().unwrap();
         Exit { code: status.code(), stdout: self.stdout.clone(), stderr: self.stderr.so_far() }
     }

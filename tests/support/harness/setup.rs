@@ -85,7 +85,7 @@ impl Setup {
         Self { storage: Storage::DataDir, ..Self::new() }
     }
 
-    /// Leaves it to the hub (or to further arguments) where the log lives.
+    /// Passes no storage argument, so that the hub's default or further arguments decide.
     pub(crate) fn without_data_dir(self) -> Self {
         Self { storage: Storage::AsItLikes, ..self }
     }

@@ -96,6 +96,7 @@ fn welcome(state: WelcomeState<'static>) -> Welcome<'static> {
         connection_id: "x".into(),
         protocol: 1,
         ping_interval_ms: 15_000,
+        retention_ms: 600_000,
         server_time: Timestamp(1),
         limits: ClientLimits { max_message_bytes: 1, display_limit: 3, queue_limit: 10 },
         state,

@@ -79,6 +79,7 @@ fn welcome<'a>(ids: Envelope<'a>, state: WelcomeState<'a>) -> Welcome<'a> {
         connection_id: "c".into(),
         protocol: crate::VERSION,
         ping_interval_ms: 15000,
+        retention_ms: 600_000,
         server_time: TIME,
         limits: ClientLimits { max_message_bytes: 65536, display_limit: 3, queue_limit: 10 },
         state,
@@ -86,7 +87,7 @@ fn welcome<'a>(ids: Envelope<'a>, state: WelcomeState<'a>) -> Welcome<'a> {
 }
 
 const COMMON: &str = r#""workspace":"default",
- "connectionId":"c","protocol":1,"pingIntervalMs":15000,"serverTime":"2026-11-21T10:00:00.000Z",
+ "connectionId":"c","protocol":1,"pingIntervalMs":15000,"retentionMs":600000,"serverTime":"2026-11-21T10:00:00.000Z",
  "limits":{"maxMessageBytes":65536,"displayLimit":3,"queueLimit":10}"#;
 
 #[test]
@@ -275,7 +276,7 @@ fn what_agents_are_told() {
 
 #[test]
 fn what_observers_are_told() {
-    let event = Event {
+    let event = ObserverEvent {
         event: EventKind::Settled,
         at: TIME,
         notification_id: Some(ID),

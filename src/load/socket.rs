@@ -1,5 +1,5 @@
-//! One connection of a load test with little memory: a non-blocking socket, the part of a frame that has not
-//! arrived completely, and the part of a message that was not written. It has no task, and a buffer only when needed.
+//! One connection of a load test: a non-blocking socket, the incomplete frame that was received, and the data that could not
+//! be sent yet. It has no task, and buffers only when it has to.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -13,82 +13,82 @@ use super::frame;
 
 /// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// No connection.
+pub(crate) enum SocketState {
+    /// There is no connection.
     Off,
     /// The TCP handshake is in progress.
     Connecting,
-    /// The upgrade was requested.
+    /// The upgrade request is sent.
     Upgrading,
-    /// The hello was sent.
+    /// The hello is sent.
     Hello,
-    /// The hub has welcomed it.
+    /// The welcome has arrived.
     Open,
 }
 
-/// The hub's address.
+/// The address of the hub.
 #[derive(Debug, Clone)]
-pub(crate) struct Hub {
+pub(crate) struct HubAddress {
     pub(crate) address: SocketAddr,
     pub(crate) host: String,
     pub(crate) path: String,
 }
 
-/// A connection, and the state that remains between two connections of the same client.
+/// A connection. The counters remain after a reconnect.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct LoadSocket {
     socket: Option<TcpStream>,
-    pub(crate) state: State,
-    /// Data read so far of an incomplete frame.
+    pub(crate) state: SocketState,
+    /// Received data that is not a whole frame yet.
     partial: Vec<u8>,
-    /// Data that the socket did not accept yet.
+    /// Data that the socket did not take yet.
     unsent: Vec<u8>,
-    /// Incremented with each connection, to recognise timers of an earlier one.
+    /// Incremented with each connection, so that a timer of the previous one is recognised.
     pub(crate) generation: u32,
     /// Attempts in a row without a welcome.
     pub(crate) failures: u32,
-    /// The time of the last data received, or of opening it.
-    pub(crate) heard_at: u64,
+    /// When data arrived last, or when the connection was started.
+    pub(crate) received_at: u64,
 }
 
-/// The most data that may wait to be written; a connection to a hub that reads nothing counts as lost.
+/// The most unsent bytes. With more, the connection counts as lost.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
-/// The maximum size of the answer to the upgrade.
+/// The most bytes in the answer to the upgrade.
 const UPGRADE_BYTES_MAX: usize = 16 << 10;
-/// The key of the upgrade, the same for all connections; its only purpose is to show that the server is a WebSocket server.
+/// The key of the upgrade request. It can be the same for each: it only proves that the server knows WebSocket.
 const KEY: &str = "ZGVza2JlbGwtbG9hZC0tLQ==";
 
-impl Line {
+impl LoadSocket {
     pub(crate) fn new() -> Self {
         Self {
             socket: None,
-            state: State::Off,
+            state: SocketState::Off,
             partial: Vec::new(),
             unsent: Vec::new(),
             generation: 0,
             failures: 0,
-            heard_at: 0,
+            received_at: 0,
         }
     }
 
-    /// Opens a connection.
+    /// Starts a connection.
     ///
     /// # Errors
-    /// The socket's error, such as too many open files.
-    pub(crate) fn start(&mut self, hub: &Hub, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
+    /// An error of the socket, such as too many open files.
+    pub(crate) fn start(&mut self, hub: &HubAddress, registry: &Registry, token: Token, now: u64) -> io::Result<()> {
         let mut socket = TcpStream::connect(hub.address)?;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         self.socket = Some(socket);
-        self.state = State::Connecting;
+        self.state = SocketState::Connecting;
         self.generation += 1;
-        self.heard_at = now;
+        self.received_at = now;
         Ok(())
     }
 
-    /// The socket is writable: continues with waiting data.
-    pub(crate) fn writable(&mut self, hub: &Hub) -> io::Result<()> {
+    /// Sends waiting data after the socket became writable.
+    pub(crate) fn writable(&mut self, hub: &HubAddress) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
-        if self.state == State::Connecting {
+        if self.state == SocketState::Connecting {
             if let Some(error) = socket.take_error()? {
                 return Err(error);
             }
@@ -97,13 +97,13 @@ impl Line {
                 found => found?,
             };
             socket.set_nodelay(true)?;
-            self.state = State::Upgrading;
+            self.state = SocketState::Upgrading;
             self.unsent.extend_from_slice(upgrade(hub).as_bytes());
         }
         self.flush()
     }
 
-    /// Sends a frame, and keeps the part that the socket does not accept.
+    /// Sends a frame, or keeps the part that the socket does not take.
     pub(crate) fn send(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) -> io::Result<()> {
         frame::append(&mut self.unsent, opcode, payload, key);
         self.flush()
@@ -126,7 +126,7 @@ impl Line {
         }
         self.unsent.drain(..written);
         if self.unsent.is_empty() {
-            // Frees the memory: otherwise ten thousand connections would each keep their largest buffer.
+            // Ten thousand connections would keep their largest buffers.
             self.unsent = Vec::new();
         }
         if self.unsent.len() > UNSENT_BYTES_MAX {
@@ -135,16 +135,16 @@ impl Line {
         Ok(())
     }
 
-    /// Reads available data, at most `buffer`. True if there may be more.
+    /// Reads into `buffer`. Returns the number of bytes, and whether there may be more.
     ///
     /// # Errors
-    /// The socket's error, or the end of the connection by the hub.
+    /// An error of the socket, or the end of the connection.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
         let Some(socket) = &mut self.socket else { return Ok((0, false)) };
         loop {
             match socket.read(buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                // A read that does not fill the buffer has emptied the socket; later data causes a new event.
+                // A read that does not fill the buffer has emptied the socket. Further data causes a new event.
                 Ok(bytes) => return Ok((bytes, bytes == buffer.len())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((0, false)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -153,37 +153,37 @@ impl Line {
         }
     }
 
-    /// The remainder of the last read; may be empty.
+    /// The rest of the last read.
     pub(crate) fn take_partial(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.partial)
     }
 
-    /// Keeps the remainder of this read.
+    /// Keeps the rest of this read.
     pub(crate) fn keep_partial(&mut self, partial: Vec<u8>) {
         self.partial = partial;
     }
 
-    /// Closes the connection without a close frame. Unsent data is lost.
+    /// Closes the socket without a close frame. Unsent data is lost.
     pub(crate) fn drop_socket(&mut self, registry: &Registry) {
         if let Some(mut socket) = self.socket.take() {
-            // The registration ends with the socket anyway.
+            // Closing the socket also removes it.
             let _ = registry.deregister(&mut socket);
         }
-        self.state = State::Off;
+        self.state = SocketState::Off;
         self.partial = Vec::new();
         self.unsent = Vec::new();
     }
 }
 
-fn upgrade(hub: &Hub) -> String {
-    let Hub { host, path, .. } = hub;
+fn upgrade(hub: &HubAddress) -> String {
+    let HubAddress { host, path, .. } = hub;
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: \
          13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
     )
 }
 
-/// The length of a complete answer to the upgrade, or the reason why it is a refusal.
+/// Parses the answer to the upgrade: its length if it is complete, or an error if the hub refused.
 pub(crate) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if bytes.len() > UPGRADE_BYTES_MAX { Err("no WebSocket server".to_owned()) } else { Ok(None) };
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_upgrade_is_one_that_a_server_takes() {
-        let hub = Hub { address: ([127, 0, 0, 1], 1).into(), host: "h:1".to_owned(), path: "/ws".to_owned() };
+        let hub = HubAddress { address: ([127, 0, 0, 1], 1).into(), host: "h:1".to_owned(), path: "/ws".to_owned() };
         let text = upgrade(&hub);
         assert!(text.starts_with("GET /ws HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("\r\n\r\n"));
         assert!(tokio_tungstenite::tungstenite::handshake::derive_accept_key(KEY.as_bytes()).len() == 28);

@@ -1,26 +1,26 @@
-//! The part of a run that one thread carries, and the state that all threads share.
+//! The share of each thread in a run, and the state that all threads use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::line::Hub;
 use super::message_fields::CallIds;
-use super::options::Options;
+use super::options::LoadOptions;
+use super::socket::HubAddress;
 
-/// One thread's part.
+/// The share of one thread.
 #[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) options: Arc<Options>,
-    pub(crate) hub: Hub,
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct LoadShare {
+    pub(crate) options: Arc<LoadOptions>,
+    pub(crate) hub: HubAddress,
+    pub(crate) shared: Arc<RunState>,
     pub(crate) call_ids: CallIds,
     pub(crate) seed: u64,
-    pub(crate) agents: Vec<Client>,
-    pub(crate) providers: Vec<Client>,
-    /// The groups that notifies go to; `None` means all agents.
+    pub(crate) agents: Vec<LoadClient>,
+    pub(crate) providers: Vec<LoadClient>,
+    /// The groups that notifies address; `None` stands for all agents.
     pub(crate) audiences: Vec<Option<String>>,
-    /// Whether the audiences are taken from the welcomes.
+    /// Whether the groups are taken from the welcomes.
     pub(crate) learn_audiences: bool,
     /// Notifies per second.
     pub(crate) rate: f64,
@@ -28,33 +28,33 @@ pub(crate) struct Part {
     pub(crate) churn: f64,
 }
 
-/// A client of a part.
+/// A client.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
-    /// `None` if its token contains its name.
+pub(crate) struct LoadClient {
+    /// `None` if its name is in its token.
     pub(crate) name: Option<String>,
-    /// For an agent: its audience.
+    /// The index of an agent's group.
     pub(crate) audience: u32,
     pub(crate) token: Option<String>,
 }
 
-/// The state shared by the threads and the one that shows progress.
+/// The state that the threads share with each other and with the progress bar.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    /// The origin of all times, which are in ns.
+pub(crate) struct RunState {
+    /// The start of all times, which are in ns.
     pub(crate) clock: Instant,
-    /// The number of threads with all clients connected.
+    /// The number of threads that have connected all their clients.
     pub(crate) ready: AtomicU64,
-    /// The time at which the run begins; 0 while it is unknown.
+    /// The start of the run; 0 before it is known.
     pub(crate) start: AtomicU64,
-    /// Set to end the run.
+    /// Set by a signal: the run ends early.
     pub(crate) stop: AtomicBool,
-    pub(crate) live: Vec<Live>,
+    pub(crate) live: Vec<LiveFigures>,
 }
 
-/// The figures of one thread while it runs.
+/// The live figures of one thread.
 #[derive(Debug, Default)]
-pub(crate) struct Live {
+pub(crate) struct LiveFigures {
     pub(crate) open: AtomicU64,
     pub(crate) asked: AtomicU64,
     pub(crate) acked: AtomicU64,
@@ -62,21 +62,21 @@ pub(crate) struct Live {
     pub(crate) deliveries: AtomicU64,
     pub(crate) unended: AtomicU64,
     pub(crate) broken: AtomicU64,
-    /// Latencies of the last complete second, in µs.
+    /// Percentiles of the last whole second, in µs.
     pub(crate) ack_p50: AtomicU64,
     pub(crate) ack_p99: AtomicU64,
     pub(crate) draining: AtomicBool,
     pub(crate) done: AtomicBool,
 }
 
-impl Shared {
+impl RunState {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             clock: Instant::now(),
             ready: AtomicU64::new(0),
             start: AtomicU64::new(0),
             stop: AtomicBool::new(false),
-            live: (0..threads).map(|_| Live::default()).collect(),
+            live: (0..threads).map(|_| LiveFigures::default()).collect(),
         }
     }
 
@@ -88,39 +88,39 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn sum(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+    pub(crate) fn sum(&self, of: impl Fn(&LiveFigures) -> &AtomicU64) -> u64 {
         self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).sum()
     }
 
-    pub(crate) fn max(&self, of: impl Fn(&Live) -> &AtomicU64) -> u64 {
+    pub(crate) fn max(&self, of: impl Fn(&LiveFigures) -> &AtomicU64) -> u64 {
         self.live.iter().map(|live| of(live).load(Ordering::Relaxed)).max().unwrap_or(0)
     }
 
-    pub(crate) fn all(&self, of: impl Fn(&Live) -> &AtomicBool) -> bool {
+    pub(crate) fn all(&self, of: impl Fn(&LiveFigures) -> &AtomicBool) -> bool {
         self.live.iter().all(|live| of(live).load(Ordering::Relaxed))
     }
 }
 
-/// Splits a run among threads: group `g` with its agents goes to thread `g mod threads`; providers are split in the same way.
+/// Divides a run among threads: group `g` goes to thread `g mod threads` with its agents, and so do the providers.
 pub(crate) fn deal(
-    options: &Arc<Options>,
-    hub: &Hub,
-    shared: &Arc<Shared>,
+    options: &Arc<LoadOptions>,
+    hub: &HubAddress,
+    shared: &Arc<RunState>,
     run: u32,
     agent_tokens: &[String],
     provider_tokens: &[String],
-) -> Vec<Part> {
+) -> Vec<LoadShare> {
     let (threads, groups) = (options.threads, options.groups());
     let in_tokens = !agent_tokens.is_empty();
     let token = |tokens: &[String], at: usize| tokens.get(at % tokens.len().max(1)).cloned();
     let name = |tokens: &[String], letter, at| tokens.is_empty().then(|| format!("load-{run:08x}-{letter}{at}"));
-    let agent = |at: usize| Client {
+    let agent = |at: usize| LoadClient {
         name: name(agent_tokens, 'a', at),
         audience: (at % groups.max(1) / threads) as u32,
         token: token(agent_tokens, at),
     };
     let provider =
-        |at: usize| Client { name: name(provider_tokens, 'p', at), audience: 0, token: token(provider_tokens, at) };
+        |at: usize| LoadClient { name: name(provider_tokens, 'p', at), audience: 0, token: token(provider_tokens, at) };
     let mine = |thread: usize, end: usize| (thread..end).step_by(threads);
     let part = |thread: usize| {
         let audiences: Vec<_> = match groups {
@@ -131,7 +131,7 @@ pub(crate) fn deal(
         let agents = (0..options.agents).filter(|at| at % groups.max(1) % threads == thread).map(agent).collect();
         // Each group gets the same rate.
         let share = mine(thread, groups.max(1)).count() as f64 / groups.max(1) as f64;
-        Part {
+        LoadShare {
             options: Arc::clone(options),
             hub: hub.clone(),
             shared: Arc::clone(shared),
@@ -154,10 +154,10 @@ mod tests {
 
     use super::*;
 
-    fn parts(arguments: &[&str], agent_tokens: &[String]) -> Vec<Part> {
-        let options = Arc::new(Options::try_parse_from([&["load"], arguments].concat()).unwrap());
-        let hub = Hub { address: ([127, 0, 0, 1], 1).into(), host: String::new(), path: String::new() };
-        let shared = Arc::new(Shared::new(options.threads));
+    fn parts(arguments: &[&str], agent_tokens: &[String]) -> Vec<LoadShare> {
+        let options = Arc::new(LoadOptions::try_parse_from([&["load"], arguments].concat()).unwrap());
+        let hub = HubAddress { address: ([127, 0, 0, 1], 1).into(), host: String::new(), path: String::new() };
+        let shared = Arc::new(RunState::new(options.threads));
         deal(&options, &hub, &shared, 0xab, agent_tokens, &[])
     }
 

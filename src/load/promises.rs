@@ -1,4 +1,4 @@
-//! Checks the hub's promises: it follows every notify, and reports broken promises. It uses neither sockets nor a clock.
+//! Tracks every notify and checks the hub's promises. It has no sockets and no clock.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use deskbell_protocol::{NotificationId, Outcome};
 
 use super::message_fields::AgentName;
 
-/// The tool's plan for a notification.
+/// What this tool does with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Accept,
@@ -15,16 +15,16 @@ pub(crate) enum Fate {
     Cancel,
 }
 
-/// The hub's promises that its clients can check.
+/// The promises of the hub that clients can check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
     /// Each notify has exactly one outcome.
     OneOutcome,
-    /// Each notification displayed on a connection is closed there once.
+    /// Each notification that was displayed on a connection is closed there once.
     OneClosed,
-    /// At most one answer settles a notification.
+    /// One answer settles a notification, not two.
     OneWinner,
-    /// All clients receive the same outcome.
+    /// Every message about a notification has the same outcome.
     SameForAll,
     /// Each answer to a displayed notification receives the outcome.
     AnswerResult,
@@ -37,7 +37,7 @@ impl Promise {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::OneOutcome => "each notify has exactly one outcome",
-            Self::OneClosed => "what was displayed on a connection is closed there once",
+            Self::OneClosed => "a displayed notification is closed once on each connection",
             Self::OneWinner => "one answer settles a notification, not two",
             Self::SameForAll => "all clients receive the same outcome",
             Self::AnswerResult => "each answer to a displayed notification receives the outcome",
@@ -45,14 +45,14 @@ impl Promise {
     }
 }
 
-/// The broken promises: the number of cases of each, and the first cases.
+/// The broken promises: a count for each, and the first cases.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Broken {
+pub(crate) struct BrokenPromises {
     pub(crate) counts: [u64; Promise::ALL.len()],
     pub(crate) cases: Vec<String>,
 }
 
-impl Broken {
+impl BrokenPromises {
     const CASES_MAX: usize = 20;
 
     pub(crate) fn total(&self) -> u64 {
@@ -75,12 +75,12 @@ impl Broken {
     }
 }
 
-/// The state of a notify.
+/// The progress of a notify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Sent, or to be sent.
+    /// It is sent, or waits for a connection.
     Asked,
-    /// The hub holds it.
+    /// The hub has acknowledged it.
     Held,
     /// The hub refused it.
     Refused,
@@ -88,8 +88,8 @@ pub(crate) enum Stage {
 
 /// One notify.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
-    /// The time at which it was due, in ns from the beginning of the run.
+pub(crate) struct TrackedNotify {
+    /// The scheduled time, in ns since the start of the run.
     pub(crate) intended: u64,
     pub(crate) provider: u32,
     pub(crate) audience: u32,
@@ -97,32 +97,32 @@ pub(crate) struct Call {
     /// Whether it counts in the percentiles.
     pub(crate) measured: bool,
     pub(crate) stage: Stage,
-    /// The number of times that the hub asked to send it later.
+    /// How often the hub asked to send it later.
     pub(crate) retries: u8,
-    /// The time at which the first agent's answer was due, and the number of agents that answer.
+    /// The scheduled time of the first answer, and the number of scheduled answers.
     pub(crate) answer_at: Option<u64>,
     pub(crate) answering: u32,
-    /// The time at which its provider's cancel was due.
+    /// The scheduled time of its cancel.
     pub(crate) cancel_at: Option<u64>,
     pub(crate) notification_id: Option<NotificationId>,
     pub(crate) displayed: bool,
-    settled: Option<Settled>,
-    /// Whether its provider has the result.
+    settled: Option<SeenOutcome>,
+    /// Whether its provider has received the result.
     resulted: bool,
     winner: Option<AgentName>,
-    /// Connections on which it is displayed.
+    /// The number of connections on which it is displayed.
     shown_on: u32,
     ended_at: u64,
 }
 
-/// The outcome in the first message about it.
+/// The outcome in the first message that had one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Settled {
+pub(crate) struct SeenOutcome {
     pub(crate) outcome: Outcome,
     pub(crate) agent: Option<AgentName>,
 }
 
-impl Call {
+impl TrackedNotify {
     pub(crate) fn new(intended: u64, provider: u32, audience: u32, fate: Fate, measured: bool) -> Self {
         Self {
             intended,
@@ -145,40 +145,40 @@ impl Call {
         }
     }
 
-    /// Whether any client received its outcome.
+    /// Whether any client has received its outcome.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.is_some()
     }
 
-    /// Whether its provider expects no further message.
+    /// Whether its provider has received the final reply.
     pub(crate) fn has_ended(&self) -> bool {
         self.resulted || self.stage == Stage::Refused
     }
 }
 
-/// An ended call is kept for this long, in case further messages concern it.
+/// A finished notify is kept for this time, because further messages about it may arrive.
 const KEPT_NS: u64 = 5_000_000_000;
 
-/// A window over the calls, starting with the oldest that further messages may concern.
+/// The tracked notifies: a window that starts with the oldest that may still get messages.
 #[derive(Debug, Default)]
-pub(crate) struct Judge {
-    calls: VecDeque<Call>,
-    /// The number of the first call in the window.
+pub(crate) struct PromiseChecker {
+    calls: VecDeque<TrackedNotify>,
+    /// The number of the first notify in the window.
     first: u64,
     unended: u64,
-    /// The number of acks, results and closed displays so far, to notice progress.
+    /// A count of acks, results and closed displays: the progress of a drain.
     endings: u64,
-    pub(crate) broken: Broken,
+    pub(crate) broken: BrokenPromises,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
-    /// Results repeated on a new connection, which is allowed.
+    /// Results that the hub repeated on a new connection, which is allowed.
     pub(crate) repeated: u64,
 }
 
-impl Judge {
-    /// The most calls in the window, about 200 bytes each; above that the tool sends no more.
+impl PromiseChecker {
+    /// The most notifies in the window, about 200 bytes each. At this number the tool sends no more.
     pub(crate) const CALLS_MAX: usize = 4_000_000;
 
-    pub(crate) fn begin(&mut self, call: Call) -> u64 {
+    pub(crate) fn begin(&mut self, call: TrackedNotify) -> u64 {
         self.calls.push_back(call);
         self.unended += 1;
         self.first + self.calls.len() as u64 - 1
@@ -188,28 +188,28 @@ impl Judge {
         self.calls.len() >= Self::CALLS_MAX
     }
 
-    /// A call, if it is still in the window.
-    pub(crate) fn call(&mut self, number: u64) -> Option<&mut Call> {
+    /// A notify, if it is still in the window.
+    pub(crate) fn call(&mut self, number: u64) -> Option<&mut TrackedNotify> {
         let at = number.checked_sub(self.first)?;
         self.calls.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// The calls in the window, with their numbers.
-    pub(crate) fn calls(&self) -> impl Iterator<Item = (u64, &Call)> {
+    /// The notifies in the window with their numbers.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = (u64, &TrackedNotify)> {
         (self.first..).zip(&self.calls)
     }
 
-    /// Calls that have neither a result nor a refusal.
+    /// The notifies that have neither a result nor an error.
     pub(crate) fn unended(&self) -> u64 {
         self.unended
     }
 
-    /// The number of events so far that bring calls nearer to their end.
+    /// The progress so far.
     pub(crate) fn endings(&self) -> u64 {
         self.endings
     }
 
-    /// Notes that the hub holds it. True if this is the first ack.
+    /// Records an ack, and returns whether it is the first.
     pub(crate) fn held(&mut self, number: u64, id: Option<NotificationId>) -> bool {
         self.endings += 1;
         let Some(call) = self.call(number) else { return false };
@@ -233,12 +233,12 @@ impl Judge {
         }
     }
 
-    /// Notes a display. `again`: it is displayed there already.
+    /// Records a display. `again` says that it is displayed there already.
     pub(crate) fn displayed(&mut self, number: u64, again: bool) {
         if again {
             return self
                 .broken
-                .add(Promise::OneClosed, || format!("call {number} was displayed twice on a connection"));
+                .add(Promise::OneClosed, || format!("notify {number} was displayed twice on a connection"));
         }
         if let Some(call) = self.call(number) {
             call.shown_on += 1;
@@ -246,27 +246,29 @@ impl Judge {
         }
     }
 
-    /// Notes that a connection on which it was displayed has ended.
+    /// Records the end of a connection on which it was displayed.
     pub(crate) fn vanished(&mut self, number: u64) {
         if let Some(call) = self.call(number) {
             call.shown_on = call.shown_on.saturating_sub(1);
         }
     }
 
-    /// Notes a `closed`. `shown`: it was displayed there.
-    pub(crate) fn closed(&mut self, number: u64, shown: bool, settled: Option<Settled>) {
+    /// Records a `closed`. `shown` says that it was displayed there.
+    pub(crate) fn closed(&mut self, number: u64, shown: bool, settled: Option<SeenOutcome>) {
         self.endings += 1;
         if !shown {
-            self.broken.add(Promise::OneClosed, || format!("call {number} was closed where it was not displayed"));
+            self.broken.add(Promise::OneClosed, || {
+                format!("notify {number} was closed on a connection that did not display it")
+            });
         }
         if shown && let Some(call) = self.call(number) {
             call.shown_on = call.shown_on.saturating_sub(1);
         }
-        self.told(number, settled, "a closed");
+        self.told(number, settled, "a `closed`");
     }
 
-    /// Notes the reply to an agent's answer.
-    pub(crate) fn answered(&mut self, number: u64, agent: AgentName, won: bool, settled: Option<Settled>) {
+    /// Records the reply to an answer.
+    pub(crate) fn answered(&mut self, number: u64, agent: AgentName, won: bool, settled: Option<SeenOutcome>) {
         self.told(number, settled, "the reply to an answer");
         if !won {
             return;
@@ -275,21 +277,21 @@ impl Judge {
         let other = call.winner.is_some_and(|winner| winner != agent);
         call.winner.get_or_insert(agent);
         if other {
-            self.broken.add(Promise::OneWinner, || format!("two agents received won=true for call {number}"));
+            self.broken.add(Promise::OneWinner, || format!("two agents received `won` for notify {number}"));
         } else if settled.is_none_or(|settled| settled.agent != Some(agent)) {
-            let case = || format!("the winner of call {number} is not the one that is named as such");
+            let case = || format!("the winner of notify {number} is not the agent in `agentId`");
             self.broken.add(Promise::OneWinner, case);
         }
     }
 
-    /// Notes that an agent's answer was refused although the notification was displayed there.
+    /// Records an error in reply to an answer, although the notification was displayed.
     pub(crate) fn not_answered(&mut self, number: u64, code: &str) {
-        self.broken.add(Promise::AnswerResult, || format!("an answer to call {number} got the error {code}"));
+        self.broken.add(Promise::AnswerResult, || format!("an answer to notify {number} received the error {code}"));
     }
 
-    /// Notes the provider's result. `may_repeat`: the connection is not the one that sent the notify. True if this is the
-    /// first result.
-    pub(crate) fn resulted(&mut self, number: u64, settled: Option<Settled>, may_repeat: bool, now: u64) -> bool {
+    /// Records a result, and returns whether it is the first. `may_repeat` says that the provider has reconnected since the
+    /// notify.
+    pub(crate) fn resulted(&mut self, number: u64, settled: Option<SeenOutcome>, may_repeat: bool, now: u64) -> bool {
         self.endings += 1;
         self.told(number, settled, "its result");
         let Some(call) = self.call(number) else { return false };
@@ -297,7 +299,7 @@ impl Judge {
             if may_repeat && call.resulted {
                 self.repeated += 1;
             } else {
-                self.broken.add(Promise::OneOutcome, || format!("call {number} had more than one final reply"));
+                self.broken.add(Promise::OneOutcome, || format!("notify {number} had more than one final reply"));
             }
             return false;
         }
@@ -306,23 +308,23 @@ impl Judge {
         self.unended -= 1;
         match settled {
             Some(settled) => self.outcomes[settled.outcome as usize] += 1,
-            None => self.broken.add(Promise::OneOutcome, || format!("call {number} had a result without an outcome")),
+            None => self.broken.add(Promise::OneOutcome, || format!("notify {number} had a result without an outcome")),
         }
         true
     }
 
-    fn told(&mut self, number: u64, settled: Option<Settled>, by: &str) {
+    fn told(&mut self, number: u64, settled: Option<SeenOutcome>, by: &str) {
         let (Some(settled), Some(call)) = (settled, self.call(number)) else { return };
         let first = *call.settled.get_or_insert(settled);
         if first != settled {
             let (now, before) = (settled.outcome.response_reason(), first.outcome.response_reason());
             let case =
-                || format!("{by} of call {number} has {now}, but an earlier message had {before} or another agent");
+                || format!("{by} of notify {number} has {now}, but an earlier message had {before} or another agent");
             self.broken.add(Promise::SameForAll, case);
         }
     }
 
-    /// Forgets the oldest calls that no further message can concern.
+    /// Removes the oldest notifies that get no more messages.
     pub(crate) fn forget(&mut self, now: u64) {
         while let Some(call) = self.calls.front() {
             if !call.has_ended() || call.shown_on > 0 || now.saturating_sub(call.ended_at) < KEPT_NS {
@@ -333,23 +335,25 @@ impl Judge {
         }
     }
 
-    /// Whether no further message is expected.
+    /// Whether no more messages are expected.
     pub(crate) fn is_done(&self) -> bool {
         self.unended == 0 && self.calls.iter().all(|call| call.shown_on == 0)
     }
 
-    /// Ends the check: expected messages that have not arrived are missing.
+    /// Checks at the end that nothing is missing.
     pub(crate) fn finish(&mut self) {
         for (number, call) in (self.first..).zip(&self.calls) {
             if !call.has_ended() {
                 let what = match call.stage {
-                    Stage::Asked => "got no reply",
-                    _ => "was held by the hub and has no outcome",
+                    Stage::Asked => "had no reply",
+                    _ => "was acknowledged and has no outcome",
                 };
-                self.broken.add(Promise::OneOutcome, || format!("call {number} {what}"));
+                self.broken.add(Promise::OneOutcome, || format!("notify {number} {what}"));
             } else if call.shown_on > 0 {
                 let on = call.shown_on;
-                self.broken.add(Promise::OneClosed, || format!("call {number} is settled and still displayed on {on}"));
+                self.broken.add(Promise::OneClosed, || {
+                    format!("notify {number} is settled and still displayed on {on} connections")
+                });
             }
         }
     }
@@ -362,18 +366,18 @@ mod tests {
     const ADA: AgentName = AgentName::TEST_ADA;
     const BOB: AgentName = AgentName::TEST_BOB;
 
-    fn by(agent: AgentName) -> Option<Settled> {
-        Some(Settled { outcome: Outcome::Accepted, agent: Some(agent) })
+    fn by(agent: AgentName) -> Option<SeenOutcome> {
+        Some(SeenOutcome { outcome: Outcome::Accepted, agent: Some(agent) })
     }
 
-    fn judge() -> (Judge, u64) {
-        let mut judge = Judge::default();
-        let number = judge.begin(Call::new(0, 0, 0, Fate::Accept, true));
+    fn judge() -> (PromiseChecker, u64) {
+        let mut judge = PromiseChecker::default();
+        let number = judge.begin(TrackedNotify::new(0, 0, 0, Fate::Accept, true));
         assert!(judge.held(number, None) && !judge.held(number, None));
         (judge, number)
     }
 
-    fn broken(judge: &Judge) -> Vec<Promise> {
+    fn broken(judge: &PromiseChecker) -> Vec<Promise> {
         Promise::ALL.into_iter().filter(|promise| judge.broken.counts[*promise as usize] > 0).collect()
     }
 
@@ -416,8 +420,8 @@ mod tests {
     #[test]
     fn what_never_ends_is_found_at_the_end() {
         let (mut judge, held) = judge();
-        let asked = judge.begin(Call::new(0, 0, 0, Fate::Accept, true));
-        let shown = judge.begin(Call::new(0, 0, 0, Fate::Accept, true));
+        let asked = judge.begin(TrackedNotify::new(0, 0, 0, Fate::Accept, true));
+        let shown = judge.begin(TrackedNotify::new(0, 0, 0, Fate::Accept, true));
         judge.displayed(shown, false);
         judge.resulted(shown, by(ADA), false, 1);
         judge.finish();
@@ -457,7 +461,7 @@ mod tests {
         assert_eq!(broken(&judge), [Promise::OneWinner]);
         let (mut judge, number) = self::judge();
         judge.closed(number, true, by(ADA));
-        judge.resulted(number, Some(Settled { outcome: Outcome::Cancelled, agent: None }), false, 1);
+        judge.resulted(number, Some(SeenOutcome { outcome: Outcome::Cancelled, agent: None }), false, 1);
         assert_eq!(broken(&judge), [Promise::SameForAll]);
         judge.not_answered(number, "notFound");
         assert_eq!(broken(&judge), [Promise::SameForAll, Promise::AnswerResult]);
@@ -466,13 +470,13 @@ mod tests {
     #[test]
     fn what_ended_long_ago_is_forgotten_and_numbers_stay() {
         let (mut judge, first) = judge();
-        let second = judge.begin(Call::new(0, 0, 0, Fate::Accept, true));
+        let second = judge.begin(TrackedNotify::new(0, 0, 0, Fate::Accept, true));
         judge.resulted(first, by(ADA), false, 10);
         judge.forget(10 + KEPT_NS - 1);
         assert!(judge.call(first).is_some());
         judge.forget(10 + KEPT_NS);
         assert!(judge.call(first).is_none() && judge.call(second).is_some());
-        assert_eq!(judge.begin(Call::new(0, 0, 0, Fate::Accept, true)), 2);
+        assert_eq!(judge.begin(TrackedNotify::new(0, 0, 0, Fate::Accept, true)), 2);
     }
 
     #[test]
@@ -481,6 +485,6 @@ mod tests {
         for _ in 0..100 {
             judge.displayed(number, true);
         }
-        assert_eq!((judge.broken.total(), judge.broken.cases.len()), (100, Broken::CASES_MAX));
+        assert_eq!((judge.broken.total(), judge.broken.cases.len()), (100, BrokenPromises::CASES_MAX));
     }
 }
