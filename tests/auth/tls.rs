@@ -175,7 +175,7 @@ async fn certificate_and_key_that_do_not_fit_stop_the_start() {
         (vec!["--tls-key".to_owned(), file("tls-1.key.pem")], "--tls-cert is missing"),
         (
             vec!["--tls-cert".to_owned(), file("tls-1.pem"), "--tls-key".to_owned(), file("tls-2.key.pem")],
-            "does not serve",
+            "does not belong to",
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
