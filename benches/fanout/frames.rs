@@ -1,16 +1,15 @@
-//! The minimum of WebSocket and of the wire that is needed to count messages cheaply.
+//! The minimum of WebSocket that is needed to count messages cheaply. The headers are tungstenite's.
+
+use std::io::Cursor;
+
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// A client's text frame with a mask of zero, so that it contains the text unchanged.
 pub(crate) fn masked(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match text.len() {
-        length @ 0..=125 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
+    let mut frame = Vec::new();
+    let header = FrameHeader { opcode: OpCode::Data(Data::Text), mask: Some([0; 4]), ..FrameHeader::default() };
+    header.format(text.len() as u64, &mut frame).expect("a Vec takes every write");
     frame.extend_from_slice(text.as_bytes());
     frame
 }
@@ -62,13 +61,8 @@ impl Cutter {
     }
 }
 
-/// Reads a complete header; `None` while it is incomplete.
+/// The payload length in a header; `None` while the header is incomplete.
 fn payload_bytes(head: &[u8]) -> Option<usize> {
-    match head {
-        [_, 126, a, b] => Some(usize::from(u16::from_be_bytes([*a, *b]))),
-        [_, 127, length @ ..] => Some(u64::from_be_bytes(length.try_into().ok()?) as usize),
-        [_, 126, ..] => None,
-        [_, length] => Some(usize::from(*length)),
-        _ => None,
-    }
+    let (_, length) = FrameHeader::parse(&mut Cursor::new(head)).ok()??;
+    usize::try_from(length).ok()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deskbell_protocol::close::{CLOSES, ComeBack};
 use deskbell_protocol::outbound::{Welcome, WelcomeState};
 use deskbell_protocol::{Close, HubMessage, SUBPROTOCOL, decode_outbound};
-use futures::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};

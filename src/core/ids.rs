@@ -109,7 +109,7 @@ impl NotificationId {
 
     /// Passes the id to `take` as a hyphenated lower-case UUID. The digits come from a table, because every notify
     /// needs one and the formatter is many times slower.
-    fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
+    pub(super) fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
         let mut text = [b'-'; 36];

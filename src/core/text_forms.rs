@@ -14,7 +14,11 @@ use super::outcome::Outcome;
 
 impl Serialize for NotificationId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            self.with_text(|text| serializer.serialize_str(text))
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -131,10 +135,9 @@ const LAST_MS: u64 = 253_402_300_799_999;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const RFC_3339_ZEROS: [u8; 24] = *b"0000-00-00T00:00:00.000Z";
 
-impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC with milliseconds: `2026-11-21T10:00:00.000Z`. A time after the year 9999 is written as
-    /// that year's last millisecond.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// RFC 3339 in UTC with milliseconds. A time after the year 9999 is written as that year's last millisecond.
+    fn rfc_3339(self) -> [u8; 24] {
         let ms = self.0.min(LAST_MS);
         let (year, month, day) = civil_date(ms / DAY_MS);
         let of_day = ms % DAY_MS;
@@ -146,7 +149,14 @@ impl fmt::Display for Timestamp {
         put_decimal(&mut text[14..16], of_day / 60_000 % 60);
         put_decimal(&mut text[17..19], of_day / 1000 % 60);
         put_decimal(&mut text[20..23], of_day % 1000);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes RFC 3339 in UTC with milliseconds: `2026-11-21T10:00:00.000Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.rfc_3339()).unwrap_or_default())
     }
 }
 
@@ -189,7 +199,11 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.serialize_str(std::str::from_utf8(&self.rfc_3339()).unwrap_or_default())
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
