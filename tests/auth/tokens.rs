@@ -129,6 +129,10 @@ async fn a_token_on_the_upgrade_works_like_one_in_the_hello() {
         assert_eq!(hub.upgrade_refused(None, &[("Authorization", bad)]).await, 401, "{bad}");
     }
     assert_eq!(hub.upgrade_refused(None, &[("Authorization", &good), ("Authorization", &good)]).await, 401);
+    // The refusal says which kind of token is wanted.
+    let upgrade = upgrade(hub.port, "Authorization: Bearer nonsense\r\n");
+    let refused = http(hub.port, &upgrade).await.to_lowercase();
+    assert!(refused.starts_with("http/1.1 401") && refused.contains("\r\nwww-authenticate: bearer"), "{refused}");
     // Of a proxy's own password the hub knows nothing: the token comes in the hello.
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", "Basic YTpi")]).await.unwrap();
     ada.hello(json!({"role": "agent", "token": token("ada", "agent")})).await;

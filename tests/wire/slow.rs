@@ -144,3 +144,18 @@ async fn an_agent_whose_connection_is_reset_leaves_at_once() {
     ada.reset();
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
 }
+
+#[tokio::test]
+async fn the_hub_pings_once_in_each_interval_and_no_more_often() {
+    let hub = hub("[server]\npingInterval = \"1s\"\nidleTimeout = \"1m\"").await;
+    let mut ada = Raw::connect(hub.port).await;
+    ada.join(hub.port, &json!({"type": "hello", "role": "agent"})).await;
+    let began = Instant::now();
+    let mut pings = 0_u64;
+    while pings < 3 {
+        let (opcode, _) = ada.frame().await.expect("the connection stays");
+        pings += u64::from(opcode == crate::raw::PING);
+    }
+    // Three pings are two whole intervals apart; a busy machine may make it longer, never shorter.
+    assert!(began.elapsed() >= Duration::from_millis(1_500), "three pings within {:?}", began.elapsed());
+}
