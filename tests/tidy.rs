@@ -1,32 +1,40 @@
-//! Holds the house's lines, which Cargo cannot hold within one package: who may know whom, and what the core may not know.
+//! Holds the lines of ARCHITECTURE.md that Cargo cannot hold within one package: which room may name which, and which words a
+//! room must not use. To allow an arrow, change [`ROOMS`]; the order of the files in a room is the list in its `mod.rs`.
+//!
+//! The sources are parsed, from `lib.rs` and `main.rs` of each package under `src/` on. Tests (`#[cfg(test)]`) do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Attribute, Item};
+
 /// The rooms of `src/`, and which rooms each may name. A room not in the list fails the test.
 const ROOMS: &[(&str, &[&str])] = &[
     // The core is a package of its own: other rooms name it `deskbell_core`, and the compiler keeps them out of it.
     ("core", &[]),
-    ("protocol", &[]),
+    // Packages, too: the wire, and the two programs that speak it. The hub does not use them.
+    ("protocol", &["core"]),
+    ("client", &["protocol"]),
+    ("load", &["client", "protocol"]),
     ("network", &[]),
     ("metrics", &[]),
     ("watched", &[]),
-    ("template", &["watched"]),
+    ("template", &["core", "protocol", "watched"]),
     ("auth", &["protocol"]),
     ("tls", &[]),
     ("log", &[]),
     ("hub", &["log", "metrics", "core"]),
     ("gateway", &["auth", "explain", "hub", "log", "metrics", "network", "protocol", "template", "tls", "core"]),
-    ("config", &["auth", "network", "telemetry", "template", "tls", "core"]),
-    ("telemetry", &[]),
-    ("client", &["protocol"]),
+    ("config", &["auth", "network", "protocol", "telemetry", "template", "tls", "core"]),
+    ("telemetry", &["protocol"]),
     ("explain", &["hub", "log", "protocol", "telemetry", "core"]),
     (
         "command",
         &[
             "auth",
-            "client",
             "config",
             "explain",
             "gateway",
@@ -42,7 +50,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Words that must not stand in a room's code, with the reason.
+/// The layers of a folder, from the lowest to the highest: each may use those before it. Folders that are not here may list their
+/// files in `mod.rs` instead, with the same meaning.
+const LAYERS: &[(&str, &[&str])] =
+    &[("gateway", &["limits", "shared", "fanout", "session", "http", "admin", "listener"])];
+
+/// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
+const EXCEPTIONS: &[(&str, &str)] = &[("gateway/fanout/stream.rs", "http"), ("gateway/shared/state.rs", "http")];
+
+/// Words that must not occur in a room's code, with the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "core",
@@ -82,6 +98,32 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ("protocol", &["tokio::", "hyper"], "the wire's words need no I/O"),
 ];
 
+/// A module, as the names that lead to it from `src/`: `gateway/outbox.rs` is `gateway`, `outbox`. A package in a folder of its
+/// own (`src/core`) counts like the room of that name.
+type Module = Vec<String>;
+
+/// One file that is compiled into the hub, without its tests.
+struct File {
+    path: PathBuf,
+    module: Module,
+    /// The items of other modules that it names, each with its line.
+    names: Vec<(Module, usize)>,
+    /// The words of its code: neither comments nor strings.
+    words: Vec<(String, usize)>,
+}
+
+/// All files of `src/` that are compiled outside tests, and those that belong to tests.
+struct Sources {
+    files: Vec<File>,
+    tests: BTreeSet<PathBuf>,
+    /// The packages below `src/`, as code names them: `deskbell_core` is the folder `core`.
+    packages: BTreeMap<String, Module>,
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("readable").path()) {
@@ -95,108 +137,274 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-/// The room of a file: the first part of its path below `src/`.
-fn room_of(file: &Path) -> String {
-    let below = file.strip_prefix(source()).expect("below src/");
-    let first = below.iter().next().expect("a name").to_string_lossy();
-    first.trim_end_matches(".rs").to_owned()
-}
-
-/// The code of a file, without comments and without its unit tests.
-fn code(file: &Path) -> String {
-    let text = fs::read_to_string(file).expect("readable");
-    let tests = text.find("#[cfg(test)]\nmod ").filter(|&at| text[at..].contains('{')).unwrap_or(text.len());
-    text[..tests].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a file holds tests only.
-fn is_test(file: &Path) -> bool {
-    file.iter().any(|part| part == "tests" || part == "tests.rs" || part == "suite.rs")
-}
-
-/// Rooms that a text names by `crate::room`, also in `use crate::{a, b}`.
-fn rooms_named(text: &str) -> BTreeSet<String> {
-    let mut named = BTreeSet::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        let inner = rest.strip_prefix('{').and_then(|rest| rest.split('}').next());
-        for part in inner.unwrap_or(rest).split(',').take(if inner.is_some() { usize::MAX } else { 1 }) {
-            let name: String = part.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            named.insert(name);
+impl Sources {
+    fn read() -> Self {
+        let mut sources = Self { files: Vec::new(), tests: BTreeSet::new(), packages: BTreeMap::new() };
+        let folders = fs::read_dir(source()).expect("readable").map(|entry| entry.expect("readable").path());
+        let packages: Vec<PathBuf> = folders.filter(|folder| folder.join("Cargo.toml").is_file()).collect();
+        for folder in &packages {
+            let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("readable");
+            let manifest: toml::Table = manifest.parse().expect("a manifest");
+            let name = manifest["package"]["name"].as_str().expect("a name").replace('-', "_");
+            sources.packages.insert(name, vec![file_name(folder)]);
         }
-    }
-    if has_word(text, "deskbell_core") {
-        named.insert("core".to_owned());
-    }
-    named
-}
-
-#[test]
-fn rooms_know_only_those_they_may() {
-    let may: BTreeMap<_, _> = ROOMS.iter().copied().collect();
-    let mut faults = Vec::new();
-    for file in rust_files(&source()).iter().filter(|file| !is_test(file)) {
-        let room = room_of(file);
-        if matches!(room.as_str(), "lib" | "main") {
-            continue;
+        sources.packages.insert("deskbell".to_owned(), Module::new());
+        for root in ["lib.rs", "main.rs"] {
+            sources.follow(&source().join(root), &source(), &Module::new(), &Module::new(), false);
         }
-        let Some(may) = may.get(room.as_str()) else {
-            faults.push(format!("{}: the room {room} is not in the list", file.display()));
-            continue;
-        };
-        for named in rooms_named(&code(file)) {
-            let is_room = ROOMS.iter().any(|(room, _)| *room == named);
-            if is_room && named != room && !may.contains(&named.as_str()) {
-                faults.push(format!("{}: {room} may not know {named}", file.display()));
+        for folder in &packages {
+            let package = vec![file_name(folder)];
+            for root in ["lib.rs", "main.rs", "src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {
+                if root.is_file() {
+                    let beside = root.parent().expect("a folder").to_owned();
+                    sources.follow(&root, &beside, &package, &package, false);
+                }
             }
         }
+        sources
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
 
-#[test]
-fn no_room_names_what_it_must_not_know() {
-    let mut faults = Vec::new();
-    for file in rust_files(&source()).iter().filter(|file| !is_test(file)) {
-        let room = room_of(file);
-        for (_, words, why) in BANNED.iter().filter(|(banned, ..)| *banned == room) {
-            let code = code(file);
-            for word in words.iter().filter(|word| has_word(&code, word)) {
-                faults.push(format!("{}: `{word}`: {why}", file.display()));
-            }
+    /// Reads a file and those that its `mod` items lead to, which are in `beside`.
+    fn follow(&mut self, path: &Path, beside: &Path, module: &Module, package: &Module, in_tests: bool) {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let in_tests = in_tests || is_for_tests(&parsed.attrs);
+        let mut file = File { path: path.to_owned(), module: module.clone(), names: Vec::new(), words: Vec::new() };
+        self.items(parsed.items, &mut file, module, beside, package, in_tests);
+        if in_tests {
+            self.tests.insert(path.to_owned());
+        } else {
+            self.files.push(file);
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+    fn items(
+        &mut self,
+        items: Vec<Item>,
+        file: &mut File,
+        module: &Module,
+        beside: &Path,
+        package: &Module,
+        in_tests: bool,
+    ) {
+        for item in items {
+            let in_tests = in_tests || is_for_tests(attributes(&item));
+            let Item::Mod(inner) = item else {
+                if !in_tests {
+                    let tokens = without_tests(item).into_token_stream();
+                    read_words(tokens.clone(), &mut file.words);
+                    read_names(tokens, module, package, &self.packages, &mut file.names);
+                }
+                continue;
+            };
+            let name = inner.ident.to_string();
+            let of_inner: Module = module.iter().cloned().chain([name.clone()]).collect();
+            if let Some((_, items)) = inner.content {
+                self.items(items, file, &of_inner, &beside.join(&name), package, in_tests);
+                continue;
+            }
+            // A test may include a file from another place with `#[path]`.
+            if inner.attrs.iter().any(|attribute| attribute.path().is_ident("path")) {
+                assert!(in_tests, "{}: `#[path]` is for tests only", file.path.display());
+                continue;
+            }
+            let [flat, folder] = [beside.join(format!("{name}.rs")), beside.join(&name).join("mod.rs")];
+            let next = if flat.is_file() { flat } else { folder };
+            self.follow(&next, &beside.join(&name), &of_inner, package, in_tests);
+        }
+    }
 }
 
-/// Whether `word` stands in `code` and not as a part of a longer name.
-fn has_word(code: &str, word: &str) -> bool {
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    code.match_indices(word).any(|(at, _)| {
-        let before = code[..at].chars().next_back().is_some_and(is_name);
-        let after = code[at + word.len()..].chars().next().is_some_and(is_name);
-        let (first, last) = (word.starts_with(is_name), word.ends_with(is_name));
-        !(first && before || last && after)
+fn file_name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// Whether `#[cfg(test)]` or `#[test]` is among them; `#[cfg(not(test))]` is not.
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let text = attribute.meta.to_token_stream().to_string().replace(' ', "");
+        text == "test" || (text.starts_with("cfg(") && text.contains("test") && !text.contains("not(test)"))
     })
 }
 
-/// Whether a room is a package of its own.
-fn is_package(room: &Path) -> bool {
-    room.join("Cargo.toml").is_file()
+/// An `impl` without its functions, and a struct without its fields, that are for tests only.
+fn without_tests(mut item: Item) -> Item {
+    if let Item::Impl(block) = &mut item {
+        block.items.retain(|inner| match inner {
+            syn::ImplItem::Fn(function) => !is_for_tests(&function.attrs),
+            syn::ImplItem::Const(constant) => !is_for_tests(&constant.attrs),
+            _ => true,
+        });
+    }
+    if let Item::Struct(syn::ItemStruct { fields: syn::Fields::Named(fields), .. }) = &mut item {
+        let kept = fields.named.iter().filter(|field| !is_for_tests(&field.attrs)).cloned();
+        fields.named = kept.collect();
+    }
+    item
 }
 
-/// The files of a room in the order in which its `mod.rs` (a package: `lib.rs`) lists them, between backticks after "Files".
-fn order_of(room: &Path) -> Vec<String> {
-    let head = if is_package(room) { "lib.rs" } else { "mod.rs" };
-    let text = fs::read_to_string(room.join(head)).unwrap_or_default();
+fn read_words(tokens: TokenStream, words: &mut Vec<(String, usize)>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => read_words(group.stream(), words),
+            TokenTree::Ident(ident) => words.push((ident.to_string(), ident.span().start().line)),
+            // A path is its words with `::` between them.
+            TokenTree::Punct(punct) => words.push((punct.as_char().to_string(), punct.span().start().line)),
+            TokenTree::Literal(_) => words.push((String::new(), 0)),
+        }
+    }
+}
+
+/// Every path that begins with `crate`, `self`, `super` or a package of this repository, also in nested `use`.
+fn read_names(
+    tokens: TokenStream,
+    module: &Module,
+    package: &Module,
+    packages: &BTreeMap<String, Module>,
+    names: &mut Vec<(Module, usize)>,
+) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Group(group) => read_names(group.stream(), module, package, packages, names),
+            TokenTree::Ident(first) if !is_behind_colons(&tokens, at) && is_colons(&tokens, at + 1) => {
+                let first = first.to_string();
+                let base = match first.as_str() {
+                    "crate" => Some(package.clone()),
+                    "self" => Some(module.clone()),
+                    "super" => Some(module[..module.len().saturating_sub(1)].to_vec()),
+                    name => packages.get(name).cloned(),
+                };
+                if let Some(base) = base {
+                    read_rest(&tokens[at + 3..], base, names);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// What follows `base::`: further names, `super` again, or a group of either.
+fn read_rest(tokens: &[TokenTree], base: Module, names: &mut Vec<(Module, usize)>) {
+    match tokens.first() {
+        Some(TokenTree::Ident(ident)) => {
+            let mut path = base;
+            match ident.to_string().as_str() {
+                "super" => drop(path.pop()),
+                "self" => {}
+                name => path.push(name.to_owned()),
+            }
+            if is_colons(tokens, 1) {
+                read_rest(&tokens[3..], path, names);
+            } else {
+                names.push((path, ident.span().start().line));
+            }
+        }
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+            let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+            for part in inner.split(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')) {
+                read_rest(part, base.clone(), names);
+            }
+        }
+        // `*`, or a generic argument: the module itself.
+        Some(token) => names.push((base, token.span().start().line)),
+        None => {}
+    }
+}
+
+fn is_colons(tokens: &[TokenTree], at: usize) -> bool {
+    let colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    colon(at) && colon(at + 1)
+}
+
+fn is_behind_colons(tokens: &[TokenTree], at: usize) -> bool {
+    at >= 2 && is_colons(tokens, at - 2)
+}
+
+impl File {
+    fn shown(&self) -> String {
+        self.path.strip_prefix(source()).expect("below src/").display().to_string()
+    }
+
+    fn room(&self) -> Option<&str> {
+        self.module.first().map(String::as_str)
+    }
+
+    /// The lines in which `word` is used: one name, or names with `::` between them.
+    fn lines_with(&self, word: &str) -> Vec<usize> {
+        let mut wanted = Vec::new();
+        for (n, part) in word.trim().trim_start_matches('.').split("::").filter(|part| !part.is_empty()).enumerate() {
+            if n > 0 {
+                wanted.extend([":".to_owned(), ":".to_owned()]);
+            }
+            wanted.push(part.to_owned());
+        }
+        let words = self.words.windows(wanted.len());
+        words.filter(|have| have.iter().map(|(word, _)| word).eq(&wanted)).map(|have| have[0].1).collect()
+    }
+}
+
+#[test]
+fn rooms_use_only_the_rooms_that_the_table_allows() {
+    let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
+    let mut faults = Vec::new();
+    for file in &Sources::read().files {
+        let Some(room) = file.room() else { continue };
+        let Some(allowed) = allowed.get(room) else {
+            faults.push(format!("{}: the room {room} is not in the table", file.shown()));
+            continue;
+        };
+        for (name, line) in &file.names {
+            let Some(named) = name.first().map(String::as_str) else { continue };
+            let is_room = ROOMS.iter().any(|(room, _)| *room == named);
+            if is_room && named != room && !allowed.contains(&named) {
+                faults.push(format!("{}:{line}: {room} must not use {named}", file.shown()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn rooms_do_not_use_the_words_that_are_banned_there() {
+    let mut faults = Vec::new();
+    for file in &Sources::read().files {
+        for (_, words, why) in BANNED.iter().filter(|(banned, ..)| Some(*banned) == file.room()) {
+            for word in *words {
+                let lines = file.lines_with(word);
+                faults.extend(lines.iter().map(|line| format!("{}:{line}: `{word}`: {why}", file.shown())));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The modules of a folder in the order in which its `mod.rs` (or `lib.rs`) lists them, between backticks after "Files".
+fn order_of(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
     let doc: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
     let from = doc.iter().position(|line| line.contains("Files")).unwrap_or(doc.len());
     let list = doc[from..].join(" ");
-    // What stands between an odd and the next even backtick.
+    // The text between an odd and the next even backtick.
     list.split('`')
         .skip(1)
         .step_by(2)
@@ -205,45 +413,65 @@ fn order_of(room: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The files of the same room that a file names by `super::`.
-fn siblings_named(text: &str) -> BTreeSet<String> {
-    let names = text.match_indices("super::").filter(|(at, _)| !text[..*at].ends_with("super::"));
-    names
-        .map(|(at, found)| {
-            text[at + found.len()..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
-        })
-        .collect()
-}
-
 #[test]
-fn a_file_uses_only_those_listed_above_it() {
-    let mut faults = Vec::new();
-    for room in fs::read_dir(source()).expect("readable").map(|room| room.expect("readable").path()) {
-        if !room.join("mod.rs").is_file() && !is_package(&room) {
-            continue;
-        }
-        let order = order_of(&room);
-        let place = |name: &str| order.iter().position(|other| other == name);
-        for file in fs::read_dir(&room).expect("readable").map(|file| file.expect("readable").path()) {
-            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-            let is_rust = file.extension().is_some_and(|extension| extension == "rs");
-            if is_test(&file) || !is_rust || matches!(name.as_str(), "mod" | "lib") {
-                continue;
-            }
-            let Some(own) = place(&name) else {
-                if !fs::read_to_string(&file).expect("readable").contains("#[test]") {
-                    faults.push(format!("{}: its room does not list it", file.display()));
-                }
-                continue;
+fn modules_use_only_those_listed_above_them() {
+    let sources = Sources::read();
+    // A folder's list, by the module that the folder is.
+    let mut orders: BTreeMap<Module, Vec<String>> = BTreeMap::new();
+    for file in &sources.files {
+        if file.path.ends_with("mod.rs") || (file.path.ends_with("lib.rs") && !file.module.is_empty()) {
+            let layers = LAYERS.iter().find(|(folder, _)| *folder == file.module.join("/"));
+            let order = match layers {
+                Some((_, layers)) => layers.iter().map(|&layer| layer.to_owned()).collect(),
+                None => order_of(&file.path),
             };
-            for sibling in siblings_named(&code(&file)) {
-                if place(&sibling).is_some_and(|place| place > own) {
-                    faults.push(format!("{}: uses `{sibling}`, which is listed below it", file.display()));
-                }
+            if !order.is_empty() {
+                orders.insert(file.module.clone(), order);
             }
         }
     }
+    let mut faults = Vec::new();
+    let mut excused = BTreeSet::new();
+    for file in &sources.files {
+        if let Some((own, folder)) = file.module.split_last()
+            && orders.get(folder).is_some_and(|order| !order.contains(own))
+        {
+            faults.push(format!("{}: the list of {} lacks it", file.shown(), folder.join("/")));
+        }
+        for (name, line) in &file.names {
+            // The innermost folder that both have in common.
+            let same = file.module.iter().zip(name).take_while(|(own, named)| own == named).count();
+            let (Some(order), Some(own), Some(named)) =
+                (orders.get(&file.module[..same]), file.module.get(same), name.get(same))
+            else {
+                continue;
+            };
+            let place = |name: &String| order.iter().position(|listed| listed == name);
+            if let (Some(own_place), Some(place)) = (place(own), place(named))
+                && place > own_place
+            {
+                let shown = file.shown();
+                let is_excepted = |(excepted, used): &&(&str, &str)| *excepted == shown && used == named;
+                if let Some(exception) = EXCEPTIONS.iter().find(is_excepted) {
+                    excused.insert(*exception);
+                    continue;
+                }
+                let folder = file.module[..same].join("/");
+                faults.push(format!("{}:{line}: uses `{named}`, which {folder} lists below `{own}`", file.shown()));
+            }
+        }
+    }
+    let idle = EXCEPTIONS.iter().filter(|exception| !excused.contains(*exception));
+    faults.extend(idle.map(|(file, used)| format!("{file} does not use {used} any more: take it out of EXCEPTIONS")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_file_of_the_sources_is_compiled() {
+    let sources = Sources::read();
+    let compiled: BTreeSet<_> = sources.files.iter().map(|file| file.path.clone()).chain(sources.tests).collect();
+    let lost: Vec<_> = rust_files(&source()).into_iter().filter(|file| !compiled.contains(file)).collect();
+    assert!(lost.is_empty(), "no `mod` leads to {lost:?}");
 }
 
 #[test]
@@ -257,20 +485,19 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn only_the_clock_reads_the_wall_clock() {
-    let readers: Vec<_> = rust_files(&source())
-        .into_iter()
-        .filter(|file| code(file).contains("SystemTime::now"))
-        .map(|file| file.strip_prefix(source()).expect("below src/").to_owned())
-        .collect();
-    assert_eq!(readers, [Path::new("hub/clock.rs")]);
+    let files = Sources::read().files;
+    let readers: Vec<_> =
+        files.iter().filter(|file| !file.lines_with("SystemTime::now").is_empty()).map(File::shown).collect();
+    assert_eq!(readers, ["hub/clock.rs"]);
 }
 
 #[test]
 fn only_the_clusters_log_knows_nats() {
-    let elsewhere: Vec<_> = rust_files(&source())
-        .into_iter()
-        .filter(|file| code(file).contains("async_nats::") && !file.starts_with(source().join("log/jetstream")))
-        .collect();
+    let files = Sources::read().files;
+    let mut elsewhere = files.iter().filter(|file| !file.shown().starts_with("log/jetstream")).map(|file| {
+        file.lines_with("async_nats").into_iter().map(|line| format!("{}:{line}", file.shown())).collect::<Vec<_>>()
+    });
+    let elsewhere = elsewhere.by_ref().flatten().collect::<Vec<_>>();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
 }
 
@@ -296,4 +523,56 @@ fn nothing_is_left_unfinished() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Whether `word` is in `text` and is not part of a longer name.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back().is_some_and(is_name);
+        let after = text[at + word.len()..].chars().next().is_some_and(is_name);
+        !before && !after
+    })
+}
+
+/// The findings of the checks above in a sample file, so that a check that finds nothing any more fails.
+#[test]
+fn the_reader_of_the_sources_sees_every_form_of_use_and_no_tests() {
+    let text = r#"
+        #[cfg(test)] mod first_tests { use crate::command::A; }
+        use crate::{log::{Disk as D, memory::*}, gateway::outbox::Outbox};
+        use super::{fold, run::{self, Run}};
+        use super::super::metrics;
+        use deskbell_core::{Core, entry::Entry};
+        mod inner { use super::near; use std::time::Instant; }
+        /// In words: crate::explain, SystemTime::now.
+        fn f() -> crate::auth::Gate { let _ = "crate::tls"; format!("{}", crate::template::X); Vec::<u8>::new() }
+        impl D { #[cfg(test)] fn only(&self) { crate::config::x() } fn both(&self) { super::intake::y() } }
+    "#;
+    let mut sources = Sources { files: Vec::new(), tests: BTreeSet::new(), packages: BTreeMap::new() };
+    sources.packages.insert("deskbell_core".to_owned(), vec!["core".to_owned()]);
+    let module = vec!["hub".to_owned(), "part".to_owned()];
+    let mut file = File { path: PathBuf::new(), module: module.clone(), names: Vec::new(), words: Vec::new() };
+    let items = syn::parse_file(text).expect("parses").items;
+    sources.items(items, &mut file, &module, Path::new(""), &Module::new(), false);
+    let names: BTreeSet<String> = file.names.iter().map(|(name, _)| name.join("::")).collect();
+    let expected = [
+        "auth::Gate",
+        "core::Core",
+        "core::entry::Entry",
+        "gateway::outbox::Outbox",
+        "hub::fold",
+        "hub::intake::y",
+        "hub::part::near",
+        "hub::run",
+        "hub::run::Run",
+        "log::Disk",
+        "log::memory",
+        "metrics",
+        "template::X",
+    ];
+    assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert_eq!(file.lines_with("Instant").len(), 1);
+    assert_eq!(file.lines_with("std::time::Instant").len(), 1);
+    assert!(file.lines_with("SystemTime").is_empty() && file.lines_with("explain").is_empty());
 }

@@ -2,10 +2,10 @@
 // nobody answers in time marks its session. No outcome is lost over a reconnection, nor over a restart of the bot
 // itself: its position is kept in a file.
 //
-//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000     (Node 20: --experimental-
-// websocket)
+//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000
 //
-// If the hub asks for a token, DESKBELL_TOKEN_FILE names the file that has it; the token says who the bot is.
+// Use a new id for every conversation. Node 20 needs --experimental-websocket. If the hub requires a token,
+// DESKBELL_TOKEN_FILE names the file that contains it.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -43,7 +43,7 @@ bot.ready.catch(complain)
 for await (const line of createInterface({ input: process.stdin })) {
   const [session, ...name] = line.trim().split(' ')
   watch(session)
-  // By the conversation's own id: said twice, by whatever mishap, it is the same notification.
+  // The conversation's id makes a repeated line the same notification.
   bot
     .notify({
       id: session,

@@ -244,6 +244,8 @@ export interface Welcome {
   connectionId: string
   protocol: number
   pingIntervalMs: number
+  /** How long the hub keeps a settled notification for resume and for repeated notifies. */
+  retentionMs: number
   serverTime: string
   limits: { maxMessageBytes: number; displayLimit: number; queueLimit: number }
 }

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::answer::{help_or_refuse, load, refuse};
 use crate::config::{Fault, Faults, Origin, Sources};
-use crate::explain::{self, Question};
-use crate::log::disk::Beside;
+use crate::explain::{self, ExplainQuery};
+use crate::log::disk::ReadOnlyLog;
 use crate::telemetry::escape;
 
 /// How long a running hub may take: it folds all that its log keeps.
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return help_or_refuse(&error),
     };
-    let question: Question = match arguments.id.parse() {
+    let question: ExplainQuery = match arguments.id.parse() {
         Ok(question) => question,
         Err(error) => return fault(format!("\"{}\" is {error}", shown(&arguments.id))),
     };
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(directory) => directory,
         Err(faults) => return refuse(&faults),
     };
-    let explained = Beside::open(&directory).map_err(|error| {
+    let explained = ReadOnlyLog::open(&directory).map_err(|error| {
         format!(
             "{error}; say where the hub's log is with --data-dir DIR or --config FILE, or ask the hub with --admin URL"
         )

@@ -9,14 +9,14 @@ use tracing::Span;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::hub::{Clock, Handle, Hub, HubError, HubSettings, Intake, WallClock};
+use crate::hub::{Clock, Hub, HubError, HubHandle, HubSettings, InputQueue, WallClock};
 use crate::log::{Disk, History, Log, LogError, Memory, disk};
 #[cfg(feature = "cluster")]
 use crate::log::{JetStream, jetstream};
 
 /// A partition that does not run yet.
 pub(super) struct Opened {
-    intake: Arc<Intake>,
+    inputs: Arc<InputQueue>,
     log: Box<dyn Log>,
     /// Where several are logged about, which is meant.
     span: Span,
@@ -57,7 +57,7 @@ pub(super) fn start(
             let (ended, clock): (_, Arc<dyn Clock>) = (ended.clone(), Arc::new(WallClock));
             scope.spawn(move || {
                 let _within = opened.span.enter();
-                Hub::start(opened.log, delivery, opened.intake, clock, settings, ended)
+                Hub::start(opened.log, delivery, opened.inputs, clock, settings, ended)
             })
         };
         let starting: Vec<_> = opened.into_iter().enumerate().map(start).collect();
@@ -81,14 +81,14 @@ pub(super) fn start(
 }
 
 /// How others see them.
-pub(super) fn handles(hubs: &[Hub]) -> Vec<Handle> {
+pub(super) fn handles(hubs: &[Hub]) -> Vec<HubHandle> {
     hubs.iter().map(|hub| hub.handle().clone()).collect()
 }
 
 /// Stops all at once; why one of them had ended before, if one had.
 pub(super) fn stop(hubs: Vec<Hub>) -> Result<(), HubError> {
     for hub in &hubs {
-        hub.handle().intake.stop();
+        hub.handle().inputs.stop();
     }
     hubs.into_iter().map(Hub::stop).fold(Ok(()), Result::and)
 }
@@ -98,16 +98,16 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 fn open_one(config: &Config, partition: u32, of: u32) -> Result<Opened, LogError> {
-    let intake = Arc::new(Intake::default());
+    let inputs = Arc::new(InputQueue::default());
     // An error's, so that no filter that lets anything through leaves it out.
     let span = if of == 1 { Span::none() } else { tracing::error_span!("partition", number = partition) };
-    let log = span.in_scope(|| open_log(config, partition, &intake))?;
-    Ok(Opened { intake, log, span })
+    let log = span.in_scope(|| open_log(config, partition, &inputs))?;
+    Ok(Opened { inputs, log, span })
 }
 
-fn open_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+fn open_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
     if !config.cluster.servers.is_empty() {
-        return open_shared_log(config, partition, intake);
+        return open_shared_log(config, partition, inputs);
     }
     if config.server.memory {
         return Ok(Box::new(Memory::default()));
@@ -120,20 +120,20 @@ fn open_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box
 
 /// The log of a cluster; it wakes the hub when there is something in it.
 #[cfg(feature = "cluster")]
-fn open_shared_log(config: &Config, partition: u32, intake: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
     let cluster = &config.cluster;
     let servers = jetstream::Servers {
         urls: cluster.servers.clone(),
         creds_file: cluster.creds_file.clone(),
         password_file: cluster.password_file.clone(),
     };
-    let intake = Arc::clone(intake);
-    let place = jetstream::Place { partition, of: cluster.partitions };
-    Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || intake.wake()))?))
+    let inputs = Arc::clone(inputs);
+    let place = jetstream::StreamPartition { partition, of: cluster.partitions };
+    Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?))
 }
 
 /// The configuration was refused already.
 #[cfg(not(feature = "cluster"))]
-fn open_shared_log(_: &Config, _: u32, _: &Arc<Intake>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
     Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
 }

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use super::{partitions, supervisor};
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
-use crate::gateway::{Behind, BindError, Gateway, Settings};
+use crate::gateway::{Backend, BindError, Gateway, Settings};
 use crate::hub::{Clock, HubError, HubSettings, WallClock};
-use crate::log::{Keep, LogError};
+use crate::log::{LogError, Retention};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
@@ -71,7 +71,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let hub_ended = Arc::clone(&ended);
     let hubs = partitions::start(opened, &gateway, || hub_settings(config), move || hub_ended.notify_one())?;
     let catalogue = SharedCatalogue::new(Arc::clone(&config.templates));
-    let behind = Behind {
+    let behind = Backend {
         hubs: partitions::handles(&hubs),
         templates: catalogue.clone(),
         gate: gate.clone(),
@@ -90,7 +90,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     if let Some(every) = supervisor::watchdog() {
         let (watched, woken) = (partitions::handles(&hubs), partitions::handles(&hubs));
         let turns = move || watched.iter().map(|hub| hub.metrics.turns()).collect();
-        let wake = move || woken.iter().for_each(|hub| hub.intake.wake());
+        let wake = move || woken.iter().for_each(|hub| hub.inputs.wake());
         runtime.spawn(supervisor::keep_telling(every, turns, wake));
     }
     runtime.block_on(until_stopped(config, catalogue, &ended, signals));
@@ -184,7 +184,7 @@ fn hub_settings(config: &Config) -> HubSettings {
         epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
-        keep: Keep {
+        retention: Retention {
             history_ms: u64::try_from(config.log.history.as_millis()).unwrap_or(u64::MAX),
             history_bytes: config.log.history_bytes,
         },

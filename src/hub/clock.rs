@@ -13,12 +13,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
     /// Milliseconds since some moment of this process; never jumps. For how long something takes, and to tell the time
     /// of a log that has a clock of its own.
-    fn steady(&self) -> Timestamp {
+    fn monotonic(&self) -> Timestamp {
         self.now()
     }
 }
 
-/// What the steady clock counts from.
+/// What the monotonic clock counts from.
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 
 /// The machine's clock.
@@ -32,7 +32,7 @@ impl Clock for WallClock {
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn steady(&self) -> Timestamp {
+    fn monotonic(&self) -> Timestamp {
         let since = BEGAN.get_or_init(Instant::now).elapsed();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }

@@ -15,32 +15,32 @@ pub trait Delivery: Send {
     /// it wants to be called again at the latest; `None`: there is nobody to tell.
     fn tick(&mut self, core: &Core) -> Option<Duration>;
 
-    /// The group is over: what was gathered goes out now.
+    /// The group is over: what was builder goes out now.
     fn flush(&mut self);
 
     /// A call that was not even tried, told to the one who asked.
-    fn refuse(&mut self, to: &ReplyTo, why: NotTried);
+    fn refuse(&mut self, to: &ReplyTo, why: CallRejected);
 
     /// Cuts connections off without a word about their calls, with close code 1013: the hub cannot know
     /// what became of them.
-    fn cut_off(&mut self, serials: &[u64]);
+    fn disconnect(&mut self, serials: &[u64]);
 
     /// A hub of a shared log only: cuts all connections off in the same way, since the log has not answered for long or
     /// has removed this hub.
-    fn cut_off_all(&mut self) {}
+    fn disconnect_all(&mut self) {}
 
     /// A hub of a shared log only: from now on this hub's connections are those of that incarnation.
-    fn begin_anew(&mut self, _incarnation: Incarnation) {}
+    fn rejoin(&mut self, _incarnation: Incarnation) {}
 }
 
 /// Why a call was not tried. Nothing was done; it may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotTried {
+pub enum CallRejected {
     /// The log takes nothing at the moment (`unavailable`).
     Unavailable {
         /// When to try again.
         retry_after: Duration,
-        /// For people.
+        /// For clients.
         detail: String,
     },
     /// The provider's calls cost more deliveries than it may cause (`rateLimited`).

@@ -1,29 +1,29 @@
-//! Runs one partition: gathers inputs, appends them to the log, applies what comes back, hands on what follows. A
-//! cluster may have several, each a hub of its own with its own log; nothing here knows of the others.
+//! Runs one partition: gathers inputs, appends them to the log, applies what comes back, and hands on the effects. A
+//! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `intake`, `rates`, `codec`, `group`, `standing`,
-//! `metrics`, `partition`, `fold`, `run`, `spread`.
+//! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `group`,
+//! `membership`, `metrics`, `partition`, `snapshotter`, `runner`, `partitioning`.
 
 mod clock;
 mod codec;
 mod delivery;
-mod fold;
+mod delivery_quota;
 mod group;
-mod intake;
+mod input_queue;
+mod membership;
 mod metrics;
 mod partition;
-mod rates;
-mod run;
+mod partitioning;
+mod runner;
+mod snapshotter;
 #[cfg(test)]
-mod sim;
-mod spread;
-mod standing;
+mod tests;
 
 pub use clock::{Clock, WallClock};
 pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
-pub use delivery::{Delivery, NotTried};
-pub use intake::{Intake, PENDING_PER_CONNECTION_MAX, Port, Room, Stopping};
+pub use delivery::{CallRejected, Delivery};
+pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};
 pub use metrics::Metrics;
-pub use partition::{HubError, HubSettings, Partition, Turned};
-pub use run::{Handle, Hub};
-pub use spread::partition_of;
+pub use partition::{HubError, HubSettings, Partition, Progress};
+pub use partitioning::partition_of;
+pub use runner::{Hub, HubHandle};

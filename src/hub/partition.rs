@@ -1,8 +1,8 @@
-//! One log, its fold, and what follows: everything but the thread and the waiting. Its beginning and end are in `life`,
-//! what it does when the log fails in `trouble`.
+//! One log, its fold, and what follows: everything but the thread and the waiting. Its beginning and end are in `lifecycle`,
+//! what it does when the log fails in `log_faults`.
 
-mod life;
-mod trouble;
+mod lifecycle;
+mod log_faults;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use deskbell_core::effect::Effect;
 use deskbell_core::entry::{Entry, Input, Record};
 use deskbell_core::{Core, Incarnation, Limits, Name, Timestamp};
 
-use self::trouble::LOG_ANSWER_MAX_MS;
+use self::log_faults::LOG_ANSWER_MAX_MS;
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, decode_record};
 use super::delivery::Delivery;
-use super::group::{Gathered, UnderWay, over_rate};
-use super::intake::{Intake, Waiting};
+use super::delivery_quota::DeliveryQuota;
+use super::group::{GroupBuilder, InFlight, exceeds_quota};
+use super::input_queue::{InputQueue, QueuedInput};
+use super::membership::{Liveness, Now, SEND_AGAIN_MS, TICK_LATER_MS};
 use super::metrics::Metrics;
-use super::rates::DeliveryRates;
-use super::standing::{Moment, SEND_AGAIN_MS, Standing, TICK_LATER_MS};
-use crate::log::{AppendError, Keep, Log, LogError, RecordNumber, Stored};
+use crate::log::{AppendError, Log, LogError, RecordNumber, Retention, Stored};
 
 /// Bytes of entries at which a group is full: one record of the cluster's stream stays below its default limit.
 const GROUP_BYTES_MAX: usize = 512 * 1024;
@@ -58,7 +58,7 @@ pub struct HubSettings {
     /// Deliveries that one provider may cause per second, with a burst of twice that.
     pub deliveries_per_second: u64,
     /// What of the past is kept for explanations.
-    pub keep: Keep,
+    pub retention: Retention,
 }
 
 /// Whether the log takes appends.
@@ -71,24 +71,24 @@ enum Health {
     Broken(Timestamp),
 }
 
-/// One partition of the hub. Driven by [`Partition::turn`]; knows no thread and never waits.
+/// One partition of the hub. Driven by [`Partition::poll`]; knows no thread and never waits.
 #[derive(Debug)]
 pub struct Partition<D> {
     core: Core,
     log: Box<dyn Log>,
     delivery: D,
     settings: HubSettings,
-    rates: DeliveryRates,
+    rates: DeliveryQuota,
     /// The number of this incarnation's next group.
     group: u64,
     /// The last record applied.
     applied: RecordNumber,
-    under_way: Option<UnderWay>,
+    in_flight: Option<InFlight>,
     /// Leaves that the log did not take yet: a connection that is gone must not stay on the desks' books.
-    leaves: VecDeque<Waiting>,
+    leaves: VecDeque<QueuedInput>,
     health: Health,
     /// Among the hubs of a shared log; `None`: the log is this hub's alone.
-    standing: Option<Standing>,
+    liveness: Option<Liveness>,
     removed: bool,
     /// A record is to be written though nothing happened.
     owes_record: bool,
@@ -97,7 +97,7 @@ pub struct Partition<D> {
 
 /// What a turn found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turned {
+pub struct Progress {
     /// There may be more to do at once.
     pub busy: bool,
     /// In how long to turn again at the latest; `None`: when an input comes.
@@ -115,8 +115,8 @@ impl<D: Delivery> Partition<D> {
         if let Some(ms) = stored.time_ms {
             record.time = Timestamp(ms);
         }
-        if let Some(standing) = &mut self.standing {
-            standing.hear(record.time, clock);
+        if let Some(liveness) = &mut self.liveness {
+            liveness.hear(record.time, clock);
         }
         Ok(record)
     }
@@ -124,10 +124,10 @@ impl<D: Delivery> Partition<D> {
     /// One turn: applies what the log has, hands the next group to it, applies that if it is back already.
     ///
     /// # Errors
-    /// [`HubError::Removed`], and in a shared log [`LogError::Forgotten`]: see [`begin_anew`](Self::begin_anew). Any
+    /// [`HubError::Removed`], and in a shared log [`LogError::Trimmed`]: see [`rejoin`](Self::rejoin). Any
     /// other: the hub must stop; what it acknowledged is in the log.
-    pub fn turn(&mut self, intake: &Intake, clock: &dyn Clock) -> Result<Turned, HubError> {
-        self.mend(clock);
+    pub fn poll(&mut self, inputs: &InputQueue, clock: &dyn Clock) -> Result<Progress, HubError> {
+        self.recover(clock);
         let read = self.read(clock)?;
         if self.removed {
             return Err(HubError::Removed);
@@ -135,7 +135,7 @@ impl<D: Delivery> Partition<D> {
         let moment = self.moment(clock);
         self.hear_refusal(moment);
         self.send_again(moment);
-        let appended = self.append_next(intake, moment);
+        let appended = self.append_next(inputs, moment);
         let read_back = self.read(clock)?;
         let moment = self.moment(clock);
         self.give_up_waiting(moment);
@@ -143,20 +143,20 @@ impl<D: Delivery> Partition<D> {
             return Err(HubError::Removed);
         }
         let ready = !self.refuses(moment);
-        Ok(Turned {
+        Ok(Progress {
             busy: read || (appended && read_back),
             next: self.next_turn(moment),
             ready,
-            takes: !ready || self.under_way.is_none(),
+            takes: !ready || self.in_flight.is_none(),
         })
     }
 
-    fn moment(&self, clock: &dyn Clock) -> Moment {
-        match &self.standing {
-            Some(standing) => standing.moment(clock),
+    fn moment(&self, clock: &dyn Clock) -> Now {
+        match &self.liveness {
+            Some(liveness) => liveness.moment(clock),
             None => {
                 let now = clock.now();
-                Moment { steady: now, log: now }
+                Now { monotonic: now, log: now }
             }
         }
     }
@@ -201,10 +201,10 @@ impl<D: Delivery> Partition<D> {
             self.removed = true;
             return;
         }
-        let Some(under_way) = self.under_way.take_if(|under_way| under_way.group == group) else { return };
-        self.metrics.append.observe(under_way.began.elapsed());
-        if let Some(standing) = &mut self.standing {
-            standing.proven(under_way.since);
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.group == group) else { return };
+        self.metrics.append.observe(in_flight.began.elapsed());
+        if let Some(liveness) = &mut self.liveness {
+            liveness.confirmed(in_flight.since);
             if self.health != Health::Good {
                 tracing::info!("the log takes records again");
                 self.health = Health::Good;
@@ -213,83 +213,83 @@ impl<D: Delivery> Partition<D> {
     }
 
     /// Whether new work is refused: the log takes nothing, or this hub cannot know whether it still counts.
-    fn refuses(&self, moment: Moment) -> bool {
-        let alive = self.standing.as_ref().is_none_or(|standing| standing.is_alive(moment.steady));
+    fn refuses(&self, moment: Now) -> bool {
+        let alive = self.liveness.as_ref().is_none_or(|liveness| liveness.is_alive(moment.monotonic));
         !alive || self.health != Health::Good
     }
 
     /// Gathers a group and hands it to the log; whether there was one.
-    fn append_next(&mut self, intake: &Intake, moment: Moment) -> bool {
-        let shared = self.standing.is_some();
+    fn append_next(&mut self, inputs: &InputQueue, moment: Now) -> bool {
+        let shared = self.liveness.is_some();
         let waits = match self.health {
             Health::Good => false,
-            Health::Full(at) => moment.steady < at,
+            Health::Full(at) => moment.monotonic < at,
             Health::Broken(_) => true,
         };
         // A log of its own shows by the next group whether it takes something again; a shared one by a tick that comes
         // back, since its word is not enough.
         let refuses = if shared { self.refuses(moment) } else { waits };
         if refuses {
-            self.refuse_waiting(intake, moment);
+            self.refuse_waiting(inputs, moment);
         }
-        if waits || self.under_way.is_some() {
+        if waits || self.in_flight.is_some() {
             return false;
         }
-        let mut gathered = Gathered::default();
-        if let Some(leaving) = self.standing.as_ref().and_then(Standing::beginning) {
-            self.gather_beginning(&mut gathered, leaving);
-            return self.append(gathered, moment);
+        let mut builder = GroupBuilder::default();
+        if let Some(leaving) = self.liveness.as_ref().and_then(Liveness::beginning) {
+            self.gather_beginning(&mut builder, leaving);
+            return self.append(builder, moment);
         }
-        self.gather_leaves(&mut gathered);
+        self.gather_leaves(&mut builder);
         if !refuses {
-            self.gather(intake, &mut gathered, moment);
-            self.gather_silent(&mut gathered);
+            self.gather(inputs, &mut builder, moment);
+            self.gather_silent(&mut builder);
         }
-        if gathered.bytes.is_empty() {
+        if builder.bytes.is_empty() {
             if !self.wants_tick(moment, refuses) {
                 return false;
             }
-            gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Tick });
+            builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Tick });
         }
-        self.append(gathered, moment)
+        self.append(builder, moment)
     }
 
-    fn gather_leaves(&mut self, gathered: &mut Gathered) {
+    fn gather_leaves(&mut self, builder: &mut GroupBuilder) {
         while let Some(leave) = self.leaves.pop_front() {
-            if gathered.take(leave, self.settings.incarnation) >= GROUP_BYTES_MAX {
+            if builder.take(leave, self.settings.incarnation) >= GROUP_BYTES_MAX {
                 return;
             }
         }
     }
 
-    fn gather(&mut self, intake: &Intake, gathered: &mut Gathered, moment: Moment) {
+    fn gather(&mut self, inputs: &InputQueue, builder: &mut GroupBuilder, moment: Now) {
         let (core, delivery, rates) = (&self.core, &mut self.delivery, &mut self.rates);
         let incarnation = self.settings.incarnation;
-        intake.gather(|waiting| {
-            if let Some((to, why)) = over_rate(core, rates, incarnation, &waiting, moment.steady) {
+        inputs.gather(|waiting| {
+            if let Some((to, why)) = exceeds_quota(core, rates, incarnation, &waiting, moment.monotonic) {
                 delivery.refuse(&to, why);
                 return true;
             }
-            gathered.take(waiting, incarnation) < GROUP_BYTES_MAX
+            builder.take(waiting, incarnation) < GROUP_BYTES_MAX
         });
         delivery.flush();
     }
 
     /// Hubs that are taken for gone are reported by whoever sees it; the first report counts.
-    fn gather_silent(&self, gathered: &mut Gathered) {
-        if self.standing.is_none() {
+    fn gather_silent(&self, builder: &mut GroupBuilder) {
+        if self.liveness.is_none() {
             return;
         }
         for incarnation in self.core.silent_hubs().filter(|other| *other != self.settings.incarnation) {
             tracing::warn!(hub = format_args!("{:016x}", incarnation.0), "nothing comes of a hub: it is removed");
-            gathered.bytes.push(&Entry { workspace: Name::default(), input: Input::Silent { incarnation } });
+            builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Silent { incarnation } });
         }
     }
 
     /// Whether a record is due though nobody said anything.
-    fn wants_tick(&self, moment: Moment, refuses: bool) -> bool {
+    fn wants_tick(&self, moment: Now, refuses: bool) -> bool {
         let due = self.due_at().is_some_and(|at| at <= moment.log);
-        let owed = self.standing.as_ref().is_some_and(|standing| standing.owes_heartbeat(moment.steady));
+        let owed = self.liveness.as_ref().is_some_and(|liveness| liveness.owes_heartbeat(moment.monotonic));
         let retry = self.health != Health::Good;
         owed || retry || ((due || self.owes_record) && !refuses)
     }
@@ -298,7 +298,7 @@ impl<D: Delivery> Partition<D> {
     /// others a little later, when that one is surely gone or slow.
     fn due_at(&self) -> Option<Timestamp> {
         let at = self.core.next_deadline()?;
-        if self.standing.is_none() {
+        if self.liveness.is_none() {
             return Some(at);
         }
         let own = self.settings.incarnation;
@@ -310,62 +310,63 @@ impl<D: Delivery> Partition<D> {
         Some(if first { at } else { at.plus_ms(TICK_LATER_MS) })
     }
 
-    fn seal(&self, gathered: Gathered, moment: Moment) -> UnderWay {
+    fn seal(&self, builder: GroupBuilder, moment: Now) -> InFlight {
         let (incarnation, group) = (self.settings.incarnation, self.group);
         let seal = |entries: GroupBytes| entries.seal(incarnation, group, moment.log);
-        gathered.under_way(group, moment.steady, seal)
+        builder.in_flight(group, moment.monotonic, seal)
     }
 
-    fn handed_in(&mut self, under_way: UnderWay) {
-        if let Some(standing) = &mut self.standing {
-            standing.appended(under_way.since);
+    fn handed_in(&mut self, in_flight: InFlight) {
+        if let Some(liveness) = &mut self.liveness {
+            liveness.appended(in_flight.since);
         }
-        self.under_way = Some(under_way);
+        self.in_flight = Some(in_flight);
     }
 
-    fn append(&mut self, gathered: Gathered, moment: Moment) -> bool {
-        let now = moment.steady;
-        let under_way = self.seal(gathered, moment);
-        match self.log.append(&under_way.bytes) {
+    fn append(&mut self, builder: GroupBuilder, moment: Now) -> bool {
+        let now = moment.monotonic;
+        let in_flight = self.seal(builder, moment);
+        match self.log.append(&in_flight.bytes) {
             Ok(()) => {
                 self.group += 1;
                 self.owes_record = false;
-                self.handed_in(under_way);
-                if self.health != Health::Good && self.standing.is_none() {
+                self.handed_in(in_flight);
+                if self.health != Health::Good && self.liveness.is_none() {
                     tracing::info!("the log takes records again");
                     self.health = Health::Good;
                 }
                 true
             }
             Err(AppendError::Full(why)) => {
-                self.found_full(under_way, &why, now);
+                self.found_full(in_flight, &why, now);
                 false
             }
             Err(AppendError::Broken(why)) => {
                 tracing::error!(%why, "the log's device failed: it is opened again");
                 self.group += 1;
-                self.under_way = Some(under_way);
+                self.in_flight = Some(in_flight);
                 self.health = Health::Broken(now);
                 true
             }
         }
     }
 
-    fn next_turn(&self, moment: Moment) -> Option<Duration> {
-        let until = |at: Timestamp| Duration::from_millis(at.since_ms(moment.steady));
+    fn next_turn(&self, moment: Now) -> Option<Duration> {
+        let until = |at: Timestamp| Duration::from_millis(at.since_ms(moment.monotonic));
         let health = match self.health {
             Health::Good => {
-                let due = self.due_at().filter(|_| self.under_way.is_none() && !self.refuses(moment));
+                let due = self.due_at().filter(|_| self.in_flight.is_none() && !self.refuses(moment));
                 due.map(|at| Duration::from_millis(at.since_ms(moment.log)))
             }
             Health::Full(at) | Health::Broken(at) => Some(until(at)),
         };
-        let give_up = self.under_way.as_ref().filter(|under_way| !under_way.callers.is_empty());
-        let give_up = give_up.map(|under_way| until(under_way.since.plus_ms(LOG_ANSWER_MAX_MS)));
-        let standing = self.standing.iter().flat_map(|standing| standing.next(moment.steady, self.under_way.is_some()));
-        let again = self.under_way.as_ref().filter(|_| self.standing.is_some());
-        let again = again.map(|under_way| under_way.sent_at.plus_ms(SEND_AGAIN_MS));
-        health.into_iter().chain(give_up).chain(standing.chain(again).map(until)).min()
+        let give_up = self.in_flight.as_ref().filter(|in_flight| !in_flight.callers.is_empty());
+        let give_up = give_up.map(|in_flight| until(in_flight.since.plus_ms(LOG_ANSWER_MAX_MS)));
+        let liveness =
+            self.liveness.iter().flat_map(|liveness| liveness.next(moment.monotonic, self.in_flight.is_some()));
+        let again = self.in_flight.as_ref().filter(|_| self.liveness.is_some());
+        let again = again.map(|in_flight| in_flight.sent_at.plus_ms(SEND_AGAIN_MS));
+        health.into_iter().chain(give_up).chain(liveness.chain(again).map(until)).min()
     }
 
     /// The next turn writes a record, if only a tick: what is old goes from a log only where something follows it.
@@ -376,7 +377,7 @@ impl<D: Delivery> Partition<D> {
     /// Whether nothing is under way to the log.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.under_way.is_none()
+        self.in_flight.is_none()
     }
 
     /// The state, for tests and for the operator.

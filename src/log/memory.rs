@@ -7,7 +7,7 @@ use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber,
 /// Bytes that may wait to be read back.
 const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
 
-/// The log without a device (`--memory`): ordered, and forgotten with the process. At most 16 MiB of records wait to
+/// The log without a device (`--memory`): ordered, and trimmed with the process. At most 16 MiB of records wait to
 /// be read back; past that [`AppendError::Full`].
 #[derive(Debug, Default)]
 pub struct Memory {

@@ -7,7 +7,7 @@ pub mod disk;
 pub mod jetstream;
 mod memory;
 #[cfg(test)]
-mod suite;
+mod tests;
 
 use std::fmt;
 
@@ -80,7 +80,7 @@ pub trait Log: Send + fmt::Debug {
         None
     }
 
-    /// Begins anew with what follows the newest snapshot, after [`LogError::Forgotten`]: a shared log was trimmed while
+    /// Begins anew with what follows the newest snapshot, after [`LogError::Trimmed`]: a shared log was trimmed while
     /// this hub was away.
     ///
     /// # Errors
@@ -110,21 +110,21 @@ pub trait History: Send + fmt::Debug {
     ///
     /// # Errors
     /// [`LogError`].
-    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError>;
+    fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError>;
 
-    /// The snapshot of record `number`, one of [`starts`](Self::starts).
+    /// The snapshot of record `number`, one of [`replay_points`](Self::replay_points).
     ///
     /// # Errors
     /// [`LogError`], also where it has gone since.
-    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError>;
+    fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError>;
 
     /// How old what is kept is; `None` if the log does not say, and is trimmed by what comes anyway.
-    fn ages(&self) -> Option<Ages> {
+    fn age(&self) -> Option<LogAge> {
         None
     }
 
-    /// Forgets what [`keep`](Self::keep) would, without a snapshot.
-    fn forget(&mut self, _keep: &Keep) {}
+    /// Forgets what [`save_snapshot`](Self::save_snapshot) would, without a snapshot.
+    fn trim(&mut self, _keep: &Retention) {}
 
     /// The oldest record that is kept; where there is none yet, the number that the next one will have.
     fn oldest(&self) -> RecordNumber;
@@ -132,7 +132,7 @@ pub trait History: Send + fmt::Debug {
     /// The record after `number`, if it is in the log already. Quick if called with one number after the other.
     ///
     /// # Errors
-    /// As [`Log::next`]; [`LogError::Forgotten`] before [`oldest`](History::oldest).
+    /// As [`Log::next`]; [`LogError::Trimmed`] before [`oldest`](History::oldest).
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError>;
 
     /// Keeps `snapshot`, which contains everything up to and including record `number`, durably and whole or not at
@@ -143,7 +143,12 @@ pub trait History: Send + fmt::Debug {
     /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before and may be used on (here `Broken`
     /// is about the snapshot only), and the same snapshot may be tried again. `Broken` also where `number` is not in the
     /// log yet.
-    fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError>;
+    fn save_snapshot(
+        &mut self,
+        number: RecordNumber,
+        snapshot: &[u8],
+        retention: &Retention,
+    ) -> Result<(), AppendError>;
 
     /// Tells the other hubs of a shared log what the state came to at a record, and asks what it came to with them.
     /// Nothing depends on it, so nothing is promised: what is told may get lost.
@@ -154,23 +159,23 @@ pub trait History: Send + fmt::Debug {
 
 /// How old a log is, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ages {
+pub struct LogAge {
     /// The last record.
     pub newest: RecordNumber,
     /// The last record in the newest snapshot; 0 if there is none.
     pub snapshot: RecordNumber,
-    /// The last record in the snapshot before that; 0 if there is none. What follows it cannot be forgotten.
+    /// The last record in the snapshot before that; 0 if there is none. What follows it cannot be trimmed.
     pub older_snapshot: RecordNumber,
     /// When the state was as in the newest snapshot (where there is none: when the oldest record was written).
     pub snapshot_ms: u64,
-    /// The last record of what would be forgotten next, and when it was written.
+    /// The last record of what would be trimmed next, and when it was written.
     pub next_to_go: RecordNumber,
     /// See above.
     pub next_to_go_ms: u64,
 }
 
-impl Keep {
-    /// Between states from which explanations can begin; what is to be forgotten is kept up to thrice as much longer.
+impl Retention {
+    /// Between states from which explanations can begin; what is to be trimmed is kept up to thrice as much longer.
     #[must_use]
     pub fn spacing_ms(&self) -> u64 {
         (self.history_ms / 8).max(SPACING_MIN_MS)
@@ -217,7 +222,7 @@ impl Stored {
 
 /// What of the records before a snapshot is kept for explanations (`[log] history`, `historyBytes`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// Records written within so many milliseconds before now are kept …
     pub history_ms: u64,
     /// … as long as they fit into so many bytes.
@@ -244,9 +249,9 @@ pub enum LogError {
     /// What is there is not what was written. Says where and how to go on.
     #[error("{0}")]
     Damaged(String),
-    /// The record was there and is no longer kept (see [`Keep`]).
+    /// The record was there and is no longer kept (see [`Retention`]).
     #[error("record {0} is no longer kept")]
-    Forgotten(RecordNumber),
+    Trimmed(RecordNumber),
     /// Another hub has it.
     #[error("{0}")]
     InUse(String),

@@ -160,7 +160,7 @@ describe('the console', () => {
     await page.getByLabel('Another template, by name').fill('no_such')
     await ring()
     await row('no_such')
-      .getByText(/NotificationTemplateNotFoundError: no template named "no_such"/)
+      .getByText(/NotificationTemplateNotFoundError: no template has the name "no_such"/)
       .waitFor()
   })
 
@@ -173,7 +173,7 @@ describe('the console', () => {
     assert.equal(wire.type, 'notify')
     assert.equal(wire.templateParameters.customerName, EVIL)
     assert.deepEqual(wire.to, { agents: ['ada', 'bob'] })
-    // What the program says is what goes over the wire.
+    // The code shown and the message sent are the same call.
     const program = await code('JavaScript').textContent()
     const said = Function(`return (${/notify\((\{[\s\S]*\})\)$/.exec(program)[1]})`)()
     assert.deepEqual({ type: 'notify', id: wire.id, ...said }, wire)

@@ -108,7 +108,7 @@ describe('the dashboard', () => {
     await events.first().locator('summary').click()
     await events.first().getByText('"event": "settled"').waitFor()
 
-    // Paused, it stands still; what is asked of it is answered all the same.
+    // While paused the page does not change, but it still reacts to its controls.
     await page.getByLabel('With these words').fill('')
     await events.nth(2).waitFor()
     await page.getByLabel('Pause').check()
@@ -230,7 +230,7 @@ test('where the hub asks for tokens, the dashboard takes an observer’s', async
   const browser = await openBrowser()
   context.after(() => browser.dispose())
   const page = await openPage(browser.context, `${hub.url}/dashboard`)
-  // Until it is in, it knows nothing, and says no numbers.
+  // Until it is connected it shows no numbers.
   await page.getByText(/^No data yet: closed: /).waitFor()
   for (const name of ['Agents', 'Open and waiting', 'KPI breaches']) {
     await page.getByRole('region', { name, exact: true }).getByText('No data yet.').waitFor()

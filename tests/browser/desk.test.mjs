@@ -132,7 +132,7 @@ describe('the desk', () => {
     caller.ring('Margaret', { sessionId })
     await desk.accept('Margaret').click()
     await desk.session('Margaret').waitFor()
-    // Of what comes at once, three things are told and the others counted.
+    // Of events that arrive together, three are announced and the others are counted.
     await desk.told('Margaret wants to chat: taken by you')
     await caller.provider.activity(sessionId, 3)
     await desk.session('Margaret').getByText('3 unread').waitFor()
@@ -158,7 +158,7 @@ describe('the desk', () => {
       await desk.session(one).waitFor()
     }
     const end = desk.session('Alan').getByRole('button', { name: 'End session: Alan' })
-    // Where it is told of three unread, it does not move.
+    // When three unread messages arrive, the session keeps its place.
     const before = await end.boundingBox()
     await caller.provider.activity(`${name}-Alan`, 3)
     await desk.session('Alan').getByText('3 unread').waitFor()
@@ -313,12 +313,12 @@ describe('a desk without its hub', () => {
     await desk.accept('Grace').click()
     await desk.card('Grace').getByText('Your answer is sent once the hub is back.').waitFor()
     assert.deepEqual(await places(), before)
-    // What was asked of the hub shows, and is not taken back by what else happens.
+    // A change that the agent requested stays visible, whatever else happens.
     await desk.available.uncheck()
     await desk.getByText(/^(trying again|not connected) \(/).waitFor()
     assert.equal(await desk.available.isChecked(), false)
     await desk.available.check()
-    // Somebody else is faster than this page's way back: the page stands still for so long.
+    // Another agent is faster than this page's reconnection: the page does not change until then.
     const debug = await browser.context.newCDPSession(desk)
     await debug.send('Debugger.enable')
     const paused = new Promise((done) => {
@@ -369,10 +369,7 @@ test("two agents race: who lost sees who has it, in the card's own place", async
   for (const one of [desk, other]) assert.deepEqual(one.faults, [])
 })
 
-/**
- * A card whose title needs more lines makes its whole row higher: what closes up then does not lie exactly where
- * others were.
- */
+/** A card with a long title makes its row higher, so cards that close up do not lie exactly where others were. */
 for (const last of ['Ada', 'Ada with a name that is so long that her card is higher']) {
   test(`a cancel under the pointer: the click does nothing, nothing moves (last caller: ${last})`, async (context) => {
     const hub = await startHub({ toml: TEMPLATES })
@@ -402,7 +399,7 @@ for (const last of ['Ada', 'Ada with a name that is so long that her card is hig
     await desk.mouse.click(...at)
     assert.deepEqual(await places(), before)
     assert.equal(await desk.ringing.getByRole('article').count(), 3)
-    // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
+    // Once the pointer rests, the cards close up. A click meant for the card that was there before is ignored.
     await desk.mouse.move(0, 0)
     for (let n = 0; (await places())[1].x !== before[0].x; n++) {
       assert.ok(n < 50, 'the cards do not close up')
@@ -445,8 +442,7 @@ test('the marked card is settled: the next one is marked, keys already on their 
   await press('r')
   assert.deepEqual(await reject(calls[1]), ['DeclinedByAgent', undefined])
   await desk.ended(/^Alan/).waitFor()
-  // Who then wants to give a reason types into nothing, and no letter of it is a command; not even once keys answer
-  // again.
+  // An agent that now types a reason types into nothing: no letter is a command, not even once keys work again.
   await press('e')
   for (const letter of 'pxar par') {
     await press(letter)
@@ -460,7 +456,7 @@ test('the marked card is settled: the next one is marked, keys already on their 
   await calls[2].cancel()
   await desk.marked('Barbara').waitFor()
   await desk.clock.runFor(700)
-  // In the middle of a reason the card goes: the rest of it is no command either.
+  // The card disappears while the agent types a reason: the rest of the reason is not a command either.
   await press('e')
   await desk.keyboard.type('on a ')
   await calls[3].cancel()

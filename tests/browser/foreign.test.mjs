@@ -89,7 +89,7 @@ describe('a page from elsewhere', () => {
       return !closed
     }, `${origin}/phishing`)
     assert.equal(held, false, 'the page that opened it still holds it')
-    // Long enough to have left, had it been led away: what it is asked, it answers.
+    // A navigation would have ended the page by now; it still answers.
     await parts.card('Grace').waitFor()
     assert.equal(new URL(desk.url()).origin, hub.url)
     assert.ok(!browser.context.pages().some((one) => one.url().includes('phishing')))

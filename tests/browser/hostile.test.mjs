@@ -29,7 +29,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await hub?.dispose()
   })
 
-  /** Nothing was made of what was sent: no script ran, no element came of it. */
+  /** The hostile text had no effect: no script ran, and no element was created from it. */
   async function harmless(page) {
     assert.equal(await page.evaluate(() => window.owned), undefined)
     assert.equal(await page.locator('img[src="x"]').count(), 0)

@@ -21,7 +21,7 @@ describe('looks', () => {
     await hub?.dispose()
   })
 
-  /** Opens a desk where much goes on: bells, a session in breach, one elsewhere, and a call that another has taken. */
+  /** Opens a busy desk: ringing cards, a session in breach, a session elsewhere, a call that another agent took. */
   async function busyDesk(context, name) {
     const desk = await openDesk(browser.context, hub, name)
     const caller = bot(hub, name, 'bob')

@@ -26,7 +26,7 @@ describe('restarts under an open page', () => {
       await bob.card(/Grace/).waitFor()
       await hub[end]()
       await provider.region.getByText(/^not connected|^trying again/).waitFor()
-      // Answered while nobody is there to hear it.
+      // The agent answers while the hub is down.
       await ada.card(/Grace/).getByRole('button', { name: 'Accept' }).click()
       await hub.start()
       await provider.call('Grace').getByText('taken by ada').waitFor()

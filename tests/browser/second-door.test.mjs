@@ -29,7 +29,7 @@ describe('the second door', () => {
     await browser?.dispose()
   })
 
-  /** What a page comes to that asks in every way that a page has. */
+  /** The results of a page that sends requests in every way that a page has. */
   function tries(page, url) {
     return page.evaluate(
       async ([url, body]) => {
@@ -82,7 +82,7 @@ describe('the second door', () => {
     const page = await browser.context.newPage()
     await page.goto(origin)
     assert.deepEqual(await tries(page, hub.url), ['refused', 'opaque 0', 'opaque 0', 'refused'])
-    // Whoever may ring does, and it is the only one that has rung.
+    // The allowed page rings, and its notification is the only one.
     const own = await fetch(`${hub.url}/api/notify`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -131,7 +131,7 @@ describe('a name that was made to lead here', () => {
     await browser?.dispose()
   })
 
-  /** What a page under that name comes to: to the browser it is the hub's own. */
+  /** The results of a page under that name; the browser takes it for one of the hub's own pages. */
   async function tries(hub) {
     const page = await browser.context.newPage()
     const url = hub.url.replace('127.0.0.1', 'rebound.example')

@@ -1,4 +1,4 @@
-// Code written for the Channel Integration Framework runs as it stands, in a page that did `install`.
+// Code written for four methods of the Channel Integration Framework runs unchanged in a page that called `install`.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'

@@ -82,7 +82,7 @@ describe('tabs of one agent', () => {
     await desk.card('Somebody looks').waitFor()
     assert.deepEqual(await toasts(desk), [])
     await looked.cancel()
-    // One of two tabs in the background is no background.
+    // If one of two tabs is in the foreground, the desk is not in the background.
     await setVisible(desk, false)
     const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
     await desk.card('Edsger').waitFor()
@@ -101,7 +101,7 @@ describe('tabs of one agent', () => {
     await pressToast(desk, 'Alan wants to chat', 'reject')
     assert.equal((await calls[1].result).value.responseReason, 'DeclinedByAgent')
     await until(() => toasts(desk), [])
-    // Who comes back to the page needs no reminder of what is before their eyes.
+    // An agent that returns to the page needs no notification of the cards that it shows.
     const last = caller.ring('Barbara', { templateName: 'call' })
     await toasted([desk, second], ['Barbara is calling'])
     await setVisible(desk, true)

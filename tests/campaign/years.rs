@@ -1,5 +1,5 @@
 //! The log for years: a million settled notifications through a hub on disk, with `history` off. What the data directory
-//! holds then, how long a restart takes, and what the snapshots made in between cost those who rang meanwhile.
+//! holds then, how long a restart takes, and how long calls wait while a snapshot is made.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deskbell::hub::{Clock, Delivery, Hub, HubSettings, Intake, NotTried, Port, WallClock};
-use deskbell::log::{Disk, Keep, disk};
+use deskbell::hub::{CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, WallClock};
+use deskbell::log::{Disk, Retention, disk};
 use deskbell_core::effect::{Effect, Effects, ReplyTo};
-use deskbell_core::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
-use deskbell_core::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Field, Input, Joiner, NewNotification, ProviderAction, Recipients, Rendered, Resume,
+};
+use deskbell_core::{Core, Incarnation, Limits, Millis, Name, NotificationId, Timestamp};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
@@ -26,10 +28,10 @@ const RESTART_MAX: Duration = Duration::from_secs(2);
 const LANES: u64 = 64;
 const AT_ONCE: u64 = 3;
 
-/// A snapshot's work begins before its file is there, by at most about this.
+/// The longest time, approximately, between the start of a snapshot and the appearance of its file.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// What a lane is told of its notifications.
+/// The acks and results of one lane's notifications.
 #[derive(Debug)]
 enum Told {
     Joined,
@@ -38,13 +40,13 @@ enum Told {
     Settled,
 }
 
-/// Carries effects to the lanes; a notification's id says whose it is.
+/// Carries effects to the lanes; a notification's id names its lane.
 #[derive(Debug)]
 struct Tap(Vec<mpsc::Sender<Told>>);
 
 impl Tap {
     fn tell(&self, lane: u64, told: Told) {
-        // Room for all that a lane can have under way.
+        // Room for all calls that a lane can have in flight.
         self.0[usize::try_from(lane).unwrap()].try_send(told).unwrap();
     }
 }
@@ -61,8 +63,8 @@ impl Delivery for Tap {
         for (_, effect) in effects.list {
             match effect {
                 Effect::Ack { notification_id, .. } => self.tell(lane_of(notification_id), Told::Ack),
-                Effect::Show { shown, .. } => {
-                    let id = shown.content.notification_id;
+                Effect::Display { card, .. } => {
+                    let id = card.content.notification_id;
                     self.tell(lane_of(id), Told::Shown(id));
                 }
                 Effect::Settled { settled, .. } => self.tell(lane_of(settled.notification_id), Told::Settled),
@@ -78,11 +80,11 @@ impl Delivery for Tap {
 
     fn flush(&mut self) {}
 
-    fn refuse(&mut self, _to: &ReplyTo, why: NotTried) {
+    fn refuse(&mut self, _to: &ReplyTo, why: CallRejected) {
         panic!("{why:?}");
     }
 
-    fn cut_off(&mut self, _serials: &[u64]) {
+    fn disconnect(&mut self, _serials: &[u64]) {
         panic!("the log does not answer");
     }
 }
@@ -92,8 +94,8 @@ type Acks = Arc<Mutex<Vec<(Instant, u32)>>>;
 
 struct Lane {
     number: u64,
-    provider: Port,
-    agent: Port,
+    provider: InputSender,
+    agent: InputSender,
     told: mpsc::Receiver<Told>,
     left: Arc<AtomicU64>,
     acks: Acks,
@@ -103,8 +105,8 @@ struct Lane {
 impl Lane {
     async fn run(mut self) {
         let name: Name = format!("agent-{}", self.number).into();
-        let agent = Client::Agent { id: name.clone(), groups: None, presence: None };
-        let provider = Client::Provider { id: format!("provider-{}", self.number).into(), resume: Resume::Nothing };
+        let agent = Joiner::Agent { id: name.clone(), groups: None, presence: None };
+        let provider = Joiner::Provider { id: format!("provider-{}", self.number).into(), resume: Resume::Nothing };
         for (port, serial, client) in [(&self.agent, self.agent(), agent), (&self.provider, self.provider(), provider)]
         {
             hand_in(port, Input::Join { connection: serial, client }).await;
@@ -150,17 +152,20 @@ impl Lane {
     async fn settle(&self, notification_id: NotificationId) {
         let number = u64::try_from(notification_id.0 & u128::from(u64::MAX)).unwrap();
         let (port, connection, action) = match number % 10 {
-            0..5 => (&self.agent, self.agent(), Action::Accept { notification_id }),
-            5..8 => (&self.agent, self.agent(), Action::Reject { notification_id, reason: None }),
-            _ => (&self.provider, self.provider(), Action::Cancel { cancellation_token: token(number) }),
+            0..5 => (&self.agent, self.agent(), Action::from(AgentAction::Accept { notification_id })),
+            5..8 => (&self.agent, self.agent(), AgentAction::Reject { notification_id, reason: None }.into()),
+            _ => {
+                let cancel = ProviderAction::Cancel { cancellation_token: token(number) };
+                (&self.provider, self.provider(), cancel.into())
+            }
         };
         let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, action };
         hand_in(port, Input::Call { connection, call }).await;
     }
 }
 
-async fn hand_in(port: &Port, input: Input) {
-    let room = port.room().await.unwrap();
+async fn hand_in(port: &InputSender, input: Input) {
+    let room = port.permit().await.unwrap();
     port.submit(room, "default".into(), input).unwrap();
 }
 
@@ -168,28 +173,32 @@ fn token(number: u64) -> Name {
     format!("token-{number:020}").into()
 }
 
-/// As large as an ordinary call is.
+/// The size of an ordinary call.
 fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     let field = |label: &str, value: &str| Field { label: label.into(), value: value.into() };
     let rendered = Rendered {
         icon: Some("chat".into()),
         fields: vec![field("Customer", "Grace Hopper"), field("Queue", "Billing, second line")],
-        ..Rendered::titled("Grace Hopper wants to chat", 120_000)
+        ..Rendered::titled("Grace Hopper wants to chat", Millis(120_000))
     };
-    let notify = Notify {
+    let notify = NewNotification {
         notification_id: NotificationId(u128::from(lane) << 64 | u128::from(number)),
         template_name: "msdyn_chat_incoming_unauthenticated".into(),
         fingerprint: u128::from(number),
         session_id: None,
         cancellation_token: Some(token(number)),
-        to: To { agents: vec![agent.clone()], groups: Vec::new() },
+        to: Recipients { agents: vec![agent.clone()], groups: Vec::new() },
         rendered: Ok(rendered),
     };
     let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
-    Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), action: Action::Notify(Box::new(notify)) }
+    Call {
+        id: Some(id.clone().into()),
+        correlation_id: Some(id.into()),
+        action: ProviderAction::Notify(Box::new(notify)).into(),
+    }
 }
 
-/// What was seen of the directory while the hub ran.
+/// Observations of the directory while the hub ran.
 #[derive(Debug, Default)]
 struct Watched {
     most_bytes: u64,
@@ -197,7 +206,7 @@ struct Watched {
     largest_snapshot: u64,
 }
 
-/// Looks at the directory until told to stop.
+/// Measures the directory until it is stopped.
 fn watch(directory: &Path, stop: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
     let mut newest = String::new();
@@ -230,7 +239,7 @@ pub(crate) async fn run(count: u64) -> bool {
     let directory = setup.data_dir();
     let began = Instant::now();
     let (log, _) = Disk::open(&disk::Options::new(&directory, || WallClock.now().0)).unwrap();
-    let intake = Arc::new(Intake::default());
+    let inputs = Arc::new(InputQueue::default());
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(64)).unzip();
     let settings = HubSettings {
         incarnation: Incarnation(1),
@@ -238,10 +247,10 @@ pub(crate) async fn run(count: u64) -> bool {
         epoch: 1,
         limits: Limits::default(),
         deliveries_per_second: u64::MAX / 4,
-        keep: Keep { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
+        retention: Retention { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
     };
     let clock = Arc::new(WallClock);
-    let hub = Hub::start(Box::new(log), Tap(senders), Arc::clone(&intake), clock, settings, || {}).unwrap();
+    let hub = Hub::start(Box::new(log), Tap(senders), Arc::clone(&inputs), clock, settings, || {}).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let watcher = {
         let (directory, stop) = (directory.clone(), Arc::clone(&stop));
@@ -252,8 +261,8 @@ pub(crate) async fn run(count: u64) -> bool {
         .map(|number| {
             let lane = Lane {
                 number,
-                provider: Port::new(Arc::clone(&intake), 2 * number).0,
-                agent: Port::new(Arc::clone(&intake), 2 * number + 1).0,
+                provider: InputSender::new(Arc::clone(&inputs), 2 * number).0,
+                agent: InputSender::new(Arc::clone(&inputs), 2 * number + 1).0,
                 told: receivers.remove(0),
                 left: Arc::clone(&left),
                 acks: Arc::clone(&acks),
@@ -311,7 +320,7 @@ pub(crate) async fn run(count: u64) -> bool {
     small && quick
 }
 
-/// As `docs/data-directory.md` says for a running hub: the snapshots, then the segments, not `FORMAT`.
+/// Copies a running hub as `docs/data-directory.md` says: the snapshots, then the segments, not `FORMAT`.
 pub(crate) fn copy_running(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for prefix in ["snapshot-", "log-"] {

@@ -12,7 +12,7 @@ import { Agent } from '../../client-demo/sdk/deskbell.js'
 import { event, ROOT, startHub } from '../support/hub.mjs'
 
 const BOTS = join(ROOT, 'client-demo/bots')
-const LINES_MAX = 60
+const LINES_MAX = 90
 const LIMIT_MS = 60_000
 /** Long enough that an answer of this test comes before it, short enough to be waited for. */
 const PATIENCE_MS = 4_000
@@ -64,7 +64,7 @@ for (const [name, command] of Object.entries(commands)) {
     await accept('conv-4')
     assert.equal(await bot.line(), 'conv-4 Accept Accept ada')
 
-    // The bot goes in mid-ring, and comes back for what was settled meanwhile, and for that alone.
+    // The bot stops while it rings, restarts, and receives the outcomes settled meanwhile, and only these.
     bot.say('conv-5 Radia')
     await rung('conv-5')
     await bot.kill()
@@ -146,7 +146,7 @@ function runBot(context, [program, ...given], { cwd, ...env } = {}) {
     say: (line) => child.stdin.write(`${line}\n`),
     end: () => child.stdin.end(),
     line: async () => (await inTime('prints nothing', lines.next())).value,
-    /** What it wrote to standard error. */
+    /** Its standard error. */
     complaints: () => said,
     exit: async () => (await inTime('does not end', ended))[0],
     async kill() {

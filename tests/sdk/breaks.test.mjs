@@ -78,7 +78,7 @@ describe('a line that breaks', () => {
     assert.deepEqual([reason, code], ['the hub closed the connection with 1001', 1001])
     assert.ok(retryInMs >= 0 && retryInMs <= 8_000)
 
-    // Nobody listens there. A browser tells a page nothing of that; Node's own words are passed on.
+    // No server listens there. A browser gives a page no reason; Node.js does, and the SDK passes it on.
     class Mute extends EventTarget {
       constructor() {
         super()
@@ -371,7 +371,7 @@ describe('a hub that breaks', () => {
     const line = brokenLine()
     const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket }))
     const ada = await accepting(hub, 'ada')
-    // What it finds on its desk after a restart is in the welcome.
+    // After a restart its desk is in the welcome.
     ada.on('welcome', ({ notifications }) => {
       for (const one of notifications) ada.accept(one.notificationId).catch(() => {})
     })
@@ -528,7 +528,7 @@ describe(
       const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket, token: () => (asked++, token(6)) }))
       await bot.ready
       await event(bot, 'message', ({ message }) => message.type === 'refreshed')
-      // Past the end of the first, which was asked anew at its half.
+      // After the first token has expired; the client fetched a new one at half of its lifetime.
       await late(4_000)
       assert.equal((await bot.kpi('s', true)).value, null)
       assert.ok(asked >= 2)

@@ -431,7 +431,7 @@ describe('calls', () => {
   })
 
   test('without a WebSocket the error says what to do', () => {
-    assert.throws(() => new Provider(hub.ws, { WebSocket: null }), /experimental-websocket.*undici/)
+    assert.throws(() => new Provider(hub.ws, { WebSocket: null }), /Node 22.*--experimental-websocket.*"ws"/)
     assert.throws(() => new Provider('not an address'), TypeError)
   })
 })

@@ -1,4 +1,4 @@
-// Every example of docs/sdk.md, run as it stands there: what its comments say that it prints, it prints.
+// Every example of docs/sdk.md, run exactly as printed: its output is what its comments say.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -14,7 +14,7 @@ import { event, ROOT, startHub } from '../support/hub.mjs'
 
 const LIMIT_MS = 60_000
 
-/** `## title`, then a block of `js`; what stands behind that word says what the example needs. */
+/** `## title`, then a block of `js`; the word after `js` says what the example needs. */
 const examples = [
   ...(await readFile(join(ROOT, 'docs/sdk.md'), 'utf8')).matchAll(/^## (.+)$|^```js ?(\S*)\n([\s\S]*?)^```$/gm),
 ].reduce(
@@ -47,7 +47,7 @@ describe('the examples of docs/sdk.md', () => {
     await symlink(join(ROOT, 'client-demo/node_modules'), join(folder, 'node_modules'))
     login = createServer((_, response) => response.end(guarded.token('chat-bot-1', 'provider'))).listen(0, '127.0.0.1')
     await once(login, 'listening')
-    // Ada takes whatever is for everybody; whoever comes as bob is rung.
+    // Ada accepts every notification for everybody; an agent bob is rung when he connects.
     const ada = new Agent(hub.ws, { agentId: 'ada' })
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const [eye, bot] = [new Observer(hub.ws), new Provider(hub.ws)]
@@ -101,7 +101,7 @@ describe('the examples of docs/sdk.md', () => {
   }
 })
 
-/** Node 20 has none by itself; later ones are told to do without. */
+/** Node 20 has no WebSocket by itself; later versions run with a flag that removes it. */
 function withoutWebSocket() {
   return Number(process.versions.node.split('.')[0]) >= 22 ? ['--no-experimental-websocket'] : []
 }

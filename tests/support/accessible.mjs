@@ -1,4 +1,4 @@
-// What axe-core has against a page, in both themes.
+// The violations that axe-core finds on a page, in both themes.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -50,8 +50,8 @@ export async function openBrowser({ led = '', ...options } = {}) {
 const CONTENT_TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' }
 
 /**
- * Serves the pages from a folder instead of the hub's binary, so that a change of a page needs no build. For work on the
- * pages only: DESKBELL_PAGES=client-demo.
+ * Serves the pages from a folder instead of the hub's binary, so that a change of a page needs no build. Only for
+ * work on the pages: DESKBELL_PAGES=client-demo.
  */
 async function servePages(context, folder) {
   await context.route('http://127.0.0.1:*/**', async (route) => {
@@ -113,7 +113,7 @@ function consoleIn(region) {
     calls,
     /** The newest call for that customer. */
     call: (customer) => calls.getByRole('row').filter({ hasText: customer }).first(),
-    /** What can be done with the session of the newest call for that customer. */
+    /** The actions on the session of the newest call for that customer. */
     session: (customer) => calls.getByRole('group', { name: customer }).first(),
     async ring(customer, { template, ...more } = {}) {
       if (template) await field('Template').selectOption(template)

@@ -28,7 +28,7 @@ icon = "parcel"
 showTimeout = false
 `
 
-/** Browsers whose desks keep all that they have said. */
+/** Browsers with desks that record all announcements. */
 const heard = new WeakSet()
 
 /** Opens the desk of that agent. */
@@ -39,9 +39,9 @@ export async function openDesk(context, hub, agentId) {
   page.setDefaultTimeout(TIMEOUT_MS)
   await untilUntouched(page, "document.querySelector('[role=group][aria-label=Sound]') !== null")
   const desk = Object.assign(page, partsOf(page, agentId), {
-    /** Everything that a screen reader was told of, in its order. */
+    /** All announcements to screen readers, in order. */
     news: () => page.evaluate(() => window.news),
-    /** Waits until it has been told that; it may have been told more since. */
+    /** Waits for that announcement; later ones may have followed. */
     told: (words) =>
       until(async () => {
         const news = await desk.news()
@@ -65,7 +65,7 @@ async function untilUntouched(page, expression) {
   await debug.detach()
 }
 
-/** In the page: what its live region says is gone with the next thing that it says. */
+/** In the page: records the live region, because each announcement replaces the one before. */
 function keepNews() {
   window.news = []
   new MutationObserver((changes) => {
@@ -75,7 +75,7 @@ function keepNews() {
   }).observe(document, { childList: true, characterData: true, subtree: true })
 }
 
-/** The same; but its clock stands, with that of all pages of that browser: it goes on only by `clock.runFor`. */
+/** Opens a desk with a stopped clock, which all pages of that browser share; only `clock.runFor` advances it. */
 export async function openStillDesk(context, hub, agentId) {
   await context.clock.install()
   const desk = await openDesk(context, hub, agentId)
@@ -93,7 +93,7 @@ export function partsOf(page, agentId) {
     card: (title) => ringing.getByRole('article', { name: title }),
     /** That card, if it is the one that keys answer. */
     marked: (title) => ringing.locator('[aria-current=true]').and(ringing.getByRole('article', { name: title })),
-    /** What a card says that has ended, as long as it keeps its place. */
+    /** The text of a card that has ended and still keeps its place. */
     ended: (words) => ringing.getByRole('group', { name: words }),
     accept: (title) => ringing.getByRole('article', { name: title }).getByRole('button').first(),
     sessions,
@@ -101,7 +101,7 @@ export function partsOf(page, agentId) {
     justNow: region.getByRole('list', { name: 'Just now' }),
     available: region.getByRole('switch', { name: 'Available' }),
     sound: region.getByRole('group', { name: 'Sound' }),
-    /** The line that says whether the desk can be believed, and what would make this agent miss a ring. */
+    /** The line that warns of stale data and of anything that could make this agent miss a call. */
     line: region.getByRole('group', { name: 'Readiness' }),
     mends: region.getByRole('list', { name: 'What could make you miss a ring' }),
     howToMend: region.getByText('How to mend it'),
@@ -146,7 +146,7 @@ export async function setVisible(page, visible) {
   )
 }
 
-/** Lets a test hear how many rings sound in a page: `window.sounding`. */
+/** Counts the rings that sound in a page: `window.sounding`. */
 export function listenIn(context) {
   return context.addInitScript(() => {
     window.sounding = 0
@@ -210,7 +210,7 @@ export async function pressToast(page, title, action) {
   )
 }
 
-/** Waits until `look` gives something like what is expected. */
+/** Waits until `look` returns a value that matches the expected one. */
 export async function until(look, expected, ms = TIMEOUT_MS) {
   const end = Date.now() + ms
   for (;;) {

@@ -118,7 +118,7 @@ class Hub {
       throw new Error(`${faults.length} messages are not as /asyncapi.yaml has them\n${faults.slice(0, 10).join('\n')}`)
   }
 
-  /** How many messages were held to the AsyncAPI document so far. */
+  /** The number of messages checked against the AsyncAPI document so far. */
   get messages() {
     return this.#watch.messages
   }

@@ -3,7 +3,7 @@
 import Ajv from '../../client-demo/node_modules/ajv/dist/ajv.js'
 import { parse } from '../../client-demo/node_modules/yaml/dist/index.js'
 
-/** The fields by which messages of one direction are told apart. */
+/** The fields that distinguish the messages of one direction. */
 const TELLING = ['type', 'role', 'event', 'msdyn_name']
 
 /** By the host of each hub that a test has started: what watches it. */
@@ -11,9 +11,8 @@ const watched = new Map()
 const documents = new Map()
 
 /**
- * Watches whatever the clients of this process, and the pages of `watchPages`, say to the hub at `url` and hear from
- * it.
- * @returns what is wrong so far, in words
+ * Watches the messages that the clients of this process, and the pages of `watchPages`, exchange with the hub at `url`.
+ * @returns the faults found so far, as text
  */
 export async function watchHub(url) {
   const text = await (await fetch(new URL('/asyncapi.yaml', url))).text()
@@ -60,7 +59,7 @@ globalThis.WebSocket = WatchedWebSocket
 function talkWith(url) {
   const watch = watched.get(new URL(url).host)
   if (!watch) return undefined
-  // By id: what the document has against what was said under it.
+  // By id: the faults that the document finds in the message with that id.
   const said = new Map()
   // Faults in what had no id, which the hub's next error without one takes back: it was refused, as it should be.
   const doubtful = []

@@ -5,8 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 
 /// Sends one request and reads the reply: its head in lower case, and its body.
-async fn ask(house: &House, request: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
+async fn ask(gateway: &TestGateway, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let close = if request.contains("Upgrade") { "" } else { "Connection: close\r\n" };
     stream.write_all(format!("{request}\r\nHost: x\r\n{close}\r\n").as_bytes()).await.unwrap();
     let mut reply = Vec::new();
@@ -35,7 +35,7 @@ fn status(head: &str) -> &str {
 
 #[tokio::test]
 async fn pages_and_probes_are_served() {
-    let house = House::new();
+    let gateway = TestGateway::new();
     for (path, content_type, part) in [
         ("/", "text/html; charset=utf-8", "<title>"),
         ("/desk", "text/html; charset=utf-8", "<title>"),
@@ -46,14 +46,14 @@ async fn pages_and_probes_are_served() {
         ("/readyz", "text/plain; charset=utf-8", "ready"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "deskbell_hubs 1"),
     ] {
-        let (head, body) = ask(&house, &format!("GET {path} HTTP/1.1")).await;
+        let (head, body) = ask(&gateway, &format!("GET {path} HTTP/1.1")).await;
         assert_eq!(status(&head), "200", "{path}");
         assert!(head.contains(&format!("content-type: {content_type}")) && body.contains(part), "{path}: {head}");
         assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
         if content_type.contains("html") {
             assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {head}");
         }
-        let (head, nothing) = ask(&house, &format!("HEAD {path} HTTP/1.1")).await;
+        let (head, nothing) = ask(&gateway, &format!("HEAD {path} HTTP/1.1")).await;
         assert_eq!((status(&head), &*nothing), ("200", ""), "{path}");
         assert!(path == "/metrics" || head.contains(&format!("content-length: {}", body.len())), "{path}: {head}");
     }
@@ -61,7 +61,7 @@ async fn pages_and_probes_are_served() {
 
 #[tokio::test]
 async fn what_is_not_there_is_said_so() {
-    let house = House::new();
+    let gateway = TestGateway::new();
     for (request, expected) in [
         ("GET /nothing HTTP/1.1", "404"),
         ("GET /sdk/../Cargo.toml HTTP/1.1", "404"),
@@ -70,16 +70,16 @@ async fn what_is_not_there_is_said_so() {
         ("DELETE /healthz HTTP/1.1", "405"),
         ("GET /ws HTTP/1.1", "400"),
     ] {
-        let (head, body) = ask(&house, request).await;
+        let (head, body) = ask(&gateway, request).await;
         assert_eq!((status(&head), body.is_empty()), (expected, false), "{request}");
     }
 }
 
 #[tokio::test]
 async fn a_handshake_is_checked_in_every_part() {
-    let house = House::new();
-    let own = format!("{UPGRADE}\r\nOrigin: http://{}", house.address);
-    let local = format!("{UPGRADE}\r\nOrigin: http://localhost:{}", house.address.port());
+    let gateway = TestGateway::new();
+    let own = format!("{UPGRADE}\r\nOrigin: http://{}", gateway.address);
+    let local = format!("{UPGRADE}\r\nOrigin: http://localhost:{}", gateway.address.port());
     for (request, expected) in [
         (UPGRADE.to_owned(), "101"),
         (own, "101"),
@@ -92,7 +92,7 @@ async fn a_handshake_is_checked_in_every_part() {
         (UPGRADE.replace("dGhl", "!!!!"), "400"),
         (UPGRADE.replace("HTTP/1.1", "HTTP/1.0"), "400"),
     ] {
-        let (head, body) = ask(&house, &request).await;
+        let (head, body) = ask(&gateway, &request).await;
         assert_eq!(status(&head), expected, "{request}");
         assert_eq!(body.is_empty(), expected == "101", "{request}: {body}");
         assert_eq!(head.contains("sec-websocket-version: 13"), expected == "400", "{request}");
@@ -103,23 +103,24 @@ async fn a_handshake_is_checked_in_every_part() {
 
 #[tokio::test]
 async fn a_full_hub_answers_the_upgrade_with_503() {
-    let house = House::with(|settings| settings.max_connections = 1);
-    let mut only = house.connect().await;
-    let (head, _) = ask(&house, UPGRADE).await;
+    let gateway = TestGateway::with(|settings| settings.max_connections = 1);
+    let mut only = gateway.connect().await;
+    let (head, _) = ask(&gateway, UPGRADE).await;
     assert_eq!(status(&head), "503");
     only.send(Message::Close(None)).await;
     while only.frame().await.is_some() {}
     // The seat is free once the socket is closed on the other side too, an instant later.
-    while status(&ask(&house, UPGRADE).await.0) != "101" {}
+    let freed = async { while status(&ask(&gateway, UPGRADE).await.0) != "101" {} };
+    tokio::time::timeout(SOON, freed).await.expect("the seat is free");
 }
 
 #[tokio::test]
 async fn metrics_count_connections_and_refusals() {
-    let house = House::new();
-    let mut ada = house.agent("ada").await;
+    let gateway = TestGateway::new();
+    let mut ada = gateway.agent("ada").await;
     ada.say(&json!({"type": "dance"})).await;
     ada.hear_type("error").await;
-    let (_, body) = ask(&house, "GET /metrics HTTP/1.1").await;
+    let (_, body) = ask(&gateway, "GET /metrics HTTP/1.1").await;
     for line in ["deskbell_connections{role=\"agent\"} 1", "deskbell_refused_total{code=\"badMessage\"} 1"] {
         assert!(body.lines().any(|have| have == line), "{line} in {body}");
     }
@@ -127,16 +128,16 @@ async fn metrics_count_connections_and_refusals() {
 
 #[tokio::test]
 async fn an_address_in_use_is_named() {
-    let house = House::new();
-    let settings = Settings { listen: house.address, ..Settings::default() };
+    let gateway = TestGateway::new();
+    let settings = Settings { listen: gateway.address, ..Settings::default() };
     let error = Gateway::bind(settings).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("cannot listen on {}: ", house.address)), "{error}");
+    assert!(error.starts_with(&format!("cannot listen on {}: ", gateway.address)), "{error}");
 }
 
 /// A ring under that id, by HTTP.
-async fn ring(house: &House, id: &str) -> (String, Value) {
+async fn ring(gateway: &TestGateway, id: &str) -> (String, Value) {
     let body = json!({"id": id, "templateName": "msdyn_call_incoming"}).to_string();
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let head = "POST /api/notify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json";
     let length = body.len();
     stream.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
@@ -148,10 +149,10 @@ async fn ring(house: &House, id: &str) -> (String, Value) {
 
 #[tokio::test]
 async fn where_the_log_does_not_answer_a_request_is_told_that_nobody_knows() {
-    let house = House::new();
-    assert_eq!(ring(&house, "before").await.0, "202");
-    house.silent.store(true, Ordering::SeqCst);
-    let (first, second) = tokio::join!(ring(&house, "first"), ring(&house, "second"));
+    let gateway = TestGateway::new();
+    assert_eq!(ring(&gateway, "before").await.0, "202");
+    gateway.silent.store(true, Ordering::SeqCst);
+    let (first, second) = tokio::join!(ring(&gateway, "first"), ring(&gateway, "second"));
     let details = [&first, &second].map(|(status, error)| {
         assert_eq!((status.as_str(), &error["code"]), ("503", &json!("unavailable")));
         error["detail"].as_str().unwrap().to_owned()
@@ -159,8 +160,8 @@ async fn where_the_log_does_not_answer_a_request_is_told_that_nobody_knows() {
     // One was on its way to the log; the other waited behind it.
     assert!(details.iter().any(|detail| detail.contains("not known; repeat it with the same `id`")), "{details:?}");
     assert!(details.iter().any(|detail| detail.contains("nothing was done")), "{details:?}");
-    house.silent.store(false, Ordering::SeqCst);
-    house.intake.wake();
-    let again = ring(&house, "first").await;
+    gateway.silent.store(false, Ordering::SeqCst);
+    gateway.inputs.wake();
+    let again = ring(&gateway, "first").await;
     assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
 }

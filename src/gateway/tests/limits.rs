@@ -6,20 +6,20 @@ use super::*;
 
 #[tokio::test]
 async fn frames_that_are_not_taken_close_with_their_code() {
-    let house = House::new();
+    let gateway = TestGateway::new();
     let text = |bytes: usize| Message::text("x".repeat(bytes));
-    let mut binary = house.agent("ada").await;
+    let mut binary = gateway.agent("ada").await;
     binary.send(Message::binary(vec![1])).await;
     assert_eq!(binary.closed().await, 1003);
-    let mut early = house.connect().await;
+    let mut early = gateway.connect().await;
     early.send(text(16_385)).await;
     assert_eq!(early.closed().await, 1009, "before the hello");
-    let mut agent = house.agent("ada").await;
+    let mut agent = gateway.agent("ada").await;
     agent.send(text(16_384)).await;
     assert_eq!(agent.hear().await["code"], "badMessage", "just small enough");
     agent.send(text(16_385)).await;
     assert_eq!(agent.closed().await, 1009);
-    let mut provider = house.provider("bot").await;
+    let mut provider = gateway.provider("bot").await;
     provider.send(text(65_536)).await;
     assert_eq!(provider.hear().await["code"], "badMessage");
     provider.send(text(65_537)).await;
@@ -29,14 +29,14 @@ async fn frames_that_are_not_taken_close_with_their_code() {
 #[tokio::test]
 async fn raw_frames_that_are_wrong_close_with_their_code() {
     use tokio::io::AsyncWriteExt;
-    let house = House::new();
+    let gateway = TestGateway::new();
     for (frame, code) in [
         (&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28][..], 1007_u16),
         (&[0x81, 0x02, b'{', b'}'], 1002),
         (&[0xc1, 0x80, 0, 0, 0, 0], 1002),
         (&[0x81, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1009),
     ] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
         stream.write_all(frame).await.unwrap();
         assert_eq!(client.closed().await, code, "{frame:?}");
@@ -45,16 +45,16 @@ async fn raw_frames_that_are_wrong_close_with_their_code() {
 
 #[tokio::test]
 async fn a_client_that_says_no_hello_is_closed_with_4408() {
-    let house = House::with(|settings| settings.hello_timeout = Duration::from_millis(50));
-    let mut silent = house.connect().await;
+    let gateway = TestGateway::with(|settings| settings.hello_timeout = Duration::from_millis(50));
+    let mut silent = gateway.connect().await;
     silent.send(Message::Ping(vec![1].into())).await;
     assert_eq!(silent.closed().await, 4408);
 }
 
 #[tokio::test]
 async fn over_the_rate_it_is_errors_and_then_4429() {
-    let house = House::with(|settings| settings.messages_per_second = 1);
-    let mut bot = house.provider("bot").await;
+    let gateway = TestGateway::with(|settings| settings.messages_per_second = 1);
+    let mut bot = gateway.provider("bot").await;
     for number in 0..200 {
         let ping = json!({"type": "ping", "id": number.to_string()}).to_string();
         // The hub may have closed already.
@@ -86,8 +86,8 @@ async fn over_the_rate_it_is_errors_and_then_4429() {
 
 #[tokio::test]
 async fn a_flood_of_pings_is_4429_too() {
-    let house = House::new();
-    let mut client = house.agent("ada").await;
+    let gateway = TestGateway::new();
+    let mut client = gateway.agent("ada").await;
     let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
     let flood = [0x89, 0x80, 0, 0, 0, 0].repeat(100_000);
     // The hub may have closed before all is written.
@@ -97,11 +97,11 @@ async fn a_flood_of_pings_is_4429_too() {
 
 #[tokio::test]
 async fn a_silent_peer_is_pinged_and_then_dropped_without_a_close() {
-    let house = House::with(|settings| {
+    let gateway = TestGateway::with(|settings| {
         settings.ping_interval = Duration::from_millis(40);
         settings.idle_timeout = Duration::from_millis(200);
     });
-    let mut client = house.agent("ada").await;
+    let mut client = gateway.agent("ada").await;
     let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
     let mut heard = Vec::new();
     tokio::time::timeout(SOON, stream.read_to_end(&mut heard)).await.unwrap().unwrap();
@@ -110,11 +110,11 @@ async fn a_silent_peer_is_pinged_and_then_dropped_without_a_close() {
 
 #[tokio::test]
 async fn a_peer_that_answers_pings_stays() {
-    let house = House::with(|settings| {
+    let gateway = TestGateway::with(|settings| {
         settings.ping_interval = Duration::from_millis(20);
         settings.idle_timeout = Duration::from_millis(300);
     });
-    let mut client = house.agent("ada").await;
+    let mut client = gateway.agent("ada").await;
     let until = tokio::time::Instant::now() + Duration::from_millis(900);
     // The client's library answers pings as it reads.
     while let Ok(frame) = tokio::time::timeout_at(until, client.socket.next()).await {
@@ -124,13 +124,13 @@ async fn a_peer_that_answers_pings_stays() {
 
 #[tokio::test]
 async fn who_reads_too_slowly_is_closed_with_1013_and_the_others_notice_nothing() {
-    let house = House::with(|settings| {
+    let gateway = TestGateway::with(|settings| {
         settings.outbound_bytes = 20_000;
         settings.messages_per_second = 1_000_000;
     });
-    let mut bot = house.provider("bot").await;
-    let (mut observer, _) = house.join(json!({"type": "hello", "role": "observer"})).await;
-    let mut slow = house.agent("slow").await;
+    let mut bot = gateway.provider("bot").await;
+    let (mut observer, _) = gateway.join(json!({"type": "hello", "role": "observer"})).await;
+    let mut slow = gateway.agent("slow").await;
     let reader = tokio::spawn(async move {
         let mut observed = Vec::new();
         while observed.last().is_none_or(|event: &Value| event["event"] != "agentLeft") {
@@ -153,9 +153,9 @@ async fn who_reads_too_slowly_is_closed_with_1013_and_the_others_notice_nothing(
 
 #[tokio::test]
 async fn a_stop_closes_everybody_with_1001() {
-    let mut house = House::new();
-    let mut clients = vec![house.agent("ada").await, house.provider("bot").await, house.connect().await];
-    let (hub, serving) = (house.hub.take().unwrap(), house.serving.take().unwrap());
+    let mut gateway = TestGateway::new();
+    let mut clients = vec![gateway.agent("ada").await, gateway.provider("bot").await, gateway.connect().await];
+    let (hub, serving) = (gateway.hub.take().unwrap(), gateway.serving.take().unwrap());
     let stopping = std::thread::spawn(move || {
         hub.stop().unwrap();
         serving.stop();
@@ -164,18 +164,18 @@ async fn a_stop_closes_everybody_with_1001() {
         assert_eq!(client.closed().await, 1001);
     }
     stopping.join().unwrap();
-    assert!(TcpStream::connect(house.address).await.is_err(), "and nobody listens any more");
+    assert!(TcpStream::connect(gateway.address).await.is_err(), "and nobody listens any more");
 }
 
 #[tokio::test]
 async fn random_bytes_harm_nobody_else() {
     use tokio::io::AsyncWriteExt;
-    let house = House::new();
-    let mut witness = house.agent("ada").await;
+    let gateway = TestGateway::new();
+    let mut witness = gateway.agent("ada").await;
     // A fixed sequence (xorshift), so that what fails once fails again.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..200 {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         let MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { panic!("plain") };
         let mut bytes = Vec::new();
         for _ in 0..40 {
@@ -196,12 +196,12 @@ async fn random_bytes_harm_nobody_else() {
 
 #[tokio::test]
 async fn a_storm_of_clients_that_come_and_break_off_leaves_nothing_behind() {
-    let house = House::new();
-    let (mut observer, _) = house.join(json!({"type": "hello", "role": "observer"})).await;
+    let gateway = TestGateway::new();
+    let (mut observer, _) = gateway.join(json!({"type": "hello", "role": "observer"})).await;
     for storm in 0..3 {
         let clients = futures::future::join_all((0..100).map(|number| {
             let hello = json!({"type": "hello", "role": "agent", "agentId": format!("agent-{storm}-{number}")});
-            house.join(hello)
+            gateway.join(hello)
         }));
         drop(clients.await);
     }

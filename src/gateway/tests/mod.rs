@@ -1,9 +1,9 @@
 //! The gateway over real sockets, with the hub's real loop behind it and a log that keeps nothing.
 
+mod conversation;
 mod http;
 mod limits;
-mod much;
-mod talk;
+mod overtaking;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deskbell_core::{Incarnation, Limits};
+use deskbell_core::{Incarnation, Limits, Millis};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::{Behind, Gateway, Serving, Settings};
-use crate::hub::{Hub, HubSettings, Intake, WallClock};
-use crate::log::{AppendError, History, Keep, Log, LogError, RecordNumber, Stored};
+use super::{Backend, Gateway, Serving, Settings};
+use crate::hub::{Hub, HubSettings, InputQueue, WallClock};
+use crate::log::{AppendError, History, Log, LogError, RecordNumber, Retention, Stored};
 use crate::template::SharedCatalogue;
 
 /// Long enough for anything that is to happen.
@@ -68,16 +68,16 @@ impl Log for Nothing {
 }
 
 /// A gateway with a hub behind it.
-struct House {
+struct TestGateway {
     address: SocketAddr,
     hub: Option<Hub>,
     serving: Option<Serving>,
     /// Whether the log is silent.
     silent: Arc<AtomicBool>,
-    intake: Arc<Intake>,
+    inputs: Arc<InputQueue>,
 }
 
-impl House {
+impl TestGateway {
     fn new() -> Self {
         Self::with(|_| {})
     }
@@ -90,29 +90,29 @@ impl House {
         };
         change(&mut settings);
         let gateway = Gateway::bind(settings).unwrap();
-        let (address, intake) = (gateway.local_addr(), Arc::new(Intake::default()));
+        let (address, inputs) = (gateway.local_addr(), Arc::new(InputQueue::default()));
         let incarnation = Incarnation(7);
         let settings = HubSettings {
             incarnation,
             next_incarnation: || Incarnation(8),
             epoch: 1,
-            limits: Limits { regroup_time_ms: 0, ..Limits::default() },
+            limits: Limits { regroup_time: Millis::ZERO, ..Limits::default() },
             deliveries_per_second: 50_000,
-            keep: Keep { history_ms: 0, history_bytes: 0 },
+            retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let silent = Arc::new(AtomicBool::new(false));
         let log = Box::new(Nothing { silent: Arc::clone(&silent), ..Nothing::default() });
         let delivery = gateway.delivery(0, incarnation);
-        let hub = Hub::start(log, delivery, Arc::clone(&intake), Arc::new(WallClock), settings, || {}).unwrap();
-        let behind = Behind {
+        let hub = Hub::start(log, delivery, Arc::clone(&inputs), Arc::new(WallClock), settings, || {}).unwrap();
+        let backend = Backend {
             hubs: vec![hub.handle().clone()],
             templates: SharedCatalogue::default(),
             gate: None,
             clock: Arc::new(WallClock),
             past: None,
         };
-        let serving = gateway.serve(behind).unwrap();
-        Self { address, hub: Some(hub), serving: Some(serving), silent, intake }
+        let serving = gateway.serve(backend).unwrap();
+        Self { address, hub: Some(hub), serving: Some(serving), silent, inputs }
     }
 
     /// Connects a client that has not said anything yet.
@@ -142,7 +142,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         let (hub, serving) = (self.hub.take(), self.serving.take());
         // Both block, and a test may be on a runtime's thread.

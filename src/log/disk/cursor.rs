@@ -11,20 +11,20 @@ use super::directory::{damaged, device, segment_path};
 use super::header::HEADER_BYTES;
 use super::record::{Found, RECORD_HEADER_BYTES, RecordHeader, frame_bytes, inspect};
 use super::segment::Segment;
-use super::shared::{Place, Shared};
+use super::shared::{DiskShared, Location};
 use crate::log::{LogError, RecordNumber};
 
-/// Bytes that are read ahead; the memory of a cursor is this, or one record if that is larger.
+/// Bytes that are read ahead. A cursor takes this much memory, or that of one record if it is larger.
 const WINDOW_BYTES: u64 = 256 * 1024;
 
-/// A place in the log.
+/// A position in the log.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    shared: Arc<Shared>,
+    shared: Arc<DiskShared>,
     at: Option<At>,
 }
 
-/// Before a record of a segment.
+/// A position before a record of a segment.
 #[derive(Debug)]
 struct At {
     path: PathBuf,
@@ -37,16 +37,16 @@ struct At {
 }
 
 impl Cursor {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<DiskShared>) -> Self {
         Self { shared, at: None }
     }
 
     /// The payload of record `number`, if it is durable.
     pub(super) fn read(&mut self, number: RecordNumber) -> Result<Option<Vec<u8>>, LogError> {
         let segment = match self.shared.place(number) {
-            Place::In(segment) => segment,
-            Place::NotYet => return Ok(None),
-            Place::Forgotten => return Err(LogError::Forgotten(number)),
+            Location::In(segment) => segment,
+            Location::NotYet => return Ok(None),
+            Location::Trimmed => return Err(LogError::Trimmed(number)),
         };
         let mut at = match self.at.take() {
             Some(at) if at.first == segment.first && at.next <= number => at,
@@ -63,9 +63,9 @@ impl Cursor {
     fn enter(&self, segment: &Segment) -> Result<At, LogError> {
         let path = segment_path(self.shared.directory(), segment.first);
         let file = File::open(&path).map_err(|error| {
-            // Trimmed between the look at the state and now.
-            if matches!(self.shared.place(segment.first), Place::Forgotten) {
-                return LogError::Forgotten(segment.first);
+            // The log was trimmed after the state was read.
+            if matches!(self.shared.place(segment.first), Location::Trimmed) {
+                return LogError::Trimmed(segment.first);
             }
             device(&path, "cannot be opened", &error)
         })?;
@@ -75,8 +75,8 @@ impl Cursor {
 }
 
 impl At {
-    /// Goes on by one record; its payload only if it is `wanted`.
-    fn step(&mut self, shared: &Shared, segment: &Segment, wanted: bool) -> Result<Vec<u8>, LogError> {
+    /// Advances by one record and returns its payload only if it is `wanted`.
+    fn step(&mut self, shared: &DiskShared, segment: &Segment, wanted: bool) -> Result<Vec<u8>, LogError> {
         let head = self.fetch(segment, RECORD_HEADER_BYTES)?.first_chunk();
         let Some(header) = head.and_then(|head| RecordHeader::decode(shared.id, head)) else {
             return Err(self.changed());

@@ -10,7 +10,7 @@ const MAGIC: &[u8; 8] = b"deskbell";
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Format,
     Segment,
     Snapshot,
@@ -19,14 +19,14 @@ pub(super) enum Kind {
 /// What a file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
+    pub(super) kind: FileKind,
     /// The log that the file belongs to.
     pub(super) id: u64,
     /// Segment: its first record. Snapshot: the last record that it contains.
     pub(super) number: u64,
     /// Snapshot: bytes of its contents.
     pub(super) length: u64,
-    /// Snapshot: the oldest record that was to be kept beside it.
+    /// Snapshot: the oldest record that was to be kept read_only it.
     pub(super) oldest: u64,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum HeaderFault {
     Newer(u32),
 }
 
-impl Kind {
+impl FileKind {
     fn tag(self) -> &'static [u8; 4] {
         match self {
             Self::Format => b"FORM",
@@ -67,7 +67,7 @@ impl Header {
     }
 
     /// Reads the header of a file that should be of `kind`.
-    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, HeaderFault> {
+    pub(super) fn decode(kind: FileKind, bytes: &[u8]) -> Result<Self, HeaderFault> {
         let Some((bytes, _)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             return Err(HeaderFault::Damaged(bytes.len() as u64, "the file ends within its header"));
         };
@@ -103,16 +103,16 @@ pub(super) fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
 mod tests {
     use super::*;
 
-    const SAMPLE: Header = Header { kind: Kind::Snapshot, id: 7, number: 42, length: 3, oldest: 9 };
+    const SAMPLE: Header = Header { kind: FileKind::Snapshot, id: 7, number: 42, length: 3, oldest: 9 };
 
     #[test]
     fn a_header_comes_back_as_it_was_and_no_flipped_bit_passes() {
         let bytes = SAMPLE.encode();
-        assert_eq!(Header::decode(Kind::Snapshot, &bytes), Ok(SAMPLE));
+        assert_eq!(Header::decode(FileKind::Snapshot, &bytes), Ok(SAMPLE));
         for bit in 0..HEADER_BYTES * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let fault = Header::decode(Kind::Snapshot, &flipped).unwrap_err();
+            let fault = Header::decode(FileKind::Snapshot, &flipped).unwrap_err();
             assert!(matches!(fault, HeaderFault::Damaged(..)), "bit {bit}: {fault:?}");
         }
     }
@@ -124,6 +124,6 @@ mod tests {
         bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..12]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Header::decode(Kind::Format, &bytes), Err(HeaderFault::Newer(2)));
+        assert_eq!(Header::decode(FileKind::Format, &bytes), Err(HeaderFault::Newer(2)));
     }
 }

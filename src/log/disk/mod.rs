@@ -1,7 +1,7 @@
-//! The log on disk: append-only segment files, snapshots beside them, one `fdatasync` per append.
+//! The log on disk: append-only segment files, snapshots read_only them, one `fdatasync` per append.
 //!
 //! Files here may use those above them: `files`, `header`, `record`, `directory`, `segment`, `snapshot`, `recovery`,
-//! `shared`, `cursor`, `writer`, `history`, `beside`. (The tests: `faults`, `damage`, `crash`, `running`.)
+//! `shared`, `cursor`, `writer`, `history`, `read_only`.
 //!
 //! # Format, version 1
 //!
@@ -45,12 +45,12 @@
 //!
 //! What cannot be seen: a last segment that somebody cut looks as if what is missing had never been written whole.
 
-mod beside;
 mod cursor;
 mod directory;
 mod files;
 mod header;
 mod history;
+mod read_only;
 mod record;
 mod recovery;
 mod segment;
@@ -59,31 +59,25 @@ mod snapshot;
 mod writer;
 
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod damage;
-#[cfg(test)]
-pub(in crate::log) mod faults;
-#[cfg(test)]
-mod running;
+pub(in crate::log) mod tests;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use beside::Beside;
-pub use recovery::{Dropped, Recovery};
+pub use read_only::ReadOnlyLog;
+pub use recovery::{Dropped, RecoveryReport};
 
 use super::{AppendError, History, Log, LogError, RecordNumber, Stored};
 use cursor::Cursor;
 use files::Files;
 use history::DiskHistory;
-use shared::{Shared, State};
+use shared::{DiskShared, LogFiles};
 use writer::Writer;
 
 /// Bytes of records just appended that are kept for [`Log::next`]; what is more is read from the files.
-const AHEAD_BYTES_MAX: usize = 4 * super::RECORD_BYTES_MAX;
+const READ_BACK_BYTES_MAX: usize = 4 * super::RECORD_BYTES_MAX;
 
 /// How to open a log on disk.
 #[derive(Debug, Clone)]
@@ -97,8 +91,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The log in `directory`; `now_ms` tells the time in milliseconds since 1970 (it is written beside each record, and
-    /// decides nothing but when a record is forgotten).
+    /// The log in `directory`; `now_ms` tells the time in milliseconds since 1970 (it is written read_only each record, and
+    /// decides nothing but when a record is trimmed).
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, now_ms: fn() -> u64) -> Self {
         Self {
@@ -129,32 +123,32 @@ impl Options {
 /// The log on disk, locked for as long as it or one of its [`History`] handles lives.
 #[derive(Debug)]
 pub struct Disk {
-    shared: Arc<Shared>,
+    shared: Arc<DiskShared>,
     writer: Writer,
     cursor: Cursor,
     returned: RecordNumber,
     /// Appended and not yet returned: the records that end with the log's last, or nothing.
-    ahead: Ahead,
+    read_back: ReadBack,
 }
 
 impl Disk {
-    /// Opens the log, or founds it; tells on stderr's log and in the [`Recovery`] what was found wrong and put right.
+    /// Opens the log, or founds it; tells on stderr's log and in the [`RecoveryReport`] what was found wrong and put right.
     ///
     /// # Errors
     /// [`LogError::InUse`], `Newer`, `Damaged` or `Device`, with what to do about it. Then nothing was changed but
     /// permissions, and `LOCK`.
-    pub fn open(options: &Options) -> Result<(Self, Recovery), LogError> {
+    pub fn open(options: &Options) -> Result<(Self, RecoveryReport), LogError> {
         directory::prepare(&options.files, &options.directory)?;
         let lock = directory::lock(&options.directory, options.wait_lock)?;
         let new_id = options.new_id.unwrap_or_else(random_id);
         let recovered = recovery::recover(&options.files, &options.directory, new_id)?;
         let report = recovered.report.clone();
         tell(&report);
-        let shared = Arc::new(Shared::new(options, lock, recovered));
+        let shared = Arc::new(DiskShared::new(options, lock, recovered));
         let writer = Writer::open(Arc::clone(&shared))?;
         let cursor = Cursor::new(Arc::clone(&shared));
         let returned = report.snapshot.unwrap_or(0);
-        Ok((Self { shared, writer, cursor, returned, ahead: Ahead::default() }, report))
+        Ok((Self { shared, writer, cursor, returned, read_back: ReadBack::default() }, report))
     }
 
     /// The log's own number: drawn when it was founded, the same for ever, and in every copy of it.
@@ -169,7 +163,7 @@ fn random_id() -> u64 {
     high ^ low
 }
 
-fn tell(report: &Recovery) {
+fn tell(report: &RecoveryReport) {
     if let Some(dropped) = &report.dropped {
         tracing::warn!(
             file = %dropped.file.display(), byte = dropped.byte, bytes = dropped.bytes, record = dropped.number,
@@ -184,13 +178,13 @@ fn tell(report: &Recovery) {
 impl Log for Disk {
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
         let number = self.writer.append(record)?;
-        self.ahead.push(number, self.returned, record);
+        self.read_back.push(number, self.returned, record);
         Ok(())
     }
 
     fn next(&mut self) -> Result<Option<Stored>, LogError> {
         let number = self.returned + 1;
-        let record = match self.ahead.pop(number) {
+        let record = match self.read_back.pop(number) {
             Some(record) => Some(record),
             None => self.cursor.read(number)?,
         };
@@ -222,10 +216,10 @@ impl Log for Disk {
             ));
         }
         tell(&recovered.report);
-        *shared.state() = State::new(recovered);
+        *shared.state() = LogFiles::new(recovered);
         self.writer = Writer::open(Arc::clone(&shared))?;
         self.cursor = Cursor::new(Arc::clone(&shared));
-        self.ahead = Ahead::default();
+        self.read_back = ReadBack::default();
         Ok(())
     }
 
@@ -236,17 +230,17 @@ impl Log for Disk {
 
 /// Records that were just appended, so that reading them back costs no read.
 #[derive(Debug, Default)]
-struct Ahead {
+struct ReadBack {
     records: VecDeque<(RecordNumber, Vec<u8>)>,
     bytes: usize,
 }
 
-impl Ahead {
+impl ReadBack {
     /// Remembers a record if it follows what is remembered (or what was returned), and there is room.
     fn push(&mut self, number: RecordNumber, returned: RecordNumber, record: &[u8]) {
         let last = self.records.back().map_or(returned, |(last, _)| *last);
         let bytes = self.bytes + record.len() + size_of::<(RecordNumber, Vec<u8>)>();
-        if number == last + 1 && bytes <= AHEAD_BYTES_MAX {
+        if number == last + 1 && bytes <= READ_BACK_BYTES_MAX {
             self.records.push_back((number, record.to_vec()));
             self.bytes = bytes;
         }

@@ -1,4 +1,4 @@
-//! What the log's owner and the readers of its past share: which files there are, and how far they are durable.
+//! Shared by the log's writer and the readers of its history: the list of files, and how far they are durable.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -8,46 +8,46 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Options;
 use super::directory::Lock;
 use super::files::Files;
-use super::recovery::{Kept, Recovered};
+use super::recovery::{Recovered, SnapshotFile};
 use super::segment::Segment;
 use crate::log::RecordNumber;
 
-/// One log's directory, locked for as long as anybody here uses it.
+/// One log's directory, locked while any part of the hub uses it.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct DiskShared {
     pub(super) directory: PathBuf,
     pub(super) id: u64,
     pub(super) files: Files,
     pub(super) now_ms: fn() -> u64,
     pub(super) segment_bytes: u64,
-    /// Held while files come and go other than by appending: by who keeps a snapshot or re-opens.
+    /// Held while files are created or deleted other than by appending: when a snapshot is stored or the log is reopened.
     pub(super) housekeeping: Mutex<()>,
-    /// The owner should begin a new segment: the old one is to be forgotten in time.
+    /// Asks the writer to begin a new segment, so that the old one can be trimmed in time.
     pub(super) begin_segment: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<LogFiles>,
     _lock: Lock,
 }
 
-/// Never held across anything slow.
+/// The lock on this is never held during slow operations.
 #[derive(Debug)]
-pub(super) struct State {
-    /// Never empty; what stands here is durable.
+pub(super) struct LogFiles {
+    /// Never empty; everything listed here is durable.
     pub(super) segments: VecDeque<Segment>,
-    /// Oldest first: the newest two, and those with which explanations begin.
-    pub(super) snapshots: Vec<Kept>,
+    /// Oldest first: the newest two, and those from which explanations start.
+    pub(super) snapshots: Vec<SnapshotFile>,
     /// Files that the next snapshot replaces.
     pub(super) useless: Vec<PathBuf>,
 }
 
-/// Where a record is.
+/// The position of a record.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Location {
     In(Segment),
     NotYet,
-    Forgotten,
+    Trimmed,
 }
 
-impl Shared {
+impl DiskShared {
     pub(super) fn new(options: &Options, lock: Lock, recovered: Recovered) -> Self {
         Self {
             directory: options.directory.clone(),
@@ -57,7 +57,7 @@ impl Shared {
             segment_bytes: options.segment_bytes,
             housekeeping: Mutex::new(()),
             begin_segment: AtomicBool::new(false),
-            state: Mutex::new(State::new(recovered)),
+            state: Mutex::new(LogFiles::new(recovered)),
             _lock: lock,
         }
     }
@@ -66,8 +66,8 @@ impl Shared {
         &self.directory
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is a push, a pop or an assignment: a panic elsewhere cannot leave it half-done.
+    pub(super) fn state(&self) -> MutexGuard<'_, LogFiles> {
+        // Every change is a push, a pop or an assignment, so a panic cannot leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -80,24 +80,24 @@ impl Shared {
         self.state().durable()
     }
 
-    pub(super) fn place(&self, number: RecordNumber) -> Place {
+    pub(super) fn place(&self, number: RecordNumber) -> Location {
         let state = self.state();
         if number > state.durable() {
-            return Place::NotYet;
+            return Location::NotYet;
         }
         let behind = state.segments.partition_point(|segment| segment.first <= number);
         match behind.checked_sub(1).and_then(|index| state.segments.get(index)) {
-            Some(segment) => Place::In(*segment),
-            None => Place::Forgotten,
+            Some(segment) => Location::In(*segment),
+            None => Location::Trimmed,
         }
     }
 }
 
-impl State {
+impl LogFiles {
     pub(super) fn new(recovered: Recovered) -> Self {
         let Recovered { segments, snapshots, useless, .. } = recovered;
         let mut state = Self { segments, snapshots: Vec::new(), useless };
-        let dated = snapshots.into_iter().map(|kept| Kept { state_ms: state.state_ms(kept.number), ..kept });
+        let dated = snapshots.into_iter().map(|kept| SnapshotFile { state_ms: state.state_ms(kept.number), ..kept });
         state.snapshots = dated.collect();
         state
     }
@@ -110,7 +110,7 @@ impl State {
         self.segments.front().map_or(1, |segment| segment.first)
     }
 
-    /// The newest snapshot; 0 if there is none.
+    /// The record of the newest snapshot; 0 if there is none.
     pub(super) fn newest_snapshot(&self) -> RecordNumber {
         self.snapshots.last().map_or(0, |kept| kept.number)
     }

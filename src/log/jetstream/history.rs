@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::connect::chain;
 use super::cursor::Cursor;
-use super::shared::Shared;
-use crate::log::{AppendError, Digest, History, Keep, LogError, RecordNumber, Stored};
+use super::shared::StreamShared;
+use crate::log::{AppendError, Digest, History, LogError, RecordNumber, Retention, Stored};
 
 /// Snapshots that are kept, with all records after the older one: one that cannot be read costs no start.
 const SNAPSHOTS: usize = 2;
@@ -35,7 +35,7 @@ const PREFIX: &str = "snapshot-";
 
 /// A reader of a stream's past.
 pub(super) struct StreamHistory {
-    shared: Arc<Shared>,
+    shared: Arc<StreamShared>,
     cursor: Cursor,
     digests: Option<Subscriber>,
 }
@@ -47,7 +47,7 @@ impl std::fmt::Debug for StreamHistory {
 }
 
 impl StreamHistory {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<StreamShared>) -> Self {
         let cursor = Cursor::new(shared.ahead.clone(), 1);
         Self { shared, cursor, digests: None }
     }
@@ -59,7 +59,7 @@ impl History for StreamHistory {
         shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared)).unwrap_or_else(|late| Err(LogError::Device(late)))
     }
 
-    fn starts(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+    fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
         let shared = Arc::clone(&self.shared);
         let kept = shared.wait(SNAPSHOT_MAX, snapshots(&shared)).unwrap_or_else(Err).map_err(LogError::Device)?;
         let oldest = self.oldest();
@@ -68,7 +68,7 @@ impl History for StreamHistory {
         Ok(empty.into_iter().chain(kept).collect())
     }
 
-    fn start(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+    fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
         let shared = Arc::clone(&self.shared);
         let bytes = shared.wait(SNAPSHOT_MAX, read(&shared, number)).unwrap_or_else(Err);
         bytes.map_err(LogError::Device)
@@ -94,13 +94,18 @@ impl History for StreamHistory {
         record.unwrap_or_else(|late| Err(LogError::Device(late))).map(Some)
     }
 
-    fn keep(&mut self, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), AppendError> {
+    fn save_snapshot(
+        &mut self,
+        number: RecordNumber,
+        snapshot: &[u8],
+        retention: &Retention,
+    ) -> Result<(), AppendError> {
         let shared = Arc::clone(&self.shared);
         if number > shared.seen() {
             let seen = shared.seen();
             return Err(AppendError::Broken(format!("a snapshot of record {number}, but the stream ends with {seen}")));
         }
-        let kept = shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, keep));
+        let kept = shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, retention));
         kept.unwrap_or_else(Err).map_err(AppendError::Broken)
     }
 
@@ -131,7 +136,7 @@ fn digest(message: &[u8]) -> Option<Digest> {
 }
 
 /// The snapshots' numbers, newest first.
-async fn snapshots(shared: &Shared) -> Result<Vec<RecordNumber>, String> {
+async fn snapshots(shared: &StreamShared) -> Result<Vec<RecordNumber>, String> {
     let mut list = shared.snapshots.list().await.map_err(|error| chain(&error))?;
     let mut numbers = Vec::new();
     while let Some(info) = list.next().await {
@@ -143,7 +148,7 @@ async fn snapshots(shared: &Shared) -> Result<Vec<RecordNumber>, String> {
 }
 
 /// The newest snapshot that can be read. While the servers elect a leader none can, so it is asked again for a while.
-async fn newest_snapshot(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+async fn newest_snapshot(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
     let began = Instant::now();
     loop {
         match newest_snapshot_now(shared).await {
@@ -156,7 +161,7 @@ async fn newest_snapshot(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8
     }
 }
 
-async fn newest_snapshot_now(shared: &Shared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+async fn newest_snapshot_now(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
     let numbers = snapshots(shared).await.map_err(LogError::Device)?;
     for &number in &numbers {
         match read(shared, number).await {
@@ -178,7 +183,7 @@ async fn newest_snapshot_now(shared: &Shared) -> Result<Option<(RecordNumber, Ve
 }
 
 /// One snapshot, whole: the store holds its bytes against their hash.
-async fn read(shared: &Shared, number: RecordNumber) -> Result<Vec<u8>, String> {
+async fn read(shared: &StreamShared, number: RecordNumber) -> Result<Vec<u8>, String> {
     let mut object = shared.snapshots.get(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
     let mut bytes = Vec::with_capacity(object.info().size);
     object.read_to_end(&mut bytes).await.map_err(|error| chain(&error))?;
@@ -188,7 +193,12 @@ async fn read(shared: &Shared, number: RecordNumber) -> Result<Vec<u8>, String> 
     }
 }
 
-async fn write_and_trim(shared: &Shared, number: RecordNumber, snapshot: &[u8], keep: &Keep) -> Result<(), String> {
+async fn write_and_trim(
+    shared: &StreamShared,
+    number: RecordNumber,
+    snapshot: &[u8],
+    retention: &Retention,
+) -> Result<(), String> {
     let mut kept = snapshots(shared).await?;
     if number > 0 && kept.first().is_none_or(|newest| number > *newest) {
         // The number goes before it, so that even an empty snapshot is an object with something in it.
@@ -198,7 +208,7 @@ async fn write_and_trim(shared: &Shared, number: RecordNumber, snapshot: &[u8], 
         kept.insert(0, number);
     }
     if let Some(&older) = kept.get(SNAPSHOTS - 1) {
-        trim(shared, older, keep).await?;
+        trim(shared, older, retention).await?;
     }
     for number in kept.iter().skip(SNAPSHOTS) {
         shared.snapshots.delete(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
@@ -207,15 +217,16 @@ async fn write_and_trim(shared: &Shared, number: RecordNumber, snapshot: &[u8], 
 }
 
 /// Forgets the records up to `older`, the older snapshot's last one, but keeps what `keep` asks for.
-async fn trim(shared: &Shared, older: RecordNumber, keep: &Keep) -> Result<(), String> {
+async fn trim(shared: &StreamShared, older: RecordNumber, retention: &Retention) -> Result<(), String> {
     let state = shared.stream.get_info().await.map_err(|error| chain(&error))?.state;
     if state.messages == 0 {
         return Ok(());
     }
     let first = state.first_sequence;
     let average = (state.bytes / state.messages).max(1);
-    let by_bytes = (state.last_sequence + 1).saturating_sub(keep.history_bytes / average);
-    let by_time = if keep.history_ms == 0 { older + 1 } else { written_within(shared, first, older, keep).await? };
+    let by_bytes = (state.last_sequence + 1).saturating_sub(retention.history_bytes / average);
+    let by_time =
+        if retention.history_ms == 0 { older + 1 } else { written_within(shared, first, older, retention).await? };
     let from = (older + 1).min(by_bytes.max(by_time));
     if from > first {
         shared.stream.purge().sequence(from).await.map_err(|error| chain(&error))?;
@@ -227,12 +238,12 @@ async fn trim(shared: &Shared, older: RecordNumber, keep: &Keep) -> Result<(), S
 
 /// The first record up to `older` that is not older than what is to be kept. By halves: the stamps rise.
 async fn written_within(
-    shared: &Shared,
+    shared: &StreamShared,
     first: RecordNumber,
     older: RecordNumber,
-    keep: &Keep,
+    retention: &Retention,
 ) -> Result<RecordNumber, String> {
-    let age_max = i128::from(keep.history_ms);
+    let age_max = i128::from(retention.history_ms);
     let stamp = async |number| {
         let message = shared.stream.get_raw_message(number).await.map_err(|error| chain(&error))?;
         Ok::<i128, String>(message.time.unix_timestamp_nanos() / 1_000_000)

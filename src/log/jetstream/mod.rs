@@ -30,9 +30,9 @@ pub use connect::Servers;
 use connect::chain;
 use cursor::Cursor;
 use history::StreamHistory;
-use shared::Shared;
+use shared::StreamShared;
 use stream::Names;
-pub use stream::Place;
+pub use stream::StreamPartition;
 
 use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
 
@@ -67,7 +67,7 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// A stream of NATS JetStream as the log of several hubs.
 pub struct JetStream {
-    shared: Arc<Shared>,
+    shared: Arc<StreamShared>,
     wake: Waker,
     reader: Task<()>,
     news: mpsc::Receiver<Result<Stored, LogError>>,
@@ -86,7 +86,7 @@ pub struct JetStream {
 
 #[derive(Debug, Clone)]
 enum Ended {
-    Forgotten(RecordNumber),
+    Trimmed(RecordNumber),
     Damaged(String),
 }
 
@@ -104,7 +104,7 @@ impl JetStream {
     /// # Errors
     /// [`LogError::Device`]: no server is there, or none lets this hub in, or the stream is one with which a hub must
     /// not run. [`LogError::Damaged`]: no start is possible with what is there.
-    pub fn open(servers: &Servers, place: Place, wake: Waker) -> Result<Self, LogError> {
+    pub fn open(servers: &Servers, place: StreamPartition, wake: Waker) -> Result<Self, LogError> {
         let device = |error: std::io::Error| LogError::Device(format!("no thread for the log: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(device)?;
         let handle = runtime.handle().clone();
@@ -163,7 +163,7 @@ impl JetStream {
             }
             Err(error) => {
                 let ended = match error {
-                    LogError::Forgotten(number) => Ended::Forgotten(number),
+                    LogError::Trimmed(number) => Ended::Trimmed(number),
                     other => Ended::Damaged(other.to_string()),
                 };
                 Err(self.ended.insert(ended).error())
@@ -175,13 +175,17 @@ impl JetStream {
 impl Ended {
     fn error(&self) -> LogError {
         match self {
-            Self::Forgotten(number) => LogError::Forgotten(*number),
+            Self::Trimmed(number) => LogError::Trimmed(*number),
             Self::Damaged(why) => LogError::Damaged(why.clone()),
         }
     }
 }
 
-async fn open(handle: tokio::runtime::Handle, servers: &Servers, place: Place) -> Result<Shared, LogError> {
+async fn open(
+    handle: tokio::runtime::Handle,
+    servers: &Servers,
+    place: StreamPartition,
+) -> Result<StreamShared, LogError> {
     let names = Names::of(place);
     let client = connect::connect(servers, &names.client).await?;
     let patient = |patience| jetstream::ContextBuilder::new().timeout(patience).build(client.clone());
@@ -192,11 +196,11 @@ async fn open(handle: tokio::runtime::Handle, servers: &Servers, place: Place) -
     // What reads asks again soon: while the servers elect a leader nobody answers, and then at once.
     let ahead = patient(READER_PATIENCE).get_stream(&names.stream).await;
     let ahead = ahead.map_err(|error| LogError::Device(chain(&error)))?;
-    Ok(Shared::new(handle, context, stream, ahead, snapshots, names, servers.urls.len()))
+    Ok(StreamShared::new(handle, context, stream, ahead, snapshots, names, servers.urls.len()))
 }
 
 /// Reads on until nobody takes it, or there is nothing to read any more.
-async fn read(shared: Arc<Shared>, from: RecordNumber, out: mpsc::Sender<Result<Stored, LogError>>, wake: Waker) {
+async fn read(shared: Arc<StreamShared>, from: RecordNumber, out: mpsc::Sender<Result<Stored, LogError>>, wake: Waker) {
     let mut cursor = Cursor::new(shared.ahead.clone(), from);
     loop {
         let news = cursor.next().await;
@@ -309,7 +313,7 @@ impl Drop for JetStream {
 }
 
 /// The last record that is there now; asked again for a while, as the servers may be electing a leader.
-fn end_of(shared: &Shared) -> Result<RecordNumber, LogError> {
+fn end_of(shared: &StreamShared) -> Result<RecordNumber, LogError> {
     let began = Instant::now();
     loop {
         let why = match shared.wait(ANSWER_MAX, shared.stream.get_info()) {
@@ -325,7 +329,7 @@ fn end_of(shared: &Shared) -> Result<RecordNumber, LogError> {
     }
 }
 
-async fn publish(shared: Arc<Shared>, append: u64, record: Bytes, wake: Waker) {
+async fn publish(shared: Arc<StreamShared>, append: u64, record: Bytes, wake: Waker) {
     let subject = shared.names.subject.clone();
     let answer = match shared.context.publish(subject, record).await {
         Ok(answer) => answer.await.map(drop),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{JetStream, Place, Servers};
-use crate::log::{AppendError, Keep, Log, LogError, RECORD_BYTES_MAX, Stored};
+use super::{JetStream, Servers, StreamPartition};
+use crate::log::{AppendError, Log, LogError, RECORD_BYTES_MAX, Retention, Stored};
 
 #[path = "../../../tests/support/left_out.rs"]
 mod left_out;
@@ -24,7 +24,7 @@ impl Nats {
 
     fn try_open(&self) -> Result<JetStream, LogError> {
         let servers = Servers { urls: vec![self.0.url()], creds_file: None, password_file: None };
-        JetStream::open(&servers, Place { partition: 0, of: 1 }, Arc::new(|| {}))
+        JetStream::open(&servers, StreamPartition { partition: 0, of: 1 }, Arc::new(|| {}))
     }
 }
 
@@ -37,7 +37,7 @@ fn await_next(log: &mut JetStream) -> Stored {
     }
 }
 
-const NOTHING: Keep = Keep { history_ms: 0, history_bytes: 0 };
+const NOTHING: Retention = Retention { history_ms: 0, history_bytes: 0 };
 
 #[test]
 fn two_logs_are_one_order_with_the_streams_own_stamps() {
@@ -63,7 +63,7 @@ fn the_server_may_go_and_come_back() {
     log.append(b"lost, or late").unwrap();
     assert!(log.next().unwrap().is_none());
     nats.0.start();
-    // Whoever appends does so again until it comes back.
+    // The caller repeats the append until it is read back.
     let began = std::time::Instant::now();
     let stored = loop {
         log.append(b"two").unwrap();
@@ -88,9 +88,9 @@ fn who_was_away_while_the_log_was_trimmed_is_told_and_restarts_with_the_snapshot
     // A reader that reads on only now finds that its place is gone.
     let mut late = away.history().unwrap();
     while away.next().unwrap().is_some_and(|stored| stored.number < 200) {}
-    history.keep(100, b"hundred", &NOTHING).unwrap();
-    history.keep(150, b"hundred and fifty", &NOTHING).unwrap();
-    assert!(matches!(late.after(10), Err(LogError::Forgotten(11))));
+    history.save_snapshot(100, b"hundred", &NOTHING).unwrap();
+    history.save_snapshot(150, b"hundred and fifty", &NOTHING).unwrap();
+    assert!(matches!(late.after(10), Err(LogError::Trimmed(11))));
     away.restart().unwrap();
     assert_eq!(away.next().unwrap().map(|stored| stored.number), Some(151));
 }

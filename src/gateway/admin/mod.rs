@@ -1,0 +1,4 @@
+//! The operator's own listener.
+
+pub(crate) mod explain;
+pub(crate) mod server;

@@ -1,0 +1,53 @@
+//! The numbers by which the hub knows this gateway's connections.
+
+/// Shards that a serial can tell apart.
+pub(crate) const SHARDS_MAX: usize = 1 << SHARD_BITS;
+/// Connections of one shard that a serial can tell apart.
+pub(crate) const SLOTS_PER_SHARD_MAX: usize = 1 << SLOT_BITS;
+
+const SHARD_BITS: u32 = 8;
+const SLOT_BITS: u32 = 24;
+
+/// Where a connection is: its shard, its slot there, and how often that slot had been used before. So the number
+/// leads to the connection without a search, and is never given to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConnectionSerial {
+    pub(crate) shard: u8,
+    pub(crate) generation: u32,
+    /// Below [`SLOTS_PER_SHARD_MAX`].
+    pub(crate) slot: u32,
+}
+
+impl ConnectionSerial {
+    pub(crate) fn pack(self) -> u64 {
+        u64::from(self.shard) << 56 | u64::from(self.generation) << SLOT_BITS | u64::from(self.slot)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "each part is cut to its own bits")]
+    pub(crate) fn unpack(packed: u64) -> Self {
+        Self {
+            shard: (packed >> 56) as u8,
+            generation: (packed >> SLOT_BITS) as u32,
+            slot: packed as u32 & (SLOTS_PER_SHARD_MAX as u32 - 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_survives_packing() {
+        let last = u32::try_from(SLOTS_PER_SHARD_MAX - 1).unwrap();
+        for shard in [0, 1, u8::MAX] {
+            for generation in [0, 1, u32::MAX] {
+                for slot in [0, 1, last] {
+                    let serial = ConnectionSerial { shard, generation, slot };
+                    assert_eq!(ConnectionSerial::unpack(serial.pack()), serial);
+                }
+            }
+        }
+        assert_eq!(SHARDS_MAX, usize::from(u8::MAX) + 1);
+    }
+}

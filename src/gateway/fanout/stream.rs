@@ -1,0 +1,176 @@
+//! A client's stream: TCP as it is, TLS over it, or none at all where the client is an envoy of the hub's own.
+//!
+//! TLS needs no task of its own to write: rustls takes plain bytes and gives bytes to write, and waits for nothing. So
+//! the fan-out writes to both kinds alike, and the outbox's bounds hold for both. What rustls has encrypted and the
+//! socket has not taken yet is at most [`TLS_BYTES_MAX`]; until it is gone nothing more is taken.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConnection;
+use tokio_rustls::server::TlsStream;
+
+use crate::gateway::fanout::socket::Socket;
+use crate::gateway::http::loopback::Loopback;
+
+/// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
+pub(crate) const TLS_BYTES_MAX: usize = 32 * 1024;
+
+/// A client's stream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsSocket>),
+    Loopback(Arc<Loopback>),
+}
+
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self::Plain(tcp)
+    }
+}
+
+impl From<TlsStream<TcpStream>> for Stream {
+    fn from(stream: TlsStream<TcpStream>) -> Self {
+        let (tcp, mut session) = stream.into_inner();
+        session.set_buffer_limit(Some(TLS_BYTES_MAX));
+        Self::Tls(Box::new(TlsSocket { tcp, session: Mutex::new(session) }))
+    }
+}
+
+impl Socket for Stream {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Socket::poll_read(tcp, cx, buffer),
+            Self::Tls(tls) => tls.poll_read(cx, buffer),
+            Self::Loopback(inside) => inside.poll_read(cx, buffer),
+        }
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => Socket::try_write(tcp, slices),
+            Self::Tls(tls) => tls.try_write(slices),
+            Self::Loopback(inside) => inside.try_write(slices),
+        }
+    }
+
+    fn try_flush(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) | Self::Loopback(_) => Ok(()),
+            Self::Tls(tls) => tls.push(&mut tls.lock()),
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.writable().await,
+            Self::Tls(tls) => tls.tcp.writable().await,
+            Self::Loopback(_) => Ok(()),
+        }
+    }
+
+    fn finish(&self) {
+        match self {
+            Self::Plain(tcp) => tcp.finish(),
+            Self::Tls(tls) => tls.finish(),
+            Self::Loopback(inside) => inside.end(),
+        }
+    }
+}
+
+/// A TLS session over TCP. Used by one thread at a time, its shard's; the lock is for the compiler.
+#[derive(Debug)]
+pub(crate) struct TlsSocket {
+    tcp: TcpStream,
+    session: Mutex<ServerConnection>,
+}
+
+impl TlsSocket {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.lock().reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+            ready!(self.tcp.poll_read_ready(cx))?;
+            match self.take_in() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Gives the session what the socket has.
+    fn take_in(&self) -> io::Result<()> {
+        let mut session = self.lock();
+        // 0 bytes are the end: the session's reader tells it next, and whether it was said in order.
+        session.read_tls(&mut Raw(&self.tcp))?;
+        let processed =
+            session.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+        // An answer to the peer's TLS, or the alert that says what was wrong with it. If the socket takes nothing now,
+        // it goes out before the next frame.
+        let _ = self.push(&mut session);
+        processed.map(drop)
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut session = self.lock();
+        self.push(&mut session)?;
+        let taken = session.writer().write_vectored(slices)?;
+        match self.push(&mut session) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ if taken == 0 => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Writes what is encrypted already.
+    fn push(&self, session: &mut ServerConnection) -> io::Result<()> {
+        while session.wants_write() {
+            if session.write_tls(&mut Raw(&self.tcp))? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self) {
+        let mut session = self.lock();
+        session.send_close_notify();
+        let _ = self.push(&mut session);
+        drop(session);
+        self.tcp.finish();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ServerConnection> {
+        // A session that panicked half way fails its next step; nobody else's.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The socket as rustls reads and writes it.
+struct Raw<'a>(&'a TcpStream);
+
+impl Read for Raw<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! The story of each conversation in the log, if the operator wants it: target `deskbell::story`, level `debug`.
+//!
+//! One line for each thing that happens, however many it happens to; with the ids, so that one `grep` for a
+//! notificationId, a correlationId or a client tells a conversation's story. Off by default: it is some four lines for
+//! each notification, which a busy hub does not want to write. What clients chose is escaped by the log itself.
+
+use std::fmt::{self, Display};
+use std::net::IpAddr;
+
+use crate::gateway::fanout::to_wire;
+use crate::protocol::outbound::ErrorReply;
+use crate::protocol::{ErrorCode, Role};
+use deskbell_core::effect::{Effect, ReplyTo};
+use deskbell_core::{ConnectionId, Core, Name};
+
+/// Names that a line holds before it only counts.
+const NAMES_MAX: usize = 10;
+
+macro_rules! tell {
+    ($($fields:tt)*) => { tracing::debug!(target: "deskbell::story", $($fields)*) };
+}
+
+/// Whether anybody wants to read it; costs one load.
+pub(crate) fn is_wanted() -> bool {
+    tracing::enabled!(target: "deskbell::story", tracing::Level::DEBUG)
+}
+
+/// Tells an effect.
+pub(crate) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
+    match effect {
+        Effect::Ack { to, notification_id, duplicate } => {
+            let client = client_of(core, to);
+            let what = if *duplicate { "notify repeated, or asked after" } else { "notify taken" };
+            tell!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");
+        }
+        Effect::Display { agents, card } => {
+            let content = &card.content;
+            let names: Vec<&Name> =
+                agents.iter().take(NAMES_MAX).filter_map(|agent| core.agent_name(workspace, *agent)).collect();
+            tell!(
+                %workspace, client = %content.provider_id, notificationId = %content.notification_id,
+                correlationId = %content.correlation_id, agents = agents.len(), to = %Names(&names), "displayed"
+            );
+        }
+        Effect::Answered { to, notification_id, outcome, won, .. } => {
+            let outcome = outcome.map_or("", |outcome| outcome.response_reason());
+            tell!(
+                %workspace, client = client_of(core, to), notificationId = %notification_id, correlationId = of(to),
+                connection = %to.connection, won, outcome, "answered"
+            );
+        }
+        Effect::Settled { settled, .. } => {
+            let outcome = settled.outcome.response_reason();
+            tell!(
+                %workspace, client = %settled.provider_id, notificationId = %settled.notification_id,
+                correlationId = %settled.correlation_id, outcome, agent = settled.agent_id.as_deref().unwrap_or_default(),
+                elapsedMs = settled.elapsed().0, displayed = settled.reach.displayed, seen = settled.reach.seen, "settled"
+            );
+        }
+        Effect::CancelResult { to, notification_id, outcome, .. } => {
+            let outcome = outcome.response_reason();
+            tell!(
+                %workspace, client = client_of(core, to), notificationId = %notification_id, correlationId = of(to),
+                connection = %to.connection, outcome, "cancel answered"
+            );
+        }
+        Effect::SessionStarted { agent, session } => {
+            let client = core.agent_name(workspace, *agent).map_or("", |name| &**name);
+            tell!(
+                %workspace, client, notificationId = %session.notification_id, correlationId = %session.correlation_id,
+                session = %session.session_id, "session at this agent"
+            );
+        }
+        Effect::Kpi { mark, breached } => {
+            let correlation = mark.correlation_id.as_deref().unwrap_or_default();
+            tell!(%workspace, correlationId = correlation, session = %mark.session_id, breached, "kpi");
+        }
+        Effect::Refused { to, refusal } => {
+            let (code, detail, _) = to_wire::refusal(refusal);
+            let code = name_of(code);
+            tell!(
+                %workspace, client = client_of(core, to), correlationId = of(to), connection = %to.connection,
+                id = to.id.as_deref().unwrap_or_default(), code, %detail, "refused"
+            );
+        }
+        _ => {}
+    }
+}
+
+/// A client is in, or gone.
+pub(crate) fn tell_client(
+    what: &str,
+    connection: u64,
+    workspace: &str,
+    role: Role,
+    client: Option<&str>,
+    from: IpAddr,
+) {
+    tell!(
+        workspace, client = client.unwrap_or_default(), connection = format_args!("{connection:x}"), role = role.as_str(),
+        %from, "{what}"
+    );
+}
+
+/// A message was refused before it came to the hub.
+pub(crate) fn tell_refused(
+    connection: u64,
+    workspace: &str,
+    client: Option<&str>,
+    from: IpAddr,
+    reply: &ErrorReply<'_>,
+) {
+    tell!(
+        workspace,
+        client = client.unwrap_or_default(),
+        connection = format_args!("{connection:x}"),
+        %from,
+        correlationId = reply.ids.correlation_id.as_deref().unwrap_or_default(),
+        id = reply.ids.id.as_deref().unwrap_or_default(),
+        code = name_of(reply.code),
+        detail = &*reply.detail,
+        "refused"
+    );
+}
+
+fn name_of(code: ErrorCode) -> &'static str {
+    crate::protocol::error::ERRORS[code as usize].name
+}
+
+fn of(to: &ReplyTo) -> &str {
+    to.correlation_id.as_deref().unwrap_or_default()
+}
+
+fn client_of<'c>(core: &'c Core, to: &ReplyTo) -> &'c str {
+    let connection: ConnectionId = to.connection;
+    let client = core.provider_of(connection).or_else(|| core.agent_of(connection));
+    client.map_or("", |(_, name)| name)
+}
+
+struct Names<'n>(&'n [&'n Name]);
+
+impl Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            write!(f, "{}{name}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}

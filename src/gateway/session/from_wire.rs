@@ -1,0 +1,164 @@
+//! From a client's message to an input of the hub.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::auth::Claims;
+use crate::gateway::session::render;
+use crate::protocol::inbound::{self, Body, ClientMessage, HelloRole};
+use crate::protocol::{Envelope, Role};
+use crate::template::SharedCatalogue;
+use deskbell_core::entry::{self, Action, AgentAction, Call, Joiner, ProviderAction, Recipients, Resume};
+use deskbell_core::{Name, NotificationId};
+
+/// What a message of a client that has said hello comes to.
+#[derive(Debug)]
+pub(crate) enum Intent {
+    /// A call for the hub.
+    Call(Call),
+    /// It speaks of a notification that cannot be: its id is none of ours.
+    NoSuchNotification,
+    /// Nothing is to be done, and nothing said.
+    Nothing,
+    /// It is for the connection itself: `hello`, `refresh`, `ping`.
+    NoCall,
+}
+
+/// The client that a hello names itself.
+pub(crate) fn client(who: &HelloRole<'_>) -> Joiner {
+    match who {
+        HelloRole::Provider { provider_id, .. } => provider(given_or_minted(provider_id.as_ref()), who),
+        HelloRole::Agent { agent_id, groups, .. } => {
+            agent(given_or_minted(agent_id.as_ref()), groups.as_ref().map(|groups| names(groups)), who)
+        }
+        HelloRole::Observer => Joiner::Observer,
+    }
+}
+
+/// The client of a hello with a token that says `claims`; the role is the same. No groups in the token are no groups: what an
+/// earlier one said is not remembered.
+pub(crate) fn client_of(claims: &Claims, who: &HelloRole<'_>) -> Joiner {
+    let id = Name::from(claims.subject.as_str());
+    match claims.role {
+        Role::Provider => provider(id, who),
+        Role::Agent => agent(id, Some(claims.groups.iter().map(|group| Name::from(group.as_str())).collect()), who),
+        Role::Observer => Joiner::Observer,
+    }
+}
+
+fn provider(id: Name, who: &HelloRole<'_>) -> Joiner {
+    let resume = if let HelloRole::Provider { resume, .. } = who { resume_from(resume) } else { Resume::Nothing };
+    Joiner::Provider { id, resume }
+}
+
+fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Joiner {
+    let presence = if let HelloRole::Agent { presence, .. } = who { *presence } else { None };
+    Joiner::Agent { id, groups, presence }
+}
+
+/// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the
+/// template is rendered.
+pub(crate) fn meaning(role: Role, message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Intent {
+    let envelope = &message.envelope;
+    let of_call = |action| Intent::Call(call(envelope, correlation(envelope), action));
+    // About a notification, so the reply bears the notify's correlationId; the message's own is not used.
+    let of_answer = |id: &str, action: &dyn Fn(NotificationId) -> AgentAction| match id.parse() {
+        Ok(id) => Intent::Call(call(envelope, None, action(id).into())),
+        Err(_) => Intent::NoSuchNotification,
+    };
+    match &message.body {
+        Body::Notify(notify) => {
+            let action = ProviderAction::Notify(Box::new(self::notify(notify, catalogue)));
+            Intent::Call(call(envelope, correlation_or_minted(envelope), action.into()))
+        }
+        Body::Cancel { cancellation_token } => {
+            let action = ProviderAction::Cancel { cancellation_token: name(cancellation_token) };
+            Intent::Call(call(envelope, correlation_or_minted(envelope), action.into()))
+        }
+        Body::Kpi { session_id, should_reset, details } => {
+            let (session_id, details) = (name(session_id), details.as_ref().map(name));
+            let action = ProviderAction::Kpi { session_id, should_reset: *should_reset, details };
+            Intent::Call(call(envelope, correlation_or_minted(envelope), action.into()))
+        }
+        Body::Activity { session_id, count } => {
+            of_call(ProviderAction::Activity { session_id: name(session_id), count: *count }.into())
+        }
+        Body::EndSession { session_id } => of_call(match role {
+            Role::Provider => ProviderAction::EndSession { session_id: name(session_id) }.into(),
+            _ => AgentAction::EndSession { session_id: name(session_id) }.into(),
+        }),
+        Body::Presence { presence } => of_call(AgentAction::Presence(*presence).into()),
+        Body::Accept { notification_id } => {
+            of_answer(notification_id, &|notification_id| AgentAction::Accept { notification_id })
+        }
+        Body::Reject { notification_id, reason } => of_answer(notification_id, &|notification_id| {
+            AgentAction::Reject { notification_id, reason: reason.as_ref().map(name) }
+        }),
+        Body::Seen { notification_id } => {
+            match of_answer(notification_id, &|notification_id| AgentAction::Seen { notification_id }) {
+                Intent::NoSuchNotification => Intent::Nothing,
+                meaning => meaning,
+            }
+        }
+        Body::Hello(_) | Body::Refresh { .. } | Body::Ping => Intent::NoCall,
+    }
+}
+
+/// The largest message of a client of that role; `provider_max` is what is configured.
+pub(crate) fn message_bytes_max(role: Option<Role>, provider_max: usize) -> usize {
+    match role {
+        Some(Role::Provider) => provider_max,
+        _ => provider_max.min(crate::protocol::size::SMALL_MESSAGE_BYTES_MAX),
+    }
+}
+
+fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> entry::NewNotification {
+    let parameters = &notify.template_parameters;
+    let parameter = |name: &str| {
+        let at = parameters.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
+        parameters.get(at).map(|(_, value)| &**value)
+    };
+    entry::NewNotification {
+        notification_id: NotificationId(Uuid::now_v7().as_u128()),
+        template_name: name(&notify.template_name),
+        fingerprint: notify.fingerprint(),
+        session_id: notify.session_id.as_ref().map(name),
+        cancellation_token: notify.cancellation_token.as_ref().map(name),
+        to: Recipients { agents: names(&notify.to.agents), groups: names(&notify.to.groups) },
+        rendered: render::render(catalogue, &notify.template_name, &parameter),
+    }
+}
+
+fn call(envelope: &Envelope<'_>, correlation_id: Option<Name>, action: Action) -> Call {
+    Call { id: envelope.id.as_ref().map(name), correlation_id, action }
+}
+
+fn correlation(envelope: &Envelope<'_>) -> Option<Name> {
+    envelope.correlation_id.as_ref().map(name)
+}
+
+fn correlation_or_minted(envelope: &Envelope<'_>) -> Option<Name> {
+    Some(given_or_minted(envelope.correlation_id.as_ref()))
+}
+
+fn given_or_minted(given: Option<&Cow<'_, str>>) -> Name {
+    given.map_or_else(|| Name::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())), name)
+}
+
+fn resume_from(resume: &inbound::ResumeFrom<'_>) -> Resume {
+    match resume {
+        inbound::ResumeFrom::Nothing => Resume::Nothing,
+        inbound::ResumeFrom::All => Resume::All,
+        inbound::ResumeFrom::After(text) => Resume::After(text.parse().ok()),
+    }
+}
+
+#[expect(clippy::ptr_arg, reason = "it is what the protocol gives, and so can be named where one is mapped")]
+fn name(text: &Cow<'_, str>) -> Name {
+    Name::from(&**text)
+}
+
+fn names(texts: &[Cow<'_, str>]) -> Vec<Name> {
+    texts.iter().map(name).collect()
+}

@@ -1,0 +1,130 @@
+//! The receiving side of one connection: the WebSocket library reads the socket and writes into the outbox.
+//!
+//! The library's context is driven directly, not through its stream type: the limit on messages changes with the
+//! hello, and an idle connection costs less.
+
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+
+use crate::gateway::fanout::connection::ConnectionHandle;
+use crate::gateway::fanout::outbox::Weight;
+use crate::gateway::fanout::socket::Socket;
+use crate::gateway::session::admission::AdmissionError;
+use crate::gateway::shared::settings::READ_BUFFER_BYTES;
+use crate::protocol::Close;
+
+/// How a connection came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SessionEnd {
+    /// We close it.
+    Close(Close),
+    /// HelloRole came is not let in.
+    AdmissionError(AdmissionError),
+    /// We close it, because the peer's frames are no WebSocket.
+    NoWebSocket,
+    /// The peer closed it; our reply is in the outbox.
+    ByPeer,
+    /// The peer is gone.
+    Gone,
+    /// It was ended from outside, which has done all there was to say.
+    Cut,
+}
+
+/// Reads one connection.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    context: WebSocketContext,
+}
+
+impl Reader {
+    /// Reads what follows `early`, which came with the handshake.
+    pub(crate) fn new(early: Vec<u8>, message_bytes_max: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(message_bytes_max))
+            .max_frame_size(Some(message_bytes_max));
+        Self { context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)) }
+    }
+
+    /// Takes larger (or smaller) messages from now on.
+    pub(crate) fn limit(&mut self, message_bytes_max: usize) {
+        self.context.set_config(|config| {
+            config.max_message_size = Some(message_bytes_max);
+            config.max_frame_size = Some(message_bytes_max);
+        });
+    }
+
+    /// The next text; `None` for a frame that is none, which the library has dealt with. Safe to drop and call again.
+    pub(crate) async fn next<S: Socket>(
+        &mut self,
+        link: &Arc<ConnectionHandle<S>>,
+    ) -> Result<Option<Utf8Bytes>, SessionEnd> {
+        loop {
+            return match poll_fn(|cx| self.poll(cx, link)).await {
+                Ok(Message::Text(text)) => Ok(Some(text)),
+                Ok(Message::Binary(_)) => Err(SessionEnd::Close(Close::Binary)),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(None),
+                // Its reply is written by the next read, which then says that all is over.
+                Ok(Message::Close(_)) => continue,
+                Err(error) => Err(end_of(&error)),
+            };
+        }
+    }
+
+    fn poll<S: Socket>(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &Arc<ConnectionHandle<S>>,
+    ) -> Poll<Result<Message, tungstenite::Error>> {
+        match self.context.read(&mut SocketAdapter { link, cx }) {
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            done => Poll::Ready(done),
+        }
+    }
+}
+
+fn end_of(error: &tungstenite::Error) -> SessionEnd {
+    use tungstenite::error::{Error, ProtocolError};
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => SessionEnd::ByPeer,
+        Error::Capacity(_) => SessionEnd::Close(Close::TooLarge),
+        Error::Utf8(_) => SessionEnd::Close(Close::NotUtf8),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => SessionEnd::Gone,
+        Error::Protocol(_) => SessionEnd::NoWebSocket,
+        _ => SessionEnd::Gone,
+    }
+}
+
+/// Both ends of a connection, as the library sees them during one call.
+struct SocketAdapter<'a, 'b, S> {
+    link: &'a Arc<ConnectionHandle<S>>,
+    cx: &'a mut Context<'b>,
+}
+
+impl<S: Socket> Read for SocketAdapter<'_, '_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.link.outbox().socket().poll_read(self.cx, buffer) {
+            Poll::Ready(done) => done.inspect(|_| self.link.heard()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl<S: Socket> Write for SocketAdapter<'_, '_, S> {
+    /// Takes everything: the library writes whole frames, and an outbox never lets it wait.
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        self.link.send(&Bytes::copy_from_slice(frame), Weight::Counted);
+        Ok(frame.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! Where connections hand their inputs in: one bounded queue each, emptied round-robin by the hub.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use deskbell_core::Name;
+use deskbell_core::entry::{Entry, Input};
+
+/// Inputs of one connection that may wait or be under way; at the bound its reader waits, and the
+/// kernel's socket buffer behind it fills: backpressure on that client alone.
+pub const IN_FLIGHT_PER_CONNECTION_MAX: usize = 64;
+
+/// Inputs of one connection that go into one group, so that no client can crowd out the others' accepts.
+const PER_GROUP_MAX: usize = 16;
+
+/// The hub takes no more inputs: it is stopping or stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the hub is stopping")]
+pub struct Stopping;
+
+/// The gate through which inputs reach the hub's thread.
+#[derive(Debug, Default)]
+pub struct InputQueue {
+    queues: Mutex<Queues>,
+    /// Wakes the hub's thread: an input came, the log has something, or it should stop.
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    /// Connections with waiting inputs, in the order in which they get their turn.
+    rotation: VecDeque<u64>,
+    waiting: HashMap<u64, VecDeque<QueuedInput>>,
+    /// How many inputs that is.
+    depth: usize,
+    woken: bool,
+    stopping: bool,
+}
+
+/// One input on its way; it holds its connection's permit until it is done.
+#[derive(Debug)]
+pub(super) struct QueuedInput {
+    pub(super) serial: u64,
+    pub(super) entry: Entry,
+    /// `None` for what must never wait: a leave.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// One connection's way in.
+#[derive(Debug, Clone)]
+pub struct InputSender {
+    serial: u64,
+    inputs: Arc<InputQueue>,
+    permits: Arc<Semaphore>,
+}
+
+/// Permit for one input of a connection; kept until that is done.
+#[derive(Debug)]
+pub struct Permit(OwnedSemaphorePermit);
+
+impl InputSender {
+    /// A way in for the connection numbered `serial`, and room for its first input, for which nobody waits.
+    #[must_use]
+    pub fn new(inputs: Arc<InputQueue>, serial: u64) -> (Self, Permit) {
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT_PER_CONNECTION_MAX));
+        let first = Arc::clone(&permits).try_acquire_owned().expect("nothing is under way yet");
+        (Self { serial, inputs, permits }, Permit(first))
+    }
+
+    /// Waits while [`IN_FLIGHT_PER_CONNECTION_MAX`] inputs of this connection are under way. Apart from
+    /// [`submit`](Self::submit), so that waiting does not need room for an input.
+    ///
+    /// # Errors
+    /// [`Stopping`]: none will be taken any more.
+    pub async fn permit(&self) -> Result<Permit, Stopping> {
+        Arc::clone(&self.permits).acquire_owned().await.map(Permit).map_err(|_| Stopping)
+    }
+
+    /// Hands `input` in. Inputs of one connection are applied in the order in which they were handed in.
+    ///
+    /// # Errors
+    /// [`Stopping`]: the input was not taken.
+    pub fn submit(&self, permit: Permit, workspace: Name, input: Input) -> Result<(), Stopping> {
+        let permit = Some(permit.0);
+        self.inputs.push(QueuedInput { serial: self.serial, entry: Entry { workspace, input }, permit })
+    }
+
+    /// Tells the hub that the connection is gone; never waits.
+    pub fn leave(&self, workspace: Name) {
+        let entry = Entry { workspace, input: Input::Leave { connection: self.serial } };
+        // A stopping hub needs no leave: its next start knows that all its connections are gone.
+        let _ = self.inputs.push(QueuedInput { serial: self.serial, entry, permit: None });
+    }
+}
+
+impl InputQueue {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        // A panic elsewhere cannot leave the queues half-changed: every change is one push or pop.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, waiting: QueuedInput) -> Result<(), Stopping> {
+        let mut queues = self.lock();
+        if queues.stopping {
+            return Err(Stopping);
+        }
+        let serial = waiting.serial;
+        let queue = queues.waiting.entry(serial).or_default();
+        queue.push_back(waiting);
+        if queue.len() == 1 {
+            queues.rotation.push_back(serial);
+        }
+        queues.depth += 1;
+        drop(queues);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Wakes the hub's thread without an input: the log has something to read.
+    pub fn wake(&self) {
+        self.lock().woken = true;
+        self.wake.notify_one();
+    }
+
+    /// Asks the hub to finish: nothing more is taken, what waits is done, then its thread ends.
+    pub fn stop(&self) {
+        let mut queues = self.lock();
+        queues.stopping = true;
+        queues.woken = true;
+        drop(queues);
+        self.wake.notify_one();
+    }
+
+    /// How many inputs wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.lock().depth
+    }
+
+    /// Whether the hub was asked to finish.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().rotation.is_empty()
+    }
+
+    /// Waits until it is woken, or (where `inputs` are wanted now) until there is one, at most `timeout`.
+    pub(super) fn wait(&self, timeout: Duration, inputs: bool) {
+        let queues = self.lock();
+        let idle = |queues: &mut Queues| (!inputs || queues.rotation.is_empty()) && !queues.woken;
+        let mut queues = self.wake.wait_timeout_while(queues, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
+        queues.woken = false;
+    }
+
+    /// Takes the next inputs, round-robin by connection, until `take` says that it has enough.
+    pub(super) fn gather(&self, mut take: impl FnMut(QueuedInput) -> bool) {
+        let mut queues = self.lock();
+        // Who had their share stays in the ring, behind the others, for the next group.
+        let mut taken: HashMap<u64, usize> = HashMap::new();
+        let mut full = VecDeque::new();
+        while let Some(serial) = queues.rotation.pop_front() {
+            let count = taken.entry(serial).or_default();
+            *count += 1;
+            if *count > PER_GROUP_MAX {
+                full.push_back(serial);
+                continue;
+            }
+            let Some(queue) = queues.waiting.get_mut(&serial) else { continue };
+            let Some(waiting) = queue.pop_front() else { continue };
+            let last = queue.is_empty();
+            queues.depth -= 1;
+            if last {
+                queues.waiting.remove(&serial);
+            } else {
+                queues.rotation.push_back(serial);
+            }
+            if !take(waiting) {
+                break;
+            }
+        }
+        queues.rotation.append(&mut full);
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole histories in simulated time: one hub over a log that fails, several hubs over one stream.
+
+mod clients;
+mod cluster;
+mod device;
+mod dice;
+mod recorder;
+mod single;
+mod stream;
