@@ -142,7 +142,7 @@ describe('the console', () => {
     await page.getByText('More fields').click()
     await page.getByLabel('Another template, by name').fill('no_such')
     await ring()
-    await row('no_such').getByText(/NotificationTemplateNotFoundError: no template named "no_such"/).waitFor()
+    await row('no_such').getByText(/NotificationTemplateNotFoundError: no template has the name "no_such"/).waitFor()
   })
 
   test('the call stands there as JavaScript that makes it, and as the JSON that goes over the wire', async () => {

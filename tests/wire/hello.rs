@@ -20,11 +20,11 @@ async fn bad_hello(hub: &Hub, first: &str) -> Value {
 
 #[tokio::test]
 async fn the_welcome_of_an_agent() {
-    let hub = hub("").await;
+    let hub = hub("[limits]\nretention = \"5m\"\n").await;
     let hello = json!({"role": "agent", "agentId": "ada", "groups": ["billing"], "presence": "available"});
     let welcome = hub.join(hello).await.welcome;
     let expected = json!({"role": "agent", "agentId": "ada", "groups": ["billing"], "presence": "available",
-        "workspace": "default", "protocol": 1, "pingIntervalMs": 15_000, "notifications": [], "sessions": [], "kpi": [],
+        "workspace": "default", "protocol": 1, "pingIntervalMs": 15_000, "retentionMs": 300_000, "notifications": [], "sessions": [], "kpi": [],
         "limits": {"maxMessageBytes": 65_536, "displayLimit": 3, "queueLimit": 10}});
     has(&welcome, expected);
     is_time(&welcome["serverTime"]);
