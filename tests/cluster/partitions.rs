@@ -220,7 +220,7 @@ async fn a_partition_that_is_cut_off_is_named_drops_its_own_clients_and_comes_ba
 
     proxy.cut(false);
     await_ready(b, true, Duration::from_secs(30)).await;
-    b.says(&["partition{number=1}", "this hub begins anew"]).await;
+    b.says(&["partition{number=1}", "this hub rejoins"]).await;
     let mut hooli = join(b, "hooli", "ada", "agent", json!({})).await;
     has(&hooli.welcome["notifications"][0], json!({"notificationId": meanwhile}));
     hooli.accept(&meanwhile).await;

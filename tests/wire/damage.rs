@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Exit, Hub, Setup, desk, has, is_error, left_out_in_cluster, text};
+use crate::harness::{Exit, Hub, Setup, desk, has, is_error, left_out_in_cluster, text, within};
 use crate::raw::{get, status};
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -240,6 +240,7 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
     }
     has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
     assert_eq!(status(&get(hub.port, "/healthz").await), 200);
+    within("/readyz to say 503", async { while status(&get(hub.port, "/readyz").await) != 503 {} }).await;
     limit_files(&hub, "unlimited");
     let ack = loop {
         let reply = bot.call(json!({"type": "notify", "id": "n", "templateName": "chat"})).await;
@@ -249,6 +250,7 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
         is_error(&reply, "unavailable", Some("NotifyEvent"));
         tokio::time::sleep(Duration::from_millis(reply["retryAfterMs"].as_u64().unwrap())).await;
     };
+    within("/readyz to say 200", async { while status(&get(hub.port, "/readyz").await) != 200 {} }).await;
     has(&ack, json!({"duplicate": false}));
     let after = text(&ack["notificationId"]);
     ada.shown(&after).await;
