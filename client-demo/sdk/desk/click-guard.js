@@ -8,16 +8,16 @@ const CLICK_MS = 350
 const GUARD_MS = 600
 /** Who types goes on typing: letters that follow each other so closely belong together. */
 const TYPING_MS = 1_000
+/** People do not aim exactly: a point this close to a control was meant for it. */
+const AIM_PX = 12
 /** What can be pressed in a card or a row. */
 const CONTROLS = 'button:enabled, input:enabled'
 
 /** @typedef {{ owner: Element, left: number, top: number, right: number, bottom: number }} Box */
 
 /**
- * Refuses a click on a button if, a moment ago, something else lay at that point: another card or row, or another
- * control
- * of the same one. CardGrid differ in height, so a button can come to lie where the text or a field of another card
- * was.
+ * Refuses a click on a button if a control of another card or row was at that point, or close to it, a moment ago.
+ * Cards differ in height, so a button can come to lie just beside another button's old place, or on another field's.
  * @param {HTMLElement} root
  * @param {string} selector the cards and rows that may move: their places are remembered for a moment
  * @param {(node: Element) => void} refused called for each click that was held back
@@ -27,8 +27,8 @@ export function guardClicks(root, selector, refused) {
   /** @type {{ at: number, boxes: Box[] }[]} */
   let history = []
   const note = () => {
-    const boxes = [...root.querySelectorAll(selector)].flatMap((node) =>
-      [node, ...node.querySelectorAll(CONTROLS)].map(boxOf),
+    const boxes = [...root.querySelectorAll(selector)].flatMap((owner) =>
+      [...owner.querySelectorAll(CONTROLS)].map((control) => boxOf(control, owner)),
     )
     const at = performance.now()
     // The last one before that moment was still valid when it began.
@@ -45,9 +45,7 @@ export function guardClicks(root, selector, refused) {
       if (!button || !owner) return
       const began = performance.now() - GUARD_MS
       const recent = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
-      const wasAnother = recent.some(({ boxes }) =>
-        boxes.some((box) => box.owner !== button && box.owner !== owner && contains(box, event)),
-      )
+      const wasAnother = recent.some(({ boxes }) => boxes.some((box) => box.owner !== owner && contains(box, event)))
       if (!wasAnother) return
       event.preventDefault()
       event.stopPropagation()
@@ -58,10 +56,20 @@ export function guardClicks(root, selector, refused) {
   return note
 }
 
-/** In coordinates of the page, so that scrolling it does not count as a move. @param {Element} owner @returns {Box} */
-function boxOf(owner) {
-  const { left, top, right, bottom } = owner.getBoundingClientRect()
-  return { owner, left: left + scrollX, top: top + scrollY, right: right + scrollX, bottom: bottom + scrollY }
+/**
+ * In coordinates of the page, so that scrolling it does not count as a move.
+ * @param {Element} control @param {Element} owner the card or row that has it @returns {Box}
+ */
+function boxOf(control, owner) {
+  const { left, top, right, bottom } = control.getBoundingClientRect()
+  const [x, y] = [scrollX, scrollY]
+  return {
+    owner,
+    left: left + x - AIM_PX,
+    top: top + y - AIM_PX,
+    right: right + x + AIM_PX,
+    bottom: bottom + y + AIM_PX,
+  }
 }
 
 /** @param {Box} box @param {MouseEvent} point */
