@@ -103,13 +103,13 @@ describe('the dashboard', () => {
     await page.getByText(/^2 of the last \d+ events\.$/).waitFor()
     assert.equal(await events.count(), 2)
     await page.getByLabel('Event', { exact: true }).selectOption('all')
-    await page.getByLabel('With these words').fill('ADA taken')
+    await page.getByLabel('Filter', { exact: true }).fill('ADA taken')
     await page.getByText(/^1 of the last \d+ events\.$/).waitFor()
     await events.first().locator('summary').click()
     await events.first().getByText('"event": "settled"').waitFor()
 
     // While paused the page does not change, but it still reacts to its controls.
-    await page.getByLabel('With these words').fill('')
+    await page.getByLabel('Filter', { exact: true }).fill('')
     await events.nth(2).waitFor()
     await page.getByLabel('Pause').check()
     const before = await events.first().textContent()
