@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
-use super::limits::Limits;
+use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
+use crate::limits::Limits;
 
 /// The number of the rules by which entries are applied. Raise it whenever the behaviour of the core changes: a hub
 /// applies only records with its own number, so that two hubs never read one history differently.

@@ -1,16 +1,16 @@
-//! Who comes and goes: joins, leaves, presence, groups.
+//! Connections that join and leave, presence, groups.
 
 use std::collections::BTreeSet;
 
-use super::effect::{Card, Effect, Event, ReplyTo, Welcome};
-use super::entry::{Presence, Resume};
-use super::ids::{ConnectionId, Name, Timestamp};
-use super::state::Workspace;
 use super::step::Step;
+use super::{GroupSlot, Workspace};
+use crate::effect::{AgentSlot, Card, Effect, Event, ReplyTo, Welcome};
+use crate::entry::{Presence, Resume};
+use crate::ids::{ConnectionId, Name, Timestamp};
 
 impl Workspace {
-    /// A provider's connection. Its welcome is made at the end of the step, by [`Workspace::welcome_provider`].
-    pub(super) fn join_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name) {
+    /// Adds a provider's connection. [`Workspace::welcome_provider`] makes its welcome at the end of the step.
+    pub(crate) fn join_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name) {
         let provider = self.providers.ensure(id);
         provider.connections.push(connection);
         if provider.connections.len() == 1 {
@@ -19,8 +19,8 @@ impl Workspace {
         }
     }
 
-    /// What is open, then the results that it resumes from.
-    pub(super) fn welcome_provider(&self, step: &mut Step<'_>, connection: ConnectionId, id: &Name, resume: Resume) {
+    /// The provider's open notifications, then the results from which it resumes.
+    pub(crate) fn welcome_provider(&self, step: &mut Step<'_>, connection: ConnectionId, id: &Name, resume: Resume) {
         let (after, missed) = self.resume_point(step, id, resume);
         let welcome = Welcome::Provider { id: id.clone(), open: self.open_of(id), missed };
         step.emit(&self.name, Effect::Welcome(Box::new(welcome)));
@@ -31,13 +31,13 @@ impl Workspace {
         }
     }
 
-    /// From which number results are told again (`None`: not at all), and whether some are forgotten already.
+    /// The number after which results are sent again (`None`: no results), and whether some are forgotten already.
     fn resume_point(&self, step: &Step<'_>, id: &Name, resume: Resume) -> (Option<u64>, bool) {
         match resume {
             Resume::Nothing => (None, false),
             Resume::All => (Some(0), false),
             Resume::After(Some(position))
-                if position.epoch == step.numbers.epoch && position.settled <= step.numbers.settled =>
+                if position.epoch == step.counters.epoch && position.settled <= step.counters.settled =>
             {
                 (Some(position.settled), self.providers.missed_after(id, position.settled))
             }
@@ -45,25 +45,29 @@ impl Workspace {
         }
     }
 
-    pub(super) fn leave_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name) {
+    /// Removes a provider's connection.
+    pub(crate) fn leave_provider(&mut self, step: &mut Step<'_>, connection: ConnectionId, id: &Name) {
         let provider = self.providers.ensure(id);
-        provider.connections.retain(|&other| other != connection);
+        let at = provider.connections.iter().position(|&other| other == connection);
+        let at = at.unwrap_or_else(|| panic!("connection {connection} of provider {id} is unknown"));
+        provider.connections.remove(at);
         if provider.connections.is_empty() {
+            assert!(self.providers.connected > 0, "provider {id} leaves and did not count as connected");
             self.providers.connected -= 1;
             self.observe(step, || Event::ProviderLeft { provider_id: id.clone() });
         }
-        self.providers.tidy(id);
+        self.providers.collect(id);
     }
 
-    /// An agent's connection. Its welcome is made at the end of the step, by [`Workspace::welcome_agent`].
-    pub(super) fn join_agent(
+    /// Adds an agent's connection. [`Workspace::welcome_agent`] makes its welcome at the end of the step.
+    pub(crate) fn join_agent(
         &mut self,
         step: &mut Step<'_>,
         connection: ConnectionId,
         id: &Name,
         groups: Option<&[Name]>,
         presence: Option<Presence>,
-    ) -> u32 {
+    ) -> AgentSlot {
         let agent = self.agents.ensure(id);
         let first = self.agents.connect(agent, connection);
         if first {
@@ -71,13 +75,13 @@ impl Workspace {
             self.regrouping.remove(&agent);
         }
         if let Some(groups) = groups {
-            self.set_groups(agent, groups);
+            self.set_groups(step, agent, groups);
         }
         if first {
             if let Some(presence) = presence {
                 self.agents.get_mut(agent).presence = presence;
             }
-            self.requeue(agent);
+            self.requeue(step, agent);
             self.observe(step, || {
                 let agent = self.agents.get(agent);
                 Event::AgentJoined { agent_id: agent.name.clone(), presence: agent.presence }
@@ -89,11 +93,11 @@ impl Workspace {
     }
 
     /// The whole state for an agent's new connection.
-    pub(super) fn welcome_agent(&self, step: &mut Step<'_>, agent: u32) {
+    pub(crate) fn welcome_agent(&self, step: &mut Step<'_>, agent: AgentSlot) {
         let desk = self.agents.get(agent);
         let mut sessions: Vec<_> = desk.sessions.iter().filter_map(|id| self.sessions.view(id)).collect();
         sessions.sort_by_key(|session| session.started_at);
-        let notifications: Vec<Card> = desk.displayed.iter().map(|&slot| self.open[slot].shown(step.now)).collect();
+        let notifications: Vec<Card> = desk.displayed.iter().map(|&slot| self.open[slot].card(step.now)).collect();
         let welcome = Welcome::Agent {
             id: desk.name.clone(),
             groups: desk.groups.iter().map(|&group| self.groups.get(group).name.clone()).collect(),
@@ -105,36 +109,33 @@ impl Workspace {
         step.emit(&self.name, Effect::Welcome(Box::new(welcome)));
     }
 
-    /// An agent's connection is gone; with the last one the desk is dissolved. An agent's leaving settles nothing.
-    pub(super) fn leave_agent(&mut self, step: &mut Step<'_>, connection: ConnectionId, agent: u32) {
-        if !self.agents.disconnect(agent, connection, step.now, step.numbers.arrivals) {
+    /// Removes an agent's connection. With the last one the desk is emptied, but nothing is settled.
+    pub(crate) fn leave_agent(&mut self, step: &mut Step<'_>, connection: ConnectionId, agent: AgentSlot) {
+        if !self.agents.disconnect(agent, connection, step.now, step.counters.arrivals) {
             return;
         }
         self.leave_groups(agent);
-        self.dissolve_desk(agent);
+        self.clear_desk(step, agent);
         self.observe(step, || Event::AgentLeft { agent_id: self.agents.get(agent).name.clone() });
-        self.keep_remembered_count(step);
+        self.enforce_remembered_limit(step);
     }
 
-    /// Past the count the oldest are forgotten first.
-    pub(super) fn keep_remembered_count(&mut self, step: &Step<'_>) {
-        while self.agents.remembered_len() > step.limits.remembered_agents as usize
-            && let Some((_, oldest)) = self.agents.oldest_remembered()
-        {
-            self.forget_agent(oldest);
-        }
-    }
-
-    /// Rule 10: these agents were here before a hub went; until they are back rules 2 and 3 refuse nothing.
-    pub(super) fn regroup(&mut self, until: Timestamp, agents: impl IntoIterator<Item = u32>) {
+    /// Rule 10: the hub of these agents is gone. Until they have reconnected, rules 2 and 3 refuse nothing.
+    pub(crate) fn regroup(&mut self, until: Timestamp, agents: impl IntoIterator<Item = AgentSlot>) {
         let gone = agents.into_iter().filter(|&agent| {
             self.agents.try_get(agent).is_some_and(|desk| !desk.is_connected() && desk.left_at.is_some())
         });
         self.regrouping.extend(gone.map(|agent| (agent, until)));
     }
 
-    /// An agent comes or goes, staying connected. All the agent's connections are told.
-    pub(super) fn set_presence(&mut self, step: &mut Step<'_>, agent: u32, presence: Presence, asked: Option<ReplyTo>) {
+    /// Changes an agent's presence. All the agent's connections receive it.
+    pub(crate) fn set_presence(
+        &mut self,
+        step: &mut Step<'_>,
+        agent: AgentSlot,
+        presence: Presence,
+        asked: Option<ReplyTo>,
+    ) {
         let desk = self.agents.get_mut(agent);
         let changed = std::mem::replace(&mut desk.presence, presence) != presence;
         if changed || asked.is_some() {
@@ -142,34 +143,34 @@ impl Workspace {
         }
         if changed {
             // Who is away loses what waits; who is back is offered everything anew.
-            self.requeue(agent);
+            self.requeue(step, agent);
             self.observe(step, || Event::Presence { agent_id: self.agents.get(agent).name.clone(), presence });
         }
     }
 
-    /// When they change, what is displayed stays and what waits is chosen anew.
-    fn set_groups(&mut self, agent: u32, names: &[Name]) {
-        let new: Vec<u32> = names.iter().map(|name| self.groups.hold(name)).collect();
+    /// Sets an agent's groups. If they change, displayed notifications stay and the queue is rebuilt.
+    fn set_groups(&mut self, step: &mut Step<'_>, agent: AgentSlot, names: &[Name]) {
+        let new: Vec<GroupSlot> = names.iter().map(|name| self.groups.retain(name)).collect();
         self.leave_groups(agent);
         let old = std::mem::replace(&mut self.agents.get_mut(agent).groups, new);
         self.enter_groups(agent);
-        let as_set = |groups: &[u32]| groups.iter().copied().collect::<BTreeSet<_>>();
+        let as_set = |groups: &[GroupSlot]| groups.iter().copied().collect::<BTreeSet<_>>();
         let changed = as_set(&old) != as_set(&self.agents.get(agent).groups);
         for group in old {
-            self.groups.let_go(group);
+            self.groups.release(group);
         }
         if changed {
-            self.requeue(agent);
+            self.requeue(step, agent);
         }
     }
 
-    fn enter_groups(&mut self, agent: u32) {
+    fn enter_groups(&mut self, agent: AgentSlot) {
         for &group in &self.agents.get(agent).groups {
             self.groups.get_mut(group).members.insert(agent);
         }
     }
 
-    fn leave_groups(&mut self, agent: u32) {
+    fn leave_groups(&mut self, agent: AgentSlot) {
         for &group in &self.agents.get(agent).groups {
             self.groups.get_mut(group).members.remove(&agent);
         }

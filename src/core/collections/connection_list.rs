@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::ConnectionId;
+use crate::ids::ConnectionId;
 
-/// An agent's connections, in the order in which they came. One is kept in place: whoever tells ten thousand agents
-/// something finds each connection beside its agent, and most agents cost no allocation for it.
+/// An agent's connections, in the order in which they joined. A single connection is stored in place: a message to ten
+/// thousand agents finds each connection beside its agent, and most agents need no allocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Tabs {
+pub(crate) enum ConnectionList {
     #[default]
     None,
     One(ConnectionId),
@@ -16,8 +16,8 @@ pub(super) enum Tabs {
     Many(Box<Vec<ConnectionId>>),
 }
 
-impl Tabs {
-    pub(super) fn as_slice(&self) -> &[ConnectionId] {
+impl ConnectionList {
+    pub(crate) fn as_slice(&self) -> &[ConnectionId] {
         match self {
             Self::None => &[],
             Self::One(connection) => std::slice::from_ref(connection),
@@ -25,15 +25,15 @@ impl Tabs {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::None
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    pub(super) fn push(&mut self, connection: ConnectionId) {
+    pub(crate) fn push(&mut self, connection: ConnectionId) {
         match self {
             Self::None => *self = Self::One(connection),
             Self::One(first) => *self = Self::Many(Box::new(vec![*first, connection])),
@@ -41,8 +41,8 @@ impl Tabs {
         }
     }
 
-    /// Takes a connection out; whether it was there.
-    pub(super) fn remove(&mut self, connection: ConnectionId) -> bool {
+    /// Removes a connection and returns whether it was in the list.
+    pub(crate) fn remove(&mut self, connection: ConnectionId) -> bool {
         let Some(at) = self.as_slice().iter().position(|&other| other == connection) else { return false };
         match self {
             Self::Many(connections) => {
@@ -59,22 +59,22 @@ impl Tabs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ids::Incarnation;
     use super::*;
+    use crate::ids::Incarnation;
 
     #[test]
-    fn connections_come_and_go_in_order() {
+    fn a_list_keeps_connections_in_the_order_in_which_they_joined() {
         let [a, b, c] = [1, 2, 3].map(|serial| ConnectionId { incarnation: Incarnation(7), serial });
-        let mut tabs = Tabs::default();
-        assert!(tabs.is_empty() && !tabs.remove(a));
+        let mut list = ConnectionList::default();
+        assert!(list.is_empty() && !list.remove(a));
         for connection in [a, b, c] {
-            tabs.push(connection);
+            list.push(connection);
         }
-        assert_eq!(tabs.as_slice(), [a, b, c]);
-        assert!(tabs.remove(b) && !tabs.remove(b));
-        assert_eq!(tabs.as_slice(), [a, c]);
-        assert!(tabs.remove(a));
-        assert_eq!((&tabs, tabs.len()), (&Tabs::One(c), 1), "one is kept in place again");
-        assert!(tabs.remove(c) && tabs.is_empty());
+        assert_eq!(list.as_slice(), [a, b, c]);
+        assert!(list.remove(b) && !list.remove(b));
+        assert_eq!(list.as_slice(), [a, c]);
+        assert!(list.remove(a));
+        assert_eq!((&list, list.len()), (&ConnectionList::One(c), 1), "a single connection is stored in place again");
+        assert!(list.remove(c) && list.is_empty());
     }
 }

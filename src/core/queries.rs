@@ -1,16 +1,16 @@
-//! What can be asked of the core; nothing here changes it.
+//! Queries on the state. None of them changes it.
 
-use super::core::{Core, Hub, Role};
-use super::effect::AgentSlot;
-use super::entry::{ProviderAction, Recipients};
-use super::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId};
-use super::limits::Limits;
-use super::outcome::Settled;
-use super::state::Workspace;
-use super::view::NotificationView;
-use super::{Totals, WorkspaceStats};
+use crate::effect::AgentSlot;
+use crate::entry::{ProviderAction, Recipients};
+use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId};
+use crate::limits::Limits;
+use crate::outcome::Settled;
+use crate::state_machine::{ConnectionRole, Core, HubState};
+use crate::view::NotificationView;
+use crate::workspace::Workspace;
+use crate::{Totals, WorkspaceStats};
 
-/// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
+/// A hub of a cluster that wrote nothing for this long, by the log's own time, is taken for gone.
 const SILENCE_MAX: Millis = Millis::from_secs(10);
 
 impl Core {
@@ -20,25 +20,25 @@ impl Core {
         &self.limits
     }
 
-    /// What marks positions of this log; 0 before its first entry.
+    /// The number that marks positions of this log; 0 before its first entry.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.numbers.epoch
+        self.counters.epoch
     }
 
-    /// The hubs that are alive as far as the log says.
+    /// The hubs that are alive according to the log.
     pub fn incarnations(&self) -> impl Iterator<Item = Incarnation> + '_ {
         self.hubs.keys().copied()
     }
 
-    /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
-    /// ([`Input::Silent`](super::entry::Input::Silent)).
+    /// The hubs that have been silent for so long that they are taken for gone. The hub that notices one appends
+    /// [`Input::Silent`](crate::entry::Input::Silent).
     pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
-        let silent = |hub: &Hub| self.log_time.since(hub.heard_at) >= SILENCE_MAX;
+        let silent = |hub: &HubState| self.log_time.since(hub.last_record_at) >= SILENCE_MAX;
         self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
     }
 
-    /// The connections of the provider of what falls due next; none if it is nobody's.
+    /// The connections of the provider whose notification is due next; none if something else is due next.
     #[must_use]
     pub fn next_due_connections(&self) -> &[ConnectionId] {
         let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
@@ -51,30 +51,30 @@ impl Core {
         provider.map_or(&[], |provider| &provider.connections)
     }
 
-    /// The number of a hub's last group that was applied; 0: none.
+    /// The number of a hub's last group that was applied; 0 if none was.
     #[must_use]
     pub fn last_group(&self, incarnation: Incarnation) -> u64 {
         self.hubs.get(&incarnation).map_or(0, |hub| hub.group)
     }
 
-    /// Which provider, of which workspace, a connection is.
+    /// The workspace and the name of the provider that has this connection.
     #[must_use]
     pub fn provider_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
-        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
-        let Role::Provider(id) = &member.role else { return None };
-        Some((&self.workspaces.get(member.workspace)?.name, id))
+        let state = self.connection(connection)?;
+        let ConnectionRole::Provider(id) = &state.role else { return None };
+        Some((&self.workspaces.get(state.workspace)?.name, id))
     }
 
-    /// Which agent, of which workspace, a connection is.
+    /// The workspace and the name of the agent who has this connection.
     #[must_use]
     pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
-        let member = self.hubs.get(&connection.incarnation)?.connections.get(&connection.serial)?;
-        let Role::Agent(agent) = member.role else { return None };
-        let workspace = self.workspaces.get(member.workspace)?;
+        let state = self.connection(connection)?;
+        let ConnectionRole::Agent(agent) = state.role else { return None };
+        let workspace = self.workspaces.get(state.workspace)?;
         Some((&workspace.name, &workspace.agents.try_get(agent)?.name))
     }
 
-    /// What the agent in that slot of a workspace is called.
+    /// The name of the agent in this slot of a workspace.
     #[must_use]
     pub fn agent_name(&self, workspace: &str, agent: AgentSlot) -> Option<&Name> {
         self.workspace(workspace)?.agents.try_get(agent).map(|agent| &agent.name)
@@ -87,7 +87,7 @@ impl Core {
         NotificationView::new(workspace, *workspace.open_by_id.get(&id)?)
     }
 
-    /// Everything open, of all workspaces.
+    /// The open notifications of all workspaces.
     pub fn all_open(&self) -> impl Iterator<Item = NotificationView<'_>> {
         let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
         workspaces.flat_map(|workspace| {
@@ -95,7 +95,7 @@ impl Core {
         })
     }
 
-    /// Everything settled that is retained, of all workspaces.
+    /// The retained results of all workspaces.
     pub fn all_retained(&self) -> impl Iterator<Item = (&Name, &Settled)> {
         let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
         workspaces.flat_map(|workspace| workspace.providers.retained().map(|settled| (&workspace.name, settled)))
@@ -132,11 +132,12 @@ impl Core {
         self.workspace(workspace).map_or(&[], |workspace| &workspace.observers)
     }
 
-    /// How many connections a provider's call would go to, so that it can be weighed before it is taken.
+    /// The number of connections to which a provider's call would go, for the limit of deliveries.
     #[must_use]
     pub fn cost(&self, workspace: &str, action: &ProviderAction) -> u64 {
         let Some(workspace) = self.workspace(workspace) else { return 0 };
-        let connections = |agent: u32| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
+        let connections =
+            |agent: AgentSlot| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
         match action {
             ProviderAction::Notify(notify) => workspace.cost_of(&notify.to),
             ProviderAction::Kpi { .. } => workspace.cost_of(&Recipients::default()),
@@ -152,13 +153,13 @@ impl Core {
         self.observed.iter().filter_map(|&slot| self.workspaces.get(slot)).map(|workspace| &workspace.name)
     }
 
-    /// A workspace in numbers; `None` if it is not there.
+    /// The figures of a workspace; `None` if it does not exist.
     #[must_use]
     pub fn stats(&self, workspace: &str) -> Option<WorkspaceStats> {
         self.workspace(workspace).map(Workspace::stats)
     }
 
-    /// All workspaces in numbers; looks at each of them.
+    /// The figures of all workspaces. It visits each of them.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();

@@ -1,68 +1,67 @@
-//! What agents ask about notifications: accept, reject, seen.
+//! The agents' answers: accept, reject, seen.
 
-use super::effect::{Effect, Refusal, ReplyTo};
-use super::entry::Settle;
-use super::ids::{Name, NotificationId};
-use super::outcome::{Outcome, Settled};
-use super::settling::Ending;
-use super::state::Workspace;
+use super::settle::Settlement;
 use super::step::Step;
+use super::{OpenSlot, Workspace};
+use crate::effect::{AgentSlot, Effect, Refusal, ReplyTo};
+use crate::entry::Settle;
+use crate::ids::{NotificationId, Text};
+use crate::outcome::{Outcome, Settled};
 
 /// An agent's answer.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum AgentAnswer {
     Accept,
-    Reject { reason: Option<Name> },
+    Reject { reason: Option<Text> },
 }
 
 impl Workspace {
-    /// Rule 7: the first answer settles it; every later one is told what did.
-    pub(super) fn answer(
+    /// Rule 7: the first answer settles the notification. The reply to every later one says which answer did.
+    pub(crate) fn answer(
         &mut self,
         step: &mut Step<'_>,
         mut to: ReplyTo,
-        agent: u32,
+        agent: AgentSlot,
         notification_id: NotificationId,
-        answer: Answer,
+        answer: AgentAnswer,
     ) {
         let Some(&slot) = self.open_by_id.get(&notification_id) else {
             self.answer_late(step, to, agent, notification_id);
             return;
         };
         let notification = &self.open[slot];
-        // To who never saw it, it is as unknown as any other.
-        if !notification.displayed_to.has(agent) {
+        // An agent who never had it displayed gets the same reply as for an unknown id.
+        if !notification.displayed_to.contains(agent) {
             step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NotificationUnknownToAgent });
             return;
         }
         to.correlation_id = Some(notification.content.correlation_id.clone());
-        if notification.rejected_by.has(agent) {
+        if notification.rejected_by.contains(agent) {
             self.answer_unsettled(step, to, notification_id);
             return;
         }
-        let ending = match answer {
-            Answer::Accept => Ending::accepted(Outcome::Accepted, agent),
-            Answer::Reject { reason } => {
-                if notification.content.rendered.settle == Settle::FirstAccept
-                    && !self.rejected_by_all(step, agent, slot)
-                {
+        let settlement = match answer {
+            AgentAnswer::Accept => Settlement::accepted(Outcome::Accepted, agent),
+            AgentAnswer::Reject { reason } => {
+                if notification.content.rendered.settle == Settle::FirstAccept && !self.reject(step, agent, slot) {
                     self.answer_unsettled(step, to, notification_id);
                     return;
                 }
-                Ending { outcome: Outcome::Declined, agent: Some(agent), reason }
+                Settlement { outcome: Outcome::Declined, agent: Some(agent), reason }
             }
         };
-        let settled = self.settle(step, slot, ending);
+        let settled = self.settle(step, slot, settlement);
         self.emit_answered(step, to, &settled, true);
     }
 
-    /// Notes a reject under `firstAccept`, takes it off that desk, and says whether nobody is left who could accept it.
-    fn rejected_by_all(&mut self, step: &mut Step<'_>, agent: u32, slot: u32) -> bool {
-        self.open[slot].rejected_by.set(agent);
+    /// Records a reject under `firstAccept` and returns whether nobody is left who could accept. If somebody is, it takes
+    /// the notification off that agent's desk.
+    fn reject(&mut self, step: &mut Step<'_>, agent: AgentSlot, slot: OpenSlot) -> bool {
+        self.open[slot].rejected_by.insert(agent);
         if self.nobody_is_left(agent, slot) {
             return true;
         }
-        let was_displayed = self.clear_from_desk(agent, slot);
+        let was_displayed = self.clear_from_desk(step, agent, slot);
         let content = &self.open[slot].content;
         if was_displayed {
             let effect = Effect::Close {
@@ -77,19 +76,19 @@ impl Workspace {
         false
     }
 
-    /// Whether no connected agent who is eligible or has it displayed has not rejected it.
-    fn nobody_is_left(&self, agent: u32, slot: u32) -> bool {
+    /// Whether every connected agent who is eligible or has it displayed has rejected it.
+    fn nobody_is_left(&self, agent: AgentSlot, slot: OpenSlot) -> bool {
         let notification = &self.open[slot];
-        // On whose desk it is, displayed or waiting, has not rejected it; where it waits, that agent is eligible.
-        if notification.on_desk.count() > u32::from(notification.on_desk.has(agent)) {
+        // An agent with the notification on the desk has not rejected it; an agent with it in the queue is eligible.
+        if notification.on_desk.len() > u32::from(notification.on_desk.contains(agent)) {
             return false;
         }
         let mut eligible = self.eligible(notification.audience);
-        !eligible.any(|agent| !notification.rejected_by.has(agent))
+        !eligible.any(|agent| !notification.rejected_by.contains(agent))
     }
 
-    /// It is settled, or unknown.
-    fn answer_late(&self, step: &mut Step<'_>, mut to: ReplyTo, agent: u32, notification_id: NotificationId) {
+    /// An answer to a notification that is settled or unknown.
+    fn answer_late(&self, step: &mut Step<'_>, mut to: ReplyTo, agent: AgentSlot, notification_id: NotificationId) {
         let Some(settled) = self.providers.by_notification(notification_id) else {
             step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NotificationUnknownToAgent });
             return;
@@ -111,18 +110,19 @@ impl Workspace {
         step.emit(&self.name, effect);
     }
 
-    /// The answer of an agent whose reject did not settle it.
+    /// The reply to an agent whose reject did not settle the notification.
     fn answer_unsettled(&self, step: &mut Step<'_>, to: ReplyTo, notification_id: NotificationId) {
         let effect = Effect::Answered { to, notification_id, outcome: None, agent_id: None, won: false };
         step.emit(&self.name, effect);
     }
 
-    /// It was before an agent's eyes. Of one that is not open or was never displayed there: ignored.
-    pub(super) fn seen(&mut self, agent: u32, notification_id: NotificationId) {
+    /// An agent's page reported a notification as seen. The report is ignored if the notification is not open or this
+    /// agent never had it displayed.
+    pub(crate) fn seen(&mut self, agent: AgentSlot, notification_id: NotificationId) {
         if let Some(&slot) = self.open_by_id.get(&notification_id) {
             let notification = &mut self.open[slot];
-            if notification.displayed_to.has(agent) {
-                notification.seen_by.set(agent);
+            if notification.displayed_to.contains(agent) {
+                notification.seen_by.insert(agent);
             }
         }
     }

@@ -1,24 +1,24 @@
-//! What providers ask about notifications: notify and cancel.
+//! The providers' requests about notifications: notify, lookup, cancel.
 
 use std::sync::Arc;
 
-use super::audience::Audience;
-use super::content::Content;
-use super::effect::{Effect, Event, OpenView, Refusal, ReplyTo};
-use super::entry::{NewNotification, Recipients};
-use super::ids::{Name, NotificationId};
-use super::notification::Open;
-use super::outcome::{Outcome, Settled};
-use super::providers::Held;
-use super::settling::Ending;
-use super::state::Workspace;
+use super::audiences::{Arrival, Audience};
+use super::notification::OpenNotification;
+use super::providers::NotificationRef;
+use super::settle::Settlement;
 use super::step::Step;
+use super::{AudienceSlot, OpenSlot, Workspace};
+use crate::content::Content;
+use crate::effect::{AgentSlot, Effect, Event, OpenView, Refusal, ReplyTo};
+use crate::entry::{NewNotification, Recipients};
+use crate::ids::{Name, NotificationId};
+use crate::outcome::{Outcome, Settled};
 
 impl Workspace {
-    /// A provider's notify. First duplicates, then the template's errors, then tokens, owners and counts.
-    pub(super) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: NewNotification) {
-        if let Some(held) = self.held_by_id(provider_id, to.id.as_ref()) {
-            self.notify_again(step, to, held, &notify);
+    /// A notify. It is checked in this order: duplicate, template, token, owner of the session, limit.
+    pub(crate) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: NewNotification) {
+        if let Some(found) = self.find_by_id(provider_id, to.id.as_ref()) {
+            self.notify_again(step, to, found, &notify);
             return;
         }
         if let Err(refusal) = self.admit(step, provider_id, &notify) {
@@ -28,7 +28,7 @@ impl Workspace {
         let Ok(rendered) = notify.rendered else { return };
         let content = Arc::new(Content {
             notification_id: notify.notification_id,
-            // The edge mints one where there was none; a notification never goes without.
+            // The edge mints one if the provider sent none.
             correlation_id: to.correlation_id.clone().unwrap_or_else(|| notify.notification_id.to_name()),
             id: to.id.clone(),
             provider_id: provider_id.clone(),
@@ -46,18 +46,18 @@ impl Workspace {
         self.arrive(step, &content, &notify.to);
     }
 
-    fn held_by_id(&self, provider_id: &Name, id: Option<&Name>) -> Option<Held> {
+    fn find_by_id(&self, provider_id: &Name, id: Option<&Name>) -> Option<NotificationRef> {
         self.providers.get(provider_id)?.by_id(id?)
     }
 
-    /// The id was used before: the same again is answered with what the first one got, anything else is refused.
-    fn notify_again(&self, step: &mut Step<'_>, mut to: ReplyTo, held: Held, notify: &NewNotification) {
-        let (fingerprint, notification_id, correlation_id, settled) = match held {
-            Held::Open(slot) => {
+    /// The id was used before. A notify with the same content gets the replies of the first one; any other is refused.
+    fn notify_again(&self, step: &mut Step<'_>, mut to: ReplyTo, found: NotificationRef, notify: &NewNotification) {
+        let (fingerprint, notification_id, correlation_id, settled) = match found {
+            NotificationRef::Open(slot) => {
                 let content = &self.open[slot].content;
                 (content.fingerprint, content.notification_id, &content.correlation_id, None)
             }
-            Held::Settled(number) => {
+            NotificationRef::Settled(number) => {
                 let Some(settled) = self.providers.settled(number) else { return };
                 (settled.fingerprint, settled.notification_id, &settled.correlation_id, Some(settled))
             }
@@ -67,7 +67,7 @@ impl Workspace {
             return;
         }
         let connection = to.connection;
-        // The ack replies to this message, the result is about the notification.
+        // The ack carries the ids of this message, the result those of the notification.
         to.correlation_id = to.correlation_id.or_else(|| Some(correlation_id.clone()));
         step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: true });
         if let Some(settled) = settled {
@@ -76,8 +76,8 @@ impl Workspace {
         }
     }
 
-    /// A provider asks by the notificationId: it is told what a repeat of the notify would be told.
-    pub(super) fn lookup(&self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, asked: NotificationId) {
+    /// A provider asks for a notification by its id. It receives the replies that a repeated notify would get.
+    pub(crate) fn lookup(&self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, asked: NotificationId) {
         let open = self.open_by_id.get(&asked).map(|&slot| &self.open[slot].content);
         let open = open.filter(|content| content.provider_id == *provider_id);
         let settled = self.providers.by_notification(asked).filter(|settled| settled.provider_id == *provider_id);
@@ -103,7 +103,7 @@ impl Workspace {
         }
         if let Some(token) = &notify.cancellation_token
             && let Some(provider) = self.providers.get(provider_id)
-            && let Some(Held::Open(_)) = provider.by_token(token)
+            && let Some(NotificationRef::Open(_)) = provider.by_token(token)
         {
             return Err(Refusal::TokenTaken);
         }
@@ -112,6 +112,10 @@ impl Workspace {
         {
             return Err(Refusal::SessionOwnedByAnother);
         }
+        let id = notify.notification_id;
+        if self.open_by_id.contains_key(&id) || self.providers.by_notification(id).is_some() {
+            return Err(Refusal::IdTaken);
+        }
         let limit = step.limits.open_notifications;
         if self.arrivals.len() >= limit as usize {
             return Err(Refusal::OpenNotifications { limit });
@@ -119,49 +123,50 @@ impl Workspace {
         Ok(())
     }
 
-    /// A held notification enters the indexes, then rules 1 to 3 and 8 say what becomes of it.
+    /// A notification enters the indexes. Then rules 1 to 3 and 8 decide about it.
     fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, to: &Recipients) {
         let arrival = step.next_arrival();
         let audience = self.enter_audience(to);
         let auto = content.rendered.auto_accept;
-        let notification = Open::new(Arc::clone(content), arrival, audience);
+        let notification = OpenNotification::new(Arc::clone(content), arrival, audience);
         let due = notification.due;
         let slot = self.open.insert(notification);
         step.deadlines.insert((due, arrival, self.slot, slot));
-        self.open_by_id.insert(content.notification_id, slot);
+        let same_id = self.open_by_id.insert(content.notification_id, slot);
+        assert!(same_id.is_none(), "two open notifications have the id {}", content.notification_id);
         self.arrivals.insert(arrival, slot);
-        self.autos += u32::from(auto);
+        self.auto_accepts += u32::from(auto);
         self.never_displayed += 1;
         let (id, token) = (content.id.as_ref(), content.cancellation_token.as_ref());
-        self.providers.opened(&content.provider_id, id, token, arrival, slot);
-        self.sessions.bear(&content.session_id, &content.provider_id);
-        self.index(audience, arrival, slot, auto);
+        self.providers.open(&content.provider_id, id, token, arrival, slot);
+        self.sessions.retain_name(&content.session_id, &content.provider_id);
+        self.enter_indexes(audience, arrival, slot, auto);
 
-        self.give_autos(step, Some(arrival));
-        if auto && self.give_arriving_auto(step, slot) {
+        self.auto_accept_waiting(step, Some(arrival));
+        if auto && self.auto_accept_arriving(step, slot) {
             return;
         }
         let offered = self.offer(step, slot);
-        let full = if offered.somebody {
-            !offered.taken
+        let full = if offered.found_eligible {
+            !offered.found_place
         } else {
             self.audiences.get(audience).never_displayed > step.limits.queue_limit
         };
         if full && !self.is_regrouping(step.now) {
             step.emit(&self.name, Effect::AudienceFull { to: to.clone(), content: Arc::clone(content) });
-            self.settle(step, slot, Ending::by_itself(Outcome::QueueFull));
+            self.settle(step, slot, Settlement::without_agent(Outcome::QueueFull));
         }
     }
 
-    fn enter_audience(&mut self, to: &Recipients) -> u32 {
+    fn enter_audience(&mut self, to: &Recipients) -> AudienceSlot {
         let slot = match self.audiences.find(to) {
             Some(slot) => slot,
             None => {
-                let agents: Vec<u32> = to.agents.iter().map(|name| self.agents.ensure(name)).collect();
+                let agents: Vec<AgentSlot> = to.agents.iter().map(|name| self.agents.ensure(name)).collect();
                 for &agent in &agents {
-                    self.agents.get_mut(agent).holders += 1;
+                    self.agents.retain(agent);
                 }
-                let groups = to.groups.iter().map(|name| self.groups.hold(name)).collect();
+                let groups = to.groups.iter().map(|name| self.groups.retain(name)).collect();
                 self.audiences.insert(Audience { to: to.clone(), agents, groups, open: 0, never_displayed: 0 })
             }
         };
@@ -171,25 +176,27 @@ impl Workspace {
         slot
     }
 
-    fn index(&mut self, audience: u32, arrival: u64, slot: u32, auto: bool) {
+    fn enter_indexes(&mut self, audience: AudienceSlot, arrival: Arrival, slot: OpenSlot, auto: bool) {
         let audience = self.audiences.get(audience);
         if audience.to.is_everyone() {
             self.everybody.insert(arrival, slot, auto);
         }
         for &agent in &audience.agents {
-            self.agents.get_mut(agent).named.insert(arrival, slot, auto);
+            self.agents.get_mut(agent).addressed.insert(arrival, slot, auto);
         }
         for &group in &audience.groups {
-            self.groups.get_mut(group).stream.insert(arrival, slot, auto);
+            self.groups.get_mut(group).open.insert(arrival, slot, auto);
         }
     }
 
-    /// Rule 9: a provider withdraws its notification, or learns what came first.
-    pub(super) fn cancel(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, token: Name) {
-        let held = self.providers.get(provider_id).and_then(|provider| provider.by_token(&token));
-        let settled: Option<Arc<Settled>> = match held {
-            Some(Held::Open(slot)) => Some(self.settle(step, slot, Ending::by_itself(Outcome::Cancelled))),
-            Some(Held::Settled(number)) => self.providers.settled(number).cloned(),
+    /// Rule 9: a cancel settles a notification, unless another outcome came first.
+    pub(crate) fn cancel(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, token: Name) {
+        let found = self.providers.get(provider_id).and_then(|provider| provider.by_token(&token));
+        let settled: Option<Arc<Settled>> = match found {
+            Some(NotificationRef::Open(slot)) => {
+                Some(self.settle(step, slot, Settlement::without_agent(Outcome::Cancelled)))
+            }
+            Some(NotificationRef::Settled(number)) => self.providers.settled(number).cloned(),
             None => None,
         };
         let effect = match settled {
@@ -204,10 +211,10 @@ impl Workspace {
         step.emit(&self.name, effect);
     }
 
-    /// A provider's notifications without an outcome, by arrival.
-    pub(super) fn open_of(&self, provider_id: &Name) -> Vec<OpenView> {
+    /// A provider's open notifications, by arrival.
+    pub(crate) fn open_of(&self, provider_id: &Name) -> Vec<OpenView> {
         let Some(provider) = self.providers.get(provider_id) else { return Vec::new() };
-        let view = |&slot: &u32| {
+        let view = |&slot: &OpenSlot| {
             let content = &self.open[slot].content;
             OpenView {
                 notification_id: content.notification_id,
