@@ -1,4 +1,4 @@
-//! What the core alone costs: time per entry as agents, open notifications and workspaces grow. Prints, asserts nothing.
+//! The cost of the core alone: time per entry as agents, open notifications and workspaces grow. It prints and asserts nothing.
 //!
 //! `cargo bench --bench core`. An entry's time is from the record to its effects, as the hub's thread does it; nothing is
 //! logged, encoded or sent.
@@ -18,7 +18,7 @@ use deskbell_core::{ConnectionId, Core, Incarnation, Millis, Name, NotificationI
 const HUB: Incarnation = Incarnation(1);
 const PROVIDER: u64 = 0;
 const GROUP: usize = 10;
-/// Of each kind of entry.
+/// The number of entries of each kind.
 const ENTRIES: usize = 1000;
 
 fn main() {
@@ -57,7 +57,7 @@ fn to_groups() {
         let mut open: Vec<_> = (0..agents).map(|number| world.notify(&desk, group(number))).collect();
         let [mut arrival, mut reject, mut join, mut leave, mut deadline, mut kpi]: [Times; 6] = Default::default();
         for turn in 0..ENTRIES {
-            // The oldest of its group, so it is displayed; its place is taken by one that waits.
+            // The oldest of its group, so it is displayed; a waiting one gets its place.
             let (number, first) = (turn % agents, (turn % groups) * GROUP);
             reject.time(|| world.reject(&desk, first, open[number]));
             open[number] = arrival.time(|| world.notify(&desk, group(number)));
@@ -76,7 +76,7 @@ fn to_groups() {
     }
 }
 
-/// Ten agents in each of so many workspaces.
+/// Ten agents in each of this many workspaces.
 fn many_workspaces() {
     println!("\n{:>10} {:>22} {:>22}", "workspaces", "arrival to ten", "accept, off ten desks");
     for workspaces in [1, 1_000] {
@@ -93,7 +93,7 @@ fn many_workspaces() {
     }
 }
 
-/// The times of one kind of entry. Their median is told: a mean would tell of whatever else the machine does.
+/// The times of one kind of entry. The result is their median, because a mean would include the machine's other work.
 #[derive(Debug, Default)]
 struct Times(Vec<Duration>);
 
@@ -141,7 +141,7 @@ impl World {
         world
     }
 
-    /// A workspace with one provider and so many agents, in groups of `group` if it is given.
+    /// A workspace with one provider and this many agents, in groups of `group` if it is given.
     fn workspace(&mut self, name: &str, agents: usize, group: Option<usize>) -> Desk {
         let desk = Desk { name: name.into(), serial: self.serials };
         self.serials += 1 + agents as u64;
@@ -185,7 +185,7 @@ impl World {
         self.call(desk, agent_serial(desk, number) - desk.serial, AgentAction::Accept { notification_id });
     }
 
-    /// Settles it, and starts no session.
+    /// Settles it without starting a session.
     fn reject(&mut self, desk: &Desk, number: usize, notification_id: NotificationId) {
         let action = AgentAction::Reject { notification_id, reason: None };
         self.call(desk, agent_serial(desk, number) - desk.serial, action);
@@ -196,7 +196,7 @@ impl World {
         self.call(&Desk { name: "default".into(), serial: 0 }, PROVIDER, action);
     }
 
-    /// The time of the next deadline comes.
+    /// Advances the time to the next deadline.
     fn tick(&mut self) {
         self.now = self.core.next_deadline().unwrap();
         self.apply("", Input::Tick);
@@ -221,7 +221,7 @@ impl World {
     }
 }
 
-/// To how many connections an effect goes, found as the gateway finds them.
+/// The number of connections that an effect goes to, found as the gateway finds them.
 fn resolve(core: &Core, workspace: &str, effect: &Effect) -> usize {
     let count = |connections: &mut dyn Iterator<Item = ConnectionId>| connections.map(black_box).count();
     match effect {

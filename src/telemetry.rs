@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
+use deskbell_protocol::is_hidden;
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -143,7 +144,7 @@ pub fn escape(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            c if is_harmful(c) => {
+            c if is_hidden(c) => {
                 // Writing to a string cannot fail. All harmful characters have at most four hexadecimal digits.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             }
@@ -151,11 +152,6 @@ pub fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -203,7 +199,7 @@ mod tests {
             let log = logged(format, "info", log_the_hostile);
             assert_eq!(log.lines().count(), 2, "{log}");
             assert!(log.ends_with('\n'));
-            let harmful: Vec<_> = log.chars().filter(|c| *c != '\n' && is_harmful(*c)).collect();
+            let harmful: Vec<_> = log.chars().filter(|c| *c != '\n' && is_hidden(*c)).collect();
             assert!(harmful.is_empty(), "{harmful:?} in {log}");
             assert!(log.contains("\\u202eevil"), "{log}");
         }

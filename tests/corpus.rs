@@ -1,9 +1,9 @@
-//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a plain driver that goes on from it by chance.
+//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a simple driver that continues with random mutations.
 //!
 //! `FUZZ_TIMES=100 FUZZ_SEED=2 cargo test --test corpus -- --nocapture` runs each target a hundred times as often as an
 //! ordinary test run does, `FUZZ_ONLY=http` one of them. `CORPUS_WRITE=1` writes the seeds that are not text.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 
 #[path = "campaign/chance.rs"]
@@ -25,7 +25,7 @@ use deskbell_core::entry::{
 };
 use deskbell_core::{Core, Incarnation, Limits, Millis, NotificationId, Timestamp};
 
-/// What is done with any bytes.
+/// A fuzz target: it must handle any bytes.
 type Target = fn(&[u8]);
 
 /// The longest input that is made.
@@ -47,7 +47,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     corpus
 }
 
-/// Panics of any thread, a connection's included.
+/// Panics in any thread, including those of connections.
 fn count_panics() -> &'static AtomicUsize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let before = std::panic::take_hook();
@@ -59,7 +59,7 @@ fn count_panics() -> &'static AtomicUsize {
 }
 
 #[test]
-fn the_corpus_and_what_chance_makes_of_it_is_survived() {
+fn the_parsers_survive_the_corpus_and_its_random_mutations() {
     write_seeds();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let (times, seed) = (number("FUZZ_TIMES").unwrap_or(1), number("FUZZ_SEED").unwrap_or(1));
@@ -158,7 +158,7 @@ const TOKENS: [&str; 20] = [
     "\u{202e}",
 ];
 
-/// The seeds that are not text, from what writes them.
+/// The binary seeds, produced by the code that writes such data.
 fn write_seeds() {
     if std::env::var_os("CORPUS_WRITE").is_none() {
         return;

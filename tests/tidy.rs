@@ -15,31 +15,36 @@ use syn::{Attribute, Item};
 const ROOMS: &[(&str, &[&str])] = &[
     // The core is a package of its own: other rooms name it `deskbell_core`, and the compiler keeps them out of it.
     ("core", &[]),
-    ("protocol", &[]),
+    // Packages, too: the wire, and the two programs that speak it. The hub does not use them.
+    ("protocol", &["core"]),
+    ("client", &["protocol"]),
+    ("load", &["client", "protocol"]),
     ("network", &[]),
     ("outbound", &[]),
     ("metrics", &[]),
     ("watched", &[]),
-    ("template", &["watched"]),
+    ("template", &["core", "protocol", "watched"]),
     ("auth", &["outbound", "protocol"]),
     ("tls", &[]),
     ("log", &["network"]),
     ("hub", &["log", "metrics", "core"]),
-    ("gateway", &["auth", "explain", "hub", "log", "metrics", "network", "protocol", "template", "tls", "core"]),
+    (
+        "gateway",
+        &["auth", "explain", "hub", "log", "metrics", "network", "protocol", "telemetry", "template", "tls", "core"],
+    ),
     ("config", &["auth", "network", "outbound", "protocol", "telemetry", "template", "tls", "core"]),
-    ("telemetry", &[]),
-    ("client", &["protocol"]),
+    ("telemetry", &["protocol"]),
     ("explain", &["hub", "log", "protocol", "telemetry", "core"]),
     (
         "command",
         &[
             "auth",
-            "client",
             "config",
             "explain",
             "gateway",
             "hub",
             "log",
+            "outbound",
             "protocol",
             "telemetry",
             "template",
@@ -56,9 +61,15 @@ const LAYERS: &[(&str, &[&str])] =
     &[("gateway", &["limits", "shared", "fanout", "session", "http", "admin", "listener"])];
 
 /// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
-const EXCEPTIONS: &[(&str, &str)] = &[("gateway/fanout/stream.rs", "http"), ("gateway/shared/state.rs", "http")];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("gateway/fanout/stream.rs", "http"),
+    ("gateway/shared/state.rs", "http"),
+    // These two name the kinds of a typed slot, and use nothing else of the workspace.
+    ("core/effect.rs", "workspace"),
+    ("core/collections/expiry_index.rs", "workspace"),
+];
 
-/// Words that must not stand in a room's code, with the reason.
+/// Words that must not occur in a room's code, with the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "core",
@@ -106,7 +117,7 @@ type Module = Vec<String>;
 struct File {
     path: PathBuf,
     module: Module,
-    /// What it names in other modules, each with its line.
+    /// The items of other modules that it names, each with its line.
     names: Vec<(Module, usize)>,
     /// The words of its code: neither comments nor strings.
     words: Vec<(String, usize)>,
@@ -150,14 +161,14 @@ impl Sources {
         }
         sources.packages.insert("deskbell".to_owned(), Module::new());
         for root in ["lib.rs", "main.rs"] {
-            sources.follow(&source().join(root), &source(), Module::new(), &Module::new(), false);
+            sources.follow(&source().join(root), &source(), &Module::new(), &Module::new(), false);
         }
         for folder in &packages {
             let package = vec![file_name(folder)];
             for root in ["lib.rs", "main.rs", "src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {
                 if root.is_file() {
                     let beside = root.parent().expect("a folder").to_owned();
-                    sources.follow(&root, &beside, package.clone(), &package, false);
+                    sources.follow(&root, &beside, &package, &package, false);
                 }
             }
         }
@@ -165,12 +176,12 @@ impl Sources {
     }
 
     /// Reads a file and those that its `mod` items lead to, which are in `beside`.
-    fn follow(&mut self, path: &Path, beside: &Path, module: Module, package: &Module, in_tests: bool) {
+    fn follow(&mut self, path: &Path, beside: &Path, module: &Module, package: &Module, in_tests: bool) {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let in_tests = in_tests || is_for_tests(&parsed.attrs);
         let mut file = File { path: path.to_owned(), module: module.clone(), names: Vec::new(), words: Vec::new() };
-        self.items(parsed.items, &mut file, &module, beside, package, in_tests);
+        self.items(parsed.items, &mut file, module, beside, package, in_tests);
         if in_tests {
             self.tests.insert(path.to_owned());
         } else {
@@ -203,14 +214,14 @@ impl Sources {
                 self.items(items, file, &of_inner, &beside.join(&name), package, in_tests);
                 continue;
             }
-            // A test may borrow a file from elsewhere by `#[path]`.
+            // A test may include a file from another place with `#[path]`.
             if inner.attrs.iter().any(|attribute| attribute.path().is_ident("path")) {
                 assert!(in_tests, "{}: `#[path]` is for tests only", file.path.display());
                 continue;
             }
             let [flat, folder] = [beside.join(format!("{name}.rs")), beside.join(&name).join("mod.rs")];
             let next = if flat.is_file() { flat } else { folder };
-            self.follow(&next, &beside.join(&name), of_inner, package, in_tests);
+            self.follow(&next, &beside.join(&name), &of_inner, package, in_tests);
         }
     }
 }
@@ -404,7 +415,7 @@ fn order_of(path: &Path) -> Vec<String> {
     let doc: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
     let from = doc.iter().position(|line| line.contains("Files")).unwrap_or(doc.len());
     let list = doc[from..].join(" ");
-    // What stands between an odd and the next even backtick.
+    // The text between an odd and the next even backtick.
     list.split('`')
         .skip(1)
         .step_by(2)
@@ -439,7 +450,7 @@ fn modules_use_only_those_listed_above_them() {
             faults.push(format!("{}: the list of {} lacks it", file.shown(), folder.join("/")));
         }
         for (name, line) in &file.names {
-            // The folder in which the ways of the two part.
+            // The innermost folder that both have in common.
             let same = file.module.iter().zip(name).take_while(|(own, named)| own == named).count();
             let (Some(order), Some(own), Some(named)) =
                 (orders.get(&file.module[..same]), file.module.get(same), name.get(same))
@@ -525,7 +536,7 @@ fn nothing_is_left_unfinished() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Whether `word` stands in `text` and not as a part of a longer name.
+/// Whether `word` is in `text` and is not part of a longer name.
 fn has_word(text: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
@@ -535,7 +546,7 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// What the checks above see of a file, so that they cannot go blind without a failure.
+/// The findings of the checks above in a sample file, so that a check that finds nothing any more fails.
 #[test]
 fn the_reader_of_the_sources_sees_every_form_of_use_and_no_tests() {
     let text = r#"

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::claim_path::ClaimPath;
 use super::issuer::{GROUPS_OF_TOKEN_MAX, Issuer};
 use super::refusal::TokenRefusal;
-use crate::protocol::{Role, check_name};
+use deskbell_protocol::{Role, check_name};
 
 /// The workspace of a token without a workspace claim.
 const DEFAULT_WORKSPACE: &str = "default";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::claim_path::ClaimPath;
-use crate::protocol::Role;
+use deskbell_protocol::Role;
 
 /// How many groups of a token count. Directories can put hundreds into one.
 pub const GROUPS_OF_TOKEN_MAX: usize = 256;

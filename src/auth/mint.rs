@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::jws;
 use super::key_set::{self, KeyError};
-use crate::protocol::Role;
+use deskbell_protocol::Role;
 
 /// The claims of a new token.
 #[derive(Debug, Clone)]

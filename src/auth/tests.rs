@@ -15,7 +15,7 @@ use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::Role;
+use deskbell_protocol::Role;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -368,6 +368,84 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
     ] {
         assert!(load(wrong.clone()).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_key_set_has_rsa_and_p256_keys_too_and_never_a_symmetric_one() {
+    let der = |name: &str| {
+        let text = pem_of(name).lines().filter(|line| !line.starts_with('-')).collect::<String>();
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap()
+    };
+    let (rsa, ec) = (der("rsa.pub.pem"), der("ec.pub.pem"));
+    let info = |der| spki::SubjectPublicKeyInfoRef::try_from(der).unwrap().subject_public_key.raw_bytes();
+    let key = pkcs1::RsaPublicKey::try_from(info(&rsa[..])).unwrap();
+    let (n, e) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+    let point = info(&ec[..]);
+    let rsa = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "kid": "r", "use": "sig", "alg": "RS256"});
+    let ec = json!({"kty": "EC", "crv": "P-256", "x": base64(&point[1..33]), "y": base64(&point[33..]), "kid": "e"});
+    let home = tempfile::tempdir().unwrap();
+    let load = |set: Value| {
+        let public = Some(write(&home, "set.json", set.to_string().as_bytes()));
+        let files = KeyFiles { secret: None, public };
+        KeySet::load(&files).map(|_| TokenVerifier::open(own(&files)).unwrap())
+    };
+    let verifier = load(json!({"keys": [rsa, ec]})).unwrap();
+    let token = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
+    assert!(verifier.check(&token, NOW_MS).is_ok());
+    assert!(verifier.check(&token_of(&json!({"alg": "ES256", "kid": "e"}), claims(), by_ec), NOW_MS).is_ok());
+    // A key for another algorithm than its type can have is not used, and then there is no key.
+    let wrong = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "ES256"});
+    let only = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "PS256"});
+    assert_eq!(load(json!({"keys": [only]})).unwrap().check(&token, NOW_MS), Err(TokenRefusal::Algorithm));
+    assert!(load(json!({"keys": [wrong]})).is_err());
+    // A symmetric key beside good ones is a secret in a public file.
+    let symmetric = json!({"kty": "oct", "k": "c2VjcmV0"});
+    assert!(load(json!({"keys": [rsa, symmetric, ec]})).unwrap_err().to_string().contains("symmetric"));
+}
+
+#[test]
+fn a_key_file_may_have_one_mebibyte_and_not_one_byte_more() {
+    let home = tempfile::tempdir().unwrap();
+    let load = |bytes: usize| {
+        let mut text = pem_of("ed.pub.pem");
+        text.push_str(&" ".repeat(bytes - text.len()));
+        let public = Some(write(&home, "keys", text.as_bytes()));
+        KeySet::load(&KeyFiles { secret: None, public }).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(load(1024 * 1024), Ok(()));
+    assert!(load(1024 * 1024 + 1).is_err_and(|error| error.contains("larger than 1 MiB")));
+}
+
+#[test]
+fn each_refusal_has_a_label_of_its_own() {
+    let all = [
+        (TokenRefusal::Missing, "missing"),
+        (TokenRefusal::Malformed, "malformed"),
+        (TokenRefusal::Algorithm, "algorithm"),
+        (TokenRefusal::UnknownKey, "unknownKey"),
+        (TokenRefusal::Signature, "signature"),
+        (TokenRefusal::Expired(0), "expired"),
+        (TokenRefusal::Early(0), "early"),
+        (TokenRefusal::Issuer, "issuer"),
+        (TokenRefusal::Audience, "audience"),
+        (TokenRefusal::Claims(String::new()), "claims"),
+        (TokenRefusal::Role(String::new()), "role"),
+        (TokenRefusal::Revoked, "revoked"),
+    ];
+    assert_eq!(all.len(), TokenRefusal::LABELS.len());
+    for (refusal, label) in all {
+        assert_eq!(TokenRefusal::LABELS[refusal.label()], label);
+    }
+}
+
+#[test]
+fn what_an_interrupted_write_left_does_not_end_up_among_the_revocations() {
+    let bench = Bench::new();
+    write(&bench.home, "revoked.new", "{\"subject\":\"left over\",\"at\":1}\n".repeat(100).as_bytes());
+    bench.verifier.revoke(None, "ada", NOW_MS).unwrap();
+    let text = fs::read_to_string(bench.home.path().join("revoked")).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("ada"), "{text}");
 }
 
 #[test]

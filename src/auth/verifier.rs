@@ -15,7 +15,7 @@ use super::refusal::TokenRefusal;
 use super::remote_keys::RemoteKeys;
 use super::revocations::{Revocations, RevokeError};
 use crate::outbound::HttpsClient;
-use crate::protocol::check_name;
+use deskbell_protocol::check_name;
 
 /// How many subjects are remembered whose warning about groups was logged. Past that, warnings can repeat.
 const WARNED_SUBJECTS_MAX: usize = 10_000;

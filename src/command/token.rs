@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use deskbell_core::duration;
+use deskbell_protocol::parse_duration;
 
 use super::answer::{print, print_clap, print_errors};
 use crate::auth::{GROUPS_OF_TOKEN_MAX, TokenRequest, mint};
 use crate::config::{ConfigError, ConfigErrors, Location};
 use crate::hub::{Clock, WallClock};
-use crate::protocol::{Role, check_name};
+use deskbell_protocol::{Role, check_name};
 
 /// The longest lifetime of a token.
 const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if role.is_none() {
         error("--role", "allowed: provider, agent, observer".to_owned());
     }
-    let ttl = duration::parse(&ttl).filter(|ttl| (Duration::from_secs(1)..=TTL_MAX).contains(ttl));
+    let ttl = parse_duration(&ttl).filter(|ttl| (Duration::from_secs(1)..=TTL_MAX).contains(ttl));
     if ttl.is_none() {
         error("--ttl", "allowed: 1s to 3650d, such as 90s, 1h or 7d".to_owned());
     }

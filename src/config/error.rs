@@ -10,9 +10,6 @@ pub const ERRORS_MAX: usize = 100;
 /// How many characters of a wrong value a message repeats.
 const QUOTED_CHARACTERS_MAX: usize = 60;
 
-/// How long a known name must be for an unknown name that starts with it to count as a misspelling.
-const PREFIX_CHARACTERS_MIN: usize = 4;
-
 /// The place of an error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
@@ -122,57 +119,9 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// The known name that `name` is probably a misspelling of: the one with the smallest edit distance, ignoring case and
-/// punctuation, if that is at most one edit per three characters. A known name that `name` starts with has distance 1.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let plain = |name: &str| -> Vec<char> {
-        name.chars().take(QUOTED_CHARACTERS_MAX).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let name = plain(name);
-    let distance = |known: &str| {
-        let known = plain(known);
-        if known.len() >= PREFIX_CHARACTERS_MIN && name.starts_with(&known) { 1 } else { distance(&name, &known) }
-    };
-    let distances = known.into_iter().map(|known| (distance(known), known));
-    let (changes, nearest) = distances.min_by_key(|(changes, _)| *changes)?;
-    (changes <= name.len().div_ceil(3)).then_some(nearest)
-}
-
-/// How many characters have to be added, removed or replaced.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
-        let known = ["displayLimit", "queueLimit", "retention"];
-        for (name, suggested) in [
-            ("display_limit", Some("displayLimit")),
-            ("DisplayLimits", Some("displayLimit")),
-            ("retenton", Some("retention")),
-            ("x", None),
-            ("", None),
-            ("tlsCert", None),
-            ("retentionOfOutcomes", Some("retention")),
-        ] {
-            assert_eq!(nearest(name, known), suggested, "{name}");
-        }
-        assert_eq!(nearest("x", []), None);
-    }
 
     #[test]
     fn errors_past_the_limit_are_counted() {

@@ -8,8 +8,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::template::nearest;
+
 use super::checked::Config;
-use super::error::{ConfigError, ConfigErrors, ERRORS_MAX, Location, nearest, quoted};
+use super::error::{ConfigError, ConfigErrors, ERRORS_MAX, Location, quoted};
 use super::setting::{RawValue, Setting, shown};
 use super::settings::SETTINGS;
 

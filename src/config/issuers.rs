@@ -11,7 +11,7 @@ use super::file::{FileErrors, unknown};
 use super::setting::shown;
 use crate::auth::{ClaimPath, ClaimPaths, Issuer, JwksLocation};
 use crate::outbound::OutboundUrl;
-use crate::protocol::{Role, check_name};
+use deskbell_protocol::{Role, check_name};
 
 /// The most issuers.
 const ISSUERS_MAX: usize = 16;

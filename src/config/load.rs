@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use deskbell_core::duration;
+use deskbell_protocol::format_duration;
 
 use super::checked::{ClusterSettings, Config, PREFIX, ServerSettings, Sources};
-use super::error::{ConfigError, ConfigErrors, Location, nearest};
+use super::error::{ConfigError, ConfigErrors, Location};
 use super::setting::{RawValue, Setting};
 use super::settings::{Key, SETTINGS};
 use super::{file, issuers, templates};
 use crate::auth::{JwksLocation, KeyFiles, KeySet};
 use crate::network::without_userinfo;
 use crate::telemetry;
-use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch};
+use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch, nearest};
 use crate::tls::Certificate;
 
 impl Config {
@@ -279,8 +279,8 @@ impl Loader {
         if idle_timeout <= ping_interval {
             let what = format!(
                 "[server] idleTimeout ({}) must be longer than pingInterval ({}), or the hub drops every quiet client",
-                duration::format(idle_timeout),
-                duration::format(ping_interval)
+                format_duration(idle_timeout),
+                format_duration(ping_interval)
             );
             let idle_is_stronger = self.layer(Key::IdleTimeout) >= self.layer(Key::PingInterval);
             let key = if idle_is_stronger { Key::IdleTimeout } else { Key::PingInterval };

@@ -20,7 +20,8 @@ mod value;
 
 pub use checked::{AuthSettings, Config, LimitSettings, LogSettings, ServerSettings, Sources};
 pub use docs::markdown;
-pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Location, nearest};
+pub use crate::template::nearest;
+pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Location};
 pub use file::FILE_BYTES_MAX;
 pub use setting::{Accessor, ORIGINS_MAX, PROXIES_MAX, Setting, ValueKind};
 pub use settings::{Key, SETTINGS};

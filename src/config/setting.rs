@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deskbell_core::duration;
+use deskbell_protocol::{format_duration, parse_duration as duration_of};
 use toml::de::DeValue;
 
 use super::checked::Config;
@@ -230,7 +230,7 @@ impl Setting {
             ValueKind::PublicUrl(_) => "a URL such as https://desk.example.org/bell/".to_owned(),
             ValueKind::Servers(_) => format!("at most {SERVERS_MAX} like nats://a:4222 or tls://a:4222"),
             ValueKind::Time { min, max, .. } | ValueKind::OptionalTime { min, max, .. } => {
-                format!("{} to {}", duration::format(min), duration::format(max))
+                format!("{} to {}", format_duration(min), format_duration(max))
             }
             ValueKind::Count { min, max, .. } => format!("{min} to {max}"),
             ValueKind::Size { min, max, .. } => format!("{} to {}", value::show_size(min), value::show_size(max)),
@@ -254,12 +254,12 @@ impl Setting {
             ValueKind::Switch(at) => (at.get)(config).to_string(),
             ValueKind::Origins(at) | ValueKind::OriginPatterns(at) => (at.get)(config).join(","),
             ValueKind::PublicUrl(at) => (at.get)(config).as_ref().map(ToString::to_string).unwrap_or_default(),
-            ValueKind::OptionalTime { at, .. } => (at.get)(config).map(duration::format).unwrap_or_default(),
+            ValueKind::OptionalTime { at, .. } => (at.get)(config).map(format_duration).unwrap_or_default(),
             ValueKind::Servers(at) => {
                 let shown: Vec<String> = (at.get)(config).iter().map(|url| network::without_userinfo(url)).collect();
                 shown.join(",")
             }
-            ValueKind::Time { at, .. } => duration::format(*(at.get)(config)),
+            ValueKind::Time { at, .. } => format_duration(*(at.get)(config)),
             ValueKind::Count { at, .. } => (at.get)(config).to_string(),
             ValueKind::Size { at, .. } => value::show_size(*(at.get)(config)),
             ValueKind::LogFormat(at) => (at.get)(config).to_string(),
@@ -314,7 +314,7 @@ fn parse_duration(raw: RawValue<'_>) -> Result<Duration, String> {
         RawValue::File(other) if !other.is_str() => {
             Err(format!("{} is not a duration; write a string with a unit, such as \"90s\"", shown(other)))
         }
-        _ => parse(raw, duration::parse, "is not a duration such as 90s or 1m30s"),
+        _ => parse(raw, duration_of, "is not a duration such as 90s or 1m30s"),
     }
 }
 

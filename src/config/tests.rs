@@ -186,7 +186,7 @@ fn each_error_says_what_is_allowed() {
     for (text, error) in [
         ("listen = '127.0.0.1:1'", "1:1: listen belongs in [server]"),
         ("server = 5", "1:10: server is 5, but it must be a table: [server]"),
-        ("[auth]\nsecretFile = 's'", "2:14: s: it cannot be read: No such file or directory (os error 2)"),
+        ("[auth]\nsecretFile = 's'", "2:14: s: cannot be read: No such file or directory (os error 2)"),
         (
             "[cluster]\nservers = ['a:1']\ncredsFile = 'c'",
             "3:13: c: cannot be read: No such file or directory (os error 2)",

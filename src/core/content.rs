@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Rendered;
-use super::ids::{Name, NotificationId, Timestamp};
+use crate::entry::Rendered;
+use crate::ids::{Name, NotificationId, Timestamp};
 
 /// Everything of a notification that does not change while it is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
-use super::content::Content;
-use super::entry::{Action, AgentAction, Call, Presence, ProviderAction, Recipients, RenderError};
-use super::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
-use super::outcome::{Outcome, Settled};
+use crate::collections::slab::Slot;
+use crate::content::Content;
+use crate::entry::{Action, AgentAction, Call, Presence, ProviderAction, Recipients, RenderError};
+use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
+use crate::outcome::{Outcome, Settled};
+use crate::workspace::agents::Agent;
 
 /// An agent's slot within a workspace.
-pub type AgentSlot = u32;
+pub type AgentSlot = Slot<Agent>;
 
 /// All effects of one entry.
 #[derive(Debug, Default)]

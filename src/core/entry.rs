@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
-use super::limits::Limits;
+use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
+use crate::limits::Limits;
 
 /// The number of the rules by which entries are applied. Raise it whenever the behaviour of the core changes: a hub
 /// applies only records with its own number, so that two hubs never read one history differently.
@@ -114,6 +114,7 @@ pub enum Resume {
 
 /// Whether an agent takes new notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Presence {
     /// The agent is offered notifications.
     Available,
@@ -318,6 +319,7 @@ pub struct Field {
 
 /// Which answer settles a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Settle {
     /// The first accept or reject.
     FirstResponse,

@@ -50,7 +50,7 @@ impl fmt::Display for Millis {
 }
 
 /// A point in time by the log's clock: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -97,7 +97,7 @@ impl LogTime {
 }
 
 /// Identifies one notification: a UUID (version 7), minted by the hub that received the notify.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(pub u128);
 
 impl NotificationId {
@@ -109,7 +109,7 @@ impl NotificationId {
 
     /// Passes the id to `take` as a hyphenated lower-case UUID. The digits come from a table, because every notify
     /// needs one and the formatter is many times slower.
-    fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
+    pub(super) fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
         let mut text = [b'-'; 36];

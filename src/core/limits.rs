@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::Millis;
+use crate::ids::Millis;
 
 /// The most groups that one agent may be in ("Sizes" in docs/PROTOCOL.md).
 pub const GROUPS_PER_AGENT_MAX: usize = 256;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Millis, Name, NotificationId, Text, Timestamp};
+use crate::ids::{Millis, Name, NotificationId, Text, Timestamp};
 
 /// The one outcome of a notification. The wire writes each as `{"actionName", "responseReason"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// An agent accepted it.
     Accepted,

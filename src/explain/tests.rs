@@ -6,8 +6,8 @@ use deskbell_core::entry::{
 };
 use deskbell_core::{Core, Incarnation, Millis, NotificationId, Timestamp};
 
-use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
-use super::{ExplainError, Explained, Happened, Question, explain};
+use super::timeline::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, TIMELINES_MAX};
+use super::{ExplainError, ExplainQuery, Explanation, TimelineEventKind, explain};
 use crate::hub::encode_snapshot;
 use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
 
@@ -119,18 +119,18 @@ fn state(records: &[Record], count: usize) -> (RecordNumber, Vec<u8>) {
     (count as u64, encode_snapshot(&core))
 }
 
-fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explained, ExplainError> {
-    let question: Question = ID.to_string().parse().unwrap();
-    explain(&mut Kept { starts, records }, &question, &|| true)
+fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explanation, ExplainError> {
+    let query: ExplainQuery = ID.to_string().parse().unwrap();
+    explain(&mut Kept { starts, records }, &query, &|| true)
 }
 
-fn events(explained: &Explained) -> Vec<Happened> {
+fn events(explained: &Explanation) -> Vec<TimelineEventKind> {
     explained.notifications[0].events.iter().map(|event| event.event).collect()
 }
 
 #[test]
 fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
-    use Happened::{Accepted, Displayed, DisplayedBefore, Notified, Seen, SeenBefore, Session, Settled};
+    use TimelineEventKind::{Accepted, Displayed, DisplayedBefore, Notified, Seen, SeenBefore, Session, Settled};
     for (start, whole, expected) in [
         (0, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted][..]),
         (1, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted]),
@@ -139,11 +139,11 @@ fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
         (4, false, &[Settled, Accepted]),
     ] {
         let explained = told(vec![state(&records(), start)], records()).unwrap();
-        let story = &explained.notifications[0];
-        assert_eq!((story.whole, events(&explained)), (whole, expected.to_vec()), "from {start} on");
-        assert_eq!(story.end.as_ref().map(|end| end.elapsed_ms), Some(2_000));
+        let timeline = &explained.notifications[0];
+        assert_eq!((timeline.whole, events(&explained)), (whole, expected.to_vec()), "from {start} on");
+        assert_eq!(timeline.end.as_ref().map(|end| end.elapsed_ms), Some(2_000));
         assert_eq!(explained.since.is_some(), start > 0);
-        assert_eq!(story.provider_id, "bot");
+        assert_eq!(timeline.provider_id, "bot");
     }
 }
 
@@ -165,10 +165,14 @@ fn whoever_says_it_again_and_again_fills_no_memory_and_hides_no_outcome() {
     let time = Timestamp(9_000);
     records.push(Record { rules: RULES, incarnation: HUB, group: 6, time, entries: late });
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let story = &explained.notifications[0];
-    assert!(story.cut && story.end.is_some());
-    let bytes: usize = story.events.iter().map(|event| event.reason.as_deref().map_or(0, str::len)).sum();
-    assert!(bytes <= EVENT_BYTES_MAX && story.events.len() <= EVENTS_MAX, "{bytes} bytes, {}", story.events.len());
+    let timeline = &explained.notifications[0];
+    assert!(timeline.cut && timeline.end.is_some());
+    let bytes: usize = timeline.events.iter().map(|event| event.reason.as_deref().map_or(0, str::len)).sum();
+    assert!(
+        bytes <= EVENT_BYTES_MAX && timeline.events.len() <= EVENTS_MAX,
+        "{bytes} bytes, {}",
+        timeline.events.len()
+    );
 
     // Before it is settled: ada goes and comes, and is given it again each time.
     let mut records = self::records();
@@ -197,17 +201,17 @@ fn a_crowd_that_goes_and_comes_is_not_looked_at_for_ever() {
     entries.extend((0..turns).map(|n| presence(if n % 2 == 0 { Presence::Away } else { Presence::Available })));
     let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let cut: Vec<bool> = explained.notifications.iter().map(|story| story.cut).collect();
+    let cut: Vec<bool> = explained.notifications.iter().map(|timeline| timeline.cut).collect();
     assert_eq!(cut, [false, false, false, true], "what is not told is said");
 }
 
 #[test]
 fn it_ends_when_nobody_waits_for_it() {
-    let question: Question = ID.to_string().parse().unwrap();
+    let query: ExplainQuery = ID.to_string().parse().unwrap();
     let asked = std::cell::Cell::new(0);
     let wanted = || asked.replace(asked.get() + 1) < 2;
     let mut kept = Kept { starts: vec![state(&records(), 0)], records: records() };
-    assert!(matches!(explain(&mut kept, &question, &wanted), Err(ExplainError::GivenUp)));
+    assert!(matches!(explain(&mut kept, &query, &wanted), Err(ExplainError::GivenUp)));
     assert_eq!(asked.get(), 3, "and at once");
 }
 
@@ -215,13 +219,13 @@ fn it_ends_when_nobody_waits_for_it() {
 #[test]
 fn whose_id_it_is_is_told_however_many_bear_it_besides() {
     let mut entries = records().remove(0).entries;
-    let others = (1..=STORIES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
+    let others = (1..=TIMELINES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
     entries.extend(others);
     entries.push(ring());
     let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let ids: Vec<&str> = explained.notifications.iter().map(|story| &*story.notification_id).collect();
-    assert_eq!((ids.len(), explained.cut), (STORIES_MAX + 1, true));
+    let ids: Vec<&str> = explained.notifications.iter().map(|timeline| &*timeline.notification_id).collect();
+    assert_eq!((ids.len(), explained.cut), (TIMELINES_MAX + 1, true));
     assert!(ids.contains(&ID.to_string().as_str()));
 }
 
@@ -229,5 +233,5 @@ fn whose_id_it_is_is_told_however_many_bear_it_besides() {
 fn what_is_not_there_is_not_told() {
     let explained = told(vec![state(&records(), 0)], records()[..1].to_vec()).unwrap();
     assert!(explained.is_empty());
-    assert!(explained.to_string().contains("knows nothing"), "{explained}");
+    assert!(explained.to_string().contains("has no notification with the id"), "{explained}");
 }

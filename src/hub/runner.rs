@@ -187,7 +187,7 @@ impl<D: Delivery> Runner<D> {
             let progress = match self.partition.poll(&self.hub.inputs, &*self.clock) {
                 Ok(progress) => progress,
                 Err(error) if self.may_come_back(&error) => {
-                    tracing::warn!(%error, "the clients are cut off; this hub start_joining rejoined");
+                    tracing::warn!(%error, "the clients are disconnected; this hub rejoins");
                     self.rejoin();
                     continue;
                 }
@@ -239,7 +239,7 @@ impl<D: Delivery> Runner<D> {
     fn rejoin(&mut self) {
         self.hub.ready.store(false, Ordering::Release);
         while let Err(error) = self.partition.rejoin(&*self.clock) {
-            tracing::error!(%error, "this hub cannot begin rejoined yet");
+            tracing::error!(%error, "this hub cannot rejoin yet");
             if self.hub.inputs.is_stopping() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! With authentication: who asks is who the token says, in its workspace, as long as it lasts.
+//! With authentication: the token names the caller and its workspace, until it ends.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn agent(hub: &Hub, secret: &Path, more: &[&str]) -> crate::harness::Clien
 }
 
 #[tokio::test]
-async fn the_token_says_who_asks() {
+async fn the_token_names_the_provider() {
     let (setup, secret) = guarded(Setup::new());
     let hub = setup.start().await;
     let mut ada = agent(&hub, &secret, &[]).await;

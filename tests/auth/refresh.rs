@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::harness::{Setup, has, is_error, within};
 use crate::{attempt, guard, guarded, join, now, signed, token, token_with};
 
-/// Whoever was told `refreshed` stays; whoever was not is gone: nobody is told one thing and finds another.
+/// A client that receives `refreshed` stays connected; every other one is closed.
 #[tokio::test]
-async fn a_refresh_at_the_very_end_counts_or_does_not() {
+async fn a_refresh_near_the_end_of_the_token_is_confirmed_and_holds_or_is_refused() {
     let hub = guarded().start().await;
     let exp = now() + 15;
     let mut racing = tokio::task::JoinSet::new();
@@ -52,7 +52,7 @@ async fn a_refresh_at_the_very_end_counts_or_does_not() {
 }
 
 #[tokio::test]
-async fn a_thousand_refreshes_and_none_of_them_makes_more_of_who_it_is() {
+async fn no_refresh_changes_identity_or_workspace_in_a_thousand_tries() {
     let hub = guarded().config("[limits]\nmessagesPerSecond = 10000").start().await;
     let groups = json!({"groups": ["billing"], "workspace": "acme", "exp": now() + 8});
     let mut ada = join(&hub, "ada", "agent", groups).await;
@@ -94,7 +94,7 @@ async fn a_thousand_refreshes_and_none_of_them_makes_more_of_who_it_is() {
     let hers = bot.ring_with("chat", json!({"to": {"groups": ["billing"]}})).await;
     assert_eq!(ada.expect("notification").await["notificationId"], hers.as_str());
     ada.expect_silence().await;
-    // One that ends sooner has not shortened it, and none has made it longer.
+    // A token that expires sooner has not shortened the session, and no token has extended it.
     ada.expect_close(4401).await;
 }
 
@@ -123,7 +123,7 @@ async fn a_revoked_token_refreshes_nothing() {
 }
 
 #[tokio::test]
-async fn tokens_that_no_issuer_would_make_are_4401_and_the_hub_goes_on() {
+async fn malformed_tokens_are_refused_and_the_hub_goes_on() {
     let hub = guarded().start().await;
     let mut bob = join(&hub, "bob", "agent", json!({})).await;
     let good = json!({"sub": "ada", "role": "agent", "exp": now() + 60}).to_string();
@@ -180,7 +180,7 @@ async fn tokens_that_no_issuer_would_make_are_4401_and_the_hub_goes_on() {
             "{token:.200}: {came:?}"
         );
     }
-    // What nobody asks for is passed over, however deep it is.
+    // Unknown claims are skipped, however deep they are.
     for good in [taken, of(head, &inside(&deep(3_000)))] {
         assert!(attempt(&hub, json!({"role": "agent", "token": good})).await.is_ok());
     }
@@ -222,9 +222,9 @@ async fn workspaces_that_look_alike_are_apart() {
     }
 }
 
-/// Files of keys that are exchanged, and half written, while clients come: whose key is in all of them always comes in.
+/// Key files are replaced, and half written, while clients connect: a client with a key of all versions always gets in.
 #[tokio::test]
-async fn keys_that_change_under_a_rush_let_everybody_in_whose_key_stays() {
+async fn a_changing_key_file_never_refuses_a_key_that_stays() {
     let setup = Setup::new();
     let file = setup.home().join("secret");
     let hub = guard(setup).start().await;
@@ -234,7 +234,7 @@ async fn keys_that_change_under_a_rush_let_everybody_in_whose_key_stays() {
         move || {
             let mut turns = 0;
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                // Not at all as one should: emptied first, then written.
+                // The wrong way to replace a file: it is emptied first, then written.
                 std::fs::write(&file, "").unwrap();
                 std::thread::sleep(Duration::from_millis(7));
                 std::fs::write(&file, crate::SECRET).unwrap();
@@ -248,7 +248,7 @@ async fn keys_that_change_under_a_rush_let_everybody_in_whose_key_stays() {
         let came = attempt(&hub, json!({"role": "agent", "token": token(&format!("ada-{n}"), "agent")})).await;
         assert!(came.is_ok(), "{n}: {came:?}\n{}", hub.stderr.so_far());
         let said = hub.stderr.so_far();
-        if n > 100 && (said.contains("keys read again") || said.contains("keys not read again")) {
+        if n > 100 && (said.contains("keys reloaded") || said.contains("cannot reload keys")) {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! Who comes in, as whom, and for how long.
+//! Tokens: which are taken, for which identity, and for how long.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn groups_that_the_next_token_does_not_name_are_gone() {
 }
 
 #[tokio::test]
-async fn no_token_or_a_bad_one_is_4401() {
+async fn a_missing_or_bad_token_closes_with_4401() {
     let hub = guarded().start().await;
     let expired = token_with("ada", "agent", json!({"exp": now()}));
     let early = token_with("ada", "agent", json!({"nbf": now() + 30}));
@@ -119,7 +119,7 @@ async fn a_hello_that_disagrees_with_its_token_is_4403() {
 }
 
 #[tokio::test]
-async fn a_token_on_the_upgrade_is_as_good() {
+async fn a_token_on_the_upgrade_works_like_one_in_the_hello() {
     let hub = guarded().start().await;
     let good = format!("bearer  {}", token("bot", "provider"));
     let (mut bot, _) = hub.connect_with(None, &[("Authorization", &good)]).await.unwrap();
@@ -129,6 +129,10 @@ async fn a_token_on_the_upgrade_is_as_good() {
         assert_eq!(hub.upgrade_refused(None, &[("Authorization", bad)]).await, 401, "{bad}");
     }
     assert_eq!(hub.upgrade_refused(None, &[("Authorization", &good), ("Authorization", &good)]).await, 401);
+    // The refusal says which kind of token is wanted.
+    let upgrade = upgrade(hub.port, "Authorization: Bearer nonsense\r\n");
+    let refused = http(hub.port, &upgrade).await.to_lowercase();
+    assert!(refused.starts_with("http/1.1 401") && refused.contains("\r\nwww-authenticate: bearer"), "{refused}");
     // Of a proxy's own password the hub knows nothing: the token comes in the hello.
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", "Basic YTpi")]).await.unwrap();
     ada.hello(json!({"role": "agent", "token": token("ada", "agent")})).await;
@@ -140,7 +144,7 @@ async fn a_token_that_ends_between_the_upgrade_and_the_hello_is_refused() {
     let exp = now() + 3;
     let bearer = format!("Bearer {}", token_with("ada", "agent", json!({"exp": exp})));
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
-    // The end of a token is a moment of the wall clock: there is no event that could be awaited.
+    // A token expires by the wall clock, so there is no event to wait for.
     while now() <= exp {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -149,7 +153,7 @@ async fn a_token_that_ends_between_the_upgrade_and_the_hello_is_refused() {
 }
 
 #[tokio::test]
-async fn whom_the_upgrade_names_nobody_talks_round_in_the_hello() {
+async fn the_hello_cannot_change_the_identity_of_the_upgrade() {
     let hub = guarded().start().await;
     for hello in [
         json!({"role": "agent", "token": token("boss", "agent")}),
@@ -199,7 +203,7 @@ async fn a_fresh_token_of_the_same_person_lets_it_stay() {
 }
 
 #[tokio::test]
-async fn checking_tokens_is_no_way_to_keep_the_hub_busy() {
+async fn a_flood_of_bad_tokens_does_not_delay_clients() {
     let hub = guarded().start().await;
     let mut ada = join(&hub, "ada", "agent", json!({})).await;
     let mut limited = 0;
@@ -236,13 +240,13 @@ async fn keys_by_name_are_exchanged_while_the_hub_runs() {
     let mut stays = hub.join(hello(old())).await;
     let skip = hub.stderr.so_far().len();
     std::fs::write(&file, format!("kid: new\n{}", pem("rsa-other.pub.pem"))).unwrap();
-    hub.says_after(skip, "keys read again").await;
+    hub.says_after(skip, "keys reloaded").await;
     assert!(attempt(&hub, hello(new())).await.is_ok());
     assert_eq!(attempt(&hub, hello(old())).await, Err(4401));
     has(&stays.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
     let skip = hub.stderr.so_far().len();
     std::fs::write(&file, "nonsense").unwrap();
-    hub.says_after(skip, "keys not read again, the old ones stay").await;
+    hub.says_after(skip, "cannot reload keys, the old ones stay").await;
     assert!(attempt(&hub, hello(new())).await.is_ok());
 }
 
@@ -283,7 +287,7 @@ async fn other_machines_are_served_without_insecure_and_metrics_are_not_for_ever
     assert_eq!(status(&get(hub.port, "/healthz").await), 200);
     // On all addresses; the line on standard output then names that one.
     let anywhere = guarded().listen("0.0.0.0:0").spawn();
-    anywhere.says(&["clients need tokens", "serving", "tokens come in clear text"]).await;
+    anywhere.says(&["clients need tokens", "serving", "their tokens in clear text"]).await;
     anywhere.terminate();
     assert_eq!(anywhere.exit().await.code, Some(0));
     let refused = Setup::new().listen("0.0.0.0:0").fail().await;
@@ -292,7 +296,7 @@ async fn other_machines_are_served_without_insecure_and_metrics_are_not_for_ever
 }
 
 #[tokio::test]
-async fn no_token_or_secret_is_ever_logged() {
+async fn tokens_and_secrets_are_never_logged() {
     let hub = guarded().variable("DESKBELL_LOG", "trace").start().await;
     let tokens: Vec<String> =
         vec![token("ada", "agent"), token_with("bad", "agent", json!({"exp": 1})), token("bot", "provider")];
@@ -310,11 +314,11 @@ async fn no_token_or_secret_is_ever_logged() {
             assert!(!said.contains(part), "{part} in the log");
         }
     }
-    assert!(!said.contains(SECRET) && said.contains("a token was not taken"), "{said}");
+    assert!(!said.contains(SECRET) && said.contains("a token was refused"), "{said}");
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
+async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
     let hub = guarded().variable("DESKBELL_LOG", "debug").start().await;
     let forged = |sub: &str| {
         signed(
@@ -322,7 +326,7 @@ async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
             json!({"sub": sub, "role": "agent", "exp": now() + 60}),
         )
     };
-    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was not taken")).count();
+    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was refused")).count();
     // In the hello, at the upgrade, by plain HTTP, and in a refresh.
     assert_eq!(attempt(&hub, json!({"role": "agent", "token": forged("ada")})).await, Err(4401));
     let bearer = format!("Bearer {}", forged("bot"));
@@ -331,7 +335,7 @@ async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
     assert_eq!(status(&http(hub.port, &head).await), 401);
     let mut cy = join(&hub, "cy", "agent", json!({})).await;
     cy.call(json!({"type": "refresh", "token": forged("dan")})).await;
-    // What is no name is not repeated, nor is what is no token.
+    // Text that is not a valid name, or not a token, is not repeated in the log.
     for bad in [forged("x\n2026 INFO forged"), forged(&"s".repeat(129)), "nonsense".into(), "\u{202e}.\r\n.".into()] {
         assert_eq!(attempt(&hub, json!({"role": "agent", "token": bad})).await, Err(4401));
     }
@@ -342,7 +346,7 @@ async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
     }
     assert_eq!(lines(&said), 8, "{said}");
     let each =
-        said.lines().filter(|line| line.contains("a token was not taken")).all(|line| line.contains("from=127.0.0.1"));
+        said.lines().filter(|line| line.contains("a token was refused")).all(|line| line.contains("from=127.0.0.1"));
     assert!(each && !said.contains("forged") && !said.contains("sss"), "{said}");
 }
 

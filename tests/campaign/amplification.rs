@@ -1,6 +1,6 @@
 //! One provider makes the hub send as much as it may: what another one's agent notices of it between accept and result.
 //!
-//! Those who are sent to, and he, run apart ([`Apart`]). As with hostile clients three conditions take turns: the
+//! The receivers, and this provider, run in other processes ([`Apart`]). As with hostile clients three conditions take turns: the
 //! agents are there and quiet; the same on another hub; he shouts. The agents are there throughout.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::work::{Shown, Waits, median_is_held, ratio};
 
 const CONFIG: &str = "[limits]\nmaxConnections = 100000";
 
-/// How often each condition is looked at: what the machine does besides changes from second to second.
+/// The number of rounds for each condition, because the machine's other work changes from second to second.
 const ROUNDS: u32 = 10;
 
 /// Measures for `look` each; prints. True if everybody was served and, where `yields`, the other provider's median wait at most
@@ -45,7 +45,7 @@ pub(crate) async fn run(agents: u64, look: Duration, yields: bool) -> bool {
         taken += done["sent"].as_f64().unwrap() * each.as_secs_f64();
         refused += done["refused"].as_f64().unwrap() * each.as_secs_f64();
     }
-    // Only where those who are sent to get nothing but idle processor time: else the machine is measured, not the hub.
+    // Only where the receivers get nothing but idle processor time: else this measures the machine, not the hub.
     let held = !yields || median_is_held(&under.accept, [&alone.accept, &beside.accept]);
     let times = |of: &Waits, than: &Waits| format!("p99 × {:.2}", ratio(&of.accept, &than.accept));
     table.row("accept to result, nobody else", Shown(&alone.accept));

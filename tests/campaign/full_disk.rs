@@ -15,7 +15,7 @@ use crate::harness::left_out::is_missing_for;
 use crate::harness::{Client, Hub, Setup, has, text, within};
 use crate::table::Table;
 
-/// How often the disk is filled.
+/// The number of times that the disk is filled.
 const TIMES: usize = 5;
 
 /// A tmpfs of its own, unmounted at the end.
@@ -28,7 +28,7 @@ impl SmallDisk {
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Fills it to the last byte.
+    /// Fills the file system to the last byte.
     fn fill(&self) {
         let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
         for size in [64 * 1024, 1] {
@@ -104,7 +104,7 @@ async fn ring_while_full(disk: &SmallDisk, bot: &mut Client, time: usize, unavai
         has(&reply, json!({"type": "error", "code": "unavailable"}));
         assert!(reply["retryAfterMs"].is_u64(), "{reply}");
         *unavailable += 1;
-        // Past the templates' times, so that what is open falls due while there is no room.
+        // Longer than the templates' times, so that open notifications become due while the disk is full.
         sleep(Duration::from_millis(40)).await;
     }
     acknowledged
@@ -128,7 +128,7 @@ async fn until_ready_is(hub: &Hub, status: u16) {
     within(&format!("/readyz to answer {status}"), asked).await;
 }
 
-/// Repeats a call until it is taken, more eagerly than its error asks for.
+/// Repeats a call until it is accepted, more often than its error asks for.
 async fn until_taken(bot: &mut Client, time: usize) -> String {
     loop {
         let reply = ring(bot, &format!("patient-{time}")).await;

@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     /// The longest that it runs between two ends, in milliseconds.
     pub(crate) run_ms: u64,
     pub(crate) clients: u64,
-    /// Over the file layer that drops what was not synced.
+    /// Whether to run on the file layer that drops unsynced writes.
     pub(crate) unsynced: bool,
 }
 
@@ -51,7 +51,7 @@ struct Counts {
 pub(crate) async fn run(plan: &Plan) -> bool {
     let mut config = config();
     if plan.unsynced {
-        // Every orderly stop makes a snapshot, and the second one trims what is before the first.
+        // Every orderly stop makes a snapshot, and the second snapshot trims the records before the first.
         config.insert_str(0, "[log]\nhistory = \"0s\"\n");
     }
     let mut setup = Setup::on_disk().config(&config);
@@ -231,7 +231,7 @@ pub(crate) async fn until_settled(world: &World) -> bool {
     timeout(SETTLE_PATIENCE, settled).await.is_ok()
 }
 
-/// What those who come after the end are told.
+/// What new connections receive after the end.
 async fn fresh_clients(world: &Arc<World>, records: &[Client]) -> Vec<Client> {
     let mut names: Vec<&String> = records.iter().map(|client| &client.name).collect();
     names.sort();

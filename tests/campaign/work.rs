@@ -1,4 +1,4 @@
-//! What a provider and an agent notice who do nothing but work, and how that compares.
+//! How long a busy provider and its agent wait, and how two such measurements compare.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::light::Light;
 /// Between two calls: people do not answer every millisecond.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Microseconds of those who were measured in one condition.
+/// Waits in microseconds, measured in one condition.
 #[derive(Debug)]
 pub(crate) struct Waits {
     /// From the call to its result.
@@ -27,8 +27,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// Works for `look` at the hub on `port`, and adds what it noticed. On a thread of its own: it waits for the hub and
-    /// for nobody else.
+    /// Works with the hub on `port` for the time `look`, and adds the measured waits. It has a thread of its own, so that it waits for the
+    /// hub only.
     pub(crate) async fn measure(&mut self, port: u16, name: &str, look: Duration) {
         let name = name.to_owned();
         let work = move || {
@@ -77,8 +77,8 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not held: it wanders by more
-/// than that while nobody attacks.
+/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not checked: it varies by more
+/// than that without an attack.
 const MEDIAN_TIMES_MAX: f64 = 2.0;
 
 /// Whether the median of one is at most [`MEDIAN_TIMES_MAX`] times that of the slower of two others.

@@ -1,5 +1,5 @@
 //! The log for years: a million settled notifications through a hub on disk, with `history` off. What the data directory
-//! holds then, how long a restart takes, and what the snapshots made in between cost those who rang meanwhile.
+//! holds then, how long a restart takes, and how long calls wait while a snapshot is made.
 
 use std::fs;
 use std::path::Path;
@@ -28,10 +28,10 @@ const RESTART_MAX: Duration = Duration::from_secs(2);
 const LANES: u64 = 64;
 const AT_ONCE: u64 = 3;
 
-/// A snapshot's work begins before its file is there, by at most about this.
+/// The longest time, approximately, between the start of a snapshot and the appearance of its file.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// What a lane is told of its notifications.
+/// The acks and results of one lane's notifications.
 #[derive(Debug)]
 enum Told {
     Joined,
@@ -40,13 +40,13 @@ enum Told {
     Settled,
 }
 
-/// Carries effects to the lanes; a notification's id says whose it is.
+/// Carries effects to the lanes; a notification's id names its lane.
 #[derive(Debug)]
 struct Tap(Vec<mpsc::Sender<Told>>);
 
 impl Tap {
     fn tell(&self, lane: u64, told: Told) {
-        // Room for all that a lane can have under way.
+        // Room for all calls that a lane can have in flight.
         self.0[usize::try_from(lane).unwrap()].try_send(told).unwrap();
     }
 }
@@ -173,7 +173,7 @@ fn token(number: u64) -> Name {
     format!("token-{number:020}").into()
 }
 
-/// As large as an ordinary call is.
+/// The size of an ordinary call.
 fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     let field = |label: &str, value: &str| Field { label: label.into(), value: value.into() };
     let rendered = Rendered {
@@ -198,7 +198,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     }
 }
 
-/// What was seen of the directory while the hub ran.
+/// Observations of the directory while the hub ran.
 #[derive(Debug, Default)]
 struct Watched {
     most_bytes: u64,
@@ -206,7 +206,7 @@ struct Watched {
     largest_snapshot: u64,
 }
 
-/// Looks at the directory until told to stop.
+/// Measures the directory until it is stopped.
 fn watch(directory: &Path, stop: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
     let mut newest = String::new();
@@ -320,7 +320,7 @@ pub(crate) async fn run(count: u64) -> bool {
     small && quick
 }
 
-/// As `docs/data-directory.md` says for a running hub: the snapshots, then the segments, not `FORMAT`.
+/// Copies a running hub as `docs/data-directory.md` says: the snapshots, then the segments, not `FORMAT`.
 pub(crate) fn copy_running(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for prefix in ["snapshot-", "log-"] {

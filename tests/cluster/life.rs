@@ -104,7 +104,7 @@ async fn sessions_marks_presence_and_tabs_are_the_same_at_every_hub() {
 }
 
 #[tokio::test]
-async fn timers_run_out_once_and_are_told_everywhere() {
+async fn a_timeout_happens_once_and_reaches_every_hub() {
     let Some(cluster) = Cluster::start(1, 3).await else { return };
     let [a, b, c] = &cluster.hubs[..] else { panic!() };
     let (mut ada, mut bob) = (b.agent("ada").await, c.agent("bob").await);
@@ -126,7 +126,7 @@ async fn timers_run_out_once_and_are_told_everywhere() {
 
 /// Two more hubs join; nobody at the first one notices. A client that was cut off would fail at its next message.
 #[tokio::test]
-async fn hubs_that_join_cut_nobody_off() {
+async fn a_hub_that_joins_disconnects_no_client() {
     let Some(mut cluster) = Cluster::start(1, 1).await else { return };
     let mut bot = cluster.hubs[0].provider("bot").await;
     let mut ada = cluster.hubs[0].agent("ada").await;
@@ -156,7 +156,7 @@ async fn hubs_that_join_cut_nobody_off() {
 
 /// The others need not wait until they miss a hub that stops in order.
 #[tokio::test]
-async fn a_hub_that_stops_tells_the_others() {
+async fn an_orderly_stop_announces_itself_to_the_other_hubs() {
     let Some(mut cluster) = Cluster::start(1, 2).await else { return };
     let mut watcher = cluster.hubs[0].observer().await;
     let _ada = cluster.hubs[1].agent("ada").await;
@@ -165,7 +165,7 @@ async fn a_hub_that_stops_tells_the_others() {
     stopped.terminate();
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
     assert_eq!(stopped.exit().await.code, Some(0));
-    // It went by its own word, not because nothing came of it for ten seconds.
+    // The hub reported its own end; it was not removed after ten seconds of silence.
     let mut bot = cluster.hubs[0].provider("bot").await;
     bot.round_trip().await;
     let said = cluster.hubs[0].stderr.so_far();

@@ -1,4 +1,4 @@
-//! What is killed, paused or cut off, one at a time.
+//! Hubs and servers are killed, paused or cut off, one at a time.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ async fn agents_of_a_killed_hub_leave_the_audience_and_nothing_else_changes() {
 }
 
 #[tokio::test]
-async fn a_paused_hub_finds_that_it_was_removed_drops_its_clients_and_comes_back() {
+async fn a_paused_hub_disconnects_its_clients_and_rejoins() {
     let Some(cluster) = Cluster::start(1, 2).await else { return };
     let [a, b] = &cluster.hubs[..] else { panic!() };
     let mut bot = a.provider("bot").await;
@@ -53,7 +53,7 @@ async fn a_paused_hub_finds_that_it_was_removed_drops_its_clients_and_comes_back
 }
 
 #[tokio::test]
-async fn a_hub_that_is_cut_off_says_so_refuses_and_comes_back() {
+async fn a_hub_without_its_log_refuses_calls_and_recovers_each_time() {
     let Some(mut cluster) = Cluster::start(1, 1).await else { return };
     let proxy = Proxy::to(cluster.servers[0].port()).await;
     let setup = Setup::new().without_data_dir().config(CONFIG).args(&["--cluster", &proxy.url()]);
@@ -74,7 +74,7 @@ async fn a_hub_that_is_cut_off_says_so_refuses_and_comes_back() {
     let id = id.as_str().unwrap();
     ada.shown(id).await;
 
-    // For long: it is removed, its clients are cut off, and when it is back it has caught up before it serves. Each time.
+    // Cut off for long: the hub is removed and its clients are closed. When it is back it catches up before it serves. Each time.
     let mut id = id.to_owned();
     for absence in 1..=2 {
         proxy.cut(true);
@@ -144,7 +144,7 @@ async fn accept(agent: &mut Client, id: &str) -> Value {
     }
 }
 
-/// Joins as a page does: again, where the hub cannot say yet what became of it.
+/// Joins as a page does, and tries again if the hub does not know yet whether the join was carried out.
 async fn come_back(hub: &Hub, hello: Value) -> Client {
     let began = Instant::now();
     loop {

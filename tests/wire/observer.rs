@@ -1,4 +1,4 @@
-//! What an observer is told.
+//! The events and figures that an observer receives.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn events_as_things_happen() {
 }
 
 #[tokio::test]
-async fn displayed_is_told_once_when_it_is_first_displayed_to_anyone() {
+async fn displayed_is_sent_once_at_the_first_display() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut bot = hub.provider("bot").await;
@@ -103,7 +103,7 @@ async fn stats_once_a_second() {
 }
 
 #[tokio::test]
-async fn an_observer_is_no_agent_and_sees_no_desk() {
+async fn an_observer_has_no_desk_and_is_not_an_agent() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut bot = hub.provider("bot").await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Client, Hub, desk, has, hub, left_out_in_cluster, within};
 use crate::raw::Raw;
 
-/// Marks a session and waits until every agent has been told; gives how long that took.
+/// Marks a session and waits until every agent has received the mark; returns how long that took.
 async fn round(bot: &mut Client, agents: &mut [Client], n: usize) -> Duration {
     let details = format!("{n:06}{}", "x".repeat(500));
     let began = Instant::now();
@@ -39,7 +39,7 @@ async fn slow_reader(hub: &Hub) -> Raw {
     slow
 }
 
-/// Goes on until the hub counts the slow reader as gone; gives the others' times.
+/// Continues until the hub counts the slow reader as disconnected, and returns the times of the others.
 async fn until_gone(hub: &Hub, bot: &mut Client, agents: &mut [Client]) -> Vec<Duration> {
     let mut watcher = hub.observer().await;
     let mut times = Vec::new();
@@ -143,4 +143,19 @@ async fn an_agent_whose_connection_is_reset_leaves_at_once() {
     watcher.take("ada to join", |m| m["event"] == "agentJoined" && m["agentId"] == "ada").await;
     ada.reset();
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
+}
+
+#[tokio::test]
+async fn the_hub_pings_once_in_each_interval_and_no_more_often() {
+    let hub = hub("[server]\npingInterval = \"1s\"\nidleTimeout = \"1m\"").await;
+    let mut ada = Raw::connect(hub.port).await;
+    ada.join(hub.port, &json!({"type": "hello", "role": "agent"})).await;
+    let began = Instant::now();
+    let mut pings = 0_u64;
+    while pings < 3 {
+        let (opcode, _) = ada.frame().await.expect("the connection stays");
+        pings += u64::from(opcode == crate::raw::PING);
+    }
+    // Three pings are two whole intervals apart; a busy machine may make it longer, never shorter.
+    assert!(began.elapsed() >= Duration::from_millis(1_500), "three pings within {:?}", began.elapsed());
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Setup;
 use crate::auth::{Claims, JwksLocation, TokenRefusal, TokenVerifier, VerifierSettings};
-use crate::protocol::Role;
+use deskbell_protocol::Role;
 
 const NOW: u64 = 1_800_000_000;
 

@@ -10,11 +10,11 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 use super::happening::{AGENTS, GROUPS, Happens, LETTERS, PROVIDERS, chosen, happens, limits};
 use super::model::{Model, Place};
 use super::world::World;
-use crate::core::Core;
 use crate::entry::{Action, AgentAction, Presence, Resume};
 use crate::ids::NotificationId;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Reach};
+use crate::state_machine::Core;
 
 /// Histories tried by default: a few seconds in a debug build.
 const CASES: u32 = 96;

@@ -9,10 +9,10 @@ use super::invariants::check_invariants;
 use super::told::BEGIN;
 use super::watch::Watch;
 use super::world::{Raise, raise};
-use crate::core::Core;
 use crate::entry::{Action, AgentAction, Call, Entry, Input, Joiner, ProviderAction, RULES, Record, Resume};
 use crate::ids::{Incarnation, Name, NotificationId, Timestamp};
 use crate::limits::Limits;
+use crate::state_machine::Core;
 
 /// How many things happen in the longest histories tried: some seconds in a debug build.
 const DEPTH: u32 = 5;

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::content::Content;
-use crate::core::Core;
 use crate::effect::{AgentSlot, Effect, Effects, Event, MarkView, Refusal, ReplyTo, SessionView, Welcome};
 use crate::entry::{Presence, Recipients};
 use crate::ids::{ConnectionId, Name, NotificationId};
 use crate::outcome::{Outcome, Settled};
+use crate::state_machine::Core;
 
 /// When the worlds of these tests begin.
 pub(super) const BEGIN: u64 = 1_000_000_000_000;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::told::resolve;
-use crate::core::Core;
 use crate::effect::{Effect, Effects, MarkView, SessionView, Welcome};
 use crate::entry::Presence;
 use crate::ids::{ConnectionId, Name, NotificationId};
 use crate::outcome::Outcome;
+use crate::state_machine::Core;
 
 /// An outcome, and whose.
 pub(super) type Ended = (Outcome, Option<Name>);

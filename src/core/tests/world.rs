@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::invariants::check_invariants;
 use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
-use crate::core::Core;
 use crate::effect::{Effect, Effects};
 use crate::entry::{
     Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, RULES, Recipients,
@@ -13,6 +12,8 @@ use crate::entry::{
 };
 use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Timestamp};
 use crate::limits::Limits;
+use crate::state_machine::Core;
+use crate::workspace::OpenSlot;
 
 /// A log with one hub, its clients, and their time.
 ///
@@ -393,7 +394,7 @@ impl World {
         let Some((_, workspace)) = found else { return Default::default() };
         let Some(slot) = workspace.agents.find(agent) else { return Default::default() };
         let desk = workspace.agents.get(slot);
-        let number = |slot: &u32| workspace.open[*slot].content.notification_id.0;
+        let number = |slot: &OpenSlot| workspace.open[*slot].content.notification_id.0;
         (desk.displayed.iter().map(number).collect(), desk.waiting.iter().map(number).collect())
     }
 }

@@ -37,7 +37,7 @@ use crate::gateway::shared::settings::{
     ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX,
 };
 use crate::gateway::shared::state::GatewayState;
-use crate::protocol::{self, ErrorCode, Role, SUBPROTOCOL};
+use deskbell_protocol::{self as protocol, ErrorCode, Role, SUBPROTOCOL};
 
 /// Pages run only what this hub serves and speak only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -71,7 +71,7 @@ where
         async move {
             let request = match below_public_path(state, request) {
                 Ok(request) => request,
-                Err(redirect) => return Ok(redirect),
+                Err(redirect) => return Ok(*redirect),
             };
             response::wait_for_keys(state, request.headers()).await;
             if !api::is_at(request.uri().path()) {
@@ -108,7 +108,7 @@ where
 
 /// Cuts the path of `publicUrl` off the path of a request, so that everything is served below it too. The bare path is
 /// redirected to the one with a slash, because the links of the pages are relative.
-fn below_public_path(state: &GatewayState, mut request: Request<Incoming>) -> Result<Request<Incoming>, HttpResponse> {
+fn below_public_path(state: &GatewayState, mut request: Request<Incoming>) -> Result<Request<Incoming>, Box<HttpResponse>> {
     let prefix = state.public_path();
     let uri = request.uri();
     let Some(rest) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(prefix)) else {
@@ -122,7 +122,7 @@ fn below_public_path(state: &GatewayState, mut request: Request<Incoming>) -> Re
         if let Ok(location) = HeaderValue::from_str(&format!("{prefix}/{rest}")) {
             redirect.headers_mut().insert(header::LOCATION, location);
         }
-        return Err(redirect);
+        return Err(Box::new(redirect));
     }
     if let Ok(path) = rest.parse() {
         *request.uri_mut() = path;

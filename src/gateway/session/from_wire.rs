@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::auth::Claims;
 use crate::gateway::session::render;
-use crate::protocol::inbound::{self, Body, ClientMessage, Envelope, HelloRole};
-use crate::protocol::{Position, Presence, Role};
+use crate::protocol::inbound::{self, Body, ClientMessage, HelloRole};
+use crate::protocol::{Envelope, Role};
 use crate::template::SharedCatalogue;
 use deskbell_core::entry::{self, Action, AgentAction, Call, Joiner, ProviderAction, Recipients, Resume};
-use deskbell_core::{Name, NotificationId, Position as CorePosition};
+use deskbell_core::{Name, NotificationId};
 
 /// What a message of a client that has said hello comes to.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn provider(id: Name, who: &HelloRole<'_>) -> Joiner {
 }
 
 fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Joiner {
-    let presence = if let HelloRole::Agent { presence, .. } = who { presence.map(core_presence) } else { None };
+    let presence = if let HelloRole::Agent { presence, .. } = who { *presence } else { None };
     Joiner::Agent { id, groups, presence }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn meaning(role: Role, message: &ClientMessage<'_>, catalogue: &Share
             Role::Provider => ProviderAction::EndSession { session_id: name(session_id) }.into(),
             _ => AgentAction::EndSession { session_id: name(session_id) }.into(),
         }),
-        Body::Presence(presence) => of_call(AgentAction::Presence(core_presence(*presence)).into()),
+        Body::Presence { presence } => of_call(AgentAction::Presence(*presence).into()),
         Body::Accept { notification_id } => {
             of_answer(notification_id, &|notification_id| AgentAction::Accept { notification_id })
         }
@@ -151,16 +151,7 @@ fn resume_from(resume: &inbound::ResumeFrom<'_>) -> Resume {
     match resume {
         inbound::ResumeFrom::Nothing => Resume::Nothing,
         inbound::ResumeFrom::All => Resume::All,
-        inbound::ResumeFrom::After(text) => {
-            Resume::After(Position::parse(text).map(|place| CorePosition { epoch: place.epoch, settled: place.number }))
-        }
-    }
-}
-
-fn core_presence(presence: Presence) -> entry::Presence {
-    match presence {
-        Presence::Available => entry::Presence::Available,
-        Presence::Away => entry::Presence::Away,
+        inbound::ResumeFrom::After(text) => Resume::After(text.parse().ok()),
     }
 }
 

@@ -28,7 +28,8 @@ use crate::gateway::shared::settings::{
 };
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::Stopping;
-use crate::protocol::inbound::{Body, ClientMessage, Envelope, Text};
+use crate::protocol::Envelope;
+use crate::protocol::inbound::{Body, ClientMessage, Text};
 use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
 use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
 use deskbell_core::entry::{Call, Input, ProviderAction};
@@ -214,7 +215,7 @@ pub(crate) fn hear<S: Socket>(
     {
         let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
         let fault = DecodeError { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
-        link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+        link.refuse(&fault.reply().retry_after_ms(whole_ms(wait).max(1)));
         return Ok(None);
     }
     Ok(answer(link, role, &message))
@@ -249,10 +250,10 @@ fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &Clie
         Intent::NoCall => match message.body {
             Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { ref token } => match admission::refresh(link, token) {
-                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply_ids() }),
+                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply() }),
                 Err((code, detail)) => refuse(link, message, code, &detail),
             },
-            _ => link.say(&Pong { ids: message.envelope.reply_ids() }),
+            _ => link.say(&Pong { ids: message.envelope.reply() }),
         },
     }
     None
@@ -267,17 +268,17 @@ fn over_rate<S: Socket>(
 ) -> Result<Option<Input>, SessionEnd> {
     let detail = format!("more than {} messages per second", link.state().settings.messages_per_second);
     let fault = DecodeError { envelope, call, code: ErrorCode::RateLimited, detail };
-    link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+    link.refuse(&fault.reply().retry_after_ms(whole_ms(wait).max(1)));
     limits.verdict().map(|()| None)
 }
 
 fn refuse<S: Socket>(link: &Arc<ConnectionHandle<S>>, message: &ClientMessage<'_>, code: ErrorCode, detail: &str) {
-    let mut ids = message.envelope.reply_ids();
+    let mut ids = message.envelope.reply();
     if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
         // Checked and not used: such a reply bears the notification's, if anything's.
         ids.correlation_id = None;
     }
-    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms: None });
+    link.refuse(&ErrorReply::new(ids, message.body.call(), code, detail));
 }
 
 fn going_away(_: Stopping) -> SessionEnd {
@@ -360,9 +361,7 @@ async fn shut<S: Socket>(link: &Arc<ConnectionHandle<S>>, end: SessionEnd) {
         SessionEnd::Close(why) => link.close_with(&frame::close(why)),
         SessionEnd::AdmissionError(why) => {
             if let Some((code, detail)) = why.error() {
-                let envelope = Envelope::default();
-                let ids = envelope.reply_ids();
-                link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: None });
+                link.refuse(&ErrorReply::new(Envelope::default(), None, code, detail));
             }
             let (close, reason) = why.close();
             link.close_with(&frame::close_with(close.code(), &reason));

@@ -41,7 +41,7 @@ async fn pages_and_probes_are_served() {
         ("/desk", "text/html; charset=utf-8", "<title>"),
         ("/desk?agent=ada", "text/html; charset=utf-8", "<title>"),
         ("/sdk/deskbell.js", "text/javascript; charset=utf-8", "export"),
-        ("/asyncapi.yaml", "application/yaml; charset=utf-8", "asyncapi"),
+        ("/asyncapi.yaml", "text/plain; charset=utf-8", "asyncapi"),
         ("/healthz", "text/plain; charset=utf-8", "alive"),
         ("/readyz", "text/plain; charset=utf-8", "ready"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "deskbell_hubs 1"),
@@ -110,7 +110,8 @@ async fn a_full_hub_answers_the_upgrade_with_503() {
     only.send(Message::Close(None)).await;
     while only.frame().await.is_some() {}
     // The seat is free once the socket is closed on the other side too, an instant later.
-    while status(&ask(&gateway, UPGRADE).await.0) != "101" {}
+    let freed = async { while status(&ask(&gateway, UPGRADE).await.0) != "101" {} };
+    tokio::time::timeout(SOON, freed).await.expect("the seat is free");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deskbell_core::effect::{Effect, Effects, ReplyTo, Welcome};
-use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
+use deskbell_core::{AgentSlot, ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
 
 use crate::hub::delivery::{CallRejected, Delivery};
 
@@ -44,7 +44,8 @@ impl Delivery for Recorder {
     fn deliver(&mut self, core: &Core, _: Timestamp, effects: Effects) {
         let joiner = effects.joiner;
         for (workspace, effect) in effects.list {
-            let agents = |agents: &[u32]| -> Vec<ConnectionId> { core.agent_connections(&workspace, agents).collect() };
+            let agents =
+                |agents: &[AgentSlot]| -> Vec<ConnectionId> { core.agent_connections(&workspace, agents).collect() };
             match effect {
                 Effect::Welcome(welcome) => {
                     let told = match *welcome {

@@ -31,7 +31,7 @@ pub(crate) use words::*;
 /// The longest that anything is waited for; far more than anything takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits for something that must happen, for at most [`PATIENCE`]; a wait in vain fails and says for what.
+/// Waits at most [`PATIENCE`] for an event that must happen; otherwise it fails with a description of the event.
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
 }
