@@ -27,7 +27,7 @@ fn a_configuration_error_ends_the_start_with_64_and_no_output() {
     let file = file.to_str().expect("UTF-8");
     let (out, err, code) = said(&deskbell(&["--config", file, "--unknown-flag", "--listen", "0.0.0.0:0"]));
     assert_eq!((out.as_str(), code), ("", Some(64)));
-    for fault in ["--unknown-flag: ", ":2:16: ", ":3:1: ", "--listen: 0.0.0.0:0 "] {
+    for fault in ["--unknown-flag: ", ":2:16: ", ":3:1: ", "--listen: other machines can reach 0.0.0.0:0"] {
         assert!(err.contains(fault), "no {fault:?} in {err}");
     }
     assert_eq!(err.lines().count(), 5, "{err}");
@@ -98,4 +98,38 @@ fn a_missing_load_tool_is_named_with_the_command_that_builds_it() {
     let (out, err, code) = said(&Command::new(&alone).arg("load").output().expect("deskbell runs"));
     assert_eq!((out.as_str(), code), ("", Some(1)));
     assert!(err.contains("deskbell-load") && err.contains("cargo build --release -p deskbell-load"), "{err}");
+}
+
+#[test]
+fn check_shows_what_a_token_grants_or_why_it_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    std::fs::write(path("secret"), "0123456789abcdef0123456789abcdef\n").expect("written");
+    let minted = deskbell(&[
+        "token",
+        "--secret-file",
+        &path("secret"),
+        "--sub",
+        "ada",
+        "--role",
+        "agent",
+        "--groups",
+        "billing",
+    ]);
+    std::fs::write(path("token"), &minted.stdout).expect("written");
+    let check =
+        |token: &str| said(&deskbell(&["check", "--auth-secret-file", &path("secret"), "--token", &path(token)]));
+    let (out, err, code) = check("token");
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    for line in ["subject: ada\n", "roles: agent\n", "workspace: default\n", "groups: billing\n"] {
+        assert!(out.contains(line), "no {line:?} in {out}");
+    }
+    std::fs::write(path("bad"), "a.b.c").expect("written");
+    let (out, err, code) = check("bad");
+    assert_eq!(
+        (out.as_str(), err.as_str(), code),
+        ("", "deskbell: the token is refused: it is not a signed JWT\n", Some(1))
+    );
+    let (_, err, code) = said(&deskbell(&["check", "--token", &path("token")]));
+    assert!(err.contains("authentication is off") && code == Some(1), "{err}");
 }

@@ -10,6 +10,7 @@ use ring::signature::{
 };
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::refusal::TokenRefusal;
@@ -167,7 +168,9 @@ impl<'de> Deserialize<'de> for UniqueClaims {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
                 let mut claims = Map::new();
-                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                while let Some((name, text)) = entries.next_entry::<String, Box<RawValue>>()? {
+                    // A claim that is nested too deep to be parsed counts as absent, because it cannot be one of ours.
+                    let value = serde_json::from_str(text.get()).unwrap_or(Value::Null);
                     if claims.insert(name, value).is_some() {
                         return Err(serde::de::Error::custom("a claim is repeated"));
                     }

@@ -395,7 +395,7 @@ fn a_key_set_has_rsa_and_p256_keys_too_and_never_a_symmetric_one() {
     assert!(verifier.check(&token_of(&json!({"alg": "ES256", "kid": "e"}), claims(), by_ec), NOW_MS).is_ok());
     // A key for another algorithm than its type can have is not used, and then there is no key.
     let wrong = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "ES256"});
-    let only = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "PS256"});
+    let only = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "PS256", "kid": "r"});
     assert_eq!(load(json!({"keys": [only]})).unwrap().check(&token, NOW_MS), Err(TokenRefusal::Algorithm));
     assert!(load(json!({"keys": [wrong]})).is_err());
     // A symmetric key beside good ones is a secret in a public file.

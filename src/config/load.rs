@@ -10,8 +10,9 @@ use deskbell_protocol::format_duration;
 
 use super::checked::{ClusterSettings, Config, PREFIX, ServerSettings, Sources};
 use super::error::{ConfigError, ConfigErrors, Location};
+use super::key::Key;
 use super::setting::{RawValue, Setting};
-use super::settings::{Key, SETTINGS};
+use super::settings::SETTINGS;
 use super::{file, issuers, templates};
 use crate::auth::{JwksLocation, KeyFiles, KeySet};
 use crate::network::without_userinfo;

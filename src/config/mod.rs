@@ -2,7 +2,7 @@
 //! Everything is checked before the hub starts, and all errors are reported together. A wrong value is an error even if
 //! a stronger source overrides it.
 //!
-//! Files here may use those above them: `value`, `error`, `checked`, `setting`, `settings`, `file`, `templates`,
+//! Files here may use those above them: `value`, `error`, `checked`, `key`, `setting`, `settings`, `file`, `templates`,
 //! `issuers`, `docs`, `load`.
 
 mod checked;
@@ -10,6 +10,7 @@ mod docs;
 mod error;
 mod file;
 mod issuers;
+mod key;
 mod load;
 mod setting;
 mod settings;
@@ -18,10 +19,11 @@ mod templates;
 mod tests;
 mod value;
 
+pub use crate::template::nearest;
 pub use checked::{AuthSettings, Config, LimitSettings, LogSettings, ServerSettings, Sources};
 pub use docs::markdown;
-pub use crate::template::nearest;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Location};
 pub use file::FILE_BYTES_MAX;
+pub use key::Key;
 pub use setting::{Accessor, ORIGINS_MAX, PROXIES_MAX, Setting, ValueKind};
-pub use settings::{Key, SETTINGS};
+pub use settings::SETTINGS;

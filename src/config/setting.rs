@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::checked::Config;
 use super::error::quoted;
-use super::settings::{Key, SETTINGS};
+use super::key::Key;
 use super::value;
 use crate::network::{self, Network, PublicUrl};
 use crate::telemetry;
@@ -119,13 +119,6 @@ impl ValueError {
 }
 
 impl Setting {
-    /// The row of `key`.
-    #[must_use]
-    pub fn of(key: Key) -> &'static Self {
-        // A test ensures that every key has a row.
-        SETTINGS.iter().find(|setting| setting.key == key).unwrap_or(&SETTINGS[0])
-    }
-
     /// Its name in messages: its key in the file, else its flag, else its variable.
     #[must_use]
     pub fn name(&self) -> String {

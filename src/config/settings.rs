@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::key::Key;
 use super::setting::{Accessor, Setting, ValueKind};
 
 const fn ms(ms: u64) -> Duration {
@@ -16,62 +17,6 @@ const fn seconds(s: u64) -> Duration {
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
-
-/// Identifies a setting in the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the row in SETTINGS explains each")]
-pub enum Key {
-    Config,
-    Listen,
-    Insecure,
-    DataDir,
-    Memory,
-    AllowedOrigin,
-    TlsCert,
-    TlsKey,
-    AdminListen,
-    PublicUrl,
-    MetricsListen,
-    TrustedProxies,
-    HandshakeTimeout,
-    HelloTimeout,
-    PingInterval,
-    IdleTimeout,
-    AuthSecretFile,
-    AuthPublicKeyFile,
-    AuthIssuer,
-    AuthAudience,
-    AuthLeeway,
-    AuthMaxTokenAge,
-    DisplayLimit,
-    QueueLimit,
-    Retention,
-    MaxMessageBytes,
-    MaxConnections,
-    ConnectionsPerAddress,
-    PendingConnections,
-    MessagesPerSecond,
-    OutboundBytes,
-    OutboundFrames,
-    OpenNotifications,
-    Sessions,
-    KpiMarks,
-    RetainedOutcomes,
-    RememberedAgents,
-    DeliveriesPerSecond,
-    SessionIdle,
-    SessionLimit,
-    RegroupTime,
-    LogHistory,
-    LogHistoryBytes,
-    Cluster,
-    ClusterPartitions,
-    ClusterCredsFile,
-    ClusterPasswordFile,
-    WaitLock,
-    LogFormat,
-    Log,
-}
 
 /// How to read and write one field of the configuration.
 macro_rules! at {
@@ -511,6 +456,15 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
+impl Setting {
+    /// The row of `key`.
+    #[must_use]
+    pub fn of(key: Key) -> &'static Self {
+        // A test ensures that every key has a row.
+        SETTINGS.iter().find(|setting| setting.key == key).unwrap_or(&SETTINGS[0])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -529,6 +483,13 @@ mod tests {
             }
             assert_eq!(setting.set(&mut config, RawValue::Variable(&shown)), Ok(()), "{}", setting.name());
             assert_eq!(setting.show(&config), shown);
+        }
+    }
+
+    #[test]
+    fn every_key_has_its_row() {
+        for setting in SETTINGS {
+            assert_eq!(Setting::of(setting.key).variable, setting.variable);
         }
     }
 

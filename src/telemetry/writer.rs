@@ -15,6 +15,9 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The memory that a queued line needs in addition to its text.
 const LINE_OVERHEAD_BYTES: usize = 64;
 
+/// The report of dropped lines, after their number.
+const MISSING: &str = " log lines are missing here: standard error was not read in time";
+
 /// A handle of the queue. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct LogQueue {
@@ -94,8 +97,7 @@ fn write_lines(messages: &Receiver<Message>, state: &QueueState, mut output: imp
                 state.queued_bytes.fetch_sub(line.len() + LINE_OVERHEAD_BYTES, Ordering::Relaxed);
                 let dropped = state.unreported.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
-                    let _ =
-                        writeln!(output, "{dropped} log lines are missing here: standard error was not read in time");
+                    let _ = writeln!(output, "{dropped}{MISSING}");
                 }
             }
             Message::Flush(done) => {
@@ -134,7 +136,9 @@ mod tests {
         let text = reading.join().unwrap();
         let written = text.lines().filter(|line| line.starts_with('x')).count() as u64;
         assert_eq!(written + dropped, count as u64);
-        assert!(text.contains(&format!("{dropped} log lines are missing here")), "no report");
+        // The first lines went into the pipe while others were queued, so there can be several reports.
+        let reports = text.lines().filter_map(|line| line.strip_suffix(MISSING)?.parse::<u64>().ok());
+        assert_eq!(reports.sum::<u64>(), dropped);
     }
 
     #[test]

@@ -29,12 +29,12 @@ async fn the_token_names_the_provider() {
     ring("?providerId=bot", json!({})).token(&bot).of(&hub).await.is(202, "");
     ring("?providerId=other", json!({})).token(&bot).of(&hub).await.is(403, "notAllowed");
     let no_token = ring("", json!({})).of(&hub).await;
-    no_token.is(401, "notAllowed");
+    no_token.is(401, "badToken");
     assert!(no_token.header("www-authenticate").unwrap().starts_with("Bearer"));
     for bad in ["", "x", "a.b.c", &format!("{bot}x")] {
-        ring("", json!({})).token(bad).of(&hub).await.is(401, "notAllowed");
+        ring("", json!({})).token(bad).of(&hub).await.is(401, "badToken");
     }
-    ring("", json!({})).token(&bot).token(&bot).of(&hub).await.is(401, "notAllowed");
+    ring("", json!({})).token(&bot).token(&bot).of(&hub).await.is(401, "badToken");
     for role in ["agent", "observer"] {
         let other = token(&secret, &["--sub", "bot", "--role", role]);
         let answer = ring("", json!({})).token(&other).of(&hub).await;
@@ -113,6 +113,6 @@ async fn a_revoked_subject_is_sent_away_while_it_waits() {
         assert_eq!(raw::status(&raw::http(port, &request).await), 200);
     };
     let (answer, ()) = tokio::join!(waiting.of(&hub), revoke);
-    answer.is(401, "notAllowed");
-    ring("", json!({})).token(&bot).of(&hub).await.is(401, "notAllowed");
+    answer.is(401, "badToken");
+    ring("", json!({})).token(&bot).of(&hub).await.is(401, "badToken");
 }

@@ -231,7 +231,7 @@ async fn a_request_to_the_admin_listener_cannot_forge_log_lines() {
 async fn the_admin_listener_is_on_loopback_unless_insecure() {
     let exit = guarded().args(&["--admin-listen", "0.0.0.0:0"]).fail().await;
     assert_eq!(exit.code, Some(64));
-    assert!(exit.stderr.contains("asks nobody who they are") && exit.stderr.contains("--insecure"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("has no authentication") && exit.stderr.contains("--insecure"), "{}", exit.stderr);
     let (hub, admin) = with_admin(Setup::new()).await;
     let answer = post(admin, "/revoke", json!({"subject": "ada"})).await;
     assert_eq!(status(&answer), 409, "there are no tokens");

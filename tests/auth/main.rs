@@ -16,6 +16,7 @@ mod raw;
 
 mod admin;
 mod client;
+mod doors;
 mod forge;
 mod intruder;
 mod limits;

@@ -144,7 +144,6 @@ async fn malformed_tokens_are_refused_and_the_hub_goes_on() {
         of(r#"{"alg":"HS256","kid":"a","kid":"b"}"#, &good),
         of(r#"{"alg":"HS256","kid":{"a":"b"}}"#, &good),
         of(r#"{"alg":["HS256"]}"#, &good),
-        of(&format!(r#"{{"alg":"HS256"{}}}"#, deep(3_000)), &good),
         of(head, &inside(r#","sub":"bob""#)),
         of(head, &inside(r#","role":"provider""#)),
         of(head, &inside(r#","exp":32503680000"#)),
@@ -181,7 +180,7 @@ async fn malformed_tokens_are_refused_and_the_hub_goes_on() {
         );
     }
     // Unknown claims are skipped, however deep they are.
-    for good in [taken, of(head, &inside(&deep(3_000)))] {
+    for good in [taken, of(head, &inside(&deep(3_000))), of(&format!(r#"{{"alg":"HS256"{}}}"#, deep(3_000)), &good)] {
         assert!(attempt(&hub, json!({"role": "agent", "token": good})).await.is_ok());
     }
     has(&bob.call(json!({"type": "ping"})).await, json!({"type": "pong"}));

@@ -97,7 +97,7 @@ async fn a_hello_that_disagrees_with_its_token_is_4403() {
         (json!({"type": "hello", "role": "provider", "token": ada()}), "the token's role is agent, not provider"),
         (
             json!({"type": "hello", "role": "agent", "agentId": "boss", "token": ada()}),
-            "the agentId is not the token's",
+            "the agentId is not the subject of the token",
         ),
     ] {
         let mut raw = Raw::connect(hub.port).await;
@@ -252,7 +252,9 @@ async fn keys_by_name_are_exchanged_while_the_hub_runs() {
 
 #[tokio::test]
 async fn issuer_audience_and_leeway_are_as_configured() {
-    let setup = guarded().config("[auth]\nissuer = \"https://id.example\"\naudience = \"deskbell\"\nleeway = \"30s\"");
+    let setup = guarded()
+        .config("[auth]\nissuer = \"https://id.example\"\naudience = \"deskbell\"\nleeway = \"30s\"")
+        .variable("DESKBELL_AUTH_LEEWAY", "30s");
     let hub = setup.start().await;
     let ours = json!({"iss": "https://id.example", "aud": ["deskbell", "crm"], "exp": now() - 5});
     join(&hub, "ada", "agent", ours).await;
@@ -326,7 +328,7 @@ async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
             json!({"sub": sub, "role": "agent", "exp": now() + 60}),
         )
     };
-    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was refused")).count();
+    let lines = |said: &str| said.lines().filter(|line| line.contains("refused token")).count();
     // In the hello, at the upgrade, by plain HTTP, and in a refresh.
     assert_eq!(attempt(&hub, json!({"role": "agent", "token": forged("ada")})).await, Err(4401));
     let bearer = format!("Bearer {}", forged("bot"));
@@ -345,8 +347,7 @@ async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
         assert!(said.contains(claim), "{claim}: {said}");
     }
     assert_eq!(lines(&said), 8, "{said}");
-    let each =
-        said.lines().filter(|line| line.contains("a token was refused")).all(|line| line.contains("from=127.0.0.1"));
+    let each = said.lines().filter(|line| line.contains("refused token")).all(|line| line.contains("from=127.0.0.1"));
     assert!(each && !said.contains("forged") && !said.contains("sss"), "{said}");
 }
 
@@ -366,7 +367,7 @@ async fn keys_that_cannot_be_used_stop_the_start() {
         ("--auth-secret-file", empty, "is empty"),
         ("--auth-secret-file", pem, "it is a PEM file, not a secret"),
         ("--auth-public-key-file", weak, "1024 bits"),
-        ("--auth-public-key-file", private, "belongs to who signs"),
+        ("--auth-public-key-file", private, "belongs to the token service"),
     ] {
         let exit = Setup::new().listen(&address).args(&[flag, file.to_str().unwrap()]).fail().await;
         assert_eq!(exit.code, Some(64), "{file:?}");

@@ -108,7 +108,10 @@ where
 
 /// Cuts the path of `publicUrl` off the path of a request, so that everything is served below it too. The bare path is
 /// redirected to the one with a slash, because the links of the pages are relative.
-fn below_public_path(state: &GatewayState, mut request: Request<Incoming>) -> Result<Request<Incoming>, Box<HttpResponse>> {
+fn below_public_path(
+    state: &GatewayState,
+    mut request: Request<Incoming>,
+) -> Result<Request<Incoming>, Box<HttpResponse>> {
     let prefix = state.public_path();
     let uri = request.uri();
     let Some(rest) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(prefix)) else {

@@ -191,6 +191,6 @@ fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Op
     }
     if tracing::enabled!(tracing::Level::DEBUG) {
         let claim = token.and_then(auth::claimed_subject).unwrap_or_default();
-        tracing::debug!(%from, claim, %why, "a token was refused");
+        tracing::debug!(%from, claim, %why, "refused token");
     }
 }
