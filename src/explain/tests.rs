@@ -6,7 +6,7 @@ use deskbell_core::{Core, Incarnation, NotificationId, Timestamp};
 use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
 use super::{ExplainError, Explained, Happened, Question, explain};
 use crate::hub::encode_snapshot;
-use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
+use crate::log::{History, LogError, RecordNumber, Stored};
 
 const HUB: Incarnation = Incarnation(7);
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
@@ -39,10 +39,6 @@ impl History for Kept {
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let record = self.records.get(number as usize);
         Ok(record.map(|record| Stored::new(number + 1, postcard::to_stdvec(record).unwrap())))
-    }
-
-    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
-        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 //! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
 //! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `group`,
-//! `membership`, `metrics`, `partition`, `snapshotter`, `runner`, `partitioning`.
+//! `membership`, `metrics`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
 
 mod clock;
 mod codec;
 mod delivery;
 mod delivery_quota;
+mod divergence;
 mod group;
 mod input_queue;
 mod membership;
@@ -27,3 +28,4 @@ pub use metrics::Metrics;
 pub use partition::{HubError, HubSettings, Partition, Progress};
 pub use partitioning::partition_of;
 pub use runner::{Hub, HubHandle};
+pub use snapshotter::SnapshotInterval;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use deskbell::config::{Config, SETTINGS, Sources};
 use deskbell::gateway::{Backend, Gateway, Settings};
-use deskbell::hub::{Hub, HubSettings, InputQueue, WallClock, decode_record, decode_snapshot, encode_snapshot};
+use deskbell::hub::{
+    Hub, HubSettings, InputQueue, SnapshotInterval, WallClock, decode_record, decode_snapshot, encode_snapshot,
+};
 use deskbell::log::{Disk, Log as _, Memory, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
@@ -206,6 +208,7 @@ fn gateway() -> &'static SocketAddr {
             epoch: 1,
             limits: Limits::default(),
             deliveries_per_second: 1 << 40,
+            snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let delivery = gateway.delivery(0, hub_settings.incarnation);
