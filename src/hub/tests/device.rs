@@ -85,13 +85,16 @@ impl Device {
 pub(super) struct SimLog {
     pub(super) device: Arc<Mutex<Device>>,
     read: usize,
+    /// Records that were there when the log was opened; they can be read.
+    opened_with: usize,
     broken: bool,
 }
 
 impl SimLog {
     pub(super) fn open(device: &Arc<Mutex<Device>>) -> Self {
-        device.lock().unwrap().crashed = false;
-        Self { device: Arc::clone(device), read: 0, broken: false }
+        let mut open = device.lock().unwrap();
+        open.crashed = false;
+        Self { device: Arc::clone(device), read: 0, opened_with: open.records.len(), broken: false }
     }
 }
 
@@ -144,7 +147,7 @@ impl Log for SimLog {
         if self.broken {
             return Err(LogError::Device("simulated".to_owned()));
         }
-        if self.read < device.records.len() && device.goes_wrong() {
+        if (self.opened_with..device.records.len()).contains(&self.read) && device.goes_wrong() {
             *device.faults.entry("unreadable").or_default() += 1;
             self.broken = true;
             return Err(LogError::Device("simulated: the read failed".to_owned()));
@@ -169,6 +172,7 @@ impl Log for SimLog {
         if device.is_down || (device.fault_every > 0 && device.dice.one_in(3)) {
             return Err(LogError::Device("simulated: not yet".to_owned()));
         }
+        self.opened_with = device.records.len();
         self.broken = false;
         Ok(())
     }
