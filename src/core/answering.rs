@@ -32,7 +32,7 @@ impl Workspace {
         let notification = &self.open[slot];
         // To who never saw it, it is as unknown as any other.
         if !notification.displayed_to.has(agent) {
-            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoSuchNotification });
+            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NotificationUnknownToAgent });
             return;
         }
         to.correlation_id = Some(notification.content.correlation_id.clone());
@@ -91,7 +91,7 @@ impl Workspace {
     /// It is settled, or unknown.
     fn answer_late(&self, step: &mut Step<'_>, mut to: ReplyTo, agent: u32, notification_id: NotificationId) {
         let Some(settled) = self.providers.by_notification(notification_id) else {
-            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoSuchNotification });
+            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NotificationUnknownToAgent });
             return;
         };
         to.correlation_id = Some(settled.correlation_id.clone());

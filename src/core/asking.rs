@@ -2,16 +2,16 @@
 
 use super::core::{Core, Hub, Role};
 use super::effect::AgentSlot;
-use super::entry::{Action, To};
-use super::ids::{ConnectionId, Incarnation, Name, NotificationId};
+use super::entry::{ProviderAction, Recipients};
+use super::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId};
 use super::limits::Limits;
-use super::look::Look;
 use super::outcome::Settled;
 use super::state::Workspace;
-use super::{Stats, Totals};
+use super::view::NotificationView;
+use super::{Totals, WorkspaceStats};
 
 /// A hub of which nothing came for so long, while others' records came, is gone (a cluster).
-const SILENCE_MAX_MS: u64 = 10_000;
+const SILENCE_MAX: Millis = Millis::from_secs(10);
 
 impl Core {
     /// The limits in force.
@@ -34,7 +34,7 @@ impl Core {
     /// The hubs that have been silent for so long that they are taken for gone: whoever sees one says so in the log
     /// ([`Input::Silent`](super::entry::Input::Silent)).
     pub fn silent_hubs(&self) -> impl Iterator<Item = Incarnation> + '_ {
-        let silent = |hub: &Hub| self.moving_ms.saturating_sub(hub.heard_ms) >= SILENCE_MAX_MS;
+        let silent = |hub: &Hub| self.log_time.since(hub.heard_at) >= SILENCE_MAX;
         self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
     }
 
@@ -82,15 +82,17 @@ impl Core {
 
     /// An open notification.
     #[must_use]
-    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<Look<'_>> {
+    pub fn open(&self, workspace: &str, id: NotificationId) -> Option<NotificationView<'_>> {
         let workspace = self.workspace(workspace)?;
-        Look::new(workspace, *workspace.open_by_id.get(&id)?)
+        NotificationView::new(workspace, *workspace.open_by_id.get(&id)?)
     }
 
     /// Everything open, of all workspaces.
-    pub fn all_open(&self) -> impl Iterator<Item = Look<'_>> {
+    pub fn all_open(&self) -> impl Iterator<Item = NotificationView<'_>> {
         let workspaces = self.workspaces.iter().map(|(_, workspace)| workspace);
-        workspaces.flat_map(|workspace| workspace.arrivals.values().filter_map(|&slot| Look::new(workspace, slot)))
+        workspaces.flat_map(|workspace| {
+            workspace.arrivals.values().filter_map(|&slot| NotificationView::new(workspace, slot))
+        })
     }
 
     /// Everything settled that is retained, of all workspaces.
@@ -132,17 +134,16 @@ impl Core {
 
     /// How many connections a provider's call would go to, so that it can be weighed before it is taken.
     #[must_use]
-    pub fn cost(&self, workspace: &str, action: &Action) -> u64 {
+    pub fn cost(&self, workspace: &str, action: &ProviderAction) -> u64 {
         let Some(workspace) = self.workspace(workspace) else { return 0 };
         let connections = |agent: u32| workspace.agents.try_get(agent).map_or(0, |desk| desk.connections.len() as u64);
         match action {
-            Action::Notify(notify) => workspace.cost_of(&notify.to),
-            Action::Kpi { .. } => workspace.cost_of(&To::default()),
-            Action::Activity { session_id, .. } | Action::EndSession { session_id } => {
+            ProviderAction::Notify(notify) => workspace.cost_of(&notify.to),
+            ProviderAction::Kpi { .. } => workspace.cost_of(&Recipients::default()),
+            ProviderAction::Activity { session_id, .. } | ProviderAction::EndSession { session_id } => {
                 workspace.sessions.get(session_id).map_or(0, |session| connections(session.agent))
             }
-            Action::Cancel { .. } | Action::Accept { .. } | Action::Reject { .. } => 0,
-            Action::Seen { .. } | Action::Presence(_) | Action::Recall { .. } => 0,
+            ProviderAction::Cancel { .. } | ProviderAction::Lookup { .. } => 0,
         }
     }
 
@@ -153,7 +154,7 @@ impl Core {
 
     /// A workspace in numbers; `None` if it is not there.
     #[must_use]
-    pub fn stats(&self, workspace: &str) -> Option<Stats> {
+    pub fn stats(&self, workspace: &str) -> Option<WorkspaceStats> {
         self.workspace(workspace).map(Workspace::stats)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::To;
+use super::entry::Recipients;
 use super::ids::Name;
 use super::slab::Slab;
 
@@ -107,7 +107,7 @@ impl Groups {
 /// One audience: equal sets of agents and groups. Lives while an open notification has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Audience {
-    pub(super) to: To,
+    pub(super) to: Recipients,
     /// Slots of the named agents.
     pub(super) agents: Vec<u32>,
     /// Slots of the named groups.
@@ -122,11 +122,11 @@ pub(super) struct Audience {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Audiences {
     slots: Slab<Audience>,
-    by_to: BTreeMap<To, u32>,
+    by_to: BTreeMap<Recipients, u32>,
 }
 
 impl Audiences {
-    pub(super) fn find(&self, to: &To) -> Option<u32> {
+    pub(super) fn find(&self, to: &Recipients) -> Option<u32> {
         self.by_to.get(to).copied()
     }
 

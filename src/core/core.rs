@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ageing::Ageing;
 use super::effect::{Effect, Effects, Refusal, ReplyTo, Welcome};
-use super::entry::{Call, Client, Entry, Input, Record};
-use super::ids::{ConnectionId, Incarnation, Name, Timestamp};
+use super::entry::{Action, Call, Entry, Input, Joiner, Record};
+use super::ids::{ConnectionId, Incarnation, LogTime, Millis, Name, Timestamp};
 use super::limits::Limits;
 use super::slab::Slab;
 use super::state::Workspace;
@@ -18,11 +18,11 @@ pub(super) const REMOVED_MAX: usize = 1_000;
 
 /// A pause of the whole log counts as at most so much silence of each hub: while nobody's records came, nobody was
 /// silent. Twice the time within which each hub of a cluster writes something.
-const PAUSE_COUNTED_MAX_MS: u64 = 2_000;
+const PAUSE_COUNTED_MAX: Millis = Millis::from_secs(2);
 
 /// How long what nobody sees (a result past its retention, an agent past memory) may outstay its time while
 /// nothing else happens: so an idle hub does not write a record for each.
-const FORGET_SLACK_MS: u64 = 60_000;
+const FORGET_SLACK: Millis = Millis::from_minutes(1);
 
 /// The state machine: the fold of one log.
 ///
@@ -42,8 +42,8 @@ pub struct Core {
     pub(super) numbers: Numbers,
     pub(super) deadlines: BTreeSet<Deadline>,
     pub(super) hubs: BTreeMap<Incarnation, Hub>,
-    /// Time during which the log moved on, in milliseconds: what silence is measured by.
-    pub(super) moving_ms: u64,
+    /// Time during which the log moved on: what silence is measured by.
+    pub(super) log_time: LogTime,
     pub(super) removed: BTreeSet<Incarnation>,
     pub(super) workspaces: Slab<Workspace>,
     pub(super) by_name: BTreeMap<Name, u32>,
@@ -59,8 +59,8 @@ pub struct Core {
 pub(super) struct Hub {
     /// The number of its last group that was applied.
     pub(super) group: u64,
-    /// [`Core::moving_ms`] at its last record.
-    pub(super) heard_ms: u64,
+    /// [`Core::log_time`] at its last record.
+    pub(super) heard_at: LogTime,
     pub(super) connections: BTreeMap<u64, Member>,
 }
 
@@ -107,7 +107,7 @@ impl Core {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let notification = self.deadlines.first().map(|deadline| deadline.0);
         let idle = self.idle.first().map(|(at, _)| at);
-        let forget = self.forgetting.first().map(|(at, _)| at.max(self.now.plus_ms(FORGET_SLACK_MS)));
+        let forget = self.forgetting.first().map(|(at, _)| at.max(self.now.plus(FORGET_SLACK)));
         notification.into_iter().chain(idle).chain(forget).min()
     }
 
@@ -129,11 +129,11 @@ impl Core {
 
     /// Time never runs back.
     fn pass_time(&mut self, record: &Record) {
-        let passed_ms = record.time.since_ms(self.now);
+        let passed = record.time.since(self.now);
         self.now = self.now.max(record.time);
-        self.moving_ms = self.moving_ms.saturating_add(passed_ms.min(PAUSE_COUNTED_MAX_MS));
+        self.log_time.advance(passed.min(PAUSE_COUNTED_MAX));
         if let Some(hub) = self.hubs.get_mut(&record.incarnation) {
-            hub.heard_ms = self.moving_ms;
+            hub.heard_at = self.log_time;
         }
     }
 
@@ -223,7 +223,7 @@ impl Core {
         }
     }
 
-    fn join(&mut self, connection: ConnectionId, name: &Name, client: &Client, out: &mut Effects) -> u32 {
+    fn join(&mut self, connection: ConnectionId, name: &Name, client: &Joiner, out: &mut Effects) -> u32 {
         let slot = match self.by_name.get(name) {
             Some(&slot) => slot,
             None => {
@@ -234,14 +234,14 @@ impl Core {
             }
         };
         let role = self.on(slot, out, |workspace, step| match client {
-            Client::Provider { id, .. } => {
+            Joiner::Provider { id, .. } => {
                 workspace.join_provider(step, connection, id);
                 Role::Provider(id.clone())
             }
-            Client::Agent { id, groups, presence } => {
+            Joiner::Agent { id, groups, presence } => {
                 Role::Agent(workspace.join_agent(step, connection, id, groups.as_deref(), *presence))
             }
-            Client::Observer => {
+            Joiner::Observer => {
                 workspace.observers.push(connection);
                 Role::Observer
             }
@@ -268,7 +268,7 @@ impl Core {
     fn remove_hub(&mut self, incarnation: Incarnation, out: &mut Effects, touched: &mut BTreeSet<u32>) {
         let Some(hub) = self.hubs.get(&incarnation) else { return };
         let members: Vec<(u64, Member)> = hub.connections.iter().map(|(&s, member)| (s, member.clone())).collect();
-        let until = self.now.plus_ms(self.limits.regroup_time_ms);
+        let until = self.now.plus(self.limits.regroup_time);
         let mut agents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (serial, member) in members {
             if let Role::Agent(agent) = member.role {
@@ -294,10 +294,10 @@ impl Core {
             out.list.push((Name::default(), Effect::Refused { to, refusal: Refusal::NotJoined }));
             return None;
         };
-        self.on(workspace, out, |workspace, step| match role {
-            Role::Provider(id) => workspace.provider_call(step, to, &id, call.action.clone()),
-            Role::Agent(agent) => workspace.agent_call(step, to, agent, call.action.clone()),
-            Role::Observer => {}
+        self.on(workspace, out, |workspace, step| match (role, call.action.clone()) {
+            (Role::Provider(id), Action::Provider(action)) => workspace.provider_call(step, to, &id, action),
+            (Role::Agent(agent), Action::Agent(action)) => workspace.agent_call(step, to, agent, action),
+            _ => step.emit(&workspace.name, Effect::Refused { to, refusal: Refusal::WrongRole }),
         });
         Some(workspace)
     }
@@ -320,8 +320,8 @@ impl Core {
     /// Notes when something ends by itself in a workspace, or is to be forgotten.
     fn schedule(&mut self, slot: u32) {
         let workspace = &self.workspaces[slot];
-        self.idle.set(slot, workspace.idle_deadline(self.limits.session_idle_ms));
-        self.forgetting.set(slot, workspace.forget_deadline(self.limits.retention_ms));
+        self.idle.set(slot, workspace.idle_deadline(self.limits.session_idle));
+        self.forgetting.set(slot, workspace.forget_deadline(self.limits.retention));
     }
 
     /// The joiner's welcome shows everything as the step left it.
@@ -330,7 +330,7 @@ impl Core {
         let hub = self.hubs.get(&joiner.incarnation);
         let Some(member) = hub.and_then(|hub| hub.connections.get(&joiner.serial)).cloned() else { return };
         self.on(member.workspace, out, |workspace, step| match (&member.role, client) {
-            (Role::Provider(id), Client::Provider { resume, .. }) => {
+            (Role::Provider(id), Joiner::Provider { resume, .. }) => {
                 workspace.welcome_provider(step, joiner, id, *resume);
             }
             (Role::Agent(agent), _) => workspace.welcome_agent(step, *agent),

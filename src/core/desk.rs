@@ -1,6 +1,9 @@
 //! Desks: which notifications an agent sees, which wait behind them.
 
+use std::sync::Arc;
+
 use super::audience::{Arrival, Stream};
+use super::effect::Event;
 use super::state::Workspace;
 use super::step::Step;
 
@@ -20,7 +23,7 @@ impl Workspace {
     /// This is the one place that says to whom a notification goes; another policy than "all" goes here.
     pub(super) fn eligible(&self, audience: u32) -> impl Iterator<Item = u32> + '_ {
         let audience = self.audiences.get(audience);
-        let all = audience.to.is_all().then(|| self.agents.connected().iter());
+        let all = audience.to.is_everyone().then(|| self.agents.connected().iter());
         let members = audience.groups.iter().flat_map(|&group| &self.groups.get(group).members);
         let agents = all.into_iter().flatten().chain(audience.agents.iter().chain(members).copied());
         agents.filter(|&agent| self.agents.get(agent).is_available())
@@ -147,7 +150,7 @@ impl Workspace {
     fn first_display(&mut self, step: &mut Step<'_>, slot: u32) {
         let notification = &mut self.open[slot];
         notification.was_displayed = true;
-        let due = step.now.plus_ms(notification.content.rendered.timeout_ms);
+        let due = step.now.plus(notification.content.rendered.timeout);
         let old = std::mem::replace(&mut notification.due, due);
         let arrival = notification.arrival;
         let audience = notification.audience;
@@ -155,15 +158,7 @@ impl Workspace {
         step.deadlines.insert((due, arrival, self.slot, slot));
         self.audiences.get_mut(audience).never_displayed -= 1;
         self.never_displayed -= 1;
-        let content = &self.open[slot].content;
-        self.observe(step, |step| {
-            let mut event = step.event(super::effect::EventKind::Displayed);
-            event.notification_id = Some(content.notification_id);
-            event.correlation_id = Some(content.correlation_id.clone());
-            event.provider_id = Some(content.provider_id.clone());
-            event.session_id = Some(content.session_id.clone());
-            event
-        });
+        self.observe(step, || Event::Displayed { content: Arc::clone(&self.open[slot].content) });
     }
 
     /// The next open notification for an agent: the least of what `next` finds in each of the agent's few streams.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::effect::{Effect, EventKind, ReplyTo, Shown, Welcome};
+use super::effect::{Card, Effect, Event, ReplyTo, Welcome};
 use super::entry::{Presence, Resume};
 use super::ids::{ConnectionId, Name, Timestamp};
 use super::state::Workspace;
@@ -15,7 +15,7 @@ impl Workspace {
         provider.connections.push(connection);
         if provider.connections.len() == 1 {
             self.providers.connected += 1;
-            self.observe_provider(step, id, EventKind::ProviderJoined);
+            self.observe(step, || Event::ProviderJoined { provider_id: id.clone() });
         }
     }
 
@@ -50,7 +50,7 @@ impl Workspace {
         provider.connections.retain(|&other| other != connection);
         if provider.connections.is_empty() {
             self.providers.connected -= 1;
-            self.observe_provider(step, id, EventKind::ProviderLeft);
+            self.observe(step, || Event::ProviderLeft { provider_id: id.clone() });
         }
         self.providers.tidy(id);
     }
@@ -78,7 +78,10 @@ impl Workspace {
                 self.agents.get_mut(agent).presence = presence;
             }
             self.requeue(agent);
-            self.observe_agent(step, agent, EventKind::AgentJoined);
+            self.observe(step, || {
+                let agent = self.agents.get(agent);
+                Event::AgentJoined { agent_id: agent.name.clone(), presence: agent.presence }
+            });
         } else if let Some(presence) = presence {
             self.set_presence(step, agent, presence, None);
         }
@@ -90,7 +93,7 @@ impl Workspace {
         let desk = self.agents.get(agent);
         let mut sessions: Vec<_> = desk.sessions.iter().filter_map(|id| self.sessions.view(id)).collect();
         sessions.sort_by_key(|session| session.started_at);
-        let notifications: Vec<Shown> = desk.displayed.iter().map(|&slot| self.open[slot].shown(step.now)).collect();
+        let notifications: Vec<Card> = desk.displayed.iter().map(|&slot| self.open[slot].shown(step.now)).collect();
         let welcome = Welcome::Agent {
             id: desk.name.clone(),
             groups: desk.groups.iter().map(|&group| self.groups.get(group).name.clone()).collect(),
@@ -109,7 +112,7 @@ impl Workspace {
         }
         self.leave_groups(agent);
         self.dissolve_desk(agent);
-        self.observe_agent(step, agent, EventKind::AgentLeft);
+        self.observe(step, || Event::AgentLeft { agent_id: self.agents.get(agent).name.clone() });
         self.keep_remembered_count(step);
     }
 
@@ -140,7 +143,7 @@ impl Workspace {
         if changed {
             // Who is away loses what waits; who is back is offered everything anew.
             self.requeue(agent);
-            self.observe_agent(step, agent, EventKind::Presence);
+            self.observe(step, || Event::Presence { agent_id: self.agents.get(agent).name.clone(), presence });
         }
     }
 
@@ -170,23 +173,5 @@ impl Workspace {
         for &group in &self.agents.get(agent).groups {
             self.groups.get_mut(group).members.remove(&agent);
         }
-    }
-
-    fn observe_provider(&self, step: &mut Step<'_>, id: &Name, kind: EventKind) {
-        self.observe(step, |step| {
-            let mut event = step.event(kind);
-            event.provider_id = Some(id.clone());
-            event
-        });
-    }
-
-    fn observe_agent(&self, step: &mut Step<'_>, agent: u32, kind: EventKind) {
-        self.observe(step, |step| {
-            let desk = self.agents.get(agent);
-            let mut event = step.event(kind);
-            event.agent_id = Some(desk.name.clone());
-            event.presence = (kind != EventKind::AgentLeft).then_some(desk.presence);
-            event
-        });
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
+//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `text_forms`, `entry`, `content`, `slab`, `ageing`,
 //! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
-//! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
+//! `autos`, `notifying`, `answering`, `joining`, `calls`, `view`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
 //! workspace, in chapters.
 
 mod ageing;
@@ -22,7 +22,6 @@ pub mod entry;
 mod ids;
 mod joining;
 mod limits;
-mod look;
 mod notification;
 mod notifying;
 mod outcome;
@@ -36,13 +35,18 @@ mod step;
 mod tabs;
 #[cfg(test)]
 mod tests;
+mod text_forms;
+mod view;
 
 pub use self::core::Core;
 pub use content::Content;
-pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
-pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
-pub use look::Look;
+pub use ids::{
+    ConnectionId, Incarnation, Millis, Name, NotificationId, ParseNotificationIdError, Position, Text, Timestamp,
+};
+pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use outcome::{Outcome, Reach, Settled};
+pub use text_forms::{ParsePositionError, ParseTimestampError};
+pub use view::NotificationView;
 
 /// All workspaces of a log in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +63,7 @@ pub struct Totals {
 
 /// A workspace in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct WorkspaceStats {
     /// Agents connected.
     pub agents: u64,
     /// Providers connected.

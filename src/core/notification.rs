@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audience::Arrival;
 use super::content::Content;
-use super::effect::Shown;
+use super::effect::Card;
 use super::ids::Timestamp;
 use super::outcome::Reach;
 use super::slab::Bits;
@@ -35,7 +35,7 @@ pub(super) struct Open {
 impl Open {
     /// A new one, in its queue time.
     pub(super) fn new(content: Arc<Content>, arrival: Arrival, audience: u32) -> Self {
-        let due = content.notified_at.plus_ms(content.rendered.queue_timeout_ms);
+        let due = content.notified_at.plus(content.rendered.queue_timeout);
         Self {
             content,
             arrival,
@@ -50,9 +50,9 @@ impl Open {
     }
 
     /// As a desk shows it at `now`: what remains, or all of it where the display time does not run yet.
-    pub(super) fn shown(&self, now: Timestamp) -> Shown {
-        let remaining_ms = if self.was_displayed { self.due.since_ms(now) } else { self.content.rendered.timeout_ms };
-        Shown { content: Arc::clone(&self.content), remaining_ms }
+    pub(super) fn shown(&self, now: Timestamp) -> Card {
+        let remaining = if self.was_displayed { self.due.since(now) } else { self.content.rendered.timeout };
+        Card { content: Arc::clone(&self.content), remaining }
     }
 
     /// How far it has come.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::audience::Audience;
 use super::content::Content;
-use super::effect::{Effect, EventKind, OpenView, Refusal, ReplyTo};
-use super::entry::{Notify, TemplateFault, To};
+use super::effect::{Effect, Event, OpenView, Refusal, ReplyTo};
+use super::entry::{NewNotification, Recipients};
 use super::ids::{Name, NotificationId};
 use super::notification::Open;
 use super::outcome::{Outcome, Settled};
@@ -16,7 +16,7 @@ use super::step::Step;
 
 impl Workspace {
     /// A provider's notify. First duplicates, then the template's errors, then tokens, owners and counts.
-    pub(super) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: Notify) {
+    pub(super) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: NewNotification) {
         if let Some(held) = self.held_by_id(provider_id, to.id.as_ref()) {
             self.notify_again(step, to, held, &notify);
             return;
@@ -42,7 +42,7 @@ impl Workspace {
         to.correlation_id = Some(content.correlation_id.clone());
         let notification_id = content.notification_id;
         step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false });
-        self.observe_notified(step, &content);
+        self.observe(step, || Event::Notified { content: Arc::clone(&content) });
         self.arrive(step, &content, &notify.to);
     }
 
@@ -51,7 +51,7 @@ impl Workspace {
     }
 
     /// The id was used before: the same again is answered with what the first one got, anything else is refused.
-    fn notify_again(&self, step: &mut Step<'_>, mut to: ReplyTo, held: Held, notify: &Notify) {
+    fn notify_again(&self, step: &mut Step<'_>, mut to: ReplyTo, held: Held, notify: &NewNotification) {
         let (fingerprint, notification_id, correlation_id, settled) = match held {
             Held::Open(slot) => {
                 let content = &self.open[slot].content;
@@ -77,7 +77,7 @@ impl Workspace {
     }
 
     /// A provider asks by the notificationId: it is told what a repeat of the notify would be told.
-    pub(super) fn recall(&self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, asked: NotificationId) {
+    pub(super) fn lookup(&self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, asked: NotificationId) {
         let open = self.open_by_id.get(&asked).map(|&slot| &self.open[slot].content);
         let open = open.filter(|content| content.provider_id == *provider_id);
         let settled = self.providers.by_notification(asked).filter(|settled| settled.provider_id == *provider_id);
@@ -85,7 +85,7 @@ impl Workspace {
             (Some(content), _) => (content.id.clone(), Some(content.correlation_id.clone())),
             (None, Some(settled)) => (settled.id.clone(), Some(settled.correlation_id.clone())),
             (None, None) => {
-                step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoneOfYours });
+                step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NotificationUnknownToProvider });
                 return;
             }
         };
@@ -97,13 +97,9 @@ impl Workspace {
         }
     }
 
-    fn admit(&self, step: &Step<'_>, provider_id: &Name, notify: &Notify) -> Result<(), Refusal> {
+    fn admit(&self, step: &Step<'_>, provider_id: &Name, notify: &NewNotification) -> Result<(), Refusal> {
         if let Err(fault) = &notify.rendered {
-            return Err(match fault.clone() {
-                TemplateFault::Unknown { detail } => Refusal::UnknownTemplate { detail },
-                TemplateFault::Unresolved { detail } => Refusal::UnresolvedParameter { detail },
-                TemplateFault::TooLong { detail } => Refusal::RenderedTooLong { detail },
-            });
+            return Err(Refusal::Render(fault.clone()));
         }
         if let Some(token) = &notify.cancellation_token
             && let Some(provider) = self.providers.get(provider_id)
@@ -114,7 +110,7 @@ impl Workspace {
         if let Some(session) = &notify.session_id
             && self.sessions.owner(session).is_some_and(|owner| owner != provider_id)
         {
-            return Err(Refusal::SessionNotYours);
+            return Err(Refusal::SessionOwnedByAnother);
         }
         let limit = step.limits.open_notifications;
         if self.arrivals.len() >= limit as usize {
@@ -123,19 +119,8 @@ impl Workspace {
         Ok(())
     }
 
-    fn observe_notified(&self, step: &mut Step<'_>, content: &Content) {
-        self.observe(step, |step| {
-            let mut event = step.event(EventKind::Notified);
-            event.notification_id = Some(content.notification_id);
-            event.correlation_id = Some(content.correlation_id.clone());
-            event.provider_id = Some(content.provider_id.clone());
-            event.session_id = Some(content.session_id.clone());
-            event
-        });
-    }
-
     /// A held notification enters the indexes, then rules 1 to 3 and 8 say what becomes of it.
-    fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, to: &To) {
+    fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, to: &Recipients) {
         let arrival = step.next_arrival();
         let audience = self.enter_audience(to);
         let auto = content.rendered.auto_accept;
@@ -168,7 +153,7 @@ impl Workspace {
         }
     }
 
-    fn enter_audience(&mut self, to: &To) -> u32 {
+    fn enter_audience(&mut self, to: &Recipients) -> u32 {
         let slot = match self.audiences.find(to) {
             Some(slot) => slot,
             None => {
@@ -188,7 +173,7 @@ impl Workspace {
 
     fn index(&mut self, audience: u32, arrival: u64, slot: u32, auto: bool) {
         let audience = self.audiences.get(audience);
-        if audience.to.is_all() {
+        if audience.to.is_everyone() {
             self.everybody.insert(arrival, slot, auto);
         }
         for &agent in &audience.agents {
@@ -214,7 +199,7 @@ impl Workspace {
                 notification_id: settled.notification_id,
                 outcome: settled.outcome,
             },
-            None => Effect::Refused { to, refusal: Refusal::NoSuchToken },
+            None => Effect::Refused { to, refusal: Refusal::TokenNotFound },
         };
         step.emit(&self.name, effect);
     }

@@ -1,6 +1,6 @@
 //! Sessions and KPI marks: what starts, moves, marks and ends them, and who is told.
 
-use super::effect::{Effect, EventKind, MarkView, Refusal, ReplyTo};
+use super::effect::{Effect, Event, MarkView, Refusal, ReplyTo};
 use super::ids::Name;
 use super::sessions::Session;
 use super::state::Workspace;
@@ -126,13 +126,11 @@ impl Workspace {
     }
 
     fn tell_mark(&self, step: &mut Step<'_>, mark: MarkView, breached: bool) {
-        self.observe(step, |step| {
-            let mut event = step.event(EventKind::Kpi);
-            event.session_id = Some(mark.session_id.clone());
-            event.correlation_id.clone_from(&mark.correlation_id);
-            event.agent_id = self.sessions.get(&mark.session_id).map(|s| self.agents.get(s.agent).name.clone());
-            event.breached = Some(breached);
-            event
+        self.observe(step, || Event::Kpi {
+            session_id: mark.session_id.clone(),
+            correlation_id: mark.correlation_id.clone(),
+            agent_id: self.sessions.get(&mark.session_id).map(|s| self.agents.get(s.agent).name.clone()),
+            breached,
         });
         step.emit(&self.name, Effect::Kpi { mark, breached });
     }
@@ -156,7 +154,7 @@ impl Workspace {
     /// A provider's activity: the unread count at the session's agent.
     pub(super) fn activity(&mut self, step: &mut Step<'_>, to: ReplyTo, id: &Name, count: u32) {
         let Some(session) = self.sessions.get_mut(id) else {
-            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::NoSuchSession });
+            step.emit(&self.name, Effect::Refused { to, refusal: Refusal::SessionNotFound });
             return;
         };
         session.unread = count;
@@ -175,11 +173,11 @@ impl Workspace {
                     Ender::Provider(name) => *name == session.provider,
                     Ender::Agent(slot) => *slot == session.agent,
                 };
-                (!theirs).then_some(Refusal::SessionNotYours)
+                (!theirs).then_some(Refusal::SessionOwnedByAnother)
             }
-            None if self.is_borne_by_another(by, id) => Some(Refusal::SessionNotYours),
+            None if self.is_borne_by_another(by, id) => Some(Refusal::SessionOwnedByAnother),
             None if self.had_ended(by, id) => None,
-            None => Some(Refusal::NoSuchSession),
+            None => Some(Refusal::SessionNotFound),
         };
         if let Some(refusal) = refusal {
             step.emit(&self.name, Effect::Refused { to, refusal });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audience::Arrival;
-use super::effect::{Effect, EventKind};
+use super::effect::{Effect, Event};
 use super::entry::Presence;
 use super::ids::Name;
 use super::outcome::{Outcome, Settled};
@@ -76,7 +76,7 @@ impl Workspace {
         self.retain(step, &settled, arrival);
         let position = step.position(number);
         step.emit(&self.name, Effect::Settled { settled: Arc::clone(&settled), position });
-        self.observe_settled(step, &settled);
+        self.observe(step, || Event::Settled { settled: Arc::clone(&settled) });
         settled
     }
 
@@ -146,7 +146,7 @@ impl Workspace {
         audience.open -= 1;
         audience.never_displayed -= u32::from(never_displayed);
         let gone = audience.open == 0;
-        if audience.to.is_all() {
+        if audience.to.is_everyone() {
             self.everybody.remove(arrival);
         }
         for &agent in &audience.agents {
@@ -176,19 +176,5 @@ impl Workspace {
         while self.providers.retained_len() > step.limits.retained_outcomes as usize {
             self.providers.forget_oldest();
         }
-    }
-
-    fn observe_settled(&self, step: &mut Step<'_>, settled: &Settled) {
-        self.observe(step, |step| {
-            let cancelled = settled.outcome == Outcome::Cancelled;
-            let mut event = step.event(if cancelled { EventKind::Cancelled } else { EventKind::Settled });
-            event.notification_id = Some(settled.notification_id);
-            event.correlation_id = Some(settled.correlation_id.clone());
-            event.agent_id = settled.agent_id.clone();
-            event.provider_id = Some(settled.provider_id.clone());
-            event.session_id = Some(settled.session_id.clone());
-            event.outcome = Some(settled.outcome);
-            event
-        });
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Stats;
+use super::WorkspaceStats;
 use super::agents::Agents;
 use super::audience::{Arrival, Audiences, Groups, Stream};
 use super::effect::{AgentSlot, Effect, Event};
-use super::entry::To;
-use super::ids::{ConnectionId, Name, NotificationId, Timestamp};
-use super::limits::AGENT_REMEMBERED_MS;
+use super::entry::Recipients;
+use super::ids::{ConnectionId, Millis, Name, NotificationId, Timestamp};
+use super::limits::AGENT_REMEMBERED;
 use super::notification::Open;
 use super::outcome::Outcome;
 use super::providers::Providers;
@@ -73,7 +73,7 @@ impl Workspace {
         for (arrival, agents) in std::mem::take(&mut self.scratch.shows) {
             if let Some(&slot) = self.arrivals.get(&arrival) {
                 let shown = self.open[slot].shown(step.now);
-                step.emit(&self.name, Effect::Show { agents, shown });
+                step.emit(&self.name, Effect::Display { agents, card: shown });
             }
         }
         self.agents.release_rested(self.arrivals.keys().next().copied());
@@ -89,8 +89,8 @@ impl Workspace {
     }
 
     /// How many connections an audience has.
-    pub(super) fn cost_of(&self, to: &To) -> u64 {
-        if to.is_all() {
+    pub(super) fn cost_of(&self, to: &Recipients) -> u64 {
+        if to.is_everyone() {
             return self.agents.connections();
         }
         let named = to.agents.iter().filter_map(|name| self.agents.find(name));
@@ -103,10 +103,9 @@ impl Workspace {
     }
 
     /// Tells observers, if there are any.
-    pub(super) fn observe(&self, step: &mut Step<'_>, event: impl FnOnce(&Step<'_>) -> Event) {
+    pub(super) fn observe(&self, step: &mut Step<'_>, event: impl FnOnce() -> Event) {
         if !self.observers.is_empty() {
-            let event = event(step);
-            step.emit(&self.name, Effect::Event(event));
+            step.emit(&self.name, Effect::Event { at: step.now, event: event() });
         }
     }
 
@@ -125,7 +124,7 @@ impl Workspace {
         let mark = self.sessions.idlest_mark();
         let mark_first = mark.is_some_and(|(at, _)| session.is_none_or(|(touched, _)| at < touched));
         let Some((touched, id)) = (if mark_first { mark } else { session }) else { return };
-        if touched.plus_ms(step.limits.session_idle_ms) > step.now {
+        if touched.plus(step.limits.session_idle) > step.now {
             return;
         }
         let id = id.clone();
@@ -139,15 +138,14 @@ impl Workspace {
     /// Forgets what has been kept for long enough.
     pub(super) fn forget(&mut self, step: &mut Step<'_>) {
         let now = step.now;
-        while self.providers.oldest().is_some_and(|settled| settled.settled_at.plus_ms(step.limits.retention_ms) <= now)
-        {
+        while self.providers.oldest().is_some_and(|settled| settled.settled_at.plus(step.limits.retention) <= now) {
             self.providers.forget_oldest();
         }
-        while self.sessions.oldest_ended().is_some_and(|at| at.plus_ms(step.limits.retention_ms) <= now) {
+        while self.sessions.oldest_ended().is_some_and(|at| at.plus(step.limits.retention) <= now) {
             self.sessions.forget_ended();
         }
         while let Some((left_at, agent)) = self.agents.oldest_remembered()
-            && left_at.plus_ms(AGENT_REMEMBERED_MS) <= now
+            && left_at.plus(AGENT_REMEMBERED) <= now
         {
             self.forget_agent(agent);
         }
@@ -165,17 +163,17 @@ impl Workspace {
     }
 
     /// When a session or mark ends by itself: clients see that.
-    pub(super) fn idle_deadline(&self, session_idle_ms: u64) -> Option<Timestamp> {
+    pub(super) fn idle_deadline(&self, session_idle: Millis) -> Option<Timestamp> {
         let session = self.sessions.idlest().map(|(touched, _)| touched);
         let mark = self.sessions.idlest_mark().map(|(touched, _)| touched);
-        session.into_iter().chain(mark).min().map(|touched| touched.plus_ms(session_idle_ms))
+        session.into_iter().chain(mark).min().map(|touched| touched.plus(session_idle))
     }
 
     /// When something is forgotten: nobody sees that until they ask.
-    pub(super) fn forget_deadline(&self, retention_ms: u64) -> Option<Timestamp> {
-        let settled = self.providers.oldest().map(|settled| settled.settled_at.plus_ms(retention_ms));
-        let ended = self.sessions.oldest_ended().map(|at| at.plus_ms(retention_ms));
-        let agent = self.agents.oldest_remembered().map(|(at, _)| at.plus_ms(AGENT_REMEMBERED_MS));
+    pub(super) fn forget_deadline(&self, retention: Millis) -> Option<Timestamp> {
+        let settled = self.providers.oldest().map(|settled| settled.settled_at.plus(retention));
+        let ended = self.sessions.oldest_ended().map(|at| at.plus(retention));
+        let agent = self.agents.oldest_remembered().map(|(at, _)| at.plus(AGENT_REMEMBERED));
         settled.into_iter().chain(ended).chain(agent).min()
     }
 
@@ -200,8 +198,8 @@ impl Workspace {
     }
 
     /// The workspace in numbers.
-    pub(super) fn stats(&self) -> Stats {
-        Stats {
+    pub(super) fn stats(&self) -> WorkspaceStats {
+        WorkspaceStats {
             agents: u64::from(self.agents.connected().count()),
             providers: u64::from(self.providers.connected),
             observers: self.observers.len() as u64,

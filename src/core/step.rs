@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::audience::Arrival;
-use super::effect::{Effect, Effects, Event, EventKind};
+use super::effect::{Effect, Effects};
 use super::ids::{Name, Position, Timestamp};
 use super::limits::Limits;
 
@@ -50,21 +50,5 @@ impl Step<'_> {
 
     pub(super) fn position(&self, settled: u64) -> Position {
         Position { epoch: self.numbers.epoch, settled }
-    }
-
-    /// An event of this moment that concerns nothing yet.
-    pub(super) fn event(&self, kind: EventKind) -> Event {
-        Event {
-            kind,
-            at: self.now,
-            notification_id: None,
-            correlation_id: None,
-            agent_id: None,
-            provider_id: None,
-            session_id: None,
-            outcome: None,
-            breached: None,
-            presence: None,
-        }
     }
 }

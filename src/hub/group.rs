@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use deskbell_core::effect::ReplyTo;
-use deskbell_core::entry::{Action, Input};
+use deskbell_core::entry::{Action, AgentAction, Input};
 use deskbell_core::{ConnectionId, Core, Incarnation, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -62,7 +62,7 @@ impl GroupBuilder {
         let bytes = self.bytes.push(&waiting.entry);
         match &waiting.entry.input {
             // `seen` has no reply.
-            Input::Call { call, .. } if matches!(call.action, Action::Seen { .. }) => {}
+            Input::Call { call, .. } if matches!(call.action, Action::Agent(AgentAction::Seen { .. })) => {}
             Input::Call { connection, call } => {
                 let connection = ConnectionId { incarnation, serial: *connection };
                 self.callers.push(Caller::Call(ReplyTo::new(connection, call)));
@@ -107,7 +107,8 @@ pub(super) fn exceeds_quota(
     let Input::Call { connection, call } = &waiting.entry.input else { return None };
     let connection = ConnectionId { incarnation, serial: *connection };
     let (workspace, provider) = core.provider_of(connection)?;
-    let cost = core.cost(workspace, &call.action);
+    let Action::Provider(action) = &call.action else { return None };
+    let cost = core.cost(workspace, action);
     let retry_after = rates.take(workspace, provider, cost, now).err()?;
     Some((ReplyTo::new(connection, call), CallRejected::DeliveriesPerSecond { retry_after, limit: rates.limit() }))
 }

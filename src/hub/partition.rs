@@ -14,6 +14,8 @@ use deskbell_core::effect::Effect;
 use deskbell_core::entry::{Entry, Input, Record};
 use deskbell_core::{Core, Incarnation, Limits, Name, Timestamp};
 
+#[cfg(test)]
+pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
 use self::log_faults::{Health, LOG_ANSWER_MAX_MS};
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, decode_record};

@@ -276,7 +276,7 @@ impl SnapshotWorker {
         if let Some((number, bytes)) = self.duty.store().snapshot()? {
             self.core = decode_snapshot(number, &bytes)?;
             self.number = number;
-            self.due_at = number + self.every.records;
+            self.due_at = number.saturating_add(self.every.records);
             self.bytes = 0;
             self.metrics.folded_record.store(number, Relaxed);
         }
@@ -284,7 +284,7 @@ impl SnapshotWorker {
     }
 
     fn snapshot(&mut self) {
-        self.due_at = self.number + self.every.records;
+        self.due_at = self.number.saturating_add(self.every.records);
         self.bytes = 0;
         if !self.duty.is_ours(&self.core) {
             return;
@@ -339,5 +339,227 @@ fn is_stopped_within(woken: &Receiver<()>, pause: Duration) -> bool {
             Err(RecvTimeoutError::Timeout) => return false,
             Err(RecvTimeoutError::Disconnected) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::super::clock::WallClock;
+    use super::super::codec::GroupBytes;
+    use super::super::membership::OwnIncarnation;
+    use super::*;
+    use crate::log::{AppendError, Digest, History, LogAge, OwnSnapshots, SharedSnapshots, SnapshotStore, Stored};
+    use deskbell_core::Incarnation;
+    use deskbell_core::entry::{Entry, Input, Joiner};
+
+    /// What the tests plan for a made-up store, and what they see of it.
+    #[derive(Debug, Default)]
+    struct Plan {
+        records: RecordNumber,
+        /// Record 7 is another one than that of the other hub.
+        differs: bool,
+        /// A snapshot to load, if it was saved.
+        saved: Vec<(RecordNumber, Vec<u8>)>,
+        read_errors: VecDeque<LogError>,
+        save_errors: VecDeque<AppendError>,
+        age: Option<LogAge>,
+        trims: u64,
+    }
+
+    #[derive(Debug, Clone)]
+    struct Store(Arc<Mutex<Plan>>, Arc<Mutex<Vec<Digest>>>);
+
+    impl History for Store {
+        fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+            Ok(self.0.lock().unwrap().saved.last().cloned())
+        }
+
+        fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+            Ok(vec![0])
+        }
+
+        fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+            Err(LogError::Trimmed(number))
+        }
+
+        fn oldest(&self) -> RecordNumber {
+            1
+        }
+
+        fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+            let mut plan = self.0.lock().unwrap();
+            if let Some(error) = plan.read_errors.pop_front() {
+                return Err(error);
+            }
+            let next = number + 1;
+            let input = match next {
+                1 | 2 => Input::Started { epoch: 1 },
+                7 if plan.differs => Input::Join { connection: 1, client: Joiner::Observer },
+                _ => Input::Tick,
+            };
+            let mut group = GroupBytes::default();
+            group.push(&Entry { workspace: "default".into(), input });
+            let hub = Incarnation(1 + next % 2);
+            let there = next <= plan.records;
+            Ok(there.then(|| Stored::new(next, group.seal(hub, next.div_ceil(2), Timestamp(next)))))
+        }
+    }
+
+    impl SnapshotStore for Store {
+        fn save_snapshot(&mut self, number: RecordNumber, bytes: &[u8], _: &Retention) -> Result<(), AppendError> {
+            let mut plan = self.0.lock().unwrap();
+            if let Some(error) = plan.save_errors.pop_front() {
+                return Err(error);
+            }
+            plan.saved.push((number, bytes.to_vec()));
+            Ok(())
+        }
+    }
+
+    impl OwnSnapshots for Store {
+        fn age(&self) -> Option<LogAge> {
+            self.0.lock().unwrap().age
+        }
+
+        fn trim(&mut self, _: &Retention) {
+            self.0.lock().unwrap().trims += 1;
+        }
+    }
+
+    impl SharedSnapshots for Store {
+        fn exchange_digests(&mut self, own: Digest) -> Vec<Digest> {
+            let mut subject = self.1.lock().unwrap();
+            subject.push(own);
+            subject.clone()
+        }
+    }
+
+    const NO_HISTORY: Retention = Retention { history_ms: 0, history_bytes: 0 };
+
+    fn store(plan: Plan) -> Store {
+        Store(Arc::new(Mutex::new(plan)), Arc::default())
+    }
+
+    fn worker(duty: SnapshotDuty, records: u64, bytes: u64) -> SnapshotWorker {
+        let every = SnapshotInterval { records, bytes };
+        SnapshotWorker::new(duty, NO_HISTORY, every, Arc::new(WallClock), Arc::default())
+    }
+
+    fn sole(store: &Store, records: u64) -> SnapshotWorker {
+        worker(SnapshotDuty::Sole(Box::new(store.clone())), records, u64::MAX)
+    }
+
+    fn step(worker: &mut SnapshotWorker) -> Result<Step, HubError> {
+        let (_wake, woken) = sync_channel(1);
+        worker.step(None, &woken)
+    }
+
+    fn saved(store: &Store) -> Vec<RecordNumber> {
+        store.0.lock().unwrap().saved.iter().map(|(number, _)| *number).collect()
+    }
+
+    #[test]
+    fn a_snapshot_is_made_each_time_so_many_records_or_bytes_were_applied() {
+        let by_records = store(Plan { records: 1_050, ..Plan::default() });
+        step(&mut sole(&by_records, 300)).unwrap();
+        assert_eq!(saved(&by_records), [300, 600, 900]);
+        let by_bytes = store(Plan { records: 1_050, ..Plan::default() });
+        let mut worker = worker(SnapshotDuty::Sole(Box::new(by_bytes.clone())), u64::MAX, 3_000);
+        step(&mut worker).unwrap();
+        assert!(saved(&by_bytes).len() > 1, "{:?}", saved(&by_bytes));
+    }
+
+    #[test]
+    fn after_a_snapshot_was_loaded_the_next_one_is_due_as_many_records_later() {
+        let store = store(Plan { records: 250, ..Plan::default() });
+        step(&mut sole(&store, 200)).unwrap();
+        assert_eq!(saved(&store), [200]);
+        store.0.lock().unwrap().records = 1_000;
+        // A new start of the hub.
+        let mut again = sole(&store, 300);
+        step(&mut again).unwrap();
+        assert_eq!(saved(&store), [200, 500, 800]);
+        assert_eq!(again.metrics.folded_record.load(Relaxed), 1_000);
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_written_is_counted_and_tried_again_soon() {
+        let store = store(Plan { records: 1_000, ..Plan::default() });
+        store.0.lock().unwrap().save_errors.push_back(AppendError::Full("simulated".to_owned()));
+        let mut worker = sole(&store, 600);
+        step(&mut worker).unwrap();
+        assert_eq!(saved(&store), [600 + RECORDS_PER_STEP]);
+        assert_eq!(worker.metrics.snapshots(), (1, 1));
+    }
+
+    #[test]
+    fn a_passing_failure_to_read_is_counted_and_tried_again_and_only_damage_ends_the_thread() {
+        let store = store(Plan { records: 100, ..Plan::default() });
+        let passing = || LogError::Device("no descriptors".to_owned());
+        store.0.lock().unwrap().read_errors.extend([passing(), passing()]);
+        let mut worker = sole(&store, 100);
+        assert_eq!(step(&mut worker).unwrap(), Step::Retry);
+        assert_eq!(step(&mut worker).unwrap(), Step::Retry);
+        assert_eq!(step(&mut worker).unwrap(), Step::Done);
+        assert_eq!((saved(&store), worker.metrics.snapshots()), (vec![100], (1, 2)));
+        store.0.lock().unwrap().read_errors.push_back(LogError::Damaged("a byte".to_owned()));
+        assert!(matches!(step(&mut worker), Err(HubError::Log(LogError::Damaged(_)))));
+    }
+
+    #[test]
+    fn of_the_hubs_of_a_shared_log_the_one_with_the_lowest_incarnation_makes_the_snapshots() {
+        for (own, expected) in [(1, vec![50, 100]), (2, Vec::new())] {
+            let store = store(Plan { records: 100, ..Plan::default() });
+            let duty = SnapshotDuty::Lowest(Box::new(store.clone()), OwnIncarnation::new(Incarnation(own)));
+            step(&mut worker(duty, 50, u64::MAX)).unwrap();
+            assert_eq!(saved(&store), expected, "incarnation {own}");
+        }
+    }
+
+    #[test]
+    fn age_asks_for_a_snapshot_and_for_a_record_if_too_old_a_snapshot_holds_old_records() {
+        let age =
+            LogAge { newest: 10, snapshot: 4, older_snapshot: 0, snapshot_ms: 0, next_to_go: 3, next_to_go_ms: 0 };
+        let store = store(Plan { records: 10, age: Some(age), ..Plan::default() });
+        let mut worker = sole(&store, u64::MAX);
+        assert_eq!(worker.aged(), Some(Aged { snapshot: true, held: true }));
+        let (_wake, woken) = sync_channel(1);
+        worker.step(worker.aged(), &woken).unwrap();
+        assert_eq!(saved(&store), [10]);
+        assert!(worker.wants_record.swap(false, Relaxed), "a record has to follow");
+        // Everything is in snapshots: what is old is deleted, and nothing is waited for.
+        let age = LogAge { snapshot: 10, older_snapshot: 9, ..age };
+        store.0.lock().unwrap().age = Some(age);
+        assert_eq!(worker.aged(), Some(Aged { snapshot: false, held: false }));
+        worker.step(worker.aged(), &woken).unwrap();
+        assert_eq!((saved(&store).len(), store.0.lock().unwrap().trims), (1, 1));
+        assert!(!worker.wants_record.load(Relaxed));
+        // Nothing is old: nothing is asked for.
+        let young = LogAge { snapshot_ms: u64::MAX, next_to_go_ms: u64::MAX, ..age };
+        store.0.lock().unwrap().age = Some(young);
+        assert_eq!(worker.aged(), None);
+    }
+
+    fn divergences(differ: [bool; 2]) -> u64 {
+        let subject: Arc<Mutex<Vec<Digest>>> = Arc::default();
+        let mut found = 0;
+        for (hub, differs) in differ.into_iter().enumerate() {
+            let own = OwnIncarnation::new(Incarnation(hub as u64 + 1));
+            let plan = Plan { records: RECORDS_PER_DIGEST, differs, ..Plan::default() };
+            let store = Store(Arc::new(Mutex::new(plan)), Arc::clone(&subject));
+            let mut worker = worker(SnapshotDuty::Lowest(Box::new(store), own), u64::MAX, u64::MAX);
+            step(&mut worker).unwrap();
+            found += worker.metrics.divergences();
+        }
+        found
+    }
+
+    #[test]
+    fn hubs_whose_states_differ_find_out_and_those_that_agree_find_nothing() {
+        assert_eq!(divergences([false, false]), 0);
+        assert_eq!(divergences([false, true]), 1);
     }
 }

@@ -62,7 +62,7 @@ impl Opened {
 
 /// Everything is to be kept.
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
-/// Only what a start needs is to be kept.
+/// Keeps only the records that a start needs.
 const NOTHING: Retention = Retention { history_ms: 0, history_bytes: 0 };
 
 fn payload(number: RecordNumber) -> Vec<u8> {

@@ -1,9 +1,11 @@
-//! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
+//! The messages over plain HTTP: a message is the body of a request, and the hub's reply is the body of the response.
 
-use super::error::ErrorCode;
-use super::inbound::{Fields, Key, Text, check_name, decode};
-use super::name::CallName;
-use super::outbound::{ErrorReply, ReplyIds, encode};
+use crate::envelope::Envelope;
+use crate::error::ErrorCode;
+use crate::inbound::{FieldKey, Fields, Text, decode};
+use crate::names::check_name;
+use crate::outbound::{ErrorReply, encode};
+use crate::vocabulary::CallName;
 
 /// A call that can be made by HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum HttpCall {
     EndSession,
 }
 
-/// All of them, with their paths below `/api/`; a path is the message's `type`.
+/// The calls with their paths below `/api/`. A path is the message's `type`.
 pub const HTTP_CALLS: [(&str, HttpCall); 5] = [
     ("notify", HttpCall::Notify),
     ("cancel", HttpCall::Cancel),
@@ -43,26 +45,25 @@ impl HttpCall {
     }
 }
 
-/// Reads a body as the message that a client would have sent by WebSocket: `type` may be missing, as the path says it,
-/// and `id` may have come as the header `key` instead.
+/// Turns a body into the message that a client would send over WebSocket. `type` may be absent, because the path has it,
+/// and `id` may be in the header `Idempotency-Key` (`key`) instead.
 ///
 /// # Errors
 /// The JSON of the `error` reply, with its code.
 pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String, (ErrorCode, Vec<u8>)> {
     let refused = |code, detail: String| (code, refusal(call.name(), code, &detail, None));
-    let text =
-        std::str::from_utf8(body).map_err(|_| refused(ErrorCode::BadMessage, "the body is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|_| refused(ErrorCode::BadMessage, "the body is not valid UTF-8".to_owned()))?;
     let Ok(fields) = Fields::parse(text) else {
-        // It says what is wrong.
         let fault = decode(text).err();
         let detail = fault.map_or_else(String::new, |fault| fault.detail.replacen("the text", "the body", 1));
         return Err(refused(ErrorCode::BadMessage, detail));
     };
-    let kind = fields.string(Key::Type, "type").map_err(|detail| refused(ErrorCode::BadMessage, detail))?;
+    let kind = fields.string(FieldKey::Type, "type").map_err(|detail| refused(ErrorCode::BadMessage, detail))?;
     if let Some(kind) = &kind
         && kind != call.type_name()
     {
-        let detail = format!("`type` may be missing here, or {:?}", call.type_name());
+        let detail = format!("`type` must be {:?} here, or absent", call.type_name());
         return Err(refused(ErrorCode::BadMessage, detail));
     }
     let mut added = String::new();
@@ -71,24 +72,24 @@ pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String,
     }
     if let Some(key) = key {
         check_name(key).map_err(|what| refused(ErrorCode::BadParameter, format!("`Idempotency-Key` {what}")))?;
-        match fields.string(Key::Id, "id") {
+        match fields.string(FieldKey::Id, "id") {
             Ok(Some(id)) if id != key => {
-                let detail = "`id` and the header Idempotency-Key are not the same".to_owned();
+                let detail = "`id` and the header `Idempotency-Key` differ".to_owned();
                 return Err(refused(ErrorCode::BadParameter, detail));
             }
             Ok(None) => {
                 let comma = if added.is_empty() { "" } else { "," };
-                // A string that is no JSON does not exist.
+                // Every string can be written as JSON.
                 added += &format!(r#"{comma}"id":{}"#, serde_json::Value::from(key));
             }
-            // One that is no string is refused as it would be by WebSocket.
+            // Another value of `id` is refused later, as over WebSocket.
             Ok(Some(_)) | Err(_) => {}
         }
     }
     Ok(with_fields(text, &added))
 }
 
-/// An object's text with more fields: behind its own, since of two of one name the later one counts.
+/// Appends fields to an object's text. Of two fields with the same name the later one counts.
 fn with_fields(object: &str, added: &str) -> String {
     let own = object.trim_ascii_end();
     let own = own.strip_suffix('}').unwrap_or(own).trim_ascii_end();
@@ -143,32 +144,18 @@ pub fn told(json: &[u8]) -> Told {
     }
 }
 
-/// The JSON of an `error` about a request that came to no call.
+/// The JSON of an `error` about a request that did not reach a call.
 #[must_use]
 pub fn refusal(call: Option<CallName>, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) -> Vec<u8> {
-    // What is no message is no call either.
+    // A request that is not a message is not a call either.
     let call = call.filter(|_| code != ErrorCode::BadMessage);
-    encode(&ErrorReply { ids: ReplyIds::default(), call, code, detail, retry_after_ms })
+    encode(&ErrorReply::new(Envelope::default(), call, code, detail).retry_after_ms(retry_after_ms))
 }
 
-/// Reads `90s`, `1.5s` is none: a whole number and `ms`, `s` or `m`; in milliseconds.
-#[must_use]
-pub fn duration_ms(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_ms)
-}
-
-/// A name of a request's address, held to the rules for names.
+/// Checks a name in the address of a request.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A text for people that begins with the parameter's name.
 pub fn name<'a>(called: &str, text: &'a str) -> Result<Text<'a>, String> {
     check_name(text).map(|()| text.into()).map_err(|what| format!("`{called}` {what}"))
 }
@@ -206,11 +193,11 @@ mod tests {
     #[test]
     fn what_cannot_be_the_message_is_refused_here() {
         for (body, key, word) in [
-            ("", None, "the body is no JSON"),
-            ("[]", None, "the body is no JSON object"),
+            ("", None, "the body is not valid JSON"),
+            ("[]", None, "the body is not a JSON object"),
             (r#"{"type":"kpi"}"#, None, "`type`"),
             (r#"{"type":7}"#, None, "`type`"),
-            (r#"{"id":"one"}"#, Some("two"), "not the same"),
+            (r#"{"id":"one"}"#, Some("two"), "differ"),
             ("{}", Some(""), "`Idempotency-Key` is empty"),
         ] {
             let detail = read(body, key).expect_err(body);
@@ -231,14 +218,5 @@ mod tests {
         let refused = Told::Refused { code: ErrorCode::Unavailable, retry_after_ms: Some(5) };
         assert_eq!(of(json!({"type": "error", "code": "unavailable", "retryAfterMs": 5})), refused);
         assert_eq!(of(json!({"type": "welcome"})), Told::Other);
-    }
-
-    #[test]
-    fn a_duration_is_a_whole_number_with_its_unit() {
-        let read = ["30s", "0s", "250ms", "1m"].map(duration_ms);
-        assert_eq!(read, [Some(30_000), Some(0), Some(250), Some(60_000)]);
-        for wrong in ["", "30", "s", "-1s", "1.5s", "1h ", "99999999999999999999s", "18446744073709551615m"] {
-            assert_eq!(duration_ms(wrong), None, "{wrong}");
-        }
     }
 }

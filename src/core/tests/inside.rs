@@ -52,9 +52,9 @@ impl Core {
             assert_eq!(workspace.slot, slot);
             assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
             assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
-            let idle = workspace.idle_deadline(self.limits.session_idle_ms);
+            let idle = workspace.idle_deadline(self.limits.session_idle);
             assert_eq!(self.idle.get(slot), idle, "idle deadline");
-            let forget = workspace.forget_deadline(self.limits.retention_ms);
+            let forget = workspace.forget_deadline(self.limits.retention);
             assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
         }
         assert_eq!(self.by_name.len(), self.workspaces.iter().count());

@@ -36,7 +36,7 @@ fn check_deadlines(core: &Core) {
             expected.insert((open.due, open.arrival, workspace_slot, slot));
             if !open.was_displayed {
                 let content = &open.content;
-                assert_eq!(open.due, content.notified_at.plus_ms(content.rendered.queue_timeout_ms));
+                assert_eq!(open.due, content.notified_at.plus(content.rendered.queue_timeout));
             }
         }
     }
@@ -119,7 +119,7 @@ fn check_streams(workspace: &Workspace, open: &BTreeMap<u64, (u32, &Open)>) {
         stream
     };
     let to = |open: &Open| workspace.audiences.get(open.audience).to.clone();
-    assert_eq!(workspace.everybody, stream_of(&|open| to(open).is_all()), "everybody's stream");
+    assert_eq!(workspace.everybody, stream_of(&|open| to(open).is_everyone()), "everybody's stream");
     for (_, agent) in workspace.agents.iter() {
         assert_eq!(agent.named, stream_of(&|open| to(open).agents.contains(&agent.name)), "{}'s stream", agent.name);
     }
@@ -217,7 +217,7 @@ fn is_auto(open: &Open) -> bool {
 fn is_for(workspace: &Workspace, agent: u32, open: &Open) -> bool {
     let to = &workspace.audiences.get(open.audience).to;
     let desk = workspace.agents.get(agent);
-    to.is_all()
+    to.is_everyone()
         || to.agents.contains(&desk.name)
         || desk.groups.iter().any(|&group| to.groups.contains(&workspace.groups.get(group).name))
 }

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::explain::{self, Question};
+use crate::explain::{self, ExplainQuery};
 use crate::gateway::http::response::{self, HttpRefusal, HttpResponse, JSON};
 use crate::gateway::shared::settings::EXPLAIN_MAX;
 use crate::gateway::shared::state::Histories;
@@ -27,7 +27,7 @@ pub(crate) async fn explain(
             "this hub keeps no log (--memory), so it can explain nothing",
         ));
     };
-    let question: Question =
+    let question: ExplainQuery =
         asked.parse().map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("?id= is {error}")))?;
     let past = Arc::clone(past);
     let (tell, told) = oneshot::channel();

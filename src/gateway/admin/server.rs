@@ -34,8 +34,8 @@ use crate::gateway::shared::settings::{
 };
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
-use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
-use crate::protocol::{Close, Time, check_name};
+use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
+use crate::protocol::{Close, Timestamp, check_name};
 
 /// What the operator is served from.
 #[derive(Debug)]
@@ -139,17 +139,17 @@ impl AdminServer {
     }
 
     /// One that has said hello.
-    fn client<'l>(&self, link: &'l ConnectionHandle<Stream>) -> Option<Client<'l>> {
+    fn client<'l>(&self, link: &'l ConnectionHandle<Stream>) -> Option<ClientInfo<'l>> {
         let member = link.member()?;
         let incarnation = self.state.backend.hubs.get(member.partition)?.incarnation();
-        Some(Client {
+        Some(ClientInfo {
             connection_id: ConnectionId { incarnation, serial: link.serial }.to_string(),
             workspace: &member.workspace,
             role: member.role,
             id: member.name.as_deref(),
             address: link.address(),
             silent_ms: link.silent_ms(),
-            token_ends: link.ends_ms().map(Time),
+            token_ends: link.ends_ms().map(Timestamp),
         })
     }
 
@@ -278,7 +278,7 @@ impl Query {
         wanted
     }
 
-    fn wants(&self, client: &Client<'_>) -> bool {
+    fn wants(&self, client: &ClientInfo<'_>) -> bool {
         let fits = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
         fits(&self.workspace, Some(client.workspace))
             && fits(&self.role, Some(client.role.as_str()))

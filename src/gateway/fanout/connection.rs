@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use deskbell_core::Name;
-use deskbell_core::entry::{Client, Input};
+use deskbell_core::entry::{Input, Joiner};
 use tokio::sync::Notify;
 
 use crate::gateway::fanout::outbox::{AfterSend, Outbox, OutboxBounds, Weight};
@@ -63,7 +63,7 @@ pub(crate) struct Identity {
     pub(crate) role: Role,
     /// See [`Membership`].
     pub(crate) name: Option<Name>,
-    pub(crate) client: Client,
+    pub(crate) client: Joiner,
     /// When the token ends, in milliseconds since 1970.
     pub(crate) ends_ms: Option<u64>,
     /// When it was issued, likewise, if it says so.

@@ -20,13 +20,13 @@ use crate::gateway::shared::state::whole_ms;
 use crate::hub::{CallRejected, Delivery};
 use crate::protocol::outbound::Stats;
 use crate::protocol::outbound::{
-    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate, ReplyIds,
+    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate,
     SessionEnded,
 };
-use crate::protocol::outbound::{Limits, Welcome};
-use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
-use deskbell_core::effect::{Effect, Effects, ReplyTo};
-use deskbell_core::entry::To;
+use crate::protocol::outbound::{ClientLimits, Welcome};
+use crate::protocol::{CallName, Close, Encode, Envelope, ErrorCode, frame};
+use deskbell_core::effect::{AgentSlot, Effect, Effects, ReplyTo};
+use deskbell_core::entry::Recipients;
 use deskbell_core::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
 
 /// How often the operator is told of full audiences.
@@ -167,7 +167,7 @@ impl Fanout {
 
     fn error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
         self.counters.refused(code);
-        let reply = ErrorReply { ids: to_wire::ids(to), call: to_wire::call(to), code, detail, retry_after_ms };
+        let reply = ErrorReply::new(to_wire::ids(to), to_wire::call(to), code, detail).retry_after_ms(retry_after_ms);
         self.tell_one(to.connection, FrameKind::News, &reply);
     }
 
@@ -179,7 +179,7 @@ impl Fanout {
         let told = self.rates.tell(now, counts);
         for workspace in core.observed_workspaces() {
             let Some(counts) = core.stats(workspace) else { continue };
-            let outcomes: Vec<_> = Outcome::ALL.into_iter().map(to_wire::outcome).zip(counts.outcomes).collect();
+            let outcomes: Vec<_> = Outcome::ALL.into_iter().zip(counts.outcomes).collect();
             let stats = Stats {
                 agents: counts.agents,
                 providers: counts.providers,
@@ -196,7 +196,7 @@ impl Fanout {
         }
     }
 
-    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
+    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &Recipients, content: &Content) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
@@ -232,11 +232,11 @@ impl Step<'_> {
                 if !duplicate {
                     self.out.counters.notifies.fetch_add(1, Relaxed);
                 }
-                let (ids, notification_id) = (to_wire::ids(&to), to_wire::uuid(notification_id));
+                let ids = to_wire::ids(&to);
                 self.reply(&to, &Ack { ids, call: CallName::NotifyEvent, notification_id, duplicate });
             }
             Effect::Settled { settled, position } => {
-                self.out.rates.settled(Instant::now(), settled.elapsed_ms());
+                self.out.rates.settled(Instant::now(), settled.elapsed().0);
                 let to = self.core.provider_connections(self.workspace, &settled.provider_id);
                 self.tell(to.iter().copied(), || frame::text(&result(&settled, position)));
             }
@@ -248,9 +248,9 @@ impl Step<'_> {
                 let result = CancelResult {
                     ids: to_wire::ids(&to),
                     call: CallName::CancelEvent,
-                    cancellation_token: &cancellation_token,
-                    notification_id: to_wire::uuid(notification_id),
-                    value: to_wire::outcome(outcome),
+                    cancellation_token: to_wire::text(&cancellation_token),
+                    notification_id,
+                    value: outcome,
                 };
                 self.reply(&to, &result);
             }
@@ -259,11 +259,10 @@ impl Step<'_> {
             }
             Effect::Answered { to, notification_id, outcome, agent_id, won } => {
                 let answered = AnswerResult {
-                    id: to.id.as_deref(),
-                    notification_id: to_wire::uuid(notification_id),
-                    correlation_id: to.correlation_id.as_deref(),
-                    value: outcome.map(to_wire::outcome),
-                    agent_id: agent_id.as_deref(),
+                    ids: to_wire::ids(&to),
+                    notification_id,
+                    value: outcome,
+                    agent_id: to_wire::optional(agent_id.as_ref()),
                     won,
                 };
                 self.reply(&to, &answered);
@@ -272,19 +271,22 @@ impl Step<'_> {
                 let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
                 self.out.error(&to, code, &detail, retry_after_ms);
             }
-            Effect::Show { agents, shown } => self.agents_get(&agents, &to_wire::notification(&shown)),
+            Effect::Display { agents, card } => self.agents_get(&agents, &to_wire::notification(&card)),
             Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
                 let closed = Closed {
-                    notification_id: to_wire::uuid(notification_id),
-                    correlation_id: &correlation_id,
-                    value: outcome.map(to_wire::outcome),
-                    agent_id: agent_id.as_deref(),
+                    notification_id,
+                    correlation_id: to_wire::text(&correlation_id),
+                    value: outcome,
+                    agent_id: to_wire::optional(agent_id.as_ref()),
                 };
                 self.agents_get(&agents, &closed);
             }
             Effect::SessionStarted { agent, session } => self.agents_get(&[agent], &to_wire::session(&session)),
             Effect::SessionEnded { agent, session_id, correlation_id } => {
-                let ended = SessionEnded { session_id: &session_id, correlation_id: correlation_id.as_deref() };
+                let ended = SessionEnded {
+                    session_id: to_wire::text(&session_id),
+                    correlation_id: to_wire::optional(correlation_id.as_ref()),
+                };
                 self.agents_get(&[agent], &ended);
             }
             Effect::Kpi { mark, breached } => {
@@ -292,25 +294,24 @@ impl Step<'_> {
                 self.tell(to, || frame::text(&to_wire::kpi(&mark, breached)));
             }
             Effect::Activity { agent, session_id, count, correlation_id } => {
-                let correlation_id = correlation_id.as_deref();
-                self.agents_get(&[agent], &Activity { session_id: &session_id, count, correlation_id });
+                let correlation_id = to_wire::optional(correlation_id.as_ref());
+                self.agents_get(&[agent], &Activity { session_id: to_wire::text(&session_id), count, correlation_id });
             }
             Effect::Presence { agent, presence, asked } => {
-                let presence = to_wire::presence(presence);
                 let asker = asked.as_ref().map(|to| to.connection);
                 let agent = [agent];
                 let tabs = self.core.agent_connections(self.workspace, &agent);
                 let others = tabs.filter(|connection| Some(*connection) != asker);
                 let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
-                let news = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
+                let news = PresenceUpdate { ids: Envelope::of(None, correlation_id), presence };
                 self.tell(others, || frame::text(&news));
                 if let Some(to) = &asked {
                     self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
                 }
             }
-            Effect::Event(event) => {
+            Effect::Event { at, event } => {
                 let to = self.core.observer_connections(self.workspace);
-                self.tell(to.iter().copied(), || frame::text(&to_wire::event(&event)));
+                self.tell(to.iter().copied(), || frame::text(&to_wire::event(at, &event)));
             }
             Effect::AudienceFull { to, content } => {
                 self.out.warn_of_full_audience(self.core, self.workspace, &to, &content);
@@ -325,17 +326,19 @@ impl Step<'_> {
         let said = self.out.hellos.take(joiner.serial);
         let settings = Arc::clone(&self.out.settings);
         let message = Welcome {
-            ids: ReplyIds { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
-            who: to_wire::found(welcome),
-            workspace: self.workspace,
-            connection_id: &joiner.to_string(),
+            ids: Envelope::of(said.id.as_deref(), said.correlation_id.as_deref()),
+            workspace: to_wire::text(self.workspace),
+            connection_id: joiner.to_string().into(),
+            protocol: crate::protocol::VERSION,
             ping_interval_ms: whole_ms(settings.ping_interval),
-            server_time: to_wire::time(self.at),
-            limits: Limits {
+            retention_ms: self.core.limits().retention.0,
+            server_time: self.at,
+            limits: ClientLimits {
                 max_message_bytes: settings.max_message_bytes as u64,
                 display_limit: self.core.limits().display_limit,
                 queue_limit: self.core.limits().queue_limit,
             },
+            state: to_wire::welcome_state(welcome),
         };
         self.out.tell_one(joiner, FrameKind::Welcome, &message);
     }
@@ -344,7 +347,7 @@ impl Step<'_> {
         self.out.tell_one(to.connection, FrameKind::News, message);
     }
 
-    fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {
+    fn agents_get(&mut self, agents: &[AgentSlot], message: &impl Encode) {
         let connections = self.core.agent_connections(self.workspace, agents);
         self.tell(connections, || frame::text(message));
     }
@@ -358,16 +361,16 @@ impl Step<'_> {
 
 fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
     NotifyResult {
-        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        ids: Envelope::of(settled.id.as_deref(), Some(&settled.correlation_id)),
         call: CallName::NotifyEvent,
-        notification_id: to_wire::uuid(settled.notification_id),
-        value: to_wire::outcome(settled.outcome),
-        agent_id: settled.agent_id.as_deref(),
-        decline_reason: settled.decline_reason.as_deref(),
-        session_id: settled.outcome.is_accept().then_some(&*settled.session_id),
-        cancellation_token: settled.cancellation_token.as_deref(),
-        elapsed_ms: settled.elapsed_ms(),
-        reach: to_wire::reach(settled.reach),
-        position: to_wire::position(position),
+        notification_id: settled.notification_id,
+        value: settled.outcome,
+        agent_id: to_wire::optional(settled.agent_id.as_ref()),
+        decline_reason: to_wire::optional(settled.decline_reason.as_ref()),
+        session_id: settled.outcome.is_accept().then(|| to_wire::text(&settled.session_id)),
+        cancellation_token: to_wire::optional(settled.cancellation_token.as_ref()),
+        elapsed_ms: settled.elapsed().0,
+        reach: settled.reach,
+        position: position.to_string().into(),
     }
 }

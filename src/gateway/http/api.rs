@@ -27,7 +27,7 @@ use crate::gateway::shared::settings::{REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAIT
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::http::{self, HTTP_CALLS, HttpCall, Told};
 use crate::protocol::inbound::{Hello, HelloRole, ResumeFrom};
-use crate::protocol::{CallName, Close, ErrorCode};
+use crate::protocol::{CallName, Close, ErrorCode, parse_duration};
 use deskbell_core::{Name, NotificationId};
 
 /// Where it all is.
@@ -124,7 +124,7 @@ pub(crate) async fn answer(shard: &Arc<Shard<Stream>>, peer: Peer, request: Requ
     if let Some(origin) = shared {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let exposed = HeaderValue::from_static("Location, Retry-AfterSend");
+        let exposed = HeaderValue::from_static("Location, Retry-After");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     reply
@@ -203,7 +203,7 @@ impl Query {
         for (key, value) in response::query(query) {
             match key {
                 "wait" => {
-                    let wait = value.and_then(|value| http::duration_ms(&value)).map(Duration::from_millis);
+                    let wait = value.and_then(|value| parse_duration(&value));
                     wanted.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
                         let most = WAIT_MAX.as_secs();
                         wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))

@@ -152,8 +152,8 @@ impl Socket for Loopback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::outbound::{Ack, DoneResult, ErrorReply, ReplyIds, Uuid};
-    use crate::protocol::{CallName, Close, ErrorCode};
+    use crate::protocol::outbound::{Ack, DoneResult, ErrorReply};
+    use crate::protocol::{CallName, Close, Envelope, ErrorCode, NotificationId};
 
     type Waits = (oneshot::Receiver<(Told, Bytes)>, oneshot::Receiver<Bytes>);
 
@@ -170,13 +170,18 @@ mod tests {
     }
 
     fn ack(number: u128) -> Bytes {
-        let ids = ReplyIds::default();
-        frame::text(&Ack { ids, call: CallName::NotifyEvent, notification_id: Uuid(number), duplicate: false })
+        let ids = Envelope::default();
+        frame::text(&Ack {
+            ids,
+            call: CallName::NotifyEvent,
+            notification_id: NotificationId(number),
+            duplicate: false,
+        })
     }
 
     fn refused() -> Bytes {
         let code = ErrorCode::Limit;
-        frame::text(&ErrorReply { ids: ReplyIds::default(), call: None, code, detail: "", retry_after_ms: None })
+        frame::text(&ErrorReply::new(Envelope::default(), None, code, ""))
     }
 
     #[test]
@@ -188,7 +193,7 @@ mod tests {
         assert!(matches!(reply.try_recv(), Ok((Told::Ack(_), _))));
         assert!(outcome.try_recv().is_err());
         let (mut reply, _) = ask(&inside);
-        say(&inside, &[frame::text(&DoneResult { ids: ReplyIds::default(), call: None, value: () })]);
+        say(&inside, &[frame::text(&DoneResult { ids: Envelope::default(), call: None, value: () })]);
         assert!(matches!(reply.try_recv(), Ok((Told::Done, _))));
     }
 

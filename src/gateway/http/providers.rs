@@ -23,8 +23,8 @@ use crate::gateway::session::reader::SessionEnd;
 use crate::gateway::shared::counters::{ConnectionPermit, TurnedAway};
 use crate::gateway::shared::settings::HTTP_PROVIDER_IDLE;
 use crate::hub::Stopping;
-use crate::protocol::outbound::{ErrorReply, ReplyIds};
-use crate::protocol::{Close, ErrorCode, Role};
+use crate::protocol::outbound::ErrorReply;
+use crate::protocol::{Close, Envelope, ErrorCode, Role};
 
 /// No envoy more can be sent out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +178,9 @@ async fn run(
         Err(_) => return Err(Close::GoingAway),
     };
     if let Err(Stopping) = done {
-        let ids = ReplyIds::default();
+        let ids = Envelope::default();
         let (code, detail) = (ErrorCode::Unavailable, "the hub is stopping; nothing was done");
-        link.refuse(&ErrorReply { ids, call: None, code, detail, retry_after_ms: Some(AGAIN_MS) });
+        link.refuse(&ErrorReply::new(ids, None, code, detail).retry_after_ms(AGAIN_MS));
     }
     inside.answered().await;
     Ok(())

@@ -10,7 +10,7 @@ use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
 use crate::protocol::{Close, ErrorCode};
 use deskbell_core::Name;
-use deskbell_core::entry::Client;
+use deskbell_core::entry::Joiner;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -101,8 +101,8 @@ pub(crate) fn refresh<S: Socket>(link: &ConnectionHandle<S>, token: &str) -> Res
 fn by_its_own_word(who: &HelloRole<'_>) -> Identity {
     let client = from_wire::client(who);
     let name = match &client {
-        Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
-        Client::Observer => None,
+        Joiner::Provider { id, .. } | Joiner::Agent { id, .. } => Some(Name::clone(id)),
+        Joiner::Observer => None,
     };
     Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
 }

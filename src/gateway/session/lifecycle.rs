@@ -28,10 +28,11 @@ use crate::gateway::shared::settings::{
 };
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::Stopping;
-use crate::protocol::inbound::{Body, ClientMessage, Envelope, Text};
+use crate::protocol::Envelope;
+use crate::protocol::inbound::{Body, ClientMessage, Text};
 use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
 use crate::protocol::{CallName, Close, DecodeError, ErrorCode, Role, decode, frame};
-use deskbell_core::entry::{Action, Call, Input};
+use deskbell_core::entry::{Call, Input, ProviderAction};
 use deskbell_core::{Name, NotificationId};
 
 /// The close code of RFC 6455 for frames that are no WebSocket.
@@ -197,7 +198,7 @@ pub(crate) fn hear<S: Socket>(
     {
         let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
         let fault = DecodeError { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
-        link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+        link.refuse(&fault.reply().retry_after_ms(whole_ms(wait).max(1)));
         return Ok(None);
     }
     Ok(answer(link, role, &message))
@@ -215,7 +216,7 @@ pub(crate) fn recall<S: Socket>(
     if let Err(wait) = limits.take(link) {
         return over_rate(link, limits, Envelope::default(), Some(CallName::NotifyEvent), wait);
     }
-    let call = Call { id: None, correlation_id: None, action: Action::Recall { notification_id } };
+    let call = Call { id: None, correlation_id: None, action: ProviderAction::Lookup { notification_id }.into() };
     Ok(Some(Input::Call { connection: link.serial, call }))
 }
 
@@ -225,17 +226,17 @@ fn answer<S: Socket>(link: &Arc<ConnectionHandle<S>>, role: Role, message: &Clie
         refuse(link, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
-    match from_wire::meaning(message, &link.state().backend.templates) {
+    match from_wire::meaning(role, message, &link.state().backend.templates) {
         Intent::Call(call) => return Some(Input::Call { connection: link.serial, call }),
         Intent::NoSuchNotification => refuse(link, message, ErrorCode::NotFound, "no such notification"),
         Intent::Nothing => {}
         Intent::NoCall => match message.body {
             Body::Hello(_) => refuse(link, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { ref token } => match admission::refresh(link, token) {
-                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply_ids() }),
+                Ok(()) => link.say(&Refreshed { ids: message.envelope.reply() }),
                 Err((code, detail)) => refuse(link, message, code, &detail),
             },
-            _ => link.say(&Pong { ids: message.envelope.reply_ids() }),
+            _ => link.say(&Pong { ids: message.envelope.reply() }),
         },
     }
     None
@@ -250,17 +251,17 @@ fn over_rate<S: Socket>(
 ) -> Result<Option<Input>, SessionEnd> {
     let detail = format!("more than {} messages per second", link.state().settings.messages_per_second);
     let fault = DecodeError { envelope, call, code: ErrorCode::RateLimited, detail };
-    link.refuse(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..fault.reply() });
+    link.refuse(&fault.reply().retry_after_ms(whole_ms(wait).max(1)));
     limits.verdict().map(|()| None)
 }
 
 fn refuse<S: Socket>(link: &Arc<ConnectionHandle<S>>, message: &ClientMessage<'_>, code: ErrorCode, detail: &str) {
-    let mut ids = message.envelope.reply_ids();
+    let mut ids = message.envelope.reply();
     if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
         // Checked and not used: such a reply bears the notification's, if anything's.
         ids.correlation_id = None;
     }
-    link.refuse(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms: None });
+    link.refuse(&ErrorReply::new(ids, message.body.call(), code, detail));
 }
 
 fn going_away(_: Stopping) -> SessionEnd {

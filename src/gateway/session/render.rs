@@ -1,30 +1,29 @@
-//! From the catalogue's words to the core's.
+//! Renders the template of a notify, and lists the templates.
 
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use deskbell_core::entry::{RenderError, Rendered};
 
-use crate::gateway::shared::state::{GatewayState, whole_ms};
-use crate::protocol::template_list::{self, TemplateList};
-use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
-use deskbell_core::Name;
-use deskbell_core::entry::{Field, Rendered, Settle, TemplateFault};
+use crate::gateway::shared::state::GatewayState;
+use crate::protocol::template_list::{ListedPlaceholder, ListedTemplate, TemplateList};
+use crate::template::{Catalogue, Outline, SharedCatalogue};
 
-/// Fills the template named `name` with what `parameter` gives by name.
+/// Renders the template `name`. `parameter` returns the value of a parameter.
 ///
 /// # Errors
-/// What makes it impossible. It travels to the core: a repeated notify is answered as such, whatever has become of
-/// its template.
+/// The template is unknown, or cannot be rendered. The error becomes part of the entry: the core answers a repeated notify
+/// as a duplicate even if its template has changed since.
 pub(crate) fn render<'p>(
     catalogue: &SharedCatalogue,
     name: &str,
     parameter: &dyn Fn(&str) -> Option<&'p str>,
-) -> Result<Rendered, TemplateFault> {
-    catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
+) -> Result<Rendered, RenderError> {
+    catalogue.get().render(name, parameter)
 }
 
-/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes,
-/// and whoever reads slowly holds it for as long.
+/// The templates in force as JSON. It is made once for each catalogue and shared by all readers, because it may have
+/// megabytes and a slow reader keeps it for long.
 pub(crate) fn listing(state: &GatewayState) -> Bytes {
     let catalogue = state.backend.templates.get();
     // Whole after every statement.
@@ -40,52 +39,20 @@ pub(crate) fn listing(state: &GatewayState) -> Bytes {
 }
 
 fn listed(catalogue: &Catalogue) -> Vec<u8> {
-    let template = |outline: template::Outline| template_list::Template {
+    let template = |outline: Outline<'_>| ListedTemplate {
         name: outline.name.to_string(),
         title: outline.title,
-        icon: outline.icon.map(|icon| icon.to_string()),
-        timeout_ms: whole_ms(outline.timeout),
-        queue_timeout_ms: whole_ms(outline.queue_timeout),
-        auto_accept: outline.auto_accept,
-        auto_accept_on_timeout: outline.auto_accept_on_timeout,
-        settle: match outline.settle {
-            template::Settle::FirstResponse => template_list::Settle::FirstResponse,
-            template::Settle::FirstAccept => template_list::Settle::FirstAccept,
-        },
+        icon: outline.card.icon.as_ref().map(ToString::to_string),
+        timeout_ms: outline.card.timeout.0,
+        queue_timeout_ms: outline.card.queue_timeout.0,
+        auto_accept: outline.card.auto_accept,
+        auto_accept_on_timeout: outline.card.auto_accept_on_timeout,
+        settle: outline.card.settle,
         placeholders: outline
             .placeholders
             .into_iter()
-            .map(|one| template_list::Placeholder { name: one.name, default: one.default, required: one.required })
+            .map(|one| ListedPlaceholder { name: one.name, default: one.default, required: one.required })
             .collect(),
     };
     TemplateList { templates: catalogue.outlines().into_iter().map(template).collect() }.json()
-}
-
-fn rendered(rendered: template::Rendered) -> Rendered {
-    let field = |field: template::RenderedField| Field { label: field.label, value: field.value };
-    Rendered {
-        title: rendered.title,
-        icon: rendered.icon,
-        fields: rendered.fields.into_iter().map(field).collect(),
-        accept_label: rendered.accept_label,
-        reject_label: rendered.reject_label,
-        timeout_ms: whole_ms(rendered.timeout),
-        queue_timeout_ms: whole_ms(rendered.queue_timeout),
-        show_timeout: rendered.show_timeout,
-        auto_accept: rendered.auto_accept,
-        auto_accept_on_timeout: rendered.auto_accept_on_timeout,
-        settle: match rendered.settle {
-            template::Settle::FirstResponse => Settle::FirstResponse,
-            template::Settle::FirstAccept => Settle::FirstAccept,
-        },
-    }
-}
-
-fn fault(fault: &RenderFault) -> TemplateFault {
-    let detail = Name::from(fault.to_string());
-    match fault {
-        RenderFault::UnknownTemplate { .. } => TemplateFault::Unknown { detail },
-        RenderFault::Unresolved { .. } => TemplateFault::Unresolved { detail },
-        RenderFault::TooLong { .. } => TemplateFault::TooLong { detail },
-    }
 }

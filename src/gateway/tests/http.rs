@@ -110,7 +110,8 @@ async fn a_full_hub_answers_the_upgrade_with_503() {
     only.send(Message::Close(None)).await;
     while only.frame().await.is_some() {}
     // The seat is free once the socket is closed on the other side too, an instant later.
-    while status(&ask(&gateway, UPGRADE).await.0) != "101" {}
+    let freed = async { while status(&ask(&gateway, UPGRADE).await.0) != "101" {} };
+    tokio::time::timeout(SOON, freed).await.expect("the seat is free");
 }
 
 #[tokio::test]

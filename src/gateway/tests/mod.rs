@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deskbell_core::{Incarnation, Limits};
+use deskbell_core::{Incarnation, Limits, Millis};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -102,7 +102,7 @@ impl TestGateway {
             incarnation,
             next_incarnation: || Incarnation(8),
             epoch: 1,
-            limits: Limits { regroup_time_ms: 0, ..Limits::default() },
+            limits: Limits { regroup_time: Millis::ZERO, ..Limits::default() },
             deliveries_per_second: 50_000,
             snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },

@@ -51,7 +51,7 @@ impl Delivery for Recorder {
                         Welcome::Provider { missed, .. } => Told::Welcome { missed, shown: Vec::new() },
                         Welcome::Agent { notifications, .. } => Told::Welcome {
                             missed: false,
-                            shown: notifications.iter().map(|shown| shown.content.notification_id).collect(),
+                            shown: notifications.iter().map(|card| card.content.notification_id).collect(),
                         },
                         Welcome::Observer => continue,
                     };
@@ -70,8 +70,8 @@ impl Delivery for Recorder {
                     let told = Told::Result { id: settled.id.clone().unwrap(), outcome: settled.outcome, position };
                     self.tell([to], None, &told);
                 }
-                Effect::Show { agents: to, shown } => {
-                    self.tell(agents(&to), joiner, &Told::Shown(shown.content.notification_id));
+                Effect::Display { agents: to, card } => {
+                    self.tell(agents(&to), joiner, &Told::Shown(card.content.notification_id));
                 }
                 Effect::Close { agents: to, notification_id, .. } => {
                     self.tell(agents(&to), joiner, &Told::Closed(notification_id));

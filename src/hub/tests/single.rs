@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use deskbell_core::entry::{Client, Entry, Input};
+use deskbell_core::entry::{Entry, Input, Joiner};
 use deskbell_core::{Incarnation, Limits, Name};
 
 use super::clients::{AGENTS, Clients, Tally};
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, client: Client) -> u64 {
+    fn connect(&mut self, client: Joiner) -> u64 {
         self.serials += 1;
         self.submit(self.serials, Input::Join { connection: self.serials, client });
         self.serials

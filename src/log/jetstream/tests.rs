@@ -63,7 +63,7 @@ fn the_server_may_go_and_come_back() {
     log.append(b"lost, or late").unwrap();
     assert!(log.next().unwrap().is_none());
     nats.0.start();
-    // Whoever appends does so again until it comes back.
+    // The caller repeats the append until it is read back.
     let began = std::time::Instant::now();
     let stored = loop {
         log.append(b"two").unwrap();
