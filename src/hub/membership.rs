@@ -282,9 +282,9 @@ impl Membership {
         }
     }
 
-    /// Whether an append that succeeds shows that the log takes records. An append to a shared log proves nothing before
-    /// it is read back.
-    pub(super) fn append_proves_health(&self) -> bool {
+    /// Whether a log without room is tried with real inputs: an own log answers at once. A shared log is tried with a
+    /// tick, since an append to it proves nothing before it is read back.
+    pub(super) fn is_tried_with_inputs(&self) -> bool {
         matches!(self, Self::Sole(_))
     }
 

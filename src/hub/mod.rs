@@ -2,7 +2,7 @@
 //! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
 //! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `group`,
-//! `membership`, `metrics`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
+//! `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
 
 mod clock;
 mod codec;
@@ -16,6 +16,7 @@ mod metrics;
 mod partition;
 mod partitioning;
 mod runner;
+mod settings;
 mod snapshotter;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{CallRejected, Delivery};
 pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};
 pub use metrics::Metrics;
-pub use partition::{HubError, HubSettings, Partition, Progress};
+pub use partition::{HubError, Partition, Progress};
 pub use partitioning::partition_of;
 pub use runner::{Hub, HubHandle};
-pub use snapshotter::SnapshotInterval;
+pub use settings::{HubSettings, SnapshotInterval};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use deskbell_core::effect::Effect;
 use deskbell_core::entry::{Entry, Input, Record};
-use deskbell_core::{Core, Incarnation, Limits, Name, Timestamp};
+use deskbell_core::{Core, Incarnation, Name, Timestamp};
 
 #[cfg(test)]
 pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
@@ -25,8 +25,8 @@ use super::group::{GroupBuilder, InFlight, exceeds_quota};
 use super::input_queue::{InputQueue, QueuedInput};
 use super::membership::{Membership, Now};
 use super::metrics::Metrics;
-use super::snapshotter::SnapshotInterval;
-use crate::log::{AppendError, Log, LogError, RecordNumber, Retention, Stored};
+use super::settings::HubSettings;
+use crate::log::{AppendError, Log, LogError, RecordNumber, Stored};
 
 /// Bytes of entries at which a group is full: one record stays below the default limit of a cluster's stream.
 const GROUP_BYTES_MAX: usize = 512 * 1024;
@@ -46,25 +46,6 @@ pub enum HubError {
     /// The log removed this hub; it has to rejoin as another incarnation.
     #[error("this hub was removed from the log by another hub")]
     Removed,
-}
-
-/// How a hub runs.
-#[derive(Debug, Clone)]
-pub struct HubSettings {
-    /// The name of this run in the log; never used before.
-    pub incarnation: Incarnation,
-    /// Draws another one, for a hub that was removed from a shared log and rejoins.
-    pub next_incarnation: fn() -> Incarnation,
-    /// Becomes the log's own epoch if the log is new; drawn at random.
-    pub epoch: u64,
-    /// In force from the start on.
-    pub limits: Limits,
-    /// Deliveries that one provider may cause per second, with a burst of twice that.
-    pub deliveries_per_second: u64,
-    /// Which part of the past is kept for explanations.
-    pub retention: Retention,
-    /// How often a snapshot is made while the hub runs.
-    pub snapshot_every: SnapshotInterval,
 }
 
 /// One partition of the hub. Driven by [`Partition::poll`]; knows no thread and never waits.
@@ -216,7 +197,7 @@ impl<D: Delivery> Partition<D> {
     fn append_next(&mut self, inputs: &InputQueue, now: Now) -> bool {
         let waits = self.health.waits(now);
         // An own log shows by the next group whether it takes records again; a shared one by a tick that comes back.
-        let refuses = if self.membership.append_proves_health() { waits } else { self.refuses(now) };
+        let refuses = if self.membership.is_tried_with_inputs() { waits } else { self.refuses(now) };
         if refuses {
             self.refuse_waiting(inputs, now);
         }
@@ -295,9 +276,6 @@ impl<D: Delivery> Partition<D> {
                 self.owes_record = false;
                 self.membership.appended(in_flight.since);
                 self.in_flight = Some(in_flight);
-                if self.membership.append_proves_health() {
-                    self.log_takes_records();
-                }
                 true
             }
             Err(AppendError::Full(why)) => {

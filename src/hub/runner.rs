@@ -12,7 +12,8 @@ use super::delivery::Delivery;
 use super::input_queue::InputQueue;
 use super::membership::OwnIncarnation;
 use super::metrics::Metrics;
-use super::partition::{HubError, HubSettings, Partition};
+use super::partition::{HubError, Partition};
+use super::settings::HubSettings;
 use super::snapshotter::Snapshotter;
 use crate::log::{AnyLog, AppendError, LogError, RecordNumber};
 

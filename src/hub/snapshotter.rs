@@ -15,24 +15,8 @@ use super::divergence::{DigestComparison, RECORDS_PER_DIGEST, digest};
 use super::membership::SnapshotDuty;
 use super::metrics::Metrics;
 use super::partition::HubError;
+use super::settings::SnapshotInterval;
 use crate::log::{LogError, RecordNumber, Retention};
-
-/// How often a snapshot is made: as soon as either number is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotInterval {
-    /// Records since the last snapshot.
-    pub records: u64,
-    /// Bytes of records since the last snapshot.
-    pub bytes: u64,
-}
-
-impl Default for SnapshotInterval {
-    /// 50 000 records, or 8 MiB, which is one segment of the log on disk. What a start has to apply, and what the
-    /// directory holds besides its two snapshots, is about twice that; the snapshot of a full workspace has some 30 MiB.
-    fn default() -> Self {
-        Self { records: 50_000, bytes: 8 * 1024 * 1024 }
-    }
-}
 
 /// How far the log may run ahead before the thread follows. Records of a busy hub have some ten thousand bytes.
 const RECORDS_PER_STEP: u64 = 100;

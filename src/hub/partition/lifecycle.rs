@@ -12,7 +12,8 @@ use super::super::delivery::Delivery;
 use super::super::delivery_quota::DeliveryQuota;
 use super::super::group::GroupBuilder;
 use super::super::membership::{Membership, OwnIncarnation, SnapshotDuty};
-use super::{Health, HubError, HubSettings, Partition};
+use super::super::settings::HubSettings;
+use super::{Health, HubError, Partition};
 use crate::log::{AnyLog, Log, RecordNumber};
 
 impl<D: Delivery> Partition<D> {

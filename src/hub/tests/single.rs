@@ -12,9 +12,10 @@ use super::clients::{AGENTS, Clients, Tally};
 use super::device::{Device, SimClock, SimLog};
 use super::dice::Dice;
 use super::recorder::{Inbox, Recorder, Told};
-use crate::hub::SnapshotInterval;
+
 use crate::hub::input_queue::{InputQueue, QueuedInput};
-use crate::hub::partition::{HubSettings, Partition};
+use crate::hub::partition::Partition;
+use crate::hub::settings::{HubSettings, SnapshotInterval};
 use crate::log::Retention;
 
 /// Histories per run; `DESKBELL_SEEDS` sets another number for a long campaign.
