@@ -10,14 +10,14 @@ use tracing::Span;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::hub::{Clock, Hub, HubError, HubHandle, HubSettings, InputQueue, WallClock};
-use crate::log::{Disk, History, Log, LogError, Memory, disk};
+use crate::log::{AnyLog, Disk, History, LogError, Memory, disk};
 #[cfg(feature = "cluster")]
 use crate::log::{JetStream, jetstream};
 
 /// A partition with an open log that does not run yet.
 pub(super) struct OpenedPartition {
     inputs: Arc<InputQueue>,
-    log: Box<dyn Log>,
+    log: AnyLog,
     /// Names the partition in the log, if there are several.
     span: Span,
 }
@@ -25,7 +25,7 @@ pub(super) struct OpenedPartition {
 impl OpenedPartition {
     /// The history of its log, if the log keeps one.
     pub(super) fn history(&self) -> Option<Box<dyn History>> {
-        self.log.history()
+        self.log.log().history()
     }
 }
 
@@ -105,22 +105,22 @@ fn open_one(config: &Config, partition: u32, of: u32) -> Result<OpenedPartition,
     Ok(OpenedPartition { inputs, log, span })
 }
 
-fn open_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     if !config.cluster.servers.is_empty() {
         return open_shared_log(config, partition, inputs);
     }
     if config.server.memory {
-        return Ok(Box::new(Memory::default()));
+        return Ok(Box::new(Memory::default()).into());
     }
     let options = disk::Options::new(&config.server.data_dir, || WallClock.now().0).wait_lock(config.wait_lock);
     let (log, recovery) = Disk::open(&options)?;
     tracing::info!(directory = %config.server.data_dir.display(), records = recovery.last, "data directory opened");
-    Ok(Box::new(log))
+    Ok(Box::new(log).into())
 }
 
 /// Opens the log of a cluster, which wakes the hub when a record arrives.
 #[cfg(feature = "cluster")]
-fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     let cluster = &config.cluster;
     let servers = jetstream::Servers {
         urls: cluster.servers.clone(),
@@ -129,11 +129,11 @@ fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) ->
     };
     let inputs = Arc::clone(inputs);
     let place = jetstream::StreamPartition { partition, of: cluster.partitions };
-    Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?))
+    Ok(AnyLog::Shared(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?)))
 }
 
 /// Never called: the configuration check has reported this.
 #[cfg(not(feature = "cluster"))]
-fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     Err(LogError::Device("this binary was built without the feature \"cluster\"".to_owned()))
 }

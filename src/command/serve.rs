@@ -18,7 +18,7 @@ use super::{partitions, supervisor};
 use crate::auth::{TokenVerifier, VerifierError, VerifierSettings};
 use crate::config::Config;
 use crate::gateway::{Backend, BindError, Gateway, Settings};
-use crate::hub::{Clock, HubError, HubSettings, WallClock};
+use crate::hub::{Clock, HubError, HubSettings, SnapshotInterval, WallClock};
 use crate::log::{LogError, Retention};
 use crate::outbound::HttpsClient;
 use crate::template::SharedCatalogue;
@@ -210,6 +210,7 @@ fn hub_settings(config: &Config) -> HubSettings {
         epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
+        snapshot_every: SnapshotInterval::default(),
         retention: Retention {
             history_ms: u64::try_from(config.log.history.as_millis()).unwrap_or(u64::MAX),
             history_bytes: config.log.history_bytes,

@@ -9,7 +9,7 @@ use deskbell_core::{Core, Incarnation, Millis, NotificationId, Timestamp};
 use super::timeline::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, TIMELINES_MAX};
 use super::{ExplainError, ExplainQuery, Explanation, TimelineEventKind, explain};
 use crate::hub::encode_snapshot;
-use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
+use crate::log::{History, LogError, RecordNumber, Stored};
 
 const HUB: Incarnation = Incarnation(7);
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
@@ -42,10 +42,6 @@ impl History for Kept {
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let record = self.records.get(number as usize);
         Ok(record.map(|record| Stored::new(number + 1, postcard::to_stdvec(record).unwrap())))
-    }
-
-    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
-        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deskbell::hub::{CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, WallClock};
+use deskbell::hub::{
+    CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, SnapshotInterval, WallClock,
+};
 use deskbell::log::{Disk, Retention, disk};
 use deskbell_core::effect::{Effect, Effects, ReplyTo};
 use deskbell_core::entry::{
@@ -86,6 +88,14 @@ impl Delivery for Tap {
 
     fn disconnect(&mut self, _serials: &[u64]) {
         panic!("the log does not answer");
+    }
+
+    fn disconnect_all(&mut self) {
+        panic!("the log is not shared");
+    }
+
+    fn rejoin(&mut self, _: Incarnation) {
+        panic!("the log is not shared");
     }
 }
 
@@ -247,6 +257,7 @@ pub(crate) async fn run(count: u64) -> bool {
         epoch: 1,
         limits: Limits::default(),
         deliveries_per_second: u64::MAX / 4,
+        snapshot_every: SnapshotInterval::default(),
         retention: Retention { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
     };
     let clock = Arc::new(WallClock);

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use deskbell::config::{Config, SETTINGS, Sources};
 use deskbell::gateway::{Backend, Gateway, Settings};
-use deskbell::hub::{Hub, HubSettings, InputQueue, WallClock, decode_record, decode_snapshot, encode_snapshot};
-use deskbell::log::{Disk, Log as _, Memory, Retention, Stored, disk};
+use deskbell::hub::{
+    Hub, HubSettings, InputQueue, SnapshotInterval, WallClock, decode_record, decode_snapshot, encode_snapshot,
+};
+use deskbell::log::{Disk, Log as _, Memory, OwnLog as _, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, TemplateText, escape};
 use deskbell_core::{Core, Incarnation, Limits};
@@ -169,7 +171,7 @@ pub(crate) fn whole_log() -> &'static WholeLog {
                 number += 1;
                 log.append(&record_at(number)).expect("appended");
             }
-            log.history().expect("kept").save_snapshot(number, &snapshot_at(number), &keep).expect("kept");
+            log.snapshots().expect("kept").save_snapshot(number, &snapshot_at(number), &keep).expect("kept");
             if number == 5 {
                 Box::new(log).close().expect("closed");
                 continue;
@@ -206,6 +208,7 @@ fn gateway() -> &'static SocketAddr {
             epoch: 1,
             limits: Limits::default(),
             deliveries_per_second: 1 << 40,
+            snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let delivery = gateway.delivery(0, hub_settings.incarnation);

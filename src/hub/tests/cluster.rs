@@ -17,6 +17,7 @@ use super::stream::{SkewedClock, Stream, StreamLog};
 use crate::hub::codec::encode_snapshot;
 use crate::hub::input_queue::{InputQueue, QueuedInput};
 use crate::hub::partition::{HubError, Partition};
+use crate::log::AnyLog;
 
 /// Histories per run; `DESKBELL_CLUSTER_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 300;
@@ -116,7 +117,8 @@ impl Cluster {
         host.inbox = Inbox::default();
         host.inputs = Arc::default();
         let recorder = Recorder { incarnation, inbox: Arc::clone(&host.inbox) };
-        host.partition = Some(Partition::start(Box::new(log), recorder, &host.clock, settings).unwrap());
+        host.partition =
+            Some(Partition::start(AnyLog::Shared(Box::new(log)), recorder, &host.clock, settings).unwrap());
     }
 
     /// All hubs that can have a few turns.
