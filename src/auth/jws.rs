@@ -169,8 +169,12 @@ impl<'de> Deserialize<'de> for UniqueClaims {
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
                 let mut claims = Map::new();
                 while let Some((name, text)) = entries.next_entry::<String, Box<RawValue>>()? {
-                    // A claim that is nested too deep to be parsed counts as absent, because it cannot be one of ours.
-                    let value = serde_json::from_str(text.get()).unwrap_or(Value::Null);
+                    let value = match serde_json::from_str(text.get()) {
+                        Ok(value) => value,
+                        // A claim that is nested too deep counts as absent, because it cannot be one that is used here.
+                        Err(error) if error.to_string().contains("recursion limit") => Value::Null,
+                        Err(error) => return Err(serde::de::Error::custom(error)),
+                    };
                     if claims.insert(name, value).is_some() {
                         return Err(serde::de::Error::custom("a claim is repeated"));
                     }

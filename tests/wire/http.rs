@@ -229,7 +229,7 @@ async fn it_serves_the_page_the_sdk_and_its_own_description() {
     for (path, kind, words) in [
         ("/", "text/html", "<html"),
         ("/sdk/deskbell.js", "text/javascript", "install"),
-        ("/asyncapi.yaml", "yaml", "asyncapi:"),
+        ("/asyncapi.yaml", "text/plain", "asyncapi:"),
     ] {
         let response = get(hub.port, path).await;
         assert_eq!(status(&response), 200, "{path}");

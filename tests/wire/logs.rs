@@ -21,6 +21,7 @@ async fn one_grep_finds_all_log_lines_of_a_conversation() {
         ada.take_on(&id).await;
         bot.result_of(&id).await;
         hub.says(&["settled", "session at this agent"]).await;
+        hub.says(&["answered"]).await;
         let said = hub.stderr.so_far();
         let words = ["notify taken", "displayed", "settled", "answered", "session at this agent"];
         let story: Vec<&str> = said.lines().filter(|line| line.contains(correlation)).collect();

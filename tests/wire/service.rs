@@ -62,7 +62,7 @@ fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
     (setup, stuck, goes_on)
 }
 
-const STANDS_STILL: &str = "the hub's thread stands still";
+const STANDS_STILL: &str = "a hub thread is stuck";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_receives_ready_watchdog_and_stopping() {
