@@ -24,10 +24,11 @@ async function serve(handler, port = 0) {
   const server = createServer(handler)
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const close = () => new Promise((closed) => {
-    server.closeAllConnections()
-    server.close(closed)
-  })
+  const close = () =>
+    new Promise((closed) => {
+      server.closeAllConnections()
+      server.close(closed)
+    })
   opened.push(close)
   return { port: server.address().port, url: `http://127.0.0.1:${server.address().port}`, close, server }
 }
@@ -41,9 +42,10 @@ async function freePort() {
 
 /** A provider whose clients get access tokens with the roles in `clients`. */
 async function startProvider({ keys, clients, port = 0, alg = 'RS256' }) {
-  let provider
-  const place = await serve((request, response) => provider.callback()(request, response), port)
-  provider = new Provider(place.url, {
+  // The provider has to know the address at which it is served before it exists.
+  const served = {}
+  const place = await serve((request, response) => served.provider.callback()(request, response), port)
+  const provider = new Provider(place.url, {
     jwks: { keys },
     clients: Object.keys(clients).map((client_id) => ({
       client_id,
@@ -62,18 +64,26 @@ async function startProvider({ keys, clients, port = 0, alg = 'RS256' }) {
         defaultResource: () => 'urn:deskbell',
         useGrantedResource: () => true,
         getResourceServerInfo: () => ({
-          scope: 'ring', audience: 'deskbell', accessTokenFormat: 'jwt', accessTokenTTL: 600, jwt: { sign: { alg } },
+          scope: 'ring',
+          audience: 'deskbell',
+          accessTokenFormat: 'jwt',
+          accessTokenTTL: 600,
+          jwt: { sign: { alg } },
         }),
       },
     },
     extraTokenClaims: (_, token) => clients[token.clientId],
   })
+  served.provider = provider
   return {
     ...place,
     /** An access token of that client. */
     async token(client) {
       const body = new URLSearchParams({
-        grant_type: 'client_credentials', client_id: client, client_secret: 'a secret of these tests', scope: 'ring',
+        grant_type: 'client_credentials',
+        client_id: client,
+        client_secret: 'a secret of these tests',
+        scope: 'ring',
       })
       const response = await fetch(`${place.url}/token`, { method: 'POST', body })
       const answer = await response.json()
@@ -148,7 +158,9 @@ test('a bot and a desk with tokens of a provider that the hub discovers', async 
   const outcome = await response.json()
   assert.equal(outcome.value?.actionName, 'Accept', JSON.stringify(outcome))
   const wrong = await fetch(`${hub.url}/api/notify`, {
-    method: 'POST', body, headers: { ...headers, Authorization: `Bearer ${await provider.token('ada')}` },
+    method: 'POST',
+    body,
+    headers: { ...headers, Authorization: `Bearer ${await provider.token('ada')}` },
   })
   assert.equal(wrong.status, 403, 'an agent is not a provider')
 })
@@ -195,27 +207,34 @@ test('a provider that hangs, lies or sends too much', async () => {
   const other = await startProvider({ keys: [await newKey('other')], clients: CLIENTS })
   const json = (response, value) => response.setHeader('Content-Type', 'application/json').end(JSON.stringify(value))
   const cases = {
-    'hangs': () => () => {},
+    hangs: () => () => {},
     'names another issuer': () => (_, response) => json(response, { issuer: other.url, jwks_uri: `${other.url}/jwks` }),
     'sends 10 MiB': () => (_, response) => response.end(Buffer.alloc(10 << 20, ' ')),
-    'redirects to another host': () => (request, response) => response.writeHead(302, { Location: `${other.url}${request.url}` }).end(),
+    'redirects to another host': () => (request, response) =>
+      response.writeHead(302, { Location: `${other.url}${request.url}` }).end(),
     'redirects without end': () => (request, response) => response.writeHead(302, { Location: request.url }).end(),
-    'has only symmetric keys': (base) => (request, response) => json(response, request.url.startsWith('/jwks')
-      ? { keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'other' }] }
-      : { issuer: base(), jwks_uri: `${base()}/jwks` }),
+    'has only symmetric keys': (base) => (request, response) =>
+      json(
+        response,
+        request.url.startsWith('/jwks')
+          ? { keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'other' }] }
+          : { issuer: base(), jwks_uri: `${base()}/jwks` },
+      ),
   }
-  await Promise.all(Object.entries(cases).map(async ([name, handler]) => {
-    let base = ''
-    const liar = await serve((request, response) => handler(() => base)(request, response))
-    base = liar.url
-    const hub = await hubFor(issuerToml(liar.url))
-    assert.equal((await ready(hub)).status, 503, name)
-    // A token of the other provider is a token of another issuer, whatever the liar says.
-    const { code, error } = await join(hub, await other.token('ada'))
-    assert.equal(code, 4401, name)
-    assert.match(error.detail, /iss/, name)
-    assert.equal((await fetch(`${hub.url}/healthz`)).status, 200, `${name}: the hub is alive`)
-  }))
+  await Promise.all(
+    Object.entries(cases).map(async ([name, handler]) => {
+      let base = ''
+      const liar = await serve((request, response) => handler(() => base)(request, response))
+      base = liar.url
+      const hub = await hubFor(issuerToml(liar.url))
+      assert.equal((await ready(hub)).status, 503, name)
+      // A token of the other provider is a token of another issuer, whatever the liar says.
+      const { code, error } = await join(hub, await other.token('ada'))
+      assert.equal(code, 4401, name)
+      assert.match(error.detail, /iss/, name)
+      assert.equal((await fetch(`${hub.url}/healthz`)).status, 200, `${name}: the hub is alive`)
+    }),
+  )
 })
 
 test('two issuers cannot grant the roles, workspaces or subjects of each other', async () => {
@@ -247,7 +266,8 @@ workspaces = ["default"]
 subjectPrefix = "bots:"
 `)
   assert.equal((await join(hub, await people.token('ada'))).welcome.agentId, 'ada')
-  assert.equal((await join(hub, await people.token('ada'), { role: 'provider' })).code, 4403, 'a role of the other issuer')
+  const wrongRole = await join(hub, await people.token('ada'), { role: 'provider' })
+  assert.equal(wrongRole.code, 4403, 'a role of the other issuer')
   assert.equal((await join(hub, await bots.token('bot'))).welcome.providerId, 'bots:bot')
   assert.equal((await join(hub, await bots.token('ada'))).code, 4403, 'no role of its own')
   const workspace = await join(hub, await people.token('eve'))
