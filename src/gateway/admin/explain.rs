@@ -40,7 +40,7 @@ pub(crate) async fn explain(
         let explained = explain::explain_all(&mut histories, &question, &|| !tell.is_closed());
         // Before it is told: who hears it may ask the next question at once.
         drop(histories);
-        // HelloRole asked may have gone.
+        // The client that asked may have disconnected.
         let _ = tell.send(Some(explained));
     };
     let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);

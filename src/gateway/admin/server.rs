@@ -112,7 +112,7 @@ impl AdminServer {
         }
     }
 
-    /// HelloRole is there, in the order of their connections; at most [`LISTED_MAX`].
+    /// The connected clients, in the order of their connections; at most [`LISTED_MAX`].
     fn list(&self, query: &Query) -> HttpResponse {
         let mut clients = Clients::default();
         let from = query.after.as_deref().and_then(|id| self.serial(id)).map(ConnectionSerial::unpack);

@@ -45,11 +45,11 @@ pub(crate) enum CallKind {
     Recall(NotificationId),
 }
 
-/// HelloRole waits for the hub's words about it. Both are dropped untold when the envoy ends.
+/// Where the replies to one call go. Both senders are dropped without a reply when the provider's connection ends.
 #[derive(Debug)]
 pub(crate) struct CallSender {
     pub(crate) reply: oneshot::Sender<(Told, Bytes)>,
-    /// Told if the reply is an ack.
+    /// Gets the reply if it is an `ack`.
     pub(crate) outcome: oneshot::Sender<Bytes>,
 }
 
@@ -72,7 +72,7 @@ impl Ending {
     }
 }
 
-/// A way to an envoy. HelloRole has one keeps it at its post.
+/// Sends calls to the connection of an HTTP provider. The connection stays while a sender exists.
 #[derive(Debug, Clone)]
 pub(crate) struct CallQueue {
     pub(crate) errands: mpsc::Sender<PendingCall>,

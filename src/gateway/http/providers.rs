@@ -91,12 +91,12 @@ async fn serve(shard: Arc<Shard<Stream>>, admitted: Identity, address: IpAddr, p
         link.leave();
         shard.dismiss(link.serial);
     }
-    // HelloRole waits is told by the loss of what they sent.
+    // Calls that still wait learn of the end when their reply channel closes.
     inside.end();
     errands.close();
     state.http_providers.forget(&principal);
     while let Ok(errand) = errands.try_recv() {
-        // HelloRole is shown out is told so instead.
+        // A client that was disconnected for good gets that refusal instead.
         if !ending.is_final() {
             errand.turn_down();
         }

@@ -49,7 +49,7 @@ pub(crate) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: Pe
     let (counters, limit) = (&shard.state.counters, shard.state.settings.handshake_timeout);
     match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
         Ok(Ok(mut stream)) => {
-            // HelloRole reads an answer slowly holds as little of it as who reads messages slowly.
+            // A client that reads an answer slowly may make the hub buffer no more than a slow reader of messages.
             stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
             speak(&shard, stream, peer).await;
         }

@@ -6,7 +6,7 @@ use hyper::header::HeaderMap;
 
 use crate::network::{self, Network};
 
-/// HelloRole is at the other end of a TCP connection.
+/// The other end of a TCP connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,

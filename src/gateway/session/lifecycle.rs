@@ -38,7 +38,7 @@ use deskbell_core::{Name, NotificationId};
 /// The close code of RFC 6455 for frames that are no WebSocket.
 const PROTOCOL_ERROR: u16 = 1002;
 
-/// HelloRole is at the door: what is known of a client before its hello.
+/// What is known of a client before its hello.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     pub(crate) address: IpAddr,

@@ -24,7 +24,7 @@ use crate::protocol::Close;
 pub(crate) enum SessionEnd {
     /// We close it.
     Close(Close),
-    /// HelloRole came is not let in.
+    /// The client is not admitted.
     AdmissionError(AdmissionError),
     /// We close it, because the peer's frames are no WebSocket.
     NoWebSocket,
