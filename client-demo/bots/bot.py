@@ -40,12 +40,15 @@ async def stay_connected():
     global socket
     async with contextlib.aclosing(aiter(websockets.connect(hub, subprotocols=["deskbell.v1"]))) as connections:
         async for socket in connections:  # reconnects after a pause, also after 4401, when the token has expired
-            hello, text = {"type": "hello", "role": "provider", "resume": file.read_text() if file.exists() else True}, None
+            welcomed = False  # a 4401 after the welcome only says that the token has expired
+            hello = {"type": "hello", "role": "provider", "resume": file.read_text() if file.exists() else True}
             hello |= {"token": pathlib.Path(token_file).read_text().strip()} if token_file else {"providerId": "bot-python"}
             with contextlib.suppress(websockets.ConnectionClosed):
                 await socket.send(json.dumps(hello))
-                async for text in socket: await handle(json.loads(text))
-            if socket.close_code in (4400, 4403, not text and 4401): sys.exit(f"the hub refuses this bot: {socket.close_code}")
+                async for text in socket:
+                    await handle(message := json.loads(text))
+                    welcomed |= message["type"] == "welcome"
+            if socket.close_code in (4400, 4403, not welcomed and 4401): sys.exit(f"the hub refuses this bot: {socket.close_code}")
 
 async def main():
     connected = asyncio.create_task(stay_connected())

@@ -18,7 +18,7 @@ export function mountWithToken(place, role, mount) {
     mount(token).on('state', ({ state, code, reason }) => {
       // Without a token, that it is not allowed is no matter of tokens.
       if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
-      place.append(tokenForm(place.id, role, begin, token ? `The hub refused the token: ${reason}.` : ''))
+      place.append(tokenForm(place.id, role, begin, token ? refusedInWords(reason) : ''))
       // Whoever has just sent one stays where they were.
       if (token && document.activeElement === document.body)
         /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
@@ -78,4 +78,9 @@ function claimsOf(token) {
   } catch {
     return undefined
   }
+}
+
+/** The hub's reason begins by saying that the token is refused, which need not be said twice. @param {string} reason */
+function refusedInWords(reason) {
+  return `The hub refused the token: ${reason.replace(/^the token is refused: /, '')}.`
 }

@@ -86,7 +86,7 @@ describe('with authentication on', () => {
       // One that only the hub can judge.
       await form.getByLabel('Sign-in token').fill(hub.token('somebody', needs).replace(/.{8}$/, 'AAAAAAAA'))
       await form.getByRole('button', { name: 'Sign in' }).click()
-      await form.getByText(/^The hub refused the token: token/).waitFor()
+      await form.getByText(/^The hub refused the token: its signature is wrong\./).waitFor()
       assert.equal(await form.getByLabel('Sign-in token').evaluate((field) => field.matches(':focus')), true)
       await form.getByLabel('Sign-in token').fill(hub.token('somebody', needs))
       await form.getByRole('button', { name: 'Sign in' }).click()

@@ -66,7 +66,7 @@ async fn user_and_password_come_from_a_file_or_from_the_url_which_warns() {
     }
     // Both in the URL: it works, warns, and is shown nowhere.
     let hub = serves(&at(&format!("nats://ada:s3cret@{host}")), &["s3cret", "ada:"]).await;
-    hub.says(&["passwordFile keeps it from them"]).await;
+    hub.says(&["use [cluster] credsFile or passwordFile instead"]).await;
 
     std::fs::write(&file, "ada:wr0ng").unwrap();
     is_refused(&at_with(&format!("nats://{host}"), "passwordFile", &file), &host, &["wr0ng"]).await;
@@ -86,7 +86,7 @@ async fn a_token_comes_from_a_file_or_from_the_url() {
     let host = host(&server);
     serves(&at_with(&format!("nats://{host}"), "passwordFile", &file), &["t0ken"]).await;
     let hub = serves(&at(&format!("nats://t0ken@{host}")), &["t0ken"]).await;
-    hub.says(&["passwordFile keeps it from them"]).await;
+    hub.says(&["use [cluster] credsFile or passwordFile instead"]).await;
 }
 
 #[tokio::test]

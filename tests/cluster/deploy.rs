@@ -76,7 +76,7 @@ async fn three_servers_of_the_shown_configuration_carry_hubs_that_know_the_passw
 async fn credentials_of_the_servers_are_never_logged() {
     let wrong = Setup::new().without_data_dir().args(&["--cluster", "http://ada:s3cret@a:1"]).fail().await;
     assert_eq!(wrong.code, Some(64));
-    assert!(!wrong.stderr.contains("s3cret") && wrong.stderr.contains("is no NATS server"), "{}", wrong.stderr);
+    assert!(!wrong.stderr.contains("s3cret") && wrong.stderr.contains("is not a NATS server"), "{}", wrong.stderr);
     let both = Setup::new().args(&["--cluster", "nats://127.0.0.1:1"]).fail().await;
     assert_eq!(both.code, Some(64), "in memory and in a cluster: {}", both.stderr);
 }
