@@ -24,7 +24,7 @@ const TICK_MS = 125
  */
 export function mountProviderConsole(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
-  const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
+  const provider = new Provider('ws', token ? { token, resume: true } : { providerId, resume: true })
   const caller = new ProviderConsole(place, provider, token, playground)
   provider.on('message', (event) => onMessage?.('provider', event))
   const stop = new AbortController()
@@ -114,7 +114,7 @@ class ProviderConsole {
 
   async offerTemplates(token) {
     try {
-      const answer = await fetch('/templates', { headers: token ? { authorization: `Bearer ${token}` } : {} })
+      const answer = await fetch('templates', { headers: token ? { authorization: `Bearer ${token}` } : {} })
       if (!answer.ok) throw new Error((await answer.text()).trim())
       this.form.offer((await answer.json()).templates)
     } catch (error) {
@@ -208,7 +208,7 @@ class ProviderConsole {
   }
 
   #show(message, meant) {
-    const url = `${location.protocol.replace('http', 'ws')}//${location.host}/ws`
+    const url = new URL('ws', location.href.replace('http', 'ws')).href
     setText(this.meant, meant)
     setText(
       this.code,

@@ -92,6 +92,25 @@ describe('calls', () => {
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
   })
 
+  test("the hub's address can be that of its first page, also below a path", () => {
+    const opened = []
+    class Recorded extends EventTarget {
+      constructor(url) {
+        super()
+        opened.push(url)
+      }
+      close() {}
+    }
+    for (const [given, socket] of [
+      ['http://hub.example', 'ws://hub.example/ws'],
+      ['https://desk.example.com/bell/', 'wss://desk.example.com/bell/ws'],
+      ['wss://desk.example.com/bell/ws', 'wss://desk.example.com/bell/ws'],
+    ]) {
+      keep(new Provider(given, { WebSocket: Recorded }))
+      assert.equal(opened.pop(), socket)
+    }
+  })
+
   test('what the hub could not answer by its id rejects here', async () => {
     const bot = await provider()
     for (const id of [7, '', 'x'.repeat(129), 'a\nb', 'a\u202eb', {}])
