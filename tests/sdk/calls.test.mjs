@@ -92,22 +92,23 @@ describe('calls', () => {
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
   })
 
-  test("the hub's address can be that of its first page, also below a path", () => {
-    const opened = []
-    class Recorded extends EventTarget {
-      constructor(url) {
-        super()
-        opened.push(url)
-      }
-      close() {}
-    }
-    for (const [given, socket] of [
+  test("the hub's address can be that of its first page, also below a path", async () => {
+    for (const [given, wanted] of [
       ['http://hub.example', 'ws://hub.example/ws'],
       ['https://desk.example.com/bell/', 'wss://desk.example.com/bell/ws'],
       ['wss://desk.example.com/bell/ws', 'wss://desk.example.com/bell/ws'],
     ]) {
-      keep(new Provider(given, { WebSocket: Recorded }))
-      assert.equal(opened.pop(), socket)
+      const opened = await new Promise((opens) => {
+        class Recorded extends EventTarget {
+          constructor(url) {
+            super()
+            opens(url)
+          }
+          close() {}
+        }
+        keep(new Provider(given, { WebSocket: Recorded }))
+      })
+      assert.equal(opened, wanted)
     }
   })
 
