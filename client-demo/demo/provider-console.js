@@ -167,6 +167,9 @@ class ProviderConsole {
       if (id && !known.has(id))
         this.#add({ id, at: Date.now(), label: 'An earlier call', token: cancellationToken, state: 'ringing' })
     }
+    // The page may have been reloaded after the hub took a call, but before this page received the ack.
+    const acked = this.#calls.filter((one) => one.state === 'sending' && open.some(({ id }) => id === one.id))
+    for (const { id } of acked) this.#change(id, { state: 'ringing' })
     const held = new Set(open.map((one) => one.id))
     const doubtful = this.#earlier.filter((id) => !held.has(id))
     this.#earlier = []
