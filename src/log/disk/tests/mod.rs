@@ -3,4 +3,5 @@
 mod crash;
 mod damage;
 pub(in crate::log) mod faults;
+mod power;
 mod running;
