@@ -201,7 +201,7 @@ impl World {
 
     fn call(&mut self, desk: &Desk, connection: u64, action: Action) {
         let correlation_id = Some("7f9c1d36-0000-4000-8000-000000000000".into());
-        let call = Call { id: None, correlation_id, action };
+        let call = Call { id: None, correlation_id, number: None, action };
         self.apply(&desk.name, Input::Call { connection: desk.serial + connection, call });
     }
 

@@ -204,7 +204,7 @@ fn records() -> Vec<Record> {
     };
     let call = |connection, action| Input::Call {
         connection,
-        call: Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), action },
+        call: Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), number: None, action },
     };
     let agent = Client::Agent { id: "ada".into(), groups: Some(vec!["billing".into()]), presence: None };
     let provider = Client::Provider { id: "bot".into(), resume: Resume::All };

@@ -179,6 +179,8 @@ pub struct ReplyTo {
     pub id: Option<Name>,
     /// The correlationId that the reply carries.
     pub correlation_id: Option<Name>,
+    /// The [number](Call::number) of the call, if its reply does not go to a socket.
+    pub number: Option<u64>,
 }
 
 impl ReplyTo {
@@ -196,7 +198,7 @@ impl ReplyTo {
         // One on accept or reject is checked and not used: the reply carries the notification's.
         let of_notification = matches!(call.action, Action::Accept { .. } | Action::Reject { .. });
         let correlation_id = if of_notification { None } else { call.correlation_id.clone() };
-        Self { connection, call: name, id: call.id.clone(), correlation_id }
+        Self { connection, call: name, id: call.id.clone(), correlation_id, number: call.number }
     }
 }
 

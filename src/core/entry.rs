@@ -7,7 +7,7 @@ use super::limits::Limits;
 
 /// The number of the rules by which entries are folded. Raised whenever the behaviour of this room changes:
 /// a hub folds only records of its own number, so no two hubs ever read one history differently.
-pub const RULES: u32 = 3;
+pub const RULES: u32 = 4;
 
 /// One group of entries, appended and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +128,9 @@ pub struct Call {
     pub id: Option<Name>,
     /// The message's correlationId, or the one that the hub minted for it (always there on notify, cancel and kpi).
     pub correlation_id: Option<Name>,
+    /// The gateway's own number for a call whose reply does not go to a socket: a request over HTTP waits for it. The
+    /// core copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
+    pub number: Option<u64>,
     /// What is asked.
     pub action: Action,
 }

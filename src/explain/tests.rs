@@ -51,7 +51,7 @@ fn entry(input: Input) -> Entry {
 }
 
 fn call(connection: u64, action: Action) -> Entry {
-    let call = Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), action };
+    let call = Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), number: None, action };
     entry(Input::Call { connection, call })
 }
 

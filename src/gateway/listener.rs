@@ -25,10 +25,9 @@ use crate::gateway::limits::origin::Origins;
 use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::shared::counters::{Counters, TurnedAway};
 use crate::gateway::shared::hello_ids::PendingHelloIds;
-use crate::gateway::shared::settings::{
-    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_SPARE, SEND_BUFFER_BYTES, STOP_MAX,
-    Settings,
-};
+use crate::gateway::shared::bounds::{
+    ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_SPARE, SEND_BUFFER_BYTES, STOP_MAX};
+use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::state::{Backend, GatewayState};
 use deskbell_core::Incarnation;
 

@@ -154,7 +154,7 @@ impl Lane {
             5..8 => (&self.agent, self.agent(), Action::Reject { notification_id, reason: None }),
             _ => (&self.provider, self.provider(), Action::Cancel { cancellation_token: token(number) }),
         };
-        let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, action };
+        let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, number: None, action };
         hand_in(port, Input::Call { connection, call }).await;
     }
 }
@@ -186,7 +186,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         rendered: Ok(rendered),
     };
     let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
-    Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), action: Action::Notify(Box::new(notify)) }
+    Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), number: None, action: Action::Notify(Box::new(notify)) }
 }
 
 /// What was seen of the directory while the hub ran.

@@ -129,7 +129,7 @@ impl Moment {
     }
 
     fn call(&mut self, connection: usize, action: Action) {
-        let call = Call { id: None, correlation_id: Some("c".into()), action };
+        let call = Call { id: None, correlation_id: Some("c".into()), number: None, action };
         self.apply(vec![Input::Call { connection: connection as u64, call }]);
     }
 

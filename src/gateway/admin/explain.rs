@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::explain::{self, Question};
 use crate::gateway::http::response::{self, HttpRefusal, HttpResponse, JSON};
-use crate::gateway::shared::settings::EXPLAIN_MAX;
+use crate::gateway::shared::bounds::EXPLAIN_MAX;
 use crate::gateway::shared::state::Histories;
 
 /// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it

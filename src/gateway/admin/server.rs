@@ -29,9 +29,8 @@ use crate::gateway::fanout::shard::Shard;
 use crate::gateway::fanout::stream::Stream;
 use crate::gateway::http::response::{self, HttpRefusal, HttpResponse, JSON};
 use crate::gateway::limits::origin::{Origins, without_port};
-use crate::gateway::shared::settings::{
-    ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX,
-};
+use crate::gateway::shared::bounds::{
+    ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX};
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
 use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};

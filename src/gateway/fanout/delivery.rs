@@ -1,67 +1,81 @@
-//! Carries the core's effects to this hub's connections: each message is encoded once, on the hub's thread; the
-//! shards' threads write it.
+//! The fan-out: carries the hub's effects to this gateway's connections. It encodes each message once, on the hub's
+//! thread, and hands every shard one batch per group of log entries.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use deskbell_core::effect::{Effects, ReplyTo};
+use deskbell_core::entry::To;
+use deskbell_core::{ConnectionId, Content, Core, Incarnation, NotificationId, Outcome, Timestamp};
 
+use crate::gateway::fanout::batch::{Broadcast, FrameKind, ShardBatch, ShardSenders};
 use crate::gateway::fanout::connection_serial::ConnectionSerial;
+use crate::gateway::fanout::effects::EffectSender;
 use crate::gateway::fanout::observer_stats::{Counts, ObserverStats};
+use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, HeldReply, PendingCalls};
 use crate::gateway::fanout::to_wire;
-use crate::gateway::fanout::trace;
-use crate::gateway::fanout::write_plan::{Broadcast, FrameKind, ShardBatch};
 use crate::gateway::shared::counters::Counters;
 use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::{CallRejected, Delivery};
-use crate::protocol::outbound::Stats;
-use crate::protocol::outbound::{
-    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, NotifyResult, PresenceUpdate, ReplyIds,
-    SessionEnded,
-};
-use crate::protocol::outbound::{Limits, Welcome};
-use crate::protocol::{CallName, Close, Encode, ErrorCode, frame};
-use deskbell_core::effect::{Effect, Effects, ReplyTo};
-use deskbell_core::entry::To;
-use deskbell_core::{ConnectionId, Content, Core, Incarnation, Name, Outcome, Position, Settled, Timestamp};
+use crate::protocol::outbound::{ErrorReply, Stats, encode};
+use crate::protocol::{Close, Encode, ErrorCode, frame};
 
-/// How often the operator is told of full audiences.
+/// How often the operator's log names a full audience.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
 
-/// The gateway's side of [`Delivery`]. Used on the hub's thread.
+/// The gateway's side of [`Delivery`] for one partition. It is used on the hub's thread.
 #[derive(Debug)]
 pub struct Fanout {
     partition: usize,
-    incarnation: Incarnation,
-    settings: Arc<Settings>,
-    counters: Arc<Counters>,
-    hellos: Arc<PendingHelloIds>,
-    shards: Vec<mpsc::Sender<ShardBatch>>,
-    /// What is gathered for each shard.
+    pub(crate) incarnation: Incarnation,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) hello_ids: Arc<PendingHelloIds>,
+    pub(crate) observer_stats: ObserverStats,
+    shards: ShardSenders,
+    /// The batch of each shard, collected until the next flush.
     batches: Vec<ShardBatch>,
     /// The targets of one message, by shard. Empty between messages.
     targets: Vec<Vec<u64>>,
-    rates: ObserverStats,
+    calls: Arc<PendingCalls>,
+    /// Replies to calls over HTTP, held until the next flush.
+    held_replies: Vec<HeldReply>,
     warned_at: Option<Instant>,
 }
 
+/// The parts of a gateway that every partition's [`Fanout`] shares.
+#[derive(Debug, Clone)]
+pub(crate) struct FanoutParts {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) hello_ids: Arc<PendingHelloIds>,
+    pub(crate) shards: ShardSenders,
+    pub(crate) calls: Arc<PendingCalls>,
+}
+
 impl Fanout {
-    pub(crate) fn new(
-        partition: usize,
-        incarnation: Incarnation,
-        settings: Arc<Settings>,
-        counters: Arc<Counters>,
-        hellos: Arc<PendingHelloIds>,
-        shards: Vec<mpsc::Sender<ShardBatch>>,
-    ) -> Self {
-        let batches = shards.iter().map(|_| ShardBatch::default()).collect();
-        let targets = vec![Vec::new(); shards.len()];
-        let rates = ObserverStats::new(Instant::now());
-        Self { partition, incarnation, settings, counters, hellos, shards, batches, targets, rates, warned_at: None }
+    pub(crate) fn new(partition: usize, incarnation: Incarnation, parts: FanoutParts) -> Self {
+        let FanoutParts { settings, counters, hello_ids, shards, calls } = parts;
+        let channels = shards.count();
+        Self {
+            partition,
+            incarnation,
+            settings,
+            counters,
+            hello_ids,
+            observer_stats: ObserverStats::new(Instant::now()),
+            batches: std::iter::repeat_with(ShardBatch::default).take(channels).collect(),
+            // The last channel leads to the HTTP providers, which receive no frames.
+            targets: vec![Vec::new(); channels - 1],
+            shards,
+            calls,
+            held_replies: Vec::new(),
+            warned_at: None,
+        }
     }
 }
 
@@ -69,19 +83,19 @@ impl Delivery for Fanout {
     fn deliver(&mut self, core: &Core, at: Timestamp, effects: Effects) {
         let Effects { joiner, list } = effects;
         for (workspace, effect) in list {
-            Step { core, at, joiner, workspace: &workspace, out: self }.carry_out(effect);
+            EffectSender { core, at, joiner, workspace: &workspace, fanout: self }.send(effect);
         }
     }
 
     fn flush(&mut self) {
-        for (batch, shard) in self.batches.iter_mut().zip(&self.shards) {
-            if batch.is_empty() {
-                continue;
+        for (index, batch) in self.batches.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                self.shards.send_blocking(index, std::mem::take(batch));
             }
-            if let Err(TrySendError::Full(batch)) = shard.try_send(std::mem::take(batch)) {
-                // The shard is behind; it waits for nobody, so it comes. If it has stopped, nobody misses the batch.
-                let _ = shard.blocking_send(batch);
-            }
+        }
+        for (sender, reply) in self.held_replies.drain(..) {
+            // A request whose client has gone comes again, or does not.
+            let _ = sender.send(reply);
         }
     }
 
@@ -93,12 +107,12 @@ impl Delivery for Fanout {
                 (ErrorCode::RateLimited, detail, retry_after)
             }
         };
-        self.error(to, code, &detail, Some(whole_ms(retry_after).max(1)));
+        self.send_error(to, code, &detail, Some(whole_ms(retry_after).max(1)));
     }
 
     fn disconnect(&mut self, serials: &[u64]) {
         for serial in serials {
-            if let Some(batch) = self.batches.get_mut(usize::from(ConnectionSerial::unpack(*serial).shard)) {
+            if let Some(batch) = self.batches.get_mut(self.shards.index_of(*serial)) {
                 batch.closes.push((*serial, Close::LogSilent));
             }
         }
@@ -117,19 +131,24 @@ impl Delivery for Fanout {
     fn tick(&mut self, core: &Core) -> Option<Duration> {
         core.observed_workspaces().next()?;
         let now = Instant::now();
-        if self.rates.due_in(now).is_zero() {
-            self.tell_observers(core, now);
+        if self.observer_stats.due_in(now).is_zero() {
+            self.send_stats(core, now);
             self.flush();
         }
-        Some(self.rates.due_in(now))
+        Some(self.observer_stats.due_in(now))
     }
 }
 
 impl Fanout {
-    /// One message to those of `to` that are this hub's; encoded only if there are any.
-    fn tell(&mut self, to: impl IntoIterator<Item = ConnectionId>, kind: FrameKind, encode: impl FnOnce() -> Bytes) {
+    /// Sends one message to those of `to` that are connected to this hub. Encodes it only if there are any.
+    pub(crate) fn send_to_all(
+        &mut self,
+        to: impl IntoIterator<Item = ConnectionId>,
+        kind: FrameKind,
+        encode: impl FnOnce() -> Bytes,
+    ) {
         let (own, all_targets) = (self.incarnation, &mut self.targets);
-        // `for_each`, as what comes is flattened from several: a loop asks each of them anew for every connection.
+        // `for_each`, since the iterator is flattened from several: a loop would ask each of them for every connection.
         to.into_iter().filter(|connection| connection.incarnation == own).for_each(|connection| {
             let shard = usize::from(ConnectionSerial::unpack(connection.serial).shard);
             if let Some(targets) = all_targets.get_mut(shard) {
@@ -144,39 +163,67 @@ impl Fanout {
         for (batch, targets) in self.batches.iter_mut().zip(&mut self.targets) {
             if !targets.is_empty() {
                 let targets = std::mem::take(targets);
-                batch.sendings.push(Broadcast { frame: frame.clone(), kind, targets });
+                batch.broadcasts.push(Broadcast { frame: frame.clone(), kind, targets });
             }
         }
         self.count(count);
     }
 
-    /// One message to one connection.
-    fn tell_one(&mut self, to: ConnectionId, kind: FrameKind, message: &impl Encode) {
-        if to.incarnation != self.incarnation {
+    /// Sends one message to one connection.
+    pub(crate) fn send_to_one(&mut self, to: ConnectionId, kind: FrameKind, message: &impl Encode) {
+        if to.incarnation != self.incarnation || ConnectionSerial::is_http(to.serial) {
             return;
         }
-        if let Some(batch) = self.batches.get_mut(usize::from(ConnectionSerial::unpack(to.serial).shard)) {
-            batch.sendings.push(Broadcast { frame: frame::text(message), kind, targets: vec![to.serial] });
+        if let Some(batch) = self.batches.get_mut(self.shards.index_of(to.serial)) {
+            batch.broadcasts.push(Broadcast { frame: frame::text(message), kind, targets: vec![to.serial] });
             self.count(1);
         }
     }
 
-    fn count(&mut self, deliveries: usize) {
+    /// Sends a direct reply: a frame to a WebSocket, or a value to the request that waits for it.
+    pub(crate) fn send_reply(&mut self, to: &ReplyTo, kind: CallReplyKind, message: &impl Encode) {
+        let Some(number) = to.number else { return self.send_to_one(to.connection, FrameKind::Regular, message) };
+        if to.connection.incarnation != self.incarnation {
+            return;
+        }
+        if let Some(held) = self.calls.reply(number, CallReply { kind, json: encode(message).into() }) {
+            self.held_replies.push(held);
+            self.count(1);
+        }
+    }
+
+    /// Sends a result to the HTTP requests that wait for it, if one of `to` is an HTTP provider of this gateway.
+    pub(crate) fn send_result_over_http(
+        &mut self,
+        to: impl IntoIterator<Item = ConnectionId>,
+        id: NotificationId,
+        result: &impl Encode,
+    ) {
+        let own = self.incarnation;
+        let is_http = |to: ConnectionId| to.incarnation == own && ConnectionSerial::is_http(to.serial);
+        if to.into_iter().any(is_http) && self.calls.awaits(id) {
+            self.calls.settled(id, &encode(result).into());
+            self.count(1);
+        }
+    }
+
+    /// Counts and sends an error.
+    pub(crate) fn send_error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
+        self.counters.count_refused(code);
+        let reply = ErrorReply { ids: to_wire::ids(to), call: to_wire::call(to), code, detail, retry_after_ms };
+        self.send_reply(to, CallReplyKind::Refused { code, retry_after_ms }, &reply);
+    }
+
+    fn count(&self, deliveries: usize) {
         self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
     }
 
-    fn error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
-        self.counters.refused(code);
-        let reply = ErrorReply { ids: to_wire::ids(to), call: to_wire::call(to), code, detail, retry_after_ms };
-        self.tell_one(to.connection, FrameKind::News, &reply);
-    }
-
-    fn tell_observers(&mut self, core: &Core, now: Instant) {
+    fn send_stats(&mut self, core: &Core, now: Instant) {
         let counts = Counts {
             notifies: self.counters.notifies.load(Relaxed),
             deliveries: self.counters.deliveries.load(Relaxed),
         };
-        let told = self.rates.tell(now, counts);
+        let rates = self.observer_stats.next(now, counts);
         for workspace in core.observed_workspaces() {
             let Some(counts) = core.stats(workspace) else { continue };
             let outcomes: Vec<_> = Outcome::ALL.into_iter().map(to_wire::outcome).zip(counts.outcomes).collect();
@@ -186,17 +233,18 @@ impl Fanout {
                 observers: counts.observers,
                 open: counts.open,
                 waiting: counts.waiting,
-                notifies_per_second: told.notifies,
-                deliveries_per_second: told.deliveries,
+                notifies_per_second: rates.notifies,
+                deliveries_per_second: rates.deliveries,
                 outcomes: &outcomes,
-                notify_to_result_ms: told.notify_to_result,
+                notify_to_result_ms: rates.notify_to_result,
             };
             let observers = core.observer_connections(workspace);
-            self.tell(observers.iter().copied(), FrameKind::News, || frame::text(&stats));
+            self.send_to_all(observers.iter().copied(), FrameKind::Regular, || frame::text(&stats));
         }
     }
 
-    fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
+    /// Logs that an audience is full, at most once in [`AUDIENCE_FULL_EVERY`].
+    pub(crate) fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;
@@ -206,168 +254,8 @@ impl Fanout {
         tracing::warn!(
             workspace, client = %content.provider_id, notificationId = %content.notification_id,
             correlationId = %content.correlation_id, agents = ?to.agents, groups = ?to.groups,
-            "this audience is full: its agents' desks fill alike, so it holds at most {most} open notifications \
-             however many agents it has; a busy workspace addresses by group"
+            "this audience is full: all its agents receive the same notifications, so it holds at most {most} open \
+             notifications, however many agents it has; address notifications by group to hold more"
         );
-    }
-}
-
-/// One entry's effects on their way out.
-struct Step<'a> {
-    core: &'a Core,
-    at: Timestamp,
-    joiner: Option<ConnectionId>,
-    workspace: &'a Name,
-    out: &'a mut Fanout,
-}
-
-impl Step<'_> {
-    fn carry_out(&mut self, effect: Effect) {
-        if trace::is_wanted() {
-            trace::tell(self.core, self.workspace, &effect);
-        }
-        match effect {
-            Effect::Welcome(welcome) => self.welcome(&welcome),
-            Effect::Ack { to, notification_id, duplicate } => {
-                if !duplicate {
-                    self.out.counters.notifies.fetch_add(1, Relaxed);
-                }
-                let (ids, notification_id) = (to_wire::ids(&to), to_wire::uuid(notification_id));
-                self.reply(&to, &Ack { ids, call: CallName::NotifyEvent, notification_id, duplicate });
-            }
-            Effect::Settled { settled, position } => {
-                self.out.rates.settled(Instant::now(), settled.elapsed_ms());
-                let to = self.core.provider_connections(self.workspace, &settled.provider_id);
-                self.tell(to.iter().copied(), || frame::text(&result(&settled, position)));
-            }
-            Effect::SettledAgain { to, settled, position } => {
-                let kind = if Some(to) == self.joiner { FrameKind::Replayed } else { FrameKind::News };
-                self.out.tell_one(to, kind, &result(&settled, position));
-            }
-            Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
-                let result = CancelResult {
-                    ids: to_wire::ids(&to),
-                    call: CallName::CancelEvent,
-                    cancellation_token: &cancellation_token,
-                    notification_id: to_wire::uuid(notification_id),
-                    value: to_wire::outcome(outcome),
-                };
-                self.reply(&to, &result);
-            }
-            Effect::Done { to } => {
-                self.reply(&to, &DoneResult { ids: to_wire::ids(&to), call: to_wire::call(&to), value: () })
-            }
-            Effect::Answered { to, notification_id, outcome, agent_id, won } => {
-                let answered = AnswerResult {
-                    id: to.id.as_deref(),
-                    notification_id: to_wire::uuid(notification_id),
-                    correlation_id: to.correlation_id.as_deref(),
-                    value: outcome.map(to_wire::outcome),
-                    agent_id: agent_id.as_deref(),
-                    won,
-                };
-                self.reply(&to, &answered);
-            }
-            Effect::Refused { to, refusal } => {
-                let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
-                self.out.error(&to, code, &detail, retry_after_ms);
-            }
-            Effect::Show { agents, shown } => self.agents_get(&agents, &to_wire::notification(&shown)),
-            Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
-                let closed = Closed {
-                    notification_id: to_wire::uuid(notification_id),
-                    correlation_id: &correlation_id,
-                    value: outcome.map(to_wire::outcome),
-                    agent_id: agent_id.as_deref(),
-                };
-                self.agents_get(&agents, &closed);
-            }
-            Effect::SessionStarted { agent, session } => self.agents_get(&[agent], &to_wire::session(&session)),
-            Effect::SessionEnded { agent, session_id, correlation_id } => {
-                let ended = SessionEnded { session_id: &session_id, correlation_id: correlation_id.as_deref() };
-                self.agents_get(&[agent], &ended);
-            }
-            Effect::Kpi { mark, breached } => {
-                let to = self.core.all_agent_connections(self.workspace);
-                self.tell(to, || frame::text(&to_wire::kpi(&mark, breached)));
-            }
-            Effect::Activity { agent, session_id, count, correlation_id } => {
-                let correlation_id = correlation_id.as_deref();
-                self.agents_get(&[agent], &Activity { session_id: &session_id, count, correlation_id });
-            }
-            Effect::Presence { agent, presence, asked } => {
-                let presence = to_wire::presence(presence);
-                let asker = asked.as_ref().map(|to| to.connection);
-                let agent = [agent];
-                let tabs = self.core.agent_connections(self.workspace, &agent);
-                let others = tabs.filter(|connection| Some(*connection) != asker);
-                let correlation_id = asked.as_ref().and_then(|to| to.correlation_id.as_deref());
-                let news = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
-                self.tell(others, || frame::text(&news));
-                if let Some(to) = &asked {
-                    self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
-                }
-            }
-            Effect::Event(event) => {
-                let to = self.core.observer_connections(self.workspace);
-                self.tell(to.iter().copied(), || frame::text(&to_wire::event(&event)));
-            }
-            Effect::AudienceFull { to, content } => {
-                self.out.warn_of_full_audience(self.core, self.workspace, &to, &content);
-            }
-            // The hub's own business.
-            Effect::HubRemoved { .. } => {}
-        }
-    }
-
-    fn welcome(&mut self, welcome: &deskbell_core::effect::Welcome) {
-        let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.out.incarnation) else { return };
-        let said = self.out.hellos.take(joiner.serial);
-        let settings = Arc::clone(&self.out.settings);
-        let message = Welcome {
-            ids: ReplyIds { id: said.id.as_deref(), correlation_id: said.correlation_id.as_deref() },
-            who: to_wire::found(welcome),
-            workspace: self.workspace,
-            connection_id: &joiner.to_string(),
-            ping_interval_ms: whole_ms(settings.ping_interval),
-            server_time: to_wire::time(self.at),
-            limits: Limits {
-                max_message_bytes: settings.max_message_bytes as u64,
-                display_limit: self.core.limits().display_limit,
-                queue_limit: self.core.limits().queue_limit,
-            },
-        };
-        self.out.tell_one(joiner, FrameKind::Welcome, &message);
-    }
-
-    fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
-        self.out.tell_one(to.connection, FrameKind::News, message);
-    }
-
-    fn agents_get(&mut self, agents: &[u32], message: &impl Encode) {
-        let connections = self.core.agent_connections(self.workspace, agents);
-        self.tell(connections, || frame::text(message));
-    }
-
-    /// Tells them something, less the joiner, whose welcome has it all.
-    fn tell(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
-        let joiner = self.joiner;
-        self.out.tell(to.filter(|connection| Some(*connection) != joiner), FrameKind::News, encode);
-    }
-}
-
-fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
-    NotifyResult {
-        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
-        call: CallName::NotifyEvent,
-        notification_id: to_wire::uuid(settled.notification_id),
-        value: to_wire::outcome(settled.outcome),
-        agent_id: settled.agent_id.as_deref(),
-        decline_reason: settled.decline_reason.as_deref(),
-        session_id: settled.outcome.is_accept().then_some(&*settled.session_id),
-        cancellation_token: settled.cancellation_token.as_deref(),
-        elapsed_ms: settled.elapsed_ms(),
-        reach: to_wire::reach(settled.reach),
-        position: to_wire::position(position),
     }
 }

@@ -1,11 +1,11 @@
-//! From the core's words to the wire's.
+//! The mapping from the core's types to the wire's. Nothing else makes messages of the hub from core types.
 
-use crate::protocol::outbound::{Buttons, Field, Kpi, Notification, Reach, ReplyIds, Session, Uuid};
+use crate::protocol::outbound::{AnswerResult, Buttons, Closed, Field, Kpi, NotifyResult, Notification, Reach, ReplyIds, Session, Uuid};
 use crate::protocol::outbound::{OpenNotification, WelcomeState};
 use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
 use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
 use deskbell_core::entry::Presence;
-use deskbell_core::{self, Name, NotificationId, Position, Timestamp};
+use deskbell_core::{self, Name, NotificationId, Outcome, Position, Settled, Timestamp};
 
 pub(crate) fn uuid(id: NotificationId) -> Uuid {
     Uuid(id.0)
@@ -59,6 +59,50 @@ pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
     }
 }
 
+/// The result of a notify.
+pub(crate) fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
+    NotifyResult {
+        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        call: CallName::NotifyEvent,
+        notification_id: uuid(settled.notification_id),
+        value: outcome(settled.outcome),
+        agent_id: settled.agent_id.as_deref(),
+        decline_reason: settled.decline_reason.as_deref(),
+        session_id: settled.outcome.is_accept().then_some(&*settled.session_id),
+        cancellation_token: settled.cancellation_token.as_deref(),
+        elapsed_ms: settled.elapsed_ms(),
+        reach: reach(settled.reach),
+        position: self::position(position),
+    }
+}
+
+/// The reply to an accept or reject.
+pub(crate) fn answered<'a>(
+    to: &'a ReplyTo,
+    notification_id: NotificationId,
+    value: Option<Outcome>,
+    agent_id: Option<&'a str>,
+    won: bool,
+) -> AnswerResult<'a> {
+    AnswerResult {
+        id: to.id.as_deref(),
+        notification_id: uuid(notification_id),
+        correlation_id: to.correlation_id.as_deref(),
+        value: value.map(outcome),
+        agent_id,
+        won,
+    }
+}
+
+pub(crate) fn closed<'a>(
+    notification_id: NotificationId,
+    correlation_id: &'a str,
+    value: Option<Outcome>,
+    agent_id: Option<&'a str>,
+) -> Closed<'a> {
+    Closed { notification_id: uuid(notification_id), correlation_id, value: value.map(outcome), agent_id }
+}
+
 pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
     let content = &*shown.content;
     let rendered = &content.rendered;
@@ -101,7 +145,7 @@ pub(crate) fn kpi(mark: &MarkView, breached: bool) -> Kpi<'_> {
     }
 }
 
-pub(crate) fn found(welcome: &Welcome) -> WelcomeState<'_> {
+pub(crate) fn welcome_state(welcome: &Welcome) -> WelcomeState<'_> {
     match welcome {
         Welcome::Provider { id, open, missed } => {
             WelcomeState::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::auth::{self, Claims, Gate, Refused};
-use crate::gateway::fanout::connection::{ConnectionHandle, Identity};
+use crate::gateway::fanout::connection::ConnectionHandle;
+use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
@@ -59,16 +60,16 @@ pub(crate) fn admit(
         role: claims.role,
         name: Some(claims.subject.as_str().into()),
         client: from_wire::client_of(&claims, &hello.role),
-        ends_ms: Some(claims.ends_ms),
+        expires_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
     })
 }
 
-/// Whether the token by which the connection has joined was revoked meanwhile. Asked after joining: who revokes looks
-/// for connections after that, so that one of the two sees the other.
-pub(crate) fn is_revoked<S: Socket>(link: &ConnectionHandle<S>, issued_ms: Option<u64>) -> bool {
-    let (Some(gate), Some(member)) = (&link.state().backend.gate, link.member()) else { return false };
-    member.name.as_deref().is_some_and(|name| gate.is_revoked(&member.workspace, name, issued_ms))
+/// Whether the token with which a client has joined was revoked meanwhile. This is asked after joining, and a revocation
+/// looks for connections after it is in force, so one of the two sees the other.
+pub(crate) fn is_revoked(state: &GatewayState, client: &JoinedClient, issued_ms: Option<u64>) -> bool {
+    let Some(gate) = &state.backend.gate else { return false };
+    client.name.as_deref().is_some_and(|name| gate.is_revoked(&client.workspace, name, issued_ms))
 }
 
 /// What the token of an upgrade says; `Err`: it is not taken.
@@ -76,23 +77,23 @@ pub(crate) fn check(state: &GatewayState, gate: &Gate, token: &str, from: IpAddr
     gate.check(token, state.wall_ms()).inspect_err(|why| note(state, why, from, Some(token)))
 }
 
-/// Lets the connection last as long as `token` does.
+/// Keeps a connection open for as long as a fresh token is valid.
 ///
 /// # Errors
-/// The reply's code and detail, if it does not: it is no good, or somebody else's.
-pub(crate) fn refresh<S: Socket>(link: &ConnectionHandle<S>, token: &str) -> Result<(), (ErrorCode, String)> {
-    let state = link.state();
-    let (Some(gate), Some(member)) = (&state.backend.gate, link.member()) else { return Ok(()) };
-    let claims =
-        check(state, gate, token, link.address()).map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
-    let same = member.role == claims.role
-        && *member.workspace == *claims.workspace
-        && member.name.as_deref() == Some(claims.subject.as_str());
+/// The code and detail of the error reply: the token is not accepted, belongs to another client, or comes too late.
+pub(crate) fn refresh<S: Socket>(connection: &ConnectionHandle<S>, token: &str) -> Result<(), (ErrorCode, String)> {
+    let state = connection.state();
+    let (Some(gate), Some(client)) = (&state.backend.gate, connection.client()) else { return Ok(()) };
+    let claims = check(state, gate, token, connection.address())
+        .map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
+    let same = client.role == claims.role
+        && *client.workspace == *claims.workspace
+        && client.name.as_deref() == Some(claims.subject.as_str());
     if !same {
         let detail = "`token` is another's: its `sub`, `role` and `workspace` must be those of the hello's";
         return Err((ErrorCode::NotAllowed, detail.to_owned()));
     }
-    if !link.last_until(claims.ends_ms) {
+    if !client.extend_until(claims.ends_ms) {
         return Err((ErrorCode::NotAllowed, "`token` came too late: the one before it has ended".to_owned()));
     }
     Ok(())
@@ -104,7 +105,7 @@ fn by_its_own_word(who: &HelloRole<'_>) -> Identity {
         Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
         Client::Observer => None,
     };
-    Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, ends_ms: None, issued_ms: None }
+    Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, expires_ms: None, issued_ms: None }
 }
 
 /// HelloRole it is by the token in the hello, or else by that of the upgrade. If there are both, they must be one person's:
@@ -143,11 +144,13 @@ fn id<'h>(who: &'h HelloRole<'_>) -> Option<&'h str> {
     }
 }
 
-/// What the token says of its bearer may be a lie, so it is called a claim.
+/// Counts and logs a token that is not accepted. The subject is a claim: an invalid token may say anything.
 fn note(state: &GatewayState, why: &Refused, from: IpAddr, token: Option<&str>) {
-    state.counters.token_refused(why);
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        let claim = token.and_then(auth::claimed_subject).unwrap_or_default();
-        tracing::debug!(%from, claim, %why, "a token was not taken");
+    state.counters.count_token_refused(why);
+    let claim = || token.and_then(auth::claimed_subject).unwrap_or_default();
+    if state.refusal_log.is_due("token", from, state.uptime()) {
+        tracing::warn!(%from, claim = claim(), %why, "a token was not accepted");
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        tracing::debug!(%from, claim = claim(), %why, "a token was not accepted");
     }
 }

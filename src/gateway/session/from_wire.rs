@@ -20,9 +20,9 @@ pub(crate) enum Intent {
     /// It speaks of a notification that cannot be: its id is none of ours.
     NoSuchNotification,
     /// Nothing is to be done, and nothing said.
-    Nothing,
+    Ignore,
     /// It is for the connection itself: `hello`, `refresh`, `ping`.
-    NoCall,
+    NotACall,
 }
 
 /// HelloRole a hello brings, by its own word.
@@ -59,7 +59,7 @@ fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Client {
 
 /// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the
 /// template is rendered.
-pub(crate) fn meaning(message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Intent {
+pub(crate) fn intent(message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Intent {
     let envelope = &message.envelope;
     let of_call = |action| Intent::Call(call(envelope, correlation(envelope), action));
     // About a notification, so the reply bears the notify's correlationId; the message's own is not used.
@@ -95,19 +95,11 @@ pub(crate) fn meaning(message: &ClientMessage<'_>, catalogue: &SharedCatalogue) 
         }),
         Body::Seen { notification_id } => {
             match of_answer(notification_id, &|notification_id| Action::Seen { notification_id }) {
-                Intent::NoSuchNotification => Intent::Nothing,
-                meaning => meaning,
+                Intent::NoSuchNotification => Intent::Ignore,
+                intent => intent,
             }
         }
-        Body::Hello(_) | Body::Refresh { .. } | Body::Ping => Intent::NoCall,
-    }
-}
-
-/// The largest message of a client of that role; `provider_max` is what is configured.
-pub(crate) fn message_bytes_max(role: Option<Role>, provider_max: usize) -> usize {
-    match role {
-        Some(Role::Provider) => provider_max,
-        _ => provider_max.min(crate::protocol::size::SMALL_MESSAGE_BYTES_MAX),
+        Body::Hello(_) | Body::Refresh { .. } | Body::Ping => Intent::NotACall,
     }
 }
 
@@ -129,7 +121,7 @@ fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> e
 }
 
 fn call(envelope: &Envelope<'_>, correlation_id: Option<Name>, action: Action) -> Call {
-    Call { id: envelope.id.as_ref().map(name), correlation_id, action }
+    Call { id: envelope.id.as_ref().map(name), correlation_id, number: None, action }
 }
 
 fn correlation(envelope: &Envelope<'_>) -> Option<Name> {

@@ -1,12 +1,7 @@
-//! From the catalogue's words to the core's.
+//! Renders a template for a notify, as the core's types.
 
-use std::sync::{Arc, PoisonError};
-
-use bytes::Bytes;
-
-use crate::gateway::shared::state::{GatewayState, whole_ms};
-use crate::protocol::template_list::{self, TemplateList};
-use crate::template::{self, Catalogue, RenderFault, SharedCatalogue};
+use crate::gateway::shared::state::whole_ms;
+use crate::template::{self, RenderFault, SharedCatalogue};
 use deskbell_core::Name;
 use deskbell_core::entry::{Field, Rendered, Settle, TemplateFault};
 
@@ -21,44 +16,6 @@ pub(crate) fn render<'p>(
     parameter: &dyn Fn(&str) -> Option<&'p str>,
 ) -> Result<Rendered, TemplateFault> {
     catalogue.get().render(name, parameter).map(rendered).map_err(|fault| self::fault(&fault))
-}
-
-/// The templates in force as JSON. Made once for each catalogue and shared by all who read it: it may have megabytes,
-/// and whoever reads slowly holds it for as long.
-pub(crate) fn listing(state: &GatewayState) -> Bytes {
-    let catalogue = state.backend.templates.get();
-    // Whole after every statement.
-    let mut made = state.listing.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, json)) = &*made
-        && Arc::ptr_eq(of, &catalogue)
-    {
-        return json.clone();
-    }
-    let json = Bytes::from(listed(&catalogue));
-    *made = Some((catalogue, json.clone()));
-    json
-}
-
-fn listed(catalogue: &Catalogue) -> Vec<u8> {
-    let template = |outline: template::Outline| template_list::Template {
-        name: outline.name.to_string(),
-        title: outline.title,
-        icon: outline.icon.map(|icon| icon.to_string()),
-        timeout_ms: whole_ms(outline.timeout),
-        queue_timeout_ms: whole_ms(outline.queue_timeout),
-        auto_accept: outline.auto_accept,
-        auto_accept_on_timeout: outline.auto_accept_on_timeout,
-        settle: match outline.settle {
-            template::Settle::FirstResponse => template_list::Settle::FirstResponse,
-            template::Settle::FirstAccept => template_list::Settle::FirstAccept,
-        },
-        placeholders: outline
-            .placeholders
-            .into_iter()
-            .map(|one| template_list::Placeholder { name: one.name, default: one.default, required: one.required })
-            .collect(),
-    };
-    TemplateList { templates: catalogue.outlines().into_iter().map(template).collect() }.json()
 }
 
 fn rendered(rendered: template::Rendered) -> Rendered {

@@ -136,7 +136,7 @@ impl Clients {
     pub(super) fn notify(&mut self, id: &Name) -> Option<(u64, Input)> {
         let connection = self.provider.serial?;
         *self.pending.entry(id.clone()).or_default() += 1;
-        let call = Call { id: Some(id.clone()), correlation_id: Some("c".into()), action: Action::Notify(notify(id)) };
+        let call = Call { id: Some(id.clone()), correlation_id: Some("c".into()), number: None, action: Action::Notify(notify(id)) };
         Some((connection, Input::Call { connection, call }))
     }
 
@@ -151,7 +151,7 @@ impl Clients {
             } else {
                 Action::Reject { notification_id: id, reason: None }
             };
-            Input::Call { connection, call: Call { id: None, correlation_id: None, action } }
+            Input::Call { connection, call: Call { id: None, correlation_id: None, number: None, action } }
         };
         seeing.filter_map(|(at, agent)| agent.serial.map(|serial| (at, serial, answer(serial)))).collect()
     }

@@ -41,22 +41,33 @@ impl DecodeError<'_> {
 /// # Errors
 /// [`DecodeError`], if the text is no JSON object, of no known type, or a field is missing or wrong.
 pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
-    let fields = Fields::parse(text).map_err(|error| no_object(&error))?;
-    let (envelope, envelope_fault) = envelope(&fields);
+    let fields = Fields::parse(text).map_err(|error| no_object("the text", &error))?;
     let kind = match fields.string(Key::Type, "type") {
         Ok(Some(kind)) => kind,
-        Ok(None) => return Err(fault(envelope, None, ErrorCode::BadMessage, missing("type"))),
-        Err(detail) => return Err(fault(envelope, None, ErrorCode::BadMessage, detail)),
+        Ok(None) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, missing("type"))),
+        Err(detail) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, detail)),
     };
-    let call = CallName::of_type(&kind);
-    let Some(read) = reader(&kind) else {
-        let detail = format!("no message has the type {:?}", shortened(&kind));
+    decode_fields(&fields, &kind)
+}
+
+/// Reads the fields of a message of type `kind`.
+///
+/// # Errors
+/// [`DecodeError`], if there is no such type, or a field is missing or wrong.
+pub(in crate::protocol) fn decode_fields<'a>(
+    fields: &Fields<'a>,
+    kind: &str,
+) -> Result<ClientMessage<'a>, DecodeError<'a>> {
+    let (envelope, envelope_fault) = envelope(fields);
+    let call = CallName::of_type(kind);
+    let Some(read) = reader(kind) else {
+        let detail = format!("no message has the type {:?}", shortened(kind));
         return Err(fault(envelope, None, ErrorCode::BadMessage, detail));
     };
     if let Some(detail) = envelope_fault {
         return Err(fault(envelope, call, ErrorCode::BadParameter, detail));
     }
-    match read(&fields) {
+    match read(fields) {
         Ok(body) => Ok(ClientMessage { envelope, body }),
         Err(detail) => Err(fault(envelope, call, ErrorCode::BadParameter, detail)),
     }
@@ -66,11 +77,12 @@ fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail
     DecodeError { envelope, call, code, detail }
 }
 
-fn no_object(error: &serde_json::Error) -> DecodeError<'static> {
+/// The error for text that is not a JSON object; `what` names the text.
+pub(in crate::protocol) fn no_object(what: &str, error: &serde_json::Error) -> DecodeError<'static> {
     // An error about data quotes what it found, which may be as long as the message; one about syntax does not.
     let detail = match error.classify() {
-        Category::Data => "the text is no JSON object".to_owned(),
-        Category::Syntax | Category::Eof | Category::Io => format!("the text is no JSON: {error}"),
+        Category::Data => format!("{what} is no JSON object"),
+        Category::Syntax | Category::Eof | Category::Io => format!("{what} is no JSON: {error}"),
     };
     fault(Envelope::default(), None, ErrorCode::BadMessage, detail)
 }

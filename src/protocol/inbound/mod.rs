@@ -9,6 +9,7 @@ mod fingerprint;
 mod message;
 
 pub use decode::{DecodeError, decode};
+pub(super) use decode::{decode_fields, no_object};
 pub use encode::encode;
 pub use fields::check_name;
 pub(super) use fields::{Fields, Key};

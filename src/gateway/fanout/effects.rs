@@ -1,0 +1,165 @@
+//! Sends the effects of one log entry: who receives which message. The messages themselves are made in
+//! [`to_wire`](super::to_wire).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use bytes::Bytes;
+use deskbell_core::effect::{self, Effect, ReplyTo};
+use deskbell_core::entry::Presence;
+use deskbell_core::{ConnectionId, Core, Name, NotificationId, Position, Settled, Timestamp};
+
+use crate::gateway::fanout::batch::FrameKind;
+use crate::gateway::fanout::delivery::Fanout;
+use crate::gateway::fanout::pending_calls::CallReplyKind;
+use crate::gateway::fanout::{to_wire, trace};
+use crate::gateway::shared::state::whole_ms;
+use crate::protocol::outbound::{
+    Ack, Activity, CancelResult, DoneResult, Limits, PresenceUpdate, ReplyIds, SessionEnded, Welcome,
+};
+use crate::protocol::{CallName, Encode, frame};
+
+/// Sends the effects of one entry.
+#[derive(Debug)]
+pub(crate) struct EffectSender<'a> {
+    /// The state right after the entry.
+    pub(crate) core: &'a Core,
+    /// The time of the entry.
+    pub(crate) at: Timestamp,
+    /// The connection that joined by the entry. Its welcome contains everything, so it receives nothing else.
+    pub(crate) joiner: Option<ConnectionId>,
+    pub(crate) workspace: &'a Name,
+    pub(crate) fanout: &'a mut Fanout,
+}
+
+impl EffectSender<'_> {
+    pub(crate) fn send(&mut self, effect: Effect) {
+        if trace::is_enabled() {
+            trace::effect(self.core, self.workspace, &effect);
+        }
+        match effect {
+            Effect::Welcome(welcome) => self.welcome(&welcome),
+            Effect::Ack { to, notification_id, duplicate } => self.ack(&to, notification_id, duplicate),
+            Effect::Settled { settled, position } => self.settled(&settled, position),
+            Effect::SettledAgain { to, settled, position } => self.settled_again(to, &settled, position),
+            Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
+                let (ids, value) = (to_wire::ids(&to), to_wire::outcome(outcome));
+                let (cancellation_token, notification_id) = (&*cancellation_token, to_wire::uuid(notification_id));
+                let call = CallName::CancelEvent;
+                self.reply(&to, &CancelResult { ids, call, cancellation_token, notification_id, value });
+            }
+            Effect::Done { to } => {
+                self.reply(&to, &DoneResult { ids: to_wire::ids(&to), call: to_wire::call(&to), value: () });
+            }
+            Effect::Answered { to, notification_id, outcome, agent_id, won } => {
+                self.reply(&to, &to_wire::answered(&to, notification_id, outcome, agent_id.as_deref(), won));
+            }
+            Effect::Refused { to, refusal } => {
+                let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
+                self.fanout.send_error(&to, code, &detail, retry_after_ms);
+            }
+            Effect::Show { agents, shown } => self.to_agents(&agents, &to_wire::notification(&shown)),
+            Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
+                let closed = to_wire::closed(notification_id, &correlation_id, outcome, agent_id.as_deref());
+                self.to_agents(&agents, &closed);
+            }
+            Effect::SessionStarted { agent, session } => self.to_agents(&[agent], &to_wire::session(&session)),
+            Effect::SessionEnded { agent, session_id, correlation_id } => {
+                let correlation_id = correlation_id.as_deref();
+                self.to_agents(&[agent], &SessionEnded { session_id: &session_id, correlation_id });
+            }
+            Effect::Kpi { mark, breached } => {
+                let agents = self.core.all_agent_connections(self.workspace);
+                self.to_connections(agents, || frame::text(&to_wire::kpi(&mark, breached)));
+            }
+            Effect::Activity { agent, session_id, count, correlation_id } => {
+                let correlation_id = correlation_id.as_deref();
+                self.to_agents(&[agent], &Activity { session_id: &session_id, count, correlation_id });
+            }
+            Effect::Presence { agent, presence, asked } => self.presence(agent, presence, asked.as_ref()),
+            Effect::Event(event) => {
+                let observers = self.core.observer_connections(self.workspace);
+                self.to_connections(observers.iter().copied(), || frame::text(&to_wire::event(&event)));
+            }
+            Effect::AudienceFull { to, content } => {
+                self.fanout.warn_of_full_audience(self.core, self.workspace, &to, &content);
+            }
+            // For the hub itself.
+            Effect::HubRemoved { .. } => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: &effect::Welcome) {
+        let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.fanout.incarnation) else { return };
+        let hello = self.fanout.hello_ids.take(joiner.serial);
+        let settings = Arc::clone(&self.fanout.settings);
+        let message = Welcome {
+            ids: ReplyIds { id: hello.id.as_deref(), correlation_id: hello.correlation_id.as_deref() },
+            who: to_wire::welcome_state(welcome),
+            workspace: self.workspace,
+            connection_id: &joiner.to_string(),
+            ping_interval_ms: whole_ms(settings.ping_interval),
+            server_time: to_wire::time(self.at),
+            limits: Limits {
+                max_message_bytes: settings.max_message_bytes as u64,
+                display_limit: self.core.limits().display_limit,
+                queue_limit: self.core.limits().queue_limit,
+            },
+        };
+        self.fanout.send_to_one(joiner, FrameKind::Welcome, &message);
+    }
+
+    fn ack(&mut self, to: &ReplyTo, id: NotificationId, duplicate: bool) {
+        if !duplicate {
+            self.fanout.counters.notifies.fetch_add(1, Relaxed);
+        }
+        let ids = to_wire::ids(to);
+        let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: to_wire::uuid(id), duplicate };
+        self.fanout.send_reply(to, CallReplyKind::Ack(id), &ack);
+    }
+
+    fn settled(&mut self, settled: &Settled, position: Position) {
+        self.fanout.observer_stats.settled(Instant::now(), settled.elapsed_ms());
+        let provider = self.core.provider_connections(self.workspace, &settled.provider_id);
+        let result = to_wire::result(settled, position);
+        self.to_connections(provider.iter().copied(), || frame::text(&result));
+        self.fanout.send_result_over_http(provider.iter().copied(), settled.notification_id, &result);
+    }
+
+    fn settled_again(&mut self, to: ConnectionId, settled: &Settled, position: Position) {
+        let kind = if Some(to) == self.joiner { FrameKind::Replayed } else { FrameKind::Regular };
+        let result = to_wire::result(settled, position);
+        self.fanout.send_to_one(to, kind, &result);
+        self.fanout.send_result_over_http([to], settled.notification_id, &result);
+    }
+
+    fn presence(&mut self, agent: u32, presence: Presence, asked: Option<&ReplyTo>) {
+        let presence = to_wire::presence(presence);
+        let asker = asked.map(|to| to.connection);
+        let agent = [agent];
+        let others = self.core.agent_connections(self.workspace, &agent).filter(|other| Some(*other) != asker);
+        let correlation_id = asked.and_then(|to| to.correlation_id.as_deref());
+        let update = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
+        self.to_connections(others, || frame::text(&update));
+        if let Some(to) = asked {
+            self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
+        }
+    }
+
+    fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
+        self.fanout.send_reply(to, CallReplyKind::Done, message);
+    }
+
+    fn to_agents(&mut self, agents: &[u32], message: &impl Encode) {
+        let connections = self.core.agent_connections(self.workspace, agents);
+        self.to_connections(connections, || frame::text(message));
+    }
+
+    /// Sends a message to connections, except the joiner.
+    fn to_connections(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
+        let joiner = self.joiner;
+        let to = to.filter(|connection| Some(*connection) != joiner);
+        self.fanout.send_to_all(to, FrameKind::Regular, encode);
+    }
+}
