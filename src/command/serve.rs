@@ -61,7 +61,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
     let opened = partitions::open(config)?;
-    let pasts: Option<Vec<_>> = opened.iter().map(partitions::Opened::history).collect();
+    let histories: Option<Vec<_>> = opened.iter().map(partitions::Opened::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let gate = open_gate(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -76,7 +76,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         templates: catalogue.clone(),
         gate: gate.clone(),
         clock: Arc::new(clock),
-        past: pasts.map(|pasts| Arc::new(Mutex::new(pasts))),
+        histories: histories.map(|histories| Arc::new(Mutex::new(histories))),
     };
     let mut serving = gateway.serve(behind)?;
     // Before the line: whoever reads it may send a signal at once.

@@ -146,7 +146,12 @@ mod tests {
         let rendered = Rendered::titled("t", 1000);
         let call = |n: u64, action| Input::Call {
             connection: 1,
-            call: Call { id: Some(format!("the-id-{n}").into()), correlation_id: Some("c".into()), number: None, action },
+            call: Call {
+                id: Some(format!("the-id-{n}").into()),
+                correlation_id: Some("c".into()),
+                number: None,
+                action,
+            },
         };
         let notify = |n: u64| Notify {
             notification_id: NotificationId(u128::from(n)),

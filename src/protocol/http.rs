@@ -1,9 +1,7 @@
 //! The wire over plain HTTP: a message as the body of a request, the hub's reply as the body of its answer.
 
 use super::error::ErrorCode;
-use super::inbound::{
-    ClientMessage, DecodeError, Envelope, Fields, Key, Text, check_name, decode_fields, no_object,
-};
+use super::inbound::{ClientMessage, DecodeError, Envelope, Fields, Key, Text, check_name, decode_fields, no_object};
 use super::name::CallName;
 use super::outbound::{ErrorReply, ReplyIds, encode};
 

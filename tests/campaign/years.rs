@@ -186,7 +186,12 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         rendered: Ok(rendered),
     };
     let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
-    Call { id: Some(id.clone().into()), correlation_id: Some(id.into()), number: None, action: Action::Notify(Box::new(notify)) }
+    Call {
+        id: Some(id.clone().into()),
+        correlation_id: Some(id.into()),
+        number: None,
+        action: Action::Notify(Box::new(notify)),
+    }
 }
 
 /// What was seen of the directory while the hub ran.

@@ -11,7 +11,7 @@ use deskbell_core::entry::Presence;
 use deskbell_core::{ConnectionId, Core, Name, NotificationId, Position, Settled, Timestamp};
 
 use crate::gateway::fanout::batch::FrameKind;
-use crate::gateway::fanout::delivery::Fanout;
+use crate::gateway::fanout::message_sender::MessageSender;
 use crate::gateway::fanout::pending_calls::CallReplyKind;
 use crate::gateway::fanout::{to_wire, trace};
 use crate::gateway::shared::state::whole_ms;
@@ -30,7 +30,7 @@ pub(crate) struct EffectSender<'a> {
     /// The connection that joined by the entry. Its welcome contains everything, so it receives nothing else.
     pub(crate) joiner: Option<ConnectionId>,
     pub(crate) workspace: &'a Name,
-    pub(crate) fanout: &'a mut Fanout,
+    pub(crate) sender: &'a mut MessageSender,
 }
 
 impl EffectSender<'_> {
@@ -57,7 +57,7 @@ impl EffectSender<'_> {
             }
             Effect::Refused { to, refusal } => {
                 let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
-                self.fanout.send_error(&to, code, &detail, retry_after_ms);
+                self.sender.send_error(&to, code, &detail, retry_after_ms);
             }
             Effect::Show { agents, shown } => self.to_agents(&agents, &to_wire::notification(&shown)),
             Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
@@ -83,7 +83,7 @@ impl EffectSender<'_> {
                 self.to_connections(observers.iter().copied(), || frame::text(&to_wire::event(&event)));
             }
             Effect::AudienceFull { to, content } => {
-                self.fanout.warn_of_full_audience(self.core, self.workspace, &to, &content);
+                self.sender.warn_of_full_audience(self.core, self.workspace, &to, &content);
             }
             // For the hub itself.
             Effect::HubRemoved { .. } => {}
@@ -91,9 +91,9 @@ impl EffectSender<'_> {
     }
 
     fn welcome(&mut self, welcome: &effect::Welcome) {
-        let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.fanout.incarnation) else { return };
-        let hello = self.fanout.hello_ids.take(joiner.serial);
-        let settings = Arc::clone(&self.fanout.settings);
+        let Some(joiner) = self.joiner.filter(|joiner| joiner.incarnation == self.sender.incarnation) else { return };
+        let hello = self.sender.hello_ids.take(joiner.serial);
+        let settings = Arc::clone(&self.sender.settings);
         let message = Welcome {
             ids: ReplyIds { id: hello.id.as_deref(), correlation_id: hello.correlation_id.as_deref() },
             who: to_wire::welcome_state(welcome),
@@ -107,31 +107,31 @@ impl EffectSender<'_> {
                 queue_limit: self.core.limits().queue_limit,
             },
         };
-        self.fanout.send_to_one(joiner, FrameKind::Welcome, &message);
+        self.sender.send_to_one(joiner, FrameKind::Welcome, &message);
     }
 
     fn ack(&mut self, to: &ReplyTo, id: NotificationId, duplicate: bool) {
         if !duplicate {
-            self.fanout.counters.notifies.fetch_add(1, Relaxed);
+            self.sender.counters.notifies.fetch_add(1, Relaxed);
         }
         let ids = to_wire::ids(to);
         let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: to_wire::uuid(id), duplicate };
-        self.fanout.send_reply(to, CallReplyKind::Ack(id), &ack);
+        self.sender.send_reply(to, CallReplyKind::Ack(id), &ack);
     }
 
     fn settled(&mut self, settled: &Settled, position: Position) {
-        self.fanout.observer_stats.settled(Instant::now(), settled.elapsed_ms());
+        self.sender.observer_stats.settled(Instant::now(), settled.elapsed_ms());
         let provider = self.core.provider_connections(self.workspace, &settled.provider_id);
         let result = to_wire::result(settled, position);
         self.to_connections(provider.iter().copied(), || frame::text(&result));
-        self.fanout.send_result_over_http(provider.iter().copied(), settled.notification_id, &result);
+        self.sender.send_result_over_http(provider.iter().copied(), settled.notification_id, &result);
     }
 
     fn settled_again(&mut self, to: ConnectionId, settled: &Settled, position: Position) {
         let kind = if Some(to) == self.joiner { FrameKind::Replayed } else { FrameKind::Regular };
         let result = to_wire::result(settled, position);
-        self.fanout.send_to_one(to, kind, &result);
-        self.fanout.send_result_over_http([to], settled.notification_id, &result);
+        self.sender.send_to_one(to, kind, &result);
+        self.sender.send_result_over_http([to], settled.notification_id, &result);
     }
 
     fn presence(&mut self, agent: u32, presence: Presence, asked: Option<&ReplyTo>) {
@@ -148,7 +148,7 @@ impl EffectSender<'_> {
     }
 
     fn reply(&mut self, to: &ReplyTo, message: &impl Encode) {
-        self.fanout.send_reply(to, CallReplyKind::Done, message);
+        self.sender.send_reply(to, CallReplyKind::Done, message);
     }
 
     fn to_agents(&mut self, agents: &[u32], message: &impl Encode) {
@@ -160,6 +160,6 @@ impl EffectSender<'_> {
     fn to_connections(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
         let joiner = self.joiner;
         let to = to.filter(|connection| Some(*connection) != joiner);
-        self.fanout.send_to_all(to, FrameKind::Regular, encode);
+        self.sender.send_to_all(to, FrameKind::Regular, encode);
     }
 }

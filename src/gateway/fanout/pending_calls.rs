@@ -79,12 +79,7 @@ impl PendingCalls {
         let mut table = self.lock();
         table.last_number += 1;
         let number = table.last_number;
-        let call = PendingCall {
-            connection,
-            reply: Some(send_reply),
-            outcome: Some(send_outcome),
-            notification: None,
-        };
+        let call = PendingCall { connection, reply: Some(send_reply), outcome: Some(send_outcome), notification: None };
         table.calls.insert(number, call);
         WaitingCall { calls: Arc::clone(self), number, reply, outcome }
     }

@@ -1,6 +1,8 @@
 //! The mapping from the core's types to the wire's. Nothing else makes messages of the hub from core types.
 
-use crate::protocol::outbound::{AnswerResult, Buttons, Closed, Field, Kpi, NotifyResult, Notification, Reach, ReplyIds, Session, Uuid};
+use crate::protocol::outbound::{
+    AnswerResult, Buttons, Closed, Field, Kpi, Notification, NotifyResult, Reach, ReplyIds, Session, Uuid,
+};
 use crate::protocol::outbound::{OpenNotification, WelcomeState};
 use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
 use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};

@@ -88,14 +88,7 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
 }
 
 /// A client is in, or gone.
-pub(crate) fn client(
-    what: &str,
-    connection: u64,
-    workspace: &str,
-    role: Role,
-    client: Option<&str>,
-    from: IpAddr,
-) {
+pub(crate) fn client(what: &str, connection: u64, workspace: &str, role: Role, client: Option<&str>, from: IpAddr) {
     tell!(
         workspace, client = client.unwrap_or_default(), connection = format_args!("{connection:x}"), role = role.as_str(),
         %from, "{what}"

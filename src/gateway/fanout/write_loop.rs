@@ -143,10 +143,7 @@ mod tests {
     fn batch(deliveries: usize) -> ShardBatch {
         let targets = (0..deliveries as u64).collect();
         let frame = Bytes::from_static(b"frame");
-        ShardBatch {
-            broadcasts: vec![Broadcast { frame, kind: FrameKind::Regular, targets }],
-            ..ShardBatch::default()
-        }
+        ShardBatch { broadcasts: vec![Broadcast { frame, kind: FrameKind::Regular, targets }], ..ShardBatch::default() }
     }
 
     fn plan(batches: impl IntoIterator<Item = ShardBatch>) -> WritePlan {

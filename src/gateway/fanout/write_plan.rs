@@ -280,8 +280,10 @@ mod tests {
         let words =
             |taken: Vec<(Bytes, FrameKind)>| taken.into_iter().flat_map(|(frame, _)| frame).collect::<Vec<u8>>();
         let mut plan = WritePlan::default();
-        let much =
-            || ShardBatch { broadcasts: vec![broadcast("a", &[1, 2, 3, 4]), broadcast("b", &[3])], ..ShardBatch::default() };
+        let much = || ShardBatch {
+            broadcasts: vec![broadcast("a", &[1, 2, 3, 4]), broadcast("b", &[3])],
+            ..ShardBatch::default()
+        };
         plan.add(much());
         assert_eq!(words(plan.take_ahead(serial(3), 0)), b"ab");
         assert!(plan.take_ahead(serial(3), 0).is_empty() && plan.take_ahead(serial(9), 0).is_empty());

@@ -172,11 +172,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 mod tests {
     use super::*;
 
-    const TIMEOUTS: HttpTimeouts = HttpTimeouts {
-        head: Duration::from_secs(10),
-        idle: Duration::from_secs(75),
-        write: Duration::from_secs(60),
-    };
+    const TIMEOUTS: HttpTimeouts =
+        HttpTimeouts { head: Duration::from_secs(10), idle: Duration::from_secs(75), write: Duration::from_secs(60) };
 
     #[test]
     fn each_phase_has_its_own_limit() {

@@ -20,6 +20,7 @@ use crate::gateway::fanout::joined_client::Identity;
 use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, PendingCalls, WaitingCall};
 use crate::gateway::http::access::{self, Peer};
 use crate::gateway::http::api_error::ApiError;
+use crate::gateway::http::endpoint::{Endpoint, NOTIFICATIONS};
 use crate::gateway::http::providers::{CallError, HttpProvider, HttpProviders, JoinError, ProviderKey};
 use crate::gateway::http::query;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
@@ -32,13 +33,11 @@ use crate::gateway::shared::bounds::{
     REQUESTS_MAX, REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_MAX, WAITING_PER_PROVIDER_MAX,
 };
 use crate::gateway::shared::state::{GatewayState, whole_ms};
-use crate::protocol::http::{self, HTTP_CALLS, HttpCall};
+use crate::protocol::http::{self, HTTP_CALLS};
 use crate::protocol::inbound::{ClientMessage, Envelope, Hello, HelloRole, ResumeFrom};
 use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{CallName, Close, ErrorCode};
 
-const PREFIX: &str = "/api/";
-const NOTIFICATIONS: &str = "/api/notifications/";
 /// The providerId of a request that names none, without authentication.
 const DEFAULT_PROVIDER: &str = "http";
 /// For how long a browser may remember the answer to a preflight request.
@@ -55,50 +54,6 @@ pub(crate) struct ProviderApi {
     waiting: Semaphore,
     requests_by_provider: Arc<Quota<ProviderKey>>,
     waiting_by_provider: Arc<Quota<ProviderKey>>,
-}
-
-/// An endpoint of the API.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Endpoint {
-    Call(HttpCall),
-    Notification,
-}
-
-impl Endpoint {
-    fn at(path: &str) -> Option<Self> {
-        if path.starts_with(NOTIFICATIONS) {
-            return Some(Self::Notification);
-        }
-        let name = path.strip_prefix(PREFIX)?;
-        HTTP_CALLS.iter().find(|(have, _)| *have == name).map(|(_, call)| Self::Call(*call))
-    }
-
-    fn methods(self) -> &'static str {
-        match self {
-            Self::Call(_) => "POST",
-            Self::Notification => "GET, HEAD",
-        }
-    }
-
-    fn allows(self, method: &Method) -> bool {
-        match self {
-            Self::Call(_) => method == Method::POST,
-            Self::Notification => matches!(*method, Method::GET | Method::HEAD),
-        }
-    }
-
-    /// The `msdyn_name` of an error here.
-    pub(crate) fn call_name(self) -> Option<CallName> {
-        match self {
-            Self::Call(call) => call.name(),
-            Self::Notification => Some(CallName::NotifyEvent),
-        }
-    }
-}
-
-/// Whether a path belongs to the API.
-pub(crate) fn is_api_path(path: &str) -> bool {
-    path.starts_with(PREFIX) || path == PREFIX.trim_end_matches('/')
 }
 
 impl ProviderApi {
@@ -180,12 +135,11 @@ impl ProviderApi {
         let identity = self.admit(peer, endpoint, query.provider_id.as_deref(), headers, address)?;
         let provider = identity.name.clone().unwrap_or_default();
         let key = ProviderKey { workspace: Name::clone(&identity.workspace), provider };
-        let _of_provider =
-            self.requests_by_provider.take(key.clone(), REQUESTS_PER_PROVIDER_MAX).ok_or_else(|| {
-                let detail =
-                    format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
-                ApiError::by_code(endpoint, ErrorCode::RateLimited, &detail)
-            })?;
+        let _of_provider = self.requests_by_provider.take(key.clone(), REQUESTS_PER_PROVIDER_MAX).ok_or_else(|| {
+            let detail =
+                format!("{REQUESTS_PER_PROVIDER_MAX} requests of this provider are under way; nothing was done");
+            ApiError::by_code(endpoint, ErrorCode::RateLimited, &detail)
+        })?;
         match endpoint {
             Endpoint::Call(call) => {
                 let (key_header, body) = self.read_body(endpoint, request).await?;
@@ -494,18 +448,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, &'static str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_found_by_its_whole_path() {
-        for path in ["/api/notify", "/api/cancel", "/api/kpi", "/api/activity", "/api/endSession"] {
-            assert!(matches!(Endpoint::at(path), Some(Endpoint::Call(_))), "{path}");
-        }
-        assert!(matches!(Endpoint::at("/api/notifications/x"), Some(Endpoint::Notification)));
-        for path in ["/api", "/api/", "/api/notify/", "/api/hello", "/api/notifications", "/ap/notify"] {
-            assert!(Endpoint::at(path).is_none(), "{path}");
-        }
-        assert!(is_api_path("/api") && is_api_path("/api/x") && !is_api_path("/apis"));
-    }
 
     #[test]
     fn an_idempotency_key_may_be_quoted_and_is_there_once() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
-use crate::gateway::http::api::Endpoint;
+use crate::gateway::http::endpoint::Endpoint;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::shared::bounds::RETRY_AFTER_MS;
 use crate::protocol::outbound::{ErrorReply, encode};

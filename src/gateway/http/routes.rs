@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode};
 use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::assets::{self, Asset};
 use crate::gateway::http::response::{self, HttpResponse, JSON, method_not_allowed, plain};
-use crate::gateway::http::server::HttpServer;
+use crate::gateway::http::services::HttpServices;
 use crate::gateway::http::upgrade;
 use crate::gateway::limits::client_address::Peer;
 use crate::gateway::shared::state::GatewayState;
@@ -19,8 +19,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Answers a request.
-pub(crate) fn answer(server: &HttpServer, peer: Peer, request: Request<Incoming>) -> HttpResponse {
-    let state = &server.state;
+pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incoming>) -> HttpResponse {
+    let state = &services.state;
     let headers = request.headers().clone();
     let refused = |refusal| {
         access::note_refused(state, peer, &headers, &refusal);
@@ -30,7 +30,7 @@ pub(crate) fn answer(server: &HttpServer, peer: Peer, request: Request<Incoming>
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     match path {
         "/ws" if request.method() == Method::GET => {
-            let mut response = upgrade::upgrade(server, peer, request).unwrap_or_else(refused);
+            let mut response = upgrade::upgrade(services, peer, request).unwrap_or_else(refused);
             if response.status() == StatusCode::BAD_REQUEST {
                 // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
                 response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -38,7 +38,7 @@ pub(crate) fn answer(server: &HttpServer, peer: Peer, request: Request<Incoming>
             response
         }
         "/ws" => method_not_allowed("GET"),
-        "/templates" if is_read => templates(server, peer, &request).unwrap_or_else(refused),
+        "/templates" if is_read => templates(services, peer, &request).unwrap_or_else(refused),
         "/templates" => method_not_allowed("GET, HEAD"),
         _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
             None => plain(StatusCode::NOT_FOUND, "there is nothing here; the WebSocket is at /ws, the demo at /"),
@@ -102,8 +102,8 @@ fn not_ready(state: &GatewayState) -> String {
 }
 
 /// The templates in force. With authentication, a provider's or an observer's token is needed.
-fn templates(server: &HttpServer, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
-    let state = &server.state;
+fn templates(services: &HttpServices, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
+    let state = &services.state;
     access::check_host(state, peer, request)?;
     if state.backend.gate.is_some() {
         let claims = access::bearer(state, peer, request.headers())?.ok_or_else(|| {
@@ -115,7 +115,7 @@ fn templates(server: &HttpServer, peer: Peer, request: &Request<Incoming>) -> Re
             return Err(HttpRefusal::new(StatusCode::FORBIDDEN, text));
         }
     }
-    let json = server.template_list.json(&state.backend.templates);
+    let json = services.template_list.json(&state.backend.templates);
     let mut list = response::response(StatusCode::OK, JSON, json);
     list.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(list)

@@ -15,112 +15,98 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::{Stream, TLS_BYTES_MAX};
+use crate::gateway::fanout::stream::TLS_BYTES_MAX;
 use crate::gateway::http::activity::{Activity, Expired, HttpTimeouts, WatchedStream};
-use crate::gateway::http::api::{self, ProviderApi};
+use crate::gateway::http::endpoint::is_api_path;
 use crate::gateway::http::response::HttpResponse;
 use crate::gateway::http::routes;
-use crate::gateway::http::template_list::TemplateListCache;
+use crate::gateway::http::services::HttpServices;
 use crate::gateway::limits::client_address::Peer;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::shared::bounds::{HEAD_BYTES_MAX, HTTP_LIFETIME, HTTP_WRITE_MAX, WAIT_MAX};
 use crate::gateway::shared::counters::TurnedAway;
-use crate::gateway::shared::state::GatewayState;
 
 /// How late a limit of a connection may be noticed.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The HTTP server of one shard.
-#[derive(Debug, Clone)]
-pub(crate) struct HttpServer {
-    pub(crate) state: Arc<GatewayState>,
-    /// The shard on which connections become WebSockets.
-    pub(crate) shard: Arc<Shard<Stream>>,
-    pub(crate) api: Arc<ProviderApi>,
-    pub(crate) template_list: Arc<TemplateListCache>,
+/// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
+pub(crate) async fn serve(services: &HttpServices, stream: TcpStream, peer: Peer) {
+    let Some(tls) = &services.state.settings.tls else { return serve_http(services, stream, peer).await };
+    let limit = services.state.settings.handshake_timeout;
+    match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
+        Ok(Ok(mut stream)) => {
+            // A client that reads a response slowly holds no more of it than one that reads messages slowly.
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
+            serve_http(services, stream, peer).await;
+        }
+        Ok(Err(_)) => services.state.note_turned_away(TurnedAway::Tls, peer.address, "", ""),
+        Err(_) => services.state.note_turned_away(TurnedAway::Slow, peer.address, "", ""),
+    }
 }
 
-impl HttpServer {
-    /// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
-    pub(crate) async fn serve(&self, stream: TcpStream, peer: Peer) {
-        let Some(tls) = &self.state.settings.tls else { return self.serve_http(stream, peer).await };
-        let limit = self.state.settings.handshake_timeout;
-        match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
-            Ok(Ok(mut stream)) => {
-                // A client that reads a response slowly holds no more of it than one that reads messages slowly.
-                stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
-                self.serve_http(stream, peer).await;
+async fn serve_http<S>(services: &HttpServices, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let settings = &services.state.settings;
+    let started = Instant::now();
+    let timeouts =
+        HttpTimeouts { head: settings.handshake_timeout, idle: settings.http_idle_timeout, write: HTTP_WRITE_MAX };
+    let activity = Arc::new(Activity::new(started));
+    let caller = OnceLock::new();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (activity, caller) = (&activity, &caller);
+        async move {
+            activity.begin_request();
+            let mut response = answer(services, peer, request, caller).await;
+            if started.elapsed() >= HTTP_LIFETIME {
+                // The client learns with its response that it must send the next request over a new connection.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(Err(_)) => self.state.note_turned_away(TurnedAway::Tls, peer.address, "", ""),
-            Err(_) => self.state.note_turned_away(TurnedAway::Slow, peer.address, "", ""),
+            activity.end_request(Instant::now());
+            Ok::<_, Infallible>(response)
         }
-    }
-
-    async fn serve_http<S>(&self, stream: S, peer: Peer)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let settings = &self.state.settings;
-        let started = Instant::now();
-        let timeouts =
-            HttpTimeouts { head: settings.handshake_timeout, idle: settings.http_idle_timeout, write: HTTP_WRITE_MAX };
-        let activity = Arc::new(Activity::new(started));
-        let caller = OnceLock::new();
-        let service = service_fn(|request: Request<Incoming>| {
-            let (activity, caller) = (&activity, &caller);
-            async move {
-                activity.begin_request();
-                let mut response = self.answer(peer, request, caller).await;
-                if started.elapsed() >= HTTP_LIFETIME {
-                    // The client learns with its response that it must send the next request over a new connection.
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                activity.end_request(Instant::now());
-                Ok::<_, Infallible>(response)
-            }
-        });
-        let stream = WatchedStream::new(stream, Arc::clone(&activity));
-        let connection = hyper::server::conn::http1::Builder::new()
-            // `activity` has the timers instead.
-            .header_read_timeout(None)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
-        let expired = loop {
-            let next = match activity.check(Instant::now(), timeouts) {
-                Ok(next) => next.map_or(CHECK_EVERY, |next| next.min(CHECK_EVERY)),
-                Err(expired) => break Some(expired),
-            };
-            tokio::select! {
-                // An error is a client that broke off or sent no valid HTTP; the library has answered it if it could.
-                _ = connection.as_mut() => return,
-                () = self.state.stop.wait() => break None,
-                () = sleep(next) => {}
-            }
+    });
+    let stream = WatchedStream::new(stream, Arc::clone(&activity));
+    let connection = hyper::server::conn::http1::Builder::new()
+        // `activity` has the timers instead.
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let expired = loop {
+        let next = match activity.check(Instant::now(), timeouts) {
+            Ok(next) => next.map_or(CHECK_EVERY, |next| next.min(CHECK_EVERY)),
+            Err(expired) => break Some(expired),
         };
-        match expired {
-            Some(Expired::Head) => return self.state.note_turned_away(TurnedAway::Slow, peer.address, "", ""),
-            Some(Expired::Write) => return,
-            Some(Expired::Idle) | None => connection.as_mut().graceful_shutdown(),
+        tokio::select! {
+            // An error is a client that broke off or sent no valid HTTP; the library has answered it if it could.
+            _ = connection.as_mut() => return,
+            () = services.state.stop.wait() => break None,
+            () = sleep(next) => {}
         }
-        // A request that is being served gets its response.
-        let rest = if activity.is_serving() { WAIT_MAX + timeouts.head } else { timeouts.head };
-        let _ = timeout(rest, connection).await;
+    };
+    match expired {
+        Some(Expired::Head) => return services.state.note_turned_away(TurnedAway::Slow, peer.address, "", ""),
+        Some(Expired::Write) => return,
+        Some(Expired::Idle) | None => connection.as_mut().graceful_shutdown(),
     }
+    // A request that is being served gets its response.
+    let rest = if activity.is_serving() { WAIT_MAX + timeouts.head } else { timeouts.head };
+    let _ = timeout(rest, connection).await;
+}
 
-    async fn answer(
-        &self,
-        peer: Peer,
-        request: Request<Incoming>,
-        caller: &OnceLock<PoolPermit>,
-    ) -> HttpResponse {
-        if !api::is_api_path(request.uri().path()) {
-            return routes::answer(self, peer, request);
-        }
-        // A stop waits for the response.
-        caller.get_or_init(|| self.state.counters.http_callers.count_one());
-        self.api.answer(peer, request).await
+async fn answer(
+    services: &HttpServices,
+    peer: Peer,
+    request: Request<Incoming>,
+    caller: &OnceLock<PoolPermit>,
+) -> HttpResponse {
+    if !is_api_path(request.uri().path()) {
+        return routes::answer(services, peer, request);
     }
+    // A stop waits for the response.
+    caller.get_or_init(|| services.state.counters.http_callers.count_one());
+    services.api.answer(peer, request).await
 }

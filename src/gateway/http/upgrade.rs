@@ -16,7 +16,7 @@ use crate::gateway::fanout::stream::Stream;
 use crate::gateway::http::access::{HttpRefusal, bearer, check_origin};
 use crate::gateway::http::activity::WatchedStream;
 use crate::gateway::http::response::HttpResponse;
-use crate::gateway::http::server::HttpServer;
+use crate::gateway::http::services::HttpServices;
 use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::session::lifecycle::{self, Handshake};
 use crate::gateway::shared::counters::TurnedAway;
@@ -28,11 +28,11 @@ use crate::protocol::SUBPROTOCOL;
 /// # Errors
 /// The refusal: the hub stops or is full, the origin or the token is refused, or the handshake is not valid.
 pub(crate) fn upgrade(
-    server: &HttpServer,
+    services: &HttpServices,
     peer: Peer,
     mut request: Request<Incoming>,
 ) -> Result<HttpResponse, HttpRefusal> {
-    let state = &server.state;
+    let state = &services.state;
     if state.is_stopping() {
         return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping"));
     }
@@ -46,7 +46,7 @@ pub(crate) fn upgrade(
     }
     let handshake = admit(state, peer, request.headers())?;
     let upgraded = hyper::upgrade::on(&mut request);
-    let shard = Arc::clone(&server.shard);
+    let shard = Arc::clone(&services.shard);
     // A task of its own: the task that serves HTTP ends here and frees its memory.
     tokio::spawn(async move {
         let Some((stream, early)) = upgraded.await.ok().and_then(into_stream) else { return };
@@ -75,16 +75,14 @@ fn join_lines(headers: &mut HeaderMap, name: HeaderName) {
 /// Checks the token and takes the permits of a new connection.
 fn admit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handshake, HttpRefusal> {
     let settings = &state.settings;
-    let full =
-        |text: &'static str, reason| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, text).counted_as(reason);
+    let full = |text: &'static str, reason| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, text).counted_as(reason);
     let bearer = bearer(state, peer, headers)?.map(Box::new);
     let address = client_address::client(peer.address, headers, &settings.trusted_proxies);
     let network = client_address::network_of(address);
-    let by_address =
-        state.websockets_by_address.take(network, settings.connections_per_address).ok_or_else(|| {
-            let text = "this address has as many connections as connectionsPerAddress allows";
-            HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
-        })?;
+    let by_address = state.websockets_by_address.take(network, settings.connections_per_address).ok_or_else(|| {
+        let text = "this address has as many connections as connectionsPerAddress allows";
+        HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
+    })?;
     let unjoined = state.counters.handshakes.take(settings.pending_connections).ok_or_else(|| {
         full("as many connections as pendingConnections allows wait for their hello", TurnedAway::Pending)
     })?;

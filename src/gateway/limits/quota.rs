@@ -67,7 +67,8 @@ mod tests {
         let [near, same]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::ffff:2"].map(|address| address.parse().unwrap());
         let _one = crowd.take(network_of(near), 1);
         assert!(
-            crowd.take(network_of(same), 1).is_none() && crowd.take(network_of("2001:db8:0:1::1".parse().unwrap()), 1).is_some()
+            crowd.take(network_of(same), 1).is_none()
+                && crowd.take(network_of("2001:db8:0:1::1".parse().unwrap()), 1).is_some()
         );
     }
 

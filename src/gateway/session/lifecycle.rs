@@ -166,10 +166,7 @@ fn join<S: Socket>(
     Ok(role)
 }
 
-fn count_control_frame<S: Socket>(
-    connection: &ConnectionHandle<S>,
-    limits: &mut RateLimits,
-) -> Result<(), SessionEnd> {
+fn count_control_frame<S: Socket>(connection: &ConnectionHandle<S>, limits: &mut RateLimits) -> Result<(), SessionEnd> {
     limits.take_control_frame(connection.state().uptime());
     if limits.is_flood() { Err(SessionEnd::Close(Close::TooManyMessages)) } else { Ok(()) }
 }

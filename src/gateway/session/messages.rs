@@ -92,11 +92,7 @@ pub(crate) fn over_rate_error<'a>(
     DecodeError { envelope, call, code: ErrorCode::RateLimited, detail }
 }
 
-fn answer<S: Socket>(
-    connection: &Arc<ConnectionHandle<S>>,
-    role: Role,
-    message: &ClientMessage<'_>,
-) -> Option<Input> {
+fn answer<S: Socket>(connection: &Arc<ConnectionHandle<S>>, role: Role, message: &ClientMessage<'_>) -> Option<Input> {
     if !message.body.is_for(role) {
         let detail = format!("a client of role {} may not send {}", role.as_str(), message.body.type_name());
         refuse(connection, message, ErrorCode::NotAllowed, &detail);

@@ -86,4 +86,3 @@ pub(crate) const LISTED_MAX: usize = 1000;
 pub(crate) const EXPIRY_SLEEP_MAX: Duration = Duration::from_secs(1);
 /// How long a stop waits for all connections to end.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(8);
-

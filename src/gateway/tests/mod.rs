@@ -109,7 +109,7 @@ impl TestGateway {
             templates: SharedCatalogue::default(),
             gate: None,
             clock: Arc::new(WallClock),
-            past: None,
+            histories: None,
         };
         let serving = gateway.serve(backend).unwrap();
         Self { address, hub: Some(hub), serving: Some(serving), silent, inputs }

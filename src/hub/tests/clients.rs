@@ -136,7 +136,12 @@ impl Clients {
     pub(super) fn notify(&mut self, id: &Name) -> Option<(u64, Input)> {
         let connection = self.provider.serial?;
         *self.pending.entry(id.clone()).or_default() += 1;
-        let call = Call { id: Some(id.clone()), correlation_id: Some("c".into()), number: None, action: Action::Notify(notify(id)) };
+        let call = Call {
+            id: Some(id.clone()),
+            correlation_id: Some("c".into()),
+            number: None,
+            action: Action::Notify(notify(id)),
+        };
         Some((connection, Input::Call { connection, call }))
     }
 
