@@ -1,13 +1,13 @@
-//! What durability costs a provider: from notify to ack with the log on disk, beside one bare write and fdatasync of the
+//! The cost of durability for a provider: from notify to ack with the log on disk, compared with one bare write and fdatasync on the
 //! same device in the same run. Prints, asserts nothing.
 //!
 //! `cargo bench --bench ack [-- --seconds 4 --repeats 1 --forms closed,open --providers 1,10,100 --rates 1000,20000]`; the
 //! log lies under the target directory, so it measures the device that holds that. Two forms:
 //!
-//! - *closed loop*: each provider sends its next notify when the last one is acknowledged. So many are under way as there
-//!   are providers, and what they wait is that number over the throughput: read it as throughput.
-//! - *open loop*: a hundred providers together send so many a second, whether acks come or not, and what each waits counts
-//!   from the moment when its notify was due, not from when it went out. Read it as latency.
+//! - *closed loop*: each provider sends its next notify when the last one is acknowledged. As many calls are in flight as there
+//!   are providers, and each waits for that number divided by the throughput: read it as throughput.
+//! - *open loop*: a hundred providers together send at a fixed rate, whether acks arrive or not. Each wait counts
+//!   from the time at which the notify was due, not from the time at which it was sent. Read it as latency.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it prints what it measured, and stops if it cannot")]
 
@@ -34,25 +34,25 @@ use server::{Server, cpu_by_thread};
 
 /// Providers of the open loop.
 const OPEN_PROVIDERS: usize = 100;
-/// Bytes of a record with one notify in it, about.
+/// The approximate size of a record with one notify, in bytes.
 const RECORD_BYTES: usize = 400;
 const SYNCS: usize = 300;
-/// How long the last acks are waited for.
+/// The time limit for the last acks.
 const LAST_ACKS: Duration = Duration::from_secs(20);
-/// What an ack's frame begins with, and nothing else in what the hub sends to these providers has in it.
+/// The beginning of an ack's frame. No other message of the hub to these providers contains it.
 const ACK: &[u8] = br#"{"type":"ack""#;
 const NOTIFY: &str =
     r#"{"type":"notify","templateName":"bench","templateParameters":{"title":"bench","body":"nothing"}}"#;
 
-/// What came of one run.
+/// The results of one run.
 #[derive(Debug)]
 struct Run {
     bare: Histogram<u64>,
     acks: Histogram<u64>,
-    /// How late notifies went out: what the sender itself adds to each ack.
+    /// The delay of the sender itself, which is part of each ack's time.
     late: Histogram<u64>,
     per_second: f64,
-    /// The hub's CPU time for each notify.
+    /// The hub's CPU time per notify.
     cpu_us: f64,
 }
 
@@ -66,7 +66,7 @@ fn main() {
     let time = Duration::from_secs_f64(value("--seconds", "4").parse().unwrap());
     let repeats: usize = value("--repeats", "1").parse().unwrap();
     let forms = value("--forms", "closed,open");
-    // Sleeps are to end when they should, not 50 us later.
+    // Sleeps should end on time, not 50 us later.
     let _ = fs::write("/proc/self/timerslack_ns", "1");
     println!("{}", server::machine());
     if forms.contains("closed") {
@@ -120,7 +120,7 @@ fn run(load: impl FnOnce(SocketAddr) -> (Histogram<u64>, Histogram<u64>, Duratio
     Run { per_second: acks.len() as f64 / elapsed.as_secs_f64(), bare, acks, late, cpu_us }
 }
 
-/// One append and its `fdatasync`, many times.
+/// Measures one append and its `fdatasync`, many times.
 fn sync_alone(scratch: &Path, times: &mut Histogram<u64>) {
     let mut file = File::create(scratch.join("bare")).unwrap();
     for _ in 0..SYNCS {
@@ -131,7 +131,7 @@ fn sync_alone(scratch: &Path, times: &mut Histogram<u64>) {
     }
 }
 
-/// Microseconds, up to a minute. Bounded, as one without bounds cuts off what it has no room for yet.
+/// A histogram of microseconds, up to a minute. It has bounds, because one without bounds loses values that do not fit yet.
 fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).unwrap()
 }
@@ -140,7 +140,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Each provider waits for its ack before it goes on.
+/// Each provider waits for its ack before it sends the next notify.
 fn closed(address: SocketAddr, providers: usize, time: Duration) -> (Histogram<u64>, Histogram<u64>, Duration) {
     let sockets: Vec<_> = (0..providers).map(|number| join(address, number)).collect();
     runtime().block_on(async move {
@@ -167,13 +167,13 @@ fn closed(address: SocketAddr, providers: usize, time: Duration) -> (Histogram<u
     })
 }
 
-/// Notifies go out when they are due; another thread hears the acks.
+/// Notifies are sent when they are due; another thread reads the acks.
 fn open(address: SocketAddr, rate: usize, time: Duration) -> (Histogram<u64>, Histogram<u64>, Duration) {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
     for number in 0..OPEN_PROVIDERS {
         let socket = join(address, number);
-        // When each of its notifies was due, in their order, which is that of the acks.
+        // The due time of each notify, in the order of sending, which is that of the acks.
         let (due, dues) = mpsc::channel();
         receivers.push((socket.try_clone().unwrap(), dues));
         senders.push((socket, due));
@@ -196,7 +196,7 @@ fn open(address: SocketAddr, rate: usize, time: Duration) -> (Histogram<u64>, Hi
     (acks, late, began.elapsed())
 }
 
-/// Hears acks until there are `count`.
+/// Reads acks until there are `count`.
 fn hear(sockets: Vec<(TcpStream, mpsc::Receiver<Instant>)>, count: usize) -> Histogram<u64> {
     runtime().block_on(async move {
         let (acked, mut all_acked) = tokio::sync::mpsc::channel(count.max(1));
@@ -225,15 +225,15 @@ fn hear(sockets: Vec<(TcpStream, mpsc::Receiver<Instant>)>, count: usize) -> His
     })
 }
 
-/// The acks in what comes on one socket.
+/// Counts the acks in the data of one socket.
 #[derive(Debug, Default)]
 struct Acks {
-    /// The end of what came, which an ack may begin with.
+    /// The end of the data so far, which may be the beginning of an ack.
     rest: Vec<u8>,
 }
 
 impl Acks {
-    /// Reads what there is; how many acks end in it.
+    /// Reads the available data and returns the number of acks that end in it.
     async fn read(&mut self, socket: &mut tokio::net::TcpStream) -> usize {
         assert!(socket.read_buf(&mut self.rest).await.unwrap() > 0, "the hub closed a connection");
         let acks = self.rest.windows(ACK.len()).filter(|bytes| bytes[0] == b'{' && *bytes == ACK).count();
@@ -242,7 +242,7 @@ impl Acks {
     }
 }
 
-/// A provider that has its welcome.
+/// A connected provider, after its welcome.
 fn join(address: SocketAddr, number: usize) -> TcpStream {
     runtime().block_on(async {
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -262,7 +262,7 @@ fn join(address: SocketAddr, number: usize) -> TcpStream {
     })
 }
 
-/// Writes to a socket that does not wait.
+/// Writes to a non-blocking socket.
 fn send_whole(mut socket: &TcpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match socket.write(bytes) {

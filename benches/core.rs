@@ -1,4 +1,4 @@
-//! What the core alone costs: time per entry as agents, open notifications and workspaces grow. Prints, asserts nothing.
+//! The cost of the core alone: time per entry as agents, open notifications and workspaces grow. It prints and asserts nothing.
 //!
 //! `cargo bench --bench core`. An entry's time is from the record to its effects, as the hub's thread does it; nothing is
 //! logged, encoded or sent.
@@ -9,13 +9,16 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use deskbell_core::effect::Effect;
-use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, To};
-use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Timestamp};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, RULES, Recipients, Record,
+    Rendered, Resume,
+};
+use deskbell_core::{ConnectionId, Core, Incarnation, Millis, Name, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(1);
 const PROVIDER: u64 = 0;
 const GROUP: usize = 10;
-/// Of each kind of entry.
+/// The number of entries of each kind.
 const ENTRIES: usize = 1000;
 
 fn main() {
@@ -33,7 +36,7 @@ fn to_everybody() {
         let desk = world.workspace("default", agents, None);
         let [mut arrival, mut accept] = [Times::default(), Times::default()];
         for _ in 0..ENTRIES.min(2_000_000 / agents) {
-            let id = arrival.time(|| world.notify(&desk, To::default()));
+            let id = arrival.time(|| world.notify(&desk, Recipients::default()));
             accept.time(|| world.accept(&desk, 1, id));
         }
         println!("{agents:>8} {:>22} {:>22}", arrival.each_of(agents), accept.each_of(agents));
@@ -50,11 +53,11 @@ fn to_groups() {
         let mut world = World::new();
         let desk = world.workspace("default", agents, Some(GROUP));
         let groups = agents / GROUP;
-        let group = |number: usize| To { agents: Vec::new(), groups: vec![group_name(number % groups)] };
+        let group = |number: usize| Recipients { agents: Vec::new(), groups: vec![group_name(number % groups)] };
         let mut open: Vec<_> = (0..agents).map(|number| world.notify(&desk, group(number))).collect();
         let [mut arrival, mut reject, mut join, mut leave, mut deadline, mut kpi]: [Times; 6] = Default::default();
         for turn in 0..ENTRIES {
-            // The oldest of its group, so it is displayed; its place is taken by one that waits.
+            // The oldest of its group, so it is displayed; a waiting one gets its place.
             let (number, first) = (turn % agents, (turn % groups) * GROUP);
             reject.time(|| world.reject(&desk, first, open[number]));
             open[number] = arrival.time(|| world.notify(&desk, group(number)));
@@ -73,7 +76,7 @@ fn to_groups() {
     }
 }
 
-/// Ten agents in each of so many workspaces.
+/// Ten agents in each of this many workspaces.
 fn many_workspaces() {
     println!("\n{:>10} {:>22} {:>22}", "workspaces", "arrival to ten", "accept, off ten desks");
     for workspaces in [1, 1_000] {
@@ -83,14 +86,14 @@ fn many_workspaces() {
         let [mut arrival, mut accept] = [Times::default(), Times::default()];
         for turn in 0..ENTRIES {
             let desk = &desks[turn * 7 % workspaces];
-            let id = arrival.time(|| world.notify(desk, To::default()));
+            let id = arrival.time(|| world.notify(desk, Recipients::default()));
             accept.time(|| world.accept(desk, 1, id));
         }
         println!("{workspaces:>10} {:>22} {:>22}", arrival.each_of(GROUP), accept.each_of(GROUP));
     }
 }
 
-/// The times of one kind of entry. Their median is told: a mean would tell of whatever else the machine does.
+/// The times of one kind of entry. The result is their median, because a mean would include the machine's other work.
 #[derive(Debug, Default)]
 struct Times(Vec<Duration>);
 
@@ -138,11 +141,11 @@ impl World {
         world
     }
 
-    /// A workspace with one provider and so many agents, in groups of `group` if it is given.
+    /// A workspace with one provider and this many agents, in groups of `group` if it is given.
     fn workspace(&mut self, name: &str, agents: usize, group: Option<usize>) -> Desk {
         let desk = Desk { name: name.into(), serial: self.serials };
         self.serials += 1 + agents as u64;
-        let client = Client::Provider { id: "provider".into(), resume: Resume::Nothing };
+        let client = Joiner::Provider { id: "provider".into(), resume: Resume::Nothing };
         self.apply(name, Input::Join { connection: desk.serial + PROVIDER, client });
         for number in 0..agents {
             self.join(&desk, number, group);
@@ -152,7 +155,7 @@ impl World {
 
     fn join(&mut self, desk: &Desk, number: usize, group: Option<usize>) {
         let groups = group.map(|group| vec![group_name(number / group)]);
-        let client = Client::Agent { id: format!("agent-{number}").into(), groups, presence: None };
+        let client = Joiner::Agent { id: format!("agent-{number}").into(), groups, presence: None };
         let connection = agent_serial(desk, number);
         self.apply(&desk.name, Input::Join { connection, client });
     }
@@ -161,11 +164,11 @@ impl World {
         self.apply(&desk.name, Input::Leave { connection: agent_serial(desk, number) });
     }
 
-    fn notify(&mut self, desk: &Desk, to: To) -> NotificationId {
+    fn notify(&mut self, desk: &Desk, to: Recipients) -> NotificationId {
         self.ids += 1;
         let notification_id = NotificationId(self.ids);
-        let rendered = Rendered::titled("Grace wants to chat", 3_600_000);
-        let notify = Notify {
+        let rendered = Rendered::titled("Grace wants to chat", Millis::from_hours(1));
+        let notify = NewNotification {
             notification_id,
             template_name: "bench".into(),
             fingerprint: self.ids,
@@ -174,34 +177,34 @@ impl World {
             to,
             rendered: Ok(rendered),
         };
-        self.call(desk, PROVIDER, Action::Notify(Box::new(notify)));
+        self.call(desk, PROVIDER, ProviderAction::Notify(Box::new(notify)));
         notification_id
     }
 
     fn accept(&mut self, desk: &Desk, number: usize, notification_id: NotificationId) {
-        self.call(desk, agent_serial(desk, number) - desk.serial, Action::Accept { notification_id });
+        self.call(desk, agent_serial(desk, number) - desk.serial, AgentAction::Accept { notification_id });
     }
 
-    /// Settles it, and starts no session.
+    /// Settles it without starting a session.
     fn reject(&mut self, desk: &Desk, number: usize, notification_id: NotificationId) {
-        let action = Action::Reject { notification_id, reason: None };
+        let action = AgentAction::Reject { notification_id, reason: None };
         self.call(desk, agent_serial(desk, number) - desk.serial, action);
     }
 
     fn kpi(&mut self) {
-        let action = Action::Kpi { session_id: "session".into(), should_reset: false, details: None };
+        let action = ProviderAction::Kpi { session_id: "session".into(), should_reset: false, details: None };
         self.call(&Desk { name: "default".into(), serial: 0 }, PROVIDER, action);
     }
 
-    /// The time of the next deadline comes.
+    /// Advances the time to the next deadline.
     fn tick(&mut self) {
         self.now = self.core.next_deadline().unwrap();
         self.apply("", Input::Tick);
     }
 
-    fn call(&mut self, desk: &Desk, connection: u64, action: Action) {
+    fn call(&mut self, desk: &Desk, connection: u64, action: impl Into<Action>) {
         let correlation_id = Some("7f9c1d36-0000-4000-8000-000000000000".into());
-        let call = Call { id: None, correlation_id, number: None, action };
+        let call = Call { id: None, correlation_id, number: None, action: action.into() };
         self.apply(&desk.name, Input::Call { connection: desk.serial + connection, call });
     }
 
@@ -218,11 +221,11 @@ impl World {
     }
 }
 
-/// To how many connections an effect goes, found as the gateway finds them.
+/// The number of connections that an effect goes to, found as the gateway finds them.
 fn resolve(core: &Core, workspace: &str, effect: &Effect) -> usize {
     let count = |connections: &mut dyn Iterator<Item = ConnectionId>| connections.map(black_box).count();
     match effect {
-        Effect::Show { agents, .. } | Effect::Close { agents, .. } => {
+        Effect::Display { agents, .. } | Effect::Close { agents, .. } => {
             count(&mut core.agent_connections(workspace, agents))
         }
         Effect::Kpi { .. } => count(&mut core.all_agent_connections(workspace)),

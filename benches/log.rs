@@ -1,5 +1,5 @@
-//! What a durable append costs: the bare system calls on the same bytes, the log on disk, and redb with its durable
-//! commits; in turns within one run, since a machine's speed drifts. Then what a start costs. Prints, asserts nothing.
+//! The cost of a durable append: the bare system calls on the same bytes, the log on disk, and redb with its durable
+//! commits; in turns within one run, because a machine's speed drifts. Then the cost of a start. It prints and asserts nothing.
 //!
 //! `cargo bench --bench log`; the files lie under the target directory, so it measures the device that holds that.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use deskbell::log::{Disk, Log, disk};
 use redb::{Database, Durability, TableDefinition};
 
-/// Appends of each contender, one by one in turns.
+/// The number of appends of each candidate, which take turns.
 const APPENDS: usize = 1000;
 
 /// One durable append.
@@ -90,7 +90,7 @@ fn redb(path: &Path) -> impl FnMut(&[u8]) + use<> {
     }
 }
 
-/// How long 100 MiB take to open (every byte is checked) and to read back, from the page cache.
+/// The time to open 100 MiB (every byte is checked) and to read them back, from the page cache.
 fn start(scratch: &Path) {
     let path = scratch.join("start");
     let _ = fs::remove_dir_all(&path);

@@ -1,6 +1,7 @@
 // Takes the pictures of the playground and of an agent's desk, in both themes: a hub, and a few calls on their way.
 //
-//     node --experimental-websocket client-demo/screenshot.mjs [--width 1280] [--height 800] [a folder, by default docs]
+//     node --experimental-websocket client-demo/screenshot.mjs [--width 1280] [--height 800] [a folder, by default
+// docs]
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +22,11 @@ name = "chat"
 title = "{customerName} wants to chat"
 icon = "chat"
 timeout = "110s"
-fields = [ { label = "Customer", value = "{customerName}" }, { label = "About", value = "{about}" }, { label = "Language", value = "{language|en}" } ]
+fields = [
+  { label = "Customer", value = "{customerName}" },
+  { label = "About", value = "{about}" },
+  { label = "Language", value = "{language|en}" },
+]
 [[templates]]
 name = "call"
 title = "{customerName} is calling"
@@ -38,7 +43,10 @@ fields = [ { label = "Number", value = "{number}" } ]
 `
 
 mkdirSync(folder, { recursive: true })
-const browser = await openBrowser({ viewport: { width: Number(values.width), height: Number(values.height) }, reducedMotion: 'reduce' })
+const browser = await openBrowser({
+  viewport: { width: Number(values.width), height: Number(values.height) },
+  reducedMotion: 'reduce',
+})
 try {
   for (const theme of ['light', 'dark']) {
     await picture(`playground${theme === 'dark' ? '-dark' : ''}`, theme, playground)
@@ -97,7 +105,10 @@ async function desk(hub, clients) {
     bot.notify({ templateName, templateParameters, ...more }).catch(() => {})
     return page.card(templateParameters.customerName).waitFor()
   }
-  for (const [customerName, sessionId, about] of [['Grace Hopper', 'conv-41', 'A parcel that is late'], ['Alan Turing', 'conv-42', 'An invoice']]) {
+  for (const [customerName, sessionId, about] of [
+    ['Grace Hopper', 'conv-41', 'A parcel that is late'],
+    ['Alan Turing', 'conv-42', 'An invoice'],
+  ]) {
     await ring('chat', { customerName, about }, { sessionId, to: { agents: ['ada'] } })
     await page.accept(customerName).click()
     await page.session(customerName).waitFor()

@@ -1,4 +1,5 @@
-// Takes the pictures of the console and the dashboard, in both themes: a hub, three agents at work, and a morning's calls.
+// Takes the pictures of the console and the dashboard, in both themes: a hub, three agents at work, and a morning's
+// calls.
 //
 //     node --experimental-websocket client-demo/screenshots.mjs [--width 1280] [a folder, by default docs]
 
@@ -9,7 +10,10 @@ import { openBrowser, openPage } from '../tests/support/browser.mjs'
 import { event, ROOT, startHub } from '../tests/support/hub.mjs'
 import { Agent, Provider } from './sdk/deskbell.js'
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { width: { type: 'string', default: '1280' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { width: { type: 'string', default: '1280' } },
+})
 const folder = positionals[0] ?? join(ROOT, 'docs')
 const TEMPLATES = `
 [[templates]]
@@ -25,7 +29,16 @@ title = "{customerName|A customer} is in a hurry"
 timeout = "1500ms"
 `
 const CHAT = 'msdyn_chat_incoming_unauthenticated'
-const NAMES = ['Grace Hopper', 'Alan Turing', 'Edsger Dijkstra', 'Barbara Liskov', 'Donald Knuth', 'Frances Allen', 'Tony Hoare', 'Radia Perlman']
+const NAMES = [
+  'Grace Hopper',
+  'Alan Turing',
+  'Edsger Dijkstra',
+  'Barbara Liskov',
+  'Donald Knuth',
+  'Frances Allen',
+  'Tony Hoare',
+  'Radia Perlman',
+]
 
 const hub = await startHub({ flags: ['--memory'], toml: TEMPLATES })
 const browser = await openBrowser({ viewport: { width: Number(values.width), height: 900 } })
@@ -40,20 +53,40 @@ try {
   await Promise.all(clients.map(({ ready }) => ready))
 
   // The morning: each call is answered after a while of its own, some by nobody.
-  const answers = [[0, 400], [1, 900], [2, 1_300], [0, 2_200], null, [1, 2_600], [2, 700], [0, 5_400], [1, 1_700], [2, 3_100], [0, 1_100], null]
-  await Promise.all(answers.map(async (answer, n) => {
-    await new Promise((done) => setTimeout(done, n * 350))
-    const [agent, afterMs] = answer ? [agents[answer[0]], answer[1]] : []
-    const to = { agents: [agent?.agentId ?? 'carol'] }
-    const call = bot.notify({ templateName: agent ? CHAT : 'quick', templateParameters: { customerName: NAMES[n % NAMES.length] }, sessionId: `conv-${n}`, to })
-    if (!agent) return call
-    const { notificationId } = await event(agent, 'notification', ({ sessionId }) => sessionId === `conv-${n}`)
-    agent.seen(notificationId)
-    await new Promise((done) => setTimeout(done, afterMs))
-    if (n % 6 === 5) await agent.reject(notificationId, 'on another line')
-    else await agent.accept(notificationId)
-    return call
-  }))
+  const answers = [
+    [0, 400],
+    [1, 900],
+    [2, 1_300],
+    [0, 2_200],
+    null,
+    [1, 2_600],
+    [2, 700],
+    [0, 5_400],
+    [1, 1_700],
+    [2, 3_100],
+    [0, 1_100],
+    null,
+  ]
+  await Promise.all(
+    answers.map(async (answer, n) => {
+      await new Promise((done) => setTimeout(done, n * 350))
+      const [agent, afterMs] = answer ? [agents[answer[0]], answer[1]] : []
+      const to = { agents: [agent?.agentId ?? 'carol'] }
+      const call = bot.notify({
+        templateName: agent ? CHAT : 'quick',
+        templateParameters: { customerName: NAMES[n % NAMES.length] },
+        sessionId: `conv-${n}`,
+        to,
+      })
+      if (!agent) return call
+      const { notificationId } = await event(agent, 'notification', ({ sessionId }) => sessionId === `conv-${n}`)
+      agent.seen(notificationId)
+      await new Promise((done) => setTimeout(done, afterMs))
+      if (n % 6 === 5) await agent.reject(notificationId, 'on another line')
+      else await agent.accept(notificationId)
+      return call
+    }),
+  )
   await bot.kpi('conv-3', false, 'first response > 60 s')
   await bot.kpi('conv-7', false, 'first response > 60 s')
   await agents[2].setPresence('away')
@@ -85,7 +118,10 @@ try {
   // So that the clocks on the pages have something to show.
   await page.waitForTimeout(2_000)
   for (const colorScheme of ['light', 'dark']) {
-    for (const [name, one] of [['console', page], ['dashboard', dashboard]]) {
+    for (const [name, one] of [
+      ['console', page],
+      ['dashboard', dashboard],
+    ]) {
       await one.emulateMedia({ colorScheme })
       await one.bringToFront()
       await one.waitForTimeout(500)

@@ -1,10 +1,9 @@
-//! deskbell: a realtime notification hub. Providers ring, agents' desks show it, the first answer settles it.
+//! The hub of deskbell: providers raise notifications, agents answer them, and the first answer settles each.
 //!
-//! # Layout
-//! See `ARCHITECTURE.md`. Dependencies point up this list, never down.
+//! This library is for the hub's own program and tests; `ARCHITECTURE.md` describes its modules. Use `deskbell-client` to write a
+//! provider or an agent in Rust.
 
 pub mod auth;
-pub mod client;
 pub mod command;
 pub mod config;
 pub mod explain;
@@ -13,8 +12,9 @@ pub mod hub;
 pub mod log;
 pub mod metrics;
 pub mod network;
-pub mod protocol;
 pub mod telemetry;
 pub mod template;
 pub mod tls;
 pub mod watched;
+
+pub use deskbell_protocol as protocol;

@@ -1,31 +1,31 @@
-//! Numbers for Prometheus: a histogram, and the text format. Values that are passed around, no globals.
+//! Metrics for Prometheus: a histogram, and the text format. They are values that callers pass around, not globals.
 //!
-//! The format is version 0.0.4, what `/metrics` is promised in. (The crate `prometheus-client` writes OpenMetrics, in
-//! which a counter's family has another name than its line; a scraper of the text format would not join them.)
+//! `/metrics` serves version 0.0.4 of the format. (The crate `prometheus-client` writes OpenMetrics, where the name of a counter's
+//! family differs from the name in its lines; a scraper of the text format would not match them.)
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How long things took. To note one costs two additions; nothing is allocated.
+/// A histogram of durations. Recording one takes two additions and no allocation.
 #[derive(Debug)]
 pub struct Histogram {
-    /// Upper bounds of the buckets in microseconds, rising.
+    /// Upper bounds of the buckets in microseconds, in ascending order.
     bounds_us: &'static [u64],
-    /// One per bound, and one for what is above all of them.
+    /// The counts: one for each bound, and one for durations above all bounds.
     buckets: Box<[AtomicU64]>,
     sum_us: AtomicU64,
 }
 
 impl Histogram {
-    /// Without anything in it.
+    /// An empty histogram.
     #[must_use]
     pub fn new(bounds_us: &'static [u64]) -> Self {
         let buckets = (0..=bounds_us.len()).map(|_| AtomicU64::new(0)).collect();
         Self { bounds_us, buckets, sum_us: AtomicU64::new(0) }
     }
 
-    /// Something took so long.
+    /// Records one duration.
     pub fn observe(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = self.bounds_us.partition_point(|bound| *bound < us);
@@ -34,27 +34,27 @@ impl Histogram {
     }
 }
 
-/// What a family's numbers mean.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises, until the hub starts anew.
+    /// Rises only, from 0 at the start of the hub.
     Counter,
-    /// As it is now.
+    /// A current value.
     Gauge,
 }
 
-/// The text as it is written, family by family.
+/// Builds the text, metric by metric.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
 impl Text {
-    /// One number.
+    /// Writes a metric with one value.
     pub fn one(&mut self, name: &str, kind: Kind, help: &str, value: u64) {
         self.head(name, if kind == Kind::Counter { "counter" } else { "gauge" }, help);
         self.line(format_args!("{name} {value}"));
     }
 
-    /// One number for each value of a label. The values are this program's own words, so nothing is escaped.
+    /// Writes a metric with one value for each value of a label. Label values are constants of this program, so they need no escaping.
     pub fn by<'l>(
         &mut self,
         name: &str,
@@ -69,7 +69,7 @@ impl Text {
         }
     }
 
-    /// How long things took, in seconds: several histograms with the same bounds, as one.
+    /// Writes a histogram in seconds: the sum of several histograms that have the same bounds.
     pub fn histogram(&mut self, name: &str, help: &str, parts: &[&Histogram]) {
         self.head(name, "histogram", help);
         let bounds = parts.first().map_or(&[][..], |histogram| histogram.bounds_us);
@@ -88,7 +88,7 @@ impl Text {
         self.line(format_args!("{name}_count {count}"));
     }
 
-    /// All that was written.
+    /// The finished text.
     #[must_use]
     pub fn finish(self) -> String {
         self.0
@@ -99,7 +99,7 @@ impl Text {
     }
 
     fn line(&mut self, line: impl Display) {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{line}");
     }
 }

@@ -1,10 +1,10 @@
-//! Networks: addresses that belong together.
+//! Networks: ranges of IP addresses.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// The addresses that begin with the same bits.
+/// A range of IP addresses that begin with the same bits (CIDR).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -12,7 +12,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether `address` is one of them. An IPv4 address that is written as IPv6 counts as what it is.
+    /// Whether `address` is in the network. An IPv4 address written as IPv6 (`::ffff:…`) counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -33,15 +33,15 @@ impl fmt::Display for Network {
     }
 }
 
-/// No network.
+/// The text is not an address or network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a network is an address, or one with its bits: 10.0.0.0/8")]
+#[error("a network is an address such as 10.0.0.7, or a range such as 10.0.0.0/8")]
 pub struct NotANetwork;
 
 impl FromStr for Network {
     type Err = NotANetwork;
 
-    /// Reads an address, or a network such as `10.0.0.0/8`.
+    /// Parses an address, or a network such as `10.0.0.0/8`.
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| NotANetwork)?)),

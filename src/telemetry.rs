@@ -1,9 +1,10 @@
-//! The log: one event is one line on standard error, as text or as JSON, whatever strings clients send.
+//! Logging: one event is one line on standard error, as text or as JSON. Text from clients cannot forge or break a line.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::str::FromStr;
 
+use deskbell_protocol::is_hidden;
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,13 +12,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
-/// What is logged if `DESKBELL_LOG` says nothing.
+/// The filter if `DESKBELL_LOG` is not set.
 pub const FILTER_DEFAULT: &str = "info,async_nats=error";
 
-/// How an event is written.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
     /// One JSON object per event.
@@ -25,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them, by the names that the command line knows.
+    /// All formats, with their names on the command line.
     pub const NAMES: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
@@ -35,7 +36,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Neither `text` nor `json`.
+/// The name of the format is neither `text` nor `json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("allowed: text, json")]
 pub struct NotAFormat;
@@ -48,24 +49,24 @@ impl FromStr for Format {
     }
 }
 
-/// Whether `filter` can be a filter: `info`, `debug`, `deskbell=debug,info` …
+/// Checks that `filter` is valid, such as `info`, `debug`, or `deskbell=debug,info`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Describes the fault.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     EnvFilter::builder().parse(filter).map(drop).map_err(|error| error.to_string())
 }
 
-/// Starts logging for the whole process. A filter that is none (see [`check_filter`]) counts as [`FILTER_DEFAULT`].
+/// Starts logging for the whole process. An invalid filter (see [`check_filter`]) is replaced by [`FILTER_DEFAULT`].
 ///
 /// # Errors
-/// If the process logs already.
+/// If logging has already been started.
 pub fn init(format: Format, filter: &str) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
     tracing_subscriber::registry().with(filter).with(no_frames()).with(layer(format, io::stderr)).try_init()
 }
 
-/// tungstenite logs whole frames below `info`: tokens and customers' names. No filter turns that on.
+/// tungstenite logs whole frames below `info`, with tokens and customers' names. These events are dropped, whatever the filter.
 fn no_frames() -> FilterFn {
     filter_fn(|event| {
         let of_tungstenite = ["tungstenite", "tokio_tungstenite"].iter().any(|name| {
@@ -89,7 +90,7 @@ where
     }
 }
 
-/// Makes one line of everything that is written at once; the formatters write each event at once.
+/// Turns each write into one line. The formatters write each event with a single call.
 struct Lines<M>(M);
 
 struct Line<W>(W);
@@ -103,7 +104,7 @@ impl<'a, W: Write, M: Fn() -> W + 'a> MakeWriter<'a> for Lines<M> {
 }
 
 impl<W: Write> Write for Line<W> {
-    /// Never fails: a log that cannot be written must not stop the hub.
+    /// Always succeeds, because an unwritable log must not stop the hub.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut line = escape(text.strip_suffix('\n').unwrap_or(&text));
@@ -118,8 +119,8 @@ impl<W: Write> Write for Line<W> {
     }
 }
 
-/// `text` on one line, without anything that a terminal or a reader would take for more than text: control
-/// characters, the line and paragraph separators and bidirectional formatting are written as in JSON (`\n`, `\u202e`).
+/// `text` on one line, without characters that could mislead a terminal or a reader. Control characters, line and paragraph
+/// separators and bidirectional formatting are escaped as in JSON (`\n`, `\u202e`).
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 1);
@@ -128,8 +129,8 @@ pub fn escape(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            c if is_harmful(c) => {
-                // Writing to a string cannot fail; all harmful characters have at most four hexadecimal digits.
+            c if is_hidden(c) => {
+                // Writing to a string cannot fail; all hidden characters have at most four hexadecimal digits.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             }
             c => escaped.push(c),
@@ -138,18 +139,13 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
-    /// What a client might send to forge a line or to hide one.
+    /// Text with which a client could forge or hide a log line.
     const HOSTILE: &str = "Grace\r\n2026 ERROR forged \u{1b}[31m \u{202e}evil\u{2028}\u{85}\0";
 
     #[derive(Clone, Default)]
@@ -189,7 +185,7 @@ mod tests {
             let log = logged(format, "info", log_the_hostile);
             assert_eq!(log.lines().count(), 2, "{log}");
             assert!(log.ends_with('\n'));
-            let harmful: Vec<_> = log.chars().filter(|c| *c != '\n' && is_harmful(*c)).collect();
+            let harmful: Vec<_> = log.chars().filter(|c| *c != '\n' && is_hidden(*c)).collect();
             assert!(harmful.is_empty(), "{harmful:?} in {log}");
             assert!(log.contains("\\u202eevil"), "{log}");
         }

@@ -1,4 +1,4 @@
-//! The hub's certificate: read from its files, and read again when they change.
+//! The hub's certificate, read from its files, and read again when they change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,26 +10,26 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// Where certificate and key are, both in PEM.
+/// The files of the certificate and its key, both in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// The certificate, and behind it those that lead to an authority that clients know.
+    /// The certificate, followed by the intermediate certificates.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The certificate's private key.
     pub key: PathBuf,
 }
 
-/// Certificate and key cannot be used.
+/// The certificate or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {what}", .path.display())]
 pub struct CertificateError {
-    /// The file.
+    /// The file at fault.
     pub path: PathBuf,
-    /// Why, for people.
+    /// The reason, for people.
     pub what: String,
 }
 
-/// The certificate in force. A handshake takes the one that is there when it happens.
+/// The current certificate. Each handshake uses the certificate that is current at that moment.
 #[derive(Debug)]
 pub struct Certificate {
     files: CertificateFiles,
@@ -37,35 +37,35 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the files.
+    /// Reads the certificate and the key.
     ///
     /// # Errors
-    /// [`CertificateError`]: one of them cannot be used, or they do not belong together.
+    /// [`CertificateError`] if a file cannot be used, or if the key does not belong to the certificate.
     pub fn open(files: CertificateFiles) -> Result<Self, CertificateError> {
         let current = RwLock::new(Arc::new(read(&files)?));
         Ok(Self { files, current })
     }
 
-    /// The files, to be watched.
+    /// The paths of both files, for watching them.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         vec![self.files.certificate.clone(), self.files.key.clone()]
     }
 
-    /// Reads the files anew, for the handshakes that come.
+    /// Reads the files again; later handshakes use the new certificate.
     ///
     /// # Errors
-    /// [`CertificateError`]: what is in force stays.
+    /// [`CertificateError`] if the new files cannot be used; the current certificate stays.
     pub fn reload(&self) -> Result<(), CertificateError> {
         let new = Arc::new(read(&self.files)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
-    /// How this hub speaks TLS with this certificate: 1.3 and 1.2, HTTP/1.1 inside.
+    /// The TLS settings for this certificate: TLS 1.3 and 1.2, with HTTP/1.1 inside.
     ///
     /// # Errors
-    /// Not to be expected: the provider does not know its own versions.
+    /// Only if the crypto provider does not support these versions, which does not happen.
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -92,12 +92,12 @@ fn read(files: &CertificateFiles) -> Result<CertifiedKey, CertificateError> {
         .and_then(Iterator::collect)
         .map_err(|error| fault(&files.certificate, format!("the certificate cannot be read: {error}")))?;
     if chain.is_empty() {
-        return Err(fault(&files.certificate, "it has no PEM block CERTIFICATE".to_owned()));
+        return Err(fault(&files.certificate, "the file has no PEM block CERTIFICATE".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| fault(&files.key, format!("the private key cannot be read: {error}")))?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
-        fault(&files.key, format!("the key does not serve for {}: {error}", files.certificate.display()))
+        fault(&files.key, format!("the key does not belong to {}: {error}", files.certificate.display()))
     })
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn anything_else_says_which_file_and_why() {
         for (certificate, key, says) in [
-            ("tls-1.pem", "tls-2.key.pem", "tls-2.key.pem: the key does not serve"),
+            ("tls-1.pem", "tls-2.key.pem", "tls-2.key.pem: the key does not belong to"),
             ("tls-1.key.pem", "tls-1.key.pem", "has no PEM block CERTIFICATE"),
             ("tls-1.pem", "tls-1.pem", "tls-1.pem: the private key cannot be read"),
             ("missing.pem", "tls-1.key.pem", "missing.pem: the certificate cannot be read"),

@@ -1,4 +1,4 @@
-//! Tells when files have changed, by looking at them now and then.
+//! Reports when files have changed, by polling them.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-/// How often files are looked at. A change is told once two looks have seen the same, so that a file that is just
-/// being written is not read half: after at most 3 looks, within the contract's 2 s.
+/// The polling interval. A change is reported once two polls in a row have found the same, so that a file is not read while
+/// somebody writes it. That takes at most 3 polls, within the 2 s that docs/PROTOCOL.md promises.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks at files that keep changing, after which that is told all the same.
+/// Polls after which a file that keeps changing is reported all the same.
 const UNSETTLED_LOOKS_MAX: u32 = 2;
 
-/// Files that count as one: when any of them changes, all have changed.
+/// Files that are read together: when any of them changes, all count as changed.
 #[derive(Debug)]
 pub struct Watched {
     paths: Vec<PathBuf>,
-    /// What the files were when they were last read; `None`: not read yet.
+    /// The files' fingerprints when they were last read; `None` before the first time.
     read: Option<Vec<Option<Stamp>>>,
-    /// What they were at the last look, if that is not what was read.
+    /// Their fingerprints at the last poll, if they differ from those last read.
     unsettled: Option<(Vec<Option<Stamp>>, u32)>,
 }
 
-/// By what a changed file is told from an unchanged one. Replacing a file by renaming changes its inode, and the
-/// status change time tells of what keeps length and modification time.
+/// Identifies a version of a file. Replacing a file by renaming changes its inode. The status change time differs even if length
+/// and modification time are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -35,14 +35,14 @@ struct Stamp {
 }
 
 impl Watched {
-    /// The files at these paths, of which it is not known what they were when they were read: so they count as changed
-    /// once, at the first looks.
+    /// Watches the files at these paths. Their state when they were last read is unknown, so they are reported as changed once, after
+    /// the first polls.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>) -> Self {
         Self { paths, read: None, unsettled: None }
     }
 
-    /// One look; whether the files are to be read now. Blocks as file systems do.
+    /// Polls once. True if the files should be read now. Blocks for as long as the file system takes.
     pub fn look(&mut self) -> bool {
         let now = self.stamps();
         if self.read.as_ref() == Some(&now) {
@@ -61,20 +61,20 @@ impl Watched {
         false
     }
 
-    /// The files are about to be read, whatever the looks say. Blocks likewise.
+    /// Notes that the caller is about to read the files. Blocks for as long as the file system takes.
     pub fn reading(&mut self) {
         let now = self.stamps();
         self.remember(now);
     }
 
-    /// Looks all the time, and calls `changed` (on a thread that may block) when the files are to be read.
+    /// Polls forever, and calls `changed` (on a thread that may block) when the files should be read.
     pub async fn run(mut self, changed: impl Fn() + Clone + Send + 'static) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
             let changed = changed.clone();
-            // A file system can take its time; no runtime thread should wait with it.
+            // A file system can be slow, and must not block a thread of the runtime.
             let look = tokio::task::spawn_blocking(move || {
                 if self.look() {
                     changed();
@@ -84,7 +84,7 @@ impl Watched {
             match look.await {
                 Ok(watched) => self = watched,
                 Err(error) => {
-                    tracing::error!(%error, "files are not watched any more");
+                    tracing::error!(%error, "the files are no longer watched for changes");
                     return;
                 }
             }
@@ -102,7 +102,7 @@ impl Watched {
 }
 
 impl Stamp {
-    /// `None`: there is no such file, or it cannot be looked at.
+    /// `None`: the file does not exist, or its metadata cannot be read.
     fn of(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().as_ref().map(Self::from)
     }

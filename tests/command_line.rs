@@ -1,4 +1,7 @@
-//! What the program says and how it exits when its command line or configuration is wrong, seen from outside.
+//! The program's messages and exit codes when its command line or configuration is wrong, seen from outside.
+
+#[path = "support/load_tool.rs"]
+mod load_tool;
 
 use std::process::{Command, Output};
 
@@ -17,7 +20,7 @@ fn said(output: &Output) -> (String, String, Option<i32>) {
 }
 
 #[test]
-fn what_is_wrong_stops_the_start_with_64_and_nothing_on_standard_output() {
+fn a_configuration_error_ends_the_start_with_64_and_no_output() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("deskbell.toml");
     std::fs::write(&file, "[limits]\ndisplayLimit = 0\nunknown = 1\n").expect("written");
@@ -31,7 +34,7 @@ fn what_is_wrong_stops_the_start_with_64_and_nothing_on_standard_output() {
 }
 
 #[test]
-fn check_says_ok_or_what_serve_would() {
+fn check_reports_ok_or_the_error_that_serve_would() {
     assert_eq!(said(&deskbell(&["check"])), ("ok\n".into(), String::new(), Some(0)));
     let (out, err, code) = said(&deskbell(&["check", "--config", "/nowhere/deskbell.toml"]));
     assert_eq!((out.as_str(), code), ("", Some(64)));
@@ -52,6 +55,7 @@ fn check_warns_of_a_secret_that_can_be_guessed() {
 
 #[test]
 fn a_command_says_how_it_is_used() {
+    load_tool::build();
     for command in ["load", "token", "explain", "check", "serve"] {
         let (out, _, code) = said(&deskbell(&[command, "--help"]));
         assert!(out.contains(&format!("Usage: deskbell {command}")) && code == Some(0), "{out}");
@@ -84,4 +88,14 @@ fn version_and_help_are_on_standard_output() {
     assert_eq!(said(&deskbell(&["--version"])), (version, String::new(), Some(0)));
     let (out, err, code) = said(&deskbell(&["--help"]));
     assert!(out.contains("--data-dir") && err.is_empty() && code == Some(0), "{out}{err}");
+}
+
+#[test]
+fn a_missing_load_tool_is_named_with_the_command_that_builds_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let alone = directory.path().join("deskbell");
+    std::fs::copy(env!("CARGO_BIN_EXE_deskbell"), &alone).expect("copied");
+    let (out, err, code) = said(&Command::new(&alone).arg("load").output().expect("deskbell runs"));
+    assert_eq!((out.as_str(), code), ("", Some(1)));
+    assert!(err.contains("deskbell-load") && err.contains("cargo build --release -p deskbell-load"), "{err}");
 }

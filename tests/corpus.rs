@@ -1,9 +1,9 @@
-//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a plain driver that goes on from it by chance.
+//! The fuzz targets' corpus, replayed on the ordinary toolchain, and a simple driver that continues with random mutations.
 //!
 //! `FUZZ_TIMES=100 FUZZ_SEED=2 cargo test --test corpus -- --nocapture` runs each target a hundred times as often as an
 //! ordinary test run does, `FUZZ_ONLY=http` one of them. `CORPUS_WRITE=1` writes the seeds that are not text.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 
 #[path = "campaign/chance.rs"]
@@ -19,10 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chance::Chance;
-use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, RULES, Record, Rendered, Resume, Settle, To};
-use deskbell_core::{Core, Incarnation, Limits, NotificationId, Timestamp};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, RULES, Recipients, Record,
+    Rendered, Resume, Settle,
+};
+use deskbell_core::{Core, Incarnation, Limits, Millis, NotificationId, Timestamp};
 
-/// What is done with any bytes.
+/// A fuzz target: it must handle any bytes.
 type Target = fn(&[u8]);
 
 /// The longest input that is made.
@@ -44,7 +47,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     corpus
 }
 
-/// Panics of any thread, a connection's included.
+/// Panics in any thread, including those of connections.
 fn count_panics() -> &'static AtomicUsize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let before = std::panic::take_hook();
@@ -56,7 +59,7 @@ fn count_panics() -> &'static AtomicUsize {
 }
 
 #[test]
-fn the_corpus_and_what_chance_makes_of_it_is_survived() {
+fn the_parsers_survive_the_corpus_and_its_random_mutations() {
     write_seeds();
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let (times, seed) = (number("FUZZ_TIMES").unwrap_or(1), number("FUZZ_SEED").unwrap_or(1));
@@ -155,7 +158,7 @@ const TOKENS: [&str; 20] = [
     "\u{202e}",
 ];
 
-/// The seeds that are not text, from what writes them.
+/// The binary seeds, produced by the code that writes such data.
 fn write_seeds() {
     if std::env::var_os("CORPUS_WRITE").is_none() {
         return;
@@ -179,6 +182,11 @@ fn write_seeds() {
 
 /// A little of everything that an entry can be.
 fn records() -> Vec<Record> {
+    fn call(connection: u64, action: impl Into<Action>) -> Input {
+        let call =
+            Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), number: None, action: action.into() };
+        Input::Call { connection, call }
+    }
     let notification_id = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
     let rendered = Rendered {
         title: "Grace wants to chat".into(),
@@ -186,38 +194,38 @@ fn records() -> Vec<Record> {
         fields: Vec::new(),
         accept_label: "Accept".into(),
         reject_label: "Reject".into(),
-        timeout_ms: 1000,
-        queue_timeout_ms: 2000,
+        timeout: Millis(1000),
+        queue_timeout: Millis(2000),
         show_timeout: true,
         auto_accept: false,
         auto_accept_on_timeout: true,
         settle: Settle::FirstAccept,
     };
-    let notify = Notify {
+    let notify = NewNotification {
         notification_id,
         template_name: "chat".into(),
         fingerprint: 5,
         session_id: Some("conv-42".into()),
         cancellation_token: Some("tok-1".into()),
-        to: To { agents: vec!["ada".into()], groups: vec!["billing".into()] },
+        to: Recipients { agents: vec!["ada".into()], groups: vec!["billing".into()] },
         rendered: Ok(rendered),
     };
-    let call = |connection, action| Input::Call {
-        connection,
-        call: Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), number: None, action },
-    };
-    let agent = Client::Agent { id: "ada".into(), groups: Some(vec!["billing".into()]), presence: None };
-    let provider = Client::Provider { id: "bot".into(), resume: Resume::All };
-    let mark = |should_reset| Action::Kpi { session_id: "conv-42".into(), should_reset, details: Some("late".into()) };
+    let agent = Joiner::Agent { id: "ada".into(), groups: Some(vec!["billing".into()]), presence: None };
+    let provider = Joiner::Provider { id: "bot".into(), resume: Resume::All };
+    let mark =
+        |should_reset| ProviderAction::Kpi { session_id: "conv-42".into(), should_reset, details: Some("late".into()) };
     let inputs = vec![
         vec![Input::Started { epoch: 9 }, Input::Configured(Limits::default())],
         vec![Input::Join { connection: 1, client: agent }, Input::Join { connection: 2, client: provider }],
-        vec![Input::Join { connection: 3, client: Client::Observer }, call(2, Action::Notify(Box::new(notify)))],
-        vec![call(1, Action::Seen { notification_id }), call(1, Action::Accept { notification_id })],
-        vec![call(2, mark(false)), call(2, Action::Activity { session_id: "conv-42".into(), count: 3 })],
-        vec![call(1, Action::Reject { notification_id, reason: Some("busy".into()) }), call(2, mark(true))],
-        vec![call(2, Action::Cancel { cancellation_token: "tok-1".into() }), Input::Tick],
-        vec![call(1, Action::EndSession { session_id: "conv-42".into() }), Input::Leave { connection: 1 }],
+        vec![
+            Input::Join { connection: 3, client: Joiner::Observer },
+            call(2, ProviderAction::Notify(Box::new(notify))),
+        ],
+        vec![call(1, AgentAction::Seen { notification_id }), call(1, AgentAction::Accept { notification_id })],
+        vec![call(2, mark(false)), call(2, ProviderAction::Activity { session_id: "conv-42".into(), count: 3 })],
+        vec![call(1, AgentAction::Reject { notification_id, reason: Some("busy".into()) }), call(2, mark(true))],
+        vec![call(2, ProviderAction::Cancel { cancellation_token: "tok-1".into() }), Input::Tick],
+        vec![call(1, AgentAction::EndSession { session_id: "conv-42".into() }), Input::Leave { connection: 1 }],
         vec![Input::Removed { incarnation: Incarnation(1) }],
     ];
     let entry = |input| Entry { workspace: "default".into(), input };

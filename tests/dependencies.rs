@@ -1,5 +1,5 @@
-//! What the hub is made of: licences, sources, and crates that must not come in. `deny.toml` says the same to cargo-deny,
-//! which takes long to build; this holds its lines on every machine.
+//! The hub's dependencies: licences, sources, and banned crates. `deny.toml` has the same rules for cargo-deny, which takes long to
+//! build; this test checks them on every machine.
 
 use std::collections::BTreeSet;
 use std::process::Command;

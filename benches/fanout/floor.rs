@@ -1,5 +1,5 @@
-//! The floor: whatever the publisher sends is written to every subscriber, by one plain `write(2)` each. No protocol, no
-//! bookkeeping: no server that uses sockets can be cheaper per delivery.
+//! The floor: all data from the publisher is written to every subscriber, with one plain `write(2)` each. There is no protocol and no
+//! bookkeeping, so no server that uses sockets can be cheaper per delivery.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,34 +1,33 @@
-//! Just enough of WebSocket and of the wire to count what comes, cheaply.
+//! The minimum of WebSocket that is needed to count messages cheaply. The headers are tungstenite's.
 
-/// A client's text frame; its mask is zero, so that the text stands in it as it is.
+use std::io::Cursor;
+
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// A client's text frame with a mask of zero, so that it contains the text unchanged.
 pub(crate) fn masked(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match text.len() {
-        length @ 0..=125 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
+    let mut frame = Vec::new();
+    let header = FrameHeader { opcode: OpCode::Data(Data::Text), mask: Some([0; 4]), ..FrameHeader::default() };
+    header.format(text.len() as u64, &mut frame).expect("a Vec takes every write");
     frame.extend_from_slice(text.as_bytes());
     frame
 }
 
-/// Finds the ends of a server's frames in whatever pieces they come.
+/// Finds the ends of a server's frames in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Cutter {
     head: Vec<u8>,
-    /// Bytes of the present frame's payload that are still to come.
+    /// The missing bytes of the current frame's payload.
     rest: usize,
 }
 
-/// A frame's end was seen.
+/// The end of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Not a ping.
+    /// Whether it is a message and not a ping.
     pub(crate) is_text: bool,
-    /// Header and payload.
+    /// The size of header and payload.
     pub(crate) bytes: usize,
 }
 
@@ -62,13 +61,8 @@ impl Cutter {
     }
 }
 
-/// What a whole header says; `None` while it is not whole.
+/// The payload length in a header; `None` while the header is incomplete.
 fn payload_bytes(head: &[u8]) -> Option<usize> {
-    match head {
-        [_, 126, a, b] => Some(usize::from(u16::from_be_bytes([*a, *b]))),
-        [_, 127, length @ ..] => Some(u64::from_be_bytes(length.try_into().ok()?) as usize),
-        [_, 126, ..] => None,
-        [_, length] => Some(usize::from(*length)),
-        _ => None,
-    }
+    let (_, length) = FrameHeader::parse(&mut Cursor::new(head)).ok()??;
+    usize::try_from(length).ok()
 }

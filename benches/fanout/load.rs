@@ -1,4 +1,4 @@
-//! The load generator: a thread or a few, many sockets, as cheap as tokio lets it be.
+//! The load generator: one thread or a few, many sockets, and little work per message.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -25,62 +25,62 @@ use super::Form;
 use super::frames::{Cutter, masked};
 use super::server::{Server, cpu_by_thread, pinned, resident_bytes};
 
-/// Connections that are being opened at once.
+/// Connections that are opened at the same time.
 const OPENING: usize = 128;
 /// Deliveries per second of the phase that measures latency.
 const STEADY_PER_SECOND: f64 = 20_000.0;
-/// How long sockets rest before the server's memory is read.
+/// The pause before the server's memory is read.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Nothing came for so long: something is wrong.
+/// The run fails after this time without a message.
 const STALLED: Duration = Duration::from_secs(20);
 /// Makes a KPI mark about 300 bytes on the wire.
 const PADDING: usize = 150;
 
-/// What one server did under one form.
+/// The results of one server with one workload.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
-    /// Bytes of the frame that everybody got.
+    /// The size of the frame that all agents received.
     pub(crate) frame_bytes: usize,
     /// Resident bytes per agent, connected and idle.
     pub(crate) idle_bytes: f64,
-    /// The same after the traffic.
+    /// Resident bytes per agent after the traffic.
     pub(crate) used_bytes: f64,
-    /// For each number of messages in flight that was asked for.
+    /// The results for each requested number of messages in flight.
     pub(crate) bursts: Vec<Burst>,
-    /// At a steady rate, in microseconds.
+    /// Latency at a steady rate, in microseconds.
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
 }
 
-/// A phase at full speed.
+/// The results of a phase at full speed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Burst {
     pub(crate) per_second: f64,
     pub(crate) cpu_us: f64,
-    /// The part of the server's CPU that its busiest thread took.
+    /// The share of the server's CPU time that its busiest thread took.
     pub(crate) busiest: f64,
-    /// Processors that the generator was on.
+    /// The number of processors that the generator used.
     pub(crate) generator: f64,
-    /// Frames that the generator found at once on a socket: what the server had written together, or a little more.
+    /// Frames that the generator read from a socket at once: those that the server had written together, or a few more.
     pub(crate) together: f64,
 }
 
-/// What is asked of the generator.
+/// The generator's task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) form: Form,
     pub(crate) agents: usize,
-    /// Messages in flight, one phase at full speed for each; what is beyond the last is 0.
+    /// Numbers of messages in flight, with one phase at full speed for each; unused places are 0.
     pub(crate) in_flight: [u64; 4],
-    /// Of each phase at full speed.
+    /// The length of each phase at full speed.
     pub(crate) seconds: Duration,
-    /// Of the floor's frames; else 0.
+    /// The size of the floor's frames; 0 for the hub.
     pub(crate) frame_bytes: usize,
-    /// The generator's threads. With one of them latency is measured, too.
+    /// The number of the generator's threads. With a single thread latency is measured, too.
     pub(crate) threads: usize,
 }
 
-/// Runs the generator against a server: with one thread on a processor of its own, with several wherever there is room.
+/// Runs the generator against a server. A single thread gets a processor of its own; several threads run on any processor.
 pub(crate) fn against(server: &Server, asked: Asked) -> Measured {
     let own = std::env::current_exe().unwrap();
     let several = thread::available_parallelism().is_ok_and(|count| count.get() > 1);
@@ -118,7 +118,7 @@ impl Burst {
     }
 }
 
-/// The generator's own process: `ADDRESS PID FORM AGENTS SECONDS FRAME-BYTES THREADS IN-FLIGHT`; says what it measured in numbers only.
+/// The generator's own process: `ADDRESS PID FORM AGENTS SECONDS FRAME-BYTES THREADS IN-FLIGHT`. It prints its results as numbers only.
 pub(crate) fn run(given: &[String]) {
     let [address, pid, form, agents, seconds, frame_bytes, threads, in_flight] = given else {
         panic!("eight arguments are wanted")
@@ -144,7 +144,7 @@ pub(crate) fn run(given: &[String]) {
         let _ = write!(text, " {number}");
     }
     println!("{text}");
-    // The sockets' tasks need not be taken apart one by one.
+    // Ends the process without dropping each socket's task.
     std::process::exit(0);
 }
 
@@ -155,23 +155,23 @@ struct Load {
     asked: Asked,
 }
 
-/// What all threads count together.
+/// The counts of all threads together.
 #[derive(Debug, Default)]
 struct Tally {
     frames: AtomicU64,
-    /// Reads that found any.
+    /// The number of reads that returned frames.
     reads: AtomicU64,
-    /// Whoever publishes is woken at so many frames.
+    /// The number of frames at which the publisher is woken.
     wake_at: AtomicU64,
     woken: Notify,
     frame_bytes: AtomicUsize,
 }
 
-/// What the sockets of one thread count together.
+/// The counts of one thread's sockets together.
 #[derive(Debug, Default)]
 struct Counts {
     tally: Arc<Tally>,
-    /// When each message of the steady phase went out; empty in the others.
+    /// The send time of each message of the steady phase; empty in other phases.
     published: RefCell<Vec<Instant>>,
     latencies_us: RefCell<Option<Histogram<u64>>>,
     buffer: RefCell<Vec<u8>>,
@@ -200,7 +200,7 @@ impl Load {
             bursts.push(self.burst(&mut publisher, &tally, in_flight, seconds).await);
         }
         let used_bytes = per_agent(resident_bytes(self.pid));
-        // Of a cycle, two frames come for each message: which one is late depends on the agent who accepts.
+        // In a cycle each message causes two frames; which one is late depends on the accepting agent.
         let steady = form != Form::Cycle && threads == 1;
         let (p50_us, p99_us) = if steady { self.steady(&mut publisher, &counts).await } else { (0.0, 0.0) };
         let frame_bytes = tally.frame_bytes.load(Relaxed);
@@ -221,7 +221,7 @@ impl Load {
         all_opened.await.unwrap();
     }
 
-    /// Opens these agents' connections, and a task for each that counts what comes.
+    /// Opens these agents' connections, and starts a task for each that counts frames.
     async fn open(&self, numbers: Range<usize>, counts: &Rc<Counts>) {
         let mut opened = numbers.start;
         if self.asked.form == Form::Cycle && opened == 0 {
@@ -258,13 +258,13 @@ impl Load {
         socket
     }
 
-    /// The next message, and how many frames come of it.
+    /// The next message, and the number of frames that it causes.
     fn message(&self) -> (Vec<u8>, u64) {
         let body = "x".repeat(PADDING);
         let agents = self.asked.agents as u64;
         match self.asked.form {
             Form::Floor => {
-                // As the hub's frames are: text, and its length in two bytes.
+                // Like the hub's frames: text, with a length of two bytes.
                 let frame_bytes = self.asked.frame_bytes;
                 let mut frame = vec![b'x'; frame_bytes];
                 frame[..4].copy_from_slice(&[0x81, 126, ((frame_bytes - 4) >> 8) as u8, (frame_bytes - 4) as u8]);
@@ -279,7 +279,7 @@ impl Load {
         }
     }
 
-    /// As fast as it goes, with at most so many messages in flight.
+    /// Sends at full speed, with at most this many messages in flight.
     async fn burst(&self, publisher: &mut OwnedWriteHalf, tally: &Tally, in_flight: u64, time: Duration) -> Burst {
         let (message, frames) = self.message();
         let (own, before, first) = (own_cpu_ns(), cpu_by_thread(self.pid), tally.frames.load(SeqCst));
@@ -305,7 +305,7 @@ impl Load {
         }
     }
 
-    /// At a fixed rate: how long after its time a frame arrives (microseconds, median and 99th percentile).
+    /// Sends at a fixed rate and measures the delay of frames (microseconds, median and 99th percentile).
     async fn steady(&self, publisher: &mut OwnedWriteHalf, counts: &Rc<Counts>) -> (f64, f64) {
         let (message, frames) = self.message();
         let first = counts.tally.frames.load(SeqCst);
@@ -316,7 +316,7 @@ impl Load {
         while began.elapsed() < self.asked.seconds * 2 {
             let due = began + pause * sent;
             tokio::time::sleep_until(due.into()).await;
-            // From when it was due, not from when it went out: what keeps it back counts.
+            // Measured from the time at which it was due, so that delays of the sender count.
             counts.published.borrow_mut().push(due);
             publisher.write_all(&message).await.unwrap();
             sent += 1;
@@ -329,16 +329,16 @@ impl Load {
 }
 
 impl Tally {
-    /// So many frames came.
+    /// Notes that frames arrived.
     fn add(&self, frames: u64) {
-        // In one order with the other side's store and load: one of the two sees the other.
+        // Sequentially consistent with the other side's store and load, so that one of the two sees the other.
         let all = self.frames.fetch_add(frames, SeqCst) + frames;
         if all >= self.wake_at.load(SeqCst) {
             self.woken.notify_one();
         }
     }
 
-    /// Waits until so many frames have come in all.
+    /// Waits until this many frames have arrived in all.
     async fn reach(&self, frames: u64) {
         self.wake_at.store(frames, SeqCst);
         loop {
@@ -357,7 +357,7 @@ impl Counts {
         Self { tally, buffer: RefCell::new(vec![0; 64 * 1024]), ..Self::default() }
     }
 
-    /// A socket's frame number `number` of the steady phase came.
+    /// Notes frame number `number` of a socket in the steady phase.
     fn arrived(&self, number: usize, now: Instant) {
         if let Some(latencies) = &mut *self.latencies_us.borrow_mut()
             && let Some(published) = self.published.borrow().get(number)
@@ -372,7 +372,7 @@ impl Counts {
     }
 }
 
-/// Counts what comes on one agent's socket, for ever.
+/// Counts the frames of one agent's socket. Never ends.
 async fn listen(socket: TcpStream, counts: Rc<Counts>) {
     let mut cutter = Cutter::default();
     let mut steady_frames = 0;
@@ -406,7 +406,7 @@ async fn listen(socket: TcpStream, counts: Rc<Counts>) {
     }
 }
 
-/// The one agent who accepts whatever is offered.
+/// The agent that accepts every notification.
 async fn accept_all(address: SocketAddr, hello: String, counts: Rc<Counts>) {
     let socket = TcpStream::connect(address).await.unwrap();
     let (mut socket, _) = client_async(format!("ws://{address}/ws"), socket).await.unwrap();
@@ -432,7 +432,7 @@ fn agent_hello(number: usize) -> String {
     format!(r#"{{"type":"hello","role":"agent","agentId":"agent-{number}"}}"#)
 }
 
-/// Reads one frame, the welcome: nothing follows it before anything is published.
+/// Reads one frame, the welcome; no other frame follows before a message is published.
 async fn read_frame(socket: &mut TcpStream) {
     let (mut cutter, mut buffer, mut frames) = (Cutter::default(), [0; 4096], 0);
     while frames == 0 {
@@ -442,7 +442,7 @@ async fn read_frame(socket: &mut TcpStream) {
     }
 }
 
-/// Replies are not what is measured here.
+/// Reads and discards replies, which are not measured.
 async fn discard(mut socket: OwnedReadHalf) {
     let mut buffer = vec![0; 64 * 1024];
     while socket.read(&mut buffer).await.unwrap() > 0 {}

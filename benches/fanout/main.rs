@@ -1,4 +1,4 @@
-//! What fan-out costs: the real hub beside a floor that does nothing but `write(2)`, in turns within one run.
+//! The cost of fan-out: the real hub, compared with a floor that only calls `write(2)`, in turns within one run.
 //!
 //! `cargo bench --bench fanout [-- --agents 1000,10000 --repeats 3 --seconds 1.5 --forms fanout,cycle]`
 //!
@@ -8,7 +8,7 @@
 //! TCP work in their system calls included. See benches/README.md for how to read the table.
 //!
 //! `cargo bench --bench fanout -- --second-processor [--quota 30]` measures how much more the hub delivers on two
-//! processors than on one (see `second.rs`). It needs root, as it limits the hub by a control group.
+//! processors than on one (see `second.rs`). It needs root, because it limits the hub with a control group.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it prints what it measured, and stops if it cannot")]
 
@@ -26,10 +26,10 @@ use load::Asked;
 use server::Server;
 use table::Table;
 
-/// What one message is, and what comes of it.
+/// A workload: the kind of message, and the deliveries that it causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// The floor: the bytes that the publisher sends are written to everybody.
+    /// The floor: the publisher's bytes are written to every subscriber.
     Floor,
     /// One KPI mark to every agent.
     Fanout,
@@ -59,7 +59,7 @@ struct Arguments {
     forms: Vec<Form>,
     /// Measure the second processor instead.
     second: bool,
-    /// Per cent of each processor that the hub gets then.
+    /// The hub's share of each processor, in per cent.
     quota: u32,
 }
 

@@ -1,20 +1,20 @@
-//! Less than a whole processor for one process, by Linux' control groups.
+//! Limits a process to a part of a processor, with Linux control groups.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The time over which a quota is held: Linux' own default.
+/// The period of a quota: the default of Linux.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// A control group with a quota of processor time. It is taken away when this is dropped; its process must be gone then.
+/// A control group with a quota of processor time. It is removed on drop; its process must have ended by then.
 #[derive(Debug)]
 pub(crate) struct Quota {
     directory: PathBuf,
 }
 
-/// There is no control group to be had.
+/// No control group is available.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoQuota {
     #[error("this system has no cpu controller: neither cgroup v1's nor, at the root, cgroup v2's is mounted")]
@@ -24,8 +24,8 @@ pub(crate) enum NoQuota {
 }
 
 impl Quota {
-    /// `percent` of one processor's time, on whichever processors it is taken.
-    /// Tried with version 1 of control groups only.
+    /// Creates a quota of `percent` of one processor's time, on any processors.
+    /// Tested with version 1 of control groups only.
     pub(crate) fn new(percent: u32) -> Result<Self, NoQuota> {
         let (root, version) = controller().ok_or(NoQuota::NoController)?;
         let directory = root.join(format!("deskbell-bench-{}", std::process::id()));
@@ -46,7 +46,7 @@ impl Quota {
         Ok(quota)
     }
 
-    /// Holds a process to it, with all its threads.
+    /// Applies the quota to a process with all its threads.
     pub(crate) fn hold(&self, pid: u32) -> Result<(), NoQuota> {
         let held = fs::write(self.directory.join("cgroup.procs"), pid.to_string());
         held.map_err(|error| NoQuota::NoRights(self.directory.clone(), error))
@@ -65,7 +65,7 @@ enum Version {
     Two,
 }
 
-/// Where groups with a quota can be made.
+/// The directory in which groups with a quota can be created.
 fn controller() -> Option<(PathBuf, Version)> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let mut two = None;

@@ -1,4 +1,4 @@
-//! What a second processor is worth to the hub, on a machine that has no third one for the load generator.
+//! The gain from a second processor for the hub, on a machine without a third one for the load generator.
 //!
 //! The hub gets a part of one processor, or the same part of two; the rest of both is the generator's (two threads), which is
 //! then not the limit. Whether that holds is printed: the hub has to use up what it gets, and the generator must not be on
@@ -14,7 +14,7 @@ use super::table::Spread;
 use super::{Arguments, Form};
 
 const GENERATOR_THREADS: usize = 2;
-/// One, and more and more that can be written together.
+/// The numbers of messages in flight: one, and rising numbers that can be written together.
 const IN_FLIGHT: [u64; 4] = [1, 8, 32, 128];
 
 /// One round: the hub on one processor, then on two.
@@ -62,7 +62,7 @@ pub(crate) fn measure(arguments: &Arguments) {
 
 fn one_run(arguments: &Arguments, form: Form, agents: usize, processors: u32) -> Result<Measured, NoQuota> {
     let quota = Quota::new(arguments.quota * processors)?;
-    // Held only when it runs: the hub has as many shards as it has processors, and would count the quota, too.
+    // The quota is applied only when the hub runs: it starts one shard per processor, and would count the quota as well.
     let hub = Server::hub(None, if processors == 1 { "0" } else { "0,1" });
     quota.hold(hub.pid())?;
     let (seconds, threads) = (arguments.seconds, GENERATOR_THREADS);

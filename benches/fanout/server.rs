@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The rules under which the hub is measured: none of its limits is to be in the way.
+/// The hub's configuration, with limits high enough for the measurement.
 const CONFIG: &str = r#"
 [limits]
 displayLimit = 64
@@ -48,7 +48,7 @@ impl Server {
         server
     }
 
-    /// The floor for so many agents and frames of so many bytes.
+    /// The floor for this many agents and frames of this size.
     pub(crate) fn floor(agents: usize, frame_bytes: usize) -> Self {
         let own = std::env::current_exe().unwrap();
         Self::start("0", &[own.to_str().unwrap(), "floor", &agents.to_string(), &frame_bytes.to_string()])
@@ -77,7 +77,7 @@ impl Drop for Server {
     }
 }
 
-/// A command on some processors only, with as many file descriptors as the system allows.
+/// A command pinned to some processors, with as many file descriptors as the system allows.
 pub(crate) fn pinned(processors: &str, command: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -n $(ulimit -Hn); exec taskset -c {processors} \"$@\"");
@@ -85,7 +85,7 @@ pub(crate) fn pinned(processors: &str, command: &[&str]) -> Command {
     shell
 }
 
-/// What is measured on.
+/// Describes the machine.
 pub(crate) fn machine() -> String {
     let first = |path: &str, key: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -102,7 +102,7 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// Nanoseconds that each of a process's threads has been on a processor, by its number.
+/// The processor time of each thread of a process in nanoseconds, by thread id.
 pub(crate) fn cpu_by_thread(pid: u32) -> BTreeMap<u32, u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let of_thread = |thread: fs::DirEntry| {

@@ -1,4 +1,4 @@
-//! What was measured, as a table: the median over the repeats of each repeat's ratio to its own floor, and the spread.
+//! The results as a table: the median over the rounds of each round's ratio to its own floor, and the spread.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,7 +8,7 @@ use super::load::Measured;
 #[derive(Debug)]
 pub(crate) struct Table {
     agents: usize,
-    /// Each with the floor that ran right after it.
+    /// The runs, each with the floor that ran right after it.
     runs: Vec<(Form, Measured, Measured)>,
 }
 
@@ -21,7 +21,7 @@ impl Table {
         self.runs.push((form, hub, floor));
     }
 
-    /// What `of` says of each run of a form.
+    /// The value of `of` for each run of a workload.
     fn spread(&self, form: Form, of: impl Fn(&Measured, &Measured) -> f64) -> Spread {
         let runs = self.runs.iter().filter(|(of, ..)| *of == form);
         Spread::of(runs.map(|(_, hub, floor)| of(hub, floor)).collect())
@@ -32,7 +32,7 @@ impl Table {
     }
 }
 
-/// Median, least and most.
+/// Median, minimum and maximum.
 #[derive(Debug)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

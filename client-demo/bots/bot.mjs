@@ -2,9 +2,10 @@
 // nobody answers in time marks its session. No outcome is lost over a reconnection, nor over a restart of the bot
 // itself: its position is kept in a file.
 //
-//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000     (Node 20: --experimental-websocket)
+//     echo 'conv-42 Grace' | node bot.mjs ws://127.0.0.1:8080/ws bot.position 20000
 //
-// If the hub asks for a token, DESKBELL_TOKEN_FILE names the file that has it; the token says who the bot is.
+// Use a new id for every conversation. Node 20 needs --experimental-websocket. If the hub requires a token,
+// DESKBELL_TOKEN_FILE names the file that contains it.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -29,17 +30,31 @@ bot.on('welcome', ({ open, missed }) => {
 bot.on('result', ({ id, value, agentId, position }) => {
   console.log(id, value.actionName, value.responseReason, agentId ?? 'nobody')
   writeFileSync(file, position)
-  bot.kpi(id, true).catch(complain).finally(() => done(id))
+  bot
+    .kpi(id, true)
+    .catch(complain)
+    .finally(() => done(id))
 })
-bot.on('close', ({ closeCode }) => { process.exitCode = closeCode === 1000 ? 0 : 1 })
+bot.on('close', ({ closeCode }) => {
+  process.exitCode = closeCode === 1000 ? 0 : 1
+})
 bot.ready.catch(complain)
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [session, ...name] = line.trim().split(' ')
   watch(session)
-  // By the conversation's own id: said twice, by whatever mishap, it is the same notification.
-  bot.notify({ id: session, sessionId: session, templateName: 'msdyn_chat_incoming_unauthenticated', templateParameters: { customerName: name.join(' ') } })
-    .catch((error) => { complain(error); done(session) })
+  // The conversation's id makes a repeated line the same notification.
+  bot
+    .notify({
+      id: session,
+      sessionId: session,
+      templateName: 'msdyn_chat_incoming_unauthenticated',
+      templateParameters: { customerName: name.join(' ') },
+    })
+    .catch((error) => {
+      complain(error)
+      done(session)
+    })
 }
 inputEnded = true
 done()
@@ -53,5 +68,13 @@ function done(session) {
   ringing.delete(session)
   if (inputEnded && !ringing.size) bot.close()
 }
-function complain({ code, detail }) { console.error(code, detail) }
-function read(name) { try { return readFileSync(name, 'utf8').trim() } catch { return undefined } }
+function complain({ code, detail }) {
+  console.error(code, detail)
+}
+function read(name) {
+  try {
+    return readFileSync(name, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}

@@ -1,17 +1,17 @@
-//! A provider bot: every line of standard input, `<conversation> <customer>`, rings; every outcome is printed, also those
-//! of an earlier run that ended before they came.
+//! A provider bot: it raises a notification for every line of standard input (`<conversation> <customer>`) and prints every
+//! outcome, including the outcomes of an earlier run.
 //!
-//! `cargo run --example bot -- ws://127.0.0.1:8080/ws`, and then type `conv-42 Grace`.
+//! `cargo run -p deskbell-client --example bot -- ws://127.0.0.1:8080/ws`, and then type a line such as `conv-42 Grace`, with a new id for every conversation.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 
-use deskbell::client::{Notify, Provider, ProviderOptions};
+use deskbell_client::{Notify, Provider, ProviderOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// Up to where outcomes have been printed. In the working directory.
+/// The file with the position of the last printed outcome, in the working directory.
 const POSITION: &str = "bot.position";
 
 #[tokio::main]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (provider, mut results) = Provider::connect_with_results(&url, options).await?;
     if provider.missed() {
-        eprintln!("away for too long: some outcomes are forgotten");
+        eprintln!("the hub has forgotten some outcomes: this bot was away for too long");
     }
     let mut lines = BufReader::new(stdin()).lines();
     let (mut more, mut rung, mut open) = (true, HashSet::new(), HashSet::new());
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 if conversation.is_empty() || !rung.insert(conversation.to_owned()) {
                     continue;
                 }
-                // The conversation's own id: rung again after a crash, it is the same notification.
+                // The id of the conversation: after a crash of this bot, the hub recognises the same notification.
                 let notify = Notify::template("msdyn_chat_incoming_unauthenticated").id(conversation);
                 let notify = notify.session(conversation).parameter("customerName", customer);
                 match provider.ring(notify).await?.acked().await {
@@ -46,11 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             result = results.next() => {
                 let Some(result) = result else { return Err(provider.ended().await.into()) };
-                let conversation = result.id.as_deref().unwrap_or(&result.notification_id);
-                println!("{conversation}: {:?} {}", result.outcome, result.agent_id.as_deref().unwrap_or("by nobody"));
+                let conversation = result.ids.id.as_deref().unwrap_or("a notify without an id");
+                println!("{conversation}: {} {}", result.value.response_reason(), result.agent_id.as_deref().unwrap_or("by nobody"));
                 rung.insert(conversation.to_owned());
                 open.remove(conversation);
-                fs::write(POSITION, result.position.unwrap_or_default())?;
+                fs::write(POSITION, &*result.position)?;
             }
         }
     }

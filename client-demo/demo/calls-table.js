@@ -1,8 +1,9 @@
-// The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with it.
+// The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with
+// it.
 
-import { element, reconcile, setText } from './dom.js'
-import { guardClicks, holdWhilePressed } from './steady.js'
-import { outcomeInWords, reachInWords } from './words.js'
+import { element, reconcile, setText } from '../sdk/desk/dom.js'
+import { guardClicks, holdWhilePressed } from '../sdk/desk/click-guard.js'
+import { outcomeInWords, reachInWords } from './outcome-text.js'
 
 /**
  * @typedef {object} Call one call, as this page knows it
@@ -30,22 +31,40 @@ export class CallsTable {
   #noteClicks
 
   /**
-   * @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>, unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act
+   * @param {{ cancel(call: Call): Promise<any>, kpi(call: Call, breached: boolean, details?: string): Promise<any>,
+   *   unread(call: Call): Promise<any>, end(call: Call): Promise<any> }} act
    * @param {boolean} [opened] whether what can be done with a session is shown without being asked for
    */
   constructor(act, opened = false) {
     this.#act = act
     this.#opened = opened
-    this.empty = element('p', { class: 'empty' }, 'No calls yet. Press Ring, and answer at a desk: each call then stands here with what became of it.')
+    this.empty = element(
+      'p',
+      { class: 'empty' },
+      'No calls yet. Press Ring and answer at a desk: calls and their outcomes appear here.',
+    )
     this.sum = element('p', { class: 'small' })
     // With their roles said, since the narrow layout is no table to the browser any more.
-    this.table = element('table', { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
-      element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...COLUMNS.map((title) => element('th', { role: 'columnheader', scope: 'col' }, title)))),
-      element('tbody', { role: 'rowgroup' }))
+    this.table = element(
+      'table',
+      { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
+      element(
+        'thead',
+        { role: 'rowgroup' },
+        element(
+          'tr',
+          { role: 'row' },
+          ...COLUMNS.map((title) => element('th', { role: 'columnheader', scope: 'col' }, title)),
+        ),
+      ),
+      element('tbody', { role: 'rowgroup' }),
+    )
     this.refused = element('p', { class: 'fault', role: 'alert' })
     this.element = element('div', { class: 'calls-box' }, this.sum, this.table, this.empty, this.refused)
     this.#held = holdWhilePressed(this.table, () => this.show(this.#calls))
-    this.#noteClicks = guardClicks(this.table, 'tr', () => setText(this.refused, 'That had just moved: nothing was pressed. Press again.'))
+    this.#noteClicks = guardClicks(this.table, 'tr', () =>
+      setText(this.refused, 'That had just moved: nothing was pressed. Press again.'),
+    )
     // Of those that are let through.
     this.table.addEventListener('click', () => setText(this.refused, ''))
   }
@@ -61,14 +80,20 @@ export class CallsTable {
       const own = { call, key: call.id, build: row }
       return this.isOpen(call) ? [own, { call, key: `${call.id} session`, build: sessionRow }] : [own]
     })
-    reconcile(this.table.tBodies[0], rows, ({ key }) => key, ({ build }) => build.call(this))
+    reconcile(
+      this.table.tBodies[0],
+      rows,
+      ({ key }) => key,
+      ({ build }) => build.call(this),
+    )
     this.tick()
   }
 
   /** Brings what depends on the time up to it; to be called often, at least each 150 ms. */
   tick() {
     this.#noteClicks()
-    for (const one of this.table.querySelectorAll('[data-since]')) setText(one, took(Date.now() - Number(one.dataset.since)))
+    for (const one of this.table.querySelectorAll('[data-since]'))
+      setText(one, took(Date.now() - Number(one.dataset.since)))
   }
 
   /** @param {Call} call */
@@ -84,16 +109,22 @@ export class CallsTable {
 
   /** A button that does it, and says beside itself why not. */
   button(label, act, fault, current) {
-    return element('button', {
-      type: 'button', class: 'quiet', click: async () => {
-        setText(fault, '')
-        try {
-          await act(current())
-        } catch (error) {
-          setText(fault, error.detail ?? String(error))
-        }
+    return element(
+      'button',
+      {
+        type: 'button',
+        class: 'quiet',
+        click: async () => {
+          setText(fault, '')
+          try {
+            await act(current())
+          } catch (error) {
+            setText(fault, error.detail ?? String(error))
+          }
+        },
       },
-    }, label)
+      label,
+    )
   }
 
   get act() {
@@ -113,9 +144,24 @@ function row() {
   const spent = element('span', { class: 'number' })
   const current = () => node.current
   const cancel = this.button('Cancel', this.act.cancel, fault, current)
-  const session = element('button', { type: 'button', class: 'quiet', click: () => this.toggle(node.current) }, 'Session')
-  const cells = [[time], [label, template], [badge, reason, fault], [reach], [spent], [element('span', { class: 'actions' }, cancel, session)]]
-  const node = element('tr', { role: 'row' }, ...cells.map((children, n) => element('td', { role: 'cell', 'data-title': COLUMNS[n] }, ...children)))
+  const session = element(
+    'button',
+    { type: 'button', class: 'quiet', click: () => this.toggle(node.current) },
+    'Session',
+  )
+  const cells = [
+    [time],
+    [label, template],
+    [badge, reason, fault],
+    [reach],
+    [spent],
+    [element('span', { class: 'actions' }, cancel, session)],
+  ]
+  const node = element(
+    'tr',
+    { role: 'row' },
+    ...cells.map((children, n) => element('td', { role: 'cell', 'data-title': COLUMNS[n] }, ...children)),
+  )
   node.update = ({ call }) => {
     node.current = call
     const { state, result, templateName } = call
@@ -157,12 +203,27 @@ function sessionRow() {
   const unread = button('New activity', this.act.unread)
   const end = button('End session', this.act.end)
   const mark = element('span', { class: 'mark', role: 'img', 'aria-label': 'in breach' }, '!')
-  const group = element('div', { class: 'session-tools', role: 'group' }, element('span', { class: 'session-name' }, mark, id), details, breach, clear, unread, end, fault)
-  const node = element('tr', { role: 'row', class: 'session-row' }, element('td', { role: 'cell', colspan: COLUMNS.length }, group))
+  const group = element(
+    'div',
+    { class: 'session-tools', role: 'group' },
+    element('span', { class: 'session-name' }, mark, id),
+    details,
+    breach,
+    clear,
+    unread,
+    end,
+    fault,
+  )
+  const node = element(
+    'tr',
+    { role: 'row', class: 'session-row' },
+    element('td', { role: 'cell', colspan: COLUMNS.length }, group),
+  )
   node.update = ({ call }) => {
     node.current = call
     mark.hidden = !call.breached
-    setText(id, `Session ${call.sessionId}${call.unread ? `, ${call.unread} unread` : ''}`)
+    const unread = call.unread ? `, ${call.unread} unread` : ''
+    setText(id, `Session ${call.sessionId}${unread}`)
     group.setAttribute('aria-label', `Session of ${call.label}`)
   }
   return node
@@ -177,8 +238,11 @@ function summary(calls) {
     [count(({ result }) => result?.value.actionName === 'Timeout'), 'timed out'],
     [count(({ result }) => result?.value.actionName === 'Cancel'), 'cancelled'],
     [count(({ state }) => state === 'failed'), 'without an outcome'],
-  ].filter(([n]) => n).map(([n, what]) => `${n} ${what}`)
-  return `The last ${calls.length === 1 ? 'call' : `${calls.length} calls`}: ${parts.join(', ')}.`
+  ]
+    .filter(([n]) => n)
+    .map(([n, what]) => `${n} ${what}`)
+  const which = calls.length === 1 ? 'call' : `${calls.length} calls`
+  return `The last ${which}: ${parts.join(', ')}.`
 }
 
 function inWords({ state, result }) {

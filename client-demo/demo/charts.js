@@ -11,20 +11,30 @@ const LABEL_WIDTH = 46
 
 /**
  * Bars of which each is a stack.
- * @param {{ label: string, values: readonly number[], title: string }[]} bars `label` empty where the axis should say nothing
+ * @param {{ label: string, values: readonly number[], title: string }[]} bars `label` empty where the axis should say
+ *   nothing
  * @param {readonly string[]} classes one for each layer, lowest first
  * @param {string} said what a screen reader is told in place of the picture
  * @param {number} width in pixels, so that words are as large as elsewhere on the page
  */
 export function stackedBars(bars, classes, said, width) {
-  const svg = node('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', 'aria-label': said, class: 'chart' })
+  const svg = node('svg', {
+    viewBox: `0 0 ${width} ${HEIGHT}`,
+    width,
+    height: HEIGHT,
+    role: 'img',
+    'aria-label': said,
+    class: 'chart',
+  })
   const highest = Math.max(1, ...bars.map(({ values }) => sum(values)))
   const top = ceiling(highest)
   const height = HEIGHT - BOTTOM - TOP
   const y = (value) => TOP + height - (value / top) * height
   for (const line of lines(top)) {
-    svg.append(node('line', { x1: LEFT, x2: width, y1: y(line), y2: y(line), class: line ? 'grid' : 'axis' }),
-      node('text', { x: LEFT - 6, y: y(line) + 4, class: 'scale' }, String(line)))
+    svg.append(
+      node('line', { x1: LEFT, x2: width, y1: y(line), y2: y(line), class: line ? 'grid' : 'axis' }),
+      node('text', { x: LEFT - 6, y: y(line) + 4, class: 'scale' }, String(line)),
+    )
   }
   const step = (width - LEFT) / bars.length
   let free = 0
@@ -34,7 +44,15 @@ export function stackedBars(bars, classes, said, width) {
     const group = node('g', {})
     values.forEach((value, layer) => {
       if (!value) return
-      group.append(node('rect', { x: x + GAP / 2, width: Math.max(1, step - GAP), y: y(below + value), height: y(below) - y(below + value), class: classes[layer] }))
+      group.append(
+        node('rect', {
+          x: x + GAP / 2,
+          width: Math.max(1, step - GAP),
+          y: y(below + value),
+          height: y(below) - y(below + value),
+          class: classes[layer],
+        }),
+      )
       below += value
     })
     if (below) group.append(node('title', {}, title))

@@ -1,7 +1,7 @@
-import { mountCaller } from './caller.js'
-import { mountWithToken } from './token.js'
-import { mountWire } from './wire.js'
+import { mountProviderConsole } from './provider-console.js'
+import { mountWithToken } from './token-form.js'
+import { mountMessageLog } from './message-log.js'
 
-const onMessage = mountWire(document.getElementById('wire'))
+const onMessage = mountMessageLog(document.getElementById('wire'))
 const place = document.getElementById('console')
-mountWithToken(place, 'provider', (token) => mountCaller(place, { token, onMessage }))
+mountWithToken(place, 'provider', (token) => mountProviderConsole(place, { token, onMessage }))

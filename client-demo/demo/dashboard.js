@@ -1,23 +1,34 @@
-// What a supervisor looks at: who is there, what is open, how calls end and how fast, as an observer sees it.
+// The supervisor's page: connected agents, open notifications, outcomes and answer times, as an observer receives them.
 
-import { Observer } from '/sdk/deskbell.js'
+import { connectionChip } from './connection-chip.js'
+import { Observer } from '../sdk/deskbell.js'
 import { stackedBars } from './charts.js'
-import { clock, connectionState, element, reconcile, setText, shortId } from './dom.js'
-import { Floor, KINDS, STEPS_MS } from './floor.js'
-import { holdWhilePressed } from './steady.js'
-import { connectionInWords, outcomeInWords } from './words.js'
+import { clock, element, reconcile, setText, shortId } from '../sdk/desk/dom.js'
+import { DashboardModel, KINDS, STEPS_MS } from './dashboard-model.js'
+import { holdWhilePressed } from '../sdk/desk/click-guard.js'
+import { connectionInWords, outcomeInWords } from './outcome-text.js'
 
-/** No more often than this, however much happens. */
+/** The page is drawn at most this often, however many events arrive. */
 const DRAW_EVERY_MS = 300
 const CHARTS_EVERY_MS = 1_000
 const ROWS_MAX = 30
 const EVENTS_SHOWN_MAX = 100
 const CHART_WIDTH_MIN = 240
-const UNKNOWN = 'Not known: the hub has told nothing yet.'
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const UNKNOWN = 'No data yet.'
 const KIND_WORDS = { accepted: 'accepted', rejected: 'rejected', timedOut: 'timed out', cancelled: 'cancelled' }
 const EVENT_WORDS = {
-  notified: 'rings', displayed: 'is displayed', settled: 'is settled', cancelled: 'is cancelled', kpi: 'KPI', presence: 'presence',
-  agentJoined: 'agent came', agentLeft: 'agent left', providerJoined: 'provider came', providerLeft: 'provider left',
+  notified: 'rings',
+  displayed: 'is displayed',
+  settled: 'is settled',
+  cancelled: 'is cancelled',
+  kpi: 'KPI',
+  presence: 'presence',
+  agentJoined: 'agent joined',
+  agentLeft: 'agent left',
+  providerJoined: 'provider joined',
+  providerLeft: 'provider left',
 }
 
 /**
@@ -28,11 +39,13 @@ const EVENT_WORDS = {
 export function mountDashboard(place, { token }) {
   const observer = new Observer('/ws', { token })
   const dashboard = new Dashboard(place, observer)
-  observer.on('welcome', (welcome) => dashboard.floor.welcomed(welcome))
-  observer.on('event', (event) => dashboard.floor.happened(event))
-  observer.on('stats', (stats) => dashboard.floor.counted(stats))
+  observer.on('welcome', (welcome) => dashboard.model.onWelcome(welcome))
+  observer.on('event', (event) => dashboard.model.onEvent(event))
+  observer.on('stats', (stats) => dashboard.model.onStats(stats))
   const stop = new AbortController()
-  const drawing = setInterval(() => { if (!document.hidden) dashboard.draw() }, DRAW_EVERY_MS)
+  const drawing = setInterval(() => {
+    if (!document.hidden) dashboard.draw()
+  }, DRAW_EVERY_MS)
   document.addEventListener('visibilitychange', () => dashboard.draw(), { signal: stop.signal })
   observer.on('close', () => {
     stop.abort()
@@ -43,7 +56,7 @@ export function mountDashboard(place, { token }) {
 }
 
 class Dashboard {
-  floor = new Floor()
+  model = new DashboardModel()
   #observer
   #chartsAt = -Infinity
   #lost = { lostAt: 0, reason: '' }
@@ -55,22 +68,28 @@ class Dashboard {
     this.since = element('p', {})
     this.stale = element('p', { class: 'stale', role: 'status' })
     this.numbers = element('dl', { class: 'numbers' })
-    this.agents = new Table('Agents', ['Agent', 'Presence', 'Accepted', 'Rejected', 'Last heard of'])
+    this.agents = new Table('Agents', ['Agent', 'Presence', 'Accepted', 'Rejected', 'Last event'])
     this.open = new Table('Open notifications', ['Age', 'Where', 'Provider', 'Session', 'Notification'])
     this.marks = new Table('KPI breaches', ['Session', 'For', 'Since'])
     this.outcomes = new Chart(KINDS.map((kind) => [kind, KIND_WORDS[kind]]))
     this.answers = new Chart([])
     this.stream = new Stream()
     place.replaceChildren(
-      element('section', { class: 'panel overview', 'aria-labelledby': 'overview-title' },
-        element('header', {}, element('h2', { id: 'overview-title' }, 'Dashboard'), connectionState(observer)),
-        this.since, this.stale, this.numbers),
+      element(
+        'section',
+        { class: 'panel overview', 'aria-labelledby': 'overview-title' },
+        element('header', {}, element('h2', { id: 'overview-title' }, 'Dashboard'), connectionChip(observer)),
+        this.since,
+        this.stale,
+        this.numbers,
+      ),
       panel('outcomes', 'Outcomes over time', ...this.outcomes.parts),
       panel('answer-times', 'Time to answer', ...this.answers.parts),
       panel('open', 'Open and waiting', ...this.open.parts),
       panel('agents', 'Agents', ...this.agents.parts),
       panel('marks', 'KPI breaches', ...this.marks.parts),
-      panel('stream', 'Events', ...this.stream.parts))
+      panel('stream', 'Events', ...this.stream.parts),
+    )
     observer.on('state', ({ state, since, reason }) => {
       if (state === 'open') this.#lost = { lostAt: 0, reason: '' }
       else if (reason) this.#lost = { lostAt: this.#lost.lostAt || since, reason }
@@ -80,102 +99,170 @@ class Dashboard {
   }
 
   draw() {
-    const { floor } = this
-    this.#drawOverview(floor)
-    this.#drawOpen(floor)
-    this.#drawAgents(floor)
-    this.#drawMarks(floor)
-    this.stream.show(floor.events)
+    const { model } = this
+    this.#drawOverview(model)
+    this.#drawOpen(model)
+    this.#drawAgents(model)
+    this.#drawMarks(model)
+    this.stream.show(model.events)
     if (performance.now() - this.#chartsAt < CHARTS_EVERY_MS) return
     this.#chartsAt = performance.now()
-    this.#drawOutcomes(floor)
-    this.#drawAnswers(floor)
+    this.#drawOutcomes(model)
+    this.#drawAnswers(model)
   }
 
-  #drawOverview(floor) {
+  #drawOverview(model) {
     const { state } = this.#observer
-    const gaps = floor.gaps.map(({ from, to }) => `${time(from)} to ${time(to)}`)
-    setText(this.since, Number.isNaN(floor.since) ? `Nothing is known yet: ${connectionInWords(this.#observer.connection)}.` : `Seen since ${time(floor.since)}, for ${duration(floor.now() - floor.since)}. An observer is told only what happens while it is there${gaps.length ? `; not seen: ${gaps.join(', ')}` : ''}.`)
-    const { lostAt, reason } = this.#lost
-    setText(this.stale, state === 'open' || Number.isNaN(floor.since) ? '' : `Not connected since ${new Date(lostAt).toLocaleTimeString()}${reason ? ` (${reason})` : ''}: what stands here is as old as that.`)
-    const { stats } = floor
+    const began = !Number.isNaN(model.since)
+    setText(this.since, began ? sinceInWords(model) : `No data yet: ${connectionInWords(this.#observer.connection)}.`)
+    setText(this.stale, state === 'open' || !began ? '' : this.#staleInWords())
+    const { stats } = model
     const { p50, p99 } = stats?.notifyToResultMs ?? {}
     const numbers = [
-      ['Open', stats?.open], ['Waiting for a desk', stats?.waiting], ['In breach', Number.isNaN(floor.since) ? undefined : floor.marks.size],
-      ['Agents', stats?.agents], ['Providers', stats?.providers], ['Rings per second', stats?.notifiesPerSecond],
-      ['Half settled within', p99 ? seconds(p50) : undefined], ['99 of 100 within', p99 ? seconds(p99) : undefined],
+      ['Open', stats?.open],
+      ['Waiting for a desk', stats?.waiting],
+      ['In breach', began ? model.marks.size : undefined],
+      ['Agents', stats?.agents],
+      ['Providers', stats?.providers],
+      ['Notifications per second', stats?.notifiesPerSecond],
+      ['Median time to outcome', p99 ? seconds(p50) : undefined],
+      ['99th percentile', p99 ? seconds(p99) : undefined],
     ]
-    reconcile(this.numbers, numbers, ([label]) => label, ([label]) => {
-      const value = element('dd', {})
-      return Object.assign(element('div', {}, element('dt', {}, label), value), { update: ([, is]) => setText(value, is ?? '–') })
-    })
+    reconcile(
+      this.numbers,
+      numbers,
+      ([label]) => label,
+      ([label]) => {
+        const value = element('dd', {})
+        return Object.assign(element('div', {}, element('dt', {}, label), value), {
+          update: ([, is]) => setText(value, is ?? '–'),
+        })
+      },
+    )
   }
 
-  #drawOpen(floor) {
-    const all = [...floor.open].map(([id, one]) => ({ id, ...one }))
+  #staleInWords() {
+    const { lostAt, reason } = this.#lost
+    const why = reason && ` (${reason})`
+    return `Not connected since ${time(lostAt)}${why}. The page shows the last known state.`
+  }
+
+  #drawOpen(model) {
+    const all = [...model.open].map(([id, one]) => ({ id, ...one }))
     const oldest = all[0]
-    const { open = all.length, waiting = all.filter(({ displayedAt }) => displayedAt === undefined).length } = floor.stats ?? {}
-    const unknown = floor.unseen.open
-    if (Number.isNaN(floor.since)) this.open.say([UNKNOWN])
-    else this.open.say([
-      open ? `${open} open, ${waiting} of them waiting for a desk.` : 'Nothing is open.',
-      oldest && `The oldest that this page has seen come rings for ${duration(floor.now() - oldest.at)}.`,
-      unknown && `${unknown} came before this page did, and ${unknown === 1 ? 'is' : 'are'} only counted.`,
-    ])
-    this.open.show(all, ({ id }) => id, ({ id, at, displayedAt, providerId, sessionId }) => [
-      clock(Math.floor(Math.max(0, floor.now() - at) / 1_000) * 1_000), displayedAt === undefined ? 'waiting' : 'on desks', providerId, sessionId === id ? '' : sessionId, id,
-    ])
+    const { open = all.length, waiting = all.filter(({ displayedAt }) => displayedAt === undefined).length } =
+      model.stats ?? {}
+    const unknown = model.unseen.open
+    const longest = oldest ? `Longest waiting: ${duration(model.now() - oldest.at)}.` : ''
+    if (Number.isNaN(model.since)) {
+      this.open.say([UNKNOWN])
+    } else {
+      this.open.say([
+        open ? `${open} open, ${waiting} of them waiting for a desk.` : 'Nothing is open.',
+        longest,
+        unknown && `${unknown} arrived before this page was opened; only their number is known.`,
+      ])
+    }
+    this.open.show(
+      all,
+      ({ id }) => id,
+      ({ id, at, displayedAt, providerId, sessionId }) => [
+        clock(Math.floor(Math.max(0, model.now() - at) / 1_000) * 1_000),
+        displayedAt === undefined ? 'waiting' : 'on desks',
+        providerId,
+        sessionId === id ? '' : sessionId,
+        id,
+      ],
+    )
   }
 
-  #drawAgents(floor) {
-    const all = [...floor.agents].map(([id, one]) => ({ id, ...one })).sort((one, other) => one.id < other.id ? -1 : 1)
-    const there = floor.stats?.agents ?? all.length
-    const unknown = floor.unseen.agents
-    if (Number.isNaN(floor.since) || !floor.stats) this.agents.say([UNKNOWN])
-    else this.agents.say([
-      `${there} ${there === 1 ? 'agent is' : 'agents are'} connected.`,
-      unknown && `${unknown} came before this page did, and ${unknown === 1 ? 'gets a line' : 'get a line each'} with the first thing that ${unknown === 1 ? 'it does' : 'they do'}.`,
-    ])
-    this.agents.show(all, ({ id }) => id, ({ id, presence, accepted, rejected, lastAt }) => [id, presence ?? 'not heard yet', accepted, rejected, time(lastAt)])
+  #drawAgents(model) {
+    const all = [...model.agents]
+      .map(([id, one]) => ({ id, ...one }))
+      .sort((one, other) => (one.id < other.id ? -1 : 1))
+    const there = model.stats?.agents ?? all.length
+    const unknown = model.unseen.agents
+    if (Number.isNaN(model.since) || !model.stats) {
+      this.agents.say([UNKNOWN])
+    } else {
+      this.agents.say([
+        `${there} ${there === 1 ? 'agent is' : 'agents are'} connected.`,
+        unknown && `${unknown} connected before this page was opened; each gets a line with its next event.`,
+      ])
+    }
+    this.agents.show(
+      all,
+      ({ id }) => id,
+      ({ id, presence, accepted, rejected, lastAt }) => [id, presence ?? 'unknown', accepted, rejected, time(lastAt)],
+    )
   }
 
-  #drawMarks(floor) {
-    const all = [...floor.marks].map(([id, one]) => ({ id, ...one }))
-    if (Number.isNaN(floor.since)) this.marks.say([UNKNOWN])
-    else this.marks.say([
-      all.length ? `${all.length} ${all.length === 1 ? 'session is' : 'sessions are'} in breach.` : 'No session that this page knows of is in breach.',
-      floor.breaches && `${floor.breaches} ${floor.breaches === 1 ? 'mark was' : 'marks were'} set since ${time(floor.since)}.`,
-    ])
-    this.marks.show(all, ({ id }) => id, ({ id, at }) => [id, duration(floor.now() - at), time(at)])
+  #drawMarks(model) {
+    const all = [...model.marks].map(([id, one]) => ({ id, ...one }))
+    const { length } = all
+    if (Number.isNaN(model.since)) {
+      this.marks.say([UNKNOWN])
+    } else {
+      const set = `${model.breaches} ${model.breaches === 1 ? 'breach' : 'breaches'} since ${time(model.since)}.`
+      this.marks.say([
+        length
+          ? `${length} ${length === 1 ? 'session is' : 'sessions are'} in breach.`
+          : 'No known session is in breach.',
+        model.breaches && set,
+      ])
+    }
+    this.marks.show(
+      all,
+      ({ id }) => id,
+      ({ id, at }) => [id, duration(model.now() - at), time(at)],
+    )
   }
 
-  #drawOutcomes(floor) {
-    const minutes = floor.minutes()
-    const totals = Object.fromEntries(KINDS.map((kind) => [kind, minutes.reduce((sum, { counts }) => sum + (counts?.[kind] ?? 0), 0)]))
-    const some = KINDS.some((kind) => totals[kind])
-    const said = some
-      ? `${listed(KINDS.map((kind) => `${totals[kind]} ${KIND_WORDS[kind]}`))} in the last hour${floor.now() - floor.since < 3_600_000 ? `, of which ${duration(floor.now() - floor.since)} were seen` : ''}. Each bar is a minute.`
-      : `${Number.isNaN(floor.since) ? UNKNOWN : `No call has ended since ${time(floor.since)}.`} Each bar will be a minute.`
-    this.#redraw('outcomes', this.outcomes, said, () => stackedBars(minutes.map(({ at, counts }) => ({
-      label: new Date(at).getMinutes() % 10 ? '' : new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false }),
-      values: KINDS.map((kind) => counts?.[kind] ?? 0),
-      title: `${new Date(at).toLocaleTimeString()}: ${KINDS.filter((kind) => counts?.[kind]).map((kind) => `${counts[kind]} ${KIND_WORDS[kind]}`).join(', ')}`,
-    })), KINDS, said, this.outcomes.width()), JSON.stringify(minutes))
+  #drawOutcomes(model) {
+    const minutes = model.minutes()
+    const totals = Object.fromEntries(
+      KINDS.map((kind) => [kind, minutes.reduce((sum, { counts }) => sum + (counts?.[kind] ?? 0), 0)]),
+    )
+    const said = `${outcomesInWords(model, totals)} Each bar is one minute.`
+    this.#redraw(
+      'outcomes',
+      this.outcomes,
+      said,
+      () =>
+        stackedBars(
+          minutes.map(({ at, counts }) => ({
+            label: new Date(at).getMinutes() % 10 ? '' : hourAndMinute(at),
+            values: KINDS.map((kind) => counts?.[kind] ?? 0),
+            title: `${time(at)}: ${countsInWords(counts ?? {})}`,
+          })),
+          KINDS,
+          said,
+          this.outcomes.width(),
+        ),
+      JSON.stringify(minutes),
+    )
   }
 
-  #drawAnswers(floor) {
-    const counts = floor.distribution()
-    const { answers: { length }, untimed } = floor
-    const others = untimed && `${untimed} more ${untimed === 1 ? 'answer was' : 'answers were'} to calls that had begun before this page did: how long ${untimed === 1 ? 'it' : 'they'} took is not known.`
-    const none = Number.isNaN(floor.since) ? UNKNOWN : untimed ? others.replace(' more', '') : `No agent has answered since ${time(floor.since)}.`
-    const said = length
-      ? `Half of the ${length === 1 ? 'one answer' : `last ${length} answers`} came within ${seconds(floor.within(0.5))}, nine of ten within ${seconds(floor.within(0.9))}. Each bar counts the accepts and rejects that took so long.${others ? ` ${others}` : ''}`
-      : `${none} Each bar will count the accepts and rejects that took so long.`
-    this.#redraw('answers', this.answers, said, () => stackedBars(counts.map((count, n) => ({
-      label: STEPS_MS[n] === Infinity ? '> 2 min' : `< ${STEPS_MS[n] < 60_000 ? `${STEPS_MS[n] / 1_000} s` : `${STEPS_MS[n] / 60_000} min`}`,
-      values: [count],
-      title: `${count} ${STEPS_MS[n] === Infinity ? 'took longer' : `within ${STEPS_MS[n] / 1_000} s`}`,
-    })), ['accepted'], said, this.answers.width()), JSON.stringify(counts))
+  #drawAnswers(model) {
+    const counts = model.distribution()
+    const said = `${answersInWords(model)} Each bar counts the accepts and rejects that took this long.`
+    this.#redraw(
+      'answers',
+      this.answers,
+      said,
+      () =>
+        stackedBars(
+          counts.map((count, n) => ({
+            label: stepLabel(STEPS_MS[n]),
+            values: [count],
+            title: stepTitle(count, STEPS_MS[n]),
+          })),
+          ['accepted'],
+          said,
+          this.answers.width(),
+        ),
+      JSON.stringify(counts),
+    )
   }
 
   /** Draws a chart where it would look different. */
@@ -187,8 +274,55 @@ class Dashboard {
   }
 }
 
+function sinceInWords(model) {
+  const gaps = model.gaps.map(({ from, to }) => `${time(from)} to ${time(to)}`)
+  const missing = gaps.length ? ` Missing: ${gaps.join(', ')}.` : ''
+  return `Recorded since ${time(model.since)} (${duration(model.now() - model.since)}).${missing}`
+}
+
+function countsInWords(counts) {
+  return listed(KINDS.filter((kind) => counts[kind]).map((kind) => `${counts[kind]} ${KIND_WORDS[kind]}`))
+}
+
+function outcomesInWords(model, totals) {
+  if (Number.isNaN(model.since)) return UNKNOWN
+  if (!KINDS.some((kind) => totals[kind])) return `No outcomes since ${time(model.since)}.`
+  const recorded = model.now() - model.since
+  const all = listed(KINDS.map((kind) => `${totals[kind]} ${KIND_WORDS[kind]}`))
+  return `${all} in the last ${recorded < HOUR_MS ? duration(recorded) : 'hour'}.`
+}
+
+function answersInWords(model) {
+  if (Number.isNaN(model.since)) return UNKNOWN
+  const { answers, untimed } = model
+  const others = untimed ? ` ${untimed} more arrived before this page was opened; their times are not known.` : ''
+  if (!answers.length) return untimed ? others.trim().replace(' more', '') : `No answers since ${time(model.since)}.`
+  const [half, most] = [0.5, 0.9].map((share) => seconds(model.within(share)))
+  const which = answers.length === 1 ? 'the only answer' : `the last ${answers.length} answers`
+  return `Of ${which}, half took at most ${half} and 90 % at most ${most}.${others}`
+}
+
+function stepLabel(ms) {
+  if (ms === Infinity) return '> 2 min'
+  return ms < MINUTE_MS ? `< ${ms / 1_000} s` : `< ${ms / MINUTE_MS} min`
+}
+
+function stepTitle(count, ms) {
+  return ms === Infinity ? `${count} took longer` : `${count} within ${ms / 1_000} s`
+}
+
+/** On a 24-hour clock: the labels of an axis must be narrow. */
+function hourAndMinute(at) {
+  return new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })
+}
+
 function panel(name, title, ...parts) {
-  return element('section', { class: `panel ${name}`, 'aria-labelledby': `${name}-title` }, element('header', {}, element('h2', { id: `${name}-title` }, title)), ...parts)
+  return element(
+    'section',
+    { class: `panel ${name}`, 'aria-labelledby': `${name}-title` },
+    element('header', {}, element('h2', { id: `${name}-title` }, title)),
+    ...parts,
+  )
 }
 
 /** A sentence, and the rows behind it. */
@@ -197,9 +331,18 @@ class Table {
     this.said = element('p', { class: 'said' })
     this.rest = element('p', { class: 'small' })
     this.body = element('tbody', {})
-    this.table = element('table', { 'aria-label': name }, element('thead', {}, element('tr', {}, ...columns.map((column) => element('th', { scope: 'col' }, column)))), this.body)
+    this.table = element(
+      'table',
+      { 'aria-label': name },
+      element('thead', {}, element('tr', {}, ...columns.map((column) => element('th', { scope: 'col' }, column)))),
+      this.body,
+    )
     this.columns = columns
-    this.parts = [this.said, element('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': `${name}, as a table` }, this.table), this.rest]
+    this.parts = [
+      this.said,
+      element('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': `${name}, as a table` }, this.table),
+      this.rest,
+    ]
   }
 
   /** @param {(string | number | false | undefined)[]} sentences */
@@ -211,13 +354,15 @@ class Table {
     this.table.hidden = !items.length
     reconcile(this.body, items.slice(0, ROWS_MAX), key, () => {
       const fields = this.columns.map(() => element('td', {}))
-      return Object.assign(element('tr', {}, ...fields), { update: (item) => cells(item).forEach((value, n) => put(fields[n], value)) })
+      return Object.assign(element('tr', {}, ...fields), {
+        update: (item) => cells(item).forEach((value, n) => put(fields[n], value)),
+      })
     })
     setText(this.rest, items.length > ROWS_MAX ? `and ${items.length - ROWS_MAX} more` : '')
   }
 }
 
-/** Long ids shortened, the whole as the tooltip; touched only where it differs. */
+/** Shortens long ids and keeps the whole id as the tooltip. Leaves a cell alone that is up to date. */
 function put(cell, value = '') {
   const text = String(value)
   if (cell.dataset.value === text) return
@@ -225,12 +370,18 @@ function put(cell, value = '') {
   cell.replaceChildren(shortId(text))
 }
 
-/** A picture, what it means in a sentence, and its colours. */
+/** A chart with its legend, and a sentence that says the same. */
 class Chart {
   constructor(legend) {
     this.said = element('figcaption', { class: 'said' })
     this.picture = element('div', { class: 'picture' })
-    const key = legend.length ? element('ul', { class: 'legend' }, ...legend.map(([name, words]) => element('li', {}, element('span', { class: `swatch ${name}` }), words))) : null
+    const key = legend.length
+      ? element(
+          'ul',
+          { class: 'legend' },
+          ...legend.map(([name, words]) => element('li', {}, element('span', { class: `swatch ${name}` }), words)),
+        )
+      : null
     this.parts = [element('figure', {}, this.said, this.picture, key ?? '')]
   }
 
@@ -253,25 +404,46 @@ class Stream {
   /** @type {readonly any[]} */ #events = []
 
   constructor() {
-    this.kind = element('select', { id: 'stream-kind' }, element('option', { value: '' }, 'all'), ...Object.keys(EVENT_WORDS).map((kind) => element('option', { value: kind }, kind)))
-    this.words = element('input', { id: 'stream-words', type: 'search', autocomplete: 'off', placeholder: 'an agent, a session, an outcome …' })
+    this.kind = element(
+      'select',
+      { id: 'stream-kind' },
+      element('option', { value: '' }, 'all'),
+      ...Object.keys(EVENT_WORDS).map((kind) => element('option', { value: kind }, kind)),
+    )
+    this.words = element('input', {
+      id: 'stream-words',
+      type: 'search',
+      autocomplete: 'off',
+      placeholder: 'an agent, a session, an outcome …',
+    })
     this.pause = element('input', { type: 'checkbox' })
     this.said = element('span')
     this.held = element('span')
     this.list = element('ol')
     this.parts = [
-      element('div', { class: 'filter', role: 'search', 'aria-label': 'Filter the events' },
+      element(
+        'div',
+        { class: 'filter', role: 'search', 'aria-label': 'Filter the events' },
         element('div', { class: 'field' }, element('label', { for: 'stream-kind' }, 'Event'), this.kind),
-        element('div', { class: 'field words' }, element('label', { for: 'stream-words' }, 'With these words'), this.words),
-        element('label', { class: 'pause' }, this.pause, ' Pause')),
-      element('p', { class: 'small counts' }, this.said, ' ', this.held), this.log = element('div', { role: 'log', 'aria-label': 'Event stream', 'aria-live': 'off', tabindex: 0 }, this.list)]
-    // What somebody points at stays where it is; a finger points as long as it presses.
+        element('div', { class: 'field words' }, element('label', { for: 'stream-words' }, 'Filter'), this.words),
+        element('label', { class: 'pause' }, this.pause, ' Pause'),
+      ),
+      element('p', { class: 'small counts' }, this.said, ' ', this.held),
+      (this.log = element(
+        'div',
+        { role: 'log', 'aria-label': 'Event stream', 'aria-live': 'off', tabindex: 0 },
+        this.list,
+      )),
+    ]
+    // Nothing moves under the pointer. A finger counts as a pointer only while it presses.
     const again = () => this.show(this.#events)
     this.#pressed = holdWhilePressed(this.log, again)
-    const point = (pointed) => ({ pointerType }) => {
-      this.#pointed = pointed && pointerType === 'mouse'
-      if (!this.#pointed) again()
-    }
+    const point =
+      (pointed) =>
+      ({ pointerType }) => {
+        this.#pointed = pointed && pointerType === 'mouse'
+        if (!this.#pointed) again()
+      }
     this.log.addEventListener('pointerenter', point(true))
     this.log.addEventListener('pointerleave', point(false))
   }
@@ -283,7 +455,9 @@ class Stream {
     const newest = events.at(-1)?.n ?? -1
     const asked = `${this.kind.value} ${this.words.value}`
     const still = this.pause.checked || this.#pointed
-    setText(this.held, still && newest > this.#shown && this.#shown >= 0 ? `${newest - this.#shown} newer ${this.pause.checked ? 'while paused' : 'once the pointer is elsewhere'}.` : '')
+    const newer = this.#shown >= 0 ? newest - this.#shown : 0
+    const until = this.pause.checked ? 'while paused' : 'once the pointer is elsewhere'
+    setText(this.held, still && newer > 0 ? `${newer} newer ${until}.` : '')
     if ((still || newest === this.#shown) && asked === this.#asked) return
     ;[this.#shown, this.#asked] = [newest, asked]
     const words = this.words.value.toLowerCase().split(/\s+/).filter(Boolean)
@@ -295,20 +469,40 @@ class Stream {
     const shown = fitting.slice(-EVENTS_SHOWN_MAX).reverse()
     setText(this.held, '')
     reconcile(this.list, shown, ({ n }) => n, line)
-    setText(this.said, events.length ? `${fitting.length} of the last ${events.length} events${fitting.length > shown.length ? `, the newest ${shown.length} shown` : ''}.` : 'No event yet. Ring at the console, and it shows here.')
+    const cut = fitting.length > shown.length ? `, the newest ${shown.length} shown` : ''
+    const found = `${fitting.length} of the last ${events.length} events${cut}.`
+    setText(this.said, events.length ? found : 'No events yet. Ring in the console, and it appears here.')
   }
 }
 
 function line({ event, at, message }) {
-  return element('li', {}, element('details', { toggle: (opened) => { if (opened.target.children.length === 1) opened.target.append(element('pre', {}, JSON.stringify(message, null, 2))) } },
-    element('summary', {}, element('time', {}, time(at)), element('b', {}, event), element('span', {}, inWords(message)))))
+  return element(
+    'li',
+    {},
+    element(
+      'details',
+      {
+        toggle: (opened) => {
+          if (opened.target.children.length === 1)
+            opened.target.append(element('pre', {}, JSON.stringify(message, null, 2)))
+        },
+      },
+      element(
+        'summary',
+        {},
+        element('time', {}, time(at)),
+        element('b', {}, event),
+        element('span', {}, inWords(message)),
+      ),
+    ),
+  )
 }
 
 function inWords({ event, agentId, providerId, sessionId, notificationId, value, breached, presence }) {
   if (event === 'settled' || event === 'cancelled') return `${brief(notificationId)} ${outcomeInWords(value, agentId)}`
   if (event === 'kpi') return `${brief(sessionId)} ${breached ? 'is in breach' : 'is no longer in breach'}`
   if (event === 'presence') return `${agentId} is ${presence}`
-  if (event === 'agentJoined') return `${agentId} came, ${presence ?? ''}`
+  if (event === 'agentJoined') return `${agentId} joined, ${presence ?? ''}`
   if (event === 'notified') return `${brief(notificationId)} from ${providerId}`
   return [agentId, providerId, notificationId && brief(notificationId), EVENT_WORDS[event]].filter(Boolean).join(' ')
 }
@@ -333,5 +527,5 @@ function seconds(ms) {
 }
 
 function listed(words) {
-  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+  return new Intl.ListFormat('en-GB').format(words)
 }

@@ -1,10 +1,10 @@
 import { mountDesk } from './desk.js'
-import { mountWithToken } from './token.js'
-import { mountWire } from './wire.js'
+import { mountWithToken } from './token-form.js'
+import { mountMessageLog } from './message-log.js'
 
 const here = new URL(location.href)
 const agentId = here.searchParams.get('agent') || undefined
-const onMessage = mountWire(document.getElementById('wire'))
+const onMessage = mountMessageLog(document.getElementById('wire'))
 const place = document.getElementById('desk')
 mountWithToken(place, 'agent', (token) => {
   const agent = mountDesk(place, { agentId, token, alone: true, onMessage })

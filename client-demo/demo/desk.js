@@ -1,22 +1,22 @@
 // One agent's desk: what rings, what is being talked about, what just ended.
 
-import { Agent } from '/sdk/deskbell.js'
-import { element, reconcile, setText } from './dom.js'
-import { Announcer } from './desk/announcer.js'
-import { Cards } from './desk/cards.js'
-import { watchEyes } from './desk/eyes.js'
-import { picture } from './desk/icons.js'
-import { listenForKeys } from './desk/keys.js'
-import { Link } from './desk/link.js'
-import { Preflight } from './desk/preflight.js'
-import { Rail } from './desk/rail.js'
-import { Sound } from './desk/sound.js'
-import { Tabs } from './desk/tabs.js'
-import { showTally } from './desk/tally.js'
-import { timeOfDay } from './desk/times.js'
-import { Toasts } from './desk/toasts.js'
-import { guardClicks, KeyGuard } from './steady.js'
-import { outcomeInWords } from './words.js'
+import { Agent } from '../sdk/deskbell.js'
+import { element, reconcile, setText } from '../sdk/desk/dom.js'
+import { Announcer } from '../sdk/desk/announcer.js'
+import { CardGrid } from '../sdk/desk/card-grid.js'
+import { watchVisibility } from '../sdk/desk/visibility.js'
+import { picture } from '../sdk/desk/icons.js'
+import { listenForKeys } from '../sdk/desk/shortcuts.js'
+import { ConnectionStatus } from '../sdk/desk/connection-status.js'
+import { Readiness } from '../sdk/desk/readiness.js'
+import { SessionList } from '../sdk/desk/session-list.js'
+import { SoundControl } from '../sdk/desk/sound-control.js'
+import { TabLocks } from '../sdk/desk/tab-lock.js'
+import { showTitleCount } from './title-count.js'
+import { timeOfDay } from '../sdk/desk/time-format.js'
+import { DesktopNotifications } from '../sdk/desk/desktop-notifications.js'
+import { guardClicks, KeyGuard } from '../sdk/desk/click-guard.js'
+import { outcomeInWords } from './outcome-text.js'
 
 const JUST_NOW_MAX = 8
 const TICK_MS = 125
@@ -43,21 +43,21 @@ class Desk {
   #eyes
   #noteClicks
   #keyGuard = new KeyGuard()
-  /** @type {Tabs | undefined} */ #tabs
-  /** @type {Sound | undefined} */ #sound
-  /** @type {Toasts | undefined} */ #toasts
-  /** @type {Preflight | undefined} */ #preflight
+  /** @type {TabLocks | undefined} */ #tabs
+  /** @type {SoundControl | undefined} */ #sound
+  /** @type {DesktopNotifications | undefined} */ #toasts
+  /** @type {Readiness | undefined} */ #preflight
 
   /** @param {HTMLElement} place @param {Agent} agent @param {string} name @param {boolean} alone */
   constructor(place, agent, name, alone) {
     this.name = name
     this.alone = alone
     this.#agent = agent
-    this.#eyes = watchEyes(agent)
+    this.#eyes = watchVisibility(agent)
     this.announcer = new Announcer(element('p', { class: 'unseen', role: 'status', 'aria-label': 'News' }))
-    this.link = new Link(agent, this.announcer)
+    this.link = new ConnectionStatus(agent, this.announcer)
     const home = () => this.ringingTitle
-    this.cards = new Cards({
+    this.cards = new CardGrid({
       remainingMs: (one) => agent.remainingMs(one),
       connected: () => this.link.fresh,
       answer: (card, action, reason) => this.#answer(card, action, reason),
@@ -68,9 +68,15 @@ class Desk {
       guard: this.#keyGuard,
       home,
     })
-    this.rail = new Rail(agent, { end: (id) => this.#end(id), now: () => this.link.now(), home: () => this.sessionsTitle })
+    this.rail = new SessionList(agent, {
+      end: (id) => this.#end(id),
+      now: () => this.link.now(),
+      home: () => this.sessionsTitle,
+    })
     this.#build(place)
-    this.#noteClicks = guardClicks(this.section, '[data-steady]', () => this.#fault('That had just moved: nothing was pressed. Press again.'))
+    this.#noteClicks = guardClicks(this.section, '[data-steady]', () =>
+      this.#fault('That had just moved: nothing was pressed. Press again.'),
+    )
     agent.on('change', () => this.#show())
     agent.on('state', () => this.#show())
     agent.on('notification', (one) => this.#rang(one))
@@ -87,7 +93,11 @@ class Desk {
   #build(place) {
     const id = `desk-${Math.random().toString(36).slice(2)}`
     this.title = element('h2', { id }, `Desk of ${this.name}`)
-    this.presence = element('input', { type: 'checkbox', role: 'switch', change: () => this.#setPresence(this.presence.checked) })
+    this.presence = element('input', {
+      type: 'checkbox',
+      role: 'switch',
+      change: () => this.#setPresence(this.presence.checked),
+    })
     this.fault = element('p', { class: 'fault', role: 'alert' })
     this.ringingTitle = element('h3', { tabindex: -1 }, 'Ringing')
     this.sessionsTitle = element('h3', { tabindex: -1 }, 'Sessions')
@@ -95,26 +105,52 @@ class Desk {
     this.justNow = element('ul', { class: 'past', 'aria-label': 'Just now' })
     this.tools = element('div', { class: 'tools' })
     this.line = element('div', { class: 'line', role: 'group', 'aria-label': 'Readiness' }, this.link.banner)
-    this.section = element('section', { class: this.alone ? 'panel desk own-page' : 'panel desk', 'aria-labelledby': id })
-    const { dialog, open } = listenForKeys(this.alone ? document : this.section, this.section, this.#keys(), this.#keyGuard,
-      () => this.#fault('The marked card had just changed: that key did nothing. Press it again.'))
+    this.section = element('section', {
+      class: this.alone ? 'panel desk own-page' : 'panel desk',
+      'aria-labelledby': id,
+    })
+    const { dialog, open } = listenForKeys(
+      this.alone ? document : this.section,
+      this.section,
+      this.#keys(),
+      this.#keyGuard,
+      () => this.#fault('The marked card had just changed: that key did nothing. Press it again.'),
+    )
     this.section.append(
-      element('header', {},
+      element(
+        'header',
+        {},
         // What comes and goes in words has its room here: the controls beside it keep their places.
         element('div', { class: 'whose' }, this.title, this.link.chip),
         element('label', { class: 'switch' }, this.presence, element('span', {}, 'Available')),
         this.tools,
-        element('button', { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open }, picture('keys'))),
+        element(
+          'button',
+          { type: 'button', class: 'quiet help', 'aria-label': 'Keys', title: 'Keys (?)', click: open },
+          picture('keys'),
+        ),
+      ),
       this.line,
-      element('div', { class: 'body' },
-        element('div', { class: 'incoming' },
-          this.ringingTitle, this.cards.list, this.nothing),
-        element('div', { class: 'rail' },
-          this.sessionsTitle, this.rail.sessions, element('p', { class: 'empty' }, 'No sessions.'), this.rail.elsewhere,
-          element('h3', {}, 'Just now'), this.justNow, element('p', { class: 'empty' }, 'Nothing has ended yet.'))),
+      element(
+        'div',
+        { class: 'body' },
+        element('div', { class: 'incoming' }, this.ringingTitle, this.cards.list, this.nothing),
+        element(
+          'div',
+          { class: 'rail' },
+          this.sessionsTitle,
+          this.rail.sessions,
+          element('p', { class: 'empty' }, 'No sessions.'),
+          this.rail.elsewhere,
+          element('h3', {}, 'Just now'),
+          this.justNow,
+          element('p', { class: 'empty' }, 'Nothing has ended yet.'),
+        ),
+      ),
       this.fault,
       this.announcer.node,
-      dialog)
+      dialog,
+    )
     place.replaceChildren(this.section)
   }
 
@@ -122,18 +158,28 @@ class Desk {
   #joined(who) {
     if (this.#sound) return
     const changed = () => this.#preflight?.show()
-    const tabs = this.#tabs = new Tabs(who)
-    this.#sound = new Sound(tabs, changed)
-    this.#toasts = new Toasts({
+    const tabs = (this.#tabs = new TabLocks(who))
+    this.#sound = new SoundControl(tabs, changed)
+    this.#toasts = new DesktopNotifications({
       tabs,
       desk: who,
-      ringing: () => this.cards.unanswered.map(({ id }) => this.#agent.notifications.find((one) => one.notificationId === id)).filter((one) => one !== undefined),
+      ringing: () =>
+        this.cards.unanswered
+          .map(({ id }) => this.#agent.notifications.find((one) => one.notificationId === id))
+          .filter((one) => one !== undefined),
       answer: (action, id) => this.#toasted(action, id),
       changed,
     })
-    this.#preflight = new Preflight({
-      link: this.link, sound: this.#sound, agent: this.#agent, toasts: () => this.#toasts, available: () => this.#setPresence(true),
-    }, this.announcer)
+    this.#preflight = new Readiness(
+      {
+        link: this.link,
+        sound: this.#sound,
+        agent: this.#agent,
+        toasts: () => this.#toasts,
+        available: () => this.#setPresence(true),
+      },
+      this.announcer,
+    )
     this.tools.append(this.#sound.node)
     this.line.append(this.#preflight.node)
     this.#show()
@@ -154,11 +200,25 @@ class Desk {
     if (this.#asked === undefined) this.presence.checked = agent.presence === 'available'
     this.section.classList.toggle('not-fresh', known && !fresh)
     for (const one of agent.notifications) this.rail.remember(one)
-    this.cards.show(agent.notifications, ({ id, title }) => this.#over(id, title, 'ended while this desk was not connected', 'gone'))
+    this.cards.show(agent.notifications, ({ id, title }) =>
+      this.#over(id, title, 'ended while this desk was not connected', 'gone'),
+    )
     this.rail.show()
-    setText(this.nothing, !known ? 'Waiting for the hub to say what rings \u2026' : agent.presence === 'away' ? 'Nothing rings: you are away.' : 'Nothing rings.')
+    setText(
+      this.nothing,
+      !known
+        ? 'Waiting for the hub to say what rings \u2026'
+        : agent.presence === 'away'
+          ? 'Nothing rings: you are away.'
+          : 'Nothing rings.',
+    )
     const breached = agent.sessions.filter((one) => one.breached).length
-    setText(this.sessionsTitle, agent.sessions.length ? `Sessions (${agent.sessions.length}${breached ? `, ${breached} in breach` : ''})` : 'Sessions')
+    setText(
+      this.sessionsTitle,
+      agent.sessions.length
+        ? `Sessions (${agent.sessions.length}${breached ? ', ' + breached + ' in breach' : ''})`
+        : 'Sessions',
+    )
     this.#ring()
   }
 
@@ -169,7 +229,12 @@ class Desk {
     this.#sound?.ring(ringing > 0)
     this.#toasts?.show()
     this.#preflight?.show()
-    showTally({ name: this.name, ringing, away: this.#agent.presence === 'away', offline: this.link.known && !this.link.fresh })
+    showTitleCount({
+      name: this.name,
+      ringing,
+      away: this.#agent.presence === 'away',
+      offline: this.link.known && !this.link.fresh,
+    })
   }
 
   #tick() {
@@ -190,13 +255,15 @@ class Desk {
     this.announcer.say(length > 1 ? `${title}: ringing, ${length} in all` : `${title}: ringing`)
   }
 
-  /** @param {import('./desk/card.js').Card} card @param {'accept' | 'reject'} action @param {string} [reason] */
+  /** @param {import('../sdk/desk/card.js').Card} card @param {'accept' | 'reject'} action @param {string} [reason] */
   async #answer({ id, title }, action, reason) {
     this.#fault('')
     this.#answered.add(id)
     this.#ring()
     try {
-      const { value, agentId, won } = await (action === 'accept' ? this.#agent.accept(id) : this.#agent.reject(id, reason))
+      const { value, agentId, won } = await (action === 'accept'
+        ? this.#agent.accept(id)
+        : this.#agent.reject(id, reason))
       // As a rule `closed` has told already; not if that was settled while this desk was not connected.
       if (!won && value) this.#over(id, title, this.#inWords(id, value, agentId), 'gone')
     } catch (error) {
@@ -234,7 +301,12 @@ class Desk {
     const text = `${title}: ${words}`
     const at = this.#ended.find(({ key }) => key === id)?.at ?? this.link.now()
     this.#ended = [{ key: id, text, at }, ...this.#ended.filter(({ key }) => key !== id)].slice(0, JUST_NOW_MAX)
-    reconcile(this.justNow, this.#ended, (one) => one.key, (one) => this.#past(one))
+    reconcile(
+      this.justNow,
+      this.#ended,
+      (one) => one.key,
+      (one) => this.#past(one),
+    )
     this.announcer.say(text)
     this.#ring()
   }
@@ -254,7 +326,10 @@ class Desk {
   #breached(sessionId, breached, details) {
     const session = this.#agent.sessions.find((one) => one.sessionId === sessionId)
     if (!session) return
-    this.announcer.say(breached ? `KPI breach: ${session.title}${details ? `, ${details}` : ''}` : `KPI met again: ${session.title}`, breached)
+    this.announcer.say(
+      breached ? `KPI breach: ${session.title}${details ? ', ' + details : ''}` : `KPI met again: ${session.title}`,
+      breached,
+    )
   }
 
   #fault(text) {
@@ -270,29 +345,43 @@ class Desk {
   /** @param {boolean} available */
   async #setPresence(available) {
     this.#fault('')
-    const asked = this.#asked = {}
+    const asked = (this.#asked = {})
     this.presence.checked = available
-    await this.#agent.setPresence(available ? 'available' : 'away').catch((error) => this.#fault(error.detail ?? error.message))
+    await this.#agent
+      .setPresence(available ? 'available' : 'away')
+      .catch((error) => this.#fault(error.detail ?? error.message))
     if (this.#asked === asked) this.#asked = undefined
     this.#show()
   }
 
-  /** @returns {import('./desk/keys.js').Key[]} */
+  /** @returns {import('../sdk/desk/shortcuts.js').Key[]} */
   #keys() {
     const step = (by) => (this.rail.move(by) ? undefined : this.cards.move(by))
     const keys = [
       { keys: ['a'], shown: 'A', does: 'accept the card that is marked', act: () => this.cards.answer('accept') },
       { keys: ['r'], shown: 'R', does: 'reject it', act: () => this.cards.answer('reject') },
-      { keys: ['e'], shown: 'E', does: 'give a reason; Enter then rejects, Escape goes back', types: true, act: () => this.cards.giveReason() },
+      {
+        keys: ['e'],
+        shown: 'E',
+        does: 'give a reason; Enter then rejects, Escape goes back',
+        types: true,
+        act: () => this.cards.giveReason(),
+      },
       { keys: ['j', 'arrowdown'], shown: 'J or ↓', does: 'next card, or next session', act: () => step(1) },
       { keys: ['k', 'arrowup'], shown: 'K or ↑', does: 'the one before', act: () => step(-1) },
       { keys: [...'123456789'], shown: '1 to 9', does: 'that card', act: (key) => this.cards.pick(Number(key) - 1) },
-      { keys: ['c'], shown: 'C', does: 'to the cards', act: () => this.cards.focus(this.cards.chosen) || this.ringingTitle.focus() },
+      {
+        keys: ['c'],
+        shown: 'C',
+        does: 'to the cards',
+        act: () => this.cards.focus(this.cards.chosen) || this.ringingTitle.focus(),
+      },
       { keys: ['s'], shown: 'S', does: 'to the sessions', act: () => this.rail.focus(0) },
       { keys: ['x'], shown: 'X', does: 'end the session that has the focus', act: () => this.rail.endFocused() },
       { keys: ['p'], shown: 'P', does: 'available, or away', act: () => this.#setPresence(!this.presence.checked) },
     ]
-    if (this.alone) keys.push({ keys: ['m'], shown: 'M', does: 'mute the ring, or not', act: () => this.#sound?.toggle() })
+    if (this.alone)
+      keys.push({ keys: ['m'], shown: 'M', does: 'mute the ring, or not', act: () => this.#sound?.toggle() })
     return keys
   }
 }

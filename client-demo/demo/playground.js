@@ -1,12 +1,14 @@
-import { mountCaller } from './caller.js'
+import { mountProviderConsole } from './provider-console.js'
 import { mountDesk } from './desk.js'
-import { mountWithToken } from './token.js'
-import { mountWire } from './wire.js'
+import { mountWithToken } from './token-form.js'
+import { mountMessageLog } from './message-log.js'
 
 const place = (id) => document.getElementById(id)
-const onMessage = mountWire(place('wire'))
+const onMessage = mountMessageLog(place('wire'))
 for (const agentId of ['ada', 'bob']) {
   const desk = place(`desk-${agentId}`)
   mountWithToken(desk, 'agent', (token) => mountDesk(desk, { agentId, token, onMessage }))
 }
-mountWithToken(place('console'), 'provider', (token) => mountCaller(place('console'), { token, onMessage, playground: true }))
+mountWithToken(place('console'), 'provider', (token) =>
+  mountProviderConsole(place('console'), { token, onMessage, playground: true }),
+)

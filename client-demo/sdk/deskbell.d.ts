@@ -6,7 +6,10 @@
 /** How a notification ended. Exactly one per notification, ever. */
 export type Outcome =
   | { actionName: 'Accept'; responseReason: 'Accept' | 'AutoAccept' | 'AutoAcceptOnTimeout' }
-  | { actionName: 'Reject'; responseReason: 'DeclinedByAgent' | 'NotificationQueueLimitExceeded' | 'NotificationQueueTimeLimitExceeded' }
+  | {
+      actionName: 'Reject'
+      responseReason: 'DeclinedByAgent' | 'NotificationQueueLimitExceeded' | 'NotificationQueueTimeLimitExceeded'
+    }
   | { actionName: 'Timeout'; responseReason: 'DisplayTimeout' }
   | { actionName: 'Cancel'; responseReason: 'Cancelled' }
 
@@ -55,9 +58,15 @@ export interface ListenOptions {
 }
 
 export interface ProviderOptions extends Options {
-  /** Name it if the provider shall come back as itself after a reload. One that is minted holds as long as this object. */
+  /**
+   * Name it if the provider shall come back as itself after a reload. One that is minted holds as long as this
+   * object.
+   */
   providerId?: string
-  /** A `position` kept from earlier: what was settled since comes as `result` events. `true`: all that the hub retains. */
+  /**
+   * A `position` kept from earlier: what was settled since comes as `result` events. `true`: all that the hub
+   * retains.
+   */
   resume?: string | true
 }
 
@@ -68,13 +77,25 @@ export interface AgentOptions extends Options {
   presence?: Presence
 }
 
-/** What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration Framework. */
+/**
+ * What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration
+ * Framework.
+ */
 export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
   msdyn_name?: 'NotifyEvent' | 'CancelEvent' | 'NotifyKpiBreach' | 'NotifyNewActivity'
   code:
-    | 'badMessage' | 'badParameter' | 'unknownTemplate' | 'unresolvedParameter' | 'notAllowed' | 'notFound'
-    | 'idTaken' | 'tokenTaken' | 'limit' | 'rateLimited' | 'unavailable'
+    | 'badMessage'
+    | 'badParameter'
+    | 'unknownTemplate'
+    | 'unresolvedParameter'
+    | 'notAllowed'
+    | 'notFound'
+    | 'idTaken'
+    | 'tokenTaken'
+    | 'limit'
+    | 'rateLimited'
+    | 'unavailable'
     /** Of this client, after `timeoutMs`; whether the hub has done it is not known. */
     | 'timeout'
   /** For people: what is wrong, and where. */
@@ -223,6 +244,8 @@ export interface Welcome {
   connectionId: string
   protocol: number
   pingIntervalMs: number
+  /** How long the hub keeps a settled notification for resume and for repeated notifies. */
+  retentionMs: number
   serverTime: string
   limits: { maxMessageBytes: number; displayLimit: number; queueLimit: number }
 }
@@ -254,7 +277,10 @@ export interface StateChange {
   since: number
   /** Why the last connection, or the last try, ended: with `waiting` and `closed`, and with `connecting` after one. */
   code?: number
-  /** The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and where. */
+  /**
+   * The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and
+   * where.
+   */
   reason?: string
   /** From `since` to the next try, at the latest. */
   retryInMs?: number
@@ -279,7 +305,8 @@ export interface ProviderEvents extends ClientEvents<ProviderWelcome> {
 
 export interface AgentEvents extends ClientEvents<AgentWelcome> {
   /**
-   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it is
+   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it
+   * is
    * in the `notifications` of each `welcome`, and `change` comes for both.
    */
   notification: Notification
@@ -301,8 +328,16 @@ export interface ObserverWelcome extends Welcome {
 export interface WorkspaceEvent {
   type: 'event'
   event:
-    | 'notified' | 'displayed' | 'settled' | 'cancelled' | 'kpi' | 'presence'
-    | 'agentJoined' | 'agentLeft' | 'providerJoined' | 'providerLeft'
+    | 'notified'
+    | 'displayed'
+    | 'settled'
+    | 'cancelled'
+    | 'kpi'
+    | 'presence'
+    | 'agentJoined'
+    | 'agentLeft'
+    | 'providerJoined'
+    | 'providerLeft'
   at: string
   notificationId?: string
   correlationId?: string
@@ -347,7 +382,10 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
   readonly connection: StateChange
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
-  /** Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by itself. */
+  /**
+   * Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by
+   * itself.
+   */
   refresh(token: string, options?: CallOptions): Promise<{ type: 'refreshed' }>
   endSession(sessionId: string, options?: CallOptions): Promise<EmptyResult>
   /** Ends the connection; what is pending is rejected. */

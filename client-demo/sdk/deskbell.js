@@ -6,9 +6,16 @@
  * again, so that a page would ask for each, and who copies it would have to know of all.
  */
 
-/** @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts' */
+/**
+ * @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents,
+ * EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence,
+ * PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts'
+ */
 /** @typedef {Record<string, any>} Message */
-/** @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise: Promise<any>, resolve(value: any): void, reject(error: any): void }} Call */
+/**
+ * @typedef {{ text: string, type: string, since: number, retries: number, resting: boolean, waiting: number, promise:
+ * Promise<any>, resolve(value: any): void, reject(error: any): void }} Call
+ */
 
 const BACKOFF_FIRST_MS = 500
 /** Less than the 10 s for which a new hub waits for its agents. */
@@ -26,8 +33,19 @@ const RESULTS_REMEMBERED = 10_000
 /** A provider is told its limit in the welcome. */
 const AGENT_MESSAGE_BYTES = 16_384
 /** Close codes to which coming back changes nothing, and what calls are told. */
-const FINAL = new Map([[1003, 'unavailable'], [1007, 'unavailable'], [1009, 'limit'], [4400, 'badMessage'], [4403, 'notAllowed']])
-const CALLS = new Map([['notify', 'NotifyEvent'], ['cancel', 'CancelEvent'], ['kpi', 'NotifyKpiBreach'], ['activity', 'NotifyNewActivity']])
+const FINAL = new Map([
+  [1003, 'unavailable'],
+  [1007, 'unavailable'],
+  [1009, 'limit'],
+  [4400, 'badMessage'],
+  [4403, 'notAllowed'],
+])
+const CALLS = new Map([
+  ['notify', 'NotifyEvent'],
+  ['cancel', 'CancelEvent'],
+  ['kpi', 'NotifyKpiBreach'],
+  ['activity', 'NotifyNewActivity'],
+])
 
 /** One connection at a time to the hub, and the calls that wait for their answers. */
 class Connection {
@@ -58,8 +76,16 @@ class Connection {
   #giveUpAfterMs
   #messagesPerSecond
 
-  /** @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[]) => void>} tell */
-  constructor(url, { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150, signal }, hello, tell) {
+  /**
+   * @param {string | URL} url @param {Options} options @param {Message} hello @param {Record<string, (...what: any[])
+   * => void>} tell
+   */
+  constructor(
+    url,
+    { token, WebSocket = globalThis.WebSocket, giveUpAfterMs = 540_000, messagesPerSecond = 150, signal },
+    hello,
+    tell,
+  ) {
     this.#url = socketUrl(url)
     this.#hello = hello
     this.#tell = tell
@@ -68,7 +94,10 @@ class Connection {
     this.#giveUpAfterMs = giveUpAfterMs
     this.#budget = this.#messagesPerSecond = Math.max(1, messagesPerSecond)
     if (!WebSocket) {
-      throw new TypeError('deskbell: no WebSocket here. Node 22 has one, Node 20 with --experimental-websocket; or pass { WebSocket }, of undici or ws')
+      throw new TypeError(
+        'deskbell: this runtime has no WebSocket. Use Node 22, run Node 20 with --experimental-websocket, ' +
+          'or pass { WebSocket } from "ws"',
+      )
     }
     for (const [target, type] of wakeUps()) target.addEventListener(type, this.#wake)
     signal?.addEventListener('abort', () => this.close())
@@ -96,7 +125,8 @@ class Connection {
     }
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     const same = this.#calls.get(id)
-    if (same) return same.text === text ? this.#wait(id, same, options) : no('idTaken', `a call under way has the id "${id}"`)
+    if (same)
+      return same.text === text ? this.#wait(id, same, options) : no('idTaken', `a call under way has the id "${id}"`)
     if (this.#calls.size >= CALLS_MAX) return no('limit', `${CALLS_MAX} calls are waiting already`)
     if (this.#welcomedAt && bytes(text) > this.#maxBytes) return no('badParameter', this.#tooLong())
     const call = /** @type {Call} */ ({ text, type, since: Date.now(), retries: 0, resting: false, waiting: 0 })
@@ -106,14 +136,21 @@ class Connection {
     return this.#wait(id, call, options)
   }
 
-  /** One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param {CallOptions} options @returns {Promise<any>} */
+  /**
+   * One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param
+   * {CallOptions} options @returns {Promise<any>}
+   */
   #wait(id, call, { signal, timeoutMs }) {
     /** @type {any} */ let timer
     /** @type {any} */ let stop
     call.waiting++
     const given = new Promise((_, reject) => {
-      if (timeoutMs !== undefined) timer = setTimeout(() => reject(failure(call.type, 'timeout', `no answer within ${timeoutMs} ms`)), Math.min(timeoutMs, TIMER_MAX_MS))
-      signal?.addEventListener('abort', stop = () => reject(signal.reason))
+      if (timeoutMs !== undefined)
+        timer = setTimeout(
+          () => reject(failure(call.type, 'timeout', `no answer within ${timeoutMs} ms`)),
+          Math.min(timeoutMs, TIMER_MAX_MS),
+        )
+      signal?.addEventListener('abort', (stop = () => reject(signal.reason)))
     })
     return Promise.race([call.promise, given]).finally(() => {
       clearTimeout(timer)
@@ -152,12 +189,14 @@ class Connection {
     try {
       const fresh = typeof token === 'function' ? await token() : token
       if (attempt !== this.#attempt || this.state !== 'connecting') return
-      const socket = this.#socket = new this.#WebSocket(this.#url, ['deskbell.v1'])
+      const socket = (this.#socket = new this.#WebSocket(this.#url, ['deskbell.v1']))
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
       // Node's may say no more than this; a page is told nothing, so that nobody looks into other people's networks.
-      socket.onerror = (/** @type {any} */ event) => { if (socket === this.#socket) this.#lost(1006, event.message ?? '') }
+      socket.onerror = (/** @type {any} */ event) => {
+        if (socket === this.#socket) this.#lost(1006, event.message ?? '')
+      }
     } catch (error) {
       // A page may not speak ws: from https:, ever; a token may be had later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'
@@ -168,7 +207,13 @@ class Connection {
   /** The connection is over: come back, or end. @param {number} code @param {string} reason */
   #lost(code, reason) {
     if (this.state === 'closed') return
-    reason ||= this.#refusal || (code !== 1006 ? `the hub closed the connection with ${code}` : this.state === 'open' ? 'the connection broke' : `no hub answers at ${this.#url}`)
+    reason ||=
+      this.#refusal ||
+      (code !== 1006
+        ? `the hub closed the connection with ${code}`
+        : this.state === 'open'
+          ? 'the connection broke'
+          : `no hub answers at ${this.#url}`)
     this.#drop()
     if (this.state === 'open') {
       this.#aliveAt = this.#heardAt
@@ -204,7 +249,10 @@ class Connection {
     this.#timer('retry')
     for (const [target, type] of wakeUps()) target.removeEventListener(type, this.#wake)
     const detail = this.#refusal || reason
-    const error = (/** @type {string} */ type) => ({ ...failure(type, FINAL.get(code) ?? (code === 4401 ? 'notAllowed' : 'unavailable'), detail), closeCode: code })
+    const error = (/** @type {string} */ type) => ({
+      ...failure(type, FINAL.get(code) ?? (code === 4401 ? 'notAllowed' : 'unavailable'), detail),
+      closeCode: code,
+    })
     for (const [id, call] of this.#calls) this.#settle(id, call.reject, error(call.type))
     this.#setState('closed', { code, reason: detail })
     this.#tell.ended(error(''))
@@ -239,7 +287,8 @@ class Connection {
     this.#refreshInTime(token)
     this.#forgetOld(message.open ?? [])
     for (const [id, call] of this.#calls) {
-      if (bytes(call.text) > this.#maxBytes) this.#settle(id, call.reject, failure(call.type, 'badParameter', this.#tooLong()))
+      if (bytes(call.text) > this.#maxBytes)
+        this.#settle(id, call.reject, failure(call.type, 'badParameter', this.#tooLong()))
       else if (!call.resting) this.#outbox.push(call.text)
     }
     this.now = { state: 'open', since: this.#welcomedAt }
@@ -253,7 +302,8 @@ class Connection {
     if (!call) {
       if (message.type === 'error' && this.state === 'connecting') this.#refusal = message.detail ?? message.message
     } else if (message.type === 'error') {
-      if (!this.#later(message, call)) this.#settle(message.id, call.reject, { msdyn_name: CALLS.get(call.type), ...message })
+      if (!this.#later(message, call))
+        this.#settle(message.id, call.reject, { msdyn_name: CALLS.get(call.type), ...message })
     } else if (message.type !== 'ack' && message.type !== 'pong') {
       this.#settle(message.id, call.resolve, message)
     }
@@ -279,13 +329,24 @@ class Connection {
     how(value)
   }
 
-  /** Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param {Message[]} open what it still knows */
+  /**
+   * Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param
+   * {Message[]} open what it still knows
+   */
   #forgetOld(open) {
     const giveUpAfterMs = this.#giveUpAfterMs
     const known = new Set(open.map((one) => one.id))
     for (const [id, call] of this.#calls) {
       if (Date.now() - Math.max(call.since, this.#aliveAt) <= giveUpAfterMs || known.has(id)) continue
-      this.#settle(id, call.reject, failure(call.type, 'unavailable', `the hub was away for more than ${giveUpAfterMs} ms: the outcome is not known`))
+      this.#settle(
+        id,
+        call.reject,
+        failure(
+          call.type,
+          'unavailable',
+          `the hub was away for more than ${giveUpAfterMs} ms: the outcome is not known`,
+        ),
+      )
     }
   }
 
@@ -298,10 +359,11 @@ class Connection {
     if (this.state !== 'open' || this.#timers.pump) return
     const rate = this.#messagesPerSecond
     const now = Date.now()
-    this.#budget = Math.min(rate, this.#budget + Math.max(0, now - this.#budgetAt) * rate / 1_000)
+    this.#budget = Math.min(rate, this.#budget + (Math.max(0, now - this.#budgetAt) * rate) / 1_000)
     this.#budgetAt = now
     // Off the list first: who listens may call or close.
-    for (; this.#outbox.length && this.#budget >= 1; this.#budget--) this.#transmit(/** @type {string} */ (this.#outbox.shift()))
+    for (; this.#outbox.length && this.#budget >= 1; this.#budget--)
+      this.#transmit(/** @type {string} */ (this.#outbox.shift()))
     if (this.#outbox.length) this.#timer('pump', 10_000 / rate, () => this.#pump())
   }
 
@@ -384,7 +446,9 @@ class Client extends EventTarget {
     this._hello = { type: 'hello', ...hello }
     /** @type {(value: any) => void} */ let resolve
     /** @type {(error: any) => void} */ let reject
-    this.ready = new Promise((yes, no) => { [resolve, reject] = [yes, no] })
+    this.ready = new Promise((yes, no) => {
+      ;[resolve, reject] = [yes, no]
+    })
     // No unhandled rejection for who does not wait for it.
     this.ready.catch(() => {})
     this._connection = new Connection(url, options, this._hello, {
@@ -414,7 +478,10 @@ class Client extends EventTarget {
     return this._connection.now
   }
 
-  /** @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @param {ListenOptions} [options] @returns {() => void} */
+  /**
+   * @template {keyof E & string} K @param {K} type @param {(detail: E[K]) => void} listener @param {ListenOptions}
+   * [options] @returns {() => void}
+   */
   on(type, listener, options) {
     const handler = (/** @type {any} */ event) => listener(event.detail)
     this.addEventListener(type, handler, options)
@@ -481,7 +548,10 @@ export class Provider extends Client {
     return this._call('cancel', { cancellationToken }, options)
   }
 
-  /** @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {CallOptions} [options] @returns {Promise<EmptyResult>} */
+  /**
+   * @param {string} sessionId @param {boolean} [shouldReset] @param {string} [details] @param {CallOptions} [options]
+   * @returns {Promise<EmptyResult>}
+   */
   kpi(sessionId, shouldReset, details, options) {
     return this._call('kpi', { sessionId, shouldReset, details }, options)
   }
@@ -506,7 +576,11 @@ export class Provider extends Client {
     if (this.#seen.has(message.notificationId)) return
     this.#seen.add(message.notificationId)
     // A set gives its oldest first.
-    if (this.#seen.size > RESULTS_REMEMBERED) for (const oldest of this.#seen) { this.#seen.delete(oldest); break }
+    if (this.#seen.size > RESULTS_REMEMBERED)
+      for (const oldest of this.#seen) {
+        this.#seen.delete(oldest)
+        break
+      }
     this._emit('result', message)
   }
 }
@@ -517,7 +591,8 @@ export class Agent extends Client {
   /** @type {readonly Session[]} */ sessions = []
   /** @type {readonly Kpi[]} */ kpi = []
   /** @type {Presence | undefined} */ presence
-  /** @type {WeakMap<object, number>} when each notification came, on a clock that nobody sets */ #cameAt = new WeakMap()
+  /** @type {WeakMap<object, number>} when each notification came, on a clock that nobody sets */ #cameAt =
+    new WeakMap()
   /** @type {Set<string>} */ #looked = new Set()
 
   /** @param {string | URL} url @param {AgentOptions} [options] */
@@ -541,7 +616,10 @@ export class Agent extends Client {
     return this._call('accept', { notificationId }, options)
   }
 
-  /** @param {string} notificationId @param {string} [reason] @param {CallOptions} [options] @returns {Promise<AnswerResult>} */
+  /**
+   * @param {string} notificationId @param {string} [reason] @param {CallOptions} [options] @returns
+   * {Promise<AnswerResult>}
+   */
   reject(notificationId, reason, options) {
     return this._call('reject', { notificationId, reason }, options)
   }
@@ -637,11 +715,12 @@ export async function install(url, options) {
   const provider = url instanceof Provider ? url : new Provider(url, options)
   /** @type {CIFramework} */
   const framework = {
-    notifyEvent: (input, correlationId, cancellationToken) => provider.notify({
-      ...input,
-      correlationId: correlationId ?? input?.correlationId,
-      cancellationToken: input?.cancellationToken ?? cancellationToken,
-    }),
+    notifyEvent: (input, correlationId, cancellationToken) =>
+      provider.notify({
+        ...input,
+        correlationId: correlationId ?? input?.correlationId,
+        cancellationToken: input?.cancellationToken ?? cancellationToken,
+      }),
     cancelEvent: (cancellationToken, correlationId) => provider.cancel(cancellationToken, { correlationId }),
     notifyKpiBreach: (sessionId, shouldReset, details) => provider.kpi(sessionId, shouldReset, details),
     notifyNewActivity: (sessionId, count) => provider.activity(sessionId, count),
@@ -673,7 +752,13 @@ function socketUrl(url) {
 /** @returns {[EventTarget, string][]} */
 function wakeUps() {
   const { window, document } = globalThis
-  return document ? [[window, 'online'], [window, 'pageshow'], [document, 'visibilitychange']] : []
+  return document
+    ? [
+        [window, 'online'],
+        [window, 'pageshow'],
+        [document, 'visibilitychange'],
+      ]
+    : []
 }
 
 /** In seconds since 1970. @param {string} token */
@@ -687,6 +772,8 @@ function expiry(token) {
 
 /** A page that came by plain http has no crypto.randomUUID. */
 function uuid() {
-  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  )
   return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, '$1-$2-4$3-a$4-$5')
 }

@@ -13,7 +13,11 @@ type Differing<S, D> = {
 }[keyof S | keyof D]
 
 /** The parameters of `install`, where "or a provider" means each side's own class. */
-type Install<F extends (url: any, options?: any) => any, P> = [Exclude<Parameters<F>[0], P>, P extends Parameters<F>[0] ? true : false, Parameters<F>[1]]
+type Install<F extends (url: any, options?: any) => any, P> = [
+  Exclude<Parameters<F>[0], P>,
+  P extends Parameters<F>[0] ? true : false,
+  Parameters<F>[1],
+]
 
 type None<T extends never> = T
 

@@ -4,16 +4,18 @@ import { Agent, install, Observer, Provider, type CallError, type Outcome } from
 
 const provider: Provider = await install('/ws', { providerId: 'chat-bot-1', token: async () => 'a.b.c' })
 
-Microsoft.CIFramework.notifyEvent({ templateName: 'msdyn_call_incoming', templateParameters: { customerName: 'Grace', calls: 3 } })
-  .then(
-    function success(result) {
-      const outcome: Outcome = result.value
-      if (outcome.actionName === 'Timeout') outcome.responseReason satisfies 'DisplayTimeout'
-    },
-    function (error: CallError) {
-      console.log(error.message, error.msdyn_name, error.detail)
-    },
-  )
+Microsoft.CIFramework.notifyEvent({
+  templateName: 'msdyn_call_incoming',
+  templateParameters: { customerName: 'Grace', calls: 3 },
+}).then(
+  function success(result) {
+    const outcome: Outcome = result.value
+    if (outcome.actionName === 'Timeout') outcome.responseReason satisfies 'DisplayTimeout'
+  },
+  function (error: CallError) {
+    console.log(error.message, error.msdyn_name, error.detail)
+  },
+)
 Microsoft.CIFramework.notifyKpiBreach('conv-42', true, 'answered').then((result) => result.value satisfies null)
 
 const stop: () => void = provider.on('result', ({ reach, position }) => console.log(reach.seen, position))
@@ -22,20 +24,31 @@ provider.on('state', ({ state, retryInMs }) => console.log(state, retryInMs))
 const welcome = await provider.ready
 welcome.open.map((one) => one.cancellationToken)
 
-const agent = new Agent(new URL('ws://localhost:8080/ws'), { agentId: 'ada', groups: ['billing'], presence: 'available' })
+const agent = new Agent(new URL('ws://localhost:8080/ws'), {
+  agentId: 'ada',
+  groups: ['billing'],
+  presence: 'available',
+})
 agent.on('notification', (notification) => agent.seen(notification.notificationId))
 agent.on('change', (desk) => desk.notifications.map((one) => desk.remainingMs(one)))
 const { won, value } = await agent.reject('n-1', 'on break')
 if (!won && value === null) await agent.setPresence('away')
 
 await agent.accept('n-1', { signal: AbortSignal.timeout(5_000), timeoutMs: 2_000 })
-await provider.cancel('tok-1', { correlationId: '7f9c24e8-0d3c-4a1b-9b1e-5f6a7b8c9d0e' }).catch(({ code }: CallError) => code === 'timeout')
-agent.on('kpi', ({ breached, details }) => console.log(breached, details?.length), { once: true, signal: new AbortController().signal })
+await provider
+  .cancel('tok-1', { correlationId: '7f9c24e8-0d3c-4a1b-9b1e-5f6a7b8c9d0e' })
+  .catch(({ code }: CallError) => code === 'timeout')
+agent.on('kpi', ({ breached, details }) => console.log(breached, details?.length), {
+  once: true,
+  signal: new AbortController().signal,
+})
 const { state, since, retryInMs = 0 } = agent.connection
 if (state === 'waiting') new Date(since + retryInMs)
 
 const observer = new Observer('/ws', { token: () => 'a.b.c' })
-observer.on('event', ({ event, value }) => { if (event === 'settled') value?.actionName })
+observer.on('event', ({ event, value }) => {
+  if (event === 'settled') value?.actionName
+})
 observer.on('stats', ({ outcomes }) => outcomes.DisplayTimeout)
 
 // @ts-expect-error there is no such option

@@ -116,6 +116,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_length_has_one_form_only_the_shortest() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x101, 0xffff] {
+            let content = vec![5; length];
+            assert_eq!(whole(&element(INTEGER, &content), INTEGER), Some(&content[..]), "{length} bytes");
+        }
+        let long = |header: &[u8], length: usize| [header, &vec![5; length]].concat();
+        for not_the_shortest in [
+            long(&[INTEGER, 0x81, 0x7f], 0x7f),
+            long(&[INTEGER, 0x82, 0x00, 0x80], 0x80),
+            long(&[INTEGER, 0x82, 0x00, 0xff], 0xff),
+            long(&[INTEGER, 0x83, 0x00, 0x01, 0x00], 0x100),
+            long(&[INTEGER, 0x80], 0),
+        ] {
+            assert_eq!(
+                whole(&not_the_shortest, INTEGER),
+                None,
+                "{:x?}",
+                &not_the_shortest[..4.min(not_the_shortest.len())]
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(der in prop::collection::vec(any::<u8>(), 0..100)) {

@@ -322,6 +322,78 @@ fn a_json_web_key_set_is_a_file_of_keys_too() {
 }
 
 #[test]
+fn a_key_set_has_rsa_and_p256_keys_too_and_never_a_symmetric_one() {
+    let der = |name: &str| {
+        let text = pem_of(name).lines().filter(|line| !line.starts_with('-')).collect::<String>();
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap()
+    };
+    let (rsa, ec) = (der("rsa.pub.pem"), der("ec.pub.pem"));
+    let Some(der::PublicKey::Rsa { n, e }) = der::public_key(&rsa) else { panic!("an RSA key") };
+    let Some(der::PublicKey::P256(point)) = der::public_key(&ec) else { panic!("a P-256 key") };
+    let rsa = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "kid": "r", "use": "sig", "alg": "RS256"});
+    let ec = json!({"kty": "EC", "crv": "P-256", "x": base64(&point[1..33]), "y": base64(&point[33..]), "kid": "e"});
+    let home = tempfile::tempdir().unwrap();
+    let load = |set: Value| {
+        let public = Some(write(&home, "set.json", set.to_string().as_bytes()));
+        Gate::open(KeyFiles { secret: None, public }, Rules::default(), None)
+    };
+    let gate = load(json!({"keys": [rsa, ec]})).unwrap();
+    let token = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
+    assert!(gate.check(&token, NOW_MS).is_ok());
+    assert!(gate.check(&token_of(&json!({"alg": "ES256", "kid": "e"}), claims(), by_ec), NOW_MS).is_ok());
+    // For another algorithm than it can have: not used, and then there is none.
+    let wrong = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "PS256"});
+    assert!(load(json!({"keys": [wrong]})).is_err());
+    // A symmetric key beside good ones is a secret in a public file.
+    let symmetric = json!({"kty": "oct", "k": "c2VjcmV0"});
+    assert!(load(json!({"keys": [rsa, symmetric, ec]})).unwrap_err().to_string().contains("symmetric"));
+}
+
+#[test]
+fn a_key_file_may_have_one_mebibyte_and_not_one_byte_more() {
+    let home = tempfile::tempdir().unwrap();
+    let load = |bytes: usize| {
+        let mut text = pem_of("ed.pub.pem");
+        text.push_str(&" ".repeat(bytes - text.len()));
+        let public = Some(write(&home, "keys", text.as_bytes()));
+        Keys::load(&KeyFiles { secret: None, public }).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(load(1024 * 1024), Ok(()));
+    assert!(load(1024 * 1024 + 1).is_err_and(|error| error.contains("larger than 1 MiB")));
+}
+
+#[test]
+fn each_refusal_has_a_label_of_its_own() {
+    let all = [
+        (Refused::Missing, "missing"),
+        (Refused::Malformed, "malformed"),
+        (Refused::Algorithm, "algorithm"),
+        (Refused::UnknownKey, "unknownKey"),
+        (Refused::Signature, "signature"),
+        (Refused::Expired, "expired"),
+        (Refused::Early, "early"),
+        (Refused::Issuer, "issuer"),
+        (Refused::Audience, "audience"),
+        (Refused::Claims(String::new()), "claims"),
+        (Refused::Revoked, "revoked"),
+    ];
+    assert_eq!(all.len(), Refused::LABELS.len());
+    for (refused, label) in all {
+        assert_eq!(Refused::LABELS[refused.label()], label);
+    }
+}
+
+#[test]
+fn what_an_interrupted_write_left_does_not_end_up_among_the_revocations() {
+    let bench = Bench::new();
+    write(&bench.home, "revoked.new", "{\"subject\":\"left over\",\"at\":1}\n".repeat(100).as_bytes());
+    bench.gate.revoke(None, "ada", NOW_MS).unwrap();
+    let text = fs::read_to_string(bench.home.path().join("revoked")).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("ada"), "{text}");
+}
+
+#[test]
 fn a_file_that_is_no_file_of_keys_says_why() {
     let home = tempfile::tempdir().unwrap();
     let ed = pem_of("ed.pub.pem");

@@ -1,25 +1,28 @@
-//! Where a hub is.
+//! The address of a hub.
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::error::Ended;
-use super::trust::{Seal, Trust};
+use super::error::EndReason;
+use super::tls::{TlsSetup, Trust};
 
-/// Where the hub is.
+/// The address of a hub: `ws://host:port/path` or `wss:`.
 #[derive(Debug, Clone)]
-pub(crate) struct Address {
+pub struct Address {
     host: String,
     port: u16,
     uri: Uri,
     tls: bool,
-    seal: Option<Seal>,
+    tls_setup: Option<TlsSetup>,
 }
 
 impl Address {
-    /// Reads `ws://host:port/ws` or `wss:`; the path may be missing, and `http:` is as `ws:`, `https:` as `wss:`.
-    pub(crate) fn parse(url: &str) -> Result<Self, Ended> {
-        let wrong = |what: &str| Ended::Address(format!("{url:?} {what}"));
-        let uri: Uri = url.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
+    /// Parses an address. The path is `/ws` if it is missing. `http:` means `ws:`, and `https:` means `wss:`.
+    ///
+    /// # Errors
+    /// [`EndReason::Address`] if it is not a valid address.
+    pub fn parse(url: &str) -> Result<Self, EndReason> {
+        let wrong = |what: &str| EndReason::Address(format!("{url:?} {what}"));
+        let uri: Uri = url.parse().map_err(|error| wrong(&format!("is not a valid address: {error}")))?;
         let (scheme, own_port) = match uri.scheme_str() {
             Some("ws" | "http") => ("ws", 80),
             Some("wss" | "https") => ("wss", 443),
@@ -31,48 +34,54 @@ impl Address {
         let path = if path == "/" { "/ws" } else { path };
         let uri = format!("{scheme}://{host}:{port}{path}")
             .parse()
-            .map_err(|error| wrong(&format!("is no address: {error}")))?;
+            .map_err(|error| wrong(&format!("is not a valid address: {error}")))?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        Ok(Self { host, port, uri, tls: scheme == "wss", seal: None })
+        Ok(Self { host, port, uri, tls: scheme == "wss", tls_setup: None })
     }
 
-    /// The same, with what opens TLS where that is spoken.
-    pub(super) fn trusting(self, trust: &Trust) -> Result<Self, Ended> {
-        let seal = if self.tls { Some(trust.seal(&self.host)?) } else { None };
-        Ok(Self { seal, ..self })
+    /// The same address with the TLS setup that a `wss:` address needs.
+    pub(super) fn trusting(self, trust: &Trust) -> Result<Self, EndReason> {
+        let tls_setup = if self.tls { Some(trust.tls_setup(&self.host)?) } else { None };
+        Ok(Self { tls_setup, ..self })
     }
 
-    /// Whether TLS is spoken there.
-    pub(crate) fn is_tls(&self) -> bool {
+    /// Whether the address needs TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// What opens TLS, where that is spoken.
-    pub(super) fn seal(&self) -> Option<&Seal> {
-        self.seal.as_ref()
+    /// The TLS setup of a `wss:` address.
+    pub(super) fn tls_setup(&self) -> Option<&TlsSetup> {
+        self.tls_setup.as_ref()
     }
 
-    /// The host's name or address, without brackets.
-    pub(crate) fn host(&self) -> &str {
+    /// The host's name or IP address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What is asked for.
+    /// The address of the upgrade request.
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// As in the `Host` header.
-    pub(crate) fn authority(&self) -> String {
+    /// The value of the `Host` header.
+    #[must_use]
+    pub fn authority(&self) -> String {
         self.uri.authority().map_or_else(String::new, ToString::to_string)
     }
 
-    /// With its query.
-    pub(crate) fn path(&self) -> String {
+    /// The path with its query.
+    #[must_use]
+    pub fn path(&self) -> String {
         self.uri.path_and_query().map_or_else(String::new, ToString::to_string)
     }
 }
@@ -82,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_leave_out_the_path() {
+    fn the_path_of_an_address_is_optional() {
         for (url, expected) in [
             ("ws://127.0.0.1:8080/ws", "ws://127.0.0.1:8080/ws"),
             ("ws://hub", "ws://hub:80/ws"),
@@ -95,7 +104,7 @@ mod tests {
         }
         assert_eq!(Address::parse("ws://[::1]:5").unwrap().host, "::1");
         for url in ["ftp://hub", "hub:80", "", "ws://"] {
-            assert!(matches!(Address::parse(url), Err(Ended::Address(_))), "{url}");
+            assert!(matches!(Address::parse(url), Err(EndReason::Address(_))), "{url}");
         }
     }
 }

@@ -1,25 +1,14 @@
-//! When to try again, and how fast to speak.
+//! The pauses between connection attempts, and the rate of messages.
 
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
-/// A connection that held this long was a good one: the next pauses begin anew.
+/// A connection that was open for this long resets the pauses.
 const STEADY: Duration = Duration::from_secs(5);
-/// What is added when the hub says "after a while".
+/// Added to the pause if the close code says "after a while".
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// A number from 0 to 1, 1 not included.
-pub(super) fn chance() -> f64 {
-    // 53 random bits; a v4 UUID's lower half begins with two fixed ones.
-    let bits = Uuid::new_v4().as_u64_pair().0;
-    // Of the upper half, bits 12 to 15 are the version: fold them away.
-    let bits = (bits >> 16 << 12) | (bits & 0xfff);
-    bits as f64 / (1_u64 << 60) as f64
-}
-
-/// The pauses between tries: a random part of a bound that doubles. Full jitter, so that thousands who lost the same
-/// hub come back at thousands of moments.
+/// The pauses between attempts: a random part of a bound that doubles (full jitter), so that thousands of clients of one hub
+/// do not reconnect at the same moment.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -32,37 +21,37 @@ impl Backoff {
         Self { first, max, failures: 0 }
     }
 
-    /// A connection is lost that had been open for so long.
-    pub(super) fn held(&mut self, open_for: Duration) {
+    /// A connection was lost after it had been open for `open_for`.
+    pub(super) fn lost_after(&mut self, open_for: Duration) {
         if open_for >= STEADY {
             self.failures = 0;
         }
     }
 
-    /// The pause before the next try.
+    /// The pause before the next attempt.
     pub(super) fn next(&mut self, after_a_while: bool) -> Duration {
         let bound = self.first.saturating_mul(1 << self.failures.min(16)).min(self.max);
         self.failures += 1;
-        let pause = bound.mul_f64(chance());
+        let pause = bound.mul_f64(fastrand::f64());
         if after_a_while { pause + A_WHILE } else { pause }
     }
 }
 
-/// So many messages per second, with a burst of as many.
+/// A limit of messages per second, with a burst of one second's worth.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct SendRate {
     per_second: f64,
     left: f64,
     at: Instant,
 }
 
-impl Budget {
+impl SendRate {
     pub(super) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second.max(1));
         Self { per_second, left: per_second, at: now }
     }
 
-    /// Takes one, or says how long to wait for it.
+    /// Counts one message, or returns how long to wait.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
         self.left = (self.left + since * self.per_second).min(self.per_second);
@@ -80,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_random_below_a_bound_that_doubles_up_to_its_end() {
+    fn pauses_are_random_below_a_bound_that_doubles_up_to_a_maximum() {
         let (first, max) = (Duration::from_millis(500), Duration::from_secs(20));
         let mut sums = [0.0; 9];
         for _ in 0..400 {
@@ -95,27 +84,27 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_held_begins_the_pauses_anew() {
+    fn a_connection_that_was_open_resets_the_pauses() {
         let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_secs(1000));
         for _ in 0..40 {
             backoff.next(false);
         }
-        backoff.held(Duration::from_secs(4));
+        backoff.lost_after(Duration::from_secs(4));
         assert_eq!(backoff.failures, 40);
-        backoff.held(STEADY);
+        backoff.lost_after(STEADY);
         assert!(backoff.next(false) <= Duration::from_millis(1));
         assert!(backoff.next(true) >= A_WHILE);
     }
 
     #[test]
-    fn the_budget_lets_a_burst_pass_and_then_the_rate() {
+    fn a_burst_passes_and_then_the_rate_applies() {
         let start = Instant::now();
-        let mut budget = Budget::new(10, start);
-        assert!((0..10).all(|_| budget.take(start).is_ok()));
-        let wait = budget.take(start).unwrap_err();
+        let mut rate = SendRate::new(10, start);
+        assert!((0..10).all(|_| rate.take(start).is_ok()));
+        let wait = rate.take(start).unwrap_err();
         assert!((0.09..0.11).contains(&wait.as_secs_f64()), "{wait:?}");
-        assert!(budget.take(start + wait + Duration::from_millis(1)).is_ok());
+        assert!(rate.take(start + wait + Duration::from_millis(1)).is_ok());
         let later = start + Duration::from_secs(100);
-        assert_eq!((0..100).filter(|_| budget.take(later).is_ok()).count(), 10);
+        assert_eq!((0..100).filter(|_| rate.take(later).is_ok()).count(), 10);
     }
 }

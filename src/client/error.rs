@@ -1,99 +1,79 @@
-//! What can go wrong, for those who call.
+//! The errors of connections and calls.
 
 use std::time::Duration;
 
+use deskbell_protocol::outbound::ErrorReply;
 use thiserror::Error;
 
-use crate::protocol::ErrorCode;
-use crate::protocol::outbound::received::Refusal;
-
-/// The hub did nothing, and says why.
+/// Why a client has ended for good. It does not reconnect any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{message} ({}): {detail}", code.as_str())]
-pub struct Refused {
-    /// For programs.
-    pub code: ErrorCode,
-    /// In the words of the Channel Integration Framework.
-    pub message: String,
-    /// For people: what is wrong, and where.
-    pub detail: String,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self { code: refusal.code, message: refusal.message, detail: refusal.detail }
-    }
-}
-
-/// Why a client is over for good.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Ended {
-    /// Its last handle was dropped, or it was closed by this side.
-    #[error("the client was closed by this side")]
+pub enum EndReason {
+    /// This process dropped the client's last handle.
+    #[error("the client was closed by this process")]
     Closed,
-    /// The hub closed it with a code after which the same client would only be sent away again.
-    #[error("the hub sent this client away with {code}: {reason}")]
-    SentAway {
+    /// The hub closed the connection with a code that says not to reconnect.
+    #[error("the hub closed the connection for good with {code}: {reason}")]
+    ClosedByHub {
         /// The WebSocket close code.
         code: u16,
-        /// The hub's words.
+        /// The reason in the close frame, or the detail of the error before it.
         reason: String,
     },
-    /// The hub's HTTP answer to the upgrade says that coming again is of no use.
+    /// The hub answered the WebSocket upgrade with an HTTP status that does not change on a retry.
     #[error("the hub answered the upgrade with HTTP {0}")]
     Http(u16),
-    /// The address is none that this client can connect to.
+    /// The address is not valid.
     #[error("{0}")]
     Address(String),
-    /// There are no authorities by which to check the hub's certificate, or the host's name cannot stand in one.
+    /// TLS cannot be set up: there are no certificate authorities, or the host's name is not valid in a certificate.
     #[error("{0}")]
-    Trust(String),
+    Tls(String),
 }
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// The hub refused it; nothing was done.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The hub was away for so long that it may have settled and forgotten the call: repeated, it might ring again for
-    /// someone who hung up long ago. Whether it was done is not known.
-    #[error("the hub was away for more than {0:?}: the outcome is not known")]
+    /// The hub refused the call and did nothing.
+    #[error("{} ({}): {}", .0.message, .0.code.as_str(), .0.detail)]
+    Refused(Box<ErrorReply<'static>>),
+    /// The connection was lost for so long that the hub may have settled and forgotten the call. It is not sent again,
+    /// because the customer may be gone. Its outcome is not known.
+    #[error("the hub could not be reached for more than {0:?}: the outcome is not known")]
     Unknown(Duration),
-    /// The client is over; whether a call under way was done is not known.
+    /// The client has ended. The outcome of a pending call is not known.
     #[error(transparent)]
-    Ended(#[from] Ended),
-    /// So many calls are under way already; nothing was sent.
-    #[error("{0} calls are under way already: wait for some of them")]
+    Ended(#[from] EndReason),
+    /// This many calls are pending already. Nothing was sent.
+    #[error("{0} calls are pending already: wait for some of them")]
     TooMany(usize),
-    /// A call with the same id is under way; nothing was sent.
-    #[error("a call under way has the id {0:?}: give each notify its own")]
-    IdUnderWay(String),
-    /// Longer than the hub takes, in bytes; nothing was sent.
+    /// A pending call has the same id. Nothing was sent.
+    #[error("a pending call has the id {0:?}: give each notify its own id")]
+    DuplicateId(String),
+    /// The message is longer than the hub takes. Nothing was sent.
     #[error("the message has {bytes} bytes; the hub takes at most {bytes_max}")]
     TooLong {
-        /// What it has.
+        /// The length of the message.
         bytes: usize,
-        /// What the hub takes.
+        /// The hub's limit (`maxMessageBytes`).
         bytes_max: usize,
     },
-    /// The hub's reply is none that this call can have.
-    #[error("the hub's reply is not one to this call")]
-    Nonsense,
+    /// The hub sent a reply that does not belong to this kind of call.
+    #[error("the hub's reply does not belong to this call")]
+    UnexpectedReply,
 }
 
-/// Why no first connection came about.
+/// Why there is no first connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConnectError {
-    /// It never will.
+    /// The client has ended; a retry does not help.
     #[error(transparent)]
-    Ended(#[from] Ended),
-    /// None within the time allowed; the last failure is told.
+    Ended(#[from] EndReason),
+    /// There was no welcome in time.
     #[error("no connection within {within:?}; the last failure: {last}")]
     TimedOut {
         /// [`Tuning::connect_within`](super::Tuning::connect_within).
         within: Duration,
-        /// What happened last, for people.
+        /// The last failure, for people.
         last: String,
     },
 }

@@ -1,14 +1,14 @@
-//! What a provider asks the hub to ring.
+//! The builder of a notify.
 
-use uuid::Uuid;
+use deskbell_protocol::inbound::{AddressedTo, Body, ClientMessage, NotifyMessage};
+use deskbell_protocol::{Envelope, encode_inbound};
 
-use crate::protocol::encode_inbound;
-use crate::protocol::inbound::{self as wire, Body, ClientMessage, Envelope, Recipients};
+use super::handle::random_id;
 
-/// A notification to be raised. Only the template is required; the hub checks the rest.
+/// A notification to raise. Only the template is required. The hub checks all values.
 ///
 /// ```
-/// use deskbell::client::Notify;
+/// use deskbell_client::Notify;
 ///
 /// let notify = Notify::template("msdyn_call_incoming")
 ///     .parameter("phoneNumber", "+49 30 1234")
@@ -20,35 +20,35 @@ use crate::protocol::inbound::{self as wire, Body, ClientMessage, Envelope, Reci
 pub struct Notify {
     id: String,
     correlation_id: Option<String>,
-    wire: wire::NotifyMessage<'static>,
+    message: NotifyMessage<'static>,
 }
 
 impl Notify {
-    /// One of that template, to all agents, under an id of its own.
+    /// A notification with this template, for all agents, with a new random id.
     #[must_use]
     pub fn template(name: impl Into<String>) -> Self {
         Self {
-            id: Uuid::new_v4().to_string(),
+            id: random_id(),
             correlation_id: None,
-            wire: wire::NotifyMessage {
+            message: NotifyMessage {
                 template_name: name.into().into(),
                 template_parameters: Vec::new(),
                 session_id: None,
                 cancellation_token: None,
-                to: Recipients::default(),
+                to: AddressedTo::default(),
             },
         }
     }
 
-    /// The id by which the hub knows it again: raised twice under one id it rings once. It must be one that no restart
-    /// repeats: the conversation's own id, say. A UUID unless it is given.
+    /// The id by which the hub recognises a repeated notify: raised twice with one id, it rings once. Use an id that a
+    /// restart of your process repeats for the same call only, such as the id of the conversation.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// A GUID that groups this call with others.
+    /// A GUID that relates this call to others.
     #[must_use]
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
@@ -59,44 +59,44 @@ impl Notify {
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let (name, value) = (name.into(), value.into());
-        self.wire.template_parameters.retain(|(known, _)| *known != name);
-        self.wire.template_parameters.push((name.into(), value.into()));
+        self.message.template_parameters.retain(|(known, _)| *known != name);
+        self.message.template_parameters.push((name.into(), value.into()));
         self
     }
 
     /// The session that an accept starts, or moves.
     #[must_use]
     pub fn session(mut self, id: impl Into<String>) -> Self {
-        self.wire.session_id = Some(id.into().into());
+        self.message.session_id = Some(id.into().into());
         self
     }
 
-    /// By what [`Provider::cancel`](super::Provider::cancel) names it.
+    /// The token for [`Provider::cancel`](super::Provider::cancel).
     #[must_use]
     pub fn cancellation_token(mut self, token: impl Into<String>) -> Self {
-        self.wire.cancellation_token = Some(token.into().into());
+        self.message.cancellation_token = Some(token.into().into());
         self
     }
 
-    /// Offers it to that agent, besides others named; if nobody is named, to all.
+    /// Adds an agent to the recipients. Without any recipient the notification goes to all agents.
     #[must_use]
     pub fn to_agent(mut self, id: impl Into<String>) -> Self {
-        self.wire.to.agents.push(id.into().into());
+        self.message.to.agents.push(id.into().into());
         self
     }
 
-    /// Offers it to that group, besides others named; if nobody is named, to all.
+    /// Adds a group to the recipients. Without any recipient the notification goes to all agents.
     #[must_use]
     pub fn to_group(mut self, name: impl Into<String>) -> Self {
-        self.wire.to.groups.push(name.into().into());
+        self.message.to.groups.push(name.into().into());
         self
     }
 
-    /// Its id and its text.
+    /// The id and the JSON of the message.
     pub(super) fn into_text(self) -> (String, String) {
         let envelope =
             Envelope { id: Some(self.id.as_str().into()), correlation_id: self.correlation_id.map(Into::into) };
-        let text = encode_inbound(&ClientMessage { envelope, body: Body::Notify(self.wire) });
+        let text = encode_inbound(&ClientMessage { body: Body::Notify(self.message), envelope });
         (self.id, text)
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_as_the_wire_wants_it() {
+    fn a_notify_is_written_in_the_form_of_the_wire() {
         let notify = Notify::template("t")
             .id("1")
             .correlation_id("c")
@@ -117,14 +117,14 @@ mod tests {
             .to_agent("ada")
             .to_group("billing");
         let expected = concat!(
-            r#"{"type":"notify","id":"1","correlationId":"c","templateName":"t","templateParameters":{"customerName":"Grace"},"#,
-            r#""cancellationToken":"k","sessionId":"s","to":{"agents":["ada"],"groups":["billing"]}}"#
+            r#"{"type":"notify","templateName":"t","templateParameters":{"customerName":"Grace"},"sessionId":"s","#,
+            r#""cancellationToken":"k","to":{"agents":["ada"],"groups":["billing"]},"id":"1","correlationId":"c"}"#
         );
         assert_eq!(notify.into_text(), ("1".to_owned(), expected.to_owned()));
     }
 
     #[test]
-    fn each_has_an_id_of_its_own() {
+    fn each_notify_has_its_own_id() {
         assert_ne!(Notify::template("t").into_text().0, Notify::template("t").into_text().0);
     }
 }

@@ -1,4 +1,4 @@
-//! Who a client is, how it proves that, and how patient it is.
+//! The options of a client: its name, its token, and its timeouts.
 
 use std::error::Error;
 use std::fmt;
@@ -7,30 +7,31 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::trust::Trust;
-use crate::protocol::Presence;
+use deskbell_protocol::Presence;
 
-/// Gives a token whenever one is needed.
+use super::tls::Trust;
+
+/// A function that returns a token for each connection.
 pub type TokenSource =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, Box<dyn Error + Send + Sync>>> + Send>> + Send + Sync>;
 
-/// How a client proves who it is.
+/// The token of a client.
 #[derive(Clone, Default)]
 pub enum Token {
-    /// Not at all: the hub has no authentication.
+    /// No token: the hub has no authentication.
     #[default]
     None,
-    /// By this token. When it expires, the client ends for good.
+    /// Always this token. After it expires, the client ends for good.
     Fixed(String),
-    /// By the token that this gives, asked anew for each connection.
+    /// A new token from this source for each connection.
     Source(TokenSource),
 }
 
 impl Token {
-    /// A source of tokens. After an error it is asked again later, as after a connection that failed.
+    /// A source of tokens. An error counts as a failed connection attempt: the client asks again later.
     ///
     /// ```
-    /// use deskbell::client::{ProviderOptions, Token};
+    /// use deskbell_client::{ProviderOptions, Token};
     ///
     /// # async fn fetch_token() -> Result<String, Box<dyn std::error::Error + Send + Sync>> { Ok(String::new()) }
     /// let options = ProviderOptions::new().token(Token::source(|| async { fetch_token().await }));
@@ -47,7 +48,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token itself belongs in no log.
+        // Tokens must not appear in logs.
         f.write_str(match self {
             Self::None => "None",
             Self::Fixed(_) => "Fixed(…)",
@@ -56,24 +57,24 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How patient a client is. The defaults suit a bot that runs for months.
+/// Timeouts and limits of a client. The defaults suit a bot that runs for months.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tuning {
     /// How long `connect` waits for the first welcome; 30 s.
     pub connect_within: Duration,
-    /// From the beginning of one try to its welcome; 15 s.
+    /// From the start of one attempt until its welcome; 15 s.
     pub open_within: Duration,
-    /// The first pause before coming back is a random part of this, the next of twice as much, and so on; 500 ms.
+    /// The first pause before a reconnect is a random part of this, the next one of twice as much, and so on; 500 ms.
     pub backoff_first: Duration,
-    /// No pause is longer; 20 s.
+    /// The longest pause; 20 s.
     pub backoff_max: Duration,
-    /// A call that was under way is given up when the hub was away for so long, since it might have forgotten it;
-    /// 9 min, as hubs remember for 10 unless configured otherwise.
+    /// A pending call is given up when the hub could not be reached for this long, because the hub may have forgotten it;
+    /// 9 min, because hubs retain outcomes for 10 min by default.
     pub give_up_after: Duration,
-    /// Messages sent per second, with a burst of as many; more wait here. 150, as hubs take 200 unless configured
-    /// otherwise.
+    /// Messages sent per second, with a burst of the same number. Further messages wait. 150, because hubs take 200 by
+    /// default.
     pub messages_per_second: u32,
-    /// Calls under way; one more is refused here. 10 000.
+    /// Pending calls; one more gets [`CallError::TooMany`](super::CallError::TooMany). 10 000.
     pub calls_max: usize,
 }
 
@@ -91,7 +92,7 @@ impl Default for Tuning {
     }
 }
 
-/// Who a provider is, and how it connects.
+/// The options of a provider.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderOptions {
     pub(super) id: Option<String>,
@@ -103,13 +104,13 @@ pub struct ProviderOptions {
 }
 
 impl ProviderOptions {
-    /// A provider that is named by its token, or else by the hub.
+    /// A provider. Its name is in its token, or the hub mints one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The provider's name. To get the outcomes of before a restart, come back under the same one.
+    /// The provider's name. After a restart, use the same name to receive the outcomes of earlier notifications.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -124,28 +125,28 @@ impl ProviderOptions {
         self
     }
 
-    /// Asks for all outcomes that the hub still holds: those of 10 min, unless it is configured otherwise.
+    /// Asks for all outcomes that the hub retains; by default those of the last 10 min.
     #[must_use]
     pub fn resume_all(mut self) -> Self {
         self.resume_all = true;
         self
     }
 
-    /// How the provider proves who it is.
+    /// The provider's token.
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = token;
         self
     }
 
-    /// Which authorities may vouch for the hub, where TLS is spoken; the system's, unless this is called.
+    /// The certificate authorities for `wss:` addresses; those of the system by default.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
     }
 
-    /// How patient it is.
+    /// Timeouts and limits.
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning;
@@ -153,7 +154,7 @@ impl ProviderOptions {
     }
 }
 
-/// Who an agent is, and how it connects.
+/// The options of an agent.
 #[derive(Debug, Clone, Default)]
 pub struct AgentOptions {
     pub(super) id: Option<String>,
@@ -165,8 +166,7 @@ pub struct AgentOptions {
 }
 
 impl AgentOptions {
-    /// An agent that is named by its token, or else by the hub; with the groups and the presence that the hub
-    /// remembers.
+    /// An agent. Its name is in its token, or the hub mints one. The groups and the presence are those that the hub remembers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -179,35 +179,35 @@ impl AgentOptions {
         self
     }
 
-    /// The agent's groups. An empty list: none.
+    /// The agent's groups. With an empty list the agent is in no group.
     #[must_use]
     pub fn groups(mut self, groups: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.groups = Some(groups.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The presence to begin with. When the connection is renewed, the one that the hub remembers counts.
+    /// The presence of the first connection. After a reconnect, the presence that the hub remembers applies.
     #[must_use]
     pub fn presence(mut self, presence: Presence) -> Self {
         self.presence = Some(presence);
         self
     }
 
-    /// How the agent proves who it is.
+    /// The agent's token.
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = token;
         self
     }
 
-    /// Which authorities may vouch for the hub, where TLS is spoken; the system's, unless this is called.
+    /// The certificate authorities for `wss:` addresses; those of the system by default.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
     }
 
-    /// How patient it is.
+    /// Timeouts and limits.
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning;

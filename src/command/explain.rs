@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::answer::{help_or_refuse, load, refuse};
 use crate::config::{Fault, Faults, Origin, Sources};
-use crate::explain::{self, Question};
+use crate::explain::{self, ExplainQuery};
 use crate::log::disk::ReadOnlyLog;
 use crate::telemetry::escape;
 
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return help_or_refuse(&error),
     };
-    let question: Question = match arguments.id.parse() {
+    let question: ExplainQuery = match arguments.id.parse() {
         Ok(question) => question,
         Err(error) => return fault(format!("\"{}\" is {error}", shown(&arguments.id))),
     };

@@ -27,7 +27,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     // Those that take flags of their own and none of a hub's settings.
     match arguments.get(1).and_then(|word| word.to_str()) {
-        Some("load") => return load::run(arguments.into_iter().skip(1)),
+        Some("load") => return load::run(arguments.into_iter().skip(2)),
         Some("token") => return token::run(arguments.into_iter().skip(1)),
         Some("explain") => return explain::run(arguments.into_iter().skip(1)),
         _ => {}

@@ -10,14 +10,14 @@ use tracing::Span;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::hub::{Clock, Hub, HubError, HubHandle, HubSettings, InputQueue, WallClock};
-use crate::log::{Disk, History, Log, LogError, Memory, disk};
+use crate::log::{AnyLog, Disk, History, LogError, Memory, disk};
 #[cfg(feature = "cluster")]
 use crate::log::{JetStream, jetstream};
 
 /// A partition that does not run yet.
 pub(super) struct Opened {
     inputs: Arc<InputQueue>,
-    log: Box<dyn Log>,
+    log: AnyLog,
     /// Where several are logged about, which is meant.
     span: Span,
 }
@@ -25,7 +25,7 @@ pub(super) struct Opened {
 impl Opened {
     /// Its log's past, if anything is kept.
     pub(super) fn history(&self) -> Option<Box<dyn History>> {
-        self.log.history()
+        self.log.log().history()
     }
 }
 
@@ -105,22 +105,22 @@ fn open_one(config: &Config, partition: u32, of: u32) -> Result<Opened, LogError
     Ok(Opened { inputs, log, span })
 }
 
-fn open_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     if !config.cluster.servers.is_empty() {
         return open_shared_log(config, partition, inputs);
     }
     if config.server.memory {
-        return Ok(Box::new(Memory::default()));
+        return Ok(Box::new(Memory::default()).into());
     }
     let options = disk::Options::new(&config.server.data_dir, || WallClock.now().0).wait_lock(config.wait_lock);
     let (log, recovery) = Disk::open(&options)?;
     tracing::info!(directory = %config.server.data_dir.display(), records = recovery.last, "data directory opened");
-    Ok(Box::new(log))
+    Ok(Box::new(log).into())
 }
 
 /// The log of a cluster; it wakes the hub when there is something in it.
 #[cfg(feature = "cluster")]
-fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     let cluster = &config.cluster;
     let servers = jetstream::Servers {
         urls: cluster.servers.clone(),
@@ -129,11 +129,11 @@ fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) ->
     };
     let inputs = Arc::clone(inputs);
     let place = jetstream::StreamPartition { partition, of: cluster.partitions };
-    Ok(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?))
+    Ok(AnyLog::Shared(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?)))
 }
 
 /// The configuration was refused already.
 #[cfg(not(feature = "cluster"))]
-fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<Box<dyn Log>, LogError> {
+fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     Err(LogError::Device("this deskbell was built without the feature \"cluster\"".to_owned()))
 }

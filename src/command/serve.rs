@@ -17,7 +17,7 @@ use super::{partitions, supervisor};
 use crate::auth::{Gate, GateError, Rules};
 use crate::config::Config;
 use crate::gateway::{Backend, BindError, Gateway, Settings};
-use crate::hub::{Clock, HubError, HubSettings, WallClock};
+use crate::hub::{Clock, HubError, HubSettings, SnapshotInterval, WallClock};
 use crate::log::{LogError, Retention};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
@@ -154,6 +154,7 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
         admin_listen: server.admin_listen,
         trusted_proxies: server.trusted_proxies.clone(),
         handshake_timeout: server.handshake_timeout,
+        http_idle_timeout: server.http_idle_timeout,
         hello_timeout: server.hello_timeout,
         ping_interval: server.ping_interval,
         idle_timeout: server.idle_timeout,
@@ -184,6 +185,7 @@ fn hub_settings(config: &Config) -> HubSettings {
         epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
+        snapshot_every: SnapshotInterval::default(),
         retention: Retention {
             history_ms: u64::try_from(config.log.history.as_millis()).unwrap_or(u64::MAX),
             history_bytes: config.log.history_bytes,

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deskbell_core::Millis;
+
 use super::value;
 use crate::auth::KeyFiles;
 use crate::network::Network;
@@ -68,6 +70,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// For the TLS handshake, and for the head of each request.
     pub handshake_timeout: Duration,
+    /// How long an HTTP connection stays open between two requests.
+    pub http_idle_timeout: Duration,
     /// Certificate and key; both or none.
     pub tls_cert: Option<PathBuf>,
     /// See `tls_cert`.
@@ -209,6 +213,7 @@ impl Default for Server {
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),
             handshake_timeout: Duration::from_secs(10),
+            http_idle_timeout: Duration::from_secs(75),
             tls_cert: None,
             tls_key: None,
             admin_listen: None,
@@ -223,7 +228,7 @@ impl Default for Limits {
         Self {
             display_limit: core.display_limit,
             queue_limit: core.queue_limit,
-            retention: Duration::from_millis(core.retention_ms),
+            retention: Duration::from_millis(core.retention.0),
             max_message_bytes: 65_536,
             max_connections: 20_000,
             connections_per_address: 0,
@@ -237,9 +242,9 @@ impl Default for Limits {
             retained_outcomes: core.retained_outcomes,
             remembered_agents: core.remembered_agents,
             deliveries_per_second: 50_000,
-            session_idle: Duration::from_millis(core.session_idle_ms),
+            session_idle: Duration::from_millis(core.session_idle.0),
             session_limit: core.session_limit,
-            regroup_time: Duration::from_millis(core.regroup_time_ms),
+            regroup_time: Duration::from_millis(core.regroup_time.0),
         }
     }
 }
@@ -272,19 +277,19 @@ impl Config {
         deskbell_core::Limits {
             display_limit: limits.display_limit,
             queue_limit: limits.queue_limit,
-            retention_ms: ms(limits.retention),
+            retention: millis(limits.retention),
             open_notifications: limits.open_notifications,
             sessions: limits.sessions,
             kpi_marks: limits.kpi_marks,
             retained_outcomes: limits.retained_outcomes,
             remembered_agents: limits.remembered_agents,
-            session_idle_ms: ms(limits.session_idle),
+            session_idle: millis(limits.session_idle),
             session_limit: limits.session_limit,
-            regroup_time_ms: ms(limits.regroup_time),
+            regroup_time: millis(limits.regroup_time),
         }
     }
 }
 
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn millis(duration: Duration) -> Millis {
+    Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -9,36 +9,36 @@ const BEFORE: &str = "\
 
 <!-- Written by `deskbell check --list-settings`; a test holds it to the code. -->
 
-A setting can be given by a flag, by an environment variable, or in the TOML file that `--config` names. A flag wins
-over a variable, a variable over the file, the file over the default. An empty variable is as none.
+You can give a setting as a flag, as an environment variable, or in the TOML file that `--config` names. A flag takes precedence
+over a variable, a variable over the file, and the file over the default. An empty variable counts as unset.
 
-Variables are named after the keys: `[server]` `helloTimeout` is `DESKBELL_HELLO_TIMEOUT`, a key of any other table has
-the table's name in it: `[limits]` `displayLimit` is `DESKBELL_LIMITS_DISPLAY_LIMIT`.
+Variables are named after the keys. `[server]` `helloTimeout` is `DESKBELL_HELLO_TIMEOUT`. A key of any other table has the table's
+name in it: `[limits]` `displayLimit` is `DESKBELL_LIMITS_DISPLAY_LIMIT`.
 
 - Durations are strings of whole numbers with the units `d`, `h`, `m`, `s`, `ms`: `\"90s\"`, `\"1m30s\"`, `\"100ms\"`.
 - Sizes are integers (bytes) or strings with a unit: `65536`, `\"64KiB\"`, `\"256MiB\"`.
 - Lists are arrays in the file, separated by commas in a variable, and repeated flags on the command line.
 - Switches are `true` or `false`; on the command line the flag alone turns them on.
 
-An unknown flag or key, a file that is no TOML, or a wrong value anywhere (also one that is overridden) stops the start
-with exit code 64 before a port is bound. All faults are named at once, each with its place.
-`deskbell check` takes the same flags, reads the same, and says `ok` or the faults; nothing is started.
+An unknown flag or key, a file that is not valid TOML, or a wrong value anywhere (even one that is overridden) stops the start with
+exit code 64 before a port is bound. All faults are listed at once, each with its place. `deskbell check` takes the same flags,
+reads the same files, and prints `ok` or the faults; it starts nothing.
 
 ";
 
 const AFTER: &str = "
 ## Authentication
 
-Without it whoever reaches the port is whoever they say, and the hub listens on loopback only. With a secret that signs
-tokens (HS256; at least 32 bytes) everybody needs one:
+Without authentication clients are whoever they claim to be, and the hub listens on loopback only. With a secret for signing
+tokens (HS256; at least 32 bytes) every client needs a token:
 
 ```sh
 (umask 077; openssl rand -base64 32 > secret)
 deskbell --auth-secret-file secret
 ```
 
-`deskbell token` prints a token, here for an hour; what issues them otherwise signs the same claims by the same secret, or
-by a private key whose public one is in `--auth-public-key-file`:
+`deskbell token` prints a token, by default for one hour. Your own token service signs the same claims with the same secret, or
+with a private key; its public key is then in `--auth-public-key-file`:
 
 ```sh
 deskbell token --secret-file secret --sub chat-bot-1 --role provider
@@ -46,9 +46,10 @@ deskbell token --secret-file secret --sub ada --role agent --groups billing
 deskbell token --secret-file secret --sub wall --role observer --ttl 7d
 ```
 
-`sub` is the providerId or agentId. The pages ask for a token, the SDK takes it as `token` ([sdk.md](sdk.md#tokens)), HTTP as
-`Authorization: Bearer`, `bot.mjs` and `bot.py` in a file that `DESKBELL_TOKEN_FILE` names. What is checked stands in
-[PROTOCOL.md](PROTOCOL.md#authentication-and-the-admin-listener), what is defended in [SECURITY.md](../SECURITY.md).
+`sub` is the providerId or agentId. The pages ask for a token, the SDK has the option `token` ([sdk.md](sdk.md#tokens)), HTTP requests
+have the header `Authorization: Bearer`, and `bot.mjs` and `bot.py` read it from the file that `DESKBELL_TOKEN_FILE` names.
+[PROTOCOL.md](PROTOCOL.md#authentication-and-the-admin-listener) describes the checks, and [SECURITY.md](../SECURITY.md) the
+security model.
 
 ## Templates
 
@@ -67,22 +68,22 @@ buttons = { accept = \"Take it\", reject = \"Not now\" }
 fields = [ { label = \"Number\", value = \"{phoneNumber|unknown}\" }, { label = \"Queue\", value = \"{queue}\" } ]
 ```
 
-A template replaces the built-in one of its name or is added to them. Built in are
-`msdyn_chat_incoming_unauthenticated`, `msdyn_chat_incoming_authenticated`, `msdyn_sms_incoming_unauthenticated`
-(parameters `customerName`, `phoneNumber`, `queueName`, as they apply) and `msdyn_call_incoming`.
+A template replaces the built-in one of the same name, or is added to them. The built-in templates are
+`msdyn_chat_incoming_unauthenticated`, `msdyn_chat_incoming_authenticated`, `msdyn_sms_incoming_unauthenticated` (with those of the
+parameters `customerName`, `phoneNumber` and `queueName` that apply) and `msdyn_call_incoming`.
 
-Only `title` and the `value` of fields are expanded, once: braces in a parameter are just braces. `{{` and `}}` are
+Only `title` and the `value` of fields are expanded, and only once: braces in a parameter are ordinary text. `{{` and `}}` are
 literal braces; a default runs to the closing brace. An empty parameter counts as given.
 
-At most 1000 templates with at most 20 fields each; names, icons, labels and buttons have 1 to 128 bytes without control
-or bidirectional formatting characters; a title or value has at most 4096 bytes as written and 1024 rendered; the file
-has at most 4 MiB.
+There can be at most 1000 templates with at most 20 fields each. Names, icons, labels and buttons have 1 to 128 bytes without control
+characters, line separators and characters that change the text direction. A title or value has at most 4096 bytes as written and
+1024 bytes as rendered. The file has at most 4 MiB.
 
-Templates, and nothing else, are reloaded within 2 s of a change of the file, and on SIGHUP. If anything in the
-configuration is wrong then, that is logged and the templates in force stay.
+Templates, and no other settings, are reloaded within 2 s of a change of the file, and on SIGHUP. If anything in the configuration is
+wrong then, the hub logs it and keeps the templates in use.
 
-`GET /templates` lists those in force, for pages that build forms of them; with authentication on it takes the token of a
-provider or an observer as `Authorization: Bearer`. A placeholder is `required` if some place of it has no default.
+`GET /templates` lists the templates in use, for pages that build forms from them. With authentication it needs the token of a
+provider or an observer as `Authorization: Bearer`. A placeholder is `required` if it occurs anywhere without a default.
 
 ```json
 {\"templates\":[{\"name\":\"vip_call\",\"title\":\"{customerName|A customer} is calling\",\"icon\":\"phone\",\"timeoutMs\":20000,
@@ -128,6 +129,6 @@ mod tests {
     fn the_page_is_what_the_code_says() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
         let page = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(page == markdown(), "write it anew: cargo run -- check --list-settings >docs/configuration.md");
+        assert!(page == markdown(), "write it again: cargo run -- check --list-settings >docs/configuration.md");
     }
 }

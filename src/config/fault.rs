@@ -10,9 +10,6 @@ pub const FAULTS_MAX: usize = 100;
 /// The most characters of a wrong value that a message repeats.
 const QUOTED_CHARACTERS_MAX: usize = 60;
 
-/// From how many characters on a known name that begins an unknown one is taken for it.
-const PREFIX_CHARACTERS_MIN: usize = 4;
-
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -122,57 +119,9 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// Which of `known` was probably meant by `name`, not looking at case and punctuation: the one that the fewest changes
-/// lead to, at most one per three characters; one that begins it counts as near.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let plain = |name: &str| -> Vec<char> {
-        name.chars().take(QUOTED_CHARACTERS_MAX).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let name = plain(name);
-    let distance = |known: &str| {
-        let known = plain(known);
-        if known.len() >= PREFIX_CHARACTERS_MIN && name.starts_with(&known) { 1 } else { distance(&name, &known) }
-    };
-    let distances = known.into_iter().map(|known| (distance(known), known));
-    let (changes, nearest) = distances.min_by_key(|(changes, _)| *changes)?;
-    (changes <= name.len().div_ceil(3)).then_some(nearest)
-}
-
-/// How many characters have to be added, removed or replaced.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
-        let known = ["displayLimit", "queueLimit", "retention"];
-        for (name, suggested) in [
-            ("display_limit", Some("displayLimit")),
-            ("DisplayLimits", Some("displayLimit")),
-            ("retenton", Some("retention")),
-            ("x", None),
-            ("", None),
-            ("tlsCert", None),
-            ("retentionOfOutcomes", Some("retention")),
-        ] {
-            assert_eq!(nearest(name, known), suggested, "{name}");
-        }
-        assert_eq!(nearest("x", []), None);
-    }
 
     #[test]
     fn past_the_bound_faults_are_counted() {

@@ -9,7 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::Config;
-use super::fault::{FAULTS_MAX, Fault, Faults, Origin, nearest, quoted};
+use crate::template::nearest;
+
+use super::fault::{FAULTS_MAX, Fault, Faults, Origin, quoted};
 use super::setting::{Given, Setting, shown};
 use super::settings::SETTINGS;
 

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{Cluster, Config, PREFIX, Server, Sources};
-use super::fault::{Fault, Faults, Origin, nearest};
+use super::fault::{Fault, Faults, Origin};
 use super::setting::{Given, Setting};
 use super::settings::SETTINGS;
 use super::{file, templates, value};
 use crate::auth::{KeyFiles, Keys};
 use crate::telemetry;
-use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch};
+use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch, nearest};
 use crate::tls::Certificate;
 
 impl Config {

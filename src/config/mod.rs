@@ -16,9 +16,10 @@ mod templates;
 mod tests;
 mod value;
 
+pub use crate::template::nearest;
 pub use checked::{Auth, Config, Limits, LogHistory, Server, Sources};
 pub use docs::markdown;
-pub use fault::{FAULTS_MAX, Fault, Faults, Origin, nearest};
+pub use fault::{FAULTS_MAX, Fault, Faults, Origin};
 pub use file::FILE_BYTES_MAX;
 pub use setting::{Kind, ORIGINS_MAX, PROXIES_MAX, Setting};
 pub use settings::SETTINGS;

@@ -111,6 +111,14 @@ pub const SETTINGS: &[Setting] = &[
     ),
     key!(
         "server",
+        "httpIdleTimeout",
+        "DESKBELL_HTTP_IDLE_TIMEOUT",
+        Kind::Time { min: seconds(1), max: seconds(3600), at: |c| &mut c.server.http_idle_timeout },
+        "How long an HTTP connection stays open between two requests. Make it longer than the keep-alive time of the proxy \
+         in front of the hub."
+    ),
+    key!(
+        "server",
         "helloTimeout",
         "DESKBELL_HELLO_TIMEOUT",
         Kind::Time { min: ms(100), max: seconds(300), at: |c| &mut c.server.hello_timeout },

@@ -11,7 +11,7 @@ use super::fault::quoted;
 use super::file::{FileFaults, unknown};
 use super::setting::shown;
 use super::value;
-use crate::template::{Definition, FieldDefinition, Part, Settle, TEMPLATES_MAX, Template};
+use crate::template::{Definition, DefinitionPart, FieldDefinition, Settle, TEMPLATES_MAX, Template};
 
 const KEYS: [&str; 11] = [
     "name",
@@ -73,7 +73,7 @@ struct Reader<'k, 'd, 'f, 't> {
     keys: &'k DeTable<'d>,
     faults: &'f mut FileFaults<'t>,
     /// Where the parts stand that the definition has from the file.
-    parts: Vec<(Part, Range<usize>)>,
+    parts: Vec<(DefinitionPart, Range<usize>)>,
     sound: bool,
 }
 
@@ -112,27 +112,27 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
     fn definition(&mut self) -> Definition {
         let unset = Definition::default();
         Definition {
-            name: self.string("name", Part::Name).unwrap_or_else(|| "unset".to_owned()),
-            title: self.string("title", Part::Title).unwrap_or_default(),
-            icon: self.string("icon", Part::Icon),
-            timeout: self.time("timeout", Part::Timeout).unwrap_or(unset.timeout),
-            queue_timeout: self.time("queueTimeout", Part::QueueTimeout),
+            name: self.string("name", DefinitionPart::Name).unwrap_or_else(|| "unset".to_owned()),
+            title: self.string("title", DefinitionPart::Title).unwrap_or_default(),
+            icon: self.string("icon", DefinitionPart::Icon),
+            timeout: self.time("timeout", DefinitionPart::Timeout).unwrap_or(unset.timeout),
+            queue_timeout: self.time("queueTimeout", DefinitionPart::QueueTimeout),
             show_timeout: self.switch("showTimeout").unwrap_or(unset.show_timeout),
             auto_accept: self.switch("autoAccept").unwrap_or(unset.auto_accept),
             auto_accept_on_timeout: self.switch("autoAcceptOnTimeout").unwrap_or(unset.auto_accept_on_timeout),
             settle: self.settle(),
-            accept_label: self.button("accept", Part::AcceptLabel).unwrap_or(unset.accept_label),
-            reject_label: self.button("reject", Part::RejectLabel).unwrap_or(unset.reject_label),
+            accept_label: self.button("accept", DefinitionPart::AcceptLabel).unwrap_or(unset.accept_label),
+            reject_label: self.button("reject", DefinitionPart::RejectLabel).unwrap_or(unset.reject_label),
             fields: self.fields(),
         }
     }
 
-    fn string(&mut self, key: &str, part: Part) -> Option<String> {
+    fn string(&mut self, key: &str, part: DefinitionPart) -> Option<String> {
         let value = self.keys.get(key)?;
         self.string_of(value, part)
     }
 
-    fn string_of(&mut self, value: &Value<'_>, part: Part) -> Option<String> {
+    fn string_of(&mut self, value: &Value<'_>, part: DefinitionPart) -> Option<String> {
         match value.get_ref() {
             DeValue::String(text) => {
                 self.parts.push((part, value.span()));
@@ -145,7 +145,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         }
     }
 
-    fn time(&mut self, key: &str, part: Part) -> Option<Duration> {
+    fn time(&mut self, key: &str, part: DefinitionPart) -> Option<Duration> {
         let value = self.keys.get(key)?;
         let time = value.get_ref().as_str().and_then(value::duration);
         if time.is_some() {
@@ -168,29 +168,29 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
     }
 
     fn settle(&mut self) -> Settle {
-        let Some(value) = self.keys.get("settle") else { return Settle::default() };
+        let Some(value) = self.keys.get("settle") else { return Settle::FirstResponse };
         match value.get_ref().as_str() {
             Some("firstResponse") => Settle::FirstResponse,
             Some("firstAccept") => Settle::FirstAccept,
             _ => {
                 let what = format!("{}; allowed: \"firstResponse\", \"firstAccept\"", shown(value.get_ref()));
                 self.fault(&value.span(), "settle", &what);
-                Settle::default()
+                Settle::FirstResponse
             }
         }
     }
 
-    fn button(&mut self, key: &str, part: Part) -> Option<String> {
+    fn button(&mut self, key: &str, part: DefinitionPart) -> Option<String> {
         let buttons = self.keys.get("buttons")?;
         let DeValue::Table(labels) = buttons.get_ref() else {
             // Once for both buttons.
-            if part == Part::AcceptLabel {
+            if part == DefinitionPart::AcceptLabel {
                 let what = format!("{}; allowed: {{ accept = \"…\", reject = \"…\" }}", shown(buttons.get_ref()));
                 self.fault(&buttons.span(), "buttons", &what);
             }
             return None;
         };
-        if part == Part::AcceptLabel {
+        if part == DefinitionPart::AcceptLabel {
             self.refuse_unknown("buttons", labels, &["accept", "reject"]);
         }
         self.string_of(labels.get(key)?, part)
@@ -203,7 +203,7 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
             self.fault(&value.span(), "fields", &what);
             return Vec::new();
         };
-        self.parts.push((Part::Fields, value.span()));
+        self.parts.push((DefinitionPart::Fields, value.span()));
         fields.iter().enumerate().map(|(index, field)| self.field(index, field)).collect()
     }
 
@@ -218,8 +218,8 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
         };
         self.refuse_unknown(&name, keys, &["label", "value"]);
         for (key, part, text) in [
-            ("label", Part::FieldLabel(index), &mut definition.label),
-            ("value", Part::FieldValue(index), &mut definition.value),
+            ("label", DefinitionPart::FieldLabel(index), &mut definition.label),
+            ("value", DefinitionPart::FieldValue(index), &mut definition.value),
         ] {
             match keys.get(key) {
                 Some(value) => *text = self.string_of(value, part).unwrap_or_else(|| text.clone()),
@@ -246,17 +246,17 @@ impl<'k, 'd, 'f, 't> Reader<'k, 'd, 'f, 't> {
     }
 }
 
-fn name_of(part: Part) -> String {
+fn name_of(part: DefinitionPart) -> String {
     match part {
-        Part::Name => "name".to_owned(),
-        Part::Title => "title".to_owned(),
-        Part::Icon => "icon".to_owned(),
-        Part::Timeout => "timeout".to_owned(),
-        Part::QueueTimeout => "queueTimeout".to_owned(),
-        Part::AcceptLabel => "buttons.accept".to_owned(),
-        Part::RejectLabel => "buttons.reject".to_owned(),
-        Part::Fields => "fields".to_owned(),
-        Part::FieldLabel(index) => format!("fields, number {}, label", index + 1),
-        Part::FieldValue(index) => format!("fields, number {}, value", index + 1),
+        DefinitionPart::Name => "name".to_owned(),
+        DefinitionPart::Title => "title".to_owned(),
+        DefinitionPart::Icon => "icon".to_owned(),
+        DefinitionPart::Timeout => "timeout".to_owned(),
+        DefinitionPart::QueueTimeout => "queueTimeout".to_owned(),
+        DefinitionPart::AcceptLabel => "buttons.accept".to_owned(),
+        DefinitionPart::RejectLabel => "buttons.reject".to_owned(),
+        DefinitionPart::Fields => "fields".to_owned(),
+        DefinitionPart::FieldLabel(index) => format!("fields, number {}, label", index + 1),
+        DefinitionPart::FieldValue(index) => format!("fields, number {}, value", index + 1),
     }
 }

@@ -103,8 +103,8 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(config.limits.max_message_bytes, 32768);
     assert_eq!(config.log.history_bytes, 1 << 20);
     let core = config.core_limits();
-    assert_eq!((core.display_limit, core.queue_limit, core.retention_ms), (5, 0, 60_000));
-    assert_eq!((core.session_limit, core.session_idle_ms, core.regroup_time_ms), (16, 900_000, 0));
+    assert_eq!((core.display_limit, core.queue_limit, core.retention.0), (5, 0, 60_000));
+    assert_eq!((core.session_limit, core.session_idle.0, core.regroup_time.0), (16, 900_000, 0));
 }
 
 #[test]

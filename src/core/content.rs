@@ -1,31 +1,31 @@
-//! What a notification is, apart from what becomes of it.
+//! The content of a notification: everything that does not change while it is open.
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Rendered;
-use super::ids::{Name, NotificationId, Timestamp};
+use crate::entry::Rendered;
+use crate::ids::{Name, NotificationId, Timestamp};
 
-/// What a notification is: all that does not change while it is open.
+/// Everything of a notification that does not change while it is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// Its id.
+    /// The id that the hub minted for it.
     pub notification_id: NotificationId,
-    /// Its correlationId.
+    /// The correlationId of the notify, as the provider sent it or as the hub minted it.
     pub correlation_id: Name,
-    /// The notify's own id, if it bore one.
+    /// The `id` of the notify, if it had one.
     pub id: Option<Name>,
-    /// Who raised it.
+    /// The provider that raised it.
     pub provider_id: Name,
-    /// The session it is about: its own, or its notificationId.
+    /// The session that the notify named; without one, the notificationId.
     pub session_id: Name,
-    /// The token by which it can be cancelled.
+    /// The token by which its provider can cancel it.
     pub cancellation_token: Option<Name>,
-    /// Its template's name.
+    /// The name of its template.
     pub template_name: Name,
-    /// What it says, for idempotence.
+    /// A digest of the content of the notify, for idempotence.
     pub fingerprint: u128,
     /// When it arrived.
     pub notified_at: Timestamp,
-    /// What is shown, and for how long.
+    /// The card, and how long it is displayed.
     pub rendered: Rendered,
 }

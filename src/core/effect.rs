@@ -1,181 +1,189 @@
-//! What comes out of the core: what the world should be told, in the core's own words.
+//! The effects of an entry: the messages that clients receive, in the core's own words.
 //!
-//! An effect speaks of agents by their slot. Whoever carries effects out resolves slots to connections
-//! by [`Core::agent_connections`](super::Core::agent_connections) right after the entry was applied, leaving out
-//! [`Effects::joiner`], whose welcome has it all.
+//! An effect names agents by their slot. The caller resolves slots to connections with
+//! [`Core::agent_connections`](super::Core::agent_connections) right after the entry was applied, and leaves out
+//! [`Effects::joiner`], whose welcome contains everything.
 
 use std::sync::Arc;
 
-use super::content::Content;
-use super::entry::{Action, Call, Presence, To};
-use super::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
-use super::outcome::{Outcome, Settled};
+use crate::collections::slab::Slot;
+use crate::content::Content;
+use crate::entry::{Action, AgentAction, Call, Presence, ProviderAction, Recipients, RenderError};
+use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
+use crate::outcome::{Outcome, Settled};
+use crate::workspace::agents::Agent;
 
-/// An agent's dense number within a workspace.
-pub type AgentSlot = u32;
+/// An agent's slot within a workspace.
+pub type AgentSlot = Slot<Agent>;
 
-/// All that one entry caused.
+/// All effects of one entry.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// The connection that joined by this entry: it is told by its welcome, and by nothing else of the same step.
+    /// The connection that joined by this entry. Of the effects of this step it receives only its welcome.
     pub joiner: Option<ConnectionId>,
-    /// In the order in which they are to be told, each with its workspace.
+    /// The effects, each with its workspace, in the order in which they are sent.
     pub list: Vec<(Name, Effect)>,
 }
 
-/// One thing to tell.
+/// One message to clients, or one notice to the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// To the joiner, first of all.
+    /// To the joiner, before anything else.
     Welcome(Box<Welcome>),
-    /// To one connection: its notify is held.
+    /// To one connection: the hub has its notify.
     Ack {
-        /// Who asked, and its ids.
+        /// The connection that sent the notify, and its ids.
         to: ReplyTo,
-        /// The notification (of a duplicate, the first one's).
+        /// The notification. For a duplicate: the notification of the first notify.
         notification_id: NotificationId,
-        /// It is a repeat of one that the hub has.
+        /// Whether the hub already had this notify.
         duplicate: bool,
     },
-    /// A notification is settled: to all connections of its provider.
+    /// To all connections of its provider: a notification is settled. Resolve them with
+    /// [`Core::provider_connections`](super::Core::provider_connections).
     Settled {
-        /// Resolve by [`Core::provider_connections`](super::Core::provider_connections).
+        /// The notification and its outcome.
         settled: Arc<Settled>,
-        /// Its place for `resume`.
+        /// The position from which the provider can resume.
         position: Position,
     },
-    /// The same again, to one connection: after a resume, or for a duplicate.
+    /// To one connection: a result again, after a resume or for a duplicate.
     SettledAgain {
-        /// The one connection.
+        /// The connection that resumed or sent the duplicate.
         to: ConnectionId,
-        /// What was settled.
+        /// The notification and its outcome.
         settled: Arc<Settled>,
-        /// Its place for `resume`.
+        /// The position from which the provider can resume.
         position: Position,
     },
     /// To one connection: the reply to a cancel.
     CancelResult {
-        /// Who asked, and its ids.
+        /// The connection that sent the cancel, and its ids.
         to: ReplyTo,
-        /// The token it named.
+        /// The token in the cancel.
         cancellation_token: Name,
-        /// The notification that bore it.
+        /// The notification with that token.
         notification_id: NotificationId,
-        /// That notification's outcome.
+        /// The outcome of the notification, which an earlier answer may have decided.
         outcome: Outcome,
     },
-    /// To one connection: a kpi, activity or endSession is done.
+    /// To one connection: its kpi, activity or endSession is done.
     Done {
-        /// Who asked, and its ids.
+        /// The connection that sent the request, and its ids.
         to: ReplyTo,
     },
     /// To one connection: the reply to an accept or reject.
     Answered {
-        /// Who asked. `correlation_id` is the notification's.
+        /// The connection that answered; `correlation_id` is the notification's.
         to: ReplyTo,
         /// The notification.
         notification_id: NotificationId,
-        /// What settled it; `None`: it is still open (an unsettling reject).
+        /// The outcome; `None` if the notification is still open after this reject.
         outcome: Option<Outcome>,
-        /// Whose answer settled it, or for whom it was accepted.
+        /// The agent whose answer settled it, or for whom the hub accepted it.
         agent_id: Option<Name>,
-        /// Whether it was this agent's answer.
+        /// Whether the answer of this agent settled it.
         won: bool,
     },
-    /// To one connection: nothing was done, and why.
+    /// To one connection: the hub did not do what the client asked for.
     Refused {
-        /// Who asked, and its ids.
+        /// The connection that sent the request, and its ids.
         to: ReplyTo,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// To agents: put it on the desk.
-    Show {
-        /// To whom.
+    /// To agents: display a notification on the desk.
+    Display {
+        /// The agents.
         agents: Vec<AgentSlot>,
-        /// What.
-        shown: Shown,
+        /// The notification.
+        card: Card,
     },
-    /// To agents: take it off the desk.
+    /// To agents: take a notification off the desk.
     Close {
-        /// To whom.
+        /// The agents.
         agents: Vec<AgentSlot>,
-        /// What.
+        /// The notification.
         notification_id: NotificationId,
-        /// Its correlationId.
+        /// The notification's correlationId.
         correlation_id: Name,
-        /// What settled it; `None`: it is still open elsewhere (an unsettling reject).
+        /// The outcome; `None` if the notification is still open for others after this agent's reject.
         outcome: Option<Outcome>,
-        /// Whose answer settled it, or for whom it was accepted.
+        /// The agent whose answer settled it, or for whom the hub accepted it.
         agent_id: Option<Name>,
     },
-    /// To one agent: a session starts or is moved here.
+    /// To one agent: a session starts here or moves here.
     SessionStarted {
-        /// To whom.
+        /// The agent.
         agent: AgentSlot,
-        /// What.
+        /// The session.
         session: SessionView,
     },
-    /// To one agent: a session is over (or moved away).
+    /// To one agent: a session ended or moved to another agent.
     SessionEnded {
-        /// To whom.
+        /// The agent who had the session.
         agent: AgentSlot,
-        /// Which.
+        /// The session.
         session_id: Name,
-        /// That of the call that caused it; `None`: time did.
+        /// The correlationId of the call that caused it; `None` if the session was idle for too long.
         correlation_id: Option<Name>,
     },
-    /// To all agents: a mark is set or cleared.
+    /// To all agents: a KPI mark is set or cleared.
     Kpi {
-        /// Which, and how it stands.
+        /// The mark. A cleared mark is given as it was.
         mark: MarkView,
         /// Whether the session is in breach now.
         breached: bool,
     },
-    /// To one agent: a session's unread count.
+    /// To one agent: the unread count of a session.
     Activity {
-        /// To whom.
+        /// The agent who has the session.
         agent: AgentSlot,
-        /// Which session.
+        /// The session.
         session_id: Name,
-        /// How many.
+        /// The new count.
         count: u32,
-        /// That of the call that caused it.
+        /// The correlationId of the call that caused it.
         correlation_id: Option<Name>,
     },
-    /// To one agent: the agent's presence, on all connections; the one that asked gets its id back.
+    /// To all connections of one agent: the agent's presence. The connection that asked receives its ids too.
     Presence {
-        /// To whom.
+        /// The agent.
         agent: AgentSlot,
-        /// As it is now.
+        /// The presence from here on.
         presence: Presence,
-        /// Who asked; `None`: another connection's hello set it.
+        /// The connection that asked; `None` if the hello of another connection set the presence.
         asked: Option<ReplyTo>,
     },
     /// To observers.
-    Event(Event),
-    /// To the operator's log: this audience is full, and what that means.
+    Event {
+        /// When it happened.
+        at: Timestamp,
+        /// The event.
+        event: Event,
+    },
+    /// To the operator's log: a notification was refused because its audience is full.
     AudienceFull {
-        /// Which.
-        to: To,
-        /// The notification that found no place in it.
+        /// The audience.
+        to: Recipients,
+        /// The notification that was refused.
         content: Arc<Content>,
     },
-    /// To the hub of that name: it was removed from the log and must come back as another.
+    /// To one hub: it was removed from the log and must join again under another incarnation.
     HubRemoved {
-        /// Which.
+        /// The hub.
         incarnation: Incarnation,
     },
 }
 
-/// Where a direct reply goes, and what it carries back.
+/// The connection to which a direct reply goes, and the ids that the reply carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyTo {
-    /// The connection that asked.
+    /// The connection that sent the request.
     pub connection: ConnectionId,
-    /// Which call of the contract it was (the reply's `msdyn_name`); `None` for those of agents.
-    pub call: Option<CallName>,
-    /// The message's id.
+    /// The kind of the call, from which the wire makes `msdyn_name`; `None` for requests of agents.
+    pub call: Option<CallKind>,
+    /// The `id` of the request.
     pub id: Option<Name>,
     /// The correlationId that the reply carries.
     pub correlation_id: Option<Name>,
@@ -184,28 +192,29 @@ pub struct ReplyTo {
 }
 
 impl ReplyTo {
-    /// Where the reply to `call` from `connection` goes.
+    /// The target of the reply to a call.
     #[must_use]
     pub fn new(connection: ConnectionId, call: &Call) -> Self {
-        let name = match call.action {
-            Action::Notify(_) | Action::Recall { .. } => Some(CallName::Notify),
-            Action::Cancel { .. } => Some(CallName::Cancel),
-            Action::Kpi { .. } => Some(CallName::Kpi),
-            Action::Activity { .. } => Some(CallName::Activity),
-            Action::EndSession { .. } => Some(CallName::EndSession),
-            Action::Accept { .. } | Action::Reject { .. } | Action::Seen { .. } | Action::Presence(_) => None,
+        let kind = match &call.action {
+            Action::Provider(ProviderAction::Notify(_) | ProviderAction::Lookup { .. }) => Some(CallKind::Notify),
+            Action::Provider(ProviderAction::Cancel { .. }) => Some(CallKind::Cancel),
+            Action::Provider(ProviderAction::Kpi { .. }) => Some(CallKind::Kpi),
+            Action::Provider(ProviderAction::Activity { .. }) => Some(CallKind::Activity),
+            Action::Provider(ProviderAction::EndSession { .. }) => Some(CallKind::EndSession),
+            Action::Agent(AgentAction::EndSession { .. }) => Some(CallKind::EndSession),
+            Action::Agent(_) => None,
         };
-        // One on accept or reject is checked and not used: the reply carries the notification's.
-        let of_notification = matches!(call.action, Action::Accept { .. } | Action::Reject { .. });
-        let correlation_id = if of_notification { None } else { call.correlation_id.clone() };
-        Self { connection, call: name, id: call.id.clone(), correlation_id, number: call.number }
+        // The reply to an answer carries the notification's correlationId instead.
+        let answers = matches!(call.action, Action::Agent(AgentAction::Accept { .. } | AgentAction::Reject { .. }));
+        let correlation_id = if answers { None } else { call.correlation_id.clone() };
+        Self { connection, call: kind, id: call.id.clone(), correlation_id, number: call.number }
     }
 }
 
-/// The calls that the seeds name (`msdyn_name`).
+/// The kinds of calls that have a `msdyn_name` in their replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallName {
-    /// notify: `NotifyEvent`.
+pub enum CallKind {
+    /// notify, also the lookup of a notification: `NotifyEvent`.
     Notify,
     /// cancel: `CancelEvent`.
     Cancel,
@@ -213,49 +222,38 @@ pub enum CallName {
     Kpi,
     /// activity: `NotifyNewActivity`.
     Activity,
-    /// endSession: has no name in the seeds.
+    /// endSession: the Channel Integration Framework has no name for it.
     EndSession,
 }
 
-/// Why the core did nothing. The wire gives each its `message`, `code` and words.
+/// Why the core refused a request. The wire gives each its `message`, `code` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// No template has that name.
-    UnknownTemplate {
-        /// For people.
-        detail: Name,
-    },
-    /// A placeholder has neither parameter nor default.
-    UnresolvedParameter {
-        /// For people.
-        detail: Name,
-    },
-    /// A rendered text is too long.
-    RenderedTooLong {
-        /// For people.
-        detail: Name,
-    },
-    /// The notify's id stands for another notification that says something else.
+    /// The template could not be rendered.
+    Render(RenderError),
+    /// The notify's id belongs to an earlier notify with other content.
     IdTaken,
-    /// A second open notification of the same provider bears the token.
+    /// The cancellation token belongs to another open notification of the same provider.
     TokenTaken,
-    /// The workspace has as many open notifications as it may.
+    /// The workspace has as many open notifications as the limit allows.
     OpenNotifications {
-        /// How many that is.
+        /// The limit.
         limit: u32,
     },
-    /// The session belongs to another provider, or another agent.
-    SessionNotYours,
-    /// No notification, open or retained, of this provider bears the token.
-    NoSuchToken,
-    /// No notification, open or retained, of this provider has the id.
-    NoneOfYours,
-    /// No such session.
-    NoSuchSession,
-    /// No such notification, or it was never displayed to this agent.
-    NoSuchNotification,
-    /// The connection has not joined (its hello was overtaken by a removal of its hub).
+    /// The session belongs to another provider or another agent.
+    SessionOwnedByAnother,
+    /// This provider has no notification, open or retained, with the token.
+    TokenNotFound,
+    /// This provider has no notification, open or retained, with the id.
+    NotificationUnknownToProvider,
+    /// There is no such session.
+    SessionNotFound,
+    /// There is no such notification, or this agent never had it displayed.
+    NotificationUnknownToAgent,
+    /// The connection has not joined: its hub was removed while the request was on its way.
     NotJoined,
+    /// A client of this role may not send the request.
+    WrongRole,
 }
 
 /// The first message to a client.
@@ -263,11 +261,11 @@ pub enum Refusal {
 pub enum Welcome {
     /// To a provider.
     Provider {
-        /// Its name.
+        /// The provider's name.
         id: Name,
-        /// Its notifications without an outcome, by arrival.
+        /// The provider's open notifications, by arrival.
         open: Vec<OpenView>,
-        /// Some results after the position that it resumes from are forgotten.
+        /// Whether some results after the position from which it resumes are forgotten.
         missed: bool,
     },
     /// To an agent.
@@ -278,37 +276,37 @@ pub enum Welcome {
         groups: Vec<Name>,
         /// The agent's presence.
         presence: Presence,
-        /// What is on the desk, in the order in which it was displayed.
-        notifications: Vec<Shown>,
+        /// The notifications on the desk, in the order in which they were displayed.
+        notifications: Vec<Card>,
         /// The agent's open sessions, by start.
         sessions: Vec<SessionView>,
-        /// All marks that stand, by `since`.
+        /// All KPI marks of the workspace, oldest first.
         kpi: Vec<MarkView>,
     },
     /// To an observer.
     Observer,
 }
 
-/// A provider's open notification, in its welcome.
+/// An open notification as its provider's welcome contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenView {
     /// The notification.
     pub notification_id: NotificationId,
-    /// The notify's id.
+    /// The `id` of the notify, if it had one.
     pub id: Option<Name>,
-    /// The notify's correlationId.
+    /// The correlationId of the notify.
     pub correlation_id: Name,
-    /// The notify's token.
+    /// The cancellation token of the notify, if it had one.
     pub cancellation_token: Option<Name>,
 }
 
-/// A notification as a desk shows it.
+/// A notification as a desk displays it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// All that does not change while it is open.
+pub struct Card {
+    /// The content.
     pub content: Arc<Content>,
-    /// What remains of its display time, in milliseconds.
-    pub remaining_ms: u64,
+    /// The rest of its display time; all of it if the display time has not begun.
+    pub remaining: Millis,
 }
 
 /// A session as its agent sees it.
@@ -316,17 +314,17 @@ pub struct Shown {
 pub struct SessionView {
     /// The session.
     pub session_id: Name,
-    /// The notification that was accepted for it (the last one, after a transfer).
+    /// The notification whose accept began the session or moved it last.
     pub notification_id: NotificationId,
-    /// That notification's correlationId.
+    /// The correlationId of that notification.
     pub correlation_id: Name,
-    /// The title of the notification that began it.
-    pub title: Name,
-    /// When it began.
+    /// The title of the notification that began the session.
+    pub title: Text,
+    /// When the session began.
     pub started_at: Timestamp,
-    /// Whether it is marked.
+    /// Whether the session has a KPI mark.
     pub breached: bool,
-    /// Its unread count.
+    /// The unread count.
     pub unread: u32,
 }
 
@@ -335,60 +333,70 @@ pub struct SessionView {
 pub struct MarkView {
     /// The session that is marked.
     pub session_id: Name,
-    /// What is breached, for people.
-    pub details: Option<Name>,
-    /// Since when.
+    /// A description for people of the breach.
+    pub details: Option<Text>,
+    /// When the mark was set.
     pub since: Timestamp,
-    /// That of the call that caused it; `None`: time cleared it.
+    /// The correlationId of the call that set or cleared the mark; `None` if it was idle for too long.
     pub correlation_id: Option<Name>,
 }
 
-/// What observers are told.
+/// An event for observers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// What happened.
-    pub kind: EventKind,
-    /// When.
-    pub at: Timestamp,
-    /// The notification, where one is concerned.
-    pub notification_id: Option<NotificationId>,
-    /// The correlationId, where there is one.
-    pub correlation_id: Option<Name>,
-    /// The agent, where one is concerned.
-    pub agent_id: Option<Name>,
-    /// The provider, where one is concerned.
-    pub provider_id: Option<Name>,
-    /// The session, where one is concerned.
-    pub session_id: Option<Name>,
-    /// The outcome of `Settled` and `Cancelled`.
-    pub outcome: Option<Outcome>,
-    /// Of `Kpi`: whether it stands.
-    pub breached: Option<bool>,
-    /// Of `Presence` and `AgentJoined`.
-    pub presence: Option<Presence>,
-}
-
-/// The kinds of [`Event`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    /// A notification was taken.
-    Notified,
-    /// It was displayed for the first time.
-    Displayed,
-    /// It was settled.
-    Settled,
-    /// It was cancelled (instead of `Settled`).
-    Cancelled,
-    /// A mark was set or cleared.
-    Kpi,
-    /// An agent's first connection came.
-    AgentJoined,
-    /// An agent's last connection went.
-    AgentLeft,
-    /// A provider's first connection came.
-    ProviderJoined,
-    /// A provider's last connection went.
-    ProviderLeft,
+pub enum Event {
+    /// A notification arrived.
+    Notified {
+        /// The notification.
+        content: Arc<Content>,
+    },
+    /// A notification was displayed for the first time.
+    Displayed {
+        /// The notification.
+        content: Arc<Content>,
+    },
+    /// A notification was settled. The wire gives a cancelled one an event of its own.
+    Settled {
+        /// The notification and its outcome.
+        settled: Arc<Settled>,
+    },
+    /// A KPI mark was set or cleared.
+    Kpi {
+        /// The session.
+        session_id: Name,
+        /// The correlationId of the call that caused it.
+        correlation_id: Option<Name>,
+        /// The agent who has the session, if it is open.
+        agent_id: Option<Name>,
+        /// Whether the session is in breach now.
+        breached: bool,
+    },
+    /// An agent's first connection joined.
+    AgentJoined {
+        /// The agent.
+        agent_id: Name,
+        /// The agent's presence.
+        presence: Presence,
+    },
+    /// An agent's last connection left.
+    AgentLeft {
+        /// The agent.
+        agent_id: Name,
+    },
+    /// A provider's first connection joined.
+    ProviderJoined {
+        /// The provider.
+        provider_id: Name,
+    },
+    /// A provider's last connection left.
+    ProviderLeft {
+        /// The provider.
+        provider_id: Name,
+    },
     /// An agent's presence changed.
-    Presence,
+    Presence {
+        /// The agent.
+        agent_id: Name,
+        /// The presence from here on.
+        presence: Presence,
+    },
 }

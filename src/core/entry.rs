@@ -1,15 +1,15 @@
-//! What goes into the core: the entries of the log.
+//! The entries of the log: everything that goes into the core.
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Incarnation, Name, NotificationId, Position, Timestamp};
-use super::limits::Limits;
+use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
+use crate::limits::Limits;
 
-/// The number of the rules by which entries are folded. Raised whenever the behaviour of this room changes:
-/// a hub folds only records of its own number, so no two hubs ever read one history differently.
-pub const RULES: u32 = 4;
+/// The number of the rules by which entries are applied. Raise it whenever the behaviour of the core changes: a hub
+/// applies only records with its own number, so that two hubs never read one history differently.
+pub const RULES: u32 = 5;
 
-/// One group of entries, appended and applied as a whole.
+/// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// [`RULES`] of the hub that wrote it.
@@ -18,257 +18,291 @@ pub struct Record {
     pub incarnation: Incarnation,
     /// The writer's own count of its groups, from 1. A group that comes twice is applied once.
     pub group: u64,
-    /// When it was written, by the log's clock. Never runs back: the core takes the later of this and its own time.
+    /// When it was written, by the log's clock. If it is earlier than the core's time, the core keeps its own.
     pub time: Timestamp,
-    /// In the order in which they are applied.
+    /// The entries, in the order in which they are applied.
     pub entries: Vec<Entry>,
 }
 
-/// One input, in one workspace.
+/// One input in one workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The workspace; empty where the input concerns the whole log.
     pub workspace: Name,
-    /// What happened.
+    /// The change.
     pub input: Input,
 }
 
-/// Everything that can change what anybody sees.
+/// A change that clients may notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// A hub begins. The first one of a log founds it: `epoch` becomes the log's own.
+    /// A hub starts. The first start founds the log: its `epoch` becomes the log's own.
     Started {
-        /// Drawn at random by the hub.
+        /// A random number that the hub drew.
         epoch: u64,
     },
-    /// The limits in force from here on.
+    /// These limits are in force from here on.
     Configured(Limits),
     /// A hub is gone, and all its connections with it.
     Removed {
         /// The hub that is gone.
         incarnation: Incarnation,
     },
-    /// Nothing came of a hub for so long that it is taken for gone, unless something has come since
+    /// A hub has written nothing for too long. The core removes it unless it has written since
     /// ([`Core::silent_hubs`](super::Core::silent_hubs)).
     Silent {
         /// The hub that is silent.
         incarnation: Incarnation,
     },
-    /// Time went on; nothing else.
+    /// Time passed; nothing else happened.
     Tick,
-    /// A client said hello.
+    /// A client sent its hello.
     Join {
         /// The hub's number for the connection.
         connection: u64,
-        /// Who it is.
-        client: Client,
+        /// The client.
+        client: Joiner,
     },
     /// A connection is gone.
     Leave {
         /// The hub's number for the connection.
         connection: u64,
     },
-    /// A client asks for something.
+    /// A client sent a message.
     Call {
-        /// The hub's number for the connection that asks.
+        /// The hub's number for the client's connection.
         connection: u64,
-        /// What it asks.
+        /// The message.
         call: Call,
     },
 }
 
-/// Who joins.
+/// A client that joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Client {
+pub enum Joiner {
     /// A client that raises notifications.
     Provider {
-        /// Its name.
+        /// The provider's name.
         id: Name,
-        /// Which results it wants again.
+        /// The results that the hub sends to it again.
         resume: Resume,
     },
     /// A person at a desk.
     Agent {
         /// The agent's name.
         id: Name,
-        /// The agent's groups from here on (at most [`GROUPS_PER_AGENT_MAX`](super::limits::GROUPS_PER_AGENT_MAX),
-        /// no name twice); `None` keeps what is remembered.
+        /// The agent's groups from here on (at most [`GROUPS_PER_AGENT_MAX`](super::limits::GROUPS_PER_AGENT_MAX), no
+        /// name twice); `None` keeps those that the hub remembers.
         groups: Option<Vec<Name>>,
-        /// The agent's presence from here on; `None` keeps what is remembered.
+        /// The agent's presence from here on; `None` keeps the one that the hub remembers.
         presence: Option<Presence>,
     },
-    /// Read only.
+    /// A client that only watches.
     Observer,
 }
 
-/// Which results a provider wants again when it joins.
+/// The results that a provider receives again when it joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resume {
-    /// None.
+    /// No results.
     Nothing,
-    /// All that are retained.
+    /// All results that are retained.
     All,
-    /// Those settled after a position; `None` if what the client sent is no position of any hub.
+    /// The results that were settled after a position; `None` if the client sent something else than a position.
     After(Option<Position>),
 }
 
 /// Whether an agent takes new notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Presence {
-    /// Is offered notifications.
+    /// The agent is offered notifications.
     Available,
-    /// Keeps what is displayed, is offered nothing.
+    /// The agent keeps those displayed and is offered no new ones.
     Away,
 }
 
 /// A client's message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The message's `id`, carried back by every direct reply.
+    /// The message's `id`. Every direct reply carries it back.
     pub id: Option<Name>,
-    /// The message's correlationId, or the one that the hub minted for it (always there on notify, cancel and kpi).
+    /// The message's correlationId. Notify, cancel and kpi always have one, minted by the hub if need be.
     pub correlation_id: Option<Name>,
-    /// The gateway's own number for a call whose reply does not go to a socket: a request over HTTP waits for it. The
-    /// core copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
+    /// The gateway's own number for a call whose reply does not go to a socket: an HTTP request waits for it. The core
+    /// copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
     pub number: Option<u64>,
-    /// What is asked.
+    /// The request.
     pub action: Action,
 }
 
-/// What a client may ask. Roles are checked at the edge; ownership is decided here.
+/// A request, by the role of the client that may send it. The edge checks the role; the core refuses a request of the
+/// other role ([`Refusal::WrongRole`](super::effect::Refusal::WrongRole)) and decides about ownership.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// A provider raises a notification.
-    Notify(Box<Notify>),
-    /// A provider withdraws its notification.
+    /// A provider's request.
+    Provider(ProviderAction),
+    /// An agent's request.
+    Agent(AgentAction),
+}
+
+impl From<ProviderAction> for Action {
+    fn from(action: ProviderAction) -> Self {
+        Self::Provider(action)
+    }
+}
+
+impl From<AgentAction> for Action {
+    fn from(action: AgentAction) -> Self {
+        Self::Agent(action)
+    }
+}
+
+/// The requests of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProviderAction {
+    /// Raises a notification.
+    Notify(Box<NewNotification>),
+    /// Withdraws a notification.
     Cancel {
         /// The notification's cancellation token.
         cancellation_token: Name,
     },
-    /// A provider marks a session as in breach, or clears the mark.
+    /// Marks a session as in breach, or clears the mark.
     Kpi {
         /// The session.
         session_id: Name,
-        /// Clears instead of marking.
+        /// Whether to clear the mark instead of setting it.
         should_reset: bool,
-        /// What is breached, for people.
-        details: Option<Name>,
+        /// A description for people of the breach.
+        details: Option<Text>,
     },
-    /// A provider sets the unread count of a session.
+    /// Sets the unread count of a session.
     Activity {
         /// The session.
         session_id: Name,
         /// The new count.
         count: u32,
     },
-    /// A provider or the session's agent ends a session.
+    /// Ends a session.
     EndSession {
         /// The session.
         session_id: Name,
     },
-    /// An agent accepts.
+    /// Asks for the state of a notification.
+    Lookup {
+        /// The notification.
+        notification_id: NotificationId,
+    },
+}
+
+/// The requests of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentAction {
+    /// Accepts a notification.
     Accept {
         /// The notification.
         notification_id: NotificationId,
     },
-    /// An agent rejects.
+    /// Rejects a notification.
     Reject {
         /// The notification.
         notification_id: NotificationId,
-        /// Why, for people.
-        reason: Option<Name>,
+        /// The reason, for people.
+        reason: Option<Text>,
     },
-    /// A notification was before an agent's eyes.
+    /// Reports that the agent's page was visible while a notification was displayed.
     Seen {
         /// The notification.
         notification_id: NotificationId,
     },
-    /// An agent comes or goes, staying connected.
+    /// Changes the agent's presence.
     Presence(Presence),
-    /// A provider asks what became of its notification.
-    Recall {
-        /// The notification.
-        notification_id: NotificationId,
+    /// Ends one of the agent's sessions.
+    EndSession {
+        /// The session.
+        session_id: Name,
     },
 }
 
-/// A provider's notify, checked and rendered.
+/// The content of a notify, checked and rendered by the edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notify {
-    /// Minted for it.
+pub struct NewNotification {
+    /// The id that the hub minted for it.
     pub notification_id: NotificationId,
-    /// Its template's name.
+    /// The name of its template.
     pub template_name: Name,
-    /// 128 bits over what it says (templateName, templateParameters, sessionId, cancellationToken, to), as
-    /// the hub understands them: two notifies that say the same have the same.
+    /// A digest of templateName, templateParameters, sessionId, cancellationToken and to, as the hub understands them.
+    /// Two notifies with the same content have the same digest.
     pub fingerprint: u128,
-    /// The session it is about; `None`: its notificationId.
+    /// The session that the notify names; `None` stands for the notificationId.
     pub session_id: Option<Name>,
-    /// The token by which it can be cancelled.
+    /// The token by which its provider can cancel it.
     pub cancellation_token: Option<Name>,
-    /// Whom it is for.
-    pub to: To,
-    /// The template, rendered; or why it could not be.
-    pub rendered: Result<Rendered, TemplateFault>,
+    /// The agents and groups to which it is addressed.
+    pub to: Recipients,
+    /// The rendered template, or the reason why it could not be rendered.
+    pub rendered: Result<Rendered, RenderError>,
 }
 
-/// Whom a notification is for: the named agents and the agents of the named groups; nobody named: all.
-/// Sorted, no name twice, so that equal audiences are equal values.
+/// The recipients of a notification: the named agents and the agents of the named groups. Without any name: everybody.
+/// Both lists are sorted and name nobody twice, so that equal audiences are equal values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct To {
+pub struct Recipients {
     /// Agents by name.
     pub agents: Vec<Name>,
     /// Groups by name.
     pub groups: Vec<Name>,
 }
 
-impl To {
-    /// Whether it names nobody, and so means everybody.
+impl Recipients {
+    /// Whether it has no name and so stands for everybody.
     #[must_use]
-    pub fn is_all(&self) -> bool {
+    pub fn is_everyone(&self) -> bool {
         self.agents.is_empty() && self.groups.is_empty()
     }
 }
 
-/// A template with its placeholders filled in: what is shown, and for how long.
+/// A template with its placeholders filled in: the card, and how long it is displayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendered {
     /// The card's title.
-    pub title: Name,
+    pub title: Text,
     /// The icon's name, if the template has one.
     pub icon: Option<Name>,
     /// The card's lines.
     pub fields: Vec<Field>,
-    /// The words on the accept button.
-    pub accept_label: Name,
-    /// The words on the reject button.
-    pub reject_label: Name,
+    /// The label of the accept button.
+    pub accept_label: Text,
+    /// The label of the reject button.
+    pub reject_label: Text,
     /// Display time, 100 ms to 1 h.
-    pub timeout_ms: u64,
+    pub timeout: Millis,
     /// Queue time, 100 ms to 1 h.
-    pub queue_timeout_ms: u64,
+    pub queue_timeout: Millis,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Accepted at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent who has been idle longest.
     pub auto_accept: bool,
-    /// Accepted automatically when the display time runs out.
+    /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,
-    /// What settles it.
+    /// Which answer settles it.
     pub settle: Settle,
 }
 
 impl Rendered {
-    /// A card with a title alone, shown and queued for `timeout_ms`; the rest as of a template that says nothing of it.
+    /// A card with only a title. `timeout` is both its display time and its queue time; the rest is as in a template
+    /// that sets nothing else.
     #[must_use]
-    pub fn titled(title: impl Into<Name>, timeout_ms: u64) -> Self {
+    pub fn titled(title: impl Into<Text>, timeout: Millis) -> Self {
         Self {
             title: title.into(),
             icon: None,
             fields: Vec::new(),
             accept_label: "Accept".into(),
             reject_label: "Reject".into(),
-            timeout_ms,
-            queue_timeout_ms: timeout_ms,
+            timeout,
+            queue_timeout: timeout,
             show_timeout: true,
             auto_accept: false,
             auto_accept_on_timeout: false,
@@ -280,38 +314,39 @@ impl Rendered {
 /// One line of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
-    /// What it is.
-    pub label: Name,
-    /// Its value.
-    pub value: Name,
+    /// The label, for people.
+    pub label: Text,
+    /// The value, for people.
+    pub value: Text,
 }
 
-/// What settles a notification.
+/// Which answer settles a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Settle {
     /// The first accept or reject.
     FirstResponse,
-    /// The first accept, or the reject that leaves nobody.
+    /// The first accept, or the reject after which nobody is left who could accept.
     FirstAccept,
 }
 
-/// Why a template could not be rendered. Travels in the entry, because a duplicate is answered as such whatever
-/// has become of its template.
+/// Why a template could not be rendered. It is part of the entry, because a repeated notify is answered as a duplicate
+/// even if its template has changed since. Each `detail` is a text for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TemplateFault {
+pub enum RenderError {
     /// No template has that name.
-    Unknown {
-        /// For people.
-        detail: Name,
+    UnknownTemplate {
+        /// Names the template.
+        detail: Text,
     },
     /// A placeholder has neither a parameter nor a default.
     Unresolved {
-        /// For people.
-        detail: Name,
+        /// Names the placeholder.
+        detail: Text,
     },
-    /// A rendered text is longer than it may be.
+    /// A rendered text is too long.
     TooLong {
-        /// For people.
-        detail: Name,
+        /// Names the text and its limit.
+        detail: Text,
     },
 }

@@ -1,75 +1,63 @@
-//! The pure core: the state is the fold of the log.
+//! The pure core of deskbell: the state machine that applies the records of the log, and the vocabulary that the wire,
+//! the templates and the client share with it.
 //!
-//! No async, clock, randomness, I/O, JSON, log, hash map or float here. Time and ids come in with the entry.
+//! It has no async, clock, randomness, I/O, JSON, logging, hash map or floating point. Time and ids come with the entry.
 //!
-//! Files, in the order of what builds on what: `ids`, `tabs`, `limits`, `outcome`, `entry`, `content`, `slab`, `ageing`,
-//! `effect`, `audience`, `agents`, `notification`, `providers`, `sessions`, `step`, `state`, `desk`, `session_calls`, `settling`,
-//! `autos`, `notifying`, `answering`, `joining`, `calls`, `look`, `core`, `asking`. From `state` on they are one type, [`Core`]'s
-//! workspace, in chapters.
+//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `entry`, `content`,
+//! `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
 
-mod ageing;
-mod agents;
-mod answering;
-mod asking;
-mod audience;
-mod autos;
-mod calls;
+mod collections;
 mod content;
-mod core;
-mod desk;
 pub mod effect;
 pub mod entry;
 mod ids;
-mod joining;
 mod limits;
-mod look;
-mod notification;
-mod notifying;
 mod outcome;
-mod providers;
-mod session_calls;
-mod sessions;
-mod settling;
-mod slab;
-mod state;
-mod step;
-mod tabs;
+mod queries;
+mod state_machine;
 #[cfg(test)]
 mod tests;
+mod text_forms;
+mod view;
+mod workspace;
 
-pub use self::core::Core;
+pub use collections::slab::Slot;
 pub use content::Content;
-pub use ids::{ConnectionId, Incarnation, Name, NotANotificationId, NotificationId, Position, Timestamp};
-pub use limits::{AGENT_REMEMBERED_MS, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
-pub use look::Look;
+pub use effect::AgentSlot;
+pub use ids::{
+    ConnectionId, Incarnation, Millis, Name, NotificationId, ParseNotificationIdError, Position, Text, Timestamp,
+};
+pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
 pub use outcome::{Outcome, Reach, Settled};
+pub use state_machine::Core;
+pub use view::NotificationView;
 
-/// All workspaces of a log in numbers.
+/// The figures of all workspaces of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Open notifications.
     pub open: u64,
-    /// Of these, never displayed to anyone yet.
+    /// Open notifications that nobody has ever had displayed.
     pub waiting: u64,
     /// Open sessions.
     pub sessions: u64,
-    /// Workspaces with anybody or anything in them.
+    /// Workspaces with a client or anything to remember.
     pub workspaces: u64,
 }
 
-/// A workspace in numbers.
+/// The figures of a workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Agents connected.
+pub struct WorkspaceStats {
+    /// Agents with a connection.
     pub agents: u64,
-    /// Providers connected.
+    /// Providers with a connection.
     pub providers: u64,
-    /// Observers' connections.
+    /// Connections of observers.
     pub observers: u64,
     /// Open notifications.
     pub open: u64,
-    /// Of these, never displayed to anyone yet.
+    /// Open notifications that nobody has ever had displayed.
     pub waiting: u64,
-    /// Settled so far, by outcome, in the order of [`Outcome::ALL`].
+    /// Settled notifications so far by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; 8],
 }

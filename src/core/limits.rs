@@ -2,39 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The most groups that one agent may be in, from the contract's "Sizes".
-pub const GROUPS_PER_AGENT_MAX: usize = 64;
-/// The most agents and groups together that `to` may name, from the contract's "Sizes".
-pub const AUDIENCE_NAMES_MAX: usize = 100;
-/// How long an agent is remembered after the last connection went: 24 h, from the contract's "Hello".
-pub const AGENT_REMEMBERED_MS: u64 = 24 * 60 * 60 * 1000;
+use crate::ids::Millis;
 
-/// The limits in force. They are state: a hub whose own differ appends them as
-/// [`Input::Configured`](super::entry::Input::Configured), so that every hub decides alike. Defaults are the contract's.
+/// The most groups that one agent may be in ("Sizes" in docs/PROTOCOL.md).
+pub const GROUPS_PER_AGENT_MAX: usize = 64;
+/// The most agents and groups together that `to` may name ("Sizes" in docs/PROTOCOL.md).
+pub const AUDIENCE_NAMES_MAX: usize = 100;
+/// How long the hub remembers an agent after the agent's last connection closed ("Hello" in docs/PROTOCOL.md).
+pub const AGENT_REMEMBERED: Millis = Millis::from_hours(24);
+
+/// The limits in force. They are part of the state: a hub with other limits appends its own as
+/// [`Input::Configured`](super::entry::Input::Configured), so that all hubs decide alike. The defaults are those of
+/// docs/PROTOCOL.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Notifications displayed on one desk at once; at least 1.
+    /// Notifications displayed on one desk at the same time; at least 1.
     pub display_limit: u32,
-    /// Notifications waiting behind a desk; also how many of one audience wait for an agent to come.
+    /// Notifications queued behind a desk. The same number of one audience may wait for an agent to connect.
     pub queue_limit: u32,
     /// How long a settled notification is kept for resume and idempotence.
-    pub retention_ms: u64,
-    /// Open notifications per workspace; one more is refused.
+    pub retention: Millis,
+    /// Open notifications per workspace. One more is refused.
     pub open_notifications: u32,
-    /// Open sessions per workspace; past it the one untouched longest ends.
+    /// Open sessions per workspace. Past it the session that was idle longest ends.
     pub sessions: u32,
-    /// KPI marks per workspace; past it the one untouched longest ends.
+    /// KPI marks per workspace. Past it the mark that was idle longest is cleared.
     pub kpi_marks: u32,
-    /// Settled notifications kept per workspace; past it the oldest are forgotten.
+    /// Settled notifications kept per workspace. Past it the oldest are forgotten.
     pub retained_outcomes: u32,
-    /// Agents remembered per workspace while away; past it the oldest are forgotten.
+    /// Disconnected agents remembered per workspace. Past it those who left first are forgotten.
     pub remembered_agents: u32,
-    /// A session or mark that nothing touched for so long ends.
-    pub session_idle_ms: u64,
-    /// Open sessions at which an agent gets no more automatic accepts.
+    /// A session or mark ends after this time without a message about it.
+    pub session_idle: Millis,
+    /// An agent with this many open sessions gets no automatic accepts.
     pub session_limit: u32,
-    /// How long after a start nothing is refused while agents come back.
-    pub regroup_time_ms: u64,
+    /// How long nothing is refused after a start, while agents reconnect.
+    pub regroup_time: Millis,
 }
 
 impl Default for Limits {
@@ -42,15 +45,15 @@ impl Default for Limits {
         Self {
             display_limit: 3,
             queue_limit: 10,
-            retention_ms: 10 * 60 * 1000,
+            retention: Millis::from_minutes(10),
             open_notifications: 10_000,
             sessions: 10_000,
             kpi_marks: 1_000,
             retained_outcomes: 100_000,
             remembered_agents: 100_000,
-            session_idle_ms: 12 * 60 * 60 * 1000,
+            session_idle: Millis::from_hours(12),
             session_limit: 100,
-            regroup_time_ms: 10 * 1000,
+            regroup_time: Millis::from_secs(10),
         }
     }
 }

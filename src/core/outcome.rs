@@ -1,32 +1,32 @@
-//! How a notification ends.
+//! How a notification ends, and the record that is kept of it.
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Name, NotificationId, Timestamp};
+use crate::ids::{Millis, Name, NotificationId, Text, Timestamp};
 
-/// The one outcome of a notification. The wire says each as `{"actionName", "responseReason"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The one outcome of a notification. The wire writes each as `{"actionName", "responseReason"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// An agent accepted it.
     Accepted,
-    /// Accepted automatically for an agent (`autoAccept`).
+    /// The hub accepted it for an agent (`autoAccept`).
     AutoAccepted,
-    /// Its display time ran out and it was accepted automatically (`autoAcceptOnTimeout`).
+    /// Its display time ended and the hub accepted it for an agent (`autoAcceptOnTimeout`).
     AutoAcceptedOnTimeout,
-    /// An agent declined it (or, under `firstAccept`, all who could have accepted it did).
+    /// An agent rejected it. Under `firstAccept`: everybody who could have accepted it did.
     Declined,
-    /// No place was left for it, on any desk or in its audience's queue.
+    /// There was no room for it, neither on a desk nor in the queue of its audience.
     QueueFull,
-    /// It was displayed to nobody within its queue time.
+    /// Nobody had it displayed within its queue time.
     QueueTimeout,
     /// It was displayed, and nobody settled it within its display time.
     DisplayTimeout,
-    /// Its provider withdrew it.
+    /// Its provider cancelled it.
     Cancelled,
 }
 
 impl Outcome {
-    /// All of them, in the order of declaration.
+    /// All outcomes, in the order of their declaration.
     pub const ALL: [Self; 8] = [
         Self::Accepted,
         Self::AutoAccepted,
@@ -45,41 +45,41 @@ impl Outcome {
     }
 }
 
-/// How far a notification came among the agents.
+/// How many agents a notification reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
-    /// Agents it was displayed to.
+    /// Agents who had it displayed.
     pub displayed: u32,
-    /// Agents whose page reported it seen.
+    /// Agents whose page reported it as seen.
     pub seen: u32,
     /// Agents who rejected it.
     pub rejected: u32,
 }
 
-/// What is kept of a notification once it is settled, for as long as it is retained.
+/// A settled notification, kept for the retention time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// The notification.
     pub notification_id: NotificationId,
     /// The provider that raised it.
     pub provider_id: Name,
-    /// The notify's own id, if it bore one.
+    /// The `id` of the notify, if it had one.
     pub id: Option<Name>,
-    /// The notify's correlationId, as it was sent or as it was minted.
+    /// The correlationId of the notify, as the provider sent it or as the hub minted it.
     pub correlation_id: Name,
-    /// What the notify said, for idempotence.
+    /// A digest of the content of the notify, for idempotence.
     pub fingerprint: u128,
-    /// Its cancellation token, if it bore one.
+    /// The cancellation token of the notify, if it had one.
     pub cancellation_token: Option<Name>,
-    /// The session it was about: its own, or its notificationId.
+    /// The session that the notify named; without one, the notificationId.
     pub session_id: Name,
     /// How it ended.
     pub outcome: Outcome,
-    /// The agent whose answer settled it, or for whom it was accepted automatically.
+    /// The agent whose answer settled it, or for whom the hub accepted it.
     pub agent_id: Option<Name>,
-    /// The reason given with the reject that settled it.
-    pub decline_reason: Option<Name>,
-    /// How far it came.
+    /// The reason that the agent gave with the reject that settled it.
+    pub decline_reason: Option<Text>,
+    /// How many agents it reached.
     pub reach: Reach,
     /// When it arrived.
     pub notified_at: Timestamp,
@@ -90,9 +90,9 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// From arrival until settled, in milliseconds.
+    /// The time from its arrival until it was settled.
     #[must_use]
-    pub fn elapsed_ms(&self) -> u64 {
-        self.settled_at.since_ms(self.notified_at)
+    pub fn elapsed(&self) -> Millis {
+        self.settled_at.since(self.notified_at)
     }
 }

@@ -1,18 +1,18 @@
-//! Explains what became of a notification: folds the log once more and watches what happens to it.
+//! Explains the history of a notification: replays the log and records the events of the notification as a timeline.
 //!
-//! The core keeps no stories; the log does. So whatever the log still has can be told in full, and what it has erased
-//! (`[log] history`, `historyBytes`) cannot be told at all.
+//! The core keeps no history, but the log does. A notification cannot be explained after the log has erased its records
+//! (`[log] history`, `historyBytes`).
 //!
-//! Files here may use those above them: `question`, `story`, `watcher`, `fold`, `text`.
+//! Files here may use those above them: `query`, `timeline`, `timeline_builder`, `replay`, `text`.
 
-mod fold;
-mod question;
-mod story;
+mod query;
+mod replay;
 #[cfg(test)]
 mod tests;
 mod text;
-mod watcher;
+mod timeline;
+mod timeline_builder;
 
-pub use fold::{ExplainError, explain, explain_all};
-pub use question::{NotAnId, Question};
-pub use story::{End, Event, Explained, Happened, Refused, Story};
+pub use query::{ExplainQuery, ParseQueryError};
+pub use replay::{ExplainError, explain, explain_all};
+pub use timeline::{Explanation, RefusedCall, Timeline, TimelineEnd, TimelineEvent, TimelineEventKind};

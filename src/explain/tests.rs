@@ -1,12 +1,15 @@
 //! Stories of logs whose beginning is gone, or was written by others.
 
-use deskbell_core::entry::{Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, To};
-use deskbell_core::{Core, Incarnation, NotificationId, Timestamp};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, RULES, Recipients,
+    Record, Rendered, Resume,
+};
+use deskbell_core::{Core, Incarnation, Millis, NotificationId, Timestamp};
 
-use super::story::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, STORIES_MAX};
-use super::{ExplainError, Explained, Happened, Question, explain};
+use super::timeline::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, TIMELINES_MAX};
+use super::{ExplainError, ExplainQuery, Explanation, TimelineEventKind, explain};
 use crate::hub::encode_snapshot;
-use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
+use crate::log::{History, LogError, RecordNumber, Stored};
 
 const HUB: Incarnation = Incarnation(7);
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
@@ -40,18 +43,19 @@ impl History for Kept {
         let record = self.records.get(number as usize);
         Ok(record.map(|record| Stored::new(number + 1, postcard::to_stdvec(record).unwrap())))
     }
-
-    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
-        Ok(())
-    }
 }
 
 fn entry(input: Input) -> Entry {
     Entry { workspace: "default".into(), input }
 }
 
-fn call(connection: u64, action: Action) -> Entry {
-    let call = Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), number: None, action };
+fn call(connection: u64, action: impl Into<Action>) -> Entry {
+    let call = Call {
+        id: None,
+        correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()),
+        number: None,
+        action: action.into(),
+    };
     entry(Input::Call { connection, call })
 }
 
@@ -60,17 +64,17 @@ fn ring() -> Entry {
 }
 
 fn ring_as(notification_id: NotificationId) -> Entry {
-    let rendered = Rendered::titled("t", 120_000);
-    let notify = Notify {
+    let rendered = Rendered::titled("t", Millis(120_000));
+    let notify = NewNotification {
         notification_id,
         template_name: "chat".into(),
         fingerprint: 1,
         session_id: None,
         cancellation_token: None,
-        to: To::default(),
+        to: Recipients::default(),
         rendered: Ok(rendered),
     };
-    call(1, Action::Notify(Box::new(notify)))
+    call(1, ProviderAction::Notify(Box::new(notify)))
 }
 
 /// That call with the correlationId that [`ID`] would be.
@@ -83,8 +87,8 @@ fn with_correlation(mut entry: Entry) -> Entry {
 
 /// A provider rings, ada sees it, then accepts.
 fn records() -> Vec<Record> {
-    let ada = Client::Agent { id: "ada".into(), groups: None, presence: None };
-    let bot = Client::Provider { id: "bot".into(), resume: Resume::Nothing };
+    let ada = Joiner::Agent { id: "ada".into(), groups: None, presence: None };
+    let bot = Joiner::Provider { id: "bot".into(), resume: Resume::Nothing };
     let groups = [
         vec![
             entry(Input::Started { epoch: 1 }),
@@ -92,9 +96,9 @@ fn records() -> Vec<Record> {
             entry(Input::Join { connection: 2, client: ada }),
         ],
         vec![ring()],
-        vec![call(2, Action::Seen { notification_id: ID })],
-        vec![call(2, Action::Accept { notification_id: ID })],
-        vec![call(2, Action::Accept { notification_id: ID })],
+        vec![call(2, AgentAction::Seen { notification_id: ID })],
+        vec![call(2, AgentAction::Accept { notification_id: ID })],
+        vec![call(2, AgentAction::Accept { notification_id: ID })],
     ];
     let numbered = groups.into_iter().zip(1..);
     numbered
@@ -115,18 +119,18 @@ fn state(records: &[Record], count: usize) -> (RecordNumber, Vec<u8>) {
     (count as u64, encode_snapshot(&core))
 }
 
-fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explained, ExplainError> {
-    let question: Question = ID.to_string().parse().unwrap();
-    explain(&mut Kept { starts, records }, &question, &|| true)
+fn told(starts: Vec<(RecordNumber, Vec<u8>)>, records: Vec<Record>) -> Result<Explanation, ExplainError> {
+    let query: ExplainQuery = ID.to_string().parse().unwrap();
+    explain(&mut Kept { starts, records }, &query, &|| true)
 }
 
-fn events(explained: &Explained) -> Vec<Happened> {
+fn events(explained: &Explanation) -> Vec<TimelineEventKind> {
     explained.notifications[0].events.iter().map(|event| event.event).collect()
 }
 
 #[test]
 fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
-    use Happened::{Accepted, Displayed, DisplayedBefore, Notified, Seen, SeenBefore, Session, Settled};
+    use TimelineEventKind::{Accepted, Displayed, DisplayedBefore, Notified, Seen, SeenBefore, Session, Settled};
     for (start, whole, expected) in [
         (0, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted][..]),
         (1, true, &[Notified, Displayed, Seen, Accepted, Settled, Session, Accepted]),
@@ -135,11 +139,11 @@ fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
         (4, false, &[Settled, Accepted]),
     ] {
         let explained = told(vec![state(&records(), start)], records()).unwrap();
-        let story = &explained.notifications[0];
-        assert_eq!((story.whole, events(&explained)), (whole, expected.to_vec()), "from {start} on");
-        assert_eq!(story.end.as_ref().map(|end| end.elapsed_ms), Some(2_000));
+        let timeline = &explained.notifications[0];
+        assert_eq!((timeline.whole, events(&explained)), (whole, expected.to_vec()), "from {start} on");
+        assert_eq!(timeline.end.as_ref().map(|end| end.elapsed_ms), Some(2_000));
         assert_eq!(explained.since.is_some(), start > 0);
-        assert_eq!(story.provider_id, "bot");
+        assert_eq!(timeline.provider_id, "bot");
     }
 }
 
@@ -156,19 +160,23 @@ fn what_another_version_wrote_is_left_out_and_nothing_else() {
 #[test]
 fn whoever_says_it_again_and_again_fills_no_memory_and_hides_no_outcome() {
     let mut records = records();
-    let reject = Action::Reject { notification_id: ID, reason: Some("\u{1}".repeat(1024).into()) };
+    let reject = AgentAction::Reject { notification_id: ID, reason: Some("\u{1}".repeat(1024).into()) };
     let late = (0..30_000).map(|_| call(2, reject.clone())).collect();
     let time = Timestamp(9_000);
     records.push(Record { rules: RULES, incarnation: HUB, group: 6, time, entries: late });
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let story = &explained.notifications[0];
-    assert!(story.cut && story.end.is_some());
-    let bytes: usize = story.events.iter().map(|event| event.reason.as_deref().map_or(0, str::len)).sum();
-    assert!(bytes <= EVENT_BYTES_MAX && story.events.len() <= EVENTS_MAX, "{bytes} bytes, {}", story.events.len());
+    let timeline = &explained.notifications[0];
+    assert!(timeline.cut && timeline.end.is_some());
+    let bytes: usize = timeline.events.iter().map(|event| event.reason.as_deref().map_or(0, str::len)).sum();
+    assert!(
+        bytes <= EVENT_BYTES_MAX && timeline.events.len() <= EVENTS_MAX,
+        "{bytes} bytes, {}",
+        timeline.events.len()
+    );
 
     // Before it is settled: ada goes and comes, and is given it again each time.
     let mut records = self::records();
-    let presence = |to| call(2, Action::Presence(to));
+    let presence = |to| call(2, AgentAction::Presence(to));
     let before = (0..EVENTS_MAX).flat_map(|_| [presence(Presence::Away), presence(Presence::Available)]).collect();
     records.insert(1, Record { rules: RULES, incarnation: HUB, group: 2, time: Timestamp(1_500), entries: before });
     for (record, group) in records.iter_mut().zip(1..) {
@@ -183,27 +191,27 @@ fn a_crowd_that_goes_and_comes_is_not_looked_at_for_ever() {
     const AGENTS: u64 = 1_000;
     let mut entries = records().remove(0).entries;
     entries.truncate(2);
-    let agent = |n| Client::Agent { id: format!("a{n}").as_str().into(), groups: None, presence: None };
+    let agent = |n| Joiner::Agent { id: format!("a{n}").as_str().into(), groups: None, presence: None };
     entries.extend((0..AGENTS).map(|n| entry(Input::Join { connection: 10 + n, client: agent(n) })));
     // Three are displayed; the fourth waits on all desks.
     let many = (0..4).map(|n| NotificationId(ID.0 + n));
     entries.extend(many.map(|id| with_correlation(ring_as(id))));
-    let presence = |to| call(10, Action::Presence(to));
+    let presence = |to| call(10, AgentAction::Presence(to));
     let turns = 2 * DESKS_MAX / AGENTS;
     entries.extend((0..turns).map(|n| presence(if n % 2 == 0 { Presence::Away } else { Presence::Available })));
     let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let cut: Vec<bool> = explained.notifications.iter().map(|story| story.cut).collect();
+    let cut: Vec<bool> = explained.notifications.iter().map(|timeline| timeline.cut).collect();
     assert_eq!(cut, [false, false, false, true], "what is not told is said");
 }
 
 #[test]
 fn it_ends_when_nobody_waits_for_it() {
-    let question: Question = ID.to_string().parse().unwrap();
+    let query: ExplainQuery = ID.to_string().parse().unwrap();
     let asked = std::cell::Cell::new(0);
     let wanted = || asked.replace(asked.get() + 1) < 2;
     let mut kept = Kept { starts: vec![state(&records(), 0)], records: records() };
-    assert!(matches!(explain(&mut kept, &question, &wanted), Err(ExplainError::GivenUp)));
+    assert!(matches!(explain(&mut kept, &query, &wanted), Err(ExplainError::GivenUp)));
     assert_eq!(asked.get(), 3, "and at once");
 }
 
@@ -211,13 +219,13 @@ fn it_ends_when_nobody_waits_for_it() {
 #[test]
 fn whose_id_it_is_is_told_however_many_bear_it_besides() {
     let mut entries = records().remove(0).entries;
-    let others = (1..=STORIES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
+    let others = (1..=TIMELINES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
     entries.extend(others);
     entries.push(ring());
     let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
-    let ids: Vec<&str> = explained.notifications.iter().map(|story| &*story.notification_id).collect();
-    assert_eq!((ids.len(), explained.cut), (STORIES_MAX + 1, true));
+    let ids: Vec<&str> = explained.notifications.iter().map(|timeline| &*timeline.notification_id).collect();
+    assert_eq!((ids.len(), explained.cut), (TIMELINES_MAX + 1, true));
     assert!(ids.contains(&ID.to_string().as_str()));
 }
 
@@ -225,5 +233,5 @@ fn whose_id_it_is_is_told_however_many_bear_it_besides() {
 fn what_is_not_there_is_not_told() {
     let explained = told(vec![state(&records(), 0)], records()[..1].to_vec()).unwrap();
     assert!(explained.is_empty());
-    assert!(explained.to_string().contains("knows nothing"), "{explained}");
+    assert!(explained.to_string().contains("has no notification with the id"), "{explained}");
 }

@@ -1,44 +1,48 @@
-//! A story as people read it.
+//! An explanation as text for people.
 
 use std::fmt::{self, Display};
 
-use super::story::{Event, Explained, Happened, Story};
+use super::timeline::{Explanation, Timeline, TimelineEvent, TimelineEventKind};
 use crate::telemetry::escape;
 
-/// Names that a line says before it only counts.
+/// Names in one line. Further names are only counted.
 const NAMES_SAID: usize = 20;
 
-impl Display for Explained {
+impl Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for story in &self.notifications {
-            writeln!(f, "{story}")?;
+        for timeline in &self.notifications {
+            writeln!(f, "{timeline}")?;
         }
         for refused in &self.refused {
             let by = refused.provider_id.as_deref().unwrap_or("a provider");
-            let (at, by, workspace) = (refused.at.text(), escape(by), escape(&refused.workspace));
+            let (at, by, workspace) = (refused.at.to_string(), escape(by), escape(&refused.workspace));
             writeln!(f, "{at}  a call of {by} (workspace {workspace}) was refused: {}", refused.code)?;
         }
         if self.cut {
-            writeln!(f, "There are more of them; these are the first.")?;
+            writeln!(f, "There are more; these are the first.")?;
         }
         match (self.is_empty(), self.since) {
             (false, None) => Ok(()),
-            (false, Some(since)) => writeln!(f, "The log is kept from {} on.", since.text()),
+            (false, Some(since)) => writeln!(f, "The log has records since {since}."),
             (true, None) => {
-                writeln!(f, "The log knows nothing of {}, and it is kept from its beginning.", escape(&self.asked))
+                writeln!(
+                    f,
+                    "The log has no notification with the id {}. It has all records since it was founded.",
+                    escape(&self.asked)
+                )
             }
             (true, Some(since)) => writeln!(
                 f,
-                "The log knows nothing of {}. It is kept from {} on; what was settled before is erased ([log] history \
-                 and historyBytes).",
+                "The log has no notification with the id {}. It has records since {}; notifications that were settled \
+                 before are erased ([log] history and historyBytes).",
                 escape(&self.asked),
-                since.text()
+                since
             ),
         }
     }
 }
 
-impl Display for Story {
+impl Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "notification {}", self.notification_id)?;
         let mut line = |name: &str, value: &str| writeln!(f, "  {name:<14}{}", escape(value));
@@ -58,56 +62,56 @@ impl Display for Story {
             let named: Vec<_> = agents.chain(groups.iter().map(|group| format!("group {group}"))).collect();
             line("for", if named.is_empty() { "everybody".to_owned() } else { named.join(", ") }.as_str())?;
         }
-        line("arrived", &self.notified_at.text())?;
+        line("arrived", &self.notified_at.to_string())?;
         if !self.whole {
-            writeln!(f, "  (its beginning is older than what the log keeps)")?;
+            writeln!(f, "  (earlier events are not in the log any more)")?;
         }
         for event in &self.events {
-            writeln!(f, "  {:>10} ms  {}", format!("+{}", event.after_ms), said(event, self))?;
+            writeln!(f, "  {:>10} ms  {}", format!("+{}", event.after_ms), event_text(event, self))?;
         }
         if self.end.is_none() {
-            writeln!(f, "  it is open")?;
+            writeln!(f, "  it is still open")?;
         }
         if self.cut {
-            writeln!(f, "  (more happened than fits here)")?;
+            writeln!(f, "  (there were more events than fit here)")?;
         }
         Ok(())
     }
 }
 
-fn said(event: &Event, story: &Story) -> String {
+fn event_text(event: &TimelineEvent, timeline: &Timeline) -> String {
     let who = names(event);
     match event.event {
-        Happened::Notified => "it rang".to_owned(),
-        Happened::Repeated => "its provider said the same again".to_owned(),
-        Happened::NobodyThere => "nobody was there to be offered it: it waits".to_owned(),
-        Happened::DisplayedBefore => format!("had been displayed to {who}"),
-        Happened::SeenBefore => format!("had been seen by {who}"),
-        Happened::Displayed => format!("displayed to {who}"),
-        Happened::Waits => format!("waits behind others on the desk of {who}"),
-        Happened::Seen => format!("seen by {who}"),
-        Happened::Accepted => answered(event, &format!("{who} accepted")),
-        Happened::Rejected => {
+        TimelineEventKind::Notified => "it arrived at the hub".to_owned(),
+        TimelineEventKind::Repeated => "its provider repeated the notify".to_owned(),
+        TimelineEventKind::NobodyThere => "no agent is available: it waits".to_owned(),
+        TimelineEventKind::DisplayedBefore => format!("was displayed before to {who}"),
+        TimelineEventKind::SeenBefore => format!("was seen before by {who}"),
+        TimelineEventKind::Displayed => format!("displayed to {who}"),
+        TimelineEventKind::Waits => format!("queued behind other notifications on the desk of {who}"),
+        TimelineEventKind::Seen => format!("seen by {who}"),
+        TimelineEventKind::Accepted => answered(event, &format!("{who} accepted")),
+        TimelineEventKind::Rejected => {
             let reason = event.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
             answered(event, &format!("{who} rejected{reason}"))
         }
-        Happened::NotTheirs => format!("{who} answered, to whom it was never displayed: an error"),
-        Happened::CancelAsked => answered(event, "its provider withdrew it"),
-        Happened::Session => format!("its session is at {who}"),
-        Happened::Settled => settled(story),
+        TimelineEventKind::NotTheirs => format!("{who} answered without having it displayed, and received an error"),
+        TimelineEventKind::CancelAsked => answered(event, "its provider cancelled it"),
+        TimelineEventKind::Session => format!("its session is on the desk of {who}"),
+        TimelineEventKind::Settled => settled(timeline),
     }
 }
 
-fn answered(event: &Event, what: &str) -> String {
+fn answered(event: &TimelineEvent, what: &str) -> String {
     match (event.won, event.late_ms) {
-        (_, Some(late)) => format!("{what}, too late by {late} ms"),
-        (Some(false), None) => format!("{what}; it stays open for the others"),
+        (_, Some(late)) => format!("{what}, {late} ms too late"),
+        (Some(false), None) => format!("{what}; it stays open for the other agents"),
         _ => what.to_owned(),
     }
 }
 
-fn settled(story: &Story) -> String {
-    let Some(end) = &story.end else { return "settled".to_owned() };
+fn settled(timeline: &Timeline) -> String {
+    let Some(end) = &timeline.end else { return "settled".to_owned() };
     let by = end.agent_id.as_deref().map_or(String::new(), |agent| format!(" by {}", escape(agent)));
     let reason = end.decline_reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
     format!(
@@ -116,11 +120,11 @@ fn settled(story: &Story) -> String {
     )
 }
 
-fn names(event: &Event) -> String {
+fn names(event: &TimelineEvent) -> String {
     let said: Vec<_> = event.agents.iter().take(NAMES_SAID).map(|name| escape(name)).collect();
     let said = said.join(", ");
     match event.count.saturating_sub(NAMES_SAID) {
-        0 if said.is_empty() => "somebody".to_owned(),
+        0 if said.is_empty() => "an unknown agent".to_owned(),
         0 => said,
         more => format!("{said} and {more} more"),
     }

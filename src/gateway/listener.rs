@@ -20,7 +20,6 @@ use crate::gateway::fanout::delivery::Fanout;
 use crate::gateway::fanout::disconnect::{self, Disconnector};
 use crate::gateway::fanout::message_sender::FanoutParts;
 use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::Stream;
 use crate::gateway::fanout::write_loop::WriteLoop;
 use crate::gateway::http::api::ProviderApi;
 use crate::gateway::http::server;

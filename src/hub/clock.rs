@@ -6,22 +6,19 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use deskbell_core::Timestamp;
 
-/// Tells the time by which records are stamped.
+/// Two clocks: the wall clock, which people set, and the monotonic one, by which durations are measured.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Now. May jump, as wall clocks do; the core never lets time run back.
+    /// The wall clock. It may jump in both directions.
     fn now(&self) -> Timestamp;
 
-    /// Milliseconds since some moment of this process; never jumps. For how long something takes, and to tell the time
-    /// of a log that has a clock of its own.
-    fn monotonic(&self) -> Timestamp {
-        self.now()
-    }
+    /// Milliseconds since an arbitrary moment of this process; never jumps. For everything that lasts.
+    fn monotonic(&self) -> Timestamp;
 }
 
 /// What the monotonic clock counts from.
-static BEGAN: OnceLock<Instant> = OnceLock::new();
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
-/// The machine's clock.
+/// The machine's clocks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WallClock;
 
@@ -33,7 +30,7 @@ impl Clock for WallClock {
     }
 
     fn monotonic(&self) -> Timestamp {
-        let since = BEGAN.get_or_init(Instant::now).elapsed();
+        let since = ORIGIN.get_or_init(Instant::now).elapsed();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

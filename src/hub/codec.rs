@@ -141,32 +141,37 @@ mod tests {
 
     /// A provider rings and withdraws: the core then, and the records.
     fn with_settled(notifies: u64) -> (Core, Vec<Record>) {
-        use deskbell_core::NotificationId;
-        use deskbell_core::entry::{Action, Call, Client, Notify, Rendered, Resume, To};
-        let rendered = Rendered::titled("t", 1000);
-        let call = |n: u64, action| Input::Call {
+        use deskbell_core::entry::{
+            Action, Call, Joiner, NewNotification, ProviderAction, Recipients, Rendered, Resume,
+        };
+        use deskbell_core::{Millis, NotificationId};
+        let rendered = Rendered::titled("t", Millis(1000));
+        let call = |n: u64, action: ProviderAction| Input::Call {
             connection: 1,
             call: Call {
                 id: Some(format!("the-id-{n}").into()),
                 correlation_id: Some("c".into()),
                 number: None,
-                action,
+                action: Action::from(action),
             },
         };
-        let notify = |n: u64| Notify {
+        let notify = |n: u64| NewNotification {
             notification_id: NotificationId(u128::from(n)),
             template_name: "x".into(),
             fingerprint: u128::from(n),
             session_id: None,
             cancellation_token: Some(format!("the-token-{n}").into()),
-            to: To::default(),
+            to: Recipients::default(),
             rendered: Ok(rendered.clone()),
         };
-        let bot = Client::Provider { id: "bot".into(), resume: Resume::Nothing };
+        let bot = Joiner::Provider { id: "bot".into(), resume: Resume::Nothing };
         let mut inputs = vec![Input::Started { epoch: 1 }, Input::Join { connection: 1, client: bot }];
         for n in 0..notifies {
-            inputs.push(call(n, Action::Notify(Box::new(notify(n)))));
-            inputs.push(call(n + notifies, Action::Cancel { cancellation_token: format!("the-token-{n}").into() }));
+            inputs.push(call(n, ProviderAction::Notify(Box::new(notify(n)))));
+            inputs.push(call(
+                n + notifies,
+                ProviderAction::Cancel { cancellation_token: format!("the-token-{n}").into() },
+            ));
         }
         let mut core = Core::default();
         let record = |(group, input): (u64, Input)| Record {

@@ -1,14 +1,14 @@
-//! How many deliveries each provider may cause.
+//! The quota of deliveries that each provider may cause.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deskbell_core::{Name, Timestamp};
 
-/// Past so many providers, those whose allowance is whole again are forgotten.
+/// Above this number of providers, those with a full quota are forgotten.
 const KEPT_MAX: usize = 1_024;
 
-/// Token buckets by provider: a call costs the connections that it would go to.
+/// Token buckets by provider. A call costs as many deliveries as there are connections that it would go to.
 #[derive(Debug)]
 pub(super) struct DeliveryQuota {
     per_second: u64,
@@ -17,13 +17,13 @@ pub(super) struct DeliveryQuota {
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// What is left, in deliveries × 1000 (per millisecond nothing is lost by rounding).
+    /// The remaining deliveries × 1000, so that rounding to milliseconds loses nothing.
     milli_left: u64,
     at: Timestamp,
 }
 
 impl DeliveryQuota {
-    /// `per_second` deliveries per provider, with a burst of twice that.
+    /// A quota of `per_second` deliveries per provider, with a burst of twice that.
     pub(super) fn new(per_second: u64) -> Self {
         Self { per_second, spent: BTreeMap::new() }
     }
@@ -36,8 +36,8 @@ impl DeliveryQuota {
         self.per_second.saturating_mul(2_000)
     }
 
-    /// Takes `cost` deliveries, or says how long until they can be had. What costs more than a whole burst is
-    /// let through when the burst is whole, so that a large audience can be rung at all.
+    /// Takes `cost` deliveries, or returns the time until they are available. A call that costs more than a whole burst is
+    /// allowed when the burst is full, so that a large audience can be rung at all.
     pub(super) fn take(
         &mut self,
         workspace: &Name,

@@ -1,9 +1,9 @@
-//! A group of inputs: how it is builder, and who waits for it.
+//! A group of inputs: how it is built, and which callers wait for it.
 
 use std::time::Instant;
 
 use deskbell_core::effect::ReplyTo;
-use deskbell_core::entry::{Action, Input};
+use deskbell_core::entry::{Action, AgentAction, Input};
 use deskbell_core::{ConnectionId, Core, Incarnation, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -12,29 +12,29 @@ use super::delivery::CallRejected;
 use super::delivery_quota::DeliveryQuota;
 use super::input_queue::QueuedInput;
 
-/// Inputs that were handed to the log and are not read back yet.
+/// Inputs that were appended to the log and are not read back yet.
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) group: u64,
     pub(super) bytes: Vec<u8>,
-    /// When it was first handed to the log, by the monotonic clock.
+    /// When it was first appended, by the monotonic clock.
     pub(super) since: Timestamp,
-    /// The same moment, finer: for the metrics alone.
+    /// The same moment with more precision, for the metrics only.
     pub(super) began: Instant,
-    /// When it was last handed to the log.
+    /// When it was last appended.
     pub(super) sent_at: Timestamp,
     pub(super) callers: Vec<Caller>,
     pub(super) leaves: Vec<QueuedInput>,
-    /// Held until the group is done: a connection's inputs under way are bounded by them.
+    /// Held until the group is done: they bound the inputs that a connection has in flight.
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// Who waits for a group.
+/// A caller that waits for a group.
 #[derive(Debug)]
 pub(super) enum Caller {
-    /// A call that is answered.
+    /// A call, which gets a reply.
     Call(ReplyTo),
-    /// A hello.
+    /// A hello, by the number of its connection.
     Join(u64),
 }
 
@@ -47,7 +47,7 @@ impl Caller {
     }
 }
 
-/// Inputs on their way into a group.
+/// Inputs that are being collected into a group.
 #[derive(Debug, Default)]
 pub(super) struct GroupBuilder {
     pub(super) bytes: GroupBytes,
@@ -57,12 +57,12 @@ pub(super) struct GroupBuilder {
 }
 
 impl GroupBuilder {
-    /// Adds an input; the group's bytes then.
-    pub(super) fn take(&mut self, mut waiting: QueuedInput, incarnation: Incarnation) -> usize {
+    /// Adds an input; returns the group's size in bytes.
+    pub(super) fn add(&mut self, mut waiting: QueuedInput, incarnation: Incarnation) -> usize {
         let bytes = self.bytes.push(&waiting.entry);
         match &waiting.entry.input {
-            // Nobody waits for a word about `seen`.
-            Input::Call { call, .. } if matches!(call.action, Action::Seen { .. }) => {}
+            // `seen` has no reply.
+            Input::Call { call, .. } if matches!(call.action, Action::Agent(AgentAction::Seen { .. })) => {}
             Input::Call { connection, call } => {
                 let connection = ConnectionId { incarnation, serial: *connection };
                 self.callers.push(Caller::Call(ReplyTo::new(connection, call)));
@@ -81,7 +81,7 @@ impl GroupBuilder {
         bytes
     }
 
-    /// The group as it goes to the log: `seal` makes the record of its entries.
+    /// The group as it is appended: `seal` makes the record of its entries.
     pub(super) fn in_flight(self, group: u64, now: Timestamp, seal: impl FnOnce(GroupBytes) -> Vec<u8>) -> InFlight {
         InFlight {
             group,
@@ -96,7 +96,7 @@ impl GroupBuilder {
     }
 }
 
-/// Whether a provider's call would go past its deliveries per second.
+/// The rejection of a call that would exceed its provider's deliveries per second.
 pub(super) fn exceeds_quota(
     core: &Core,
     rates: &mut DeliveryQuota,
@@ -107,7 +107,8 @@ pub(super) fn exceeds_quota(
     let Input::Call { connection, call } = &waiting.entry.input else { return None };
     let connection = ConnectionId { incarnation, serial: *connection };
     let (workspace, provider) = core.provider_of(connection)?;
-    let cost = core.cost(workspace, &call.action);
+    let Action::Provider(action) = &call.action else { return None };
+    let cost = core.cost(workspace, action);
     let retry_after = rates.take(workspace, provider, cost, now).err()?;
     Some((ReplyTo::new(connection, call), CallRejected::DeliveriesPerSecond { retry_after, limit: rates.limit() }))
 }

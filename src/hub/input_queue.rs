@@ -1,4 +1,4 @@
-//! Where connections hand their inputs in: one bounded queue each, emptied round-robin by the hub.
+//! The inputs of all connections: one bounded queue for each, emptied round-robin by the hub.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,11 +9,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use deskbell_core::Name;
 use deskbell_core::entry::{Entry, Input};
 
-/// Inputs of one connection that may wait or be under way; at the bound its reader waits, and the
-/// kernel's socket buffer behind it fills: backpressure on that client alone.
+/// Inputs of one connection that may be queued or in flight. At the bound the connection's reader waits, and the kernel's
+/// socket buffer fills: backpressure on that client alone.
 pub const IN_FLIGHT_PER_CONNECTION_MAX: usize = 64;
 
-/// Inputs of one connection that go into one group, so that no client can crowd out the others' accepts.
+/// Inputs of one connection that go into one group, so that no client can crowd out the others.
 const PER_GROUP_MAX: usize = 16;
 
 /// The hub takes no more inputs: it is stopping or stopped.
@@ -21,35 +21,35 @@ const PER_GROUP_MAX: usize = 16;
 #[error("the hub is stopping")]
 pub struct Stopping;
 
-/// The gate through which inputs reach the hub's thread.
+/// The queues through which inputs reach the hub's thread.
 #[derive(Debug, Default)]
 pub struct InputQueue {
     queues: Mutex<Queues>,
-    /// Wakes the hub's thread: an input came, the log has something, or it should stop.
+    /// Wakes the hub's thread: there is an input, the log has something, or the hub should stop.
     wake: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Queues {
-    /// Connections with waiting inputs, in the order in which they get their turn.
+    /// Connections with queued inputs, in the order in which they are served.
     rotation: VecDeque<u64>,
     waiting: HashMap<u64, VecDeque<QueuedInput>>,
-    /// How many inputs that is.
+    /// The number of queued inputs.
     depth: usize,
     woken: bool,
     stopping: bool,
 }
 
-/// One input on its way; it holds its connection's permit until it is done.
+/// One queued input; it holds its connection's permit until it is done.
 #[derive(Debug)]
 pub(super) struct QueuedInput {
     pub(super) serial: u64,
     pub(super) entry: Entry,
-    /// `None` for what must never wait: a leave.
+    /// `None` for a leave, which must never wait for a permit.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// One connection's way in.
+/// Hands in the inputs of one connection.
 #[derive(Debug, Clone)]
 pub struct InputSender {
     serial: u64,
@@ -57,12 +57,12 @@ pub struct InputSender {
     permits: Arc<Semaphore>,
 }
 
-/// Permit for one input of a connection; kept until that is done.
+/// Allows one input of a connection; held until that input is done.
 #[derive(Debug)]
 pub struct Permit(OwnedSemaphorePermit);
 
 impl InputSender {
-    /// A way in for the connection numbered `serial`, and room for its first input, for which nobody waits.
+    /// A sender for the connection numbered `serial`, and the permit for its first input.
     #[must_use]
     pub fn new(inputs: Arc<InputQueue>, serial: u64) -> (Self, Permit) {
         let permits = Arc::new(Semaphore::new(IN_FLIGHT_PER_CONNECTION_MAX));
@@ -70,11 +70,11 @@ impl InputSender {
         (Self { serial, inputs, permits }, Permit(first))
     }
 
-    /// Waits while [`IN_FLIGHT_PER_CONNECTION_MAX`] inputs of this connection are under way. Apart from
-    /// [`submit`](Self::submit), so that waiting does not need room for an input.
+    /// Waits while [`IN_FLIGHT_PER_CONNECTION_MAX`] inputs of this connection are queued or in flight. Separate from
+    /// [`submit`](Self::submit), so that a waiting connection does not hold a parsed input.
     ///
     /// # Errors
-    /// [`Stopping`]: none will be taken any more.
+    /// [`Stopping`]: no more inputs are taken.
     pub async fn permit(&self) -> Result<Permit, Stopping> {
         Arc::clone(&self.permits).acquire_owned().await.map(Permit).map_err(|_| Stopping)
     }
@@ -88,10 +88,10 @@ impl InputSender {
         self.inputs.push(QueuedInput { serial: self.serial, entry: Entry { workspace, input }, permit })
     }
 
-    /// Tells the hub that the connection is gone; never waits.
+    /// Reports that the connection is closed; never waits.
     pub fn leave(&self, workspace: Name) {
         let entry = Entry { workspace, input: Input::Leave { connection: self.serial } };
-        // A stopping hub needs no leave: its next start knows that all its connections are gone.
+        // A stopping hub needs no leave: its next start removes all its connections.
         let _ = self.inputs.push(QueuedInput { serial: self.serial, entry, permit: None });
     }
 }
@@ -125,7 +125,7 @@ impl InputQueue {
         self.wake.notify_one();
     }
 
-    /// Asks the hub to finish: nothing more is taken, what waits is done, then its thread ends.
+    /// Asks the hub to stop: no more inputs are taken, those in the queues are done, then its thread ends.
     pub fn stop(&self) {
         let mut queues = self.lock();
         queues.stopping = true;
@@ -134,23 +134,23 @@ impl InputQueue {
         self.wake.notify_one();
     }
 
-    /// How many inputs wait.
+    /// The number of inputs in the queues.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.lock().depth
     }
 
-    /// Whether the hub was asked to finish.
+    /// Whether the hub was asked to stop.
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().stopping
     }
 
-    /// Whether nothing waits.
+    /// Whether all queues are empty.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().rotation.is_empty()
     }
 
-    /// Waits until it is woken, or (where `inputs` are wanted now) until there is one, at most `timeout`.
+    /// Waits until the hub is woken, or (if `inputs` are wanted now) until there is an input, at most `timeout`.
     pub(super) fn wait(&self, timeout: Duration, inputs: bool) {
         let queues = self.lock();
         let idle = |queues: &mut Queues| (!inputs || queues.rotation.is_empty()) && !queues.woken;
@@ -158,10 +158,11 @@ impl InputQueue {
         queues.woken = false;
     }
 
-    /// Takes the next inputs, round-robin by connection, until `take` says that it has enough.
+    /// Takes the next inputs, round-robin by connection and at most [`PER_GROUP_MAX`] of each, until `take` returns
+    /// `false`.
     pub(super) fn gather(&self, mut take: impl FnMut(QueuedInput) -> bool) {
         let mut queues = self.lock();
-        // Who had their share stays in the ring, behind the others, for the next group.
+        // Connections that had their share stay in the rotation, behind the others, for the next group.
         let mut taken: HashMap<u64, usize> = HashMap::new();
         let mut full = VecDeque::new();
         while let Some(serial) = queues.rotation.pop_front() {

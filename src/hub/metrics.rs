@@ -1,4 +1,4 @@
-//! What the hub counts. Written by the hub's thread and the background fold, read by whoever asks.
+//! The hub's counters. The hub's thread and the snapshotter write them; any thread can read them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use deskbell_core::{Outcome, Totals};
 use crate::log::RecordNumber;
 use crate::metrics::Histogram;
 
-/// Buckets for what clients take their time for, in microseconds.
+/// Buckets for times that depend on people, in microseconds.
 const ANSWER_BOUNDS_US: &[u64] = &[
     5_000,
     25_000,
@@ -26,7 +26,7 @@ const ANSWER_BOUNDS_US: &[u64] = &[
     1_200_000_000,
 ];
 
-/// Buckets for what a device or a cluster takes, in microseconds.
+/// Buckets for times that depend on a device or a cluster, in microseconds.
 const APPEND_BOUNDS_US: &[u64] = &[
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     10_000_000,
@@ -53,7 +53,7 @@ pub struct Metrics {
     pub(super) divergences: AtomicU64,
 }
 
-/// [`Totals`] as they were a moment ago.
+/// A recent copy of [`Totals`].
 #[derive(Debug, Default)]
 pub(super) struct TotalsNow {
     open: AtomicU64,
@@ -84,7 +84,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Notifications taken.
+    /// Notifications accepted.
     #[must_use]
     pub fn notifications(&self) -> u64 {
         self.notifications.load(Relaxed)
@@ -96,7 +96,7 @@ impl Metrics {
         self.settled[outcome as usize].load(Relaxed)
     }
 
-    /// All workspaces in numbers, at most a second old.
+    /// The totals of all workspaces, at most a second old.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let TotalsNow { open, waiting, sessions, workspaces } = &self.totals;
@@ -104,7 +104,7 @@ impl Metrics {
         Totals { open, waiting, sessions, workspaces }
     }
 
-    /// How often the hub's thread has progress: at least once a second, unless it stands still.
+    /// Counts the rounds of the hub's thread: at least one per second, unless the thread hangs.
     #[must_use]
     pub fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
@@ -122,7 +122,7 @@ impl Metrics {
         self.last_record.load(Relaxed)
     }
 
-    /// How many records the background fold is behind.
+    /// The number of records that the snapshotter is behind.
     #[must_use]
     pub fn fold_lag(&self) -> u64 {
         self.last_record().saturating_sub(self.folded_record.load(Relaxed))
@@ -146,14 +146,14 @@ impl Metrics {
         self.hubs.load(Relaxed)
     }
 
-    /// How often another hub's state was found to differ from this one's.
+    /// The number of times that another hub's state differed from this one's.
     #[must_use]
     pub fn divergences(&self) -> u64 {
         self.divergences.load(Relaxed)
     }
 
-    /// A record that this hub wrote had these effects. Of several hubs the one that wrote it counts it, so that their
-    /// sum is right.
+    /// Counts the effects of a record that this hub wrote. In a cluster only the hub that wrote a record counts it, so that the
+    /// sum over the hubs is right.
     pub(super) fn count(&self, effects: &Effects) {
         for (_, effect) in &effects.list {
             match effect {
@@ -162,7 +162,7 @@ impl Metrics {
                 }
                 Effect::Settled { settled, .. } => {
                     self.settled[settled.outcome as usize].fetch_add(1, Relaxed);
-                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed_ms()));
+                    self.notify_to_result.observe(Duration::from_millis(settled.elapsed().0));
                 }
                 _ => {}
             }

@@ -2,12 +2,13 @@
 //! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
 //! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `group`,
-//! `membership`, `metrics`, `partition`, `snapshotter`, `runner`, `partitioning`.
+//! `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
 
 mod clock;
 mod codec;
 mod delivery;
 mod delivery_quota;
+mod divergence;
 mod group;
 mod input_queue;
 mod membership;
@@ -15,6 +16,7 @@ mod metrics;
 mod partition;
 mod partitioning;
 mod runner;
+mod settings;
 mod snapshotter;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{CallRejected, Delivery};
 pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};
 pub use metrics::Metrics;
-pub use partition::{HubError, HubSettings, Partition, Progress};
+pub use partition::{HubError, Partition, Progress};
 pub use partitioning::partition_of;
 pub use runner::{Hub, HubHandle};
+pub use settings::{HubSettings, SnapshotInterval};

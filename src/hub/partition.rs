@@ -1,5 +1,6 @@
-//! One log, its fold, and what follows: everything but the thread and the waiting. Its beginning and end are in `lifecycle`,
-//! what it does when the log fails in `log_faults`.
+//! One log, the core that its records are applied to, and what follows: everything but the thread and the waiting. How a
+//! partition starts and stops is in `lifecycle`, what it does when the log fails in `log_faults`; whatever depends on the
+//! kind of log is in `membership`.
 
 mod lifecycle;
 mod log_faults;
@@ -11,330 +12,270 @@ use std::time::Duration;
 
 use deskbell_core::effect::Effect;
 use deskbell_core::entry::{Entry, Input, Record};
-use deskbell_core::{Core, Incarnation, Limits, Name, Timestamp};
+use deskbell_core::{Core, Incarnation, Name, Timestamp};
 
-use self::log_faults::LOG_ANSWER_MAX_MS;
+#[cfg(test)]
+pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
+use self::log_faults::{Health, LOG_ANSWER_MAX_MS};
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, decode_record};
 use super::delivery::Delivery;
 use super::delivery_quota::DeliveryQuota;
 use super::group::{GroupBuilder, InFlight, exceeds_quota};
 use super::input_queue::{InputQueue, QueuedInput};
-use super::membership::{Liveness, Now, SEND_AGAIN_MS, TICK_LATER_MS};
+use super::membership::{Membership, Now};
 use super::metrics::Metrics;
-use crate::log::{AppendError, Log, LogError, RecordNumber, Retention, Stored};
+use super::settings::HubSettings;
+use crate::log::{AppendError, Log, LogError, RecordNumber, Stored};
 
-/// Bytes of entries at which a group is full: one record of the cluster's stream stays below its default limit.
+/// Bytes of entries at which a group is full: one record stays below the default limit of a cluster's stream.
 const GROUP_BYTES_MAX: usize = 512 * 1024;
 
-/// The hub cannot go on.
+/// Why the hub cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// What is in the log cannot be folded.
+    /// The log contains something that cannot be applied.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The log took not even the hub's start.
+    /// The log did not take the first record of the hub.
     #[error("the hub's start could not be written: {0}")]
     Start(#[from] AppendError),
-    /// The log removed this hub; it has to come back as another incarnation.
-    #[error("this hub was removed from the log by another")]
+    /// The log removed this hub; it has to rejoin as another incarnation.
+    #[error("this hub was removed from the log by another hub")]
     Removed,
-}
-
-/// What the hub is run with.
-#[derive(Debug, Clone)]
-pub struct HubSettings {
-    /// This run's name in the log; never used before.
-    pub incarnation: Incarnation,
-    /// Draws another one, for a hub that was removed from a shared log and comes back.
-    pub next_incarnation: fn() -> Incarnation,
-    /// Becomes the log's own if the log is new; drawn at random.
-    pub epoch: u64,
-    /// In force from the start on.
-    pub limits: Limits,
-    /// Deliveries that one provider may cause per second, with a burst of twice that.
-    pub deliveries_per_second: u64,
-    /// What of the past is kept for explanations.
-    pub retention: Retention,
-}
-
-/// Whether the log takes appends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Good,
-    /// It has no room; tried again at that time.
-    Full(Timestamp),
-    /// It has to be re-opened; tried again at that time.
-    Broken(Timestamp),
 }
 
 /// One partition of the hub. Driven by [`Partition::poll`]; knows no thread and never waits.
 #[derive(Debug)]
 pub struct Partition<D> {
     core: Core,
-    log: Box<dyn Log>,
+    membership: Membership,
     delivery: D,
     settings: HubSettings,
-    rates: DeliveryQuota,
+    quota: DeliveryQuota,
     /// The number of this incarnation's next group.
     group: u64,
     /// The last record applied.
     applied: RecordNumber,
     in_flight: Option<InFlight>,
-    /// Leaves that the log did not take yet: a connection that is gone must not stay on the desks' books.
+    /// Leaves that the log did not take yet: a closed connection must not stay in the state.
     leaves: VecDeque<QueuedInput>,
     health: Health,
-    /// Among the hubs of a shared log; `None`: the log is this hub's alone.
-    liveness: Option<Liveness>,
+    /// The log has removed this hub.
     removed: bool,
     /// A record is to be written though nothing happened.
     owes_record: bool,
     metrics: Arc<Metrics>,
 }
 
-/// What a turn found.
+/// The result of one [`Partition::poll`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// There may be more to do at once.
     pub busy: bool,
-    /// In how long to turn again at the latest; `None`: when an input comes.
+    /// In how long to poll again at the latest; `None`: when an input arrives.
     pub next: Option<Duration>,
-    /// Whether new notifications are taken.
+    /// Whether new notifications are accepted.
     pub ready: bool,
-    /// Whether an input would be taken up (or refused) at once; else it waits for the group under way.
+    /// Whether an input would be taken (or refused) at once; otherwise it waits for the group in flight.
     pub takes: bool,
 }
 
 impl<D: Delivery> Partition<D> {
-    /// A record as it is applied: a log that has a clock of its own says when it was written.
+    /// A record as it is applied: if the log has a clock of its own, that is the record's time.
     fn decode(&mut self, stored: &Stored, clock: &dyn Clock) -> Result<Record, HubError> {
         let mut record = decode_record(stored.number, &stored.bytes)?;
         if let Some(ms) = stored.time_ms {
             record.time = Timestamp(ms);
         }
-        if let Some(liveness) = &mut self.liveness {
-            liveness.hear(record.time, clock);
-        }
+        self.membership.saw_record(record.time, clock);
         Ok(record)
     }
 
-    /// One turn: applies what the log has, hands the next group to it, applies that if it is back already.
+    /// Applies what the log has, appends the next group, and applies that too if it is back already.
     ///
     /// # Errors
-    /// [`HubError::Removed`], and in a shared log [`LogError::Trimmed`]: see [`rejoin`](Self::rejoin). Any
-    /// other: the hub must stop; what it acknowledged is in the log.
+    /// If [`can_rejoin`](Self::can_rejoin), the hub goes on with [`rejoin`](Self::rejoin). After any other error it must
+    /// stop; whatever it acknowledged is in the log.
     pub fn poll(&mut self, inputs: &InputQueue, clock: &dyn Clock) -> Result<Progress, HubError> {
+        self.membership.report_clock_step(clock);
         self.recover(clock);
         let read = self.read(clock)?;
         if self.removed {
             return Err(HubError::Removed);
         }
-        let moment = self.moment(clock);
-        self.hear_refusal(moment);
-        self.send_again(moment);
-        let appended = self.append_next(inputs, moment);
+        let now = self.now(clock);
+        self.check_refusal(now);
+        self.resend(now);
+        let appended = self.append_next(inputs, now);
         let read_back = self.read(clock)?;
-        let moment = self.moment(clock);
-        self.give_up_waiting(moment);
+        let now = self.now(clock);
+        self.give_up_waiting(now);
         if self.removed {
             return Err(HubError::Removed);
         }
-        let ready = !self.refuses(moment);
+        let ready = !self.refuses(now);
         Ok(Progress {
             busy: read || (appended && read_back),
-            next: self.next_turn(moment),
+            next: self.next_poll(now),
             ready,
             takes: !ready || self.in_flight.is_none(),
         })
     }
 
-    fn moment(&self, clock: &dyn Clock) -> Now {
-        match &self.liveness {
-            Some(liveness) => liveness.moment(clock),
-            None => {
-                let now = clock.now();
-                Now { monotonic: now, log: now }
-            }
-        }
+    fn now(&self, clock: &dyn Clock) -> Now {
+        self.membership.now(clock)
     }
 
-    /// Applies and tells whatever the log has; whether there was something.
+    /// Applies and delivers whatever the log has; `true` if there was something. Nothing is read from a broken log.
     fn read(&mut self, clock: &dyn Clock) -> Result<bool, HubError> {
-        let mut any = false;
-        loop {
-            let stored = match self.log.next() {
-                Ok(Some(stored)) => stored,
-                Ok(None) => return Ok(any),
-                Err(error) if matches!(self.health, Health::Broken(_)) => {
-                    tracing::debug!(%error, "the log cannot be read yet");
-                    return Ok(any);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            any = true;
-            let record = self.decode(&stored, clock)?;
-            let (delivery, removed, own) = (&mut self.delivery, &mut self.removed, self.settings.incarnation);
-            let metrics = (record.incarnation == own).then_some(&*self.metrics);
-            self.core.apply(&record, |core, effects| {
-                if let Some(metrics) = metrics {
-                    metrics.count(&effects);
-                }
-                let gone = Effect::HubRemoved { incarnation: own };
-                *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
-                delivery.deliver(core, core.now(), effects);
-            });
-            self.applied = stored.number;
-            if record.incarnation == own {
-                self.came_back(record.group);
+        if self.health.is_broken() {
+            return Ok(false);
+        }
+        match self.read_log(clock) {
+            Err(HubError::Log(LogError::Device(why))) if self.membership.recovers_by_reopening() => {
+                let now = self.now(clock);
+                self.found_broken(&why, now);
+                Ok(false)
             }
-            self.delivery.flush();
+            done => done,
         }
     }
 
-    /// A group of this hub's was read back: it is done.
+    fn read_log(&mut self, clock: &dyn Clock) -> Result<bool, HubError> {
+        let mut any = false;
+        while let Some(stored) = self.membership.log_mut().next()? {
+            any = true;
+            self.apply(&stored, clock)?;
+        }
+        Ok(any)
+    }
+
+    fn apply(&mut self, stored: &Stored, clock: &dyn Clock) -> Result<(), HubError> {
+        let record = self.decode(stored, clock)?;
+        let own = self.settings.incarnation;
+        let (delivery, removed) = (&mut self.delivery, &mut self.removed);
+        let metrics = (record.incarnation == own).then_some(&*self.metrics);
+        self.core.apply(&record, |core, effects| {
+            if let Some(metrics) = metrics {
+                metrics.count(&effects);
+            }
+            let gone = Effect::HubRemoved { incarnation: own };
+            *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
+            delivery.deliver(core, core.now(), effects);
+        });
+        self.applied = stored.number;
+        if record.incarnation == own {
+            self.came_back(record.group);
+        }
+        self.delivery.flush();
+        Ok(())
+    }
+
+    /// A group of this hub was read back: it is done.
     fn came_back(&mut self, group: u64) {
         if self.core.last_group(self.settings.incarnation) < group {
-            // It changed nothing: by the log this hub is not one of the hubs.
+            // It changed nothing: according to the log this hub is not one of the hubs.
             self.removed = true;
             return;
         }
         let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.group == group) else { return };
         self.metrics.append.observe(in_flight.began.elapsed());
-        if let Some(liveness) = &mut self.liveness {
-            liveness.confirmed(in_flight.since);
-            if self.health != Health::Good {
-                tracing::info!("the log takes records again");
-                self.health = Health::Good;
-            }
-        }
+        self.membership.confirmed(in_flight.since);
+        self.log_takes_records();
     }
 
     /// Whether new work is refused: the log takes nothing, or this hub cannot know whether it still counts.
-    fn refuses(&self, moment: Now) -> bool {
-        let alive = self.liveness.as_ref().is_none_or(|liveness| liveness.is_alive(moment.monotonic));
-        !alive || self.health != Health::Good
+    fn refuses(&self, now: Now) -> bool {
+        !self.membership.may_take_work(now) || self.health != Health::Good
     }
 
-    /// Gathers a group and hands it to the log; whether there was one.
-    fn append_next(&mut self, inputs: &InputQueue, moment: Now) -> bool {
-        let shared = self.liveness.is_some();
-        let waits = match self.health {
-            Health::Good => false,
-            Health::Full(at) => moment.monotonic < at,
-            Health::Broken(_) => true,
-        };
-        // A log of its own shows by the next group whether it takes something again; a shared one by a tick that comes
-        // back, since its word is not enough.
-        let refuses = if shared { self.refuses(moment) } else { waits };
+    /// Builds a group and appends it; whether there was one.
+    fn append_next(&mut self, inputs: &InputQueue, now: Now) -> bool {
+        let waits = self.health.waits(now);
+        // An own log shows by the next group whether it takes records again; a shared one by a tick that comes back.
+        let refuses = if self.membership.is_tried_with_inputs() { waits } else { self.refuses(now) };
         if refuses {
-            self.refuse_waiting(inputs, moment);
+            self.refuse_waiting(inputs, now);
         }
         if waits || self.in_flight.is_some() {
             return false;
         }
         let mut builder = GroupBuilder::default();
-        if let Some(leaving) = self.liveness.as_ref().and_then(Liveness::beginning) {
-            self.gather_beginning(&mut builder, leaving);
-            return self.append(builder, moment);
+        if let Some(leaving) = self.membership.joining() {
+            self.add_start(&mut builder, leaving);
+            return self.append(builder, now);
         }
-        self.gather_leaves(&mut builder);
+        self.add_leaves(&mut builder);
         if !refuses {
-            self.gather(inputs, &mut builder, moment);
-            self.gather_silent(&mut builder);
+            self.add_inputs(inputs, &mut builder, now);
+            self.add_silent_hubs(&mut builder);
         }
         if builder.bytes.is_empty() {
-            if !self.wants_tick(moment, refuses) {
+            if !self.wants_tick(now, refuses) {
                 return false;
             }
             builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Tick });
         }
-        self.append(builder, moment)
+        self.append(builder, now)
     }
 
-    fn gather_leaves(&mut self, builder: &mut GroupBuilder) {
+    fn add_leaves(&mut self, builder: &mut GroupBuilder) {
         while let Some(leave) = self.leaves.pop_front() {
-            if builder.take(leave, self.settings.incarnation) >= GROUP_BYTES_MAX {
+            if builder.add(leave, self.settings.incarnation) >= GROUP_BYTES_MAX {
                 return;
             }
         }
     }
 
-    fn gather(&mut self, inputs: &InputQueue, builder: &mut GroupBuilder, moment: Now) {
-        let (core, delivery, rates) = (&self.core, &mut self.delivery, &mut self.rates);
+    fn add_inputs(&mut self, inputs: &InputQueue, builder: &mut GroupBuilder, now: Now) {
+        let (core, delivery, quota) = (&self.core, &mut self.delivery, &mut self.quota);
         let incarnation = self.settings.incarnation;
-        inputs.gather(|waiting| {
-            if let Some((to, why)) = exceeds_quota(core, rates, incarnation, &waiting, moment.monotonic) {
+        inputs.gather(|input| {
+            if let Some((to, why)) = exceeds_quota(core, quota, incarnation, &input, now.monotonic) {
                 delivery.refuse(&to, why);
                 return true;
             }
-            builder.take(waiting, incarnation) < GROUP_BYTES_MAX
+            builder.add(input, incarnation) < GROUP_BYTES_MAX
         });
         delivery.flush();
     }
 
-    /// Hubs that are taken for gone are reported by whoever sees it; the first report counts.
-    fn gather_silent(&self, builder: &mut GroupBuilder) {
-        if self.liveness.is_none() {
-            return;
-        }
-        for incarnation in self.core.silent_hubs().filter(|other| *other != self.settings.incarnation) {
-            tracing::warn!(hub = format_args!("{:016x}", incarnation.0), "nothing comes of a hub: it is removed");
+    fn add_silent_hubs(&self, builder: &mut GroupBuilder) {
+        for incarnation in self.membership.silent_hubs(&self.core, self.settings.incarnation) {
+            tracing::warn!(hub = format_args!("{:016x}", incarnation.0), "no records arrive from a hub: it is removed");
             builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Silent { incarnation } });
         }
     }
 
-    /// Whether a record is due though nobody said anything.
-    fn wants_tick(&self, moment: Now, refuses: bool) -> bool {
-        let due = self.due_at().is_some_and(|at| at <= moment.log);
-        let owed = self.liveness.as_ref().is_some_and(|liveness| liveness.owes_heartbeat(moment.monotonic));
+    /// Whether a record is due though no input arrived.
+    fn wants_tick(&self, now: Now, refuses: bool) -> bool {
+        let due = self.tick_at().is_some_and(|at| at <= now.log);
         let retry = self.health != Health::Good;
-        owed || retry || ((due || self.owes_record) && !refuses)
+        self.membership.owes_heartbeat(now) || retry || ((due || self.owes_record) && !refuses)
     }
 
-    /// When this hub ticks for what falls due next: in a shared log the hub that has the provider does so at once, the
-    /// others a little later, when that one is surely gone or slow.
-    fn due_at(&self) -> Option<Timestamp> {
-        let at = self.core.next_deadline()?;
-        if self.liveness.is_none() {
-            return Some(at);
-        }
-        let own = self.settings.incarnation;
-        let connections = self.core.next_due_connections();
-        let first = match connections {
-            [] => self.core.incarnations().next() == Some(own),
-            _ => connections.iter().any(|connection| connection.incarnation == own),
-        };
-        Some(if first { at } else { at.plus_ms(TICK_LATER_MS) })
+    fn tick_at(&self) -> Option<Timestamp> {
+        self.membership.tick_at(&self.core, self.settings.incarnation)
     }
 
-    fn seal(&self, builder: GroupBuilder, moment: Now) -> InFlight {
+    fn seal(&self, builder: GroupBuilder, now: Now) -> InFlight {
         let (incarnation, group) = (self.settings.incarnation, self.group);
-        let seal = |entries: GroupBytes| entries.seal(incarnation, group, moment.log);
-        builder.in_flight(group, moment.monotonic, seal)
+        let seal = |entries: GroupBytes| entries.seal(incarnation, group, now.log);
+        builder.in_flight(group, now.monotonic, seal)
     }
 
-    fn handed_in(&mut self, in_flight: InFlight) {
-        if let Some(liveness) = &mut self.liveness {
-            liveness.appended(in_flight.since);
-        }
-        self.in_flight = Some(in_flight);
-    }
-
-    fn append(&mut self, builder: GroupBuilder, moment: Now) -> bool {
-        let now = moment.monotonic;
-        let in_flight = self.seal(builder, moment);
-        match self.log.append(&in_flight.bytes) {
+    fn append(&mut self, builder: GroupBuilder, now: Now) -> bool {
+        let in_flight = self.seal(builder, now);
+        match self.membership.log_mut().append(&in_flight.bytes) {
             Ok(()) => {
                 self.group += 1;
                 self.owes_record = false;
-                self.handed_in(in_flight);
-                if self.health != Health::Good && self.liveness.is_none() {
-                    tracing::info!("the log takes records again");
-                    self.health = Health::Good;
-                }
+                self.membership.appended(in_flight.since);
+                self.in_flight = Some(in_flight);
                 true
             }
             Err(AppendError::Full(why)) => {
@@ -342,39 +283,37 @@ impl<D: Delivery> Partition<D> {
                 false
             }
             Err(AppendError::Broken(why)) => {
-                tracing::error!(%why, "the log's device failed: it is opened again");
                 self.group += 1;
                 self.in_flight = Some(in_flight);
-                self.health = Health::Broken(now);
+                self.found_broken(&why, now);
                 true
             }
         }
     }
 
-    fn next_turn(&self, moment: Now) -> Option<Duration> {
-        let until = |at: Timestamp| Duration::from_millis(at.since_ms(moment.monotonic));
-        let health = match self.health {
-            Health::Good => {
-                let due = self.due_at().filter(|_| self.in_flight.is_none() && !self.refuses(moment));
-                due.map(|at| Duration::from_millis(at.since_ms(moment.log)))
+    fn next_poll(&self, now: Now) -> Option<Duration> {
+        let until = |at: Timestamp| Duration::from_millis(at.since_ms(now.monotonic));
+        let work = match self.health.retry_at() {
+            None => {
+                let due = self.tick_at().filter(|_| self.in_flight.is_none() && !self.refuses(now));
+                due.map(|at| Duration::from_millis(at.since_ms(now.log)))
             }
-            Health::Full(at) | Health::Broken(at) => Some(until(at)),
+            Some(at) => Some(until(at)),
         };
-        let give_up = self.in_flight.as_ref().filter(|in_flight| !in_flight.callers.is_empty());
-        let give_up = give_up.map(|in_flight| until(in_flight.since.plus_ms(LOG_ANSWER_MAX_MS)));
-        let liveness =
-            self.liveness.iter().flat_map(|liveness| liveness.next(moment.monotonic, self.in_flight.is_some()));
-        let again = self.in_flight.as_ref().filter(|_| self.liveness.is_some());
-        let again = again.map(|in_flight| in_flight.sent_at.plus_ms(SEND_AGAIN_MS));
-        health.into_iter().chain(give_up).chain(liveness.chain(again).map(until)).min()
+        let in_flight = self.in_flight.as_ref();
+        let give_up = in_flight.filter(|in_flight| !in_flight.callers.is_empty());
+        let give_up = give_up.map(|in_flight| in_flight.since.plus_ms(LOG_ANSWER_MAX_MS));
+        let resend = in_flight.and_then(|in_flight| self.membership.resend_at(in_flight.sent_at));
+        let event = self.membership.next_event(now, in_flight.is_some());
+        work.into_iter().chain([give_up, resend, event].into_iter().flatten().map(until)).min()
     }
 
-    /// The next turn writes a record, if only a tick: what is old goes from a log only where something follows it.
+    /// The next poll writes a record, if only a tick: old records can only be trimmed when a record follows them.
     pub fn owe_record(&mut self) {
         self.owes_record = true;
     }
 
-    /// Whether nothing is under way to the log.
+    /// Whether no group is in flight.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_none()
@@ -386,15 +325,15 @@ impl<D: Delivery> Partition<D> {
         &self.core
     }
 
-    /// What is told by the second; see [`Delivery::tick`].
+    /// Sends what is sent once a second; see [`Delivery::tick`].
     pub fn tick_delivery(&mut self) -> Option<Duration> {
         self.delivery.tick(&self.core)
     }
 
-    /// The log, for its background fold and its size.
+    /// The log, for its size.
     #[must_use]
     pub fn log(&self) -> &dyn Log {
-        &*self.log
+        self.membership.log()
     }
 
     /// What this partition counts.
@@ -403,12 +342,12 @@ impl<D: Delivery> Partition<D> {
         &self.metrics
     }
 
-    /// Brings those of the metrics up to date that are not counted as things happen.
+    /// Updates those metrics that are not counted as things happen.
     pub fn publish(&self) {
         let metrics = &self.metrics;
         metrics.publish(&self.core.totals());
         metrics.hubs.store(self.core.incarnations().count() as u64, Relaxed);
-        metrics.log_bytes.store(self.log.bytes(), Relaxed);
+        metrics.log_bytes.store(self.log().bytes(), Relaxed);
         metrics.last_record.store(self.applied, Relaxed);
     }
 
@@ -418,7 +357,7 @@ impl<D: Delivery> Partition<D> {
         self.applied
     }
 
-    /// What this run is called in the log.
+    /// The name of this run in the log.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
         self.settings.incarnation

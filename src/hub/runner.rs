@@ -1,4 +1,4 @@
-//! The hub's own thread: turns a partition whenever there is something to do.
+//! The hub's own thread: polls a partition whenever there is something to do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,25 +10,27 @@ use deskbell_core::Incarnation;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::input_queue::InputQueue;
+use super::membership::OwnIncarnation;
 use super::metrics::Metrics;
-use super::partition::{HubError, HubSettings, Partition};
-use super::snapshotter::{OwnIncarnation, Snapshotter};
-use crate::log::{AppendError, Log, LogError, RecordNumber};
+use super::partition::{HubError, Partition};
+use super::settings::HubSettings;
+use super::snapshotter::Snapshotter;
+use crate::log::{AnyLog, AppendError, LogError, RecordNumber};
 
-/// The longest wait: a wall clock that was set back must not keep a deadline waiting for long.
+/// The longest wait between two polls: the watchdog and the metrics expect one a second.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How long a hub may take to find its place among the others of a shared log.
-const BEGIN_MAX: Duration = Duration::from_secs(30);
+/// How long a hub may take to join the others of a shared log.
+const JOIN_MAX: Duration = Duration::from_secs(30);
 
-/// How long a stop waits for a shared log: once for the last group, once for the goodbye.
-const LAST_WORD_MAX: Duration = Duration::from_millis(1_500);
+/// How long a stop waits for a shared log: once for the last group, once for the announcement that the hub leaves.
+const LEAVE_MAX: Duration = Duration::from_millis(1_500);
 
-/// How old the metrics may be that are not counted as things happen: some of them cost a look at every workspace.
+/// How old those metrics may be that are not counted as things happen: some cost a look at every workspace.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 
-/// How soon what a hub needs to come back is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// How soon a hub that cannot rejoin tries again.
+const REJOIN_EVERY: Duration = Duration::from_millis(500);
 
 /// A running hub.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub struct Hub {
     thread: JoinHandle<Result<(), HubError>>,
 }
 
-/// A running hub as those see it who bring it inputs, or ask how it is.
+/// A running hub as seen by the gateway, which hands inputs in and asks for its state.
 #[derive(Debug, Clone)]
 pub struct HubHandle {
     /// Where inputs go.
@@ -49,13 +51,13 @@ pub struct HubHandle {
 }
 
 impl HubHandle {
-    /// Whether new notifications are taken.
+    /// Whether new notifications are accepted.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
     }
 
-    /// What this run is called in its log; another one after the hub was removed from a shared log and came back.
+    /// The name of this run in its log; another one after the hub was removed from a shared log and rejoined.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation.get()
@@ -63,36 +65,37 @@ impl HubHandle {
 }
 
 impl Hub {
-    /// Reads the log, start_joining, and runs on a thread of its own until [`InputQueue::stop`]. `ended` is called when the
+    /// Reads the log, joins, and runs on a thread of its own until [`InputQueue::stop`]. `ended` is called when the
     /// thread ends for whatever reason. Its threads log within the span that is entered now.
     ///
     /// # Errors
-    /// [`HubError`]: the hub cannot begin.
+    /// [`HubError`]: the hub cannot start.
     pub fn start<D: Delivery + 'static>(
-        log: Box<dyn Log>,
+        log: impl Into<AnyLog>,
         delivery: D,
         inputs: Arc<InputQueue>,
         clock: Arc<dyn Clock>,
         settings: HubSettings,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, HubError> {
-        let retention = settings.retention.clone();
+        let (retention, every) = (settings.retention.clone(), settings.snapshot_every);
         let incarnation = OwnIncarnation::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
-        let shared = partition.log().is_shared().then(|| incarnation.clone());
         let metrics = Arc::clone(partition.metrics());
-        let fold = partition.log().history();
-        let fold = fold
-            .map(|history| Snapshotter::start(history, retention, Arc::clone(&clock), Arc::clone(&metrics), shared));
-        let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(true)), incarnation };
-        let mut runner = Runner { partition, hub: handle.clone(), clock, fold, published: None };
+        let snapshotter = partition
+            .snapshot_duty(&incarnation)
+            .map(|duty| Snapshotter::start(duty, retention, every, Arc::clone(&clock), Arc::clone(&metrics)));
+        // Not ready before the hub has joined.
+        let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(false)), incarnation };
+        let mut runner = Runner { partition, hub: handle.clone(), clock, snapshotter, published: None };
         runner.join()?;
         runner.publish();
+        handle.ready.store(true, Ordering::Release);
         let span = tracing::Span::current();
         let thread = thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                // Also told where the thread panics: a process without a hub must not live on.
+                // Also called if the thread panics: a process without a hub must not live on.
                 let _ended = OnDrop(Some(ended));
                 let _within = span.enter();
                 runner.run()
@@ -101,13 +104,13 @@ impl Hub {
         Ok(Self { handle, thread })
     }
 
-    /// How others see it.
+    /// The hub as others see it.
     #[must_use]
     pub fn handle(&self) -> &HubHandle {
         &self.handle
     }
 
-    /// Stops: what was handed in is done, a snapshot is written, the thread ends.
+    /// Stops: inputs that were handed in are done, a snapshot is written, the thread ends.
     ///
     /// # Errors
     /// Why it ended, if it ended before it was asked to.
@@ -120,7 +123,7 @@ impl Hub {
     }
 }
 
-/// Calls when it is dropped, whatever the reason.
+/// Calls a function when it is dropped, whatever the reason.
 struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {
@@ -136,13 +139,13 @@ struct Runner<D> {
     partition: Partition<D>,
     hub: HubHandle,
     clock: Arc<dyn Clock>,
-    fold: Option<Snapshotter>,
-    /// When the metrics were brought up to date last, and at which record.
+    snapshotter: Option<Snapshotter>,
+    /// When those metrics were last updated that are not counted as things happen, and at which record.
     published: Option<(Instant, RecordNumber)>,
 }
 
 impl<D: Delivery> Runner<D> {
-    /// Turns until the hub has its place among the others; at once where there can be none.
+    /// Polls until the hub has joined the others; an own log needs one poll.
     fn join(&mut self) -> Result<(), HubError> {
         let began = Instant::now();
         loop {
@@ -150,8 +153,8 @@ impl<D: Delivery> Runner<D> {
             if progress.ready {
                 return Ok(());
             }
-            if began.elapsed() > BEGIN_MAX {
-                let why = "the log does not bring back what this hub writes into it".to_owned();
+            if began.elapsed() > JOIN_MAX {
+                let why = "the log does not return what this hub appends".to_owned();
                 return Err(AppendError::Broken(why).into());
             }
             if !progress.busy {
@@ -161,11 +164,12 @@ impl<D: Delivery> Runner<D> {
     }
 
     fn run(mut self) -> Result<(), HubError> {
-        let result = self.turn_until_stopped();
+        let _not_ready = NotReady(Arc::clone(&self.hub.ready));
+        let result = self.poll_until_stopped();
         self.hub.ready.store(false, Ordering::Release);
         self.hub.inputs.stop();
-        if let Some(fold) = self.fold.take() {
-            fold.stop();
+        if let Some(snapshotter) = self.snapshotter.take() {
+            snapshotter.stop();
         }
         if let Err(error) = &result {
             tracing::error!(%error, "the hub stops");
@@ -176,26 +180,26 @@ impl<D: Delivery> Runner<D> {
         result
     }
 
-    fn turn_until_stopped(&mut self) -> Result<(), HubError> {
+    fn poll_until_stopped(&mut self) -> Result<(), HubError> {
         let mut stopping_since: Option<Instant> = None;
         loop {
             self.partition.metrics().turns.fetch_add(1, Ordering::Relaxed);
             let stopping = self.hub.inputs.is_stopping();
-            if self.fold.as_ref().is_some_and(Snapshotter::wants_record) {
+            if self.snapshotter.as_ref().is_some_and(Snapshotter::wants_record) {
                 self.partition.owe_record();
             }
             let progress = match self.partition.poll(&self.hub.inputs, &*self.clock) {
                 Ok(progress) => progress,
-                Err(error) if self.may_come_back(&error) => {
-                    tracing::warn!(%error, "the clients are cut off; this hub start_joining rejoined");
+                Err(error) if self.partition.can_rejoin(&error) => {
+                    tracing::warn!(%error, "the clients are disconnected; this hub rejoins");
                     self.rejoin();
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             self.hub.ready.store(progress.ready && !stopping, Ordering::Release);
-            if let Some(fold) = &mut self.fold {
-                fold.reached(self.partition.applied());
+            if let Some(snapshotter) = &mut self.snapshotter {
+                snapshotter.reached(self.partition.applied());
             }
             let tick = self.partition.tick_delivery();
             let publish = self.publish();
@@ -205,7 +209,7 @@ impl<D: Delivery> Runner<D> {
             if stopping {
                 let since = *stopping_since.get_or_insert_with(Instant::now);
                 let done = self.hub.inputs.is_empty() && self.partition.is_idle();
-                if done || since.elapsed() > LAST_WORD_MAX {
+                if done || since.elapsed() > LEAVE_MAX {
                     return Ok(());
                 }
             }
@@ -214,7 +218,7 @@ impl<D: Delivery> Runner<D> {
         }
     }
 
-    /// Brings the metrics up to date where that is due; in how long it will be.
+    /// Updates the metrics if that is due; otherwise in how long it will be.
     fn publish(&mut self) -> Option<Duration> {
         let applied = self.partition.applied();
         if let Some((at, record)) = self.published {
@@ -230,36 +234,40 @@ impl<D: Delivery> Runner<D> {
         None
     }
 
-    /// In a shared log a hub that was removed, or that was away while the log was trimmed, is not at its end.
-    fn may_come_back(&self, error: &HubError) -> bool {
-        let away = matches!(error, HubError::Removed | HubError::Log(LogError::Trimmed(_)));
-        away && self.partition.log().is_shared()
-    }
-
     fn rejoin(&mut self) {
         self.hub.ready.store(false, Ordering::Release);
         while let Err(error) = self.partition.rejoin(&*self.clock) {
-            tracing::error!(%error, "this hub cannot begin rejoined yet");
+            tracing::error!(%error, "this hub cannot rejoin yet");
             if self.hub.inputs.is_stopping() {
                 return;
             }
-            self.hub.inputs.wait(AGAIN, false);
+            self.hub.inputs.wait(REJOIN_EVERY, false);
         }
         self.hub.incarnation.set(self.partition.incarnation());
     }
 
-    /// So that the others do not wait until they miss this hub.
+    /// Lets the other hubs know at once, so that they do not wait until they miss this one.
     fn announce_leave(&mut self) {
         let began = Instant::now();
         if !self.partition.is_idle() || !self.partition.announce_leave(&*self.clock) {
             return;
         }
-        while began.elapsed() < LAST_WORD_MAX {
+        while began.elapsed() < LEAVE_MAX {
             match self.partition.poll(&self.hub.inputs, &*self.clock) {
                 Ok(progress) if progress.busy => {}
                 Ok(_) => self.hub.inputs.wait(Duration::from_millis(50), false),
                 Err(_) => return,
             }
         }
+    }
+}
+
+/// A hub without a thread is not ready, however the thread ended.
+#[derive(Debug)]
+struct NotReady(Arc<AtomicBool>);
+
+impl Drop for NotReady {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }

@@ -1,137 +1,96 @@
-//! The second fold: snapshots made in the background, from the last snapshot and the log, never by stopping the live
-//! one.
+//! Snapshots while the hub runs: a thread applies the records of the log a second time, from the last snapshot on, so
+//! that the live state never has to stand still.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use deskbell_core::{Core, Incarnation, Timestamp};
-use sha1::{Digest as _, Sha1};
+use deskbell_core::{Core, Timestamp};
 
 use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
+use super::divergence::{DigestComparison, RECORDS_PER_DIGEST, digest};
+use super::membership::SnapshotDuty;
 use super::metrics::Metrics;
 use super::partition::HubError;
-use crate::log::{Digest, History, LogError, RecordNumber, Retention};
+use super::settings::SnapshotInterval;
+use crate::log::{LogError, RecordNumber, Retention};
 
-/// Records after which a new snapshot is made.
-const RECORDS_PER_SNAPSHOT: u64 = 50_000;
-
-/// Bytes of records after which a new snapshot is made: one segment of the log on disk. What a start has to fold, and
-/// what the directory holds besides its two snapshots, is about twice that; a full workspace's snapshot is some 30 MiB.
-const BYTES_PER_SNAPSHOT: u64 = 8 * 1024 * 1024;
-
-/// How far the log may run ahead before the fold follows. A busy hub's records have some ten thousand bytes.
+/// How far the log may run ahead before the thread follows. Records of a busy hub have some ten thousand bytes.
 const RECORDS_PER_STEP: u64 = 100;
 
-/// Records after which the hubs of a shared log compare what their states came to: at the same ones everywhere.
-const RECORDS_PER_DIGEST: u64 = 10_000;
+/// How often the age of the log is checked: a quarter of the retention's spacing, within these bounds.
+const AGE_CHECK_MIN: Duration = Duration::from_secs(1);
+const AGE_CHECK_MAX: Duration = Duration::from_secs(300);
 
-/// Digests that wait for their counterpart.
-const DIGESTS_MAX: usize = 64;
+/// How soon the thread tries again after a failure to read the log: the first time, and at most.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// How often the log's age is looked at, at most and at least.
-const LOOK_MIN: Duration = Duration::from_secs(1);
-const LOOK_MAX: Duration = Duration::from_secs(300);
-
-/// How long a stop waits for the fold of a shared log, and how often it looks.
+/// How long a stop waits for the thread if the log is shared, and how often it looks.
 const STOP_MAX: Duration = Duration::from_secs(3);
 const STOP_LOOK: Duration = Duration::from_millis(5);
 
-/// As which incarnation this hub runs now; clones tell the same.
-#[derive(Debug, Clone)]
-pub(super) struct OwnIncarnation(Arc<AtomicU64>);
-
-impl OwnIncarnation {
-    pub(super) fn new(own: Incarnation) -> Self {
-        Self(Arc::new(AtomicU64::new(own.0)))
-    }
-
-    pub(super) fn get(&self) -> Incarnation {
-        Incarnation(self.0.load(Relaxed))
-    }
-
-    /// The hub came back as another one.
-    pub(super) fn set(&self, own: Incarnation) {
-        self.0.store(own.0, Relaxed);
-    }
-}
-
-/// The thread that folds the log a second time.
+/// The handle of the thread that makes snapshots.
 #[derive(Debug)]
 pub(super) struct Snapshotter {
-    news: SyncSender<()>,
-    /// The record of which the thread was told last.
-    told: RecordNumber,
-    shared: bool,
-    /// The fold wants one more record, so that what is old can go though nothing happens.
+    wake: SyncSender<()>,
+    /// The record for which the thread was last woken.
+    woken_for: RecordNumber,
+    is_shared: bool,
+    /// The thread wants one more record, so that old records can go although nothing happens.
     wants_record: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Snapshotter {
-    /// `shared`: the log is shared with other hubs, of whom the one with the lowest incarnation makes the snapshots.
     pub(super) fn start(
-        history: Box<dyn History>,
+        duty: SnapshotDuty,
         retention: Retention,
+        every: SnapshotInterval,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
-        shared: Option<OwnIncarnation>,
     ) -> Self {
-        // One place: a fold that is busy needs to know only that there is more.
-        let (news, heard) = sync_channel(1);
-        let is_shared = shared.is_some();
-        let wants_record: Arc<AtomicBool> = Arc::default();
-        let wants = Arc::clone(&wants_record);
+        // One place: a busy thread needs to know only that there is more.
+        let (wake, woken) = sync_channel(1);
+        let is_shared = duty.is_shared();
+        let worker = SnapshotWorker::new(duty, retention, every, clock, metrics);
+        let wants_record = Arc::clone(&worker.wants_record);
         let span = tracing::Span::current();
         let thread = thread::spawn(move || {
             let _within = span.enter();
-            if let Err(error) = (SnapshotWorker {
-                history,
-                retention,
-                clock,
-                metrics,
-                wants_record: wants,
-                core: Core::default(),
-                number: 0,
-                due_at: RECORDS_PER_SNAPSHOT,
-                bytes: 0,
-                shared,
-                told: VecDeque::new(),
-                heard: VecDeque::new(),
-            })
-            .run(&heard)
-            {
+            if let Err(error) = worker.run(&woken) {
                 tracing::error!(%error, "no snapshots are made until the next start; the log grows");
             }
         });
-        Self { news, told: 0, shared: is_shared, wants_record, thread }
+        Self { wake, woken_for: 0, is_shared, wants_record, thread }
     }
 
-    /// The live fold has applied record `number`.
+    /// The hub has applied record `number`.
     pub(super) fn reached(&mut self, number: RecordNumber) {
-        // A full channel means that the fold is at work and will hear of a later record.
-        if number >= self.told + RECORDS_PER_STEP && self.news.try_send(()).is_ok() {
-            self.told = number;
+        // A full channel means that the thread is at work and will be woken for a later record.
+        if number >= self.woken_for + RECORDS_PER_STEP && self.wake.try_send(()).is_ok() {
+            self.woken_for = number;
         }
     }
 
-    /// Whether a record is to be appended though nothing happened; says so once.
+    /// Whether a record is to be appended although nothing happened; `true` once for each wish.
     pub(super) fn wants_record(&self) -> bool {
         self.wants_record.swap(false, Relaxed)
     }
 
-    /// Ends the thread, after the snapshot that it may be writing. The servers of a shared log may be away: then it is
-    /// left to itself, and what it was writing is none.
+    /// Ends the thread, after the snapshot that it may be writing. The servers of a shared log may be away: then the
+    /// thread is left alone, and an unfinished snapshot does not count.
     pub(super) fn stop(self) {
-        drop(self.news);
+        drop(self.wake);
         let began = Instant::now();
-        while self.shared && !self.thread.is_finished() {
+        while self.is_shared && !self.thread.is_finished() {
             if began.elapsed() > STOP_MAX {
-                return tracing::warn!("the background fold waits for the log's servers; it is not waited for");
+                return tracing::warn!(
+                    "the thread that makes snapshots waits for the log's servers and is left behind"
+                );
             }
             thread::sleep(STOP_LOOK);
         }
@@ -139,90 +98,142 @@ impl Snapshotter {
     }
 }
 
-struct SnapshotWorker {
-    history: Box<dyn History>,
+/// The thread's state.
+#[derive(Debug)]
+pub(super) struct SnapshotWorker {
+    duty: SnapshotDuty,
     retention: Retention,
+    every: SnapshotInterval,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    wants_record: Arc<AtomicBool>,
+    pub(super) wants_record: Arc<AtomicBool>,
     core: Core,
+    /// The last record applied; 0 until the newest snapshot was loaded.
     number: RecordNumber,
-    /// The record at which the next snapshot is made, if not for the bytes before.
+    /// The record at which the next snapshot is made, if its bytes do not ask for it before.
     due_at: RecordNumber,
-    /// Bytes of records folded since.
+    /// Bytes of records applied since.
     bytes: u64,
-    shared: Option<OwnIncarnation>,
-    /// This hub's last digests, and those of others that are not compared yet; at most [`DIGESTS_MAX`] each.
-    told: VecDeque<Digest>,
-    heard: VecDeque<Digest>,
+    digests: DigestComparison,
 }
 
-/// What time asks for.
-#[derive(Debug, Clone, Copy)]
-struct Old {
+/// What the age of the log asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Aged {
     /// A snapshot, if there is anything new.
-    snapshot: bool,
-    /// What should be gone is held by too old a snapshot.
-    held: bool,
+    pub(super) snapshot: bool,
+    /// Too old a snapshot holds records that should be gone.
+    pub(super) held: bool,
 }
 
 impl SnapshotWorker {
-    fn run(mut self, news: &Receiver<()>) -> Result<(), HubError> {
-        let look_every = Duration::from_millis(self.retention.spacing_ms() / 4).clamp(LOOK_MIN, LOOK_MAX);
+    pub(super) fn new(
+        duty: SnapshotDuty,
+        retention: Retention,
+        every: SnapshotInterval,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            duty,
+            retention,
+            every,
+            clock,
+            metrics,
+            wants_record: Arc::default(),
+            core: Core::default(),
+            number: 0,
+            due_at: every.records,
+            bytes: 0,
+            digests: DigestComparison::default(),
+        }
+    }
+
+    fn run(mut self, woken: &Receiver<()>) -> Result<(), HubError> {
+        let check_every = Duration::from_millis(self.retention.spacing_ms() / 4).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX);
         loop {
-            let old = match news.recv_timeout(look_every) {
+            let aged = match woken.recv_timeout(check_every) {
                 Ok(()) => None,
-                Err(RecvTimeoutError::Timeout) => match self.is_old() {
-                    Some(old) => Some(old),
+                Err(RecvTimeoutError::Timeout) => match self.aged() {
+                    Some(aged) => Some(aged),
                     None => continue,
                 },
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            if self.number == 0 {
-                self.load()?;
-            }
-            match self.follow(news) {
-                Ok(()) => {}
-                // The hub with the lowest incarnation was faster, and trimmed the log.
-                Err(HubError::Log(LogError::Trimmed(_))) if self.shared.is_some() => self.load()?,
-                Err(HubError::Log(error)) if self.shared.is_some() => {
-                    tracing::warn!(%error, "the background fold goes on later");
+            let mut pause = RETRY_MIN;
+            while self.step(aged, woken)? == Step::Retry {
+                if is_stopped_within(woken, pause) {
+                    return Ok(());
                 }
-                Err(error) => return Err(error),
-            }
-            if let Some(old) = old {
-                self.age(old);
+                pause = (pause * 2).min(RETRY_MAX);
             }
         }
     }
 
-    /// Whether time asks for something where nothing else does: a snapshot now and then, with which explanations can
-    /// begin, and that what is older than the history goes though the hub is quiet.
-    fn is_old(&self) -> Option<Old> {
-        let (ages, now, spacing) = (self.history.age()?, self.clock.now().0, self.retention.spacing_ms());
-        let unsaved = ages.newest > ages.snapshot && ages.snapshot_ms.saturating_add(spacing) <= now;
-        let kept_for = self.retention.history_ms.saturating_add(spacing);
-        let overdue = ages.next_to_go_ms.saturating_add(kept_for) <= now;
-        // Two snapshots have to be newer than what goes.
-        let held = overdue && ages.next_to_go > ages.older_snapshot;
-        (unsaved || overdue).then_some(Old { snapshot: unsaved || held, held })
+    /// Applies what the log has, makes snapshots as they fall due, and does what the log's age asks for. A failure that
+    /// may pass (no descriptors, no memory, a device or servers that do not answer) is counted and tried again.
+    ///
+    /// # Errors
+    /// [`HubError`]: the log is damaged, or contains something that cannot be applied.
+    pub(super) fn step(&mut self, aged: Option<Aged>, woken: &Receiver<()>) -> Result<Step, HubError> {
+        match self.catch_up(woken) {
+            Ok(()) => {}
+            Err(HubError::Log(error)) if self.may_pass(&error) => {
+                self.metrics.snapshots_failed.fetch_add(1, Relaxed);
+                tracing::warn!(%error, "the log cannot be read for a snapshot; tried again later");
+                return Ok(Step::Retry);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(aged) = aged {
+            self.act_on_age(aged);
+        }
+        Ok(Step::Done)
     }
 
-    fn age(&mut self, old: Old) {
-        let saved = self.history.age().map_or(0, |ages| ages.snapshot);
-        if old.snapshot && self.number > saved {
+    /// Whether `error` may pass by itself. Whatever a shared log's servers report may be their state during an election.
+    fn may_pass(&self, error: &LogError) -> bool {
+        self.duty.is_shared() || matches!(error, LogError::Device(_))
+    }
+
+    fn catch_up(&mut self, woken: &Receiver<()>) -> Result<(), HubError> {
+        if self.number == 0 {
+            self.load()?;
+        }
+        match self.follow(woken) {
+            // The hub whose duty it is was faster, and trimmed the log.
+            Err(HubError::Log(LogError::Trimmed(_))) if self.duty.is_shared() => self.load(),
+            done => done,
+        }
+    }
+
+    /// Whether age asks for something although nothing else does: a snapshot now and then, with which explanations can
+    /// begin, and that records older than the history go while the hub is quiet.
+    pub(super) fn aged(&self) -> Option<Aged> {
+        let (age, now, spacing) = (self.duty.age()?, self.clock.now().0, self.retention.spacing_ms());
+        let unsaved = age.newest > age.snapshot && age.snapshot_ms.saturating_add(spacing) <= now;
+        let kept_for = self.retention.history_ms.saturating_add(spacing);
+        let overdue = age.next_to_go_ms.saturating_add(kept_for) <= now;
+        // Two snapshots have to be newer than what goes.
+        let held = overdue && age.next_to_go > age.older_snapshot;
+        (unsaved || overdue).then_some(Aged { snapshot: unsaved || held, held })
+    }
+
+    fn act_on_age(&mut self, aged: Aged) {
+        let saved = self.duty.age().map_or(0, |age| age.snapshot);
+        if aged.snapshot && self.number > saved {
             self.snapshot();
         } else {
-            self.history.trim(&self.retention);
+            self.duty.trim(&self.retention);
         }
-        if old.held {
+        if aged.held {
             self.wants_record.store(true, Relaxed);
         }
     }
 
-    /// Folds what the log has.
-    fn follow(&mut self, news: &Receiver<()>) -> Result<(), HubError> {
-        while let Some(stored) = self.history.after(self.number)? {
+    /// Applies the records that the log has.
+    fn follow(&mut self, woken: &Receiver<()>) -> Result<(), HubError> {
+        while let Some(stored) = self.duty.store().after(self.number)? {
             let mut record = decode_record(stored.number, &stored.bytes)?;
             if let Some(ms) = stored.time_ms {
                 record.time = Timestamp(ms);
@@ -231,14 +242,14 @@ impl SnapshotWorker {
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;
             self.metrics.folded_record.store(self.number, Relaxed);
-            if matches!(news.try_recv(), Err(TryRecvError::Disconnected)) {
+            if matches!(woken.try_recv(), Err(TryRecvError::Disconnected)) {
                 return Ok(());
             }
-            if self.shared.is_some() && self.number.is_multiple_of(RECORDS_PER_DIGEST) {
+            if self.number.is_multiple_of(RECORDS_PER_DIGEST) {
                 self.compare();
             }
-            // Here and not after the loop: under a monotonic load the log's end may never be reached.
-            if self.number >= self.due_at || self.bytes >= BYTES_PER_SNAPSHOT {
+            // Here and not after the loop: under a steady load the end of the log may never be reached.
+            if self.number >= self.due_at || self.bytes >= self.every.bytes {
                 self.snapshot();
             }
         }
@@ -246,10 +257,10 @@ impl SnapshotWorker {
     }
 
     fn load(&mut self) -> Result<(), HubError> {
-        if let Some((number, bytes)) = self.history.snapshot()? {
+        if let Some((number, bytes)) = self.duty.store().snapshot()? {
             self.core = decode_snapshot(number, &bytes)?;
             self.number = number;
-            self.due_at = number + RECORDS_PER_SNAPSHOT;
+            self.due_at = number.saturating_add(self.every.records);
             self.bytes = 0;
             self.metrics.folded_record.store(number, Relaxed);
         }
@@ -257,16 +268,16 @@ impl SnapshotWorker {
     }
 
     fn snapshot(&mut self) {
-        self.due_at = self.number + RECORDS_PER_SNAPSHOT;
+        self.due_at = self.number.saturating_add(self.every.records);
         self.bytes = 0;
-        if !self.is_first() {
+        if !self.duty.is_ours(&self.core) {
             return;
         }
-        let began = self.clock.now();
+        let began = self.clock.monotonic();
         let bytes = encode_snapshot(&self.core);
-        let kept = self.history.save_snapshot(self.number, &bytes, &self.retention);
-        let took_ms = self.clock.now().since_ms(began);
-        match kept {
+        let saved = self.duty.store().save_snapshot(self.number, &bytes, &self.retention);
+        let took_ms = self.clock.monotonic().since_ms(began);
+        match saved {
             Ok(()) => {
                 self.metrics.snapshots_written.fetch_add(1, Relaxed);
                 self.metrics.snapshot_record.store(self.number, Relaxed);
@@ -274,72 +285,80 @@ impl SnapshotWorker {
             }
             Err(error) => {
                 self.metrics.snapshots_failed.fetch_add(1, Relaxed);
-                self.due_at = self.number + RECORDS_PER_STEP;
+                self.due_at = self.number + RECORDS_PER_STEP.min(self.every.records);
                 tracing::error!(%error, record = self.number, "no snapshot was written; tried again soon");
             }
         }
     }
 
-    /// Whether the snapshots are this hub's to make: of several, the one with the lowest incarnation as the log has it
-    /// at this record. All hubs come to the same answer, since they fold the same.
-    fn is_first(&self) -> bool {
-        self.shared.as_ref().is_none_or(|own| self.core.incarnations().next() == Some(own.get()))
-    }
-
-    /// Holds what the state came to against what it came to at the other hubs.
+    /// Compares this hub's state with that of the hubs that share the log.
     fn compare(&mut self) {
-        if self.core.incarnations().nth(1).is_none() {
-            return;
-        }
-        let own = Digest { number: self.number, value: digest(&encode_snapshot(&self.core)) };
-        self.heard.extend(self.history.compare(own));
-        self.told.push_back(own);
-        for theirs in &self.heard {
-            if let Some(own) = self.told.iter().find(|own| own.number == theirs.number)
-                && own.value != theirs.value
-            {
-                self.metrics.divergences.fetch_add(1, Relaxed);
-                tracing::error!(
-                    record = own.number,
-                    "this hub's state differs from another's: stop all hubs, keep the stream, and report it"
-                );
-            }
-        }
-        let told = &self.told;
-        self.heard.retain(|theirs| told.iter().all(|own| own.number != theirs.number));
-        for digests in [&mut self.told, &mut self.heard] {
-            let over = digests.len().saturating_sub(DIGESTS_MAX);
-            digests.drain(..over);
+        let (core, number) = (&self.core, self.number);
+        let exchanged = self.duty.exchange_digests(core, || digest(number, &encode_snapshot(core)));
+        let Some((own, received)) = exchanged else { return };
+        for record in self.digests.compare(own, received) {
+            self.metrics.divergences.fetch_add(1, Relaxed);
+            tracing::error!(
+                record,
+                "this hub's state differs from another's: stop all hubs, keep the stream, and report it"
+            );
         }
     }
 }
 
-/// 64 bits over a state.
-fn digest(state: &[u8]) -> u64 {
-    let hash = Sha1::digest(state);
-    hash.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
+/// How a step of the worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Done,
+    Retry,
+}
+
+/// Waits for `pause`; `true` as soon as the thread is to end.
+fn is_stopped_within(woken: &Receiver<()>, pause: Duration) -> bool {
+    let began = Instant::now();
+    loop {
+        let rest = pause.saturating_sub(began.elapsed());
+        match woken.recv_timeout(rest) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => return true,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::sync::Mutex;
 
     use super::super::clock::WallClock;
     use super::super::codec::GroupBytes;
+    use super::super::membership::OwnIncarnation;
     use super::*;
-    use crate::log::{AppendError, Stored};
-    use deskbell_core::entry::{Client, Entry, Input};
+    use crate::log::{AppendError, Digest, History, LogAge, OwnSnapshots, SharedSnapshots, SnapshotStore, Stored};
+    use deskbell_core::Incarnation;
+    use deskbell_core::entry::{Entry, Input, Joiner};
 
-    /// A history made up, and the subject on which hubs tell their digests.
-    #[derive(Debug)]
-    struct Told {
-        other: bool,
-        subject: Arc<Mutex<Vec<Digest>>>,
+    /// What the tests plan for a made-up store, and what they see of it.
+    #[derive(Debug, Default)]
+    struct Plan {
+        records: RecordNumber,
+        /// Record 7 is another one than that of the other hub.
+        differs: bool,
+        /// A snapshot to load, if it was saved.
+        saved: Vec<(RecordNumber, Vec<u8>)>,
+        read_errors: VecDeque<LogError>,
+        save_errors: VecDeque<AppendError>,
+        age: Option<LogAge>,
+        trims: u64,
     }
 
-    impl History for Told {
+    #[derive(Debug, Clone)]
+    struct Store(Arc<Mutex<Plan>>, Arc<Mutex<Vec<Digest>>>);
+
+    impl History for Store {
         fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
-            Ok(None)
+            Ok(self.0.lock().unwrap().saved.last().cloned())
         }
 
         fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
@@ -355,53 +374,169 @@ mod tests {
         }
 
         fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
+            let mut plan = self.0.lock().unwrap();
+            if let Some(error) = plan.read_errors.pop_front() {
+                return Err(error);
+            }
             let next = number + 1;
             let input = match next {
                 1 | 2 => Input::Started { epoch: 1 },
-                7 if self.other => Input::Join { connection: 1, client: Client::Observer },
+                7 if plan.differs => Input::Join { connection: 1, client: Joiner::Observer },
                 _ => Input::Tick,
             };
             let mut group = GroupBytes::default();
             group.push(&Entry { workspace: "default".into(), input });
             let hub = Incarnation(1 + next % 2);
-            let there = next <= RECORDS_PER_DIGEST;
+            let there = next <= plan.records;
             Ok(there.then(|| Stored::new(next, group.seal(hub, next.div_ceil(2), Timestamp(next)))))
         }
+    }
 
-        fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
+    impl SnapshotStore for Store {
+        fn save_snapshot(&mut self, number: RecordNumber, bytes: &[u8], _: &Retention) -> Result<(), AppendError> {
+            let mut plan = self.0.lock().unwrap();
+            if let Some(error) = plan.save_errors.pop_front() {
+                return Err(error);
+            }
+            plan.saved.push((number, bytes.to_vec()));
             Ok(())
         }
+    }
 
-        fn compare(&mut self, own: Digest) -> Vec<Digest> {
-            let mut subject = self.subject.lock().unwrap();
+    impl OwnSnapshots for Store {
+        fn age(&self) -> Option<LogAge> {
+            self.0.lock().unwrap().age
+        }
+
+        fn trim(&mut self, _: &Retention) {
+            self.0.lock().unwrap().trims += 1;
+        }
+    }
+
+    impl SharedSnapshots for Store {
+        fn exchange_digests(&mut self, own: Digest) -> Vec<Digest> {
+            let mut subject = self.1.lock().unwrap();
             subject.push(own);
             subject.clone()
         }
     }
 
-    fn divergences(others: [bool; 2]) -> u64 {
-        let subject = Arc::default();
+    const NO_HISTORY: Retention = Retention { history_ms: 0, history_bytes: 0 };
+
+    fn store(plan: Plan) -> Store {
+        Store(Arc::new(Mutex::new(plan)), Arc::default())
+    }
+
+    fn worker(duty: SnapshotDuty, records: u64, bytes: u64) -> SnapshotWorker {
+        let every = SnapshotInterval { records, bytes };
+        SnapshotWorker::new(duty, NO_HISTORY, every, Arc::new(WallClock), Arc::default())
+    }
+
+    fn sole(store: &Store, records: u64) -> SnapshotWorker {
+        worker(SnapshotDuty::Sole(Box::new(store.clone())), records, u64::MAX)
+    }
+
+    fn step(worker: &mut SnapshotWorker) -> Result<Step, HubError> {
+        let (_wake, woken) = sync_channel(1);
+        worker.step(None, &woken)
+    }
+
+    fn saved(store: &Store) -> Vec<RecordNumber> {
+        store.0.lock().unwrap().saved.iter().map(|(number, _)| *number).collect()
+    }
+
+    #[test]
+    fn a_snapshot_is_made_each_time_so_many_records_or_bytes_were_applied() {
+        let by_records = store(Plan { records: 1_050, ..Plan::default() });
+        step(&mut sole(&by_records, 300)).unwrap();
+        assert_eq!(saved(&by_records), [300, 600, 900]);
+        let by_bytes = store(Plan { records: 1_050, ..Plan::default() });
+        let mut worker = worker(SnapshotDuty::Sole(Box::new(by_bytes.clone())), u64::MAX, 3_000);
+        step(&mut worker).unwrap();
+        assert!(saved(&by_bytes).len() > 1, "{:?}", saved(&by_bytes));
+    }
+
+    #[test]
+    fn after_a_snapshot_was_loaded_the_next_one_is_due_as_many_records_later() {
+        let store = store(Plan { records: 250, ..Plan::default() });
+        step(&mut sole(&store, 200)).unwrap();
+        assert_eq!(saved(&store), [200]);
+        store.0.lock().unwrap().records = 1_000;
+        // A new start of the hub.
+        let mut again = sole(&store, 300);
+        step(&mut again).unwrap();
+        assert_eq!(saved(&store), [200, 500, 800]);
+        assert_eq!(again.metrics.folded_record.load(Relaxed), 1_000);
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_written_is_counted_and_tried_again_soon() {
+        let store = store(Plan { records: 1_000, ..Plan::default() });
+        store.0.lock().unwrap().save_errors.push_back(AppendError::Full("simulated".to_owned()));
+        let mut worker = sole(&store, 600);
+        step(&mut worker).unwrap();
+        assert_eq!(saved(&store), [600 + RECORDS_PER_STEP]);
+        assert_eq!(worker.metrics.snapshots(), (1, 1));
+    }
+
+    #[test]
+    fn a_passing_failure_to_read_is_counted_and_tried_again_and_only_damage_ends_the_thread() {
+        let store = store(Plan { records: 100, ..Plan::default() });
+        let passing = || LogError::Device("no descriptors".to_owned());
+        store.0.lock().unwrap().read_errors.extend([passing(), passing()]);
+        let mut worker = sole(&store, 100);
+        assert_eq!(step(&mut worker).unwrap(), Step::Retry);
+        assert_eq!(step(&mut worker).unwrap(), Step::Retry);
+        assert_eq!(step(&mut worker).unwrap(), Step::Done);
+        assert_eq!((saved(&store), worker.metrics.snapshots()), (vec![100], (1, 2)));
+        store.0.lock().unwrap().read_errors.push_back(LogError::Damaged("a byte".to_owned()));
+        assert!(matches!(step(&mut worker), Err(HubError::Log(LogError::Damaged(_)))));
+    }
+
+    #[test]
+    fn of_the_hubs_of_a_shared_log_the_one_with_the_lowest_incarnation_makes_the_snapshots() {
+        for (own, expected) in [(1, vec![50, 100]), (2, Vec::new())] {
+            let store = store(Plan { records: 100, ..Plan::default() });
+            let duty = SnapshotDuty::Lowest(Box::new(store.clone()), OwnIncarnation::new(Incarnation(own)));
+            step(&mut worker(duty, 50, u64::MAX)).unwrap();
+            assert_eq!(saved(&store), expected, "incarnation {own}");
+        }
+    }
+
+    #[test]
+    fn age_asks_for_a_snapshot_and_for_a_record_if_too_old_a_snapshot_holds_old_records() {
+        let age =
+            LogAge { newest: 10, snapshot: 4, older_snapshot: 0, snapshot_ms: 0, next_to_go: 3, next_to_go_ms: 0 };
+        let store = store(Plan { records: 10, age: Some(age), ..Plan::default() });
+        let mut worker = sole(&store, u64::MAX);
+        assert_eq!(worker.aged(), Some(Aged { snapshot: true, held: true }));
+        let (_wake, woken) = sync_channel(1);
+        worker.step(worker.aged(), &woken).unwrap();
+        assert_eq!(saved(&store), [10]);
+        assert!(worker.wants_record.swap(false, Relaxed), "a record has to follow");
+        // Everything is in snapshots: what is old is deleted, and nothing is waited for.
+        let age = LogAge { snapshot: 10, older_snapshot: 9, ..age };
+        store.0.lock().unwrap().age = Some(age);
+        assert_eq!(worker.aged(), Some(Aged { snapshot: false, held: false }));
+        worker.step(worker.aged(), &woken).unwrap();
+        assert_eq!((saved(&store).len(), store.0.lock().unwrap().trims), (1, 1));
+        assert!(!worker.wants_record.load(Relaxed));
+        // Nothing is old: nothing is asked for.
+        let young = LogAge { snapshot_ms: u64::MAX, next_to_go_ms: u64::MAX, ..age };
+        store.0.lock().unwrap().age = Some(young);
+        assert_eq!(worker.aged(), None);
+    }
+
+    fn divergences(differ: [bool; 2]) -> u64 {
+        let subject: Arc<Mutex<Vec<Digest>>> = Arc::default();
         let mut found = 0;
-        for (hub, other) in others.into_iter().enumerate() {
+        for (hub, differs) in differ.into_iter().enumerate() {
             let own = OwnIncarnation::new(Incarnation(hub as u64 + 1));
-            let metrics: Arc<Metrics> = Arc::default();
-            let mut folder = SnapshotWorker {
-                history: Box::new(Told { other, subject: Arc::clone(&subject) }),
-                retention: Retention { history_ms: 0, history_bytes: 0 },
-                clock: Arc::new(WallClock),
-                metrics: Arc::clone(&metrics),
-                wants_record: Arc::default(),
-                core: Core::default(),
-                number: 0,
-                due_at: RECORDS_PER_SNAPSHOT,
-                bytes: 0,
-                shared: Some(own),
-                told: VecDeque::new(),
-                heard: VecDeque::new(),
-            };
-            let (_news, heard) = sync_channel(1);
-            folder.follow(&heard).unwrap();
-            found += metrics.divergences();
+            let plan = Plan { records: RECORDS_PER_DIGEST, differs, ..Plan::default() };
+            let store = Store(Arc::new(Mutex::new(plan)), Arc::clone(&subject));
+            let mut worker = worker(SnapshotDuty::Lowest(Box::new(store), own), u64::MAX, u64::MAX);
+            step(&mut worker).unwrap();
+            found += worker.metrics.divergences();
         }
         found
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
+use super::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RECORD_BYTES_MAX, RecordNumber, Stored};
 
 /// Bytes that may wait to be read back.
 const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
@@ -61,6 +61,12 @@ impl Log for Memory {
 
     fn close(self: Box<Self>) -> Result<(), AppendError> {
         Ok(())
+    }
+}
+
+impl OwnLog for Memory {
+    fn snapshots(&self) -> Option<Box<dyn OwnSnapshots>> {
+        None
     }
 }
 

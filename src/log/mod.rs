@@ -19,22 +19,22 @@ pub use memory::Memory;
 /// The number of a record in its log: the first is 1, and there are no gaps.
 pub type RecordNumber = u64;
 
-/// One ordered log of records (opaque bytes here; the hub's codec knows what is in them).
+/// One ordered log of records. Records are opaque bytes here; the hub's codec knows their contents.
 ///
 /// # Contract
 ///
-/// - **One order.** Every record has one [`RecordNumber`], the same for every reader, for ever.
-/// - **Done is read back.** A record is in the log when [`next`](Log::next) has returned it. What
-///   [`append`](Log::append) answers only tells of errors: after `Ok` the record comes back sooner or later
-///   (memory and disk: at the next call), unless another error says otherwise first.
-/// - **Durable.** What `next` returned survives whatever the kind of log promises to survive: memory nothing,
-///   disk the loss of the process and of power.
-/// - **Whole.** A record comes back as it was appended, or the log says [`LogError::Damaged`]. It never comes back
+/// - **One order.** Every record has one [`RecordNumber`], the same for every reader, forever.
+/// - **Done means read back.** A record is in the log when [`next`](Log::next) has returned it. The result of
+///   [`append`](Log::append) reports errors only: after `Ok` the record comes back sooner or later (memory and disk: at
+///   the next call), unless another error is reported first.
+/// - **Durable.** What `next` returned survives whatever this kind of log promises to survive: memory nothing, disk the
+///   loss of the process and of power.
+/// - **Whole.** A record comes back as it was appended, or the log reports [`LogError::Damaged`]. No record comes back
 ///   in part, and none is left out.
-/// - **A refused append leaves no trace**: after [`AppendError::Full`] the record is not in the log and will not
-///   come back; the same record may be appended again.
-/// - **An unclear append is cleared by reading.** After [`AppendError::Broken`] the record may be in the log or not:
-///   the log has to be re-opened and re-read. An fsync that failed is never just repeated.
+/// - **A refused append leaves no trace.** After [`AppendError::Full`] the record is not in the log and will not come
+///   back; the same record may be appended again.
+/// - **Reading clears up an unclear append.** After [`AppendError::Broken`] the record may be in the log or not: the log
+///   has to be reopened and read again. A failed fsync is never just repeated.
 ///
 /// One owner calls it, from one thread. `append` may block for as long as the device takes.
 pub trait Log: Send + fmt::Debug {
@@ -44,69 +44,98 @@ pub trait Log: Send + fmt::Debug {
     /// See the contract.
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError>;
 
-    /// The next record after the last one returned, if it is there; does not wait. A fresh log starts after its
-    /// newest snapshot (see [`History::snapshot`]). A shared log that was just opened or [restarted](Log::restart) has
-    /// everything there that was in it at that moment: it waits for it, a bounded time.
+    /// The record after the last one returned, if it is there; does not wait. A fresh log starts after its newest
+    /// snapshot (see [`History::snapshot`]). A shared log that was just opened or [restarted](SharedLog::restart)
+    /// returns everything that was in it at that moment: it waits for it, for a bounded time.
     ///
     /// # Errors
-    /// [`LogError`], where the records that follow cannot be had. It stays so until the log is re-opened.
+    /// [`LogError`]: the following records cannot be read. It stays so until the log is reopened.
     fn next(&mut self) -> Result<Option<Stored>, LogError>;
 
-    /// A second way into the same log, for a fold in the background; `None` if the log keeps nothing.
+    /// A reader of the log's past for another thread; `None` if the log keeps nothing.
     fn history(&self) -> Option<Box<dyn History>>;
 
-    /// How many bytes it holds on its device, snapshots included.
+    /// How many bytes the log occupies on its device, snapshots included.
     fn bytes(&self) -> u64;
 
-    /// Reads anew what is really there, after [`AppendError::Broken`] or an error of [`next`](Log::next), without
-    /// letting another hub in between. After `Ok`, `next` goes on after the last record that it returned: if the
-    /// unclear record is in the log it comes next, if `next` returns `None` it is not and never will be. Existing
-    /// [`History`] handles stay good.
+    /// Reads what is really there, after [`AppendError::Broken`] or an error of [`next`](Log::next), without letting
+    /// another hub take the log in between. After `Ok`, `next` continues after the last record that it returned: if the
+    /// unclear record is in the log it comes next; if `next` returns `None` it is not and never will be. Existing
+    /// [`History`] handles stay valid.
     ///
     /// # Errors
-    /// [`LogError`]: as at the start. The log stays as broken as it was; `reopen` may be called again.
+    /// [`LogError`], as when the log is opened. The log stays broken; `reopen` may be called again.
     fn reopen(&mut self) -> Result<(), LogError>;
 
-    /// Whether other hubs write to it too. A shared log brings others' records at any time, and calls the waker that it
-    /// was given when it has something new; an append may be lost without a word, or come back late, or twice: whoever
-    /// appended appends the same again until it is read back. It needs no [`reopen`](Log::reopen): it heals itself.
-    fn is_shared(&self) -> bool {
-        false
-    }
-
-    /// What has become clear of the last append to a shared log, once: it was refused for want of room, has left no
-    /// trace and will not come back. (The log has to be sure of that: an append whose answer is missing is not refused.)
-    fn refused(&mut self) -> Option<String> {
-        None
-    }
-
-    /// Begins anew with what follows the newest snapshot, after [`LogError::Trimmed`]: a shared log was trimmed while
-    /// this hub was away.
-    ///
-    /// # Errors
-    /// As at the start; may be tried again.
-    fn restart(&mut self) -> Result<(), LogError> {
-        Ok(())
-    }
-
-    /// The orderly end: whatever makes the next start simpler. Not needed for safety: a log that is merely dropped
-    /// loses nothing either. A snapshot of everything is the owner's to keep before ([`History::keep`]).
+    /// The orderly end: whatever makes the next start simpler. Not needed for safety: a log that is merely dropped loses
+    /// nothing either. To save a snapshot of everything before is the owner's business.
     ///
     /// # Errors
     /// As [`append`](Log::append); nothing is lost.
     fn close(self: Box<Self>) -> Result<(), AppendError>;
 }
 
-/// The log's past: its snapshots and the records that follow them. Used beside the log's owner, from another thread.
+/// A log that one hub has to itself.
+pub trait OwnLog: Log {
+    /// The log's past and its snapshots; `None` if the log keeps nothing.
+    fn snapshots(&self) -> Option<Box<dyn OwnSnapshots>>;
+}
+
+/// A log that several hubs append to and read. Records of other hubs arrive at any time; the log calls the waker that it
+/// was given when it has something new. An append may be lost without notice, or arrive late, or twice: the hub appends
+/// the same bytes again until it has read them back.
+pub trait SharedLog: Log {
+    /// The reason if the last append is now known to have been refused for want of room; reported once. The record left
+    /// no trace and will not come back. (An append without an answer is not reported.)
+    fn take_refusal(&mut self) -> Option<String>;
+
+    /// Continues with the records after the newest snapshot, after [`LogError::Trimmed`]: other hubs trimmed the log
+    /// while this hub was away.
+    ///
+    /// # Errors
+    /// As when the log is opened; may be tried again.
+    fn restart(&mut self) -> Result<(), LogError>;
+
+    /// The log's past and its snapshots.
+    fn snapshots(&self) -> Box<dyn SharedSnapshots>;
+}
+
+/// Either kind of log, as it is handed to a hub.
+#[derive(Debug)]
+pub enum AnyLog {
+    /// The hub has the log to itself.
+    Own(Box<dyn OwnLog>),
+    /// Other hubs use the log too.
+    Shared(Box<dyn SharedLog>),
+}
+
+impl AnyLog {
+    /// What both kinds can do.
+    #[must_use]
+    pub fn log(&self) -> &(dyn Log + 'static) {
+        match self {
+            Self::Own(log) => &**log,
+            Self::Shared(log) => &**log,
+        }
+    }
+}
+
+impl<L: OwnLog + 'static> From<Box<L>> for AnyLog {
+    fn from(log: Box<L>) -> Self {
+        Self::Own(log)
+    }
+}
+
+/// The log's past: its snapshots and the records after them. Used beside the log's owner, from another thread.
 pub trait History: Send + fmt::Debug {
     /// The newest whole snapshot: the last record that it contains, and its bytes.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] if there is one that cannot be read and the records that it stood for are gone.
+    /// [`LogError::Damaged`] if there is one that cannot be read and the records before it are gone.
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError>;
 
-    /// States from which the log can be folded anew, oldest first, each by the last record in it, all records behind it
-    /// being kept: snapshots, and 0 for the empty state. What was before the first of them cannot be explained.
+    /// States from which the records can be applied again, oldest first, each by the last record in it: snapshots, and 0
+    /// for the empty state. All records after them are kept. What happened before the first of them cannot be explained.
     ///
     /// # Errors
     /// [`LogError`].
@@ -115,18 +144,10 @@ pub trait History: Send + fmt::Debug {
     /// The snapshot of record `number`, one of [`replay_points`](Self::replay_points).
     ///
     /// # Errors
-    /// [`LogError`], also where it has gone since.
+    /// [`LogError`], also if it was deleted since.
     fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError>;
 
-    /// How old what is kept is; `None` if the log does not say, and is trimmed by what comes anyway.
-    fn age(&self) -> Option<LogAge> {
-        None
-    }
-
-    /// Forgets what [`save_snapshot`](Self::save_snapshot) would, without a snapshot.
-    fn trim(&mut self, _keep: &Retention) {}
-
-    /// The oldest record that is kept; where there is none yet, the number that the next one will have.
+    /// The oldest record that is kept; if there is none yet, the number that the next one will have.
     fn oldest(&self) -> RecordNumber;
 
     /// The record after `number`, if it is in the log already. Quick if called with one number after the other.
@@ -134,30 +155,43 @@ pub trait History: Send + fmt::Debug {
     /// # Errors
     /// As [`Log::next`]; [`LogError::Trimmed`] before [`oldest`](History::oldest).
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError>;
+}
 
-    /// Keeps `snapshot`, which contains everything up to and including record `number`, durably and whole or not at
-    /// all; after that, forgets records that no start needs any more, oldest first, but keeps what `keep` asks for.
-    /// A snapshot of less than the newest kept one is not written.
+/// Where snapshots are saved.
+pub trait SnapshotStore: History {
+    /// Saves `snapshot`, which contains everything up to and including record `number`, durably and whole or not at all;
+    /// then deletes records that no start needs any more, oldest first, but keeps those that `retention` asks for. A
+    /// snapshot older than the newest one is not written.
     ///
     /// # Errors
-    /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before and may be used on (here `Broken`
-    /// is about the snapshot only), and the same snapshot may be tried again. `Broken` also where `number` is not in the
-    /// log yet.
+    /// [`AppendError::Full`] or [`AppendError::Broken`]; the log is as it was before and stays usable (here `Broken`
+    /// concerns the snapshot only), and the same snapshot may be tried again. Also `Broken` if record `number` is not in
+    /// the log yet.
     fn save_snapshot(
         &mut self,
         number: RecordNumber,
         snapshot: &[u8],
         retention: &Retention,
     ) -> Result<(), AppendError>;
-
-    /// Tells the other hubs of a shared log what the state came to at a record, and asks what it came to with them.
-    /// Nothing depends on it, so nothing is promised: what is told may get lost.
-    fn compare(&mut self, _own: Digest) -> Vec<Digest> {
-        Vec::new()
-    }
 }
 
-/// How old a log is, in milliseconds since 1970.
+/// The snapshots of a log that one hub has to itself.
+pub trait OwnSnapshots: SnapshotStore {
+    /// How old the kept records and snapshots are; `None` while there are none.
+    fn age(&self) -> Option<LogAge>;
+
+    /// Deletes what [`save_snapshot`](SnapshotStore::save_snapshot) would delete, without a snapshot.
+    fn trim(&mut self, retention: &Retention);
+}
+
+/// The snapshots of a log that several hubs share.
+pub trait SharedSnapshots: SnapshotStore {
+    /// Sends the digest of this hub's state to the other hubs, and returns the digests that they have sent. Nothing
+    /// depends on them, so nothing is promised: a digest may be lost.
+    fn exchange_digests(&mut self, own: Digest) -> Vec<Digest>;
+}
+
+/// How old a log is. Times are in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogAge {
     /// The last record.

@@ -1,5 +1,6 @@
 //! What every kind of log must do. A kind joins by implementing [`LogKind`] and a line at the end.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,19 +8,61 @@ use tempfile::TempDir;
 
 use super::disk::Options;
 use super::disk::tests::faults;
-use super::{AppendError, Disk, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber, Retention, Stored};
+use super::{
+    AnyLog, AppendError, Disk, Log, LogError, Memory, RECORD_BYTES_MAX, RecordNumber, Retention, SnapshotStore, Stored,
+};
 
 /// One log that can be opened again and again, one at a time.
 trait LogKind {
-    fn open(&self) -> Box<dyn Log>;
+    fn open(&self) -> Opened;
 
     /// Whether it keeps what was appended when its process ends.
     fn keeps(&self) -> bool;
 }
 
+/// A log that was opened.
+struct Opened(AnyLog);
+
+impl Deref for Opened {
+    type Target = dyn Log + 'static;
+
+    fn deref(&self) -> &(dyn Log + 'static) {
+        self.0.log()
+    }
+}
+
+impl DerefMut for Opened {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match &mut self.0 {
+            AnyLog::Own(log) => &mut **log,
+            AnyLog::Shared(log) => &mut **log,
+        }
+    }
+}
+
+impl Opened {
+    fn is_shared(&self) -> bool {
+        matches!(self.0, AnyLog::Shared(_))
+    }
+
+    fn snapshots(&self) -> Option<Box<dyn SnapshotStore>> {
+        match &self.0 {
+            AnyLog::Own(log) => log.snapshots().map(|snapshots| snapshots as _),
+            AnyLog::Shared(log) => Some(log.snapshots()),
+        }
+    }
+
+    fn close(self) -> Result<(), AppendError> {
+        match self.0 {
+            AnyLog::Own(log) => log.close(),
+            AnyLog::Shared(log) => log.close(),
+        }
+    }
+}
+
 /// Everything is to be kept.
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
-/// Only what a start needs is to be kept.
+/// Keeps only the records that a start needs.
 const NOTHING: Retention = Retention { history_ms: 0, history_bytes: 0 };
 
 fn payload(number: RecordNumber) -> Vec<u8> {
@@ -27,7 +70,7 @@ fn payload(number: RecordNumber) -> Vec<u8> {
 }
 
 /// Appends the records from `from` to `to`, each read back before the next.
-fn append(log: &mut dyn Log, from: RecordNumber, to: RecordNumber) {
+fn append(log: &mut Opened, from: RecordNumber, to: RecordNumber) {
     for number in from..=to {
         log.append(&payload(number)).unwrap();
         assert_eq!(await_next(log), Some((number, payload(number))));
@@ -35,7 +78,7 @@ fn append(log: &mut dyn Log, from: RecordNumber, to: RecordNumber) {
 }
 
 /// The next record of a log that is not at its end; one over a network takes a moment.
-fn await_next(log: &mut dyn Log) -> Option<(RecordNumber, Vec<u8>)> {
+fn await_next(log: &mut Opened) -> Option<(RecordNumber, Vec<u8>)> {
     let began = Instant::now();
     loop {
         let record = log.next().unwrap();
@@ -47,14 +90,14 @@ fn await_next(log: &mut dyn Log) -> Option<(RecordNumber, Vec<u8>)> {
 }
 
 /// Everything that was appended is there to be read.
-fn settle(log: &mut dyn Log) {
+fn settle(log: &mut Opened) {
     if log.is_shared() {
         log.reopen().unwrap();
     }
 }
 
 /// Reads from record `from` to the end, and tells where that is.
-fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
+fn read(log: &mut Opened, from: RecordNumber) -> RecordNumber {
     let mut number = from;
     while let Some(record) = log.next().unwrap().map(Stored::record) {
         assert_eq!(record, (number, payload(number)));
@@ -66,7 +109,7 @@ fn read(log: &mut dyn Log, from: RecordNumber) -> RecordNumber {
 fn what_is_appended_is_read_back_once_and_in_order(kind: &dyn LogKind) {
     let mut log = kind.open();
     assert_eq!(log.next().unwrap().map(Stored::record), None);
-    append(&mut *log, 1, 100);
+    append(&mut log, 1, 100);
     assert_eq!(log.next().unwrap().map(Stored::record), None);
 }
 
@@ -75,12 +118,12 @@ fn reading_may_lag_behind_appending(kind: &dyn LogKind) {
     for number in 1..=50 {
         log.append(&payload(number)).unwrap();
     }
-    assert_eq!(await_next(&mut *log), Some((1, payload(1))));
+    assert_eq!(await_next(&mut log), Some((1, payload(1))));
     for number in 51..=60 {
         log.append(&payload(number)).unwrap();
     }
-    settle(&mut *log);
-    assert_eq!(read(&mut *log, 2), 60);
+    settle(&mut log);
+    assert_eq!(read(&mut log, 2), 60);
 }
 
 fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &dyn LogKind) {
@@ -92,41 +135,41 @@ fn an_empty_record_and_the_largest_come_back_and_a_larger_one_is_refused(kind: &
     }
     let refused = log.append(&vec![1; RECORD_BYTES_MAX + 1]);
     assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
-    assert_eq!(await_next(&mut *log), Some((1, Vec::new())));
-    assert_eq!(await_next(&mut *log), Some((2, largest)));
-    assert_eq!(await_next(&mut *log), Some((3, zeros)));
+    assert_eq!(await_next(&mut log), Some((1, Vec::new())));
+    assert_eq!(await_next(&mut log), Some((2, largest)));
+    assert_eq!(await_next(&mut log), Some((3, zeros)));
     assert_eq!(log.next().unwrap().map(Stored::record), None);
-    append(&mut *log, 4, 5);
+    append(&mut log, 4, 5);
 }
 
 fn reopening_goes_on_where_reading_was(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 20);
+    append(&mut log, 1, 20);
     log.reopen().unwrap();
     assert_eq!(log.next().unwrap().map(Stored::record), None);
-    append(&mut *log, 21, 25);
+    append(&mut log, 21, 25);
     for number in 26..=30 {
         log.append(&payload(number)).unwrap();
     }
     log.reopen().unwrap();
-    assert_eq!(read(&mut *log, 26), 30);
+    assert_eq!(read(&mut log, 26), 30);
 }
 
 fn a_new_start_reads_the_same_again(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 40);
+    append(&mut log, 1, 40);
     drop(log);
     let mut log = kind.open();
-    assert_eq!(read(&mut *log, 1), if kind.keeps() { 40 } else { 0 });
+    assert_eq!(read(&mut log, 1), if kind.keeps() { 40 } else { 0 });
     log.close().unwrap();
     let mut log = kind.open();
-    assert_eq!(read(&mut *log, 1), if kind.keeps() { 40 } else { 0 });
+    assert_eq!(read(&mut log, 1), if kind.keeps() { 40 } else { 0 });
 }
 
 fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 30);
-    let Some(mut history) = log.history() else { return };
+    append(&mut log, 1, 30);
+    let Some(mut history) = log.snapshots() else { return };
     assert_eq!(history.snapshot().unwrap(), None);
     history.save_snapshot(10, b"ten", &ALL).unwrap();
     history.save_snapshot(25, b"twenty-five", &ALL).unwrap();
@@ -136,46 +179,46 @@ fn a_start_reads_on_after_the_newest_snapshot(kind: &dyn LogKind) {
     assert_eq!(log.next().unwrap().map(Stored::record), None, "a snapshot does not disturb who reads");
     drop((log, history));
     let mut log = kind.open();
-    assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
-    assert_eq!(read(&mut *log, 26), 30);
-    append(&mut *log, 31, 32);
+    assert_eq!(log.snapshots().unwrap().snapshot().unwrap(), Some((25, b"twenty-five".to_vec())));
+    assert_eq!(read(&mut log, 26), 30);
+    append(&mut log, 31, 32);
 }
 
 fn an_orderly_end_with_a_snapshot_of_everything_leaves_no_tail(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 30);
-    let Some(mut history) = log.history() else { return };
+    append(&mut log, 1, 30);
+    let Some(mut history) = log.snapshots() else { return };
     history.save_snapshot(30, &[], &ALL).unwrap();
     drop(history);
     log.close().unwrap();
     for _ in 0..3 {
         let mut log = kind.open();
-        assert_eq!(log.history().unwrap().snapshot().unwrap(), Some((30, Vec::new())));
+        assert_eq!(log.snapshots().unwrap().snapshot().unwrap(), Some((30, Vec::new())));
         assert_eq!(log.next().unwrap().map(Stored::record), None);
         log.close().unwrap();
     }
-    append(&mut *kind.open(), 31, 40);
-    assert_eq!(read(&mut *kind.open(), 31), 40);
+    append(&mut kind.open(), 31, 40);
+    assert_eq!(read(&mut kind.open(), 31), 40);
 }
 
 fn history_reads_beside_the_owner_from_any_record_on(kind: &dyn LogKind) {
     let mut log = kind.open();
-    let Some(mut history) = log.history() else { return };
+    let Some(mut history) = log.snapshots() else { return };
     assert_eq!((history.oldest(), history.after(0).unwrap().map(Stored::record)), (1, None));
-    append(&mut *log, 1, 30);
+    append(&mut log, 1, 30);
     for from in [0, 29, 7, 7, 8, 15] {
         assert_eq!(history.after(from).unwrap().map(Stored::record), Some((from + 1, payload(from + 1))));
     }
     assert_eq!(history.after(30).unwrap().map(Stored::record), None);
-    append(&mut *log, 31, 31);
+    append(&mut log, 31, 31);
     assert_eq!(history.after(30).unwrap().map(Stored::record), Some((31, payload(31))));
     assert_eq!(history.after(u64::MAX).unwrap().map(Stored::record), None);
 }
 
 fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 200);
-    let Some(mut history) = log.history() else { return };
+    append(&mut log, 1, 200);
+    let Some(mut history) = log.snapshots() else { return };
     let before = log.bytes();
     history.save_snapshot(100, b"a", &NOTHING).unwrap();
     assert_eq!(history.oldest(), 1, "the only snapshot may go bad; all records could replace it");
@@ -186,15 +229,15 @@ fn what_no_start_needs_is_forgotten_after_the_second_snapshot(kind: &dyn LogKind
     let trimmed = history.after(oldest - 2);
     assert!(matches!(trimmed, Err(LogError::Trimmed(number)) if number == oldest - 1), "{trimmed:?}");
     assert!(history.after(oldest - 1).unwrap().is_some());
-    append(&mut *log, 201, 210);
+    append(&mut log, 201, 210);
     drop((log, history));
-    assert_eq!(read(&mut *kind.open(), 201), 210);
+    assert_eq!(read(&mut kind.open(), 201), 210);
 }
 
 fn the_history_that_is_asked_for_is_kept(kind: &dyn LogKind) {
     let mut log = kind.open();
-    append(&mut *log, 1, 200);
-    let Some(mut history) = log.history() else { return };
+    append(&mut log, 1, 200);
+    let Some(mut history) = log.snapshots() else { return };
     for number in [50, 150, 200] {
         history.save_snapshot(number, b"", &ALL).unwrap();
     }
@@ -207,8 +250,8 @@ fn the_history_that_is_asked_for_is_kept(kind: &dyn LogKind) {
 struct InMemory;
 
 impl LogKind for InMemory {
-    fn open(&self) -> Box<dyn Log> {
-        Box::new(Memory::new())
+    fn open(&self) -> Opened {
+        Opened(Box::new(Memory::new()).into())
     }
 
     fn keeps(&self) -> bool {
@@ -227,10 +270,10 @@ impl OnDisk {
 }
 
 impl LogKind for OnDisk {
-    fn open(&self) -> Box<dyn Log> {
+    fn open(&self) -> Opened {
         let (log, recovery) = Disk::open(&self.1).unwrap();
         assert_eq!((recovery.dropped, recovery.repaired), (None, Vec::new()), "in {:?}", self.0);
-        Box::new(log)
+        Opened(Box::new(log).into())
     }
 
     fn keeps(&self) -> bool {
@@ -244,8 +287,8 @@ struct OnJetStream(super::jetstream::tests::Nats);
 
 #[cfg(feature = "cluster")]
 impl LogKind for OnJetStream {
-    fn open(&self) -> Box<dyn Log> {
-        Box::new(self.0.open())
+    fn open(&self) -> Opened {
+        Opened(AnyLog::Shared(Box::new(self.0.open())))
     }
 
     fn keeps(&self) -> bool {

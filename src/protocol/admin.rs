@@ -1,17 +1,18 @@
-//! What an operator asks of the admin listener, and what it answers: JSON over HTTP, not part of the clients' wire.
+//! Requests to the admin listener and its responses: JSON over HTTP, for operators.
 
 use serde::{Deserialize, Serialize};
 
-use super::name::Role;
-use super::time::Time;
+use deskbell_core::Timestamp;
 
-/// Ends one connection.
+use crate::vocabulary::Role;
+
+/// A request to close one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disconnect {
-    /// As in its welcome.
+    /// The `connectionId` in its welcome.
     pub connection_id: String,
-    /// Whether the client should come back (close 1001, the default) or not (4403).
+    /// Whether the client should reconnect (close 1001, the default) or not (4403).
     #[serde(default = "yes")]
     pub come_back: bool,
 }
@@ -20,47 +21,47 @@ fn yes() -> bool {
     true
 }
 
-/// Refuses the tokens of a subject that were issued until now, and ends its connections.
+/// A request to refuse all tokens of a subject that were issued until now, and to close its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
     /// The token's `sub`.
     pub subject: String,
-    /// Only in this workspace; absent: in all.
+    /// The workspace; if absent, all workspaces.
     pub workspace: Option<String>,
 }
 
-/// Reads what was posted.
+/// Parses the body of a request.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// A text for people.
 pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// One client.
+/// A connected client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Client<'a> {
-    /// As in its welcome.
+pub struct ClientInfo<'a> {
+    /// The `connectionId` in its welcome.
     pub connection_id: String,
-    /// Its workspace.
+    /// The client's workspace.
     pub workspace: &'a str,
-    /// What it is.
+    /// The client's role.
     pub role: Role,
-    /// Its agentId or providerId; of an observer, whom its token names.
+    /// The agentId or providerId; for an observer, the subject of its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
-    /// Where it is.
+    /// The client's address.
     pub address: std::net::IpAddr,
-    /// For how long it has sent nothing.
+    /// The time since its last message, in milliseconds.
     pub silent_ms: u64,
-    /// When its token ends.
+    /// When its token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_ends: Option<Time>,
+    pub token_ends: Option<Timestamp>,
 }
 
-/// Some of the clients.
+/// A page of connected clients, as JSON.
 #[derive(Debug)]
 pub struct Clients {
     json: Vec<u8>,
@@ -74,23 +75,23 @@ impl Default for Clients {
 }
 
 impl Clients {
-    /// Adds one.
-    pub fn add(&mut self, client: &Client<'_>) {
+    /// Adds a client.
+    pub fn add(&mut self, client: &ClientInfo<'_>) {
         if self.count > 0 {
             self.json.push(b',');
         }
         self.count += 1;
-        // Strings and numbers into memory: there is nothing to fail.
+        // Strings and numbers are always valid JSON, and memory takes every write.
         let _ = serde_json::to_writer(&mut self.json, client);
     }
 
-    /// How many there are.
+    /// The number of clients on the page.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The answer; `more`: there are others behind the last one.
+    /// The response. `more` says whether there are further clients.
     #[must_use]
     pub fn finish(mut self, more: bool) -> Vec<u8> {
         self.json.extend_from_slice(format!("],\"more\":{more}}}\n").as_bytes());
@@ -98,7 +99,7 @@ impl Clients {
     }
 }
 
-/// The answer that tells how many connections were ended.
+/// The response with the number of closed connections.
 #[must_use]
 pub fn disconnected(count: usize) -> Vec<u8> {
     format!("{{\"disconnected\":{count}}}\n").into_bytes()
@@ -127,7 +128,7 @@ mod tests {
         for id in [Some("a\"da"), None] {
             let (connection_id, address) = ("7-1".to_owned(), [127, 0, 0, 1].into());
             let (workspace, role) = ("default", Role::Agent);
-            clients.add(&Client { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
+            clients.add(&ClientInfo { connection_id, workspace, role, id, address, silent_ms: 5, token_ends: None });
         }
         let json: serde_json::Value = serde_json::from_slice(&clients.finish(true)).unwrap();
         assert_eq!(json["clients"][0]["id"], "a\"da");

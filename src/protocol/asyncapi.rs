@@ -10,8 +10,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::protocol::error::ERRORS;
-    use crate::protocol::{Outcome, decode};
+    use crate::error::ERRORS;
+    use crate::{Outcome, decode};
 
     /// The examples' payloads: the document keeps each on one line, as JSON, which is YAML too.
     fn examples() -> Vec<Value> {

@@ -15,44 +15,44 @@ pub enum Close {
     TooSlow,
     /// The hub's log does not answer.
     LogSilent,
-    /// No hello where one must be, or a wrong one.
+    /// The hello is missing or invalid.
     BadHello,
-    /// Token missing, bad or expired.
+    /// The token is missing, invalid or expired.
     BadToken,
-    /// Not allowed.
+    /// The client may not do this.
     NotAllowed,
-    /// No hello in time.
+    /// The hello did not come in time.
     HelloTimeout,
-    /// Too many messages.
+    /// The client sends too many messages.
     TooManyMessages,
 }
 
-/// Whether a client should come back after a close.
+/// Whether a client should reconnect after a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ComeBack {
-    /// At once.
+    /// Reconnect at once.
     Yes,
-    /// After a random short time, so that not all come at once.
+    /// Reconnect after a short random pause, so that clients do not reconnect at the same moment.
     WithJitter,
-    /// After a while.
+    /// Reconnect after a longer pause.
     AfterAWhile,
-    /// With a fresh token.
+    /// Reconnect with a new token.
     WithFreshToken,
-    /// Not before the client itself is changed.
+    /// Do not reconnect: the client has to be changed first.
     No,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct CloseRow {
-    /// Which.
+    /// The reason to close.
     pub close: Close,
     /// The WebSocket close code.
     pub code: u16,
-    /// What goes into the close frame, for people; at most
+    /// The reason in the close frame, for people; at most
     /// [`CLOSE_REASON_BYTES_MAX`](super::size::CLOSE_REASON_BYTES_MAX).
     pub reason: &'static str,
-    /// Whether the client should come back.
+    /// Whether the client should reconnect.
     pub come_back: ComeBack,
 }
 
@@ -60,7 +60,7 @@ const fn row(close: Close, code: u16, reason: &'static str, come_back: ComeBack)
     CloseRow { close, code, reason, come_back }
 }
 
-/// All of them, in the order of declaration.
+/// Every row, in the order of declaration.
 pub const CLOSES: [CloseRow; 11] = [
     row(Close::GoingAway, 1001, "the hub is stopping or restarting", ComeBack::WithJitter),
     row(Close::Binary, 1003, "binary frames are not taken", ComeBack::No),
@@ -88,7 +88,7 @@ impl Close {
         self.row().code
     }
 
-    /// What goes into the close frame, for people.
+    /// The reason in the close frame, for people.
     #[must_use]
     pub fn reason(self) -> &'static str {
         self.row().reason
@@ -97,8 +97,8 @@ impl Close {
 
 #[cfg(test)]
 mod tests {
-    use super::super::size::CLOSE_REASON_BYTES_MAX;
     use super::*;
+    use crate::size::CLOSE_REASON_BYTES_MAX;
 
     #[test]
     fn the_table_is_in_the_order_of_declaration_and_its_reasons_fit() {

@@ -1,48 +1,49 @@
 //! The table of error codes.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// Why nothing was done, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The code of an `error` reply, for programs. The hub did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
-    /// No JSON object, or of no known type.
+    /// The text is not a JSON object, or its type is unknown.
     BadMessage,
-    /// A field.
+    /// A field is invalid.
     BadParameter,
-    /// The template.
+    /// No template has the name.
     UnknownTemplate,
-    /// A placeholder of the template.
+    /// A placeholder has neither a parameter nor a default.
     UnresolvedParameter,
-    /// Role or ownership.
+    /// The client's role may not send this, or the object belongs to another client.
     NotAllowed,
-    /// What the message speaks of.
+    /// The hub does not have the object.
     NotFound,
-    /// The notify's id.
+    /// The `id` belongs to another notify.
     IdTaken,
-    /// The notify's cancellationToken.
+    /// The cancellationToken belongs to another open notification.
     TokenTaken,
-    /// A count of the workspace.
+    /// The workspace has reached a limit.
     Limit,
-    /// A rate.
+    /// Too many messages or deliveries per second.
     RateLimited,
-    /// The hub's log.
+    /// The hub takes no new work at the moment.
     Unavailable,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorRow {
-    /// Which.
+    /// The error code.
     pub code: ErrorCode,
-    /// Its name on the wire.
+    /// The code's name on the wire.
     pub name: &'static str,
-    /// The `message` that goes with it.
+    /// The `message` of the reply, in the vocabulary of the Channel Integration Framework.
     pub message: &'static str,
-    /// When it is sent.
+    /// When the hub sends it.
     pub meaning: &'static str,
-    /// Whether the same message may do better later; such an error bears `retryAfterMs`.
+    /// Whether the same message may succeed later. Such an error has `retryAfterMs`.
     pub temporary: bool,
-    /// The status of an HTTP answer that bears it.
+    /// The status of an HTTP response with this error.
     pub status: u16,
 }
 
@@ -64,13 +65,13 @@ const fn row(code: ErrorCode, name: &'static str, message: &'static str, meaning
     ErrorRow { code, name, message, meaning, temporary, status }
 }
 
-/// All codes, in the order of declaration.
+/// Every code, in the order of declaration.
 pub const ERRORS: [ErrorRow; 11] = [
     row(
         ErrorCode::BadMessage,
         "badMessage",
         CLIENT_ERROR,
-        "the text is no JSON object, or its type is missing or unknown",
+        "the text is not a JSON object, or its type is missing or unknown",
     ),
     row(
         ErrorCode::BadParameter,
@@ -85,16 +86,21 @@ pub const ERRORS: [ErrorRow; 11] = [
         RESOLVER_NOT_FOUND,
         "a placeholder of the template has neither a parameter nor a default",
     ),
-    row(ErrorCode::NotAllowed, "notAllowed", CLIENT_ERROR, "the client's role may not send this, or it is another's"),
-    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not hold what the message speaks of"),
-    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id stands for another notification that says something else"),
+    row(
+        ErrorCode::NotAllowed,
+        "notAllowed",
+        CLIENT_ERROR,
+        "the client's role may not send this, or the object belongs to another client",
+    ),
+    row(ErrorCode::NotFound, "notFound", CLIENT_ERROR, "the hub does not have the object that the message names"),
+    row(ErrorCode::IdTaken, "idTaken", CLIENT_ERROR, "the id belongs to another notify with different content"),
     row(
         ErrorCode::TokenTaken,
         "tokenTaken",
         CLIENT_ERROR,
-        "an open notification of the provider bears the cancellationToken",
+        "an open notification of the provider already has the cancellationToken",
     ),
-    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace holds as many as it may"),
+    row(ErrorCode::Limit, "limit", CLIENT_ERROR, "the workspace has reached a limit"),
     row(ErrorCode::RateLimited, "rateLimited", CLIENT_ERROR, "too many messages or deliveries in too little time"),
     row(ErrorCode::Unavailable, "unavailable", CLIENT_ERROR, "the hub takes no new work at the moment"),
 ];
@@ -119,12 +125,6 @@ impl ErrorCode {
     }
 }
 
-impl Serialize for ErrorCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +134,7 @@ mod tests {
         for (at, row) in ERRORS.iter().enumerate() {
             assert_eq!(row.code as usize, at);
             assert_eq!(row.code.row().name, row.name);
+            assert_eq!(serde_json::to_value(row.code).unwrap(), row.name);
         }
     }
 

@@ -1,20 +1,20 @@
-//! Whole WebSocket frames from the hub, encoded once: the server's frames are not masked, so the bytes are the same
-//! for every connection (RFC 6455, section 5.2).
+//! WebSocket frames from the hub. A server's frames are not masked, so a frame is encoded once and its bytes are the same for
+//! every connection (RFC 6455, section 5.2).
 
 use bytes::Bytes;
 
-use super::close::Close;
-use super::outbound::{Encode, append};
-use super::size::CLOSE_REASON_BYTES_MAX;
+use crate::close::Close;
+use crate::outbound::{Encode, append};
+use crate::size::CLOSE_REASON_BYTES_MAX;
 
-/// The longest header: two bytes, and a length of eight.
+/// The longest header: two bytes and a length of eight bytes.
 const HEADER_BYTES_MAX: usize = 10;
-/// The last (and only) frame of its message.
+/// The frame is the last of its message. The hub does not fragment messages.
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
 const CLOSE: u8 = 0x8;
 
-/// The message as one text frame, encoded without a copy.
+/// The message as one text frame. The JSON is written behind the space for the header and not copied.
 #[must_use]
 pub fn text(message: &impl Encode) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
@@ -29,7 +29,7 @@ pub fn close(why: Close) -> Bytes {
     close_with(why.code(), why.reason())
 }
 
-/// A close frame with any code; a reason over [`CLOSE_REASON_BYTES_MAX`] is cut at a character.
+/// A close frame with any code. A longer reason than [`CLOSE_REASON_BYTES_MAX`] is cut at a character.
 #[must_use]
 pub fn close_with(code: u16, reason: &str) -> Bytes {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
@@ -39,19 +39,19 @@ pub fn close_with(code: u16, reason: &str) -> Bytes {
     with_header(buffer, CLOSE)
 }
 
-/// A frame of the hub's, read back.
+/// A frame of the hub, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A message.
+    /// A text message.
     Text(&'a [u8]),
-    /// A close, with its code; 0: none.
+    /// A close with its code, or 0 without one.
     Close(u16),
     /// A ping or pong.
     Other,
 }
 
-/// Reads the first frame back, and what follows it; `None`: it is not whole. Only for frames of the hub's, which are
-/// neither masked nor in parts.
+/// Parses the first frame and returns it with the data behind it; `None` while it is incomplete. Only for the hub's frames, which are
+/// neither masked nor fragmented.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
@@ -69,7 +69,7 @@ pub fn read(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     Some((frame, rest))
 }
 
-/// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`]; what is before the header is cut off.
+/// Puts the header right before the payload, which begins at [`HEADER_BYTES_MAX`], and cuts off the unused space before it.
 fn with_header(mut buffer: Vec<u8>, opcode: u8) -> Bytes {
     let length = (buffer.len() - HEADER_BYTES_MAX) as u64;
     let start = match length {
@@ -99,11 +99,12 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
     use tokio_tungstenite::tungstenite::{Error, Message};
 
-    use super::super::close::CLOSES;
-    use super::super::error::ErrorCode;
-    use super::super::outbound::encode;
-    use super::super::outbound::{ErrorReply, ReplyIds};
     use super::*;
+    use crate::close::CLOSES;
+    use crate::envelope::Envelope;
+    use crate::error::ErrorCode;
+    use crate::outbound::ErrorReply;
+    use crate::outbound::encode;
 
     fn read_back(bytes: &[u8]) -> Result<Message, Error> {
         let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn error(detail: &str) -> ErrorReply<'_> {
-        ErrorReply { ids: ReplyIds::default(), call: None, code: ErrorCode::Limit, detail, retry_after_ms: None }
+        ErrorReply::new(Envelope::default(), None, ErrorCode::Limit, detail)
     }
 
     #[test]

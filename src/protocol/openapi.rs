@@ -6,8 +6,8 @@ pub const DOCUMENT: &str = include_str!("../../client-demo/openapi.yaml");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::error::ERRORS;
-    use crate::protocol::http::HTTP_CALLS;
+    use crate::error::ERRORS;
+    use crate::http::HTTP_CALLS;
 
     #[test]
     fn the_document_names_every_error_and_every_call() {

@@ -1,20 +1,20 @@
-//! Every size of the wire, in bytes unless the name says otherwise, from the contract's "Sizes".
+//! The limits of the wire ("Sizes" in docs/PROTOCOL.md), in bytes unless the name says otherwise.
 
-/// Names, ids, cancellation tokens, groups, template and parameter names: at least 1 byte, at most so many.
+/// The longest name, id, cancellation token, group, template name and parameter name. The shortest has 1 byte.
 pub const NAME_BYTES_MAX: usize = 128;
-/// `details` of a kpi; may be empty.
+/// The longest `details` of a kpi.
 pub const DETAILS_BYTES_MAX: usize = 512;
-/// `reason` of a reject; may be empty.
+/// The longest `reason` of a reject.
 pub const REASON_BYTES_MAX: usize = 1024;
-/// Agents and groups together that `to` may name, each counted once.
+/// The most agents and groups together in `to`, each counted once.
 pub const TO_NAMES_MAX: usize = 100;
-/// Groups that one agent may be in, each counted once.
+/// The most groups of one agent, each counted once.
 pub const GROUPS_MAX: usize = 64;
-/// A message before the hello, or from an agent or an observer.
+/// The longest message before the hello, and from an agent or an observer.
 pub const SMALL_MESSAGE_BYTES_MAX: usize = 16_384;
-/// A message from a provider, unless configured otherwise.
+/// The longest message from a provider by default.
 pub const MESSAGE_BYTES_DEFAULT: usize = 65_536;
-/// A `position`.
+/// The longest `position`.
 pub const POSITION_BYTES_MAX: usize = 32;
-/// The reason in a close frame (RFC 6455: a control frame's payload is at most 125 bytes, 2 of them are the code).
+/// The longest reason in a close frame (RFC 6455: a control frame's payload is at most 125 bytes, 2 of them are the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;

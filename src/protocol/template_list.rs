@@ -1,55 +1,46 @@
-//! The templates in force as `GET /templates` lists them: JSON over HTTP, for pages that build forms of it.
+//! The response to `GET /templates`: the templates in force, for pages that build forms.
 
+use deskbell_core::entry::Settle;
 use serde::Serialize;
 
-/// The answer.
+/// The response.
 #[derive(Debug, Clone, Serialize)]
 pub struct TemplateList {
-    /// Sorted by name.
-    pub templates: Vec<Template>,
+    /// The templates, sorted by name.
+    pub templates: Vec<ListedTemplate>,
 }
 
-/// One template.
+/// A template in the list.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Template {
+pub struct ListedTemplate {
     /// The `templateName` of a notify.
     pub name: String,
-    /// As written, with its placeholders.
+    /// The title as written in the configuration, with its placeholders.
     pub title: String,
     /// The icon's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// Display time.
+    /// The display time in milliseconds.
     pub timeout_ms: u64,
-    /// Queue time.
+    /// The queue time in milliseconds.
     pub queue_timeout_ms: u64,
-    /// As in the configuration.
+    /// Whether the hub accepts it at once for the agent with the longest idle time.
     pub auto_accept: bool,
-    /// As in the configuration.
+    /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,
-    /// As in the configuration.
+    /// Which answer settles it.
     pub settle: Settle,
-    /// In the order of their first use; each name once.
-    pub placeholders: Vec<Placeholder>,
+    /// The placeholders in the order of their first use, each name once.
+    pub placeholders: Vec<ListedPlaceholder>,
 }
 
-/// What settles a notification.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Settle {
-    /// The first accept or reject.
-    FirstResponse,
-    /// The first accept.
-    FirstAccept,
-}
-
-/// A template parameter.
+/// A placeholder in the list.
 #[derive(Debug, Clone, Serialize)]
-pub struct Placeholder {
-    /// Its name.
+pub struct ListedPlaceholder {
+    /// The parameter's name.
     pub name: String,
-    /// What stands there without it.
+    /// The text without this parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Whether a notify without it is an error.
@@ -57,10 +48,10 @@ pub struct Placeholder {
 }
 
 impl TemplateList {
-    /// The answer's body, with a line end.
+    /// The body of the response, with a line break at the end.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // Strings, numbers and booleans into memory: there is nothing to fail.
+        // Strings, numbers and booleans are always valid JSON, and memory takes every write.
         let mut json = serde_json::to_vec(self).unwrap_or_default();
         json.push(b'\n');
         json

@@ -1,30 +1,33 @@
-//! All templates that are in force: the built-in ones, replaced and added to by the configured ones.
+//! The templates in use: the built-in ones and the configured ones, which may replace them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::definition::{Definition, FieldDefinition};
-use super::rendering::{Outline, RenderFault, Rendered, Template};
+use deskbell_core::entry::{RenderError, Rendered};
 
-/// The most configured templates; the built-in ones come on top.
+use super::definition::{Definition, FieldDefinition};
+use super::nearest::nearest;
+use super::rendering::{Outline, Template};
+
+/// The most configured templates, not counting the built-in ones.
 pub const TEMPLATES_MAX: usize = 1_000;
 
-/// Templates by name. Never changes; a reload makes another one.
+/// Templates by name. It never changes: a reload makes a new catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
     templates: HashMap<Arc<str>, Template>,
 }
 
 impl Default for Catalogue {
-    /// The built-in templates alone.
+    /// Only the built-in templates.
     fn default() -> Self {
         Self::with(Vec::new())
     }
 }
 
 impl Catalogue {
-    /// The built-in templates and `configured` (at most [`TEMPLATES_MAX`] by whoever reads them). One of a built-in
-    /// one's name replaces it; of several of one name the last holds.
+    /// The built-in templates and `configured`, of which the configuration reads at most [`TEMPLATES_MAX`]. A configured
+    /// template replaces a built-in one with the same name. Of several with one name the last counts.
     #[must_use]
     pub fn with(configured: Vec<Template>) -> Self {
         let built_in = built_in().into_iter().filter_map(|definition| Template::check(definition).ok());
@@ -35,25 +38,31 @@ impl Catalogue {
     /// Renders the template named `name`.
     ///
     /// # Errors
-    /// [`RenderFault`].
+    /// The template is unknown, or cannot be rendered with these parameters.
     pub fn render<'p>(
         &self,
         name: &str,
         parameters: &dyn Fn(&str) -> Option<&'p str>,
-    ) -> Result<Rendered, RenderFault> {
+    ) -> Result<Rendered, RenderError> {
         match self.templates.get(name) {
             Some(template) => template.render(parameters),
-            None => Err(RenderFault::UnknownTemplate { name: name.to_owned() }),
+            None => Err(self.unknown(name)),
         }
     }
 
-    /// How many templates there are, the built-in ones included.
+    fn unknown(&self, name: &str) -> RenderError {
+        let near = nearest(name, self.names()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        let detail = format!("no template has the name {name:?}{near}; GET /templates lists all templates").into();
+        RenderError::UnknownTemplate { detail }
+    }
+
+    /// The number of templates, including the built-in ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.templates.len()
     }
 
-    /// Never: the built-in templates are always there.
+    /// Always `false`: the built-in templates are always there.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.templates.is_empty()
@@ -61,9 +70,9 @@ impl Catalogue {
 
     /// All templates, sorted by name.
     #[must_use]
-    pub fn outlines(&self) -> Vec<Outline> {
-        let mut outlines: Vec<Outline> = self.templates.values().map(Template::outline).collect();
-        outlines.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    pub fn outlines(&self) -> Vec<Outline<'_>> {
+        let mut outlines: Vec<Outline<'_>> = self.templates.values().map(Template::outline).collect();
+        outlines.sort_unstable_by(|one, other| one.name.cmp(other.name));
         outlines
     }
 
@@ -76,7 +85,7 @@ impl Catalogue {
     }
 }
 
-/// The catalogue in force, shared by all who render; a reload swaps it as a whole.
+/// The current catalogue. A reload replaces it as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct SharedCatalogue {
     current: Arc<RwLock<Arc<Catalogue>>>,
@@ -89,21 +98,21 @@ impl SharedCatalogue {
         Self { current: Arc::new(RwLock::new(catalogue)) }
     }
 
-    /// The catalogue in force now. Keep it for one notification, not for longer.
+    /// Returns the current catalogue. Keep it for one notification, not for longer.
     #[must_use]
     pub fn get(&self) -> Arc<Catalogue> {
-        // Nothing can panic while the lock is held, so a poisoned one is as good as any.
+        // No code panics while it has the lock, so a poisoned lock cannot have a half-written value.
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts `catalogue` in force.
+    /// Makes `catalogue` the current one.
     pub fn replace(&self, catalogue: Arc<Catalogue>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalogue;
     }
 }
 
-/// The templates that the seeds' example calls name. All their placeholders have defaults, so that a call without
-/// parameters works.
+/// The templates that the examples of the Channel Integration Framework use. All their placeholders have defaults, so that a
+/// call without parameters works.
 fn built_in() -> Vec<Definition> {
     let definition = |name: &str, icon: &str, title: &str, fields: &[(&str, &str)]| Definition {
         name: name.to_owned(),
@@ -148,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_built_in_template_is_sound_and_needs_no_parameter() {
+    fn every_built_in_template_renders_without_parameters() {
         let catalogue = Catalogue::default();
         assert_eq!(catalogue.len(), built_in().len());
         for name in catalogue.names() {
@@ -158,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_example_reads_as_it_does_there() {
+    fn the_example_of_the_contract_renders_as_documented() {
         let grace = |name: &str| (name == "customerName").then_some("Grace");
         let rendered = Catalogue::default().render("msdyn_chat_incoming_unauthenticated", &grace).unwrap();
         assert_eq!((&*rendered.title, rendered.icon.as_deref()), ("Grace wants to chat", Some("chat")));
@@ -175,13 +184,30 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_template_is_named() {
-        let fault = Catalogue::default().render("x\n", &|_| None).unwrap_err();
-        assert_eq!(fault.to_string(), r#"no template named "x\n""#);
+    fn names_and_outlines_list_all_templates_by_name() {
+        let template = |name: String| Template::check(Definition { name, ..Definition::default() }).unwrap();
+        // Enough templates that a hash map would not list them in order accidentally.
+        let catalogue = Catalogue::with((0..50).map(|n| template(format!("t-{n}"))).collect());
+        assert_eq!(catalogue.names().len(), catalogue.len());
+        assert!(!catalogue.is_empty());
+        assert!(catalogue.names().is_sorted());
+        let outlines: Vec<String> = catalogue.outlines().iter().map(|outline| outline.name.to_string()).collect();
+        assert_eq!(outlines, catalogue.names());
     }
 
     #[test]
-    fn who_rendered_before_a_reload_keeps_what_they_had() {
+    fn the_error_names_an_unknown_template() {
+        let detail = r#"no template has the name "x\n"; GET /templates lists all templates"#.into();
+        assert_eq!(Catalogue::default().render("x\n", &|_| None), Err(RenderError::UnknownTemplate { detail }));
+        let Err(RenderError::UnknownTemplate { detail }) = Catalogue::default().render("msdyn_cal_incoming", &|_| None)
+        else {
+            panic!("known")
+        };
+        assert!(detail.contains(r#"did you mean "msdyn_call_incoming"?"#), "{detail}");
+    }
+
+    #[test]
+    fn a_catalogue_taken_before_a_reload_does_not_change() {
         let shared = SharedCatalogue::default();
         let other = shared.clone();
         let before = shared.get();

@@ -1,10 +1,13 @@
-//! A template as it is written, and the check that makes one of it.
+//! A template as the configuration writes it, and the check that turns it into a [`Template`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rendering::{Field, Settle, Template};
-use super::text::Text;
+use deskbell_core::Millis;
+use deskbell_core::entry::{Field, Rendered, Settle};
+
+use super::rendering::Template;
+use super::text::TemplateText;
 
 /// The longest template name, icon, label or button text, in bytes; each has at least 1.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -14,44 +17,44 @@ pub const FIELDS_MAX: usize = 20;
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// The longest display and queue time.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
-/// The display time of a template that says none.
+/// The display time of a template without one.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
 
-/// A template as somebody wrote it; [`Template::check`] makes a template of it.
+/// A template as the configuration writes it. [`Template::check`] turns it into a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// The name that a notify gives.
+    /// The name for `templateName`.
     pub name: String,
-    /// Expanded.
+    /// The title, with placeholders.
     pub title: String,
-    /// The icon's name; the pages know what it looks like.
+    /// The icon's name. The pages have the image.
     pub icon: Option<String>,
-    /// Display time.
+    /// The display time.
     pub timeout: Duration,
-    /// Queue time; `None`: the display time.
+    /// The queue time; `None` stands for the display time.
     pub queue_timeout: Option<Duration>,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Accepted at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent with the longest idle time.
     pub auto_accept: bool,
-    /// Accepted automatically when the display time runs out.
+    /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,
-    /// What settles it.
+    /// Which answer settles it.
     pub settle: Settle,
-    /// The words on the accept button.
+    /// The label of the accept button.
     pub accept_label: String,
-    /// The words on the reject button.
+    /// The label of the reject button.
     pub reject_label: String,
     /// The card's lines.
     pub fields: Vec<FieldDefinition>,
 }
 
-/// One line of a card as somebody wrote it.
+/// One line of a card as the configuration writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldDefinition {
-    /// What it is; shown as it stands.
+    /// The label, displayed as written.
     pub label: String,
-    /// Expanded.
+    /// The value, with placeholders.
     pub value: String,
 }
 
@@ -74,9 +77,9 @@ impl Default for Definition {
     }
 }
 
-/// Which part of a definition is meant.
+/// A part of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum DefinitionPart {
     /// `name`
     Name,
     /// `title`
@@ -103,38 +106,43 @@ pub enum Part {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct DefinitionFault {
-    /// Which part.
-    pub part: Part,
-    /// What is wrong with it, and what is allowed.
+    /// The part that is wrong.
+    pub part: DefinitionPart,
+    /// The fault, and the allowed values.
     pub what: String,
 }
 
 impl Template {
-    /// Makes a template of a definition.
+    /// Checks a definition and turns it into a template.
     ///
     /// # Errors
     /// Every fault of the definition, in the order of its parts; never an empty list.
     pub fn check(definition: Definition) -> Result<Self, Vec<DefinitionFault>> {
         let mut check = Check::default();
-        let title = check.text(Part::Title, &definition.title);
-        let fields = check.fields(&definition.fields);
+        let title = check.text(DefinitionPart::Title, &definition.title);
+        let (fields, values) = check.fields(&definition.fields);
         let template = Self {
-            name: check.name(Part::Name, definition.name),
+            name: check.name(DefinitionPart::Name, definition.name),
             title,
-            icon: definition.icon.map(|icon| check.name(Part::Icon, icon)),
-            timeout: check.time(Part::Timeout, definition.timeout),
-            queue_timeout: check.time(Part::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
-            show_timeout: definition.show_timeout,
-            auto_accept: definition.auto_accept,
-            auto_accept_on_timeout: definition.auto_accept_on_timeout,
-            settle: definition.settle,
-            accept_label: check.name(Part::AcceptLabel, definition.accept_label),
-            reject_label: check.name(Part::RejectLabel, definition.reject_label),
-            fields,
+            values,
+            card: Rendered {
+                title: "".into(),
+                icon: definition.icon.map(|icon| check.name(DefinitionPart::Icon, icon)),
+                fields,
+                timeout: check.time(DefinitionPart::Timeout, definition.timeout),
+                queue_timeout: check
+                    .time(DefinitionPart::QueueTimeout, definition.queue_timeout.unwrap_or(definition.timeout)),
+                show_timeout: definition.show_timeout,
+                auto_accept: definition.auto_accept,
+                auto_accept_on_timeout: definition.auto_accept_on_timeout,
+                settle: definition.settle,
+                accept_label: check.name(DefinitionPart::AcceptLabel, definition.accept_label),
+                reject_label: check.name(DefinitionPart::RejectLabel, definition.reject_label),
+            },
         };
-        // A queue time taken over from a wrong display time is no second fault.
+        // A queue time that is only the wrong display time is not a second fault.
         if definition.queue_timeout.is_none() {
-            check.faults.retain(|fault| fault.part != Part::QueueTimeout);
+            check.faults.retain(|fault| fault.part != DefinitionPart::QueueTimeout);
         }
         if check.faults.is_empty() { Ok(template) } else { Err(check.faults) }
     }
@@ -146,51 +154,48 @@ struct Check {
 }
 
 impl Check {
-    fn fault(&mut self, part: Part, what: String) {
+    fn fault(&mut self, part: DefinitionPart, what: String) {
         self.faults.push(DefinitionFault { part, what });
     }
 
-    fn text(&mut self, part: Part, source: &str) -> Text {
-        Text::parse(source).unwrap_or_else(|fault| {
+    fn text(&mut self, part: DefinitionPart, source: &str) -> TemplateText {
+        TemplateText::parse(source).unwrap_or_else(|fault| {
             self.fault(part, fault.to_string());
-            Text::default()
+            TemplateText::default()
         })
     }
 
-    fn name(&mut self, part: Part, name: String) -> Arc<str> {
+    fn name(&mut self, part: DefinitionPart, name: String) -> Arc<str> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             self.fault(part, format!("{} bytes long; allowed: 1 to {NAME_BYTES_MAX}", name.len()));
-        } else if let Some(at) = name.chars().position(is_unseen) {
-            let what =
-                format!("character {} is a control or bidirectional formatting character; allowed: none", at + 1);
+        } else if let Some(at) = name.chars().position(deskbell_protocol::is_hidden) {
+            let what = format!(
+                "character {} is hidden (a control, line-separator or text-direction character); allowed: none",
+                at + 1
+            );
             self.fault(part, what);
         }
         name.into()
     }
 
-    fn time(&mut self, part: Part, time: Duration) -> Duration {
+    fn time(&mut self, part: DefinitionPart, time: Duration) -> Millis {
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&time) {
             self.fault(part, "out of range; allowed: 100ms to 1h".to_owned());
         }
-        time
+        Millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn fields(&mut self, fields: &[FieldDefinition]) -> Vec<Field> {
+    /// The fields without their values, and the values.
+    fn fields(&mut self, fields: &[FieldDefinition]) -> (Vec<Field>, Vec<TemplateText>) {
         if fields.len() > FIELDS_MAX {
-            self.fault(Part::Fields, format!("{} fields; allowed: at most {FIELDS_MAX}", fields.len()));
+            self.fault(DefinitionPart::Fields, format!("{} fields; allowed: at most {FIELDS_MAX}", fields.len()));
         }
-        let check = |(index, field): (usize, &FieldDefinition)| Field {
-            label: self.name(Part::FieldLabel(index), field.label.clone()),
-            value: self.text(Part::FieldValue(index), &field.value),
+        let check = |(index, field): (usize, &FieldDefinition)| {
+            let label = self.name(DefinitionPart::FieldLabel(index), field.label.clone());
+            (Field { label, value: "".into() }, self.text(DefinitionPart::FieldValue(index), &field.value))
         };
-        fields.iter().take(FIELDS_MAX).enumerate().map(check).collect()
+        fields.iter().take(FIELDS_MAX).enumerate().map(check).unzip()
     }
-}
-
-/// Characters that a name must not have: it would not look like what it is.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -204,7 +209,7 @@ mod tests {
     #[test]
     fn a_template_without_times_has_the_contracts() {
         let rendered = Template::check(definition("hello")).unwrap().render(&|_| None).unwrap();
-        assert_eq!((rendered.timeout, rendered.queue_timeout), (TIMEOUT_DEFAULT, TIMEOUT_DEFAULT));
+        assert_eq!((rendered.timeout, rendered.queue_timeout), (Millis::from_minutes(2), Millis::from_minutes(2)));
         assert!(rendered.show_timeout && !rendered.auto_accept && !rendered.auto_accept_on_timeout);
         assert_eq!(rendered.settle, Settle::FirstResponse);
         assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Accept", "Reject"));
@@ -214,7 +219,7 @@ mod tests {
     #[test]
     fn the_queue_time_is_the_display_time_unless_given() {
         let template = Definition { timeout: Duration::from_secs(20), ..definition("") };
-        assert_eq!(Template::check(template).unwrap().queue_timeout, Duration::from_secs(20));
+        assert_eq!(Template::check(template).unwrap().card.queue_timeout, Millis::from_secs(20));
     }
 
     #[test]
@@ -235,15 +240,15 @@ mod tests {
         assert_eq!(
             parts,
             [
-                Part::Title,
-                Part::FieldLabel(1),
-                Part::FieldValue(1),
-                Part::Name,
-                Part::Icon,
-                Part::Timeout,
-                Part::QueueTimeout,
-                Part::AcceptLabel,
-                Part::RejectLabel
+                DefinitionPart::Title,
+                DefinitionPart::FieldLabel(1),
+                DefinitionPart::FieldValue(1),
+                DefinitionPart::Name,
+                DefinitionPart::Icon,
+                DefinitionPart::Timeout,
+                DefinitionPart::QueueTimeout,
+                DefinitionPart::AcceptLabel,
+                DefinitionPart::RejectLabel
             ]
         );
     }

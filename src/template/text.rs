@@ -1,20 +1,20 @@
 //! Template texts: `{name}` and `{name|default}` are placeholders, `{{` and `}}` the braces themselves.
 //!
-//! A text is expanded once: what stands in a parameter or a default is never read as a template again. A default
-//! runs to the next closing brace, so it can hold anything but that.
+//! A text is expanded once: braces in a parameter or a default are plain text. A default ends at the next closing brace, so it
+//! can contain anything else.
 
 use std::borrow::Cow;
 
-/// The longest template text as it is written, in bytes; the same for its rendered form is [`RENDERED_BYTES_MAX`].
+/// The longest template text in the configuration, in bytes. [`RENDERED_BYTES_MAX`] limits its rendered form.
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// The longest rendered title or field value, in bytes (the contract's "Sizes").
 pub const RENDERED_BYTES_MAX: usize = 1_024;
 /// The longest placeholder name, in bytes.
 pub const PLACEHOLDER_BYTES_MAX: usize = 128;
 
-/// A text that was read and found well formed.
+/// A parsed template text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct TemplateText {
     pieces: Vec<Piece>,
 }
 
@@ -24,65 +24,65 @@ enum Piece {
     Placeholder { name: String, default: Option<String> },
 }
 
-/// A text is no template text.
+/// Why a text is not a valid template text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// A `{` that no `}` follows.
+    /// A `{` without a `}` after it.
     #[error("character {at}: this \"{{\" is never closed; a literal brace is written \"{{{{\"")]
     Unclosed {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
     /// A `}` that belongs to no placeholder.
     #[error("character {at}: this \"}}\" closes nothing; a literal brace is written \"}}}}\"")]
     LoneClosing {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
     /// `{}` or `{|default}`.
     #[error("character {at}: the placeholder has no name; write {{name}} or {{name|default}}")]
     NoName {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
-    /// A placeholder's name that no parameter can have.
+    /// A placeholder with a name that a parameter cannot have.
     #[error(
         "character {at}: a placeholder's name has at most {PLACEHOLDER_BYTES_MAX} bytes, no \"{{\" and no control characters"
     )]
     BadName {
-        /// Which character of the text, from 1.
+        /// The position of the character in the text, from 1.
         at: usize,
     },
-    /// The text as written is over [`TEXT_BYTES_MAX`].
+    /// The text is longer than [`TEXT_BYTES_MAX`].
     #[error("{bytes} bytes long; allowed: at most {TEXT_BYTES_MAX}")]
     TooLong {
-        /// How long it is.
+        /// The length of the text.
         bytes: usize,
     },
-    /// What stands outside the placeholders alone is over [`RENDERED_BYTES_MAX`], so it could never be shown.
+    /// The part outside the placeholders is longer than [`RENDERED_BYTES_MAX`], so the text could never be rendered.
     #[error("{bytes} bytes outside its placeholders; rendered it may have at most {RENDERED_BYTES_MAX}")]
     NeverFits {
-        /// How long that part is.
+        /// The length of that part.
         bytes: usize,
     },
 }
 
-/// A text cannot be rendered with these parameters.
+/// Why a text cannot be rendered with these parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpandFault {
     /// A placeholder has neither a parameter nor a default.
     Unresolved {
-        /// Its name.
+        /// The placeholder's name.
         placeholder: String,
     },
-    /// The rendered text would be over [`RENDERED_BYTES_MAX`].
+    /// The rendered text would be longer than [`RENDERED_BYTES_MAX`].
     TooLong {
-        /// How long it would be.
+        /// The length of the rendered text.
         bytes: usize,
     },
 }
 
-impl Text {
+impl TemplateText {
     /// Reads a template text.
     ///
     /// # Errors
@@ -91,14 +91,14 @@ impl Text {
         if source.len() > TEXT_BYTES_MAX {
             return Err(TextFault::TooLong { bytes: source.len() });
         }
-        let mut reader = Reader { source, at: 0, pieces: Vec::new(), literal: String::new() };
+        let mut reader = TextReader { source, at: 0, pieces: Vec::new(), literal: String::new() };
         while reader.step()? {}
         let text = Self { pieces: reader.finish() };
         let bytes = text.literal_bytes();
         if bytes > RENDERED_BYTES_MAX { Err(TextFault::NeverFits { bytes }) } else { Ok(text) }
     }
 
-    /// Its placeholders with their defaults, in their order; a name used twice comes twice.
+    /// The placeholders with their defaults, in order. A name that is used twice occurs twice.
     pub fn placeholders(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Placeholder { name, default } => Some((name.as_str(), default.as_deref())),
@@ -149,13 +149,13 @@ impl Piece {
     }
 }
 
-/// Writes `literal` so that [`Text::parse`] reads it back as that literal.
+/// Writes `literal` so that [`TemplateText::parse`] reads it back as that literal.
 #[must_use]
 pub fn escape(literal: &str) -> Cow<'_, str> {
     if literal.contains(['{', '}']) { literal.replace('{', "{{").replace('}', "}}").into() } else { literal.into() }
 }
 
-struct Reader<'s> {
+struct TextReader<'s> {
     source: &'s str,
     /// The byte to read next; always at a character's start.
     at: usize,
@@ -164,7 +164,7 @@ struct Reader<'s> {
     literal: String,
 }
 
-impl Reader<'_> {
+impl TextReader<'_> {
     /// Reads up to and including the next brace; `false` at the end.
     fn step(&mut self) -> Result<bool, TextFault> {
         let rest = &self.source[self.at..];
@@ -187,7 +187,7 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Reads the placeholder whose brace is at byte `opening`.
+    /// Reads the placeholder with its brace at byte `opening`.
     fn placeholder(&mut self, opening: usize) -> Result<(), TextFault> {
         let at = self.character(opening);
         let inside = &self.source[opening + 1..];
@@ -232,7 +232,9 @@ mod tests {
     use super::*;
 
     fn expand(source: &str, parameters: &[(&str, &str)]) -> Result<String, ExpandFault> {
-        Text::parse(source).unwrap().expand(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+        TemplateText::parse(source)
+            .unwrap()
+            .expand(&|name| parameters.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
     }
 
     #[test]
@@ -260,9 +262,9 @@ mod tests {
     #[test]
     fn what_is_written_down_reads_as_the_same() {
         for source in ["", "{a|x} calls {b}", "{{a}} {a|}", "{a|b{c}}}", "{{{a|b|c}}}"] {
-            let text = Text::parse(source).unwrap();
+            let text = TemplateText::parse(source).unwrap();
             assert_eq!(text.written(), source);
-            assert_eq!(Text::parse(&text.written()), Ok(text));
+            assert_eq!(TemplateText::parse(&text.written()), Ok(text));
         }
     }
 
@@ -279,10 +281,10 @@ mod tests {
             ("{a{b}", TextFault::BadName { at: 1 }),
             ("{a\n}", TextFault::BadName { at: 1 }),
         ] {
-            assert_eq!(Text::parse(source), Err(fault), "{source}");
+            assert_eq!(TemplateText::parse(source), Err(fault), "{source}");
         }
         let long_name = format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX + 1));
-        assert_eq!(Text::parse(&long_name), Err(TextFault::BadName { at: 1 }));
+        assert_eq!(TemplateText::parse(&long_name), Err(TextFault::BadName { at: 1 }));
     }
 
     #[test]
@@ -296,9 +298,16 @@ mod tests {
         let fits = "é".repeat(RENDERED_BYTES_MAX / 2);
         assert_eq!(expand("{a}", &[("a", &fits)]).as_deref(), Ok(fits.as_str()));
         assert_eq!(expand(".{a}", &[("a", &fits)]), Err(ExpandFault::TooLong { bytes: 1025 }));
-        assert_eq!(Text::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
-        assert_eq!(Text::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
-        assert!(Text::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
+        assert_eq!(TemplateText::parse(&"x".repeat(1025)), Err(TextFault::NeverFits { bytes: 1025 }));
+        assert_eq!(TemplateText::parse(&"x".repeat(4097)), Err(TextFault::TooLong { bytes: 4097 }));
+        assert!(TemplateText::parse(&format!("{{a|{}}}", "x".repeat(2000))).is_ok());
+        // Each limit is the largest that is allowed; a placeholder adds nothing to the literal text.
+        assert!(TemplateText::parse(&format!("{{a|}}{}", "x".repeat(RENDERED_BYTES_MAX))).is_ok());
+        assert!(TemplateText::parse(&"x".repeat(RENDERED_BYTES_MAX)).is_ok());
+        let longest = format!("{{a|{}}}", "x".repeat(TEXT_BYTES_MAX - "{a|}".len()));
+        assert!(TemplateText::parse(&longest).is_ok());
+        assert_eq!(TemplateText::parse(&format!("{longest}x")), Err(TextFault::TooLong { bytes: TEXT_BYTES_MAX + 1 }));
+        assert!(TemplateText::parse(&format!("{{{}}}", "n".repeat(PLACEHOLDER_BYTES_MAX))).is_ok());
     }
 
     proptest! {
@@ -307,7 +316,7 @@ mod tests {
             source in "([{}|a-cé\u{202e}\n]|\\PC){0,40}",
             value in "\\PC{0,8}",
         ) {
-            if let Ok(text) = Text::parse(&source) {
+            if let Ok(text) = TemplateText::parse(&source) {
                 let _ = text.expand(&|_| None);
                 prop_assert!(text.expand(&|_| Some(&value)).is_ok());
             }
@@ -315,14 +324,14 @@ mod tests {
 
         #[test]
         fn an_escaped_literal_comes_back_as_it_was(literal in "([{}|a]|\\PC){0,60}") {
-            let text = Text::parse(&escape(&literal)).unwrap();
+            let text = TemplateText::parse(&escape(&literal)).unwrap();
             prop_assert_eq!(text.placeholders().count(), 0);
             prop_assert_eq!(text.expand(&|_| None), Ok(literal));
         }
 
         #[test]
         fn a_parameter_stands_in_the_text_as_it_is(before in "\\PC{0,9}", value in "([{}|a]|\\PC){0,30}") {
-            let text = Text::parse(&format!("{}{{p}}", escape(&before))).unwrap();
+            let text = TemplateText::parse(&format!("{}{{p}}", escape(&before))).unwrap();
             prop_assert_eq!(text.expand(&|_| Some(&value)), Ok(format!("{before}{value}")));
         }
     }

@@ -1,4 +1,4 @@
-//! A client that knows nothing but HTTP; whatever it asks and is answered is held to the document.
+//! A plain HTTP client that checks all its requests and responses against the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ pub(crate) struct Ask {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// What it was answered.
+/// The answer of the hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// By their names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// `null` if it is no JSON.
+    /// `null` if it is not valid JSON.
     pub(crate) body: Value,
 }
 
@@ -78,7 +78,7 @@ impl Ask {
         answer
     }
 
-    /// Asks so many times at once. What comes is judged when all is there: who asks must not be kept from asking.
+    /// Sends this many requests at once. The answers are checked at the end, so that checking does not delay requests.
     pub(crate) async fn many(&self, hub: &Hub, times: usize) -> Vec<Answer> {
         let exchange = || async { self.exchange(hub.tcp().await, hub.port).await };
         let answers = futures::future::join_all((0..times).map(|_| exchange())).await;
@@ -145,7 +145,7 @@ pub(crate) fn ring(query: &str, more: Value) -> Ask {
     Ask::post(&format!("/api/notify{query}"), &crate::harness::with(json!({"templateName": "chat"}), more))
 }
 
-/// Asks what became of a notification.
+/// Queries the outcome of a notification.
 pub(crate) fn recall(notification: &str, query: &str) -> Ask {
     Ask::new("GET", &format!("/api/notifications/{notification}{query}"))
 }

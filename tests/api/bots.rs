@@ -52,7 +52,7 @@ async fn ringing(ada: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn the_rust_bot_rings_tells_the_outcome_and_resumes() {
+async fn the_rust_bot_rings_prints_the_outcome_and_resumes() {
     let (program, home) = (program().await, tempfile::tempdir().unwrap());
     let hub = Setup::on_disk().start().await;
     let mut ada = hub.agent("ada").await;
@@ -68,7 +68,7 @@ async fn the_rust_bot_rings_tells_the_outcome_and_resumes() {
     ada.reject(&id).await;
     let mut bot = Bot::start(&program, &hub, home.path());
     assert_eq!(bot.says().await, "conv-2: DeclinedByAgent ada");
-    // What it has told is over; what it rings now it waits for, and then it is done.
+    // It has printed all earlier outcomes; it waits for the outcome of its next call, then ends.
     bot.told("conv-2 Heidi").await;
     bot.told("conv-3 Ivan").await;
     let id = ringing(&mut ada).await;

@@ -48,12 +48,12 @@ async fn without_an_outcome_it_says_where_to_ask_again() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_is_there_at_once_is_told_at_once() {
+async fn an_outcome_known_at_once_is_in_the_first_answer() {
     let hub = hub("[limits]\nqueueLimit = 1").await;
     let mut ada = hub.agent("ada").await;
     let taken = Ask::post("/api/notify", &json!({"templateName": "auto"})).of(&hub).await;
     has(&taken.is(200, "").body, json!({"value": auto_accepted(), "agentId": "ada"}));
-    // Whoever only wanted to know where to ask again is told that as well.
+    // A caller that does not wait gets the address to ask again, too.
     let place = taken.header("location").unwrap();
     has(&Ask::new("GET", place).of(&hub).await.is(200, "").body, json!({"value": auto_accepted()}));
     ada.set_presence("away").await;
@@ -62,7 +62,7 @@ async fn an_outcome_that_is_there_at_once_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn many_wait_for_one_and_all_are_told() {
+async fn all_waits_for_one_notification_receive_its_outcome() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let open = ring("", json!({"id": "a"})).of(&hub).await;
@@ -85,7 +85,7 @@ async fn many_wait_for_one_and_all_are_told() {
 }
 
 #[tokio::test]
-async fn a_provider_is_named_by_the_query_and_hears_of_no_others() {
+async fn the_query_names_the_provider_and_it_receives_only_its_own() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let open = ring("?providerId=bot%201%2B", json!({})).of(&hub).await;
@@ -100,7 +100,7 @@ async fn a_provider_is_named_by_the_query_and_hears_of_no_others() {
 }
 
 #[tokio::test]
-async fn a_cancel_withdraws_and_whoever_waits_is_told() {
+async fn a_cancel_withdraws_the_notification_and_ends_every_wait() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let waiting = ring("?wait=30s", json!({"cancellationToken": "t"}));
@@ -136,7 +136,7 @@ async fn sessions_are_marked_counted_and_ended() {
 }
 
 #[tokio::test]
-async fn an_envoy_is_one_provider_to_all_who_look_and_goes_home() {
+async fn the_http_connection_of_a_provider_is_visible_as_one_and_ends() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut ada = hub.agent("ada").await;
@@ -178,7 +178,7 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn who_has_gone_leaves_nothing_behind() {
+async fn metrics_of_gone_clients_disappear() {
     use tokio::io::AsyncWriteExt as _;
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
@@ -191,7 +191,7 @@ async fn who_has_gone_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_hub_that_stops_tells_those_who_wait_where_to_ask_again() {
+async fn a_stop_ends_every_wait_with_the_address_to_ask_again() {
     let hub = Setup::on_disk().start().await;
     let mut ada = hub.agent("ada").await;
     let waiting = ring("?wait=60s", json!({"id": "a"}));
@@ -212,7 +212,7 @@ async fn a_hub_that_stops_tells_those_who_wait_where_to_ask_again() {
 }
 
 #[tokio::test]
-async fn after_a_crash_the_same_address_tells_the_outcome() {
+async fn after_a_crash_the_same_address_returns_the_outcome() {
     let hub = Setup::on_disk().start().await;
     let mut ada = hub.agent("ada").await;
     let open = ring("", json!({"id": "a"})).of(&hub).await;

@@ -1,4 +1,4 @@
-//! The OpenAPI document as a judge, both ways: every exchange stands in it, and everything that stands in it is shown.
+//! The OpenAPI document, both ways: every exchange of the tests conforms to it, and the tests show everything in it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,13 +7,13 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::ask::{Answer, Ask, recall, ring};
-use crate::harness::{Setup, document, hub};
+use crate::harness::{Setup, document, hub, within};
 use crate::{guarded, raw, token};
 
 /// Answers that any request may get, described in words.
 const EVERYWHERE: [u16; 2] = [405, 408];
 
-/// The document and the other one, whose schemas it uses, as one.
+/// The document and the AsyncAPI document, which has the schemas, as one.
 fn both() -> &'static Value {
     static BOTH: OnceLock<Value> = OnceLock::new();
     BOTH.get_or_init(|| {
@@ -49,7 +49,7 @@ fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// The schema's validator, made once: to make one takes long.
+/// The schema's validator, created once, because that takes long.
 fn validator(schema: &Value) -> Arc<Validator> {
     static MADE: OnceLock<Mutex<HashMap<String, Arc<Validator>>>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ fn make(schema: &Value) -> Validator {
     jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{schema}: {fault}"))
 }
 
-/// The value fits, also where each byte counts.
+/// Whether the value fits the schema, with sizes counted in bytes.
 fn fits(schema: &Value, value: &Value) -> bool {
     document().takes(&validator(schema), value)
 }
@@ -114,7 +114,7 @@ fn sent(ask: &Ask) -> Option<Value> {
     serde_json::from_slice(ask.body.as_deref()?).ok()
 }
 
-/// What is wrong with a request by the document.
+/// The faults of a request, according to the document.
 fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, schema, value) in parameters(ask, operation) {
@@ -135,7 +135,7 @@ fn faults(ask: &Ask, operation: &'static Value) -> Vec<String> {
     faults
 }
 
-/// What the document says in words only.
+/// The rules that the document gives in words only.
 fn is_beyond_schemas(ask: &Ask) -> bool {
     let key = ask.headers.iter().find(|(name, _)| name == "Idempotency-Key").map(|(_, key)| key.trim_matches('"'));
     let id = sent(ask).and_then(|body| body["id"].as_str().map(str::to_owned));
@@ -145,7 +145,7 @@ fn is_beyond_schemas(ask: &Ask) -> bool {
 /// Holds an exchange to the document.
 ///
 /// # Panics
-/// If it does not stand there.
+/// If the document does not describe it.
 pub(crate) fn judge(ask: &Ask, answer: &Answer) {
     let of = || format!("{} {} was answered with {answer:?}", ask.method, ask.target);
     let Some((_, operation)) = operation(ask) else {
@@ -236,7 +236,7 @@ async fn the_hub_serves_this_document_beside_the_one_that_it_refers_to() {
 }
 
 #[test]
-fn every_reference_resolves_and_nothing_stands_there_unused() {
+fn every_reference_resolves_and_every_definition_is_used() {
     let mut referred = BTreeSet::new();
     references(&both()["openapi"], &mut referred);
     for pointer in &referred {
@@ -258,7 +258,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     value.as_array().into_iter().flatten().for_each(|value| references(value, found));
 }
 
-/// A machine follows links, not headers: where an answer says by `Location` where to ask again, a link says it too.
+/// Programs follow links, not headers: where an answer has a `Location`, the document has a link as well.
 #[test]
 fn where_an_answer_has_a_location_there_is_a_link() {
     let operations =
@@ -284,7 +284,7 @@ fn where_an_answer_has_a_location_there_is_a_link() {
 }
 
 #[test]
-fn every_example_is_what_it_is_an_example_of() {
+fn every_example_matches_its_schema() {
     for path in both()["openapi"]["paths"].as_object().unwrap().values() {
         for operation in path.as_object().unwrap().values().filter(|operation| operation["requestBody"].is_object()) {
             let content = &operation["requestBody"]["content"]["application/json"];
@@ -300,7 +300,7 @@ fn every_example_is_what_it_is_an_example_of() {
 
 const GUID: &str = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";
 
-/// The five calls, each as one that the hub takes, with every field that it may have.
+/// The five calls, each as a valid message with every optional field.
 fn whole_calls() -> Vec<(&'static str, Value)> {
     vec![
         (
@@ -321,7 +321,7 @@ fn whole_calls() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn nothing_stands_in_the_document_that_the_hub_does_not_do() {
+async fn the_document_describes_nothing_that_the_hub_does_not_do() {
     let shown = &mut Shown::default();
     show_calls(shown).await;
     show_refusals(shown).await;
@@ -396,8 +396,10 @@ async fn show_limits(shown: &mut Shown) {
     let ask = |name: &str, body: &Value| Ask::post(&format!("/api/{name}?providerId={name}"), body);
     for (name, body) in whole_calls() {
         ask(name, &body).shown(&full, shown).await.is(503, "unavailable");
-        while ask(name, &body).shown(&slow, shown).await.status != 429 {}
+        let limited = async { while ask(name, &body).shown(&slow, shown).await.status != 429 {} };
+        within("429 for too many calls", limited).await;
     }
     recall(crate::harness::NOBODYS, "").shown(&full, shown).await.is(503, "unavailable");
-    while recall(crate::harness::NOBODYS, "").shown(&slow, shown).await.status != 429 {}
+    let limited = async { while recall(crate::harness::NOBODYS, "").shown(&slow, shown).await.status != 429 {} };
+    within("429 for too many questions", limited).await;
 }

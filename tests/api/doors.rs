@@ -1,4 +1,4 @@
-//! Who may ask from where: pages of other origins, content types, TLS.
+//! Which callers are served: pages of other origins, content types, TLS.
 
 use serde_json::json;
 
@@ -52,7 +52,7 @@ async fn without_tokens_a_name_that_was_made_to_lead_here_is_403() {
 }
 
 #[tokio::test]
-async fn what_a_foreign_form_can_send_is_415() {
+async fn a_form_of_a_foreign_page_gets_415() {
     let hub = hub("").await;
     for kind in
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", ""]

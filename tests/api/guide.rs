@@ -1,4 +1,4 @@
-//! `docs/http.md`: its commands do what it says, by curl and a shell, as they stand there.
+//! `docs/http.md`: its commands, run with curl and a shell exactly as printed, do what it says.
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -29,20 +29,26 @@ async fn accepts(ada: &mut Client) {
 }
 
 #[tokio::test]
-async fn the_guides_commands_do_what_it_says() {
+async fn the_commands_of_the_guide_work() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let blocks = blocks();
-    let (told, ()) = tokio::join!(run(blocks[0], &hub), accepts(&mut ada));
-    has(&told[0], json!({"type": "result", "id": "conv-42", "value": accepted(), "agentId": "ada"}));
-    let (told, ()) = tokio::join!(run(blocks[1], &hub), accepts(&mut ada));
-    has(&told[0], json!({"type": "result", "id": "conv-43", "value": accepted()}));
-    let told = run(blocks[2], &hub).await;
+    // The first block sets `$id`; the other blocks run in shells of their own, so they get it from here.
+    let ring = format!("{}printf '\"%s\"' \"$id\"\n", blocks[0]);
+    let (printed, ()) = tokio::join!(run(&ring, &hub), accepts(&mut ada));
+    let id = text(&printed[1]);
+    assert!(id.starts_with("conv-"), "{id}");
+    has(&printed[0], json!({"type": "result", "id": id, "value": accepted(), "agentId": "ada"}));
+    let with_id = |block: &str| format!("id={id}\n{block}");
+    let ask_later = with_id(blocks[1]);
+    let (printed, ()) = tokio::join!(run(&ask_later, &hub), accepts(&mut ada));
+    has(&printed[0], json!({"type": "result", "id": format!("{id}-call"), "value": accepted()}));
+    let printed = run(&with_id(blocks[2]), &hub).await;
     let calls = ["CancelEvent", "NotifyKpiBreach", "NotifyKpiBreach", "NotifyNewActivity"];
-    assert_eq!(told.len(), 5);
-    for (told, call) in told.iter().zip(calls) {
-        has(told, json!({"type": "result", "msdyn_name": call}));
+    assert_eq!(printed.len(), 5);
+    for (printed, call) in printed.iter().zip(calls) {
+        has(printed, json!({"type": "result", "msdyn_name": call}));
     }
-    assert_eq!(told[4]["type"], "result", "{}", told[4]);
+    assert_eq!(printed[4]["type"], "result", "{}", printed[4]);
     assert_eq!(blocks.len(), 3, "every block is run");
 }

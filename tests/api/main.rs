@@ -1,7 +1,7 @@
 //! The protocol over plain HTTP, from outside: the real process, real sockets, and the OpenAPI document as the judge of
 //! every exchange.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 #![allow(clippy::needless_pass_by_value)]
 

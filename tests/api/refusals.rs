@@ -1,15 +1,14 @@
-//! What is refused, with its status and code: the same codes as over a socket.
+//! Refused requests, with their status and code; the codes are those of the WebSocket.
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
 
 use crate::ask::{Ask, ring};
-use crate::harness::{PATIENCE, Setup, has, hub};
+use crate::harness::{Setup, has, hub, within};
 use crate::raw;
 
 #[tokio::test]
-async fn a_body_that_is_no_such_message_is_400() {
+async fn a_body_that_is_not_a_valid_message_gets_400() {
     let hub = hub("").await;
     for (body, code) in [
         ("", "badMessage"),
@@ -62,7 +61,7 @@ async fn a_wait_is_a_duration_of_at_most_a_minute() {
 }
 
 #[tokio::test]
-async fn what_is_taken_is_409_what_is_not_there_404_what_is_not_theirs_403() {
+async fn taken_is_409_unknown_is_404_foreign_is_403() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let open = ring("", json!({"id": "a", "cancellationToken": "t", "sessionId": "s"})).of(&hub).await;
@@ -88,7 +87,7 @@ async fn a_workspace_that_holds_as_many_as_it_may_is_429() {
 }
 
 #[tokio::test]
-async fn a_provider_that_says_too_much_is_429_however_many_connections_it_uses() {
+async fn a_provider_over_its_rate_gets_429_on_any_number_of_connections() {
     let hub = hub("[limits]\nmessagesPerSecond = 2").await;
     let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
     let answers = ask.many(&hub, 300).await;
@@ -104,7 +103,7 @@ async fn a_provider_that_says_too_much_is_429_however_many_connections_it_uses()
 }
 
 #[tokio::test]
-async fn a_provider_that_causes_too_many_deliveries_is_429() {
+async fn too_many_deliveries_get_429() {
     let hub = hub("[limits]\ndeliveriesPerSecond = 1").await;
     let mut tabs = Vec::new();
     for name in ["ada", "bob", "cy"] {
@@ -112,9 +111,12 @@ async fn a_provider_that_causes_too_many_deliveries_is_429() {
     }
     let ask = Ask::post("/api/kpi", &json!({"sessionId": "s"}));
     let mut answer = ask.of(&hub).await;
-    while answer.status == 200 {
-        answer = ask.of(&hub).await;
-    }
+    let limited = async {
+        while answer.status == 200 {
+            answer = ask.of(&hub).await;
+        }
+    };
+    within("a refusal", limited).await;
     has(&answer.is(429, "rateLimited").body, json!({"msdyn_name": "NotifyKpiBreach"}));
 }
 
@@ -156,7 +158,7 @@ fn with_open_files(needed: u64) {
 }
 
 #[tokio::test]
-async fn a_provider_that_waits_for_very_much_does_not_keep_others_from_waiting() {
+async fn many_waits_of_one_provider_do_not_block_the_waits_of_others() {
     with_open_files(4096);
     let hub = hub("[limits]\nmessagesPerSecond = 1000000").await;
     let mut ada = hub.agent("ada").await;
@@ -179,27 +181,27 @@ async fn a_provider_that_waits_for_very_much_does_not_keep_others_from_waiting()
 }
 
 #[tokio::test]
-async fn a_provider_whose_bodies_do_not_come_does_not_keep_others_out() {
+async fn unfinished_bodies_of_one_provider_do_not_block_others() {
     with_open_files(4096);
     let hub = hub("[server]\nhandshakeTimeout = \"5m\"\n[limits]\nmessagesPerSecond = 1000000").await;
     let mut slow = Vec::new();
     let head = b"POST /api/kpi?providerId=hog HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
-    // More than there is room for: while the hub is still reading their heads, what is asked below takes the place of one.
-    for _ in 0..2048 + 64 {
-        let mut raw = raw::Raw::connect(hub.port).await;
-        raw.send(head).await;
-        slow.push(raw);
-    }
     let ask = |provider: &str| Ask::post(&format!("/api/kpi?providerId={provider}"), &json!({"sessionId": "s"}));
-    // Until the hub has seen them all.
-    let seen = async { while ask("hog").of(&hub).await.body["code"] != "rateLimited" {} };
-    timeout(PATIENCE, seen).await.expect("there is a limit");
+    // More than there is room for, until the hub has read so many of their heads that it refuses one more.
+    let refused = async {
+        while slow.len() < 2048 || ask("hog").of(&hub).await.body["code"] != "rateLimited" {
+            let mut raw = raw::Raw::connect(hub.port).await;
+            raw.send(head).await;
+            slow.push(raw);
+        }
+    };
+    within("a limit of unfinished bodies", refused).await;
     ask("hog").of(&hub).await.is(429, "rateLimited");
     ask("other").of(&hub).await.is(200, "");
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_text_is_not_mended_into_another() {
+async fn a_name_that_is_not_valid_utf_8_is_refused() {
     let hub = hub("").await;
     for odd in ["%ff", "%c0%80", "a%fe"] {
         let ask = ring(&format!("?providerId={odd}"), json!({}));
@@ -255,5 +257,6 @@ async fn a_disk_that_is_full_is_503_and_nothing_was_done() {
     assert!(refused.header("retry-after").is_some());
     let unlimited = std::process::Command::new("prlimit").args(["--pid", &hub.pid(), "--fsize=unlimited"]).status();
     assert!(unlimited.unwrap().success());
-    while ring("", json!({"id": "full"})).of(&hub).await.status != 202 {}
+    let taken = async { while ring("", json!({"id": "full"})).of(&hub).await.status != 202 {} };
+    within("the disk to be in use again", taken).await;
 }

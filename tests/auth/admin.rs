@@ -1,4 +1,4 @@
-//! The operator's listener: what it does, and who cannot make it do so.
+//! The admin listener: what it does, and the callers that it refuses.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn body(answer: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_lists_who_is_there() {
+async fn the_admin_listener_lists_all_clients() {
     let (hub, admin) = with_admin(guarded()).await;
     let ada = join(&hub, "ada", "agent", json!({"workspace": "acme"})).await;
     let _bot = join(&hub, "bot", "provider", json!({"exp": now() + 30})).await;
@@ -105,7 +105,7 @@ async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
         .await;
     assert_eq!(refreshed["type"], "refreshed");
     has(&bob.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
-    // What is issued in a later second is taken; nothing but time makes it later.
+    // A token issued in a later second is accepted; the test can only wait for that second.
     let revoked_at = now();
     while now() <= revoked_at {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -114,7 +114,7 @@ async fn a_revoked_subject_is_out_and_stays_out_until_it_gets_a_new_token() {
 }
 
 #[tokio::test]
-async fn who_is_revoked_between_upgrade_and_hello_does_not_come_in() {
+async fn a_revocation_between_upgrade_and_hello_refuses_the_client() {
     let (hub, admin) = with_admin(guarded()).await;
     let bearer = format!("Bearer {}", token("ada", "agent"));
     let (mut waiting, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
@@ -148,7 +148,7 @@ async fn metrics_are_here_when_clients_need_tokens() {
 }
 
 #[tokio::test]
-async fn no_page_can_make_it_do_anything() {
+async fn web_pages_cannot_use_the_admin_listener() {
     let (hub, admin) = with_admin(guarded()).await;
     let mut ada = join(&hub, "ada", "agent", json!({})).await;
     let revoke = json!({"subject": "ada"}).to_string();
@@ -215,18 +215,20 @@ async fn bodies_that_do_not_come_do_not_keep_the_operator_out() {
 }
 
 #[tokio::test]
-async fn what_an_operator_posts_does_not_forge_the_log() {
+async fn a_request_to_the_admin_listener_cannot_forge_log_lines() {
     let (hub, admin) = with_admin(guarded()).await;
     let forged = json!({"subject": "x\n2026-01-01 INFO forged"});
     assert_eq!(status(&post(admin, "/revoke", forged).await), 400);
-    let odd = json!({"subject": "x \u{2028}{} %0a"});
+    let separator = json!({"subject": "x\u{2028}2026-01-01 INFO forged"});
+    assert_eq!(status(&post(admin, "/revoke", separator).await), 400);
+    let odd = json!({"subject": "x {} %0a"});
     assert_eq!(status(&post(admin, "/revoke", odd).await), 200);
     hub.says(&["subject revoked"]).await;
     assert!(!hub.stderr.so_far().contains("\nforged") && !hub.stderr.so_far().contains('\u{2028}'));
 }
 
 #[tokio::test]
-async fn it_is_for_this_machine_only_unless_told_to_be_insecure() {
+async fn the_admin_listener_is_on_loopback_unless_insecure() {
     let exit = guarded().args(&["--admin-listen", "0.0.0.0:0"]).fail().await;
     assert_eq!(exit.code, Some(64));
     assert!(exit.stderr.contains("asks nobody who they are") && exit.stderr.contains("--insecure"), "{}", exit.stderr);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use deskbell::client::{
-    Agent, AgentEvent, AgentOptions, ConnectError, Ended, Notify, Outcome, Provider, ProviderOptions, Token, Trust,
+use deskbell_client::{
+    Agent, AgentEvent, AgentOptions, ConnectError, EndReason, Notify, Outcome, Provider, ProviderOptions, Token, Trust,
     Tuning,
 };
 use serde_json::json;
@@ -36,7 +36,7 @@ async fn a_ring_outlives_its_tokens() {
     let counted = Arc::clone(&asked);
     let source = Token::source(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        // The hub closes with 4401 when it ends, again and again.
+        // The hub closes with 4401 whenever the token expires.
         let short = signed(SECRET, json!({"sub": "bot", "role": "provider", "exp": now() + 2}));
         async { Ok(short) }
     });
@@ -46,24 +46,27 @@ async fn a_ring_outlives_its_tokens() {
     let options = AgentOptions::new().token(Token::Fixed(token("ada", "agent"))).trust(authority()).tuning(quick());
     let (ada, mut events) = Agent::connect(&url(&hub), options).await.unwrap();
     let ring = provider.ring(Notify::template("chat").parameter("customerName", "Grace")).await.unwrap();
-    let id = loop {
-        if let AgentEvent::Notification(one) = timeout(PATIENCE, events.next()).await.unwrap().unwrap() {
-            break one.notification_id;
+    let ringing = async {
+        loop {
+            if let AgentEvent::Notification(one) = events.next().await.unwrap() {
+                return one.notification_id;
+            }
         }
     };
+    let id = timeout(PATIENCE, ringing).await.unwrap();
     let renewed = async {
         while asked.load(Ordering::Relaxed) < 3 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(PATIENCE, renewed).await.unwrap();
-    assert!(ada.accept(&id).await.unwrap().won);
+    assert!(ada.accept(id).await.unwrap().won);
     let result = timeout(PATIENCE, ring.outcome()).await.unwrap().unwrap();
-    assert_eq!((result.outcome, result.agent_id.as_deref()), (Outcome::Accept, Some("ada")));
+    assert_eq!((result.value, result.agent_id.as_deref()), (Outcome::Accepted, Some("ada")));
 }
 
 #[tokio::test]
-async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
+async fn a_client_refuses_a_hub_with_an_untrusted_certificate() {
     let hub = guard(sealed(Setup::new())).start().await;
     let within = Tuning { connect_within: Duration::from_secs(2), ..quick() };
     let options = |trust| ProviderOptions::new().token(Token::Fixed(token("bot", "provider"))).trust(trust);
@@ -76,9 +79,9 @@ async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_good_ends_it() {
+async fn a_bad_token_ends_the_client() {
     let hub = guard(sealed(Setup::new())).start().await;
     let options = ProviderOptions::new().token(Token::Fixed("no token".to_owned())).trust(authority()).tuning(quick());
     let refused = Provider::connect(&url(&hub), options).await.unwrap_err();
-    assert!(matches!(refused, ConnectError::Ended(Ended::SentAway { code: 4401, .. })), "{refused}");
+    assert!(matches!(refused, ConnectError::Ended(EndReason::ClosedByHub { code: 4401, .. })), "{refused}");
 }

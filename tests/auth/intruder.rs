@@ -1,4 +1,4 @@
-//! What an intruder tries who has no token, or one of another kind, and means harm: SECURITY.md tells what came of it.
+//! Attacks without a token, or with one of another kind. SECURITY.md describes the results.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn request(method: &str, path: &str, port: u16, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_the_operators_is_not_on_the_clients_port() {
+async fn admin_paths_are_not_on_the_client_port() {
     let hub = guarded().start().await;
     for path in
         ["/metrics", "/explain?id=x", "/clients", "/revoke", "/disconnect", "/metrics/", "/METRICS", "/%6detrics"]
@@ -29,7 +29,7 @@ async fn what_is_the_operators_is_not_on_the_clients_port() {
 }
 
 #[tokio::test]
-async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
+async fn the_template_list_is_for_providers_and_observers() {
     let hub = guarded().start().await;
     let with = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let forged = signed("another secret", json!({"sub": "bot", "role": "provider", "exp": 4_000_000_000_u64}));
@@ -49,7 +49,7 @@ async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
         assert!(!answer.to_lowercase().contains("access-control-allow"), "{answer}");
         assert_eq!(answer.contains("msdyn_call_incoming"), expected == 200, "{answer}");
     }
-    // A token in the address is none: addresses stand in logs and histories.
+    // A token in the address is not accepted, because addresses appear in logs and histories.
     let answer =
         ask(hub.port, &request("GET", &format!("/templates?token={good}&access_token={good}"), hub.port, "")).await;
     assert_eq!(status(&answer), 401);
@@ -61,7 +61,7 @@ async fn the_list_of_templates_is_for_those_who_may_ring_or_watch() {
 }
 
 #[tokio::test]
-async fn no_path_leads_out_of_what_is_served() {
+async fn paths_cannot_leave_the_served_files() {
     let (hub, admin) = with_admin(crate::guard(Setup::on_disk())).await;
     for path in [
         "/../../../../etc/passwd",
@@ -93,6 +93,8 @@ async fn no_path_leads_out_of_what_is_served() {
 
 #[tokio::test]
 async fn malformed_upgrades_leave_the_hub_as_it_was() {
+    /// No answer, and the end of the connection.
+    const CLOSED: u16 = 0;
     let hub = guarded().start().await;
     let mut ada = join(&hub, "ada", "agent", json!({})).await;
     let upgrade = |more: &str| {
@@ -103,33 +105,33 @@ async fn malformed_upgrades_leave_the_hub_as_it_was() {
     };
     let bearer = format!("Authorization: Bearer {}\r\n", token("bot", "provider"));
     let mut tried = tokio::task::JoinSet::new();
-    for (what, bytes, code) in [
-        ("two keys", upgrade("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"), None),
-        ("two lengths", upgrade("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), Some(400)),
-        ("length and chunked", upgrade("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), None),
-        ("a header of a megabyte", upgrade(&format!("X: {}\r\n\r\n", "x".repeat(1 << 20))), None),
-        ("ten thousand headers", upgrade(&format!("{}\r\n", "X: y\r\n".repeat(10_000))), None),
-        ("a line break in a header", upgrade("X: a\r\n b\r\n\r\n"), None),
-        ("a zero in a header", upgrade("X: a\0b\r\n\r\n"), Some(400)),
-        ("a header without a name", upgrade(": x\r\n\r\n"), Some(400)),
-        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), None),
-        ("a TLS hello", "\x16\x03\x01\x02\0\x01\0\x01\u{7f}\x03\x03".repeat(20) + "\r\n\r\n", None),
-        ("HTTP/0.9", "GET /ws\r\n\r\n".to_owned(), None),
-        ("a method of a kilobyte", format!("{} /ws HTTP/1.1\r\n\r\n", "G".repeat(1024)), None),
+    for (what, bytes, allowed) in [
+        ("two keys", upgrade("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"), &[101][..]),
+        ("two lengths", upgrade("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), &[400]),
+        ("length and chunked", upgrade("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), &[101]),
+        ("a header of a megabyte", upgrade(&format!("X: {}\r\n\r\n", "x".repeat(1 << 20))), &[431, CLOSED]),
+        ("ten thousand headers", upgrade(&format!("{}\r\n", "X: y\r\n".repeat(10_000))), &[431, CLOSED]),
+        ("a line break in a header", upgrade("X: a\r\n b\r\n\r\n"), &[400]),
+        ("a zero in a header", upgrade("X: a\0b\r\n\r\n"), &[400]),
+        ("a header without a name", upgrade(": x\r\n\r\n"), &[400]),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[CLOSED]),
+        ("a TLS hello", "\x16\x03\x01\x02\0\x01\0\x01\u{7f}\x03\x03".repeat(20) + "\r\n\r\n", &[400, CLOSED]),
+        ("HTTP/0.9", "GET /ws\r\n\r\n".to_owned(), &[400]),
+        ("a method of a kilobyte", format!("{} /ws HTTP/1.1\r\n\r\n", "G".repeat(1024)), &[405]),
         (
             "a forged origin beside a good one",
             upgrade(&format!("{bearer}Origin: http://127.0.0.1:{}\r\nOrigin: http://evil.example\r\n\r\n", hub.port)),
-            Some(403),
+            &[403],
         ),
-        ("an origin of another port", upgrade(&format!("{bearer}Origin: http://127.0.0.1:1\r\n\r\n")), Some(403)),
-        ("an origin that is Host's", upgrade(&format!("{bearer}Origin: http://x\r\n\r\n")), Some(403)),
+        ("an origin of another port", upgrade(&format!("{bearer}Origin: http://127.0.0.1:1\r\n\r\n")), &[403]),
+        ("an origin that is Host's", upgrade(&format!("{bearer}Origin: http://x\r\n\r\n")), &[403]),
     ] {
         let port = hub.port;
         tried.spawn(async move {
             let answer = ask(port, &bytes).await;
-            if let Some(code) = code {
-                assert_eq!(status(&answer), code, "{what}: {answer}");
-            }
+            // Where the hub closes while the client still sends, the answer may be lost on its way.
+            let status = if answer.is_empty() { CLOSED } else { status(&answer) };
+            assert!(allowed.contains(&status), "{what}: {status} {answer}");
         });
     }
     // Those that became a WebSocket are closed when they say no hello.
@@ -153,7 +155,7 @@ async fn a_flood_of_explanations_costs_the_clients_nothing() {
     has(&bot.result_of(&id).await, json!({"agentId": "ada"}));
     let answers = asking.join_all().await;
     assert!(answers.iter().all(|status| [200, 503].contains(status)) && answers.contains(&200), "{answers:?}");
-    // And a page from elsewhere gets none of it.
+    // A page of another origin gets none of it, either.
     for headers in ["Origin: http://evil.example\r\n", "Origin: null\r\n"] {
         let answer = ask(admin, &request("GET", &format!("/explain?id={id}"), admin, headers)).await;
         assert_eq!(status(&answer), 403, "{answer}");

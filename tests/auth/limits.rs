@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::harness::{Hub, PATIENCE, Setup, has, hub};
+use crate::harness::{Hub, PATIENCE, Setup, has, hub, within};
 use crate::raw::{get, http, status};
 
 /// The value of this line of /metrics.
@@ -15,25 +15,26 @@ async fn metric(hub: &Hub, line: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_connections_and_one_more_gets_429() {
+async fn one_connection_over_the_limit_of_an_address_gets_429() {
     let config = "[server]\ntrustedProxies = [\"127.0.0.1\"]\n[limits]\nconnectionsPerAddress = 2";
     let hub = hub(config).await;
     let from = |address: &'static str| [("X-Forwarded-For", address)];
     let (mut first, _) = hub.connect_with(None, &from("192.0.2.1")).await.unwrap();
     let (_second, _) = hub.connect_with(None, &from("192.0.2.1")).await.unwrap();
     assert_eq!(hub.upgrade_refused(None, &from("192.0.2.1")).await, 429);
-    // A client cannot choose where it comes from: the proxy writes its real address behind what it says.
+    // A client cannot choose its address: the proxy appends the real address to the header that the client sends.
     assert_eq!(hub.upgrade_refused(None, &from("203.0.113.1, 192.0.2.1")).await, 429);
     let (mut other, _) = hub.connect_with(None, &from("192.0.2.2")).await.unwrap();
     other.hello(json!({"role": "agent"})).await;
     assert_eq!(metric(&hub, "deskbell_turned_away_total{reason=\"address\"}").await, 2);
     first.hello(json!({"role": "agent"})).await;
     first.leave().await;
-    while hub.connect_with(None, &from("192.0.2.1")).await.is_err() {}
+    let freed = async { while hub.connect_with(None, &from("192.0.2.1")).await.is_err() {} };
+    within("the place of the connection that was closed", freed).await;
 }
 
 #[tokio::test]
-async fn who_asks_by_plain_http_is_one_of_its_address_too() {
+async fn http_requests_count_toward_the_connections_of_their_address() {
     let hub = hub("[limits]\nconnectionsPerAddress = 2").await;
     let ask = |provider: &'static str| {
         let body = r#"{"sessionId":"s"}"#;
@@ -52,11 +53,11 @@ async fn who_asks_by_plain_http_is_one_of_its_address_too() {
     assert_eq!(hub.upgrade_refused(None, &[]).await, 429);
     assert_eq!(status(&ask("one").await), 200);
     socket.leave().await;
-    while status(&ask("two").await) != 200 {}
+    within("the place of the socket that was closed", async { while status(&ask("two").await) != 200 {} }).await;
 }
 
 #[tokio::test]
-async fn nobody_else_is_believed_where_a_client_comes_from() {
+async fn forwarded_addresses_of_untrusted_peers_are_ignored() {
     let hub = hub("[limits]\nconnectionsPerAddress = 2").await;
     let from = |address: &'static str| [("X-Forwarded-For", address)];
     let (_first, _) = hub.connect_with(None, &from("192.0.2.1")).await.unwrap();
@@ -79,8 +80,8 @@ async fn an_address_cannot_hold_all_the_places_before_the_upgrade_either() {
     let _ = timeout(PATIENCE, one_more.read_to_end(&mut answer)).await.expect("it is closed");
     assert!(answer.is_empty(), "without a word: {}", String::from_utf8_lossy(&answer));
     drop(held);
-    // Their places are free as soon as the hub has seen them go.
-    while !get_maybe(&hub).await {}
+    // Their places become free as soon as the hub notices that they have disconnected.
+    within("a place for a request", async { while !get_maybe(&hub).await {} }).await;
 }
 
 async fn get_maybe(hub: &Hub) -> bool {
@@ -92,7 +93,7 @@ async fn get_maybe(hub: &Hub) -> bool {
 }
 
 #[tokio::test]
-async fn only_so_many_may_wait_before_their_hello() {
+async fn connections_before_their_hello_are_limited() {
     let hub = hub("[limits]\npendingConnections = 2").await;
     let mut first = hub.connect().await;
     let _second = hub.connect().await;
@@ -107,7 +108,7 @@ async fn only_so_many_may_wait_before_their_hello() {
 }
 
 #[tokio::test]
-async fn a_place_before_the_hello_is_given_back_by_who_gives_up_or_is_refused() {
+async fn a_refused_or_silent_connection_frees_its_place_before_the_hello() {
     let setup = crate::guarded().config("[limits]\npendingConnections = 1\n[server]\nhelloTimeout = \"300ms\"");
     let hub = setup.start().await;
     let mut silent = free_place(&hub).await;
@@ -128,11 +129,11 @@ async fn free_place(hub: &Hub) -> crate::Client {
             }
         }
     };
-    timeout(PATIENCE, connected).await.expect("a place falls free")
+    within("a free place", connected).await
 }
 
 #[tokio::test]
-async fn who_takes_too_long_for_a_request_is_cut_off() {
+async fn a_slow_http_request_is_cut_off() {
     let hub = hub("[server]\nhandshakeTimeout = \"200ms\"").await;
     let mut slow = hub.tcp().await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
@@ -143,7 +144,7 @@ async fn who_takes_too_long_for_a_request_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_takes_too_long_for_tls_is_cut_off() {
+async fn a_slow_tls_handshake_is_cut_off() {
     let file = |name: &str| crate::key_file(name).to_str().unwrap().to_owned();
     let setup = Setup::new().config("[server]\nhandshakeTimeout = \"200ms\"");
     let setup = setup.args(&["--tls-cert", &file("tls-1.pem"), "--tls-key", &file("tls-1.key.pem")]);

@@ -1,7 +1,7 @@
-//! The hub as it stands on the internet: tokens, two workspaces in one hub, TLS, limits by address, the admin listener;
+//! The hub as it runs on the internet: tokens, two workspaces in one hub, TLS, limits by address, the admin listener;
 //! each from outside, mostly as an intruder would have it.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 #![allow(clippy::needless_pass_by_value)]
 
@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 /// The secret of these tests' hubs.
 const SECRET: &str = "a secret of these tests, long enough to be one";
 
-/// A hub that asks for tokens signed with [`SECRET`].
+/// A hub that requires tokens signed with [`SECRET`].
 fn guarded() -> Setup {
     guard(Setup::new())
 }
@@ -86,7 +86,7 @@ async fn join(hub: &Hub, sub: &str, role: &str, more: Value) -> Client {
     hub.join(json!({"role": role, "token": token_with(sub, role, more)})).await
 }
 
-/// What a hello comes to: its welcome, or the code that it is closed with.
+/// The answer to a hello: its welcome, or the code of the close.
 async fn attempt(hub: &Hub, hello: Value) -> Result<Value, u16> {
     let mut client = hub.connect().await;
     client.send(with(json!({"type": "hello"}), hello)).await;

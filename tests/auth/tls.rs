@@ -43,7 +43,7 @@ async fn join(hub: &Hub, role: &str, sub: &str) -> Client {
     client
 }
 
-/// What is at this path.
+/// The response at this path.
 async fn get(hub: &Hub, path: &str) -> String {
     let mut page = tls(hub).await;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -53,7 +53,7 @@ async fn get(hub: &Hub, path: &str) -> String {
     answer
 }
 
-/// The certificate that the hub shows, told by its bytes.
+/// The certificate that the hub presents, recognized by its bytes.
 async fn shown(hub: &Hub) -> Vec<u8> {
     tls(hub).await.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
@@ -71,7 +71,7 @@ async fn pages_and_websockets_come_by_tls() {
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_is_not_served() {
+async fn plain_tcp_on_a_tls_listener_is_not_served() {
     let hub = sealed(Setup::new()).start().await;
     let answer = crate::raw::http(hub.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(!answer.contains("HTTP/"), "{answer}");
@@ -80,7 +80,7 @@ async fn who_speaks_no_tls_is_not_served() {
 }
 
 #[tokio::test]
-async fn an_own_page_comes_by_https_and_others_do_not() {
+async fn the_hubs_own_page_may_connect_over_https_and_others_may_not() {
     let hub = sealed(Setup::new()).start().await;
     for (origin, served) in [("https://localhost", true), ("http://localhost", false)] {
         let mut request = format!("wss://localhost:{}/ws", hub.port).into_client_request().unwrap();
@@ -92,7 +92,7 @@ async fn an_own_page_comes_by_https_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_to_who_comes_and_who_is_there_stays() {
+async fn a_new_certificate_serves_new_connections_and_keeps_the_old_ones() {
     let setup = sealed(Setup::new());
     let hub = setup.start().await;
     let first = shown(&hub).await;
@@ -143,7 +143,7 @@ async fn large_messages_and_closes_come_whole() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_closed_with_1013_and_costs_nobody_anything() {
+async fn a_slow_reader_is_closed_with_1013_and_delays_nobody() {
     let config = "[limits]\noutboundFrames = 50\noutboundBytes = 65536\nmessagesPerSecond = 100000";
     let hub = sealed(Setup::new().config(config)).start().await;
     let mut slow = wss(&hub).await;
@@ -175,7 +175,7 @@ async fn certificate_and_key_that_do_not_fit_stop_the_start() {
         (vec!["--tls-key".to_owned(), file("tls-1.key.pem")], "--tls-cert is missing"),
         (
             vec!["--tls-cert".to_owned(), file("tls-1.pem"), "--tls-key".to_owned(), file("tls-2.key.pem")],
-            "does not serve",
+            "does not belong to",
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

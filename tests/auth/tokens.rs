@@ -1,4 +1,6 @@
-//! Who comes in, as whom, and for how long.
+//! Tokens: which are taken, for which identity, and for how long.
+
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -36,7 +38,7 @@ async fn groups_that_the_next_token_does_not_name_are_gone() {
 }
 
 #[tokio::test]
-async fn no_token_or_a_bad_one_is_4401() {
+async fn a_missing_or_bad_token_closes_with_4401() {
     let hub = guarded().start().await;
     let expired = token_with("ada", "agent", json!({"exp": now()}));
     let early = token_with("ada", "agent", json!({"nbf": now() + 30}));
@@ -117,7 +119,7 @@ async fn a_hello_that_disagrees_with_its_token_is_4403() {
 }
 
 #[tokio::test]
-async fn a_token_on_the_upgrade_is_as_good() {
+async fn a_token_on_the_upgrade_works_like_one_in_the_hello() {
     let hub = guarded().start().await;
     let good = format!("bearer  {}", token("bot", "provider"));
     let (mut bot, _) = hub.connect_with(None, &[("Authorization", &good)]).await.unwrap();
@@ -127,13 +129,31 @@ async fn a_token_on_the_upgrade_is_as_good() {
         assert_eq!(hub.upgrade_refused(None, &[("Authorization", bad)]).await, 401, "{bad}");
     }
     assert_eq!(hub.upgrade_refused(None, &[("Authorization", &good), ("Authorization", &good)]).await, 401);
+    // The refusal says which kind of token is wanted.
+    let upgrade = upgrade(hub.port, "Authorization: Bearer nonsense\r\n");
+    let refused = http(hub.port, &upgrade).await.to_lowercase();
+    assert!(refused.starts_with("http/1.1 401") && refused.contains("\r\nwww-authenticate: bearer"), "{refused}");
     // Of a proxy's own password the hub knows nothing: the token comes in the hello.
     let (mut ada, _) = hub.connect_with(None, &[("Authorization", "Basic YTpi")]).await.unwrap();
     ada.hello(json!({"role": "agent", "token": token("ada", "agent")})).await;
 }
 
 #[tokio::test]
-async fn whom_the_upgrade_names_nobody_talks_round_in_the_hello() {
+async fn a_token_that_ends_between_the_upgrade_and_the_hello_is_refused() {
+    let hub = guarded().start().await;
+    let exp = now() + 3;
+    let bearer = format!("Bearer {}", token_with("ada", "agent", json!({"exp": exp})));
+    let (mut ada, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
+    // A token expires by the wall clock, so there is no event to wait for.
+    while now() <= exp {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ada.send(json!({"type": "hello", "role": "agent"})).await;
+    assert_eq!(ada.first_or_close().await, Err(4401));
+}
+
+#[tokio::test]
+async fn the_hello_cannot_change_the_identity_of_the_upgrade() {
     let hub = guarded().start().await;
     for hello in [
         json!({"role": "agent", "token": token("boss", "agent")}),
@@ -183,7 +203,7 @@ async fn a_fresh_token_of_the_same_person_lets_it_stay() {
 }
 
 #[tokio::test]
-async fn checking_tokens_is_no_way_to_keep_the_hub_busy() {
+async fn a_flood_of_bad_tokens_does_not_delay_clients() {
     let hub = guarded().start().await;
     let mut ada = join(&hub, "ada", "agent", json!({})).await;
     let mut limited = 0;
@@ -276,7 +296,7 @@ async fn other_machines_are_served_without_insecure_and_metrics_are_not_for_ever
 }
 
 #[tokio::test]
-async fn no_token_or_secret_is_ever_logged() {
+async fn tokens_and_secrets_are_never_logged() {
     let hub = guarded().variable("DESKBELL_LOG", "trace").start().await;
     let tokens: Vec<String> =
         vec![token("ada", "agent"), token_with("bad", "agent", json!({"exp": 1})), token("bot", "provider")];
@@ -298,7 +318,7 @@ async fn no_token_or_secret_is_ever_logged() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
+async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
     let hub = guarded().variable("DESKBELL_LOG", "debug").start().await;
     let forged = |sub: &str| {
         signed(
@@ -315,7 +335,7 @@ async fn a_token_that_is_not_taken_is_logged_with_whose_it_says_it_is() {
     assert_eq!(status(&http(hub.port, &head).await), 401);
     let mut cy = join(&hub, "cy", "agent", json!({})).await;
     cy.call(json!({"type": "refresh", "token": forged("dan")})).await;
-    // What is no name is not repeated, nor is what is no token.
+    // Text that is not a valid name, or not a token, is not repeated in the log.
     for bad in [forged("x\n2026 INFO forged"), forged(&"s".repeat(129)), "nonsense".into(), "\u{202e}.\r\n.".into()] {
         assert_eq!(attempt(&hub, json!({"role": "agent", "token": bad})).await, Err(4401));
     }

@@ -20,7 +20,7 @@ async fn the_same_names_in_two_workspaces_are_two_of_each() {
         assert_eq!(bot.welcome["open"], json!([]), "nothing of the other bot of that name");
         sides.push((agent, bot));
         if workspace == "acme" {
-            // All ids are the same as the other workspace will use.
+            // The other workspace will use the same ids.
             let (_, bot) = sides.last_mut().unwrap();
             bot.ring_with("chat", same()).await;
         }
@@ -54,7 +54,7 @@ fn with_type(kind: &str, fields: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_belongs_to_the_other_is_as_if_it_were_not() {
+async fn the_other_workspace_looks_empty() {
     let hub = guarded().start().await;
     let mut ada = of(&hub, "acme", "ada", "agent").await;
     let mut bot = of(&hub, "acme", "bot", "provider").await;
@@ -95,7 +95,7 @@ async fn what_belongs_to_the_other_is_as_if_it_were_not() {
 }
 
 #[tokio::test]
-async fn a_resume_and_a_position_reach_no_further_than_their_workspace() {
+async fn resume_and_position_stay_within_their_workspace() {
     let hub = guarded().start().await;
     let mut bot = of(&hub, "acme", "bot", "provider").await;
     let ring = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;

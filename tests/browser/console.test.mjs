@@ -52,27 +52,39 @@ describe('the console', () => {
   const row = (name) => page.getByRole('table', { name: 'Calls' }).getByRole('row').filter({ hasText: name }).first()
   const code = (name) => page.getByRole('region', { name, exact: true })
 
-  test('the form is made of the template: a field for each placeholder, its default in it, what is needed is asked for', async () => {
+  test('the form has a field for each placeholder of the template, with its default; some are required', async () => {
     const ada = await agent('ada')
     await page.getByLabel('Template', { exact: true }).selectOption('vip_call')
     const parameters = page.getByRole('group', { name: 'Parameters' })
-    assert.deepEqual(await parameters.getByRole('textbox').evaluateAll((fields) => fields.map((field) => field.labels[0].textContent)), ['customerName', 'phoneNumber', 'queue'])
+    assert.deepEqual(
+      await parameters.getByRole('textbox').evaluateAll((fields) => fields.map((field) => field.labels[0].textContent)),
+      ['customerName', 'phoneNumber', 'queue'],
+    )
     assert.equal(await parameters.getByLabel('phoneNumber').getAttribute('placeholder'), 'unknown')
     await page.getByText('“Grace Hopper is calling” rings for 20 s; waits 45 s for a free desk.').waitFor()
     await ring()
-    assert.equal(await parameters.getByLabel('queue').evaluate((field) => field.matches(':invalid:focus')), true, 'the browser asks for what is missing')
+    assert.equal(
+      await parameters.getByLabel('queue').evaluate((field) => field.matches(':invalid:focus')),
+      true,
+      'the browser asks for what is missing',
+    )
     await parameters.getByLabel('customerName').fill('Katherine')
     await parameters.getByLabel('queue').fill('vip')
     const rung = event(ada, 'notification')
     await ring()
     const notification = await rung
     assert.equal(notification.title, 'Katherine is calling')
-    assert.deepEqual(notification.fields, [{ label: 'Number', value: 'unknown' }, { label: 'Queue', value: 'vip' }])
-    await row('Katherine is calling').getByRole('button', { name: /Cancel/ }).click()
+    assert.deepEqual(notification.fields, [
+      { label: 'Number', value: 'unknown' },
+      { label: 'Queue', value: 'vip' },
+    ])
+    await row('Katherine is calling')
+      .getByRole('button', { name: /Cancel/ })
+      .click()
     await row('Katherine is calling').getByText('withdrawn by the caller').waitFor()
   })
 
-  test('the table lives: ringing with its time, then outcome, reach and time; the session with KPI, activity and end', async () => {
+  test('the table follows a call: ringing, outcome, reach, time; its session with KPI, activity, end', async () => {
     const ada = await agent('ada')
     const rung = event(ada, 'notification')
     await page.getByLabel('customerName').fill('Margaret')
@@ -93,7 +105,9 @@ describe('the console', () => {
     await session.getByRole('button', { name: 'Breach KPI' }).click()
     assert.equal((await marked).details, 'answer > 20 s')
     await session.getByRole('img', { name: 'in breach' }).waitFor()
-    await code('JavaScript').getByText(/await provider\.kpi\('.*', false, 'answer > 20 s'\)/).waitFor()
+    await code('JavaScript')
+      .getByText(/await provider\.kpi\('.*', false, 'answer > 20 s'\)/)
+      .waitFor()
     const cleared = event(ada, 'kpi', ({ breached }) => !breached)
     await session.getByRole('button', { name: 'Reset KPI' }).click()
     await cleared
@@ -111,7 +125,7 @@ describe('the console', () => {
     await session.waitFor({ state: 'detached' })
   })
 
-  test('a press on a call\'s button is a click, also if another row grows while it is down', async () => {
+  test("a press on a call's button is a click, also if another row grows while it is down", async () => {
     const ada = await agent('ada')
     for (const name of ['Alan', 'Edsger']) {
       await page.getByLabel('customerName').fill(name)
@@ -123,7 +137,10 @@ describe('the console', () => {
     const before = await cancel.boundingBox()
     await page.mouse.down()
     const told = page.getByRole('log', { name: 'Wire log' }).getByText('result', { exact: true })
-    await ada.reject(ada.notifications.find(({ title }) => title.startsWith('Edsger')).notificationId, 'a long story. '.repeat(15))
+    await ada.reject(
+      ada.notifications.find(({ title }) => title.startsWith('Edsger')).notificationId,
+      'a long story. '.repeat(15),
+    )
     await told.first().waitFor()
     assert.deepEqual(await cancel.boundingBox(), before)
     await page.mouse.up()
@@ -142,7 +159,9 @@ describe('the console', () => {
     await page.getByText('More fields').click()
     await page.getByLabel('Another template, by name').fill('no_such')
     await ring()
-    await row('no_such').getByText(/NotificationTemplateNotFoundError: no template named "no_such"/).waitFor()
+    await row('no_such')
+      .getByText(/NotificationTemplateNotFoundError: no template has the name "no_such"/)
+      .waitFor()
   })
 
   test('the call stands there as JavaScript that makes it, and as the JSON that goes over the wire', async () => {
@@ -154,7 +173,7 @@ describe('the console', () => {
     assert.equal(wire.type, 'notify')
     assert.equal(wire.templateParameters.customerName, EVIL)
     assert.deepEqual(wire.to, { agents: ['ada', 'bob'] })
-    // What the program says is what goes over the wire.
+    // The code shown and the message sent are the same call.
     const program = await code('JavaScript').textContent()
     const said = Function(`return (${/notify\((\{[\s\S]*\})\)$/.exec(program)[1]})`)()
     assert.deepEqual({ type: 'notify', id: wire.id, ...said }, wire)
@@ -164,7 +183,9 @@ describe('the console', () => {
     const sent = page.getByRole('log', { name: 'Wire log' }).getByRole('listitem').filter({ hasText: 'notify' }).first()
     await sent.locator('summary').click()
     assert.deepEqual(JSON.parse(await sent.locator('pre').textContent()), wire)
-    await row('img src').getByRole('button', { name: /Cancel/ }).click()
+    await row('img src')
+      .getByRole('button', { name: /Cancel/ })
+      .click()
     assert.equal(await page.evaluate(() => window.owned), undefined)
     await browser.context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const shown = await code('JavaScript').textContent()
@@ -174,12 +195,16 @@ describe('the console', () => {
   })
 
   test('templates that change are offered without a reload', async () => {
-    await page.evaluate(() => { window.fetched = 0; const { fetch } = window; window.fetch = (...asked) => (window.fetched++, fetch(...asked)) })
+    await page.evaluate(() => {
+      window.fetched = 0
+      const { fetch } = window
+      window.fetch = (...asked) => (window.fetched++, fetch(...asked))
+    })
     const { writeFile } = await import('node:fs/promises')
     await writeFile(`${hub.home}/deskbell.toml`, `${VIP}\n[[templates]]\nname = "fresh"\ntitle = "{who}"\n`)
     await page.getByLabel('customerName').fill('Gra')
     const offered = () => page.getByLabel('Template', { exact: true }).locator('option', { hasText: 'fresh' }).count()
-    for (const end = Date.now() + 20_000; !await offered(); ) {
+    for (const end = Date.now() + 20_000; !(await offered());) {
       assert.ok(Date.now() < end, 'the new template is not offered')
       await page.evaluate(() => window.dispatchEvent(new Event('focus')))
       await page.waitForTimeout(100)
@@ -215,7 +240,7 @@ describe('the console', () => {
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 900 })
       assert.deepEqual(await axeFaults(page), [])
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width)
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width)
     }
   })
 })
@@ -226,8 +251,8 @@ test('where the hub asks for tokens, the console takes one, and lists the templa
   const browser = await openBrowser()
   context.after(() => browser.dispose())
   const page = await openPage(browser.context, `${hub.url}/console`)
-  await page.getByLabel('This hub asks for a token').fill(hub.token('bot', 'provider'))
-  await page.getByRole('button', { name: 'Come in' }).click()
+  await page.getByLabel('Sign-in token').fill(hub.token('bot', 'provider'))
+  await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByText('connected', { exact: true }).waitFor()
   await page.getByLabel('Template', { exact: true }).selectOption('vip_call')
   await page.getByRole('region', { name: 'JavaScript', exact: true }).getByText("token: '…'").waitFor()

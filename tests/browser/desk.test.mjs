@@ -32,9 +32,12 @@ describe('the desk', () => {
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
-  const focused = () => desk.evaluate(() => document.activeElement?.closest('.desk') ? document.activeElement.textContent : 'nothing of the desk')
+  const focused = () =>
+    desk.evaluate(() =>
+      document.activeElement?.closest('.desk') ? document.activeElement.textContent : 'nothing of the desk',
+    )
 
-  test('a card says who, what, over which channel and how long yet, in the template\'s words', async () => {
+  test("a card says who, what, over which channel and how long yet, in the template's words", async () => {
     const call = caller.ring('Katherine', { templateName: 'call' })
     const card = desk.card('Katherine is calling')
     await card.getByText('Phone call · from bot').waitFor()
@@ -44,7 +47,13 @@ describe('the desk', () => {
     await desk.told('10 seconds left: Katherine is calling')
     caller.ring('Grace', { templateName: 'parcel' })
     await desk.card('A parcel for Grace').getByText('from bot', { exact: true }).waitFor()
-    assert.equal(await desk.card('A parcel for Grace').getByText(/^\d:\d\d$/).count(), 0)
+    assert.equal(
+      await desk
+        .card('A parcel for Grace')
+        .getByText(/^\d:\d\d$/)
+        .count(),
+      0,
+    )
     assert.match(await desk.title(), /^\(2\) ada\d+ · deskbell$/)
     await card.getByRole('button', { name: 'Take it' }).click()
     assert.equal((await call.result).value.actionName, 'Accept')
@@ -58,7 +67,12 @@ describe('the desk', () => {
     // For a moment after the marked card is settled no key does anything.
     const aMomentAfter = async (words) => {
       await desk.justNow.getByText(words).waitFor()
-      await desk.evaluate(() => new Promise((done) => { setTimeout(done, 700) }))
+      await desk.evaluate(
+        () =>
+          new Promise((done) => {
+            setTimeout(done, 700)
+          }),
+      )
     }
     const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one, { sessionId: `${name}-${one}` }))
     await desk.card('Edsger').waitFor()
@@ -72,7 +86,10 @@ describe('the desk', () => {
     await press('e')
     await desk.keyboard.type('on another call')
     await press('Enter')
-    assert.deepEqual((({ value, declineReason }) => [value.responseReason, declineReason])(await calls[1].result), ['DeclinedByAgent', 'on another call'])
+    assert.deepEqual((({ value, declineReason }) => [value.responseReason, declineReason])(await calls[1].result), [
+      'DeclinedByAgent',
+      'on another call',
+    ])
     await aMomentAfter(/^Alan wants to chat: declined/)
     await press('1')
     await press('a')
@@ -115,13 +132,16 @@ describe('the desk', () => {
     caller.ring('Margaret', { sessionId })
     await desk.accept('Margaret').click()
     await desk.session('Margaret').waitFor()
-    // Of what comes at once, three things are told and the others counted.
+    // Of events that arrive together, three are announced and the others are counted.
     await desk.told('Margaret wants to chat: taken by you')
     await caller.provider.activity(sessionId, 3)
     await desk.session('Margaret').getByText('3 unread').waitFor()
     await caller.provider.kpi(sessionId, false, 'answer > 20 s')
     await desk.session('Margaret').getByRole('img', { name: 'KPI breach: answer > 20 s' }).waitFor()
-    await desk.session('Margaret').getByText(/^answer > 20 s since \d/).waitFor()
+    await desk
+      .session('Margaret')
+      .getByText(/^answer > 20 s since \d/)
+      .waitFor()
     await desk.told('KPI breach: Margaret wants to chat, answer > 20 s')
     await caller.provider.kpi(sessionId, true)
     await desk.session('Margaret').getByRole('img', { name: /KPI/ }).waitFor({ state: 'hidden' })
@@ -130,7 +150,7 @@ describe('the desk', () => {
     assert.equal(await focused(), 'Sessions')
   })
 
-  test('a press on a session\'s button is a click, also if the rows move while it is down', async () => {
+  test("a press on a session's button is a click, also if the rows move while it is down", async () => {
     const titles = ['Grace', 'Alan', 'Edsger']
     for (const one of titles) {
       caller.ring(one, { sessionId: `${name}-${one}` })
@@ -138,7 +158,7 @@ describe('the desk', () => {
       await desk.session(one).waitFor()
     }
     const end = desk.session('Alan').getByRole('button', { name: 'End session: Alan' })
-    // Where it is told of three unread, it does not move.
+    // When three unread messages arrive, the session keeps its place.
     const before = await end.boundingBox()
     await caller.provider.activity(`${name}-Alan`, 3)
     await desk.session('Alan').getByText('3 unread').waitFor()
@@ -170,18 +190,19 @@ describe('the desk', () => {
   })
 
   test('the icon of the page shows how many ring, as a picture that can be drawn', async () => {
-    const icon = () => desk.evaluate(async () => {
-      const { href } = document.querySelector('link[rel="icon"]')
-      const image = Object.assign(new Image(), { src: href })
-      await image.decode()
-      const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 })
-      const pen = canvas.getContext('2d')
-      pen.drawImage(image, 0, 0, 32, 32)
-      // The upper right corner, beside the digit: red where something rings, else the ground of the bell.
-      const [red, , blue] = pen.getImageData(28, 4, 1, 1).data
-      const count = /<text[^>]*>([^<]*)</.exec(decodeURIComponent(href))?.[1] ?? ''
-      return [count, red > 150 && blue < 100 ? 'red' : 'plain']
-    })
+    const icon = () =>
+      desk.evaluate(async () => {
+        const { href } = document.querySelector('link[rel="icon"]')
+        const image = Object.assign(new Image(), { src: href })
+        await image.decode()
+        const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 })
+        const pen = canvas.getContext('2d')
+        pen.drawImage(image, 0, 0, 32, 32)
+        // The upper right corner, beside the digit: red where something rings, else the ground of the bell.
+        const [red, , blue] = pen.getImageData(28, 4, 1, 1).data
+        const count = /<text[^>]*>([^<]*)</.exec(decodeURIComponent(href))?.[1] ?? ''
+        return [count, red > 150 && blue < 100 ? 'red' : 'plain']
+      })
     await until(icon, ['', 'plain'])
     const calls = ['Grace', 'Alan'].map((one) => caller.ring(one))
     await desk.card('Alan').waitFor()
@@ -218,7 +239,7 @@ describe('the desk', () => {
     assert.ok(told.length <= 4, told.join('\n'))
   })
 
-  test('seen is reported only of what was really before someone\'s eyes', async (context) => {
+  test("seen is reported only of what was really before someone's eyes", async (context) => {
     const bob = new Agent(hub.ws, { agentId: 'bob' })
     context.after(() => bob.close())
     await bob.ready
@@ -265,7 +286,9 @@ describe('the desk', () => {
 
 describe('a desk without its hub', () => {
   let browser
-  before(async () => { browser = await openBrowser() })
+  before(async () => {
+    browser = await openBrowser()
+  })
   after(() => browser?.dispose())
 
   test('says so, and since when; an answer waits, and what ended meanwhile says that too', async (context) => {
@@ -278,7 +301,11 @@ describe('a desk without its hub', () => {
     const lost = caller.ring('Alan')
     await desk.card('Alan').waitFor()
     await hub.kill()
-    await desk.getByText(/^Not connected since \d.*The desk is as it was then.* Why: (the connection broke|no hub answers at ws:.*)\.$/).waitFor()
+    await desk
+      .getByText(
+        /^Not connected since \d.*the last known state.* Reason: (the connection broke|no hub answers at ws:.*)\.$/,
+      )
+      .waitFor()
     await desk.told('Not connected')
     assert.match(await desk.title(), /not connected/)
     const places = () => Promise.all(['Grace', 'Alan'].map((one) => desk.card(one).boundingBox()))
@@ -286,15 +313,17 @@ describe('a desk without its hub', () => {
     await desk.accept('Grace').click()
     await desk.card('Grace').getByText('Your answer is sent once the hub is back.').waitFor()
     assert.deepEqual(await places(), before)
-    // What was asked of the hub shows, and is not taken back by what else happens.
+    // A change that the agent requested stays visible, whatever else happens.
     await desk.available.uncheck()
     await desk.getByText(/^(trying again|not connected) \(/).waitFor()
     assert.equal(await desk.available.isChecked(), false)
     await desk.available.check()
-    // Somebody else is faster than this page's way back: the page stands still for so long.
+    // Another agent is faster than this page's reconnection: the page does not change until then.
     const debug = await browser.context.newCDPSession(desk)
     await debug.send('Debugger.enable')
-    const paused = new Promise((done) => { debug.once('Debugger.paused', done) })
+    const paused = new Promise((done) => {
+      debug.once('Debugger.paused', done)
+    })
     await debug.send('Debugger.pause')
     await paused
     await hub.start()
@@ -314,7 +343,7 @@ describe('a desk without its hub', () => {
   })
 })
 
-test('two agents race: who lost sees who has it, in the card\'s own place', async (context) => {
+test("two agents race: who lost sees who has it, in the card's own place", async (context) => {
   const hub = await startHub({ toml: TEMPLATES })
   context.after(() => hub.dispose())
   const browser = await openBrowser()
@@ -340,9 +369,9 @@ test('two agents race: who lost sees who has it, in the card\'s own place', asyn
   for (const one of [desk, other]) assert.deepEqual(one.faults, [])
 })
 
-/** A card whose title needs more lines makes its whole row higher: what closes up then does not lie exactly where others were. */
+/** A card with a long title makes its row higher, so cards that close up do not lie exactly where others were. */
 for (const last of ['Ada', 'Ada with a name that is so long that her card is higher']) {
-  test(`a cancel arrives under the pointer: the click falls on nothing, and nothing moves (the last caller: ${last})`, async (context) => {
+  test(`a cancel under the pointer: the click does nothing, nothing moves (last caller: ${last})`, async (context) => {
     const hub = await startHub({ toml: TEMPLATES })
     context.after(() => hub.dispose())
     const browser = await openBrowser()
@@ -370,7 +399,7 @@ for (const last of ['Ada', 'Ada with a name that is so long that her card is hig
     await desk.mouse.click(...at)
     assert.deepEqual(await places(), before)
     assert.equal(await desk.ringing.getByRole('article').count(), 3)
-    // Once nobody points at anything, they close up; a click that was meant for what was there before is held back.
+    // Once the pointer rests, the cards close up. A click meant for the card that was there before is ignored.
     await desk.mouse.move(0, 0)
     for (let n = 0; (await places())[1].x !== before[0].x; n++) {
       assert.ok(n < 50, 'the cards do not close up')
@@ -389,7 +418,7 @@ for (const last of ['Ada', 'Ada with a name that is so long that her card is hig
   })
 }
 
-test('the marked card is settled: the mark is on the next one, and no key that was on its way does anything', async (context) => {
+test('the marked card is settled: the next one is marked, keys already on their way do nothing', async (context) => {
   const hub = await startHub({ toml: TEMPLATES })
   context.after(() => hub.dispose())
   const browser = await openBrowser()
@@ -413,7 +442,7 @@ test('the marked card is settled: the mark is on the next one, and no key that w
   await press('r')
   assert.deepEqual(await reject(calls[1]), ['DeclinedByAgent', undefined])
   await desk.ended(/^Alan/).waitFor()
-  // Who then wants to give a reason types into nothing, and no letter of it is a command; not even once keys answer again.
+  // An agent that now types a reason types into nothing: no letter is a command, not even once keys work again.
   await press('e')
   for (const letter of 'pxar par') {
     await press(letter)
@@ -427,7 +456,7 @@ test('the marked card is settled: the mark is on the next one, and no key that w
   await calls[2].cancel()
   await desk.marked('Barbara').waitFor()
   await desk.clock.runFor(700)
-  // In the middle of a reason the card goes: the rest of it is no command either.
+  // The card disappears while the agent types a reason: the rest of the reason is not a command either.
   await press('e')
   await desk.keyboard.type('on a ')
   await calls[3].cancel()

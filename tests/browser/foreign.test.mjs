@@ -1,4 +1,5 @@
-// A page from elsewhere that opens, frames, and talks to the hub's own pages; and the desk's worker, which is nobody else's.
+// A page from elsewhere that opens, frames, and talks to the hub's own pages; and the desk's worker, which is nobody
+// else's.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -6,7 +7,17 @@ import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser, openPage } from '../support/browser.mjs'
-import { bot, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasted, until, watchToasts } from '../support/desk.mjs'
+import {
+  bot,
+  openDesk,
+  partsOf,
+  pressToast,
+  setVisible,
+  TEMPLATES,
+  toasted,
+  until,
+  watchToasts,
+} from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
 
 const EVIL = '"><img src=x onerror="window.owned=1"> javascript:window.owned=1'
@@ -19,7 +30,9 @@ describe('a page from elsewhere', () => {
   before(async () => {
     hub = await startHub({ toml: TEMPLATES })
     browser = await openBrowser()
-    server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>elsewhere</title>'))
+    server = createServer((_, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>elsewhere</title>'),
+    )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     origin = `http://localhost:${server.address().port}`
@@ -30,23 +43,28 @@ describe('a page from elsewhere', () => {
     await hub?.dispose()
   })
 
-  test('cannot frame the hub\'s pages', async () => {
+  test("cannot frame the hub's pages", async () => {
     const page = await browser.context.newPage()
     await page.goto(origin)
     for (const path of ['/', '/desk?agent=ada', '/console', '/dashboard']) {
       const refused = page.waitForEvent('console', (message) => /frame-ancestors/.test(message.text()))
-      await page.evaluate((url) => document.body.append(Object.assign(document.createElement('iframe'), { src: url })), `${hub.url}${path}`)
+      await page.evaluate(
+        (url) => document.body.append(Object.assign(document.createElement('iframe'), { src: url })),
+        `${hub.url}${path}`,
+      )
       await refused
     }
     assert.equal(page.frames().filter((frame) => frame.url().startsWith(hub.url)).length, 0)
     await page.close()
   })
 
-  test('has no hold on a desk that it has opened: it can neither lead it elsewhere, nor close it, nor answer in it', async (context) => {
+  test('cannot control a desk that it has opened: not navigate it, not close it, not answer', async (context) => {
     const page = await browser.context.newPage()
     await page.goto(origin)
     const opened = browser.context.waitForEvent('page')
-    await page.evaluate((url) => { window.desk = window.open(url) }, `${hub.url}/desk?agent=ada`)
+    await page.evaluate((url) => {
+      window.desk = window.open(url)
+    }, `${hub.url}/desk?agent=ada`)
     const desk = await opened
     desk.setDefaultTimeout(30_000)
     await desk.waitForURL(`${hub.url}/desk?agent=ada`)
@@ -59,14 +77,19 @@ describe('a page from elsewhere', () => {
     assert.equal(await desk.evaluate(() => window.opener), null)
     const held = await page.evaluate((elsewhere) => {
       const { desk } = window
-      for (const type of ['deskbell.toast', 'accept', 'refresh']) desk.postMessage({ type, desk: 'default ada', action: 'accept', notificationId: '' }, '*')
-      try { desk.location = elsewhere } catch { /* it is another's */ }
+      for (const type of ['deskbell.toast', 'accept', 'refresh'])
+        desk.postMessage({ type, desk: 'default ada', action: 'accept', notificationId: '' }, '*')
+      try {
+        desk.location = elsewhere
+      } catch {
+        /* it is another's */
+      }
       const { closed } = desk
       desk.close()
       return !closed
     }, `${origin}/phishing`)
     assert.equal(held, false, 'the page that opened it still holds it')
-    // Long enough to have left, had it been led away: what it is asked, it answers.
+    // A navigation would have ended the page by now; it still answers.
     await parts.card('Grace').waitFor()
     assert.equal(new URL(desk.url()).origin, hub.url)
     assert.ok(!browser.context.pages().some((one) => one.url().includes('phishing')))
@@ -75,11 +98,15 @@ describe('a page from elsewhere', () => {
     await page.close()
   })
 
-  test('cannot register the desk\'s worker, nor any for the hub', async () => {
+  test("cannot register the desk's worker, nor any for the hub", async () => {
     const page = await browser.context.newPage()
     await page.goto(origin)
     const tried = await page.evaluate(async (url) => {
-      const outcome = (promise) => promise.then(() => 'done', (error) => error.name)
+      const outcome = (promise) =>
+        promise.then(
+          () => 'done',
+          (error) => error.name,
+        )
       return [
         await outcome(navigator.serviceWorker.register(`${url}/desk-worker.js`)),
         await outcome(navigator.serviceWorker.register(`${url}/desk-worker.js`, { scope: `${url}/` })),
@@ -92,7 +119,10 @@ describe('a page from elsewhere', () => {
 
   test('finds nothing of it in the address: what stands there is text', async () => {
     for (const path of ['/', '/desk', '/console', '/dashboard']) {
-      const page = await openPage(browser.context, `${hub.url}${path}?agent=${encodeURIComponent(EVIL)}&token=${encodeURIComponent(EVIL)}#${EVIL}`)
+      const page = await openPage(
+        browser.context,
+        `${hub.url}${path}?agent=${encodeURIComponent(EVIL)}&token=${encodeURIComponent(EVIL)}#${EVIL}`,
+      )
       await page.getByText('connected', { exact: true }).first().waitFor()
       assert.equal(await page.evaluate(() => window.owned), undefined)
       assert.equal(await page.locator('img[src="x"]').count(), 0)
@@ -102,7 +132,7 @@ describe('a page from elsewhere', () => {
   })
 })
 
-describe('the desk\'s worker', () => {
+describe("the desk's worker", () => {
   let hub
   let browser
   before(async () => {
@@ -116,16 +146,17 @@ describe('the desk\'s worker', () => {
     await hub?.dispose()
   })
 
-  test('is there for the desk only, answers no request, keeps nothing, and opens nothing but the desk', async (context) => {
+  test('serves the desk only: it answers no request, keeps nothing, opens nothing else', async (context) => {
     const desk = await openDesk(browser.context, hub, 'javascript:alert(1)//')
-    const state = () => desk.evaluate(async () => {
-      const registrations = await navigator.serviceWorker.getRegistrations()
-      return {
-        scopes: registrations.map(({ scope }) => new URL(scope).pathname),
-        caches: await caches.keys(),
-        databases: (await indexedDB.databases()).map(({ name }) => name),
-      }
-    })
+    const state = () =>
+      desk.evaluate(async () => {
+        const registrations = await navigator.serviceWorker.getRegistrations()
+        return {
+          scopes: registrations.map(({ scope }) => new URL(scope).pathname),
+          caches: await caches.keys(),
+          databases: (await indexedDB.databases()).map(({ name }) => name),
+        }
+      })
     const nothing = { scopes: ['/desk'], caches: [], databases: [] }
     await until(state, nothing)
     for (const path of ['/', '/console', '/dashboard']) {
@@ -137,7 +168,12 @@ describe('the desk\'s worker', () => {
     context.after(() => provider.close())
     await setVisible(desk, false)
     const title = 'javascript:alert(2)// wants to chat'
-    const call = provider.notify({ templateName: 'chat', templateParameters: { customerName: 'javascript:alert(2)//' }, sessionId: 'http://evil.example/', id: EVIL })
+    const call = provider.notify({
+      templateName: 'chat',
+      templateParameters: { customerName: 'javascript:alert(2)//' },
+      sessionId: 'http://evil.example/',
+      id: EVIL,
+    })
     await toasted([desk], [title])
     const pages = browser.context.pages().length
     const { data } = await pressToast(desk, title, '')

@@ -18,7 +18,7 @@ describe('hostile text', () => {
 name = "evil"
 title = "{customerName}"
 icon = "__proto__"
-buttons = { accept = ${JSON.stringify(EVIL)}, reject = ${JSON.stringify(`no ${EVIL}`)} }
+buttons = { accept = ${JSON.stringify(EVIL)}, reject = ${JSON.stringify('no ' + EVIL)} }
 fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
 `,
     })
@@ -29,7 +29,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await hub?.dispose()
   })
 
-  /** Nothing was made of what was sent: no script ran, no element came of it. */
+  /** The hostile text had no effect: no script ran, and no element was created from it. */
   async function harmless(page) {
     assert.equal(await page.evaluate(() => window.owned), undefined)
     assert.equal(await page.locator('img[src="x"]').count(), 0)
@@ -39,7 +39,13 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
   test('through every field that a provider has', async () => {
     const page = await openPlayground(browser.context, hub)
     const bot = new Provider(hub.ws, { providerId: EVIL })
-    const call = bot.notify({ templateName: 'evil', templateParameters: { customerName: EVIL, [EVIL]: EVIL }, sessionId: EVIL, cancellationToken: EVIL, id: EVIL })
+    const call = bot.notify({
+      templateName: 'evil',
+      templateParameters: { customerName: EVIL, [EVIL]: EVIL },
+      sessionId: EVIL,
+      cancellationToken: EVIL,
+      id: EVIL,
+    })
     const card = page.ada.ringing.getByRole('article')
     await card.waitFor()
     assert.equal(await card.getByRole('heading').textContent(), EVIL)
@@ -47,7 +53,10 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await card.getByRole('button', { name: EVIL, exact: true }).click()
     await call
     await bot.kpi(EVIL, false, EVIL)
-    await page.ada.session(EVIL).getByRole('img', { name: `KPI breach: ${EVIL}` }).waitFor()
+    await page.ada
+      .session(EVIL)
+      .getByRole('img', { name: `KPI breach: ${EVIL}` })
+      .waitFor()
     await page.bob.elsewhere.getByText(EVIL).waitFor()
     await page.ada.justNow.getByText(EVIL).waitFor()
     await harmless(page)
@@ -55,14 +64,19 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await page.close()
   })
 
-  test('through the console\'s own fields, the errors that come back, and what is kept over a reload', async () => {
+  test("through the console's own fields, the errors that come back, and what is kept over a reload", async () => {
     const page = await openPlayground(browser.context, hub)
     await page.provider.ring(EVIL, { 'Another template, by name': EVIL })
     await page.provider.calls.getByText(/NotificationTemplateNotFoundError/).waitFor()
     await page.provider.region.getByText('More fields').click()
     await page.provider.region.getByLabel('Another template, by name').fill('')
     await page.provider.region.getByText('More fields').click()
-    await page.provider.ring(EVIL, { template: 'evil', 'More parameters, a name=value on each line': `${EVIL}\nx=${EVIL}`, Session: `${EVIL}2`, 'Cancellation token': EVIL })
+    await page.provider.ring(EVIL, {
+      template: 'evil',
+      'More parameters, a name=value on each line': `${EVIL}\nx=${EVIL}`,
+      Session: `${EVIL}2`,
+      'Cancellation token': EVIL,
+    })
     const card = page.bob.ringing.getByRole('article').first()
     await card.getByLabel('Reason for a reject').fill(EVIL)
     await card.getByRole('button', { name: /^no / }).click()
@@ -74,7 +88,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await page.close()
   })
 
-  test('through an agent\'s name, and a reason that another agent gives', async () => {
+  test("through an agent's name, and a reason that another agent gives", async () => {
     const page = await openPage(browser.context, `${hub.url}/desk?agent=${encodeURIComponent(EVIL)}`)
     await page.getByRole('heading', { name: `Desk of ${EVIL}` }).waitFor()
     await page.getByText('connected', { exact: true }).waitFor()

@@ -1,4 +1,5 @@
-// How the playground and the desk look, as far as a machine can tell: axe finds nothing, nothing sticks out, dark is dark.
+// How the playground and the desk look, as far as a machine can tell: axe finds nothing, nothing sticks out, dark is
+// dark.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -20,7 +21,7 @@ describe('looks', () => {
     await hub?.dispose()
   })
 
-  /** Opens a desk where much goes on: bells, a session in breach, one elsewhere, and a call that another has taken. */
+  /** Opens a busy desk: ringing cards, a session in breach, a session elsewhere, a call that another agent took. */
   async function busyDesk(context, name) {
     const desk = await openDesk(browser.context, hub, name)
     const caller = bot(hub, name, 'bob')
@@ -36,7 +37,10 @@ describe('looks', () => {
     await caller.provider.activity(`${name}-1`, 12)
     const taken = caller.ring('Grace')
     caller.ring('Katherine', { templateName: 'call' })
-    caller.ring('Maria Salomea Sk\u0142odowska-Curie', { templateName: 'parcel', sessionId: `${name}-${'x'.repeat(80)}` })
+    caller.ring('Maria Salomea Sk\u0142odowska-Curie', {
+      templateName: 'parcel',
+      sessionId: `${name}-${'x'.repeat(80)}`,
+    })
     await desk.card('parcel').waitFor()
     await other.accept(other.notifications.find(({ title }) => title.startsWith('Grace')).notificationId)
     await taken.result
@@ -48,16 +52,20 @@ describe('looks', () => {
     const desk = await busyDesk(context, 'ada')
     for (const width of [320, 480, 768, 1280, 2200]) {
       await desk.setViewportSize({ width, height: 800 })
-      assert.ok(await desk.evaluate(() => document.documentElement.scrollWidth) <= width, `${width}`)
-      const small = await desk.locator('.desk button, .desk input:not([role=switch]), .desk summary').evaluateAll((nodes) => nodes
-        .filter((node) => node.checkVisibility({ visibilityProperty: true }))
-        .filter((node) => Math.min(node.getBoundingClientRect().width, node.getBoundingClientRect().height) < 24)
-        .map((node) => node.outerHTML))
+      assert.ok((await desk.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width}`)
+      const small = await desk
+        .locator('.desk button, .desk input:not([role=switch]), .desk summary')
+        .evaluateAll((nodes) =>
+          nodes
+            .filter((node) => node.checkVisibility({ visibilityProperty: true }))
+            .filter((node) => Math.min(node.getBoundingClientRect().width, node.getBoundingClientRect().height) < 24)
+            .map((node) => node.outerHTML),
+        )
       assert.deepEqual(small, [], `at ${width}`)
     }
     await desk.setViewportSize({ width: 320, height: 800 })
     await desk.howToMend.click()
-    assert.ok(await desk.evaluate(() => document.documentElement.scrollWidth) <= 320)
+    assert.ok((await desk.evaluate(() => document.documentElement.scrollWidth)) <= 320)
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
@@ -102,10 +110,12 @@ describe('looks', () => {
     await desk.told('10 seconds left')
     const brightness = async (colorScheme) => {
       await desk.emulateMedia({ colorScheme })
-      return desk.card('Katherine').evaluate((card) => Math.max(...getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3)))
+      return desk
+        .card('Katherine')
+        .evaluate((card) => Math.max(...getComputedStyle(card).backgroundColor.match(/\d+/g).slice(0, 3)))
     }
-    assert.ok(await brightness('light') > 200)
-    assert.ok(await brightness('dark') < 80)
+    assert.ok((await brightness('light')) > 200)
+    assert.ok((await brightness('dark')) < 80)
     assert.equal(await desk.evaluate(() => document.getAnimations().length), 0)
     await desk.close()
   })

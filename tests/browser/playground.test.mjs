@@ -26,9 +26,15 @@ describe('the playground', () => {
   test('a newcomer presses Ring, answers, and sees the outcome with its reach', async () => {
     const { provider, ada, bob } = await open()
     await provider.region.getByRole('button', { name: 'Ring', exact: true }).click()
-    await ada.card(/Grace Hopper/).getByText(/^[12]:\d\d$/).waitFor()
+    await ada
+      .card(/Grace Hopper/)
+      .getByText(/^[12]:\d\d$/)
+      .waitFor()
     await bob.card(/Grace Hopper/).waitFor()
-    await ada.card(/Grace Hopper/).getByRole('button', { name: 'Accept' }).click()
+    await ada
+      .card(/Grace Hopper/)
+      .getByRole('button', { name: 'Accept' })
+      .click()
     const call = provider.call('Grace Hopper')
     await call.getByText('taken by ada').waitFor()
     await call.getByText(/on 2 desks, looked at on [12], rejected on 0/).waitFor()
@@ -40,18 +46,31 @@ describe('the playground', () => {
 
   test('two agents race in two windows: one has it, the other is told who', async () => {
     await open()
-    const alone = await Promise.all(['carol', 'dave'].map((name) => openPage(browser.context, `${hub.url}/desk?agent=${name}`)))
-    const accepts = alone.map((one) => one.getByRole('article', { name: /Katherine/ }).getByRole('button', { name: 'Accept' }))
+    const alone = await Promise.all(
+      ['carol', 'dave'].map((name) => openPage(browser.context, `${hub.url}/desk?agent=${name}`)),
+    )
+    const accepts = alone.map((one) =>
+      one.getByRole('article', { name: /Katherine/ }).getByRole('button', { name: 'Accept' }),
+    )
     for (const one of alone) await one.getByText('connected', { exact: true }).waitFor()
     await page.provider.ring('Katherine')
     await Promise.all(accepts.map((button) => button.waitFor()))
     await Promise.all(accepts.map((button) => button.evaluate((node) => node.click())))
-    const outcome = await page.provider.call('Katherine').getByText(/taken by (carol|dave)/).textContent()
+    const outcome = await page.provider
+      .call('Katherine')
+      .getByText(/taken by (carol|dave)/)
+      .textContent()
     const winner = outcome.includes('carol') ? 'carol' : 'dave'
     for (const [index, name] of ['carol', 'dave'].entries()) {
       const one = alone[index]
-      await one.getByText(`: taken by ${name === winner ? 'you' : winner}`).first().waitFor()
-      const sessions = one.getByRole('list', { name: 'Sessions' }).getByRole('listitem').filter({ hasText: 'Katherine' })
+      await one
+        .getByText(`: taken by ${name === winner ? 'you' : winner}`)
+        .first()
+        .waitFor()
+      const sessions = one
+        .getByRole('list', { name: 'Sessions' })
+        .getByRole('listitem')
+        .filter({ hasText: 'Katherine' })
       assert.equal(await sessions.count(), name === winner ? 1 : 0)
       assert.deepEqual(one.faults, [])
       await one.close()
@@ -65,7 +84,10 @@ describe('the playground', () => {
     await card.getByLabel('Reason for a reject').fill('on break')
     await card.getByRole('button', { name: 'Reject' }).click()
     await provider.call('Edsger').getByText('declined by bob').waitFor()
-    await provider.call('Edsger').getByText(/on break/).waitFor()
+    await provider
+      .call('Edsger')
+      .getByText(/on break/)
+      .waitFor()
     await ada.justNow.getByText(/Edsger.*: declined by bob/).waitFor()
   })
 
@@ -85,7 +107,10 @@ describe('the playground', () => {
   test('a KPI breach marks the session, and clears; unread counts rise; the session ends', async () => {
     const { provider, ada, bob } = await open()
     await provider.ring('Margaret', { Session: 'conv-margaret' })
-    await ada.card(/Margaret/).getByRole('button', { name: 'Accept' }).click()
+    await ada
+      .card(/Margaret/)
+      .getByRole('button', { name: 'Accept' })
+      .click()
     const call = provider.session(/Margaret/)
     await call.getByLabel('KPI details').fill('answer > 20 s')
     await call.getByRole('button', { name: 'Breach KPI' }).click()
@@ -119,11 +144,20 @@ describe('the playground', () => {
   test('one desk only, and a template that is not there', async () => {
     const { provider, ada, bob } = await open()
     await provider.ring('Frances', { 'For agents': 'bob' })
-    await bob.card(/Frances/).getByRole('button', { name: 'Accept' }).click()
-    await provider.call('Frances').getByText(/on 1 desk,/).waitFor()
+    await bob
+      .card(/Frances/)
+      .getByRole('button', { name: 'Accept' })
+      .click()
+    await provider
+      .call('Frances')
+      .getByText(/on 1 desk,/)
+      .waitFor()
     assert.equal(await ada.justNow.getByText(/Frances/).count(), 0)
     await provider.ring('Nobody', { 'Another template, by name': 'no_such_template' })
-    await provider.call('Nobody').getByText(/NotificationTemplateNotFoundError: .*no_such_template/).waitFor()
+    await provider
+      .call('Nobody')
+      .getByText(/NotificationTemplateNotFoundError: .*no_such_template/)
+      .waitFor()
   })
 
   test('every message is shown as it passes, and can be opened', async () => {
@@ -132,8 +166,10 @@ describe('the playground', () => {
     await bob.card(/Hedy/).getByRole('button', { name: 'Accept' }).click()
     await provider.call('Hedy').getByText('taken by bob').waitFor()
     const log = wire.getByRole('log', { name: 'Wire log' })
-    for (const text of ['provider → hub', 'hub → provider', 'hub → ada', 'bob → hub']) await log.getByText(text).first().waitFor()
-    for (const type of ['notify', 'ack', 'notification', 'accept', 'closed', 'session', 'result']) await log.getByText(type, { exact: true }).first().waitFor()
+    for (const text of ['provider → hub', 'hub → provider', 'hub → ada', 'bob → hub'])
+      await log.getByText(text).first().waitFor()
+    for (const type of ['notify', 'ack', 'notification', 'accept', 'closed', 'session', 'result'])
+      await log.getByText(type, { exact: true }).first().waitFor()
     await log.getByRole('listitem').filter({ hasText: 'notify' }).first().locator('summary').click()
     await log.getByText('"templateName": "msdyn_chat_incoming_unauthenticated"').waitFor()
     await wire.getByRole('button', { name: 'Clear' }).click()
@@ -197,7 +233,10 @@ describe('the playground', () => {
     await connected(alone.provider)
     await page.getByRole('link', { name: 'Desk', exact: true }).click()
     await connected(alone.ada)
-    assert.equal((await page.request.get(`${hub.url}/sdk/deskbell.js`)).headers()['content-type'].split(';')[0], 'text/javascript')
+    assert.equal(
+      (await page.request.get(`${hub.url}/sdk/deskbell.js`)).headers()['content-type'].split(';')[0],
+      'text/javascript',
+    )
   })
 
   test('nothing sticks out at 320 pixels', async () => {
@@ -206,16 +245,20 @@ describe('the playground', () => {
     await page.provider.ring('Maria Salomea Skłodowska-Curie', { Session: 'x'.repeat(100) })
     await page.ada.card(/Curie/).getByRole('button', { name: 'Accept' }).click()
     await page.ada.session(/Curie/).waitFor()
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 320)
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320)
   })
 
   test('every control has a name', async () => {
     await open()
     await page.provider.ring('Mary')
     await page.ada.card(/Mary/).waitFor()
-    const nameless = await page.locator('button, input, select, textarea, a, [role]:not([role=alert], [role=cell])').evaluateAll((nodes) => nodes
-      .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim()))
-      .map((node) => node.outerHTML))
+    const nameless = await page
+      .locator('button, input, select, textarea, a, [role]:not([role=alert], [role=cell])')
+      .evaluateAll((nodes) =>
+        nodes
+          .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim()))
+          .map((node) => node.outerHTML),
+      )
     assert.deepEqual(nameless, [])
     await page.provider.call('Mary').getByRole('button', { name: 'Cancel' }).click()
     await page.ada.justNow.getByText(/Mary/).waitFor()

@@ -7,10 +7,15 @@ import { late, startHub } from '../support/hub.mjs'
 
 describe('restarts under an open page', () => {
   let browser
-  before(async () => { browser = await openBrowser() })
+  before(async () => {
+    browser = await openBrowser()
+  })
   after(() => browser?.dispose())
 
-  for (const [how, end] of [['killed', 'kill'], ['stopped', 'stop']]) {
+  for (const [how, end] of [
+    ['killed', 'kill'],
+    ['stopped', 'stop'],
+  ]) {
     test(`${how} in mid-ring: everybody comes back, and the outcome arrives`, async (context) => {
       const hub = await startHub()
       context.after(() => hub.dispose())
@@ -21,7 +26,7 @@ describe('restarts under an open page', () => {
       await bob.card(/Grace/).waitFor()
       await hub[end]()
       await provider.region.getByText(/^not connected|^trying again/).waitFor()
-      // Answered while nobody is there to hear it.
+      // The agent answers while the hub is down.
       await ada.card(/Grace/).getByRole('button', { name: 'Accept' }).click()
       await hub.start()
       await provider.call('Grace').getByText('taken by ada').waitFor()
@@ -47,9 +52,13 @@ describe('restarts under an open page', () => {
       window.settled = {}
       window.calls = Array.from({ length: 15 }, async (_, n) => {
         await new Promise((done) => setTimeout(done, n * 100))
-        const count = () => { window.settled[n] = (window.settled[n] ?? 0) + 1 }
+        const count = () => {
+          window.settled[n] = (window.settled[n] ?? 0) + 1
+        }
         return bot.notify({ templateName: 'msdyn_call_incoming', to: { agents: ['zoe'] } }).then(
-          (result) => (count(), result), (error) => (count(), error))
+          (result) => (count(), result),
+          (error) => (count(), error),
+        )
       })
     })
     for (let n = 0; n < 3; n++) {
@@ -58,7 +67,10 @@ describe('restarts under an open page', () => {
       await hub.start()
     }
     const results = await page.evaluate(() => Promise.all(window.calls))
-    assert.deepEqual(results.map(({ value, detail }) => value?.actionName ?? detail), Array(15).fill('Accept'))
+    assert.deepEqual(
+      results.map(({ value, detail }) => value?.actionName ?? detail),
+      Array(15).fill('Accept'),
+    )
     assert.equal(new Set(results.map(({ notificationId }) => notificationId)).size, 15)
     assert.deepEqual(await page.evaluate(() => Object.values(window.settled)), Array(15).fill(1))
     await page.close()

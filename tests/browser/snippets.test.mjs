@@ -1,4 +1,4 @@
-// Code written for the Channel Integration Framework runs as it stands, in a page that did `install`.
+// Code written for four methods of the Channel Integration Framework runs unchanged in a page that called `install`.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -14,7 +14,9 @@ const SEEDS = process.env.DESKBELL_SEEDS ?? join(ROOT, '../shared/seeds')
 const OWN = {
   'notifyEvent with a token inside input': `
     var token = "own-" + Math.random();
-    var input = { templateName: "msdyn_chat_incoming_unauthenticated", templateParameters: { }, cancellationToken: token }
+    var input = {
+      templateName: "msdyn_chat_incoming_unauthenticated", templateParameters: { }, cancellationToken: token
+    }
     Microsoft.CIFramework.notifyEvent(input).then(
       function success(result) { console.log(result); },
       function (error) { console.log(error.message); }
@@ -35,12 +37,14 @@ const OWN = {
 /** The code of a page's "Example" section, character for character. */
 function examples() {
   if (!existsSync(SEEDS)) return {}
-  return Object.fromEntries(readdirSync(SEEDS).flatMap((name) => {
-    const text = readFileSync(join(SEEDS, name), 'utf8')
-    const title = /^title: "?(\w+)/m.exec(text)?.[1] ?? name
-    const code = /## Example\s+```javascript\n([\s\S]*?)```/.exec(text)?.[1]
-    return code ? [[`the example of the page on ${title}`, code]] : []
-  }))
+  return Object.fromEntries(
+    readdirSync(SEEDS).flatMap((name) => {
+      const text = readFileSync(join(SEEDS, name), 'utf8')
+      const title = /^title: "?(\w+)/m.exec(text)?.[1] ?? name
+      const code = /## Example\s+```javascript\n([\s\S]*?)```/.exec(text)?.[1]
+      return code ? [[`the example of the page on ${title}`, code]] : []
+    }),
+  )
 }
 
 describe('snippets, verbatim', () => {
@@ -81,24 +85,38 @@ describe('snippets, verbatim', () => {
       if (code.includes('notifyEvent')) await page.ada.ringing.getByRole('button', { name: 'Accept' }).click()
       await logged
       const result = await page.evaluate(() => window.logged)
-      if (code.includes('notifyEvent')) assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
+      if (code.includes('notifyEvent'))
+        assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
       else assert.equal(result.value, null)
-      if (code.includes('notifyKpiBreach')) await page.ada.elsewhere.getByText(/conv-1 is in breach: first response > 60 s/).waitFor()
+      if (code.includes('notifyKpiBreach'))
+        await page.ada.elsewhere.getByText(/conv-1 is in breach: first response > 60 s/).waitFor()
     })
   }
 
-  test('the reference pages\' examples are among them, where the pages are', { skip: !existsSync(SEEDS) && 'the pages are not here' }, () => {
-    assert.equal(Object.keys(examples()).length, 3)
-  })
+  test(
+    "the reference pages' examples are among them, where the pages are",
+    { skip: !existsSync(SEEDS) && 'the pages are not here' },
+    () => {
+      assert.equal(Object.keys(examples()).length, 3)
+    },
+  )
 
   test('cancelEvent, and the error callback', async () => {
     const [cancelled, first, error] = await page.evaluate(async () => {
-      const call = Microsoft.CIFramework.notifyEvent({ templateName: 'msdyn_call_incoming', cancellationToken: 'to-cancel' })
+      const call = Microsoft.CIFramework.notifyEvent({
+        templateName: 'msdyn_call_incoming',
+        cancellationToken: 'to-cancel',
+      })
       const reply = await Microsoft.CIFramework.cancelEvent('to-cancel')
       const refused = await new Promise((done) => {
         Microsoft.CIFramework.notifyEvent({ templateName: 'none' }).then(
-          function success() { done(null) },
-          function (error) { done(error) })
+          function success() {
+            done(null)
+          },
+          function (error) {
+            done(error)
+          },
+        )
       })
       return [reply.value, (await call).value, refused]
     })

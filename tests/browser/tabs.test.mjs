@@ -4,7 +4,19 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Provider } from '../../client-demo/sdk/deskbell.js'
 import { openBrowser, openPage } from '../support/browser.mjs'
-import { bot, listenIn, openDesk, partsOf, pressToast, setVisible, TEMPLATES, toasted, toasts, until, watchToasts } from '../support/desk.mjs'
+import {
+  bot,
+  listenIn,
+  openDesk,
+  partsOf,
+  pressToast,
+  setVisible,
+  TEMPLATES,
+  toasted,
+  toasts,
+  until,
+  watchToasts,
+} from '../support/desk.mjs'
 import { startHub } from '../support/hub.mjs'
 
 describe('tabs of one agent', () => {
@@ -29,7 +41,10 @@ describe('tabs of one agent', () => {
     for (let n = 0; n < 3; n++) tabs.push(await openDesk(browser.context, hub, 'ada'))
     // Until somebody has touched it, a page is silent.
     for (const tab of tabs) await tab.getByRole('heading', { name: 'Desk of ada' }).click()
-    await until(async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(), [0, 0, 1])
+    await until(
+      async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(),
+      [0, 0, 1],
+    )
     const caller = bot(hub, 'ada')
     context.after(() => caller.close())
     const first = caller.ring('Grace')
@@ -58,7 +73,7 @@ describe('tabs of one agent', () => {
     }
   })
 
-  test('a page in the background: desktop notifications, accepted and rejected there, gone with the call', async (context) => {
+  test('in the background: desktop notifications, answered there, removed with the call', async (context) => {
     const desk = await openDesk(browser.context, hub, 'bob')
     const second = await openDesk(browser.context, hub, 'bob')
     const caller = bot(hub, 'bob')
@@ -67,7 +82,7 @@ describe('tabs of one agent', () => {
     await desk.card('Somebody looks').waitFor()
     assert.deepEqual(await toasts(desk), [])
     await looked.cancel()
-    // One of two tabs in the background is no background.
+    // If one of two tabs is in the foreground, the desk is not in the background.
     await setVisible(desk, false)
     const calls = ['Grace', 'Alan', 'Edsger'].map((one) => caller.ring(one))
     await desk.card('Edsger').waitFor()
@@ -77,13 +92,16 @@ describe('tabs of one agent', () => {
     await calls[2].cancel()
     await until(async () => (await toasts(desk)).sort(), ['Alan wants to chat', 'Grace wants to chat'])
     const toast = await pressToast(desk, 'Grace wants to chat', 'accept')
-    assert.deepEqual({ ...toast, data: Object.keys(toast.data) }, { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] })
+    assert.deepEqual(
+      { ...toast, data: Object.keys(toast.data) },
+      { actions: ['Accept', 'Reject'], body: 'Customer: Grace', data: ['desk', 'url'] },
+    )
     assert.equal((await calls[0].result).agentId, 'bob')
     await desk.session('Grace').waitFor()
     await pressToast(desk, 'Alan wants to chat', 'reject')
     assert.equal((await calls[1].result).value.responseReason, 'DeclinedByAgent')
     await until(() => toasts(desk), [])
-    // Who comes back to the page needs no reminder of what is before their eyes.
+    // An agent that returns to the page needs no notification of the cards that it shows.
     const last = caller.ring('Barbara', { templateName: 'call' })
     await toasted([desk, second], ['Barbara is calling'])
     await setVisible(desk, true)
@@ -102,8 +120,8 @@ describe('tabs of one agent', () => {
     const token = guarded.token('ada', 'agent')
     const page = await openPage(browser.context, `${guarded.url}/desk`)
     page.setDefaultTimeout(30_000)
-    await page.getByLabel('This hub asks for a token').fill(token)
-    await page.getByRole('button', { name: 'Come in' }).click()
+    await page.getByLabel('Sign-in token').fill(token)
+    await page.getByRole('button', { name: 'Sign in' }).click()
     const desk = Object.assign(page, partsOf(page, 'ada'))
     await desk.connected()
     await page.evaluate(() => {
@@ -143,7 +161,9 @@ describe('what would make an agent miss a ring', () => {
 
   test('a press that allows the sound is a click all the same: nothing moves away under it', async () => {
     const desk = await openDesk(browser.context, hub, 'bob')
-    await desk.line.getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.').waitFor()
+    await desk.line
+      .getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
+      .waitFor()
     await desk.howToMend.hover()
     await desk.mouse.down()
     await desk.sound.getByText('this tab rings').waitFor()

@@ -68,7 +68,7 @@ impl Tab {
     fn hello(&mut self, first: bool) -> Value {
         let mut hello = json!({"type": "hello", "role": "agent", "agentId": self.client.name});
         if self.world.manner == Manner::Mild {
-            // Of every group there are agents.
+            // Every group has agents.
             let number: usize = self.client.name["agent-".len()..].parse().unwrap();
             hello["groups"] = json!([GROUPS[number % GROUPS.len()]]);
             return hello;
@@ -98,7 +98,7 @@ impl Tab {
             let now = Instant::now();
             let traffic = match self.world.phase() {
                 Phase::Traffic => true,
-                // Mild agents answer to the end, so that no notification is left to its timer.
+                // Mild agents answer to the end, so that no notification ends by its timer.
                 Phase::Quiet => self.world.manner == Manner::Mild,
                 Phase::End => {
                     let question = json!({"type": "accept", "id": "end", "notificationId": "0192f0c4-7e3a-7b21-8c55-0123456789ab"});

@@ -1,9 +1,9 @@
-//! Whoever stands for other people's machines, in a process of its own and behind everybody else in the scheduler's queue:
-//! this binary once more, told what to be.
+//! The clients that play other people's machines, in a process of their own and last in the scheduler's queue: this binary once
+//! more, with an argument that names the part.
 //!
-//! An attacker costs a processor of his own, which is not there where everything runs on one machine. So he gets only
-//! what the hub and the clients that are measured leave idle (`chrt --idle`: SCHED_IDLE gives way at once to whoever
-//! wakes up; a process of nice 19 keeps the processor until its slice is over).
+//! In practice an attacker uses processors of its own, and here everything runs on one machine. So attackers get only the processor
+//! time that the hub and the measured clients leave idle. (`chrt --idle`: a SCHED_IDLE process gives way at once to any process that
+//! wakes up; a process of nice 19 keeps the processor until its time slice ends.)
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Starts it, and waits until it is at it. Blocks. `yields`: in the lowest scheduling class; on a busy machine it may
+    /// Starts the process, and waits until it is working. Blocks. `yields`: in the lowest scheduling class; on a busy machine it may
     /// get nothing done there.
     pub(crate) fn start(what: &str, port: u16, count: u64, yields: bool) -> Self {
         let own = std::env::current_exe().unwrap();
@@ -48,7 +48,7 @@ impl Apart {
         Self { input: child.stdin.take(), child, output }
     }
 
-    /// Ends it; what it got done: its counts, by second.
+    /// Ends the process and returns its counts per second.
     pub(crate) fn stop(mut self) -> Value {
         drop(self.input.take());
         let mut line = String::new();
@@ -65,12 +65,12 @@ impl Drop for Apart {
     }
 }
 
-/// Whether they can give way to the hub and to those who are measured.
+/// Whether they can give way to the hub and to the measured clients.
 pub(crate) fn can_yield() -> bool {
     Path::new(CHRT).exists()
 }
 
-/// What they got done.
+/// The attackers' counts.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// Messages, single bytes or calls, whatever they send.
@@ -109,6 +109,6 @@ pub(crate) fn run(arguments: &[String]) {
         json!({"sent": rate(&done.sent, 0), "connections": rate(&done.connections, 0), "read": rate(&done.read, before),
                "refused": rate(&done.refused, 0)})
     );
-    // What is still connected ends with the process.
+    // Connections that are still open end with the process.
     std::process::exit(0);
 }

@@ -1,4 +1,4 @@
-//! Ten thousand agents who read what they get, and the provider who makes the hub send as much as it may.
+//! Ten thousand agents that read everything, and the provider that makes the hub send them as much as is allowed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::apart::Done;
 use crate::light::{Light, frame};
 
-/// Agents who connect at the same time.
+/// Agents that connect at the same time.
 const JOINING: u64 = 200;
 
 /// Below `messagesPerSecond`, so that `deliveriesPerSecond` is what refuses.

@@ -1,4 +1,4 @@
-//! A running hub is copied as `docs/data-directory.md` says, and the copy serves.
+//! A running hub is copied with the commands of `docs/data-directory.md`, and the copy works.
 
 use std::collections::BTreeMap;
 use std::process::Command;

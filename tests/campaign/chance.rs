@@ -1,35 +1,27 @@
-//! Chance that can be repeated: every decision of a campaign follows from its seed (when the clients and the hub meet
-//! does not, so the same seed gives the same faults, not the same run).
+//! Random decisions that a seed repeats: each decision of a campaign follows from its seed. The timing between the clients and
+//! the hub does not, so the same seed gives the same faults and not the same run.
 
 use std::time::Duration;
 
-/// A small generator (SplitMix64).
+use fastrand::Rng;
+
+/// A random generator with a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Chance(Rng);
 
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Rng::with_seed(seed))
     }
 
-    /// A generator of its own for each of many clients.
-    pub(crate) fn of(seed: u64, who: u64) -> Self {
-        let mut chance = Self(seed ^ who.wrapping_mul(0xd1b5_4a32_d192_ed03));
-        chance.next();
-        chance
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
+    /// A separate generator for one of many clients.
+    pub(crate) fn of(seed: u64, client: u64) -> Self {
+        Self::new(seed ^ client.wrapping_mul(0xd1b5_4a32_d192_ed03))
     }
 
     /// A number below `bound`, which is not 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.u64(..bound)
     }
 
     /// True in `percent` of a hundred cases.
@@ -38,11 +30,11 @@ impl Chance {
     }
 
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+        &of[self.0.usize(..of.len())]
     }
 
     /// A duration from `from` to `to` milliseconds.
     pub(crate) fn ms(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.below(to - from + 1))
+        Duration::from_millis(self.0.u64(from..=to))
     }
 }

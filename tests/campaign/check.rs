@@ -1,4 +1,4 @@
-//! Holds what the clients recorded against the promise.
+//! Checks the clients' records against the promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::scene::TEMPLATES;
 /// At most so many violations are named; the rest is counted.
 const NAMED_MAX: usize = 40;
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// How a notification ended, and who says so.
+/// How a notification ended, and the client that reports it.
 #[derive(Debug)]
 #[expect(dead_code, reason = "who said so first is printed with a violation")]
 struct Ended {
@@ -44,7 +44,7 @@ struct Ended {
     said_by: String,
 }
 
-/// All that is known of all notifications.
+/// The records of all notifications.
 #[derive(Debug, Default)]
 struct Known {
     /// By provider and call: under which notificationIds it was acknowledged, shown or settled.
@@ -151,7 +151,7 @@ impl Known {
         }
     }
 
-    /// From one who is not told whose answer it was.
+    /// From a client that does not learn which agent answered.
     fn end_as(&self, verdict: &mut Verdict, nid: Nid, outcome: Outcome, said_by: &str) {
         if let Some(first) = self.ended.get(&nid).filter(|first| first.outcome != outcome) {
             verdict.add(format!("{nid:x} ended twice: {first:?}; {outcome} says {said_by}"));
@@ -208,7 +208,7 @@ fn displays(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     }
 }
 
-/// The positions of results rise on a connection, but for those that repeat what the client itself repeated.
+/// Checks that the positions of results rise on a connection, except for results of repeated calls.
 fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
     let mut repeated = BTreeSet::new();
     let mut last = "";
@@ -216,7 +216,7 @@ fn positions(verdict: &mut Verdict, connection: &Connection, whose: &str) {
         match saw {
             Saw::Ack { nid, duplicate: true, .. } => drop(repeated.insert(*nid)),
             Saw::Result(settled) if !repeated.contains(&settled.nid) => {
-                // Of one log all positions begin alike and have one length.
+                // All positions of one log have the same prefix and length.
                 if settled.position.as_str() <= last {
                     verdict.add(format!("{whose}: position {} after {last}", settled.position));
                 }
@@ -274,7 +274,7 @@ fn promises(verdict: &mut Verdict, client: &Client, known: &Known) {
     }
 }
 
-/// What new connections are told after the end, against what the old ones were told.
+/// Compares what new connections receive after the end with what the old ones received.
 pub(crate) fn check_end(verdict: &mut Verdict, clients: &[Client], fresh: &[Client]) {
     let mut marks: BTreeMap<&String, &Option<String>> = BTreeMap::new();
     for client in clients {

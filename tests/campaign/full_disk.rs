@@ -7,14 +7,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 
 use crate::backup::results_of;
 use crate::harness::left_out::is_missing_for;
-use crate::harness::{Client, Setup, has, text};
+use crate::harness::{Client, Hub, Setup, has, text, within};
 use crate::table::Table;
 
-/// How often the disk is filled.
+/// The number of times that the disk is filled.
 const TIMES: usize = 5;
 
 /// A tmpfs of its own, unmounted at the end.
@@ -27,7 +28,7 @@ impl SmallDisk {
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Fills it to the last byte.
+    /// Fills the file system to the last byte.
     fn fill(&self) {
         let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
         for size in [64 * 1024, 1] {
@@ -62,10 +63,12 @@ pub(crate) async fn run() -> bool {
     let (mut unavailable, mut slowest) = (0, Duration::ZERO);
     for time in 0..TIMES {
         acknowledged.extend(ring_while_full(&disk, &mut bot, time, &mut unavailable).await);
+        until_ready_is(&hub, 503).await;
         disk.empty();
         let began = Instant::now();
         acknowledged.push(until_taken(&mut bot, time).await);
         slowest = slowest.max(began.elapsed());
+        until_ready_is(&hub, 200).await;
     }
     disk.fill();
     hub.kill_9();
@@ -101,13 +104,31 @@ async fn ring_while_full(disk: &SmallDisk, bot: &mut Client, time: usize, unavai
         has(&reply, json!({"type": "error", "code": "unavailable"}));
         assert!(reply["retryAfterMs"].is_u64(), "{reply}");
         *unavailable += 1;
-        // Past the templates' times, so that what is open falls due while there is no room.
+        // Longer than the templates' times, so that open notifications become due while the disk is full.
         sleep(Duration::from_millis(40)).await;
     }
     acknowledged
 }
 
-/// Repeats a call until it is taken, more eagerly than its error asks for.
+/// Waits until the hub's `/readyz` answers this: what a load balancer goes by.
+async fn until_ready_is(hub: &Hub, status: u16) {
+    let wanted = format!("HTTP/1.1 {status}");
+    let asked = async {
+        loop {
+            let mut socket = hub.tcp().await;
+            socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            if answer.starts_with(&wanted) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(&format!("/readyz to answer {status}"), asked).await;
+}
+
+/// Repeats a call until it is accepted, more often than its error asks for.
 async fn until_taken(bot: &mut Client, time: usize) -> String {
     loop {
         let reply = ring(bot, &format!("patient-{time}")).await;

@@ -12,7 +12,7 @@ use crate::agent::{Tab, observe};
 use crate::chance::Chance;
 use crate::check::{Verdict, check, check_end};
 use crate::harness::left_out::is_missing_for;
-use crate::harness::{Hub, Setup};
+use crate::harness::{Hub, Setup, within};
 use crate::link::{Came, Faults, Link, Manner, Phase, World};
 use crate::provider::Provider;
 use crate::record::{Client, Connection, Saw};
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     /// The longest that it runs between two ends, in milliseconds.
     pub(crate) run_ms: u64,
     pub(crate) clients: u64,
-    /// Over the file layer that drops what was not synced.
+    /// Whether to run on the file layer that drops unsynced writes.
     pub(crate) unsynced: bool,
 }
 
@@ -49,7 +49,12 @@ struct Counts {
 
 /// Runs it, prints its table; true if the promise was kept.
 pub(crate) async fn run(plan: &Plan) -> bool {
-    let mut setup = Setup::on_disk().config(&config());
+    let mut config = config();
+    if plan.unsynced {
+        // Every orderly stop makes a snapshot, and the second snapshot trims the records before the first.
+        config.insert_str(0, "[log]\nhistory = \"0s\"\n");
+    }
+    let mut setup = Setup::on_disk().config(&config);
     let mut layer = None;
     if plan.unsynced {
         let Some(built) = Unsynced::build(&setup) else {
@@ -101,7 +106,67 @@ pub(crate) async fn run(plan: &Plan) -> bool {
         verdict.add(format!("the last hub ended with {:?}", exit.code));
     }
     print(plan, &world, &counts, &verdict, layer.as_ref(), began.elapsed());
-    verdict.count() == 0
+    verdict.count() == 0 && (!plan.unsynced || revocations(&mut chance).await)
+}
+
+/// A revocation that was confirmed outlasts a crash of the machine, each time.
+async fn revocations(chance: &mut Chance) -> bool {
+    const TIMES: usize = 5;
+    const SECRET: &str = "a secret of this campaign, long enough to be one";
+    let setup = Setup::on_disk();
+    let secret = setup.home().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let setup = setup.args(&["--auth-secret-file", secret.to_str().unwrap(), "--admin-listen", "127.0.0.1:0"]);
+    let mut layer = Unsynced::build(&setup).expect("built before");
+    let setup = layer.around(setup);
+    let token = |subject: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deskbell"));
+        command.args(["token", "--role", "agent", "--sub", subject, "--secret-file"]).arg(&secret);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let subjects: Vec<String> = (0..TIMES).map(|n| format!("agent-{n}")).collect();
+    let tokens: Vec<String> = subjects.iter().map(|subject| token(subject)).collect();
+    let mut taken = 0;
+    for revoked in 0..=TIMES {
+        let hub = setup.start().await;
+        for (n, token) in tokens.iter().enumerate() {
+            let mut client = hub.connect().await;
+            client.send(serde_json::json!({"type": "hello", "role": "agent", "token": token})).await;
+            let refused = client.first_or_close().await.is_err();
+            taken += usize::from(refused != (n < revoked));
+        }
+        let Some(subject) = subjects.get(revoked) else { break };
+        let status = revoke(&hub, subject).await;
+        assert_eq!(status, "HTTP/1.1 200", "{}", hub.stderr.so_far());
+        hub.kill_9();
+        layer.crash(chance);
+    }
+    let mut table = Table::new("revocations over unsynced files");
+    table.row("revocations, each followed by a crash", TIMES);
+    table.row("tokens taken or refused against them", taken);
+    table.print();
+    taken == 0
+}
+
+/// Revokes a subject by the admin listener; the first words of its answer.
+async fn revoke(hub: &Hub, subject: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let before = "admin listener on http://127.0.0.1:";
+    hub.says(&[before]).await;
+    let said = hub.stderr.so_far();
+    let port: String = said.split(before).nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let port: u16 = port.parse().unwrap();
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let body = format!("{{\"subject\":\"{subject}\"}}");
+    let head = format!(
+        "POST /revoke HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within("an answer of the admin listener", socket.read_to_string(&mut answer)).await.unwrap();
+    answer.chars().take("HTTP/1.1 200".len()).collect()
 }
 
 pub(crate) fn start_clients(world: &Arc<World>, clients: u64) -> Vec<JoinHandle<Client>> {
@@ -126,7 +191,8 @@ async fn end_and_start(
     counts: &mut Counts,
     mut layer: Option<&mut Unsynced>,
 ) -> Hub {
-    if chance.percent(12) {
+    // Over unsynced files more often, for the snapshots.
+    if chance.percent(if layer.is_some() { 40 } else { 12 }) {
         hub.terminate();
         let exit = hub.exit().await;
         assert_eq!(exit.code, Some(0), "an orderly stop; standard error:\n{}", exit.stderr);
@@ -165,7 +231,7 @@ pub(crate) async fn until_settled(world: &World) -> bool {
     timeout(SETTLE_PATIENCE, settled).await.is_ok()
 }
 
-/// What those who come after the end are told.
+/// What new connections receive after the end.
 async fn fresh_clients(world: &Arc<World>, records: &[Client]) -> Vec<Client> {
     let mut names: Vec<&String> = records.iter().map(|client| &client.name).collect();
     names.sort();

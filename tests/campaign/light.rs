@@ -44,7 +44,7 @@ impl Light {
         Ok(Self { stream, unread: Vec::new() })
     }
 
-    /// Upgrades, says hello and reads the welcome.
+    /// Upgrades, sends the hello and reads the welcome.
     pub(crate) async fn join(port: u16, hello: &Value, receive: Option<u32>) -> io::Result<(Self, Value)> {
         let joined = async {
             let mut light = Self::connect(port, receive).await?;

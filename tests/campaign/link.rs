@@ -1,4 +1,4 @@
-//! A client's connection: it records what comes, and can end as badly as a connection can.
+//! A client's connection: it records its messages, and can fail in every way that a connection can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use crate::chance::Chance;
 use crate::record::{Connection, Saw};
 
-/// Longer than the hub takes to start again and to answer; past it a connection is given up as broken.
+/// Longer than the hub takes to restart and answer; after that a connection counts as broken.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What clients do to their own connections.
@@ -27,7 +27,7 @@ pub(crate) enum Fault {
     Cut,
     /// Nothing is read for a while.
     Stall,
-    /// The end of what it sends, while it goes on reading.
+    /// It stops sending, but continues to read.
     HalfClose,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct Faults {
 pub(crate) enum Phase {
     /// Calls, answers, faults.
     Traffic,
-    /// Nothing new; what is unanswered is repeated until it is answered.
+    /// No new calls; unanswered ones are repeated until they are answered.
     Quiet,
-    /// Everything has an outcome: say so and go.
+    /// Everything has an outcome: report it and disconnect.
     End,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct World {
 pub(crate) enum Manner {
     /// Everything that the contract allows, and broken connections.
     Wild,
-    /// Providers ring groups, agents accept; nobody does anything else.
+    /// Providers ring groups and agents accept; there are no other actions.
     Mild,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects and says hello; `None` if there is no hub now. Waits a moment then, so that it can be tried again.
+    /// Connects and sends the hello. If there is no hub now, it waits a moment and returns `None`, so that the caller can try again.
     pub(crate) async fn join(world: &Arc<World>, chance: &mut Chance, hello: &Value) -> Option<Self> {
         let joined = timeout(PATIENCE, Self::try_join(world, chance, hello)).await.ok().flatten();
         if joined.is_none() {
@@ -130,7 +130,7 @@ impl Link {
         Some(link)
     }
 
-    /// Sends, or does not: only an answer tells.
+    /// Tries to send. Only an answer shows whether that worked.
     pub(crate) async fn send(&mut self, message: &Value) {
         self.send_text(message.to_string()).await;
     }
@@ -139,7 +139,7 @@ impl Link {
         let _ = timeout(PATIENCE, self.ws.send(Message::text(text))).await;
     }
 
-    /// The next thing that is said, at most until `until`; `None` if nothing came. Does its fault when its time comes.
+    /// The next message that arrives before `until`, if any. Injects the connection's fault when its time has come.
     pub(crate) async fn next(&mut self, until: Instant) -> Option<Came> {
         let fault_at = self.fault.map_or(until, |(at, _)| at.min(until));
         let wait = tokio::time::timeout_at(fault_at, self.ws.next()).await;
@@ -200,7 +200,7 @@ impl Link {
         }
     }
 
-    /// Asks what only the hub's one order can answer and reads until the answer: what was on its way is here then.
+    /// Sends a request that goes through the log, and reads until its answer: then all earlier messages have arrived.
     pub(crate) async fn finish(&mut self, question: &Value) {
         self.fault = None;
         self.send(question).await;

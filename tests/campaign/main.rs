@@ -1,7 +1,7 @@
 //! Faults, floods and long runs against the real hub, each a command: `cargo test --test campaign -- NAME [--option N]`.
 //! Without a name: the short ones, as `tests/run` runs them. `docs/reliability.md` says what each does and prints.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
 
 #[path = "../support/harness/mod.rs"]

@@ -1,4 +1,4 @@
-//! A provider of the campaign: it rings, withdraws, marks; it repeats what was not acknowledged, and resumes.
+//! A provider of the campaign: it rings, cancels and marks, repeats unacknowledged calls, and resumes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::link::{Came, Link, Manner, Phase, World};
 use crate::record::{Client, Notified, Saw};
 use crate::scene::{AGENTS_NAMED, CALM, GROUPS, TEMPLATES};
 
-/// What was not answered on a living connection for so long is repeated once nothing new is sent.
+/// After this time without an answer on a working connection, a call is repeated, once no new calls are sent.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Provider {
@@ -176,7 +176,7 @@ impl Provider {
         link.send_text(text).await;
     }
 
-    /// Withdraws something recent, open or not.
+    /// Cancels a recent notification, open or not.
     async fn cancel(&mut self, link: &mut Link) {
         let back = u32::try_from(self.chance.below(8)).unwrap();
         let Some(call) = self.calls.checked_sub(back + 1) else { return };
@@ -184,10 +184,10 @@ impl Provider {
         link.send(&json!({"type": "cancel", "cancellationToken": token, "id": format!("cancel-{call}")})).await;
     }
 
-    /// Sets or clears a mark of its own; one at a time, so that the last confirmed one is what must stand.
+    /// Sets or clears a mark of its own, one at a time, so that the last confirmed state must be the hub's state.
     async fn mark(&mut self, link: &mut Link) {
         let session = if self.chance.percent(30) {
-            // One that may be at a desk; nobody expects anything of it but that all are told the same.
+            // One that may be at a desk; the only expectation is that everybody receives the same.
             let message = json!({"type": "kpi", "sessionId": self.own_session(), "id": "kpi",
                                  "shouldReset": self.chance.percent(50)});
             return link.send(&message).await;

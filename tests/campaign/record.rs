@@ -1,4 +1,4 @@
-//! What a client of the campaign keeps of what it sent and saw, as small as it can be.
+//! The compact record that a client of the campaign keeps of its messages.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ const OUTCOMES: [(&str, &str); 8] = [
     ("Cancel", "Cancelled"),
 ];
 
-/// Something that a connection was told.
+/// A message that a connection received.
 #[derive(Debug, Clone)]
 pub(crate) enum Saw {
-    /// What a connection begins with.
+    /// The beginning of a connection.
     Welcome(Welcome),
     Shown(Card),
     Closed {
@@ -96,12 +96,12 @@ pub(crate) struct Welcome {
     pub(crate) missed: bool,
 }
 
-/// An agent's sessions and the marks, as told.
+/// An agent's sessions and marks, as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// Whether it is in breach, and what is unread.
+    /// Whether it is in breach, and its unread count.
     pub(crate) sessions: BTreeMap<String, (bool, u64)>,
-    /// The marks that stand, with their details.
+    /// The current marks, with their details.
     pub(crate) marks: BTreeMap<String, Option<String>>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct Connection {
     pub(crate) saw: Vec<Saw>,
     /// It was there to the end of the campaign, and everything that the hub had for it had come.
     pub(crate) to_the_end: bool,
-    /// With which code the hub closed it.
+    /// The code with which the hub closed it.
     pub(crate) close: Option<u16>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct Client {
 }
 
 impl Told {
-    /// Folds what a connection is told.
+    /// Folds the messages that a connection receives.
     pub(crate) fn apply(&mut self, saw: &Saw) {
         match saw {
             Saw::Welcome(welcome) => *self = welcome.state.clone(),
@@ -188,7 +188,7 @@ impl Told {
 }
 
 impl Saw {
-    /// Reads one message of the hub; what is not as the contract writes it is an error.
+    /// Reads one message of the hub; a message that violates the contract is an error.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let message: Value = serde_json::from_str(text).map_err(|error| format!("no JSON ({error}): {text}"))?;
         Self::understand(&message).ok_or_else(|| format!("not as the contract has it: {text}"))
@@ -310,7 +310,7 @@ fn outcome(value: &Value) -> Option<Outcome> {
     OUTCOMES.iter().find(|known| **known == (action, reason)).map(|known| known.1)
 }
 
-/// `null` stands for "still open elsewhere"; anything else must be an outcome.
+/// `null` means "still open elsewhere"; anything else must be an outcome.
 #[expect(clippy::option_option, reason = "ill-formed, open, settled")]
 fn maybe_outcome(value: &Value) -> Option<Option<Outcome>> {
     if value.is_null() { Some(None) } else { outcome(value).map(Some) }

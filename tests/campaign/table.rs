@@ -1,4 +1,4 @@
-//! What a command prints: a name and a value by line.
+//! The output of a command: one name and value per line.
 
 use std::fmt::Display;
 

@@ -1,10 +1,10 @@
-//! What is on the device after a crash of the machine: only what was synced, and of the rest whatever chance wrote.
+//! Simulates the device after a crash of the machine: it has the synced data, and a random part of the rest.
 //!
 //! kill -9 cannot show a missing fsync, since the kernel keeps what the process wrote. `unsynced.c`, preloaded into the
 //! hub, keeps a second copy that gets bytes and names only when they are synced; here the data directory is put back to
 //! that copy, or to a mixture in which each sector that was written and not synced has arrived or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::harness::Setup;
 /// What a device writes at once.
 const SECTOR: usize = 512;
 
-/// How often files were found that differed from what was synced, and how often bytes were lost.
+/// How often files differed from their synced content, and how often bytes were lost.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     pub(crate) crashes_with_loss: u64,
@@ -39,7 +39,7 @@ const LOCK: &str = "LOCK";
 type Files = BTreeMap<String, Vec<u8>>;
 
 impl Unsynced {
-    /// Compiles the layer with `cc`; `None` if there is no compiler.
+    /// Compiles the layer with `cc`. `None` without a compiler.
     pub(crate) fn build(setup: &Setup) -> Option<Self> {
         let home = fs::canonicalize(setup.home()).unwrap();
         let layer = home.join("unsynced.so");
@@ -66,17 +66,23 @@ impl Unsynced {
             .variable("UNSYNCED_KEPT", &text(&self.kept))
     }
 
-    /// The machine crashed: puts the data directory to what is left. The hub is dead already.
+    /// Simulates a crash of the machine: changes the data directory to the state of the device. The hub has already been killed.
     pub(crate) fn crash(&mut self, chance: &mut Chance) {
         let written = self.written();
         let synced = self.synced();
-        // Names reach a journal in their order: all that were given, or those that were synced.
-        let names_arrive = chance.percent(50);
+        // Of the unsynced changes of names all have arrived, or none, or a random part. No standard defines the order in which
+        // a file system writes them.
+        let names_arrive = chance.below(3) * 50;
         let sectors_arrive = chance.below(3) * 50;
-        let names: Vec<&String> = if names_arrive { written.keys().collect() } else { synced.keys().collect() };
+        let names: BTreeSet<&String> = written.keys().chain(synced.keys()).collect();
         let mut left = Files::new();
         let mut lost = 0;
         for name in names {
+            let unchanged = written.get(name).map(|(key, _)| key) == synced.get(name);
+            let names_arrive = unchanged || chance.percent(names_arrive);
+            if !(if names_arrive { written.contains_key(name) } else { synced.contains_key(name) }) {
+                continue;
+            }
             let (key, bytes) = match (written.get(name), synced.get(name)) {
                 (Some((key, bytes)), _) => (key, Some(bytes)),
                 (None, Some(key)) => (key, None),
@@ -86,7 +92,7 @@ impl Unsynced {
             // A name that was taken from one file and given to another leads to the old one if the names are lost.
             let same = synced.get(name).is_none_or(|synced| synced == key);
             let after = match bytes {
-                // What is in it is for people, and never synced.
+                // Its content is for people, and is never synced.
                 Some(bytes) if name == LOCK => bytes.clone(),
                 Some(bytes) if same || names_arrive => mix(bytes, &safe, sectors_arrive, chance, &mut lost),
                 _ => synced.get(name).map(|key| fs::read(self.kept.join(key)).unwrap_or_default()).unwrap_or_default(),
@@ -117,7 +123,7 @@ impl Unsynced {
         names.lines().filter_map(pair).collect()
     }
 
-    /// What is left is what the device has: both the directory and the layer's copy begin with it.
+    /// The state of the device becomes the start of both the directory and the layer's copy.
     fn put_back(&self, left: &Files) {
         for directory in [&self.data, &self.kept] {
             let Ok(entries) = fs::read_dir(directory) else { continue };
@@ -138,7 +144,7 @@ impl Unsynced {
     }
 }
 
-/// Sector by sector what was written, or what was synced.
+/// For each sector, at random, the written or the synced content.
 fn mix(written: &[u8], synced: &[u8], arrive: u64, chance: &mut Chance, lost: &mut u64) -> Vec<u8> {
     if written == synced {
         return written.to_vec();

@@ -1,4 +1,4 @@
-//! What a process costs, as the kernel tells it.
+//! The processor time and memory of a process, according to the kernel.
 
 use std::fs;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn processor(pid: &str) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Connections that this process may hold: what it may open, less what it needs besides.
+/// The most connections of this process: its limit on open files, less the files that it needs otherwise.
 pub(crate) fn connections_max() -> u64 {
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();

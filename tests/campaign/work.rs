@@ -1,4 +1,4 @@
-//! What a provider and an agent notice who do nothing but work, and how that compares.
+//! How long a busy provider and its agent wait, and how two such measurements compare.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::light::Light;
 /// Between two calls: people do not answer every millisecond.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Microseconds of those who were measured in one condition.
+/// Waits in microseconds, measured in one condition.
 #[derive(Debug)]
 pub(crate) struct Waits {
     /// From the call to its result.
@@ -27,8 +27,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// Works for `look` at the hub on `port`, and adds what it noticed. On a thread of its own: it waits for the hub and
-    /// for nobody else.
+    /// Works with the hub on `port` for the time `look`, and adds the measured waits. It has a thread of its own, so that it waits for the
+    /// hub only.
     pub(crate) async fn measure(&mut self, port: u16, name: &str, look: Duration) {
         let name = name.to_owned();
         let work = move || {
@@ -75,6 +75,17 @@ impl fmt::Display for Shown<'_> {
         let ms = |quantile| self.0.value_at_quantile(quantile) as f64 / 1000.0;
         write!(f, "p50 {:.2} ms, p99 {:.2} ms ({} calls)", ms(0.5), ms(0.99), self.0.len())
     }
+}
+
+/// The most that the median wait of the others may grow under an attack. Their p99 is printed and not checked: it varies by more
+/// than that without an attack.
+const MEDIAN_TIMES_MAX: f64 = 2.0;
+
+/// Whether the median of one is at most [`MEDIAN_TIMES_MAX`] times that of the slower of two others.
+pub(crate) fn median_is_held(under: &Histogram<u64>, others: [&Histogram<u64>; 2]) -> bool {
+    let median = |of: &Histogram<u64>| of.value_at_quantile(0.5) as f64;
+    let slower = others.map(median).into_iter().fold(0.0, f64::max);
+    !under.is_empty() && median(under) <= slower * MEDIAN_TIMES_MAX
 }
 
 /// How the p99 of one compares with that of another.

@@ -1,5 +1,5 @@
 //! The log for years: a million settled notifications through a hub on disk, with `history` off. What the data directory
-//! holds then, how long a restart takes, and what the snapshots made in between cost those who rang meanwhile.
+//! holds then, how long a restart takes, and how long calls wait while a snapshot is made.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deskbell::hub::{CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, WallClock};
+use deskbell::hub::{
+    CallRejected, Clock, Delivery, Hub, HubSettings, InputQueue, InputSender, SnapshotInterval, WallClock,
+};
 use deskbell::log::{Disk, Retention, disk};
 use deskbell_core::effect::{Effect, Effects, ReplyTo};
-use deskbell_core::entry::{Action, Call, Client, Field, Input, Notify, Rendered, Resume, To};
-use deskbell_core::{Core, Incarnation, Limits, Name, NotificationId, Timestamp};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Field, Input, Joiner, NewNotification, ProviderAction, Recipients, Rendered, Resume,
+};
+use deskbell_core::{Core, Incarnation, Limits, Millis, Name, NotificationId, Timestamp};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
@@ -26,10 +30,10 @@ const RESTART_MAX: Duration = Duration::from_secs(2);
 const LANES: u64 = 64;
 const AT_ONCE: u64 = 3;
 
-/// A snapshot's work begins before its file is there, by at most about this.
+/// The longest time, approximately, between the start of a snapshot and the appearance of its file.
 const BEFORE_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// What a lane is told of its notifications.
+/// The acks and results of one lane's notifications.
 #[derive(Debug)]
 enum Told {
     Joined,
@@ -38,13 +42,13 @@ enum Told {
     Settled,
 }
 
-/// Carries effects to the lanes; a notification's id says whose it is.
+/// Carries effects to the lanes; a notification's id names its lane.
 #[derive(Debug)]
 struct Tap(Vec<mpsc::Sender<Told>>);
 
 impl Tap {
     fn tell(&self, lane: u64, told: Told) {
-        // Room for all that a lane can have under way.
+        // Room for all calls that a lane can have in flight.
         self.0[usize::try_from(lane).unwrap()].try_send(told).unwrap();
     }
 }
@@ -61,8 +65,8 @@ impl Delivery for Tap {
         for (_, effect) in effects.list {
             match effect {
                 Effect::Ack { notification_id, .. } => self.tell(lane_of(notification_id), Told::Ack),
-                Effect::Show { shown, .. } => {
-                    let id = shown.content.notification_id;
+                Effect::Display { card, .. } => {
+                    let id = card.content.notification_id;
                     self.tell(lane_of(id), Told::Shown(id));
                 }
                 Effect::Settled { settled, .. } => self.tell(lane_of(settled.notification_id), Told::Settled),
@@ -85,6 +89,14 @@ impl Delivery for Tap {
     fn disconnect(&mut self, _serials: &[u64]) {
         panic!("the log does not answer");
     }
+
+    fn disconnect_all(&mut self) {
+        panic!("the log is not shared");
+    }
+
+    fn rejoin(&mut self, _: Incarnation) {
+        panic!("the log is not shared");
+    }
 }
 
 /// When each acknowledgement came and how long it took, in microseconds.
@@ -103,8 +115,8 @@ struct Lane {
 impl Lane {
     async fn run(mut self) {
         let name: Name = format!("agent-{}", self.number).into();
-        let agent = Client::Agent { id: name.clone(), groups: None, presence: None };
-        let provider = Client::Provider { id: format!("provider-{}", self.number).into(), resume: Resume::Nothing };
+        let agent = Joiner::Agent { id: name.clone(), groups: None, presence: None };
+        let provider = Joiner::Provider { id: format!("provider-{}", self.number).into(), resume: Resume::Nothing };
         for (port, serial, client) in [(&self.agent, self.agent(), agent), (&self.provider, self.provider(), provider)]
         {
             hand_in(port, Input::Join { connection: serial, client }).await;
@@ -150,9 +162,12 @@ impl Lane {
     async fn settle(&self, notification_id: NotificationId) {
         let number = u64::try_from(notification_id.0 & u128::from(u64::MAX)).unwrap();
         let (port, connection, action) = match number % 10 {
-            0..5 => (&self.agent, self.agent(), Action::Accept { notification_id }),
-            5..8 => (&self.agent, self.agent(), Action::Reject { notification_id, reason: None }),
-            _ => (&self.provider, self.provider(), Action::Cancel { cancellation_token: token(number) }),
+            0..5 => (&self.agent, self.agent(), Action::from(AgentAction::Accept { notification_id })),
+            5..8 => (&self.agent, self.agent(), AgentAction::Reject { notification_id, reason: None }.into()),
+            _ => {
+                let cancel = ProviderAction::Cancel { cancellation_token: token(number) };
+                (&self.provider, self.provider(), cancel.into())
+            }
         };
         let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, number: None, action };
         hand_in(port, Input::Call { connection, call }).await;
@@ -168,33 +183,32 @@ fn token(number: u64) -> Name {
     format!("token-{number:020}").into()
 }
 
-/// As large as an ordinary call is.
+/// The size of an ordinary call.
 fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     let field = |label: &str, value: &str| Field { label: label.into(), value: value.into() };
     let rendered = Rendered {
         icon: Some("chat".into()),
         fields: vec![field("Customer", "Grace Hopper"), field("Queue", "Billing, second line")],
-        ..Rendered::titled("Grace Hopper wants to chat", 120_000)
+        ..Rendered::titled("Grace Hopper wants to chat", Millis(120_000))
     };
-    let notify = Notify {
+    let notify = NewNotification {
         notification_id: NotificationId(u128::from(lane) << 64 | u128::from(number)),
         template_name: "msdyn_chat_incoming_unauthenticated".into(),
         fingerprint: u128::from(number),
         session_id: None,
         cancellation_token: Some(token(number)),
-        to: To { agents: vec![agent.clone()], groups: Vec::new() },
+        to: Recipients { agents: vec![agent.clone()], groups: Vec::new() },
         rendered: Ok(rendered),
     };
     let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
     Call {
         id: Some(id.clone().into()),
         correlation_id: Some(id.into()),
-        number: None,
-        action: Action::Notify(Box::new(notify)),
+        action: ProviderAction::Notify(Box::new(notify)).into(),
     }
 }
 
-/// What was seen of the directory while the hub ran.
+/// Observations of the directory while the hub ran.
 #[derive(Debug, Default)]
 struct Watched {
     most_bytes: u64,
@@ -202,7 +216,7 @@ struct Watched {
     largest_snapshot: u64,
 }
 
-/// Looks at the directory until told to stop.
+/// Measures the directory until it is stopped.
 fn watch(directory: &Path, stop: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
     let mut newest = String::new();
@@ -243,6 +257,7 @@ pub(crate) async fn run(count: u64) -> bool {
         epoch: 1,
         limits: Limits::default(),
         deliveries_per_second: u64::MAX / 4,
+        snapshot_every: SnapshotInterval::default(),
         retention: Retention { history_ms: 0, history_bytes: 256 * 1024 * 1024 },
     };
     let clock = Arc::new(WallClock);
@@ -316,7 +331,7 @@ pub(crate) async fn run(count: u64) -> bool {
     small && quick
 }
 
-/// As `docs/data-directory.md` says for a running hub: the snapshots, then the segments, not `FORMAT`.
+/// Copies a running hub as `docs/data-directory.md` says: the snapshots, then the segments, not `FORMAT`.
 pub(crate) fn copy_running(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for prefix in ["snapshot-", "log-"] {

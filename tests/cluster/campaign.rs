@@ -1,7 +1,8 @@
-//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every notification
-//! that was acknowledged has exactly one outcome, and everybody who was told one was told the same.
+//! Everything goes wrong in turn, under traffic: hubs and servers are killed, paused and cut off. At the end every acknowledged
+//! notification has exactly one outcome, and all clients received the same.
 //!
-//! A short run belongs to the tests. A long one: `CAMPAIGN_SECONDS=600 cargo test --test cluster campaign`.
+//! A short run belongs to the tests. A long one: `CAMPAIGN_SECONDS=600 cargo test --test cluster campaign`. With
+//! `CAMPAIGN_FAULTS="server paused,hub killed"` there are only these faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::evidence::{LOG_EVERY_RECORD, report};
 use crate::fixture::{CONFIG, Cluster, WAYS, await_ready, setup, three_that_can_be_cut_apart};
 use crate::harness::Dice;
+use crate::harness::left_out::left_out_as;
 use crate::nats;
 use crate::proxy::Proxy;
 use crate::state::digests;
@@ -26,13 +28,13 @@ const SECONDS: u64 = 40;
 
 /// Since when servers that were cut off from each other come to agree again. Of three 2.9 that were, the one that was
 /// alone keeps records that the others never had, in about every fourth campaign, and for good.
-pub(crate) const AGREE_AFTER_CUTS: (u32, u32) = (2, 10);
+pub(crate) const AGREE_AFTER_FAULTS: (u32, u32) = (2, 10);
 
-/// What is rung.
+/// The notify message.
 pub(crate) const BRIEF: &str =
     "[[templates]]\nname = \"brief\"\ntitle = \"t\"\ntimeout = \"2s\"\nqueueTimeout = \"2s\"\n";
 
-/// What everybody was told.
+/// What all clients received.
 #[derive(Default)]
 pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
@@ -43,7 +45,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// How many were acknowledged and have no outcome, have two, or were won by two.
+    /// The numbers of acknowledged notifications without an outcome, with two outcomes, and with two winners.
     pub(crate) fn faults(&self) -> (usize, usize, usize) {
         let lost = self.acknowledged.iter().filter(|id| !self.outcomes.contains_key(*id)).count();
         let double = self.outcomes.values().filter(|outcomes| outcomes.len() > 1).count();
@@ -57,7 +59,7 @@ pub(crate) type Shared = Arc<Mutex<Book>>;
 /// Where hubs can be reached now.
 pub(crate) type Ports = watch::Receiver<Vec<u16>>;
 
-/// A client that comes back, at another hub, as a load balancer would have it.
+/// A client that reconnects to another hub, as through a load balancer.
 pub(crate) struct Line {
     ws: Option<WebSocketStream<TcpStream>>,
     ports: Ports,
@@ -94,7 +96,7 @@ impl Line {
         Some(welcome)
     }
 
-    /// The next message; `Err`: the connection is over, or has said nothing for too long.
+    /// The next message; `Err` if the connection has ended, or was silent for too long.
     pub(crate) async fn read(&mut self, within: Duration) -> Result<Option<Value>, ()> {
         let ws = self.ws.as_mut().ok_or(())?;
         match timeout(within, ws.next()).await {
@@ -117,7 +119,7 @@ impl Line {
     }
 }
 
-/// Rings all the time; what it does not know the fate of it sends again, with the same id.
+/// Rings continuously. Calls without an outcome are sent again with the same id.
 pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop: watch::Receiver<bool>) {
     let mut line = Line { ws: None, ports, turn: name.len() };
     let mut pending: BTreeMap<String, Value> = BTreeMap::new();
@@ -151,7 +153,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
             line.send(&call).await;
             pending.insert(id, call);
         }
-        // A hub that is paused keeps its sockets: who hears nothing for long goes elsewhere.
+        // A paused hub keeps its sockets: a client without a message for long goes to another hub.
         let mut quiet = 0;
         loop {
             match line.read(Duration::from_millis(40)).await {
@@ -178,7 +180,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
                         }
                         "error" if message["code"] == "unavailable" => {
                             book.lock().unwrap().refused += 1;
-                            // Nothing was done by this try; earlier ones may have been: it is asked again.
+                            // This attempt did nothing, but an earlier one may have been carried out, so the call is repeated.
                             tokio::time::sleep(Duration::from_millis(50)).await;
                             if let Some(call) = pending.get(&id).cloned() {
                                 line.send(&call).await;
@@ -241,6 +243,29 @@ pub(crate) async fn agent(name: String, ports: Ports, book: Shared, mut stop: wa
     }
 }
 
+const FAULTS: [&str; 6] = ["hub killed", "hub paused", "hub cut off", "server killed", "server paused", CUT];
+
+/// Of a server, from both others.
+const CUT: &str = "server cut off";
+
+/// The faults that were requested and that the servers' version survives.
+fn kinds_of_faults() -> Vec<&'static str> {
+    let mut kinds = FAULTS.to_vec();
+    if let Ok(asked) = std::env::var("CAMPAIGN_FAULTS") {
+        let asked: Vec<&str> = asked.split(',').map(str::trim).collect();
+        assert!(asked.iter().all(|kind| FAULTS.contains(kind)), "the faults are {FAULTS:?}, not {asked:?}");
+        kinds.retain(|kind| asked.contains(kind));
+    } else if nats::version() < AGREE_AFTER_FAULTS {
+        kinds.retain(|kind| *kind != CUT);
+        let version = nats::version();
+        left_out_as(
+            "campaign_of_faults_under_traffic: servers that are cut off from each other",
+            &format!("nats-server {}.{} is older than 2.10 and does not agree afterwards", version.0, version.1),
+        );
+    }
+    kinds
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
@@ -274,16 +299,14 @@ async fn campaign_of_faults_under_traffic() {
     }
     let began = Instant::now();
     let mut faults: BTreeMap<&str, u32> = BTreeMap::new();
+    let kinds = kinds_of_faults();
     // All kinds in turn, in an order of chance.
     let mut deck = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         tokio::time::sleep(Duration::from_millis(1_000 + dice.roll(2_000) as u64)).await;
         let victim = dice.roll(3);
         if deck.is_empty() {
-            deck = vec!["hub killed", "hub paused", "hub cut off", "server killed", "server paused"];
-            if nats::version() >= AGREE_AFTER_CUTS {
-                deck.push("server cut off");
-            }
+            deck = kinds.clone();
         }
         let fault = deck.swap_remove(dice.roll(deck.len()));
         *faults.entry(fault).or_default() += 1;
@@ -312,8 +335,8 @@ async fn campaign_of_faults_under_traffic() {
                 tokio::time::sleep(pause).await;
                 cluster.servers[victim].start();
             }
-            "server cut off" => {
-                // From both others; its hubs and their clients still reach it.
+            CUT => {
+                // The server is cut off from both others; its hubs and their clients still reach it.
                 let cut = |cut| {
                     ways.iter().zip(WAYS).filter(|(_, of)| of.contains(&victim)).for_each(|(way, _)| way.cut(cut))
                 };
@@ -327,7 +350,7 @@ async fn campaign_of_faults_under_traffic() {
                 cluster.servers[victim].signal("CONT");
             }
         }
-        // Three servers bear the loss of one, not of a second before the first has caught up.
+        // Three servers survive the loss of one, but not of a second one before the first has caught up.
         if fault.starts_with("server") {
             cluster.servers[victim].await_jetstream();
         }
@@ -343,7 +366,12 @@ async fn campaign_of_faults_under_traffic() {
     // Whatever became of anything, the hubs have come to one state.
     let digests = digests(&cluster.servers[0], cluster.hubs.len());
     if digests.iter().any(|digest| *digest != digests[0]) {
-        panic!("{}; clients that failed: {failed:?}; faults: {faults:?}", report(&mut cluster, &digests));
+        let report = report(&mut cluster, &digests);
+        let text = format!("{}; clients that failed: {failed:?}; faults: {faults:?}", report.text);
+        // Old servers do that, and no hub can do anything about it. Whatever else makes states differ is a fault of the hub.
+        assert!(report.servers_disagree && nats::version() < AGREE_AFTER_FAULTS, "{text}");
+        println!("{text}");
+        return left_out_as("campaign_of_faults_under_traffic", "servers older than NATS 2.10 did not keep one stream");
     }
     assert!(failed.is_empty(), "{failed:?}");
     let book = book.lock().unwrap();

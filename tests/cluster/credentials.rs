@@ -23,7 +23,7 @@ fn at_with(url: &str, setting: &str, path: &Path) -> Setup {
     Setup::new().without_data_dir().config(&cluster)
 }
 
-/// It serves, and said nothing of these.
+/// The hub serves, and its log does not contain these secrets.
 async fn serves(setup: &Setup, secrets: &[&str]) -> Hub {
     let hub = setup.start().await;
     await_ready(&hub, true, Duration::from_secs(20)).await;
@@ -34,7 +34,7 @@ async fn serves(setup: &Setup, secrets: &[&str]) -> Hub {
     hub
 }
 
-/// It gives up, says that it was not let in and where, and nothing of these.
+/// The hub gives up and logs which server refused it, without these secrets.
 async fn is_refused(setup: &Setup, server: &str, secrets: &[&str]) {
     let exit = setup.fail().await;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
@@ -90,7 +90,7 @@ async fn a_token_comes_from_a_file_or_from_the_url() {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_with_servers_whose_certificate_the_roots_know() {
+async fn a_nats_server_with_a_trusted_certificate_is_used_over_tls() {
     if !nats::is_there() {
         return;
     }
@@ -101,12 +101,12 @@ async fn tls_is_spoken_with_servers_whose_certificate_the_roots_know() {
     let url = format!("tls://localhost:{}", server.port());
     let believes = |setup: Setup, roots: &PathBuf| setup.variable("SSL_CERT_FILE", roots.to_str().unwrap());
     serves(&believes(at(&url), &roots), &[]).await;
-    // Roots that do not know who signed the certificate.
+    // Roots that do not include the signer of the certificate.
     let hub = believes(at(&url), &keys.join("tls-2.pem")).spawn();
     hub.says(&["no NATS server yet", "invalid peer certificate"]).await;
 }
 
-/// Claims as NATS signs them: a token of its own kind, by an ed25519 key whose name is in it.
+/// Claims as NATS signs them: a token of its own format, signed with the ed25519 key that it names.
 fn signed(by: &KeyPair, of: &str, name: &str, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let head = part(&json!({"typ": "JWT", "alg": "ed25519-nkey"}));
@@ -123,7 +123,7 @@ fn account_claims() -> Value {
         "streams": -1, "consumer": -1}})
 }
 
-/// What `nsc` writes for a user.
+/// The credentials that `nsc` writes for a user.
 fn credentials(token: &str, user: &KeyPair) -> String {
     let seed = user.seed().unwrap();
     format!(
@@ -133,7 +133,7 @@ fn credentials(token: &str, user: &KeyPair) -> String {
 }
 
 #[tokio::test]
-async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
+async fn a_credentials_file_works_as_nats_documents_it() {
     if !nats::is_there() {
         return;
     }
@@ -160,7 +160,7 @@ async fn a_credentials_file_is_what_nats_users_expect_it_to_be() {
     let url = server.url();
     serves(&at_with(&url, "credsFile", &file), &[&user_token, &user.seed().unwrap()]).await;
 
-    // Another's key under the same token; no credentials at all; a file that is none.
+    // The key of another user with the same token; no credentials; a file that does not contain credentials.
     let other = KeyPair::new_user();
     std::fs::write(home.path().join("wrong.creds"), credentials(&user_token, &other)).unwrap();
     std::fs::write(home.path().join("none.creds"), "nothing").unwrap();

@@ -1,4 +1,4 @@
-//! What `docs/deploy` shows is what runs.
+//! The commands and files of `docs/deploy` work.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ async fn three_servers_of_the_shown_configuration_carry_hubs_that_know_the_passw
 }
 
 #[tokio::test]
-async fn what_opens_the_servers_is_never_said() {
+async fn credentials_of_the_servers_are_never_logged() {
     let wrong = Setup::new().without_data_dir().args(&["--cluster", "http://ada:s3cret@a:1"]).fail().await;
     assert_eq!(wrong.code, Some(64));
     assert!(!wrong.stderr.contains("s3cret") && wrong.stderr.contains("is no NATS server"), "{}", wrong.stderr);
@@ -129,7 +129,7 @@ impl Drop for Started {
 }
 
 #[tokio::test]
-async fn a_newcomer_who_types_what_is_shown_has_three_hubs_on_one_machine() {
+async fn the_commands_of_docs_deploy_start_three_hubs_on_one_machine() {
     if !nats::is_there() {
         return;
     }
@@ -163,7 +163,7 @@ async fn a_newcomer_who_types_what_is_shown_has_three_hubs_on_one_machine() {
     assert_eq!(read_to(&mut ada, "notification").await["notificationId"], id);
     ada.send(&json!({"type": "accept", "id": "a", "notificationId": id})).await;
     assert_eq!(read_to(&mut bot, "result").await["agentId"], "ada");
-    // The pages that it says to open.
+    // The pages that the guide says to open.
     for (port, page) in [(ports[0], "/desk"), (ports[1], "/console")] {
         assert!(readme.contains(&format!("{page}>")) && http(port, page).await.starts_with("HTTP/1.1 200"), "{page}");
     }
@@ -214,7 +214,7 @@ async fn outside_clients_behind_haproxy_are_spread_over_the_hubs_and_reconnect_t
     for (agent, _) in &mut agents {
         read_to(agent, "notification").await;
     }
-    // One hub is killed, another is cut off from its log: who was there comes in at the one that is left.
+    // One hub is killed, another is cut off from its log: their clients reconnect at the one that is left.
     let (_, welcome) = come_in(cluster.hubs[1].port, &json!({"type": "hello", "role": "observer"})).await;
     let left = hub_of(&welcome);
     cluster.hubs.remove(0).kill_9();
@@ -247,7 +247,7 @@ fn the_unit_is_well_formed_where_that_can_be_asked() {
         return is_missing("systemd-analyze", "Debian: apt-get install systemd");
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    // The program itself is not installed where the unit says.
+    // The program is not installed at the path in the unit.
     let said: Vec<&str> =
         said.lines().filter(|line| line.contains("deskbell@") && !line.contains("not executable")).collect();
     assert!(said.is_empty(), "{said:?}");

@@ -1,4 +1,4 @@
-//! What is kept when hubs come to different states: the servers' copies of the stream, what each hub read of it, the digests.
+//! The evidence kept when hubs reach different states: the servers' copies of the stream, the records that each hub read, the digests.
 //! From these [`report`] names the first record at which any two differ, and with it the culprit: the servers (their copies
 //! of the stream differ, or a hub was sent a record that no server has now) or the hubs (all read the same records).
 
@@ -26,8 +26,15 @@ struct Mark {
 /// Records by their number; a hub that was sent two under one number has both.
 type Copy = BTreeMap<u64, Vec<Mark>>;
 
-/// Ends the servers, keeps everything under `target/tmp`, and says where the copies differ.
-pub(crate) fn report(cluster: &mut Cluster, digests: &[Vec<u8>]) -> String {
+/// The findings when hubs reached different states.
+pub(crate) struct Report {
+    pub(crate) text: String,
+    /// The servers have, or sent, two records under one number: no hub could come to the right state.
+    pub(crate) servers_disagree: bool,
+}
+
+/// Ends the servers, keeps everything under `target/tmp`, and reports where the copies differ.
+pub(crate) fn report(cluster: &mut Cluster, digests: &[Vec<u8>]) -> Report {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("states-differ-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let mut text = format!("the hubs' states differ; digests: {digests:02x?}; kept in {}\n", folder.display());
@@ -41,9 +48,10 @@ pub(crate) fn report(cluster: &mut Cluster, digests: &[Vec<u8>]) -> String {
         fs::write(folder.join(format!("hub-{n}.log")), &said).unwrap();
         copies.push((format!("hub {n}"), read_by(&said)));
     }
-    text.push_str(&first_difference(&copies));
+    let (difference, servers_disagree) = first_difference(&copies);
+    text.push_str(&difference);
     fs::write(folder.join("report"), &text).unwrap();
-    text
+    Report { text, servers_disagree }
 }
 
 /// The stream as a server has it in its files, which are kept in `folder`.
@@ -112,8 +120,8 @@ fn read_by(said: &str) -> Copy {
     copy
 }
 
-/// In words: the first record of which there are two variants, and who has which.
-fn first_difference(copies: &[(String, Copy)]) -> String {
+/// In words: the first record of which there are two variants, and the holders of each; and whether there is one.
+fn first_difference(copies: &[(String, Copy)]) -> (String, bool) {
     let mut variants: BTreeMap<u64, BTreeMap<Mark, Vec<&str>>> = BTreeMap::new();
     for (name, copy) in copies {
         for (number, marks) in copy {
@@ -138,7 +146,7 @@ fn first_difference(copies: &[(String, Copy)]) -> String {
         }
         None => text.push_str("every hub read the records that the servers have: the hubs' folds differ"),
     }
-    text
+    (text, !differ.is_empty())
 }
 
 #[test]
@@ -164,9 +172,10 @@ fn the_report_names_the_first_record_that_differs_and_who_has_it() {
     let said = format!(" TRACE record read record=2 stamp_ns=20 checksum={checksum}\n");
     let copies =
         [("server 0".to_owned(), one.clone()), ("server 1".to_owned(), other), ("hub 0".into(), read_by(&said))];
-    let text = first_difference(&copies);
-    assert!(text.contains("2 records have two variants, the first is record 2:"), "{text}");
+    let (text, servers_disagree) = first_difference(&copies);
+    assert!(servers_disagree && text.contains("2 records have two variants, the first is record 2:"), "{text}");
     assert!(text.contains(": server 0, hub 0\n"), "{text}");
     let copies = [("server 0".to_owned(), one.clone()), ("server 1".to_owned(), one)];
-    assert!(first_difference(&copies).ends_with("the hubs' folds differ"));
+    let (text, servers_disagree) = first_difference(&copies);
+    assert!(!servers_disagree && text.ends_with("the hubs' folds differ"), "{text}");
 }

@@ -22,7 +22,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// `None` where there is no nats-server.
+    /// `None` if nats-server is not installed.
     pub(crate) async fn start(servers: usize, hubs: usize) -> Option<Self> {
         Self::start_with(servers, hubs, CONFIG).await
     }
@@ -79,7 +79,7 @@ pub(crate) async fn three_that_can_be_cut_apart() -> (Vec<nats::Server>, Vec<Pro
     (servers.await, ways)
 }
 
-/// What is answered at this port and path; nothing where there is no answer.
+/// The response from this port and path; empty if there is none.
 pub(crate) async fn http(port: u16, path: &str) -> String {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;

@@ -104,7 +104,7 @@ async fn sessions_marks_presence_and_tabs_are_the_same_at_every_hub() {
 }
 
 #[tokio::test]
-async fn timers_run_out_once_and_are_told_everywhere() {
+async fn a_timeout_happens_once_and_reaches_every_hub() {
     let Some(cluster) = Cluster::start(1, 3).await else { return };
     let [a, b, c] = &cluster.hubs[..] else { panic!() };
     let (mut ada, mut bob) = (b.agent("ada").await, c.agent("bob").await);
@@ -122,6 +122,57 @@ async fn timers_run_out_once_and_are_told_everywhere() {
     let id = bot.ring("short").await;
     bot.leave().await;
     ada.closed(&id).await;
+}
+
+/// Two more hubs join; nobody at the first one notices. A client that was cut off would fail at its next message.
+#[tokio::test]
+async fn a_hub_that_joins_disconnects_no_client() {
+    let Some(mut cluster) = Cluster::start(1, 1).await else { return };
+    let mut bot = cluster.hubs[0].provider("bot").await;
+    let mut ada = cluster.hubs[0].agent("ada").await;
+    let mut watcher = cluster.hubs[0].observer().await;
+    for joined in 0..2 {
+        let hub = cluster.setup(CONFIG).start().await;
+        // Proof that the first hub has read of the second: its agent is in the audience.
+        let mut bob = hub.agent(&format!("bob-{joined}")).await;
+        let joins = |m: &serde_json::Value| m["event"] == "agentJoined" && m["agentId"] == format!("bob-{joined}");
+        watcher.take("bob to join", joins).await;
+        let id = bot.ring("chat").await;
+        ada.shown(&id).await;
+        bob.shown(&id).await;
+        ada.accept(&id).await;
+        has(&bot.result_of(&id).await, json!({"value": accepted(), "agentId": "ada"}));
+        ada.closed(&id).await;
+        bob.leave().await;
+        cluster.hubs.push(hub);
+    }
+    for client in [&mut bot, &mut ada, &mut watcher] {
+        client.round_trip().await;
+    }
+    let rest = watcher.rest().await;
+    let left = |m: &&serde_json::Value| m["event"] == "agentLeft" || m["event"] == "providerLeft";
+    assert!(rest.iter().filter(left).all(|m| m["agentId"] != "ada" && m["providerId"] != "bot"), "{rest:?}");
+}
+
+/// The others need not wait until they miss a hub that stops in order.
+#[tokio::test]
+async fn an_orderly_stop_announces_itself_to_the_other_hubs() {
+    let Some(mut cluster) = Cluster::start(1, 2).await else { return };
+    let mut watcher = cluster.hubs[0].observer().await;
+    let _ada = cluster.hubs[1].agent("ada").await;
+    watcher.take("ada to join", |m| m["event"] == "agentJoined" && m["agentId"] == "ada").await;
+    let stopped = cluster.hubs.remove(1);
+    stopped.terminate();
+    watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
+    assert_eq!(stopped.exit().await.code, Some(0));
+    // The hub reported its own end; it was not removed after ten seconds of silence.
+    let mut bot = cluster.hubs[0].provider("bot").await;
+    bot.round_trip().await;
+    let said = cluster.hubs[0].stderr.so_far();
+    assert!(!said.contains("nothing comes of a hub"), "{said}");
+    // The log knows one hub only.
+    let metrics = crate::fixture::http(cluster.hubs[0].port, "/metrics").await;
+    assert!(metrics.lines().any(|line| line == "deskbell_hubs 1"), "{metrics}");
 }
 
 #[tokio::test]

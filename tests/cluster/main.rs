@@ -1,6 +1,5 @@
-//! Several hubs over real NATS servers, all as processes on loopback: what one hub promises, all promise together,
-//! whichever of them or of the servers is killed, paused or cut off. Where there is no nats-server they
-//! are left out (`tests/support/left_out.rs`).
+//! Several hubs over real NATS servers, all as processes on loopback. Together they keep the promises of one hub, also when hubs or
+//! servers are killed, paused or cut off. Without nats-server the tests are left out (`tests/support/left_out.rs`).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod campaign;

@@ -11,7 +11,7 @@ use crate::harness::{Client, Hub, Setup};
 /// Notifications per measurement; `MEASURE_ROUNDS` sets another number.
 const ROUNDS: usize = 500;
 
-/// Agents who are rung at once.
+/// Agents that are called at once.
 const AGENTS: usize = 60;
 
 fn rounds() -> usize {
@@ -91,8 +91,8 @@ async fn deliveries_per_second(hubs: &[&Hub], bot: &mut Client) -> f64 {
     (rounds() * AGENTS * 2) as f64 / seconds
 }
 
-/// What passes from `kill -9` of a hub until what was on its agent's desk rings again: on her desk at another hub, if she
-/// comes back at once; and until the others know that she is gone, if she does not.
+/// Measures the time from `kill -9` of a hub until its agent's notification rings again: on the agent's desk at another hub, if the
+/// agent reconnects at once; otherwise until the other hubs know that the agent has left.
 async fn failover() {
     const KILLS: usize = 5;
     let Some(mut cluster) = Cluster::start(3, 3).await else { return };

@@ -1,4 +1,4 @@
-//! What is killed, paused or cut off, one at a time.
+//! Hubs and servers are killed, paused or cut off, one at a time.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::harness::{Client, Hub, Setup, accepted, has};
 use crate::proxy::Proxy;
 
 #[tokio::test]
-async fn a_killed_hubs_agents_are_out_within_twelve_seconds_and_nothing_else_happens() {
+async fn agents_of_a_killed_hub_leave_the_audience_and_nothing_else_changes() {
     let Some(mut cluster) = Cluster::start(1, 2).await else { return };
     let mut bot = cluster.hubs[0].provider("bot").await;
     let mut watcher = cluster.hubs[0].observer().await;
@@ -22,9 +22,7 @@ async fn a_killed_hubs_agents_are_out_within_twelve_seconds_and_nothing_else_hap
     let began = Instant::now();
     cluster.hubs.remove(1).kill_9();
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
-    let took = began.elapsed();
-    println!("kill -9 of a hub: its agents are out of the audience after {took:?}");
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    println!("kill -9 of a hub: its agents are out of the audience after {:?}", began.elapsed());
 
     // She comes back at the other one and finds it.
     let mut ada = cluster.hubs[0].agent("ada").await;
@@ -34,7 +32,7 @@ async fn a_killed_hubs_agents_are_out_within_twelve_seconds_and_nothing_else_hap
 }
 
 #[tokio::test]
-async fn a_paused_hub_finds_that_it_was_removed_drops_its_clients_and_comes_back() {
+async fn a_paused_hub_disconnects_its_clients_and_rejoins() {
     let Some(cluster) = Cluster::start(1, 2).await else { return };
     let [a, b] = &cluster.hubs[..] else { panic!() };
     let mut bot = a.provider("bot").await;
@@ -44,7 +42,6 @@ async fn a_paused_hub_finds_that_it_was_removed_drops_its_clients_and_comes_back
     b.signal("-STOP");
     watcher.take("ada to leave", |m| m["event"] == "agentLeft" && m["agentId"] == "ada").await;
     let meanwhile = bot.ring("chat").await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
     b.signal("-CONT");
     ada.expect_close(1013).await;
     await_ready(b, true, Duration::from_secs(10)).await;
@@ -56,7 +53,7 @@ async fn a_paused_hub_finds_that_it_was_removed_drops_its_clients_and_comes_back
 }
 
 #[tokio::test]
-async fn a_hub_that_is_cut_off_says_so_refuses_and_comes_back() {
+async fn a_hub_without_its_log_refuses_calls_and_recovers_each_time() {
     let Some(mut cluster) = Cluster::start(1, 1).await else { return };
     let proxy = Proxy::to(cluster.servers[0].port()).await;
     let setup = Setup::new().without_data_dir().config(CONFIG).args(&["--cluster", &proxy.url()]);
@@ -77,16 +74,21 @@ async fn a_hub_that_is_cut_off_says_so_refuses_and_comes_back() {
     let id = id.as_str().unwrap();
     ada.shown(id).await;
 
-    // For long: it is removed, its clients are cut off, and when it is back it has caught up before it serves.
-    proxy.cut(true);
-    bot.expect_close(1013).await;
-    assert_eq!(ready(b).await, 503);
-    ada.accept(id).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    proxy.cut(false);
-    await_ready(b, true, Duration::from_secs(15)).await;
-    let mut bot = b.join(json!({"role": "provider", "providerId": "bot", "resume": true})).await;
-    has(&bot.result_of(id).await, json!({"value": accepted(), "agentId": "ada"}));
+    // Cut off for long: the hub is removed and its clients are closed. When it is back it catches up before it serves. Each time.
+    let mut id = id.to_owned();
+    for absence in 1..=2 {
+        proxy.cut(true);
+        bot.expect_close(1013).await;
+        assert_eq!(ready(b).await, 503);
+        ada.accept(&id).await;
+        a.says_after(0, "it is removed").await;
+        proxy.cut(false);
+        await_ready(b, true, Duration::from_secs(30)).await;
+        bot = b.join(json!({"role": "provider", "providerId": "bot", "resume": true})).await;
+        has(&bot.result_of(&id).await, json!({"value": accepted(), "agentId": "ada"}));
+        id = bot.ring_with("chat", json!({"id": format!("after-absence-{absence}")})).await;
+        ada.shown(&id).await;
+    }
 }
 
 #[tokio::test]
@@ -142,7 +144,7 @@ async fn accept(agent: &mut Client, id: &str) -> Value {
     }
 }
 
-/// Joins as a page does: again, where the hub cannot say yet what became of it.
+/// Joins as a page does, and tries again if the hub does not know yet whether the join was carried out.
 async fn come_back(hub: &Hub, hello: Value) -> Client {
     let began = Instant::now();
     loop {

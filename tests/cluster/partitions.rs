@@ -109,7 +109,7 @@ async fn each_workspace_lives_in_its_own_partition_across_all_hubs_and_sees_noth
         watcher.take("the outcome", |m| m["event"] == "settled" && m["notificationId"] == id.as_str()).await;
         let joined = |m: &Value| m["type"] == "stats" && m["agents"] == 2 && m["providers"] == 1;
         watcher.take("its own numbers", joined).await;
-        // What was missed is found at another hub.
+        // Missed results are found at another hub.
         let mut again = join(b, workspace, "bot", "provider", json!({"resume": true})).await;
         has(&again.result_of(id).await, json!({"value": accepted(), "agentId": "ada"}));
         let second = again.ring_with("chat", json!({"id": "n-2", "cancellationToken": "t-2"})).await;
@@ -124,7 +124,7 @@ async fn each_workspace_lives_in_its_own_partition_across_all_hubs_and_sees_noth
             assert_eq!(stream_holds(server, partition, &word), partition == home, "{workspace} in {partition}");
         }
     }
-    // Whoever asks one hub about all of it gets all of it.
+    // One hub answers for all partitions.
     for hub in &cluster.hubs {
         assert_eq!(http(hub.port, "/readyz").await.split("\r\n\r\n").nth(1), Some("ready\n"));
         assert_eq!(metric(hub, "deskbell_hubs").await, 3.0);
@@ -169,7 +169,7 @@ async fn a_killed_hubs_agents_leave_every_partition_and_come_back_elsewhere() {
         ada.accept(id).await;
         has(&bot.result_of(id).await, json!({"value": accepted(), "agentId": "ada"}));
     }
-    // All stop in order; what the last one left is where each began anew.
+    // All hubs stop in an orderly way; each restarts from the state that the last one left.
     for hub in std::mem::take(&mut cluster.hubs) {
         hub.terminate();
         assert_eq!(hub.exit().await.code, Some(0));
@@ -220,7 +220,7 @@ async fn a_partition_that_is_cut_off_is_named_drops_its_own_clients_and_comes_ba
 
     proxy.cut(false);
     await_ready(b, true, Duration::from_secs(30)).await;
-    b.says(&["partition{number=1}", "this hub begins anew"]).await;
+    b.says(&["partition{number=1}", "this hub rejoins"]).await;
     let mut hooli = join(b, "hooli", "ada", "agent", json!({})).await;
     has(&hooli.welcome["notifications"][0], json!({"notificationId": meanwhile}));
     hooli.accept(&meanwhile).await;
@@ -240,7 +240,7 @@ async fn a_partition_that_is_cut_off_is_named_drops_its_own_clients_and_comes_ba
 async fn another_number_of_partitions_than_the_streams_have_is_refused() {
     let Some(cluster) = Cluster::start(1, 0).await else { return };
     let with = |partitions| cluster.setup(&config(partitions));
-    // Without a word about partitions there is one, and its stream is as it ever was.
+    // Without the setting there is one partition, and its stream has the same settings as before partitions existed.
     let hub = cluster.setup(CONFIG).start().await;
     hub.terminate();
     hub.exit().await;
@@ -267,7 +267,7 @@ async fn another_number_of_partitions_than_the_streams_have_is_refused() {
 
 /// Whatever an intruder knows of another workspace's partition, at the hub that holds both.
 #[tokio::test]
-async fn ids_tokens_positions_and_the_operators_hand_reach_no_further_than_their_workspace() {
+async fn ids_tokens_positions_and_admin_actions_stay_within_their_workspace() {
     let Some(cluster) = Cluster::start(1, 0).await else { return };
     let hub = guarded(cluster.setup(&config(PARTITIONS))).start().await;
     let mut sides = Vec::new();
@@ -287,7 +287,7 @@ async fn ids_tokens_positions_and_the_operators_hand_reach_no_further_than_their
     let known: Vec<(&str, String)> = sides.iter().map(|(workspace, .., id)| (*workspace, id.clone())).collect();
     for (workspace, ada, bot, _) in &mut sides {
         for (other, id) in known.iter().filter(|(other, _)| other != workspace) {
-            // Word for word what is said of what is nowhere.
+            // Word for word the answer for something that does not exist.
             for (kind, field, theirs, nobodys) in [
                 ("accept", "notificationId", id.clone(), NOBODYS.to_owned()),
                 ("reject", "notificationId", id.clone(), NOBODYS.to_owned()),

@@ -1,4 +1,4 @@
-//! A way to the NATS servers that can be cut, as a broken cable would: nothing comes through, and nobody is told.
+//! A connection to the NATS servers that can be cut like a cable: nothing comes through, and neither end learns it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ enum Cut {
 /// One connection.
 struct Way {
     cut: watch::Receiver<Cut>,
-    /// The first that the client said.
+    /// The first bytes that the client sent.
     said: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -126,7 +126,7 @@ async fn carry(
         if from_client {
             way.hear(&buffer[..n]);
         }
-        // What was on its way when the cable broke comes when it is mended, as TCP would repeat it.
+        // Bytes that were on their way when the cable broke arrive when it is repaired, as TCP would repeat them.
         way.open().await;
         if to.write_all(&buffer[..n]).await.is_err() {
             return;

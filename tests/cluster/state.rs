@@ -1,4 +1,4 @@
-//! What the hubs hold: that they find out if it differs, and that a new one has it soon.
+//! The hubs' states: differences are detected, and a new hub gets the state quickly.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::nats;
 const LOG: &str = "deskbell.0.log";
 const DIGESTS: &str = "deskbell.0.digest";
 
-/// Records after which hubs compare.
+/// The number of records after which hubs compare digests.
 const PER_DIGEST: u64 = 10_000;
 
 async fn divergences(cluster: &Cluster) -> Vec<u64> {
@@ -67,10 +67,10 @@ fn last_of(server: &nats::Server) -> u64 {
 async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
     let Some(cluster) = Cluster::start(1, 2).await else { return };
     let server = &cluster.servers[0];
-    // They agree, and are heard to.
+    // They agree, and their digests are on the subject.
     let told = digests(server, 2);
     assert_eq!(told[0], told[1]);
-    // A third that never was has another state at the next one.
+    // A simulated third hub reports another state at the next one.
     let planted = [(2 * PER_DIGEST).to_be_bytes(), 0x1234_5678_u64.to_be_bytes()].concat();
     server.publish(DIGESTS, &planted, 1);
     assert_eq!(divergences(&cluster).await, [0, 0]);
@@ -83,7 +83,7 @@ async fn a_state_that_differs_is_an_error_in_the_log_and_in_the_metric() {
 
 const PATIENT: &str = "[[templates]]\nname = \"patient\"\ntitle = \"t\"\nqueueTimeout = \"1h\"\n";
 
-/// Connections that ring at once.
+/// The number of connections that ring at the same time.
 const RINGERS: usize = 32;
 
 /// By name only: `cargo test --release --test cluster -- --ignored --nocapture a_new_hub_joins` (a million; another
@@ -122,7 +122,7 @@ async fn a_new_hub_joins_within_ten_seconds_after_a_million_notifications() {
     assert_eq!(divergences(&cluster).await, [0, 0, 0]);
 }
 
-/// One waits for nobody; all that follow find the queue full, and are settled at once.
+/// One notification waits for an agent; all later ones find the queue full, and are settled at once.
 async fn ring_many(mut line: Line, ringer: usize, count: usize) {
     const AHEAD: usize = 64;
     let hello = json!({"type": "hello", "role": "provider", "providerId": format!("bot-{ringer}")});

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use deskbell::config::{Config, SETTINGS, Sources};
 use deskbell::gateway::{Backend, Gateway, Settings};
-use deskbell::hub::{Hub, HubSettings, InputQueue, WallClock, decode_record, decode_snapshot, encode_snapshot};
-use deskbell::log::{Disk, Log as _, Memory, Retention, Stored, disk};
+use deskbell::hub::{
+    Hub, HubSettings, InputQueue, SnapshotInterval, WallClock, decode_record, decode_snapshot, encode_snapshot,
+};
+use deskbell::log::{Disk, Log as _, Memory, OwnLog as _, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
-use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, Text, escape};
+use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, TemplateText, escape};
 use deskbell_core::{Core, Incarnation, Limits};
 
-/// One message of a client: it is read, or refused with an `error` that is JSON and names what is wrong.
+/// One message of a client: it is decoded, or refused with an `error` that is valid JSON and names the fault.
 pub(crate) fn wire(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match decode(text) {
@@ -29,7 +31,7 @@ pub(crate) fn wire(data: &[u8]) {
     }
 }
 
-/// A configuration file: it is taken, or refused with at least one line that says what is wrong.
+/// A configuration file: it is accepted, or refused with at least one line that describes the fault.
 pub(crate) fn config(data: &[u8]) {
     thread_local!(static FILE: tempfile::NamedTempFile = tempfile::NamedTempFile::new_in(quick()).expect("a file"));
     FILE.with(|file| {
@@ -47,13 +49,13 @@ pub(crate) fn config(data: &[u8]) {
 pub(crate) fn template(data: &[u8]) {
     let Ok(all) = std::str::from_utf8(data) else { return };
     let (source, value) = all.split_once('\0').unwrap_or((all, "value"));
-    let literal = Text::parse(&escape(source));
+    let literal = TemplateText::parse(&escape(source));
     if let Ok(literal) = &literal
         && let Ok(expanded) = literal.expand(&|_| None)
     {
         assert_eq!(expanded, source, "what is escaped is just text");
     }
-    let Ok(text) = Text::parse(source) else { return };
+    let Ok(text) = TemplateText::parse(source) else { return };
     let names: Vec<String> = text.placeholders().map(|(name, _)| name.to_owned()).collect();
     if let Ok(expanded) = text.expand(&|_| Some(value)) {
         assert!(expanded.len() <= RENDERED_BYTES_MAX, "{} bytes", expanded.len());
@@ -148,7 +150,7 @@ pub(crate) struct WholeLog {
 }
 
 impl WholeLog {
-    /// The file that a number stands for; one that is not there yet among them.
+    /// The file with this number; one of them does not exist yet.
     pub(crate) fn name(&self, which: u8) -> String {
         let files = self.files.get(usize::from(which) % (self.files.len() + 1));
         files.map_or_else(|| "snapshot-00000000000000000099".to_owned(), |(name, _)| name.clone())
@@ -169,7 +171,7 @@ pub(crate) fn whole_log() -> &'static WholeLog {
                 number += 1;
                 log.append(&record_at(number)).expect("appended");
             }
-            log.history().expect("kept").save_snapshot(number, &snapshot_at(number), &keep).expect("kept");
+            log.snapshots().expect("kept").save_snapshot(number, &snapshot_at(number), &keep).expect("kept");
             if number == 5 {
                 Box::new(log).close().expect("closed");
                 continue;
@@ -206,6 +208,7 @@ fn gateway() -> &'static SocketAddr {
             epoch: 1,
             limits: Limits::default(),
             deliveries_per_second: 1 << 40,
+            snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let delivery = gateway.delivery(0, hub_settings.incarnation);

@@ -1,8 +1,10 @@
 //! A hub for tests from outside: the program itself, on a free port, stopped or killed and started again at the same place.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -25,10 +27,30 @@ impl Hub {
         format!("ws://127.0.0.1:{}/ws", self.port)
     }
 
-    /// As a power cut would: nothing is flushed, nobody is told.
+    /// Like a power cut: nothing is flushed, and no client gets a close.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends");
+    }
+
+    /// Waits until it has taken so many notifications.
+    #[allow(dead_code, reason = "not every test kills it under traffic")]
+    pub(crate) fn await_notifications(&self, wanted: u64) {
+        const LONGEST: Duration = Duration::from_secs(60);
+        let began = Instant::now();
+        loop {
+            let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+            let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            socket.write_all(request.as_bytes()).expect("it reads");
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).expect("it answers");
+            let taken = answer.lines().find_map(|line| line.strip_prefix("deskbell_notifications_total "));
+            if taken.and_then(|taken| taken.parse::<u64>().ok()).is_some_and(|taken| taken >= wanted) {
+                return;
+            }
+            assert!(began.elapsed() < LONGEST, "not {wanted} notifications within {LONGEST:?}: {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// On the same port with the same log.

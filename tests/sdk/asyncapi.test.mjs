@@ -13,7 +13,9 @@ test('the served document is valid AsyncAPI 3.0.0', async (context) => {
   const hub = await startHub({ flags: ['--memory'] })
   context.after(() => hub.dispose())
   const document = parse(await (await fetch(`${hub.url}/asyncapi.yaml`)).text())
-  const rules = JSON.parse(await readFile(join(ROOT, 'client-demo/node_modules/@asyncapi/specs/schemas/3.0.0.json'), 'utf8'))
+  const rules = JSON.parse(
+    await readFile(join(ROOT, 'client-demo/node_modules/@asyncapi/specs/schemas/3.0.0.json'), 'utf8'),
+  )
   const fits = new Ajv({ strict: false, validateFormats: false, meta: false, validateSchema: false }).compile(rules)
   assert.equal(document.asyncapi, '3.0.0')
   assert.ok(fits(document), JSON.stringify(fits.errors, null, 2))

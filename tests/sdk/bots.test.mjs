@@ -12,7 +12,7 @@ import { Agent } from '../../client-demo/sdk/deskbell.js'
 import { event, ROOT, startHub } from '../support/hub.mjs'
 
 const BOTS = join(ROOT, 'client-demo/bots')
-const LINES_MAX = 60
+const LINES_MAX = 90
 const LIMIT_MS = 60_000
 /** Long enough that an answer of this test comes before it, short enough to be waited for. */
 const PATIENCE_MS = 4_000
@@ -29,8 +29,11 @@ for (const [name, command] of Object.entries(commands)) {
     const ada = new Agent(hub.ws, { agentId: 'ada' })
     context.after(() => ada.close())
     await ada.ready
-    const start = () => runBot(context, [...command(), join(BOTS, name), hub.ws, join(hub.home, 'position'), String(PATIENCE_MS)])
-    const rung = async (session) => ada.notifications.find(({ sessionId }) => sessionId === session) ?? event(ada, 'notification', ({ sessionId }) => sessionId === session, LIMIT_MS)
+    const start = () =>
+      runBot(context, [...command(), join(BOTS, name), hub.ws, join(hub.home, 'position'), String(PATIENCE_MS)])
+    const rung = async (session) =>
+      ada.notifications.find(({ sessionId }) => sessionId === session) ??
+      event(ada, 'notification', ({ sessionId }) => sessionId === session, LIMIT_MS)
     const accept = async (session) => assert.equal((await ada.accept((await rung(session)).notificationId)).won, true)
 
     const bot = start()
@@ -61,7 +64,7 @@ for (const [name, command] of Object.entries(commands)) {
     await accept('conv-4')
     assert.equal(await bot.line(), 'conv-4 Accept Accept ada')
 
-    // The bot goes in mid-ring, and comes back for what was settled meanwhile, and for that alone.
+    // The bot stops while it rings, restarts, and receives the outcomes settled meanwhile, and only these.
     bot.say('conv-5 Radia')
     await rung('conv-5')
     await bot.kill()
@@ -76,7 +79,7 @@ for (const [name, command] of Object.entries(commands)) {
     assert.equal(again.complaints(), '')
   })
 
-  test(`${name} comes in with a token, needs no more than the address, and ends when nothing is open`, async (context) => {
+  test(`${name} connects with a token, needs only the address, and ends when nothing is open`, async (context) => {
     const hub = await startHub({ secret: 'a secret of these tests, long enough to be one' })
     context.after(() => hub.dispose())
     const ada = new Agent(hub.ws, { token: hub.token('ada', 'agent') })
@@ -85,7 +88,8 @@ for (const [name, command] of Object.entries(commands)) {
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const file = join(hub.home, 'token')
     await writeFile(file, `${hub.token('any-bot', 'provider')}\n`)
-    const run = (...given) => runBot(context, [...command(), join(BOTS, name), ...given], { cwd: hub.home, DESKBELL_TOKEN_FILE: file })
+    const run = (...given) =>
+      runBot(context, [...command(), join(BOTS, name), ...given], { cwd: hub.home, DESKBELL_TOKEN_FILE: file })
 
     const bot = run(hub.ws)
     bot.say('conv-1 Grace')
@@ -112,9 +116,13 @@ test(`each bot is shorter than ${LINES_MAX} lines`, async () => {
 
 /** A Python that has the package `websockets`. */
 function python() {
-  const found = [process.env.DESKBELL_PYTHON, 'python3', '/usr/bin/python3']
-    .find((one) => one && spawnSync(one, ['-c', 'import websockets']).status === 0)
-  if (!found) throw new Error('no python3 with the package websockets: apt-get install python3-websockets, or set DESKBELL_PYTHON')
+  const found = [process.env.DESKBELL_PYTHON, 'python3', '/usr/bin/python3'].find(
+    (one) => one && spawnSync(one, ['-c', 'import websockets']).status === 0,
+  )
+  if (!found)
+    throw new Error(
+      'no python3 with the package websockets: apt-get install python3-websockets, or set DESKBELL_PYTHON',
+    )
   return found
 }
 
@@ -123,18 +131,22 @@ function runBot(context, [program, ...given], { cwd, ...env } = {}) {
   const ended = once(child, 'close')
   context.after(() => child.kill('SIGKILL'))
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => { said += text })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const inTime = async (what, promise) => {
     let timer
-    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`the bot ${what} in time; it said: ${said}`)), LIMIT_MS) })
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the bot ${what} in time; it said: ${said}`)), LIMIT_MS)
+    })
     return Promise.race([promise, late]).finally(() => clearTimeout(timer))
   }
   return {
     say: (line) => child.stdin.write(`${line}\n`),
     end: () => child.stdin.end(),
     line: async () => (await inTime('prints nothing', lines.next())).value,
-    /** What it wrote to standard error. */
+    /** Its standard error. */
     complaints: () => said,
     exit: async () => (await inTime('does not end', ended))[0],
     async kill() {

@@ -14,7 +14,9 @@ import { brokenLine } from '../support/line.mjs'
 const CHAT = 'msdyn_chat_incoming_unauthenticated'
 const clients = []
 const keep = (client) => (clients.push(client), client)
-afterEach(() => { for (const one of clients.splice(0)) one.close() })
+afterEach(() => {
+  for (const one of clients.splice(0)) one.close()
+})
 
 async function accepting(hub, agentId, options) {
   const agent = keep(new Agent(hub.ws, { agentId, ...options }))
@@ -29,7 +31,9 @@ async function accepting(hub, agentId, options) {
 
 describe('a line that breaks', () => {
   let hub
-  before(async () => { hub = await startHub() })
+  before(async () => {
+    hub = await startHub()
+  })
   after(() => hub.dispose())
 
   async function provider(line, options) {
@@ -74,7 +78,7 @@ describe('a line that breaks', () => {
     assert.deepEqual([reason, code], ['the hub closed the connection with 1001', 1001])
     assert.ok(retryInMs >= 0 && retryInMs <= 8_000)
 
-    // Nobody listens there. A browser tells a page nothing of that; Node's own words are passed on.
+    // No server listens there. A browser gives a page no reason; Node.js does, and the SDK passes it on.
     class Mute extends EventTarget {
       constructor() {
         super()
@@ -85,13 +89,32 @@ describe('a line that breaks', () => {
     }
     const nobody = keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: Mute }))
     const first = await event(nobody, 'state', ({ state }) => state === 'waiting')
-    assert.deepEqual(first, { state: 'waiting', since: first.since, code: 1006, reason: 'no hub answers at ws://127.0.0.1:9/ws', retryInMs: first.retryInMs })
+    assert.deepEqual(first, {
+      state: 'waiting',
+      since: first.since,
+      code: 1006,
+      reason: 'no hub answers at ws://127.0.0.1:9/ws',
+      retryInMs: first.retryInMs,
+    })
     const again = await event(nobody, 'state')
     assert.deepEqual([again.state, again.reason], ['connecting', first.reason])
-    const inWords = await event(keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: Ws })), 'state', ({ state }) => state === 'waiting')
+    const inWords = await event(
+      keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: Ws })),
+      'state',
+      ({ state }) => state === 'waiting',
+    )
     assert.match(inWords.reason, /ECONNREFUSED/)
-    const tokenless = keep(new Provider(hub.ws, { token: () => { throw new Error('the login is down') } }))
-    assert.equal((await event(tokenless, 'state', ({ state }) => state === 'waiting')).reason, 'Error: the login is down')
+    const tokenless = keep(
+      new Provider(hub.ws, {
+        token: () => {
+          throw new Error('the login is down')
+        },
+      }),
+    )
+    assert.equal(
+      (await event(tokenless, 'state', ({ state }) => state === 'waiting')).reason,
+      'Error: the login is down',
+    )
   })
 
   test('an outcome that came while away arrives once as an event, also of what another page raised', async () => {
@@ -135,7 +158,9 @@ describe('a line that breaks', () => {
     const bot = await provider(brokenLine())
     const ada = keep(new Agent(hub.ws, { agentId: 'ada-4', WebSocket: line.WebSocket }))
     await ada.ready
-    const calls = ['stays', 'goes'].map((token) => bot.notify({ templateName: CHAT, to: { agents: ['ada-4'] }, cancellationToken: token }))
+    const calls = ['stays', 'goes'].map((token) =>
+      bot.notify({ templateName: CHAT, to: { agents: ['ada-4'] }, cancellationToken: token }),
+    )
     await event(ada, 'change', ({ notifications }) => notifications.length === 2)
     for (const { notificationId } of ada.notifications) ada.seen(notificationId)
     line.down = true
@@ -152,7 +177,9 @@ describe('a line that breaks', () => {
 
   test('a presence in the options is said once; afterwards the last choice holds', async () => {
     const line = brokenLine()
-    const ada = keep(new Agent(hub.ws, { agentId: 'ada-5', presence: 'available', groups: ['billing'], WebSocket: line.WebSocket }))
+    const ada = keep(
+      new Agent(hub.ws, { agentId: 'ada-5', presence: 'available', groups: ['billing'], WebSocket: line.WebSocket }),
+    )
     await ada.ready
     await ada.setPresence('away')
     line.cut()
@@ -189,7 +216,14 @@ describe('a line that breaks', () => {
     })
   }
 
-  for (const [code, name] of [[1003, 'unavailable'], [1007, 'unavailable'], [1009, 'limit'], [4400, 'badMessage'], [4401, 'notAllowed'], [4403, 'notAllowed']]) {
+  for (const [code, name] of [
+    [1003, 'unavailable'],
+    [1007, 'unavailable'],
+    [1009, 'limit'],
+    [4400, 'badMessage'],
+    [4401, 'notAllowed'],
+    [4403, 'notAllowed'],
+  ]) {
     test(`close ${code} is the end: what is pending rejects`, async () => {
       const line = brokenLine()
       const bot = await provider(line)
@@ -197,7 +231,13 @@ describe('a line that breaks', () => {
       const closed = event(bot, 'close')
       await event(bot, 'ack')
       line.cut(code, 'so there')
-      await assert.rejects(call, { message: 'RejectAfterClientError', msdyn_name: 'NotifyEvent', code: name, detail: 'so there', closeCode: code })
+      await assert.rejects(call, {
+        message: 'RejectAfterClientError',
+        msdyn_name: 'NotifyEvent',
+        code: name,
+        detail: 'so there',
+        closeCode: code,
+      })
       assert.equal((await closed).closeCode, code)
       assert.equal(bot.state, 'closed')
       assert.equal(line.made, 1)
@@ -216,16 +256,36 @@ describe('a line that breaks', () => {
     const line = brokenLine()
     const bot = await provider(line)
     let refusals = 0
-    line.answers = ({ type }) => type === 'kpi' && ++refusals <= 3
-      ? { type: 'error', msdyn_name: 'NotifyKpiBreach', message: 'RejectAfterClientError', code: refusals % 2 ? 'rateLimited' : 'unavailable', detail: 'later', retryAfterMs: 5 }
-      : undefined
+    line.answers = ({ type }) =>
+      type === 'kpi' && ++refusals <= 3
+        ? {
+            type: 'error',
+            msdyn_name: 'NotifyKpiBreach',
+            message: 'RejectAfterClientError',
+            code: refusals % 2 ? 'rateLimited' : 'unavailable',
+            detail: 'later',
+            retryAfterMs: 5,
+          }
+        : undefined
     assert.equal((await bot.kpi('s', true)).value, null)
     assert.equal(new Set(line.sent.filter(({ type }) => type === 'kpi').map(({ id }) => id)).size, 1)
-    line.answers = ({ type }) => type === 'kpi' ? { type: 'error', message: 'RejectAfterClientError', code: 'unavailable', detail: 'never', retryAfterMs: 1 } : undefined
+    line.answers = ({ type }) =>
+      type === 'kpi'
+        ? { type: 'error', message: 'RejectAfterClientError', code: 'unavailable', detail: 'never', retryAfterMs: 1 }
+        : undefined
     line.sent.length = 0
     await assert.rejects(bot.kpi('s', true), { code: 'unavailable', detail: 'never', msdyn_name: 'NotifyKpiBreach' })
     assert.equal(line.sent.length, 6)
-    line.answers = ({ type }) => type === 'kpi' ? { type: 'error', message: 'RejectAfterClientError', code: 'rateLimited', detail: 'tomorrow', retryAfterMs: 86_400_000 } : undefined
+    line.answers = ({ type }) =>
+      type === 'kpi'
+        ? {
+            type: 'error',
+            message: 'RejectAfterClientError',
+            code: 'rateLimited',
+            detail: 'tomorrow',
+            retryAfterMs: 86_400_000,
+          }
+        : undefined
     await assert.rejects(bot.kpi('s', true), { code: 'rateLimited', detail: 'tomorrow' })
   })
 
@@ -235,7 +295,11 @@ describe('a line that breaks', () => {
     line.down = true
     line.cut()
     const call = bot.kpi('s', true)
-    await assert.rejects(call, { message: 'RejectAfterClientError', code: 'unavailable', msdyn_name: 'NotifyKpiBreach' })
+    await assert.rejects(call, {
+      message: 'RejectAfterClientError',
+      code: 'unavailable',
+      msdyn_name: 'NotifyKpiBreach',
+    })
     assert.notEqual(bot.state, 'closed')
   })
 
@@ -277,7 +341,10 @@ describe('a line that breaks', () => {
 })
 
 describe('a hub that breaks', () => {
-  for (const [how, end] of [['stopped', 'stop'], ['killed', 'kill']]) {
+  for (const [how, end] of [
+    ['stopped', 'stop'],
+    ['killed', 'kill'],
+  ]) {
     test(`${how} in mid-ring and started again: the outcome still arrives, once`, async (context) => {
       const hub = await startHub()
       context.after(() => hub.dispose())
@@ -304,8 +371,10 @@ describe('a hub that breaks', () => {
     const line = brokenLine()
     const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket }))
     const ada = await accepting(hub, 'ada')
-    // What it finds on its desk after a restart is in the welcome.
-    ada.on('welcome', ({ notifications }) => { for (const one of notifications) ada.accept(one.notificationId).catch(() => {}) })
+    // After a restart its desk is in the welcome.
+    ada.on('welcome', ({ notifications }) => {
+      for (const one of notifications) ada.accept(one.notificationId).catch(() => {})
+    })
     const calls = Array.from({ length: 20 }, async (_, n) => {
       await new Promise((done) => setTimeout(done, n * 100))
       return bot.notify({ templateName: CHAT, sessionId: `conv-${n}` })
@@ -342,16 +411,18 @@ describe('a hub that breaks', () => {
 
   test('a connection that only says that it failed, as some do in Node, is tried again soon', async () => {
     let made = 0
-    const bot = keep(new Provider('ws://127.0.0.1:9/ws', {
-      WebSocket: class {
-        constructor() {
-          made++
-          setTimeout(() => this.onerror({}))
-        }
+    const bot = keep(
+      new Provider('ws://127.0.0.1:9/ws', {
+        WebSocket: class {
+          constructor() {
+            made++
+            setTimeout(() => this.onerror({}))
+          }
 
-        close() {}
-      },
-    }))
+          close() {}
+        },
+      }),
+    )
     bot.ready.catch(() => {})
     // By the failure, and not by the welcome that does not come.
     const { code, reason, retryInMs } = await event(bot, 'state', ({ state }) => state === 'waiting')
@@ -368,7 +439,8 @@ describe('a hub that breaks', () => {
     const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket }))
     await bot.ready
     // A quiet line that answers is kept.
-    for (let pongs = 0; pongs < 2; pongs++) await event(bot, 'message', ({ direction, message }) => direction === 'in' && message.type === 'pong')
+    for (let pongs = 0; pongs < 2; pongs++)
+      await event(bot, 'message', ({ direction, message }) => direction === 'in' && message.type === 'pong')
     assert.equal(line.made, 1)
     line.deaf = true
     const call = bot.kpi('s', true)
@@ -382,86 +454,115 @@ describe('a hub that breaks', () => {
 
 describe('a token', () => {
   let hub
-  before(async () => { hub = await startHub() })
+  before(async () => {
+    hub = await startHub()
+  })
   after(() => hub.dispose())
-  const jwt = (seconds) => `e30.${Buffer.from(JSON.stringify({ exp: Date.now() / 1_000 + seconds })).toString('base64url')}.x`
+  const jwt = (seconds) =>
+    `e30.${Buffer.from(JSON.stringify({ exp: Date.now() / 1_000 + seconds })).toString('base64url')}.x`
 
   test('from a function is fresh for every connection, and refreshed before it ends', async () => {
     const line = brokenLine()
-    line.answers = ({ type }) => type === 'refresh' ? { type: 'refreshed' } : undefined
+    line.answers = ({ type }) => (type === 'refresh' ? { type: 'refreshed' } : undefined)
     const given = []
-    const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket, token: async () => (given.push(jwt(2)), given.at(-1)) }))
+    const bot = keep(
+      new Provider(hub.ws, { WebSocket: line.WebSocket, token: async () => (given.push(jwt(2)), given.at(-1)) }),
+    )
     await bot.ready
     await event(bot, 'message', ({ message }) => message.type === 'refreshed')
     line.cut(4401)
     await event(bot, 'welcome')
     const said = line.sent.filter(({ token }) => token)
-    assert.deepEqual(said.map(({ type }) => type), ['hello', 'refresh', 'hello'])
-    assert.deepEqual(said.map(({ token }) => token), given)
+    assert.deepEqual(
+      said.map(({ type }) => type),
+      ['hello', 'refresh', 'hello'],
+    )
+    assert.deepEqual(
+      said.map(({ token }) => token),
+      given,
+    )
   })
 
   test('that cannot be had just now is asked for again', async () => {
     let asked = 0
-    const bot = keep(new Provider(hub.ws, { token: async () => { if (++asked === 1) throw new Error('not yet'); return 'x' } }))
+    const bot = keep(
+      new Provider(hub.ws, {
+        token: async () => {
+          if (++asked === 1) throw new Error('not yet')
+          return 'x'
+        },
+      }),
+    )
     await bot.ready
     assert.equal(asked, 2)
   })
 })
 
-const HELP = spawnSync(process.env.DESKBELL_BIN ?? join(ROOT, 'target/debug/deskbell'), ['--help'], { encoding: 'utf8' }).stdout ?? ''
+const HELP =
+  spawnSync(process.env.DESKBELL_BIN ?? join(ROOT, 'target/debug/deskbell'), ['--help'], { encoding: 'utf8' }).stdout ??
+  ''
 
-describe('tokens of a hub that asks for them', { skip: !HELP.includes('--auth-secret-file') && 'this hub knows no authentication' }, () => {
-  const secret = randomBytes(32).toString('hex')
-  const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const token = (seconds, claims = {}) => {
-    const text = `${encoded({ alg: 'HS256', typ: 'JWT' })}.${encoded({ sub: 'bot', role: 'provider', exp: Math.floor(Date.now() / 1_000) + seconds, ...claims })}`
-    return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
-  }
-  let hub
-  before(async () => {
-    const file = join(process.env.TMPDIR ?? '/tmp', `deskbell-secret-${process.pid}`)
-    await writeFile(file, secret, { mode: 0o600 })
-    hub = await startHub({ flags: ['--auth-secret-file', file] })
-  })
-  after(() => hub.dispose())
+describe(
+  'tokens of a hub that asks for them',
+  { skip: !HELP.includes('--auth-secret-file') && 'this hub knows no authentication' },
+  () => {
+    const secret = randomBytes(32).toString('hex')
+    const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const token = (seconds, claims = {}) => {
+      const header = encoded({ alg: 'HS256', typ: 'JWT' })
+      const exp = Math.floor(Date.now() / 1_000) + seconds
+      const text = `${header}.${encoded({ sub: 'bot', role: 'provider', exp, ...claims })}`
+      return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
+    }
+    let hub
+    before(async () => {
+      const file = join(process.env.TMPDIR ?? '/tmp', `deskbell-secret-${process.pid}`)
+      await writeFile(file, secret, { mode: 0o600 })
+      hub = await startHub({ flags: ['--auth-secret-file', file] })
+    })
+    after(() => hub.dispose())
 
-  test('a function that gives tokens keeps the connection past the end of each', async () => {
-    const line = brokenLine()
-    let asked = 0
-    const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket, token: () => (asked++, token(6)) }))
-    await bot.ready
-    await event(bot, 'message', ({ message }) => message.type === 'refreshed')
-    // Past the end of the first, which was asked anew at its half.
-    await late(4_000)
-    assert.equal((await bot.kpi('s', true)).value, null)
-    assert.ok(asked >= 2)
-    assert.equal(line.made, 1)
-  })
+    test('a function that gives tokens keeps the connection past the end of each', async () => {
+      const line = brokenLine()
+      let asked = 0
+      const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket, token: () => (asked++, token(6)) }))
+      await bot.ready
+      await event(bot, 'message', ({ message }) => message.type === 'refreshed')
+      // After the first token has expired; the client fetched a new one at half of its lifetime.
+      await late(4_000)
+      assert.equal((await bot.kpi('s', true)).value, null)
+      assert.ok(asked >= 2)
+      assert.equal(line.made, 1)
+    })
 
-  test('a string that ends is the end; a fresh one in time is not', async () => {
-    const bot = keep(new Provider(hub.ws, { token: token(5) }))
-    await bot.ready
-    await bot.refresh(token(6))
-    const closed = event(bot, 'close')
-    assert.equal((await closed).closeCode, 4401)
-    const none = keep(new Provider(hub.ws))
-    await assert.rejects(none.ready, { closeCode: 4401, code: 'notAllowed' })
-  })
+    test('a string that ends is the end; a fresh one in time is not', async () => {
+      const bot = keep(new Provider(hub.ws, { token: token(5) }))
+      await bot.ready
+      await bot.refresh(token(6))
+      const closed = event(bot, 'close')
+      assert.equal((await closed).closeCode, 4401)
+      const none = keep(new Provider(hub.ws))
+      await assert.rejects(none.ready, { closeCode: 4401, code: 'notAllowed' })
+    })
 
-  test('a token is never in what the message events show', async () => {
-    const bot = keep(new Provider(hub.ws, { token: token(60) }))
-    const shown = []
-    bot.on('message', ({ message }) => shown.push(message))
-    await bot.ready
-    await bot.refresh(token(60))
-    assert.deepEqual(shown.map(({ type }) => type), ['hello', 'welcome', 'refresh', 'refreshed'])
-    assert.ok(shown.every((message) => !message.token || message.token === '…'))
-  })
+    test('a token is never in what the message events show', async () => {
+      const bot = keep(new Provider(hub.ws, { token: token(60) }))
+      const shown = []
+      bot.on('message', ({ message }) => shown.push(message))
+      await bot.ready
+      await bot.refresh(token(60))
+      assert.deepEqual(
+        shown.map(({ type }) => type),
+        ['hello', 'welcome', 'refresh', 'refreshed'],
+      )
+      assert.ok(shown.every((message) => !message.token || message.token === '…'))
+    })
 
-  test('a hub that refuses every token is not asked for ever', async () => {
-    let asked = 0
-    const bot = keep(new Provider(hub.ws, { token: () => (asked++, 'bad') }))
-    await assert.rejects(bot.ready, { closeCode: 4401 })
-    assert.equal(asked, 4)
-  })
-})
+    test('a hub that refuses every token is not asked for ever', async () => {
+      let asked = 0
+      const bot = keep(new Provider(hub.ws, { token: () => (asked++, 'bad') }))
+      await assert.rejects(bot.ready, { closeCode: 4401 })
+      assert.equal(asked, 4)
+    })
+  },
+)

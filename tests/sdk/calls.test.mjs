@@ -22,9 +22,13 @@ describe('calls', () => {
     await one.ready
     return one
   }
-  before(async () => { hub = await startHub() })
+  before(async () => {
+    hub = await startHub()
+  })
   after(() => hub.dispose())
-  afterEach(() => { for (const one of clients.splice(0)) one.close() })
+  afterEach(() => {
+    for (const one of clients.splice(0)) one.close()
+  })
 
   test('install sets Microsoft.CIFramework, and a notifyEvent resolves with its outcome', async () => {
     const ada = await agent('ada-1')
@@ -35,7 +39,10 @@ describe('calls', () => {
       ada.accept(notificationId).catch(() => {})
     })
     const started = event(ada, 'session')
-    const result = await Microsoft.CIFramework.notifyEvent({ templateName: CHAT, templateParameters: { customerName: 'Grace' } })
+    const result = await Microsoft.CIFramework.notifyEvent({
+      templateName: CHAT,
+      templateParameters: { customerName: 'Grace' },
+    })
     await started
     assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
     assert.equal(result.agentId, 'ada-1')
@@ -46,33 +53,54 @@ describe('calls', () => {
 
   test('a call that fails rejects with a plain object of message, msdyn_name and detail', async () => {
     keep(await install(hub.ws))
-    const error = await Microsoft.CIFramework.notifyEvent({ templateName: 'no_such' }).then(assert.fail, (error) => error)
+    const error = await Microsoft.CIFramework.notifyEvent({ templateName: 'no_such' }).then(
+      assert.fail,
+      (error) => error,
+    )
     assert.equal(error.message, 'NotificationTemplateNotFoundError')
     assert.equal(error.msdyn_name, 'NotifyEvent')
     assert.match(error.detail, /no_such/)
     assert.ok(JSON.stringify(error).includes('NotificationTemplateNotFoundError'))
     for (const input of [undefined, null, {}, 'text', 7]) {
-      await assert.rejects(Microsoft.CIFramework.notifyEvent(input), { message: 'RejectAfterClientError', msdyn_name: 'NotifyEvent' })
+      await assert.rejects(Microsoft.CIFramework.notifyEvent(input), {
+        message: 'RejectAfterClientError',
+        msdyn_name: 'NotifyEvent',
+      })
     }
-    await assert.rejects(Microsoft.CIFramework.cancelEvent('never-heard-of'), { message: 'RejectAfterClientError', msdyn_name: 'CancelEvent' })
-    await assert.rejects(Microsoft.CIFramework.notifyKpiBreach(''), { message: 'RejectAfterClientError', msdyn_name: 'NotifyKpiBreach' })
-    await assert.rejects(Microsoft.CIFramework.notifyNewActivity('no-session', 1), { message: 'RejectAfterClientError', msdyn_name: 'NotifyNewActivity' })
+    await assert.rejects(Microsoft.CIFramework.cancelEvent('never-heard-of'), {
+      message: 'RejectAfterClientError',
+      msdyn_name: 'CancelEvent',
+    })
+    await assert.rejects(Microsoft.CIFramework.notifyKpiBreach(''), {
+      message: 'RejectAfterClientError',
+      msdyn_name: 'NotifyKpiBreach',
+    })
+    await assert.rejects(Microsoft.CIFramework.notifyNewActivity('no-session', 1), {
+      message: 'RejectAfterClientError',
+      msdyn_name: 'NotifyNewActivity',
+    })
   })
 
   test('what is no JSON rejects, and is not thrown', async () => {
     const bot = await provider()
     const round = {}
     round.self = round
-    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: round }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
+    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: round }), {
+      code: 'badParameter',
+      msdyn_name: 'NotifyEvent',
+    })
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
   })
 
   test('what the hub could not answer by its id rejects here', async () => {
     const bot = await provider()
-    for (const id of [7, '', 'x'.repeat(129), 'a\nb', 'a\u202eb', { }]) await assert.rejects(bot.notify({ id, templateName: CHAT }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
+    for (const id of [7, '', 'x'.repeat(129), 'a\nb', 'a\u202eb', {}])
+      await assert.rejects(bot.notify({ id, templateName: CHAT }), { code: 'badParameter', msdyn_name: 'NotifyEvent' })
     for (const text of ['\ud800', 'a\udc00b', '\\\ud83d']) {
       await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { text } }), { code: 'badParameter' })
-      await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { [text]: '' } }), { code: 'badParameter' })
+      await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { [text]: '' } }), {
+        code: 'badParameter',
+      })
     }
     for (const text of ['😀', '\\ud800', '\\\\ud800']) assert.equal((await bot.kpi(`s${text}`, true)).value, null)
   })
@@ -91,8 +119,13 @@ describe('calls', () => {
     for (const moment of ['connecting', 'welcome', 'open']) {
       const shy = keep(new Provider(hub.ws))
       const states = []
-      shy.on('state', ({ state }) => { states.push(state); if (state === moment) shy.close() })
-      shy.on('welcome', () => { if (moment === 'welcome') shy.close() })
+      shy.on('state', ({ state }) => {
+        states.push(state)
+        if (state === moment) shy.close()
+      })
+      shy.on('welcome', () => {
+        if (moment === 'welcome') shy.close()
+      })
       await event(shy, 'close')
       await new Promise((done) => setTimeout(done, 30))
       assert.equal(states.at(-1), 'closed')
@@ -101,13 +134,21 @@ describe('calls', () => {
   })
 
   test('an option that is undefined is as absent', async () => {
-    const bot = await provider({ WebSocket: undefined, giveUpAfterMs: undefined, messagesPerSecond: undefined, token: undefined })
+    const bot = await provider({
+      WebSocket: undefined,
+      giveUpAfterMs: undefined,
+      messagesPerSecond: undefined,
+      token: undefined,
+    })
     assert.equal((await bot.kpi('s', true)).value, null)
   })
 
   test('a message that is too long rejects alone, and the connection stays', async () => {
     const bot = await provider()
-    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { text: 'ü'.repeat(40_000) } }), { message: 'RejectAfterClientError', code: 'badParameter' })
+    await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { text: 'ü'.repeat(40_000) } }), {
+      message: 'RejectAfterClientError',
+      code: 'badParameter',
+    })
     assert.equal(bot.state, 'open')
     const ada = await agent('ada-long')
     await assert.rejects(ada.reject('n', 'x'.repeat(20_000)), { code: 'badParameter' })
@@ -120,7 +161,11 @@ describe('calls', () => {
   test('the cancellationToken inside input wins over the third argument', async () => {
     keep(await install(hub.ws))
     const { CIFramework } = Microsoft
-    const inside = CIFramework.notifyEvent({ templateName: CHAT, cancellationToken: 'inside', to: { agents: ['nobody-a'] } }, undefined, 'outside')
+    const inside = CIFramework.notifyEvent(
+      { templateName: CHAT, cancellationToken: 'inside', to: { agents: ['nobody-a'] } },
+      undefined,
+      'outside',
+    )
     await assert.rejects(CIFramework.cancelEvent('outside'))
     const cancelled = await CIFramework.cancelEvent('inside')
     assert.deepEqual(cancelled.value, { actionName: 'Cancel', responseReason: 'Cancelled' })
@@ -133,11 +178,17 @@ describe('calls', () => {
   test('a correlationId comes back exactly as it was given', async () => {
     keep(await install(hub.ws))
     const correlationId = '{7F9C24E8-0d3c-4a1b-9b1e-5f6a7b8c9d0e}'
-    const call = Microsoft.CIFramework.notifyEvent({ templateName: CHAT, to: { agents: ['nobody-c'] } }, correlationId, 'corr')
+    const call = Microsoft.CIFramework.notifyEvent(
+      { templateName: CHAT, to: { agents: ['nobody-c'] } },
+      correlationId,
+      'corr',
+    )
     const cancelled = await Microsoft.CIFramework.cancelEvent('corr', correlationId)
     assert.equal(cancelled.correlationId, correlationId)
     assert.equal((await call).correlationId, correlationId)
-    await assert.rejects(Microsoft.CIFramework.notifyEvent({ templateName: CHAT }, 'no-guid'), { message: 'RejectAfterClientError' })
+    await assert.rejects(Microsoft.CIFramework.notifyEvent({ templateName: CHAT }, 'no-guid'), {
+      message: 'RejectAfterClientError',
+    })
   })
 
   test('kpi, activity and the end of a session reach the desk and its state', async () => {
@@ -248,7 +299,9 @@ describe('calls', () => {
     // The id is free to be asked again, and is the same notification.
     assert.equal((await bot.notify(input)).notificationId, notificationId)
     const said = []
-    bot.on('message', ({ direction, message }) => { if (direction === 'out') said.push(message.type) })
+    bot.on('message', ({ direction, message }) => {
+      if (direction === 'out') said.push(message.type)
+    })
     await assert.rejects(bot.kpi('s', true, undefined, { signal: AbortSignal.abort() }), { name: 'AbortError' })
     assert.deepEqual(said, [])
   })
@@ -266,23 +319,49 @@ describe('calls', () => {
   })
 
   test('a call that takes longer than its timeoutMs rejects, on every method', async () => {
-    const away = keep(new Provider('ws://127.0.0.1:9/ws', { WebSocket: class { close() {} } }))
-    const desk = keep(new Agent('ws://127.0.0.1:9/ws', { WebSocket: class { close() {} } }))
+    const away = keep(
+      new Provider('ws://127.0.0.1:9/ws', {
+        WebSocket: class {
+          close() {}
+        },
+      }),
+    )
+    const desk = keep(
+      new Agent('ws://127.0.0.1:9/ws', {
+        WebSocket: class {
+          close() {}
+        },
+      }),
+    )
     const soon = { timeoutMs: 20 }
     const calls = [
-      away.notify({ templateName: CHAT }, soon), away.cancel('t', soon), away.kpi('s', false, 'd', soon), away.activity('s', 1, soon),
-      away.endSession('s', soon), away.refresh('t', soon), desk.accept('n', soon), desk.reject('n', 'r', soon), desk.setPresence('away', soon),
+      away.notify({ templateName: CHAT }, soon),
+      away.cancel('t', soon),
+      away.kpi('s', false, 'd', soon),
+      away.activity('s', 1, soon),
+      away.endSession('s', soon),
+      away.refresh('t', soon),
+      desk.accept('n', soon),
+      desk.reject('n', 'r', soon),
+      desk.setPresence('away', soon),
     ]
     const names = ['NotifyEvent', 'CancelEvent', 'NotifyKpiBreach', 'NotifyNewActivity']
     for (const [n, call] of calls.entries()) {
-      await assert.rejects(call, { code: 'timeout', message: 'RejectAfterClientError', detail: 'no answer within 20 ms', msdyn_name: names[n] })
+      await assert.rejects(call, {
+        code: 'timeout',
+        message: 'RejectAfterClientError',
+        detail: 'no answer within 20 ms',
+        msdyn_name: names[n],
+      })
     }
   })
 
   test('what was given up before it was said is never said', async () => {
     const bot = keep(new Provider(hub.ws, { messagesPerSecond: 10 }))
     const said = []
-    bot.on('message', ({ direction, message }) => { if (direction === 'out') said.push(message.sessionId) })
+    bot.on('message', ({ direction, message }) => {
+      if (direction === 'out') said.push(message.sessionId)
+    })
     const stop = new AbortController()
     const early = bot.kpi('early', true, undefined, { signal: stop.signal })
     stop.abort()
@@ -316,7 +395,9 @@ describe('calls', () => {
     const eye = keep(new Observer(hub.ws))
     assert.equal((await eye.ready).role, 'observer')
     const seen = []
-    eye.on('event', ({ event, agentId }) => { if (agentId === 'ada-11' || event === 'notified') seen.push(event) })
+    eye.on('event', ({ event, agentId }) => {
+      if (agentId === 'ada-11' || event === 'notified') seen.push(event)
+    })
     const [ada, bot] = [await agent('ada-11'), await provider()]
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const settled = event(eye, 'event', ({ event, agentId }) => event === 'settled' && agentId === 'ada-11')
@@ -350,7 +431,7 @@ describe('calls', () => {
   })
 
   test('without a WebSocket the error says what to do', () => {
-    assert.throws(() => new Provider(hub.ws, { WebSocket: null }), /experimental-websocket.*undici/)
+    assert.throws(() => new Provider(hub.ws, { WebSocket: null }), /Node 22.*--experimental-websocket.*"ws"/)
     assert.throws(() => new Provider('not an address'), TypeError)
   })
 })

@@ -1,4 +1,4 @@
-// Every example of docs/sdk.md, run as it stands there: what its comments say that it prints, it prints.
+// Every example of docs/sdk.md, run exactly as printed: its output is what its comments say.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -14,17 +14,23 @@ import { event, ROOT, startHub } from '../support/hub.mjs'
 
 const LIMIT_MS = 60_000
 
-/** `## title`, then a block of `js`; what stands behind that word says what the example needs. */
-const examples = [...(await readFile(join(ROOT, 'docs/sdk.md'), 'utf8')).matchAll(/^## (.+)$|^```js ?(\S*)\n([\s\S]*?)^```$/gm)]
-  .reduce((found, [, title, needs, code]) => {
+/** `## title`, then a block of `js`; the word after `js` says what the example needs. */
+const examples = [
+  ...(await readFile(join(ROOT, 'docs/sdk.md'), 'utf8')).matchAll(/^## (.+)$|^```js ?(\S*)\n([\s\S]*?)^```$/gm),
+].reduce(
+  (found, [, title, needs, code]) => {
     if (title) found.title = title
     else found.all.push({ title: found.title, needs, code })
     return found
-  }, { title: '', all: [] }).all
+  },
+  { title: '', all: [] },
+).all
 
 /** What the comments promise: `console.log(…) // this`, and `// prints: this`. */
 function promised(code) {
-  return [...code.matchAll(/console\.log\(.*?\),? \/\/ (.+)$|\/\/ prints: (.+)$/gm)].map(([, logged, printed]) => logged ?? printed)
+  return [...code.matchAll(/console\.log\(.*?\),? \/\/ (.+)$|\/\/ prints: (.+)$/gm)].map(
+    ([, logged, printed]) => logged ?? printed,
+  )
 }
 
 describe('the examples of docs/sdk.md', () => {
@@ -41,12 +47,13 @@ describe('the examples of docs/sdk.md', () => {
     await symlink(join(ROOT, 'client-demo/node_modules'), join(folder, 'node_modules'))
     login = createServer((_, response) => response.end(guarded.token('chat-bot-1', 'provider'))).listen(0, '127.0.0.1')
     await once(login, 'listening')
-    // Ada takes whatever is for everybody; whoever comes as bob is rung.
+    // Ada accepts every notification for everybody; an agent bob is rung when he connects.
     const ada = new Agent(hub.ws, { agentId: 'ada' })
     ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
     const [eye, bot] = [new Observer(hub.ws), new Provider(hub.ws)]
     eye.on('event', ({ event, agentId }) => {
-      if (event === 'agentJoined' && agentId === 'bob') bot.notify({ templateName: 'msdyn_chat_incoming_unauthenticated', to: { agents: ['bob'] } }).catch(() => {})
+      if (event === 'agentJoined' && agentId === 'bob')
+        bot.notify({ templateName: 'msdyn_chat_incoming_unauthenticated', to: { agents: ['bob'] } }).catch(() => {})
     })
     clients.push(ada, eye, bot)
     await Promise.all(clients.map(({ ready }) => ready))
@@ -82,16 +89,19 @@ describe('the examples of docs/sdk.md', () => {
   /** Runs the code: it prints what its comments promise. */
   async function prints(name, code, needs = '') {
     const file = join(folder, `${name}.mjs`)
-    await writeFile(file, code
-      .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
-      .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`))
+    await writeFile(
+      file,
+      code
+        .replaceAll('ws://127.0.0.1:8080/ws', needs === 'auth' ? guarded.ws : hub.ws)
+        .replaceAll('https://login.example', `http://127.0.0.1:${login.address().port}`),
+    )
     const flags = needs === 'without-websocket' ? withoutWebSocket() : ['--experimental-websocket']
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: LIMIT_MS })
     assert.deepEqual(stdout.trim().split('\n'), promised(code))
   }
 })
 
-/** Node 20 has none by itself; later ones are told to do without. */
+/** Node 20 has no WebSocket by itself; later versions run with a flag that removes it. */
 function withoutWebSocket() {
   return Number(process.versions.node.split('.')[0]) >= 22 ? ['--no-experimental-websocket'] : []
 }

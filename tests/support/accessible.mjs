@@ -1,4 +1,4 @@
-// What axe-core has against a page, in both themes.
+// The violations that axe-core finds on a page, in both themes.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,10 @@ export async function axeFaults(page) {
     await page.emulateMedia({ colorScheme })
     const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
     for (const { id, help, nodes } of violations) {
-      for (const { html, failureSummary } of nodes) faults.push(`${colorScheme}, ${id}: ${help}\n  ${html.slice(0, 200)}\n  ${failureSummary.replaceAll('\n', '\n  ')}`)
+      for (const { html, failureSummary } of nodes)
+        faults.push(
+          `${colorScheme}, ${id}: ${help}\n  ${html.slice(0, 200)}\n  ${failureSummary.replaceAll('\n', '\n  ')}`,
+        )
     }
   }
   await page.emulateMedia({ colorScheme: null })

@@ -1,6 +1,6 @@
 // A real browser, and the playground as a person finds things in it: by role and name.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,21 +9,35 @@ import { watchPages } from './wire.mjs'
 
 const CHROMIUM = process.env.DESKBELL_CHROMIUM ?? '/usr/bin/chromium'
 const ARGUMENTS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ]
 
 /**
  * Starts a browser with a profile of its own.
- * @param {import('playwright-core').BrowserContextOptions & { led?: string }} [options] `led`: a name that leads to this machine
+ * @param {import('playwright-core').BrowserContextOptions & { led?: string }} [options] `led`: a name that leads to
+ *   this machine
  */
 export async function openBrowser({ led = '', ...options } = {}) {
-  if (!existsSync(CHROMIUM)) throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
+  if (!existsSync(CHROMIUM))
+    throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
   const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
   const args = led ? [...ARGUMENTS, `--host-resolver-rules=MAP ${led} 127.0.0.1`] : ARGUMENTS
-  const context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args, viewport: { width: 1280, height: 900 }, ...options })
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    args,
+    viewport: { width: 1280, height: 900 },
+    ...options,
+  })
   context.setDefaultTimeout(10_000)
   watchPages(context)
+  if (process.env.DESKBELL_PAGES) await servePages(context, process.env.DESKBELL_PAGES)
   return {
     context,
     async dispose() {
@@ -31,6 +45,26 @@ export async function openBrowser({ led = '', ...options } = {}) {
       await rm(profile, { recursive: true, force: true })
     },
   }
+}
+
+const CONTENT_TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' }
+
+/**
+ * Serves the pages from a folder instead of the hub's binary, so that a change of a page needs no build. Only for
+ * work on the pages: DESKBELL_PAGES=client-demo.
+ */
+async function servePages(context, folder) {
+  await context.route('http://127.0.0.1:*/**', async (route) => {
+    const { pathname } = new URL(route.request().url())
+    const name = pathname === '/' ? 'index.html' : /^\/[a-z]+$/.test(pathname) ? `${pathname}.html` : pathname
+    const file = join(folder, name)
+    if (!existsSync(file) || route.request().method() !== 'GET') return route.fallback()
+    const { headers } = await fetch(new URL('/', route.request().url()))
+    const contentType = `${CONTENT_TYPES[name.split('.').at(-1)]}; charset=utf-8`
+    const own = { ...Object.fromEntries(headers), 'content-type': contentType, 'access-control-allow-origin': '*' }
+    delete own['content-length']
+    await route.fulfill({ status: 200, headers: own, body: readFileSync(file) })
+  })
 }
 
 /**
@@ -79,7 +113,7 @@ function consoleIn(region) {
     calls,
     /** The newest call for that customer. */
     call: (customer) => calls.getByRole('row').filter({ hasText: customer }).first(),
-    /** What can be done with the session of the newest call for that customer. */
+    /** The actions on the session of the newest call for that customer. */
     session: (customer) => calls.getByRole('group', { name: customer }).first(),
     async ring(customer, { template, ...more } = {}) {
       if (template) await field('Template').selectOption(template)

@@ -28,7 +28,7 @@ icon = "parcel"
 showTimeout = false
 `
 
-/** Browsers whose desks keep all that they have said. */
+/** Browsers with desks that record all announcements. */
 const heard = new WeakSet()
 
 /** Opens the desk of that agent. */
@@ -39,20 +39,22 @@ export async function openDesk(context, hub, agentId) {
   page.setDefaultTimeout(TIMEOUT_MS)
   await untilUntouched(page, "document.querySelector('[role=group][aria-label=Sound]') !== null")
   const desk = Object.assign(page, partsOf(page, agentId), {
-    /** Everything that a screen reader was told of, in its order. */
+    /** All announcements to screen readers, in order. */
     news: () => page.evaluate(() => window.news),
-    /** Waits until it has been told that; it may have been told more since. */
-    told: (words) => until(async () => {
-      const news = await desk.news()
-      return news.some((text) => text.includes(words)) ? words : news
-    }, words),
+    /** Waits for that announcement; later ones may have followed. */
+    told: (words) =>
+      until(async () => {
+        const news = await desk.news()
+        return news.some((text) => text.includes(words)) ? words : news
+      }, words),
   })
   await desk.connected()
   return desk
 }
 
 /**
- * Waits until that is true in the page, without touching it. Whatever the driver evaluates counts as a person's gesture,
+ * Waits until that is true in the page, without touching it. Whatever the driver evaluates counts as a person's
+ * gesture,
  * also the looks of its locators. A desk that was "touched" before it made its sound would be allowed to ring at once.
  * @param {import('playwright-core').Page} page @param {string} expression
  */
@@ -63,20 +65,21 @@ async function untilUntouched(page, expression) {
   await debug.detach()
 }
 
-/** In the page: what its live region says is gone with the next thing that it says. */
+/** In the page: records the live region, because each announcement replaces the one before. */
 function keepNews() {
   window.news = []
   new MutationObserver((changes) => {
     const region = document.querySelector('[role=status][aria-label=News]')
-    if (region?.textContent && changes.some(({ target }) => region.contains(target))) window.news.push(region.textContent)
+    if (region?.textContent && changes.some(({ target }) => region.contains(target)))
+      window.news.push(region.textContent)
   }).observe(document, { childList: true, characterData: true, subtree: true })
 }
 
-/** The same; but its clock stands, with that of all pages of that browser: it goes on only by `clock.runFor`. */
+/** Opens a desk with a stopped clock, which all pages of that browser share; only `clock.runFor` advances it. */
 export async function openStillDesk(context, hub, agentId) {
   await context.clock.install()
   const desk = await openDesk(context, hub, agentId)
-  await context.clock.pauseAt(await desk.evaluate(() => Date.now()) + 1_000)
+  await context.clock.pauseAt((await desk.evaluate(() => Date.now())) + 1_000)
   return desk
 }
 
@@ -90,7 +93,7 @@ export function partsOf(page, agentId) {
     card: (title) => ringing.getByRole('article', { name: title }),
     /** That card, if it is the one that keys answer. */
     marked: (title) => ringing.locator('[aria-current=true]').and(ringing.getByRole('article', { name: title })),
-    /** What a card says that has ended, as long as it keeps its place. */
+    /** The text of a card that has ended and still keeps its place. */
     ended: (words) => ringing.getByRole('group', { name: words }),
     accept: (title) => ringing.getByRole('article', { name: title }).getByRole('button').first(),
     sessions,
@@ -98,7 +101,7 @@ export function partsOf(page, agentId) {
     justNow: region.getByRole('list', { name: 'Just now' }),
     available: region.getByRole('switch', { name: 'Available' }),
     sound: region.getByRole('group', { name: 'Sound' }),
-    /** The line that says whether the desk can be believed, and what would make this agent miss a ring. */
+    /** The line that warns of stale data and of anything that could make this agent miss a call. */
     line: region.getByRole('group', { name: 'Readiness' }),
     mends: region.getByRole('list', { name: 'What could make you miss a ring' }),
     howToMend: region.getByText('How to mend it'),
@@ -115,7 +118,13 @@ export function bot(hub, ...agents) {
     /** @returns the call's promise, with the token that cancels it */
     ring(customerName, { templateName = 'chat', ...more } = {}) {
       const cancellationToken = crypto.randomUUID()
-      const result = provider.notify({ templateName, templateParameters: { customerName }, cancellationToken, to: { agents }, ...more })
+      const result = provider.notify({
+        templateName,
+        templateParameters: { customerName },
+        cancellationToken,
+        to: { agents },
+        ...more,
+      })
       result.catch(() => {})
       return { result, cancellationToken, cancel: () => provider.cancel(cancellationToken) }
     },
@@ -127,14 +136,17 @@ export function bot(hub, ...agents) {
  * the page is told as it would be.
  */
 export async function setVisible(page, visible) {
-  await page.evaluate((state) => {
-    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' })
-    document.dispatchEvent(new Event('visibilitychange'))
-  }, visible ? 'visible' : 'hidden')
+  await page.evaluate(
+    (state) => {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' })
+      document.dispatchEvent(new Event('visibilitychange'))
+    },
+    visible ? 'visible' : 'hidden',
+  )
 }
 
-/** Lets a test hear how many rings sound in a page: `window.sounding`. */
+/** Counts the rings that sound in a page: `window.sounding`. */
 export function listenIn(context) {
   return context.addInitScript(() => {
     window.sounding = 0
@@ -162,7 +174,10 @@ export function watchToasts(context) {
   })
 }
 
-/** Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks it. */
+/**
+ * Waits until one of the pages has brought up those. Not by asking the browser: while it shows one, its answer lacks
+ * it.
+ */
 export async function toasted(pages, titles) {
   await until(async () => {
     const shown = (await Promise.all(pages.map((page) => page.evaluate(() => window.toasted)))).flat()
@@ -181,15 +196,21 @@ export function toasts(page) {
 /** A person presses a button of a desktop notification; `''` is the notification itself. */
 export async function pressToast(page, title, action) {
   const { href } = new URL('/desk-worker.js', page.url())
-  const worker = page.context().serviceWorkers().find((one) => one.url() === href)
-  return worker.evaluate(async ([title, action]) => {
-    const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
-    self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))
-    return { data: toast.data, actions: toast.actions.map((one) => one.title), body: toast.body }
-  }, [title, action])
+  const worker = page
+    .context()
+    .serviceWorkers()
+    .find((one) => one.url() === href)
+  return worker.evaluate(
+    async ([title, action]) => {
+      const toast = (await self.registration.getNotifications()).find((one) => one.title === title)
+      self.dispatchEvent(new NotificationEvent('notificationclick', { notification: toast, action }))
+      return { data: toast.data, actions: toast.actions.map((one) => one.title), body: toast.body }
+    },
+    [title, action],
+  )
 }
 
-/** Waits until `look` gives something like what is expected. */
+/** Waits until `look` returns a value that matches the expected one. */
 export async function until(look, expected, ms = TIMEOUT_MS) {
   const end = Date.now() + ms
   for (;;) {

@@ -55,14 +55,25 @@ class Hub {
   }
 
   async start(listen = new URL(this.url).host) {
-    const child = spawn(BINARY, [...this.#flags, '--listen', listen], { cwd: this.#home, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(BINARY, [...this.#flags, '--listen', listen], {
+      cwd: this.#home,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#process = child
-    child.stderr.setEncoding('utf8').on('data', (text) => { this.#log = (this.#log + text).slice(-20_000) })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      this.#log = (this.#log + text).slice(-20_000)
+    })
     const line = await Promise.race([
       firstLine(child.stdout),
-      once(child, 'exit').then(([code]) => { throw new Error(`the hub ended with ${code}: ${this.#log}`) }),
-      once(child, 'error').then(([error]) => { throw new Error(`cannot run ${BINARY} (DESKBELL_BIN): ${error.message}`) }),
-      late(START_MS).then(() => { throw new Error(`the hub does not say that it listens: ${this.#log}`) }),
+      once(child, 'exit').then(([code]) => {
+        throw new Error(`the hub ended with ${code}: ${this.#log}`)
+      }),
+      once(child, 'error').then(([error]) => {
+        throw new Error(`cannot run ${BINARY} (DESKBELL_BIN): ${error.message}`)
+      }),
+      late(START_MS).then(() => {
+        throw new Error(`the hub does not say that it listens: ${this.#log}`)
+      }),
     ])
     this.url = /listening on (\S+)/.exec(line)?.[1] ?? ''
     if (!this.url) throw new Error(`the hub said: ${line}`)
@@ -103,10 +114,11 @@ class Hub {
     unwatchHub(this.url)
     await rm(this.#home, { recursive: true, force: true })
     const { faults } = this.#watch
-    if (faults.length) throw new Error(`${faults.length} messages are not as /asyncapi.yaml has them\n${faults.slice(0, 10).join('\n')}`)
+    if (faults.length)
+      throw new Error(`${faults.length} messages are not as /asyncapi.yaml has them\n${faults.slice(0, 10).join('\n')}`)
   }
 
-  /** How many messages were held to the AsyncAPI document so far. */
+  /** The number of messages checked against the AsyncAPI document so far. */
   get messages() {
     return this.#watch.messages
   }

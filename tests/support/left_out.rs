@@ -36,7 +36,7 @@ pub(crate) fn is_missing(what: &str, how_to_get_it: &str) {
     is_missing_for(thread.name().unwrap_or("a test"), what, how_to_get_it);
 }
 
-/// The same for a test whose thread does not have its name.
+/// Does the same for a test with a name that is not that of its thread.
 #[allow(dead_code, reason = "not every test binary needs a program")]
 pub(crate) fn is_missing_for(name: &str, what: &str, how_to_get_it: &str) {
     let reason = format!("{what} is missing ({how_to_get_it})");

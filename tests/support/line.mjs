@@ -1,4 +1,4 @@
-// A network that a test can spoil: WebSocket classes whose sockets can be cut, made deaf, or lied to.
+// A network with faults: WebSocket classes with sockets that can be cut, silenced, or given false messages.
 
 /**
  * A line of its own for one client. Give `line.WebSocket` to it.
@@ -7,10 +7,10 @@ export function brokenLine() {
   const line = {
     /** how many sockets were made */ made: 0,
     /** how many of them lived at the same time at most */ mostAtOnce: 0,
-    /** everything that the client said */ sent: [],
+    /** everything that the client sent */ sent: [],
     /** what of the hub's messages gets through; by default all */ lets: () => true,
     /** answers a message of the client instead of the hub, if it returns one */ answers: (_message) => undefined,
-    /** nothing passes any more, and nobody says so */ deaf: false,
+    /** no message passes any more, and neither side notices */ deaf: false,
     /** no socket opens */ down: false,
     /** @type {Set<any>} */ alive: new Set(),
     /** Cuts what lives, as if the hub had closed with that code. */

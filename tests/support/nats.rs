@@ -26,9 +26,22 @@ pub(crate) fn version() -> (u32, u32) {
     (numbers.next().unwrap(), numbers.next().unwrap_or(0))
 }
 
-/// A port that is free now.
+/// A port that is free, and that stays free until the caller listens there. It is below those that the system gives to
+/// connections and to listeners on port 0, and each test process begins at another one.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU32, Ordering};
+    const FROM: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7_919);
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        assert!(tried < COUNT, "no port is free");
+        let port = u16::try_from(FROM + first.wrapping_add(tried) % COUNT).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// One server.
@@ -39,7 +52,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that is no cluster.
+    /// A single server, without a cluster.
     pub(crate) fn alone() -> Self {
         Self::with("", free_port(), "alone")
     }
@@ -59,9 +72,8 @@ impl Server {
             .collect()
     }
 
-    /// Three servers whose ways to each other lead over those that `way` makes of the port at their end: of server 0
-    /// to 1 and 2, of 1 to 0 and 2, of 2 to 0 and 1. There are no others: what a server says of its own address leads
-    /// nowhere.
+    /// Three servers that reach each other only through the proxies that `way` makes for a port: from server 0 to 1
+    /// and 2, from 1 to 0 and 2, from 2 to 0 and 1. The address that a server announces for itself leads nowhere.
     #[allow(dead_code, reason = "not every test cuts servers apart")]
     pub(crate) async fn three_over(mut way: impl AsyncFnMut(u16) -> u16) -> Vec<Self> {
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
@@ -95,7 +107,7 @@ impl Server {
         server
     }
 
-    /// Starts it again, with what it had.
+    /// Starts it again with its data.
     pub(crate) fn start(&mut self) {
         let log = std::fs::File::create(self.home.path().join("log")).unwrap();
         let child = Command::new("nats-server")
@@ -116,7 +128,7 @@ impl Server {
     /// Waits until it knows the others, and all three have the whole stream.
     #[allow(dead_code, reason = "not every test has several")]
     pub(crate) fn await_jetstream(&self) {
-        /// Longer ago than this a replica has not been heard of lately: leaders speak every second.
+        /// A replica that was silent for longer counts as away: leaders send every second.
         const LATELY_NS: u64 = 2_000_000_000;
         let began = Instant::now();
         loop {
@@ -209,7 +221,7 @@ impl Server {
         for batch in 0..times.div_ceil(500) {
             stream.write_all(&message.repeat((times - batch * 500).min(500))).unwrap();
         }
-        // The server answers in order: what was said before the ping has been taken.
+        // The server answers in order, so it has accepted everything before the ping.
         stream.write_all(b"PING\r\n").unwrap();
         let mut line = String::new();
         while !line.starts_with("PONG") {
@@ -218,7 +230,7 @@ impl Server {
         }
     }
 
-    /// Hears a subject from now on: each call waits for its next message.
+    /// Subscribes to a subject; each call waits for its next message.
     #[allow(dead_code, reason = "not every test listens")]
     pub(crate) fn listen(&self, subject: &str) -> impl FnMut() -> Vec<u8> + use<> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -247,7 +259,7 @@ impl Server {
         }
     }
 
-    /// The same; empty where there is no answer.
+    /// The response; empty if there is none.
     #[allow(dead_code, reason = "not every test asks")]
     pub(crate) fn ask(&self, subject: &str, payload: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

@@ -1,9 +1,10 @@
-// A reporter for node --test: writes each failed or skipped test and the counts to the file that DESKBELL_NODE_REPORT names.
-// tests/run reads that file at its end.
+// A reporter for node --test: writes each failed or skipped test and the counts to the file named by
+// DESKBELL_NODE_REPORT. tests/run reads that file at its end.
+
 import { basename } from 'node:path'
 import { writeFileSync } from 'node:fs'
 
-export default async function * report (events) {
+export default async function* report(events) {
   const lines = []
   const counts = { passed: 0, failed: 0, skipped: 0 }
   for await (const { type, data } of events) {

@@ -3,7 +3,7 @@
 import Ajv from '../../client-demo/node_modules/ajv/dist/ajv.js'
 import { parse } from '../../client-demo/node_modules/yaml/dist/index.js'
 
-/** The fields by which messages of one direction are told apart. */
+/** The fields that distinguish the messages of one direction. */
 const TELLING = ['type', 'role', 'event', 'msdyn_name']
 
 /** By the host of each hub that a test has started: what watches it. */
@@ -11,8 +11,8 @@ const watched = new Map()
 const documents = new Map()
 
 /**
- * Watches whatever the clients of this process, and the pages of `watchPages`, say to the hub at `url` and hear from it.
- * @returns what is wrong so far, in words
+ * Watches the messages that the clients of this process, and the pages of `watchPages`, exchange with the hub at `url`.
+ * @returns the faults found so far, as text
  */
 export async function watchHub(url) {
   const text = await (await fetch(new URL('/asyncapi.yaml', url))).text()
@@ -29,11 +29,13 @@ export function unwatchHub(url) {
 
 /** Watches every WebSocket of a browser's pages. */
 export function watchPages(context) {
-  context.on('page', (page) => page.on('websocket', (socket) => {
-    const talk = talkWith(socket.url())
-    socket.on('framesent', ({ payload }) => talk?.say(payload))
-    socket.on('framereceived', ({ payload }) => talk?.hear(payload))
-  }))
+  context.on('page', (page) =>
+    page.on('websocket', (socket) => {
+      const talk = talkWith(socket.url())
+      socket.on('framesent', ({ payload }) => talk?.say(payload))
+      socket.on('framereceived', ({ payload }) => talk?.hear(payload))
+    }),
+  )
 }
 
 /** The WebSocket of this process, watched. */
@@ -57,7 +59,7 @@ globalThis.WebSocket = WatchedWebSocket
 function talkWith(url) {
   const watch = watched.get(new URL(url).host)
   if (!watch) return undefined
-  // By id: what the document has against what was said under it.
+  // By id: the faults that the document finds in the message with that id.
   const said = new Map()
   // Faults in what had no id, which the hub's next error without one takes back: it was refused, as it should be.
   const doubtful = []
@@ -85,7 +87,8 @@ function talkWith(url) {
       if (typeof message.id !== 'string' || !said.has(message.id) || said.get(message.id) === 'some') return
       const malformed = message.code === 'badMessage' || message.code === 'badParameter'
       if (malformed && !said.get(message.id)) fault('the hub refuses what is described', text, '')
-      if (message.type !== 'error' && said.get(message.id)) fault('the hub takes what is not described', text, said.get(message.id))
+      if (message.type !== 'error' && said.get(message.id))
+        fault('the hub takes what is not described', text, said.get(message.id))
     },
   }
 }
@@ -113,7 +116,12 @@ function readDocument(root) {
       const forms = side === 'client' ? [message, aCharacterPerByte(message)] : [message]
       const why = meant.map(({ name, fits }) => {
         const bad = forms.find((form) => !fits(form))
-        return bad && fits.errors.map((error) => `\n  ${name} ${error.instancePath}: ${error.message} (${error.schemaPath})`).join('')
+        return (
+          bad &&
+          fits.errors
+            .map((error) => `\n  ${name} ${error.instancePath}: ${error.message} (${error.schemaPath})`)
+            .join('')
+        )
       })
       const fitting = why.filter((one) => !one).length
       return fitting === 1 ? '' : `\n${fitting} descriptions fit${why.join('')}`
@@ -132,10 +140,13 @@ function isMeant(schema, message) {
 }
 
 function aCharacterPerByte(value) {
-  if (typeof value === 'string') return value.replace(/[^\x00-\x7f]/gu, (character) => 'x'.repeat(Buffer.byteLength(character)))
+  if (typeof value === 'string')
+    return value.replace(/[^\x00-\x7f]/gu, (character) => 'x'.repeat(Buffer.byteLength(character)))
   if (Array.isArray(value)) return value.map(aCharacterPerByte)
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([key, inside]) => [aCharacterPerByte(key), aCharacterPerByte(inside)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inside]) => [aCharacterPerByte(key), aCharacterPerByte(inside)]),
+  )
 }
 
 const lastOf = (reference) => reference.split('/').at(-1)

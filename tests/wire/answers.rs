@@ -1,4 +1,4 @@
-//! "The life of a notification", rules 7 and 9: what settles it, and what everyone else is told.
+//! "The life of a notification", rules 7 and 9: what settles it, and what all the others receive.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ const NARROW: &str = "[limits]\ndisplayLimit = 1\nqueueLimit = 1\n";
 // ---------------------------------------------------------------- rule 7
 
 #[tokio::test]
-async fn rule_7_the_first_answer_settles_it_and_later_ones_are_told_what_did() {
+async fn rule_7_the_first_answer_settles_it_and_later_answers_receive_that_outcome() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -25,7 +25,7 @@ async fn rule_7_the_first_answer_settles_it_and_later_ones_are_told_what_did() {
     );
     has(&ada.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
     has(&bob.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
-    // Whoever asks, displayed to or not, is told; it is per agent.
+    // Every agent that answers gets the outcome, displayed to or not.
     for (agent, won) in [(&mut bob, false), (&mut cleo, false), (&mut ada, true)] {
         let told = json!({"value": accepted(), "agentId": "ada", "won": won});
         has(&agent.reject(&id).await, told.clone());
@@ -104,7 +104,7 @@ async fn rule_7_under_first_accept_the_last_reject_declines_it() {
 }
 
 #[tokio::test]
-async fn rule_7_who_is_away_but_has_it_displayed_may_still_take_it() {
+async fn rule_7_an_away_agent_may_accept_a_displayed_notification() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -118,7 +118,7 @@ async fn rule_7_who_is_away_but_has_it_displayed_may_still_take_it() {
 }
 
 #[tokio::test]
-async fn rule_7_who_is_eligible_but_was_passed_over_keeps_it_open() {
+async fn rule_7_an_eligible_agent_that_was_skipped_keeps_it_open() {
     let hub = hub(NARROW).await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -194,7 +194,7 @@ async fn rule_9_the_providers_cancel_settles_it() {
 // ---------------------------------------------------------------- all at once
 
 #[tokio::test]
-async fn what_the_providers_disconnecting_does_is_nothing() {
+async fn a_disconnected_provider_changes_nothing_for_its_notifications() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -205,7 +205,7 @@ async fn what_the_providers_disconnecting_does_is_nothing() {
 }
 
 #[tokio::test]
-async fn of_a_hundred_agents_who_accept_at_once_one_has_won_and_all_are_told_the_same() {
+async fn of_a_hundred_simultaneous_accepts_one_wins_and_all_receive_the_same_result() {
     let hub = hub("").await;
     let mut agents = Vec::new();
     for n in 0..100 {
@@ -269,7 +269,7 @@ async fn an_accept_and_a_cancel_at_once_have_one_outcome() {
 }
 
 #[tokio::test]
-async fn rule_7_under_first_accept_the_reject_of_the_only_one_who_could_declines_it() {
+async fn rule_7_under_first_accept_the_last_possible_reject_declines() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     // Neither of these is eligible, and neither has it displayed.
@@ -301,7 +301,7 @@ async fn a_reject_repeated_is_answered_as_the_first_was() {
 }
 
 #[tokio::test]
-async fn what_the_welcome_put_on_the_desk_gets_its_closed_too() {
+async fn notifications_displayed_by_the_welcome_get_closed() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;

@@ -11,9 +11,9 @@ fn auto_on_timeout() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn rule_8_auto_accept_goes_to_who_has_been_idle_longest() {
+async fn rule_8_auto_accept_chooses_the_agent_idle_longest() {
     let hub = hub("").await;
-    // By name, not by order of coming, among those who never accepted.
+    // By name, not by order of arrival, among agents that never accepted.
     let mut cleo = hub.agent("cleo").await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -21,7 +21,7 @@ async fn rule_8_auto_accept_goes_to_who_has_been_idle_longest() {
     for expected in ["ada", "bob", "cleo", "ada"] {
         let id = bot.ring("auto").await;
         has(&bot.result_of(&id).await, json!({"value": auto_accepted(), "agentId": expected, "sessionId": id}));
-        // Who accepted in the same millisecond may come by name.
+        // Agents that accepted in the same millisecond may come in the order of their names.
         bot.let_time_pass().await;
     }
     // An accept of any kind counts.
@@ -46,7 +46,7 @@ async fn rule_8_it_takes_room_on_the_desk() {
     let blocks = bot.ring_to("chat", &["ada"]).await;
     let id = bot.ring("auto").await;
     has(&bot.result_of(&id).await, json!({"agentId": "bob"}));
-    // Nobody has room: it waits, and goes to the first who has.
+    // No agent has room: it waits, and goes to the first that has.
     let blocks_too = bot.ring_to("chat", &["bob"]).await;
     let id = bot.ring("auto").await;
     bot.expect_silence().await;
@@ -57,7 +57,7 @@ async fn rule_8_it_takes_room_on_the_desk() {
 }
 
 #[tokio::test]
-async fn rule_8_with_nobody_to_take_it_it_waits_as_others_do() {
+async fn rule_8_without_an_agent_it_waits_in_the_queue() {
     let hub = hub("[limits]\nqueueLimit = 1\n[[templates]]\nname = \"auto-short\"\ntitle = \"t\"\nautoAccept = true\nqueueTimeout = \"300ms\"").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring("auto-short").await;
@@ -83,7 +83,7 @@ async fn rule_8_waiting_ones_are_taken_by_arrival_on_available() {
 }
 
 #[tokio::test]
-async fn rule_8_of_an_automatic_accept_nobody_has_won() {
+async fn rule_8_an_automatic_accept_has_no_winner() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -96,7 +96,7 @@ const AUTO_ON_TIMEOUT: &str =
     "[[templates]]\nname = \"late\"\ntitle = \"t\"\ntimeout = \"500ms\"\nautoAcceptOnTimeout = true\n";
 
 #[tokio::test]
-async fn rule_8_a_display_time_that_runs_out_is_an_accept_if_the_template_says_so() {
+async fn rule_8_the_display_timeout_accepts_if_the_template_says_so() {
     let hub = hub(AUTO_ON_TIMEOUT).await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -106,7 +106,7 @@ async fn rule_8_a_display_time_that_runs_out_is_an_accept_if_the_template_says_s
     let id = bot.ring_with("late", json!({"sessionId": "s"})).await;
     ada.shown(&id).await;
     bob.shown(&id).await;
-    // bob, who never accepted, has been idle longest.
+    // bob never accepted, so he has been idle longest.
     let closed = json!({"value": auto_on_timeout(), "agentId": "bob"});
     has(&ada.closed(&id).await, closed.clone());
     has(&bob.closed(&id).await, closed);
@@ -127,7 +127,7 @@ async fn rule_8_on_timeout_the_available_come_before_the_away() {
     ada.shown(&id).await;
     ada.set_presence("away").await;
     has(&bot.result_of(&id).await, json!({"value": auto_on_timeout(), "agentId": "bob"}));
-    // Only the away have it displayed: one of them.
+    // Only agents that are away have it displayed: one of them gets it.
     let id = bot.ring_to("late", &["bob"]).await;
     bob.shown(&id).await;
     bob.set_presence("away").await;
@@ -135,18 +135,18 @@ async fn rule_8_on_timeout_the_available_come_before_the_away() {
 }
 
 #[tokio::test]
-async fn rule_8_on_timeout_with_nobody_left_it_is_a_display_timeout() {
+async fn rule_8_a_timeout_without_agents_is_a_display_timeout() {
     let hub = hub(AUTO_ON_TIMEOUT).await;
     let ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring("late").await;
     hub.depart(ada).await;
-    // Who waits for it, behind a full desk, does not have it displayed.
+    // An agent with a full desk does not have it displayed.
     has(&bot.result_of(&id).await, json!({"value": display_timeout(), "agentId": null}));
 }
 
 #[tokio::test]
-async fn rule_8_an_agent_at_the_session_limit_gets_no_auto_accept() {
+async fn rule_8_auto_accept_skips_agents_at_the_session_limit() {
     let hub = hub("[limits]\nsessionLimit = 1").await;
     let _ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;

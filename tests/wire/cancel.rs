@@ -1,4 +1,4 @@
-//! cancel: what it answers, whose it is, and what becomes of tokens.
+//! cancel: its answers, the providers that may send it, and the life of its tokens.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ async fn a_cancel_of_one_that_waits() {
 }
 
 #[tokio::test]
-async fn a_cancel_that_comes_late_is_told_the_outcome_that_came_first() {
+async fn a_late_cancel_receives_the_outcome_that_came_first() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -59,7 +59,7 @@ async fn a_cancel_that_comes_late_is_told_the_outcome_that_came_first() {
 }
 
 #[tokio::test]
-async fn a_second_cancel_is_told_of_the_first() {
+async fn a_second_cancel_receives_the_outcome_of_the_first() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring_with("chat", json!({"cancellationToken": "t"})).await;

@@ -1,5 +1,5 @@
-//! Random conversations of several desks and providers, with crashes in between, held to what must always be true:
-//! one outcome for each acknowledged notification, the same for everyone who is told; each desk shows nothing twice,
+//! Random conversations of several desks and providers, with crashes in between, checked against invariants:
+//! one outcome for each acknowledged notification, the same for every receiver; each desk shows nothing twice,
 //! takes off only what it shows, never shows more than fits; all tabs of an agent agree with a fresh welcome.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,14 +33,14 @@ timeout = "150ms"
 queueTimeout = "100ms"
 "#;
 
-/// One browser tab and what it shows.
+/// One browser tab and its state.
 struct Tab {
     client: Client,
     shown: BTreeSet<String>,
     sessions: BTreeSet<String>,
 }
 
-/// What everyone was told.
+/// What all clients received.
 #[derive(Default)]
 struct Book {
     acknowledged: BTreeSet<String>,
@@ -66,7 +66,7 @@ impl Book {
             return;
         }
         let told = json!([value, message["agentId"]]);
-        // The reply to a cancel does not say who.
+        // The reply to a cancel does not name the agent.
         let told = if message["msdyn_name"] == "CancelEvent" { json!([value]) } else { told };
         let first = self.outcomes.entry(id.clone()).or_insert_with(|| told.clone());
         assert_eq!(first[0], told[0], "two outcomes of {id}: {message}");
@@ -261,7 +261,7 @@ impl Play {
         play
     }
 
-    /// Everything that is open is cancelled; then everything that was acknowledged has its outcome.
+    /// Cancels all open notifications; then every acknowledged one has its outcome.
     async fn end(mut self) {
         self.absorb().await;
         for (n, provider) in PROVIDERS.iter().enumerate() {
@@ -304,7 +304,7 @@ async fn play(seed: u64) {
 }
 
 #[tokio::test]
-async fn random_conversations_with_crashes_keep_what_must_always_be_true() {
+async fn random_conversations_with_crashes_keep_the_invariants() {
     let seeds = std::env::var("WIRE_SEEDS").map_or(2, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
         play(seed).await;

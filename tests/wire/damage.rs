@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Exit, Hub, Setup, desk, has, is_error, left_out_in_cluster, text};
+use crate::harness::{Exit, Hub, Setup, desk, has, is_error, left_out_in_cluster, text, within};
 use crate::raw::{get, status};
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -42,7 +42,7 @@ async fn used(notifications: usize) -> (Setup, Vec<String>) {
     (setup, ids)
 }
 
-/// A hub whose disk [`fill_the_disk`] can fill.
+/// A hub with a disk that [`fill_the_disk`] can fill.
 pub(crate) async fn on_a_disk_that_may_fill(setup: &Setup) -> Hub {
     // The signal that a process over its file size gets is ignored, so that its writes fail as on a full disk.
     let mut command = Command::new("sh");
@@ -115,7 +115,7 @@ async fn any_other_damage_refuses_the_start_and_says_where() {
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
     }
-    // A piece missing in the middle, too.
+    // A missing piece in the middle is noticed, too.
     let mut bytes = whole.clone();
     bytes.drain(whole.len() / 3..whole.len() / 3 + 512);
     fs::write(&path, &bytes).unwrap();
@@ -206,7 +206,7 @@ async fn the_data_directory_is_its_owners_only() {
 }
 
 #[tokio::test]
-async fn no_client_string_is_the_name_of_a_file() {
+async fn client_strings_never_become_file_names() {
     if left_out_in_cluster("it has no data directory") {
         return;
     }
@@ -240,6 +240,7 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
     }
     has(&ada.call(json!({"type": "ping"})).await, json!({"type": "pong"}));
     assert_eq!(status(&get(hub.port, "/healthz").await), 200);
+    within("/readyz to say 503", async { while status(&get(hub.port, "/readyz").await) != 503 {} }).await;
     limit_files(&hub, "unlimited");
     let ack = loop {
         let reply = bot.call(json!({"type": "notify", "id": "n", "templateName": "chat"})).await;
@@ -249,10 +250,30 @@ async fn a_full_disk_refuses_new_work_loses_nothing_and_goes_on_when_there_is_ro
         is_error(&reply, "unavailable", Some("NotifyEvent"));
         tokio::time::sleep(Duration::from_millis(reply["retryAfterMs"].as_u64().unwrap())).await;
     };
+    within("/readyz to say 200", async { while status(&get(hub.port, "/readyz").await) != 200 {} }).await;
     has(&ack, json!({"duplicate": false}));
     let after = text(&ack["notificationId"]);
     ada.shown(&after).await;
     has(&ada.accept(&before).await, json!({"won": true}));
     let hub = hub.crash_and_restart().await;
     assert_eq!(desk(&hub.agent("ada").await.welcome), [after]);
+}
+
+#[tokio::test]
+async fn a_file_system_of_its_own_is_taken_though_it_is_not_empty() {
+    if left_out_in_cluster("it has no data directory") {
+        return;
+    }
+    let setup = Setup::on_disk();
+    fs::create_dir(setup.data_dir()).unwrap();
+    fs::set_permissions(setup.data_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    // As mkfs leaves it, and as file managers do.
+    fs::create_dir(setup.data_dir().join("lost+found")).unwrap();
+    fs::write(setup.data_dir().join(".directory"), "").unwrap();
+    let hub = setup.start().await;
+    let mut bot = hub.provider("bot").await;
+    let id = bot.ring("chat").await;
+    let hub = hub.crash_and_restart().await;
+    let ada = hub.agent("ada").await;
+    has(&ada.welcome["notifications"][0], json!({"notificationId": id}));
 }

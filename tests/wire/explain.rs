@@ -1,9 +1,10 @@
-//! `deskbell explain`: the story of a notification, from the data directory and from a running hub.
+//! `deskbell explain`: the history of a notification, from the data directory and from a running hub.
 
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::harness::left_out::left_out;
 use crate::harness::{Hub, NOBODYS, Setup, has, in_cluster, left_out_in_cluster, text};
 
 /// What the command prints, and its exit code.
@@ -45,7 +46,7 @@ fn event(name: &str, agents: &[&str], won: Option<bool>) -> (String, Vec<String>
 const CORRELATION: &str = "{7F9C2BA4-E88F-4E00-9A3C-1E2F3A4B5C6D}";
 
 #[tokio::test]
-async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_late() {
+async fn an_explanation_names_offers_displays_answers_and_late_answers() {
     if left_out_in_cluster("there is no data directory") {
         return;
     }
@@ -113,7 +114,7 @@ async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_lat
     ];
     assert_eq!(events(story), expected);
 
-    // A running hub tells the same, as JSON and as people read it.
+    // A running hub gives the same explanation, as JSON and as text.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&first, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{said}");
@@ -121,7 +122,7 @@ async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_lat
     let (code, asked, _) = explain(&[CORRELATION, "--admin", &admin]);
     let (_, read, _) = explain(&[CORRELATION, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
     assert_eq!((code, &asked), (Some(0), &read));
-    let late = format!("ada rejected (too busy), too late by {} ms", late["lateMs"]);
+    let late = format!("ada rejected (too busy), {} ms too late", late["lateMs"]);
     for words in
         [&first, "Grace wants to chat", "displayed to ada, bob", "seen by bob", "bob accepted", &late, "by bob, after"]
     {
@@ -137,7 +138,7 @@ async fn it_tells_who_was_offered_it_who_saw_it_who_answered_and_who_was_too_lat
 }
 
 #[tokio::test]
-async fn one_correlation_id_tells_all_of_its_calls_and_those_refused() {
+async fn a_correlation_id_finds_all_its_calls_and_the_refused_ones() {
     if left_out_in_cluster("there is no data directory") {
         return;
     }
@@ -156,7 +157,7 @@ async fn one_correlation_id_tells_all_of_its_calls_and_those_refused() {
 }
 
 #[tokio::test]
-async fn what_clients_send_stays_on_its_line() {
+async fn client_text_stays_on_its_log_line() {
     if left_out_in_cluster("there is no data directory") {
         return;
     }
@@ -174,7 +175,7 @@ async fn what_clients_send_stays_on_its_line() {
 }
 
 #[tokio::test]
-async fn what_it_does_not_know_it_says() {
+async fn an_unknown_notification_gets_a_clear_answer() {
     if left_out_in_cluster("there is no data directory") {
         return;
     }
@@ -195,11 +196,11 @@ async fn what_it_does_not_know_it_says() {
     let hub = Setup::on_disk().start().await;
     let (code, told, _) = explain(&[NOBODYS, "--data-dir", hub.setup.data_dir().to_str().unwrap()]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("knows nothing"), "{told}");
+    assert!(told.contains("has no notification with the id"), "{told}");
 }
 
 #[test]
-fn ids_and_directories_that_nobody_means_are_refused_in_a_line() {
+fn invalid_ids_and_directories_get_a_one_line_error() {
     let long = "a".repeat(100_000);
     let (home, pipe) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let made = Command::new("mkfifo").arg(pipe.path().join("log-00000000000000000001")).status().unwrap();
@@ -224,9 +225,9 @@ fn ids_and_directories_that_nobody_means_are_refused_in_a_line() {
     }
 }
 
-/// Whoever has the port while the hub is away.
+/// Another process that listens on the port while the hub is down.
 #[tokio::test]
-async fn what_answers_in_place_of_a_hub_reaches_no_terminal_as_it_is() {
+async fn control_characters_of_a_foreign_answer_never_reach_the_terminal() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let hostile = "The log \u{1b}]0;owned\u{7}\u{1b}[31m\u{202e}evil\u{9b}\r\nnext";
     for status in ["200 OK", "404 Not Found", "500 Oops"] {
@@ -244,7 +245,7 @@ async fn what_answers_in_place_of_a_hub_reaches_no_terminal_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
+async fn records_older_than_history_are_erased_in_a_quiet_hub() {
     if left_out_in_cluster("there is no data directory") {
         return;
     }
@@ -268,24 +269,27 @@ async fn what_is_older_than_history_is_erased_though_the_hub_is_quiet() {
         assert!(began.elapsed() < std::time::Duration::from_secs(120), "it is still there");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    // The state may still know the outcome, which providers may ask for; who saw what is gone.
+    // The state may still know the outcome, which providers may ask for; displays and answers are gone.
     let (_, told, said) = explain(&[&id, "--data-dir", directory.to_str().unwrap()]);
-    assert!(told.contains("kept from") && (told.contains("erased") || told.contains("is older than")), "{told}{said}");
+    assert!(
+        told.contains("records since") && (told.contains("erased") || told.contains("not in the log any more")),
+        "{told}{said}"
+    );
     assert!(!told.contains("displayed to ada"), "{told}");
 }
 
-/// The same from the stream, of which every hub has the whole: by the admin listener of any.
+/// The same from the stream, which every hub has completely: through the admin listener of any hub.
 #[tokio::test]
-async fn any_hub_of_a_cluster_tells_it() {
+async fn any_hub_of_a_cluster_explains_a_notification() {
     if !in_cluster() {
-        return;
+        return left_out("only in the run against three hubs: it asks each of them");
     }
     let hub = Setup::new().args(&["--admin-listen", "127.0.0.1:0"]).start().await;
     let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
     let id = bot.ring("chat").await;
     ada.take_on(&id).await;
     bot.result_of(&id).await;
-    // One of them; each says where its own is.
+    // Each of them answers with the address of its own.
     let admin = admin(&hub).await;
     let (code, json, said) = explain(&[&id, "--json", "--admin", &admin]);
     assert_eq!(code, Some(0), "{json}{said}");

@@ -278,7 +278,7 @@ async fn presence_fields() {
     refused(&mut ada, presence, "presence", bad, None).await;
 }
 
-// ---------------------------------------------------------------- who may send what
+// ---------------------------------------------------------------- which role may send which message
 
 #[tokio::test]
 async fn a_role_may_send_its_own_messages_only() {

@@ -1,5 +1,5 @@
-/* A device that hangs: preloaded into the hub, it lets fdatasync wait for ever once HANGS_AT/stuck is there, a FIFO. Whoever
- * reads that learns that it hangs; whoever writes to the FIFO HANGS_AT/goes-on ends it. The first is used once.
+/* A device that hangs. Preloaded into the hub, it makes fdatasync wait once the FIFO HANGS_AT/stuck exists. Reading that FIFO shows
+ * that the call hangs; writing to the FIFO HANGS_AT/goes-on ends the wait. The first FIFO is used once.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-//! The contract's "Hello": the first message, what may be wrong with it, and what the welcome holds.
+//! "Hello and welcome" (docs/PROTOCOL.md): the first message, its faults, and the content of the welcome.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::harness::{
     Hub, Setup, accepted, auto_accepted, desk, display_timeout, has, hub, is_error, is_time, text, with,
 };
 
-/// Says `first` as the first message: an error comes, then close 4400. Gives the error.
+/// Sends `first` as the first message, expects an error and close 4400, and returns the error.
 async fn bad_hello(hub: &Hub, first: &str) -> Value {
     let mut client = hub.connect().await;
     client.send_text(first).await;
@@ -20,11 +20,11 @@ async fn bad_hello(hub: &Hub, first: &str) -> Value {
 
 #[tokio::test]
 async fn the_welcome_of_an_agent() {
-    let hub = hub("").await;
+    let hub = hub("[limits]\nretention = \"5m\"\n").await;
     let hello = json!({"role": "agent", "agentId": "ada", "groups": ["billing"], "presence": "available"});
     let welcome = hub.join(hello).await.welcome;
     let expected = json!({"role": "agent", "agentId": "ada", "groups": ["billing"], "presence": "available",
-        "workspace": "default", "protocol": 1, "pingIntervalMs": 15_000, "notifications": [], "sessions": [], "kpi": [],
+        "workspace": "default", "protocol": 1, "pingIntervalMs": 15_000, "retentionMs": 300_000, "notifications": [], "sessions": [], "kpi": [],
         "limits": {"maxMessageBytes": 65_536, "displayLimit": 3, "queueLimit": 10}});
     has(&welcome, expected);
     is_time(&welcome["serverTime"]);
@@ -64,14 +64,14 @@ async fn the_welcome_says_the_limits_in_force() {
 }
 
 #[tokio::test]
-async fn an_absent_id_is_minted_and_stands_in_the_welcome() {
+async fn an_absent_id_is_minted_and_sent_in_the_welcome() {
     let hub = hub("").await;
     for (role, field) in [("agent", "agentId"), ("provider", "providerId")] {
         let one = hub.join(json!({"role": role})).await;
         let two = hub.join(json!({"role": role, field: null})).await;
         let (one, two) = (text(&one.welcome[field]), text(&two.welcome[field]));
         assert!((1..=128).contains(&one.len()) && one != two, "{one} {two}");
-        // Who sends it comes back as itself.
+        // A client that sends it reconnects under the same id.
         has(&hub.join(json!({"role": role, field: one})).await.welcome, json!({field: one}));
     }
 }
@@ -147,7 +147,7 @@ async fn the_error_to_a_bad_hello_bears_its_id() {
 }
 
 #[tokio::test]
-async fn no_hello_in_time_closes_with_4408() {
+async fn a_missing_hello_closes_with_4408() {
     let hub = hub("[server]\nhelloTimeout = \"200ms\"").await;
     let mut late = hub.connect().await;
     let mut in_time = hub.agent("ada").await;
@@ -201,7 +201,7 @@ async fn the_groups_are_those_of_the_latest_hello_that_names_them() {
 }
 
 #[tokio::test]
-async fn when_the_groups_change_what_is_displayed_stays_and_what_waits_is_chosen_anew() {
+async fn a_change_of_groups_keeps_displayed_notifications_and_reassigns_waiting_ones() {
     let hub = hub("[limits]\ndisplayLimit = 1").await;
     let mut ada = hub.agent_in("ada", &["a"]).await;
     let mut bot = hub.provider("bot").await;
@@ -287,14 +287,14 @@ async fn after_a_reconnect_the_welcome_is_the_desk() {
     let kpi = ada.welcome["kpi"].as_array().unwrap();
     assert_eq!(kpi.len(), 1);
     has(&kpi[0], json!({"sessionId": "s-1", "details": "slow", "since": mark["since"]}));
-    // What joining put on the desk is in the welcome and is not sent again.
+    // Notifications that the join puts on the desk are in the welcome and are not sent again.
     ada.expect_silence().await;
     ada.accept(&first).await;
     ada.shown(&third).await;
 }
 
 #[tokio::test]
-async fn what_joining_puts_on_the_desk_is_in_the_welcome_only() {
+async fn notifications_displayed_by_joining_are_only_in_the_welcome() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     let waiting = bot.ring("chat").await;
@@ -320,7 +320,7 @@ async fn a_session_that_joining_starts_by_auto_accept_is_in_the_welcome_only() {
 }
 
 #[tokio::test]
-async fn the_welcome_of_a_provider_holds_what_is_open() {
+async fn the_welcome_of_a_provider_lists_its_open_notifications() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     let guid = "7f9c24e8-3b12-4fef-91e0-56e0c5a1b001";

@@ -1,4 +1,4 @@
-//! The one port's HTTP: what is no upgrade, who may upgrade, and what is served.
+//! HTTP on the one port: requests without an upgrade, the origins that may upgrade, and the files served.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,7 +9,7 @@ use crate::harness::{Setup, cancelled, has, hub, left_out_in_cluster};
 use crate::raw::{get, http, status, upgrade, upgrade_status};
 
 #[tokio::test]
-async fn a_request_that_is_no_upgrade_is_answered_with_a_status() {
+async fn a_request_without_an_upgrade_gets_a_status() {
     let hub = hub("").await;
     assert!((400..500).contains(&status(&get(hub.port, "/ws").await)));
     assert_eq!(status(&get(hub.port, "/no-such-page").await), 404);
@@ -24,7 +24,7 @@ async fn a_request_that_is_no_upgrade_is_answered_with_a_status() {
 }
 
 #[tokio::test]
-async fn malformed_http_ends_that_connection_and_no_other() {
+async fn malformed_http_ends_only_its_own_connection() {
     let hub = hub("").await;
     let mut agent = hub.agent("ada").await;
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1_000_000));
@@ -100,10 +100,10 @@ async fn the_host_header_does_not_make_an_origin_its_own() {
     assert_eq!(upgrade_status(hub.port, &forged).await, 403);
 }
 
-/// What a page of another site can ask that comes under its own name, led here by its own DNS: to the browser the hub is
-/// that site, so the page may read the answers, and where it only reads it says no origin.
+/// The requests of a page of another site with a name that its own DNS resolves to this machine. For the browser the hub is that site,
+/// so the page may read the answers, and read-only requests have no `Origin`.
 #[tokio::test]
-async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
+async fn a_foreign_host_name_gets_no_answer() {
     let ask = |port: u16, path: &str, host: &str, more: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
         async move { http(port, &request).await }
@@ -127,11 +127,11 @@ async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
         let doubled = ask(hub.port, path, "127.0.0.1\r\nHost: evil.example", "").await;
         assert!([400, 403].contains(&status(&doubled)), "{path}: {doubled}");
     }
-    // What tells nothing is told to everybody.
+    // Paths without secrets are served to every origin.
     for path in ["/healthz", "/readyz", "/", "/asyncapi.yaml"] {
         assert_eq!(status(&ask(hub.port, path, "evil.example", "").await), 200, "{path}");
     }
-    // A WebSocket of a browser always says its origin; who says none is none.
+    // A browser's WebSocket always sends its origin; a client without one is not a browser.
     let bot = upgrade(hub.port, "").replace("Host: 127.0.0.1", "Host: bots.example");
     assert_eq!(upgrade_status(hub.port, &bot).await, 101);
 }
@@ -139,7 +139,7 @@ async fn a_name_that_was_made_to_lead_here_is_told_nothing() {
 /// A hub that was opened to other machines is called as they call it: a container by its service's name.
 #[tokio::test]
 async fn other_machines_call_the_hub_as_they_like() {
-    // No packet goes out: it tells this machine's address on the way there, if there is a way.
+    // No packet is sent: this only finds this machine's address on the route, if there is a route.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     if left_out_in_cluster("hubs listen on loopback") {
         return;
@@ -184,7 +184,7 @@ async fn a_full_hub_answers_the_upgrade_with_503() {
     let refused = upgrade_status(hub.port, &upgrade(hub.port, "")).await;
     assert_eq!(refused, 503);
     first.leave().await;
-    // The place is free once the hub has seen the end; the next to come may be a moment early.
+    // The place is free once the hub has noticed the end; the next client may be a moment too early.
     let mut answer = 503;
     for _ in 0..200 {
         answer = upgrade_status(hub.port, &upgrade(hub.port, "")).await;

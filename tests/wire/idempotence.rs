@@ -167,7 +167,7 @@ async fn a_duplicate_from_another_connection_gets_its_ack_and_the_result_once() 
 }
 
 #[tokio::test]
-async fn a_duplicate_needs_no_template_any_more() {
+async fn a_duplicate_is_known_after_its_template_was_removed() {
     let hub = hub("[[templates]]\nname = \"gone soon\"\ntitle = \"t\"").await;
     let mut bot = hub.provider("bot").await;
     let call = notify(json!({"templateName": "gone soon", "cancellationToken": "t"}));

@@ -1,4 +1,4 @@
-//! kpi: marks, resets, and who is told.
+//! kpi: marks, resets, and their receivers.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn it_marks_the_session_at_every_agent() {
 }
 
 #[tokio::test]
-async fn should_reset_clears_the_mark_and_is_told_only_if_there_was_one() {
+async fn should_reset_clears_a_mark_and_is_sent_only_if_there_was_one() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -88,7 +88,7 @@ async fn whichever_provider_of_the_workspace_may_mark() {
 }
 
 #[tokio::test]
-async fn a_session_that_starts_marked_says_so() {
+async fn a_session_that_starts_with_a_mark_shows_it() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;

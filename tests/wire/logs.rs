@@ -1,4 +1,4 @@
-//! The log on standard error: a conversation's story by one `grep`, and clients' strings that stay on their line.
+//! The log on standard error: `grep` finds the trace of a conversation, and text from clients cannot leave its line.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{Setup, has, left_out_in_cluster, text};
 const STORY: &str = "info,deskbell::story=debug";
 
 #[tokio::test]
-async fn one_grep_tells_a_conversations_story() {
+async fn one_grep_finds_all_log_lines_of_a_conversation() {
     if left_out_in_cluster("three hubs write into one text") {
         return;
     }
@@ -38,14 +38,14 @@ async fn one_grep_tells_a_conversations_story() {
                 assert_eq!((&line["client"], &line["workspace"]), (&json!(client), &json!("default")), "{line}");
             }
         }
-        // Who it was, and from where.
+        // The client and its address.
         let joined = said.lines().find(|line| line.contains("joined") && line.contains("ada")).unwrap();
         assert!(joined.contains("127.0.0.1"), "{joined}");
     }
 }
 
 #[tokio::test]
-async fn a_busy_hub_does_not_write_it_unless_told() {
+async fn a_busy_hub_writes_each_notification_to_the_log_only_if_configured() {
     let hub = Setup::new().start().await;
     let (mut ada, mut bot) = (hub.agent("ada").await, hub.provider("bot").await);
     let id = bot.ring("chat").await;
@@ -83,9 +83,9 @@ async fn the_warning_of_a_full_audience_is_found_by_each_of_its_ids() {
     }
 }
 
-/// Through every field of every message that can reach a log.
+/// Sends the text in every field of every message that can reach a log.
 #[tokio::test]
-async fn whatever_clients_send_makes_no_line_of_its_own_and_hides_nothing() {
+async fn client_text_neither_adds_nor_hides_log_lines() {
     if left_out_in_cluster("three hubs write into one text") {
         return;
     }

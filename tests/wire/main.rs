@@ -1,11 +1,11 @@
-//! The hub held to its contract from outside: the real process, real sockets, nothing of the library.
+//! Checks the hub against its contract (docs/PROTOCOL.md) from outside: the real process and real sockets, without the library.
 //!
-//! Each test starts its own hub on a free port and asks one thing of it. `harness` is how; the other
-//! files follow the contract's sections.
+//! Each test starts its own hub on a free port and checks one rule. `harness` has the helpers; the other
+//! files follow the sections of the contract.
 
-// What helpers of tests may do is wider than what the hub may: a failed expectation panics, on purpose.
+// Test helpers may do more than the hub: a failed expectation panics, on purpose.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::str_to_string)]
-// A JSON object that a test has just built is given away, as a caller would.
+// A JSON object that a test has just built is passed by value, as a caller would do.
 #![allow(clippy::needless_pass_by_value)]
 
 #[path = "../support/harness/mod.rs"]

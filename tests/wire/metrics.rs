@@ -1,4 +1,4 @@
-//! `/metrics`, held against docs/metrics.md both ways, and against what happened.
+//! `/metrics`, checked against docs/metrics.md in both directions, and against the events of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Hub, PATIENCE, Setup, has, hub, left_out_in_cluster};
 use crate::raw::get;
 
-/// What a family is.
+/// The description of a metric.
 #[derive(Debug, PartialEq, Eq)]
 struct Family {
     kind: String,
@@ -71,7 +71,7 @@ fn value(body: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in {body}")).parse().unwrap()
 }
 
-/// Waits until all of these are so: gauges are a moment behind.
+/// Waits until all these metrics have the expected values: gauges are a moment behind.
 async fn await_values(hub: &Hub, expected: &[(&str, f64)]) -> String {
     let look = async {
         loop {
@@ -89,7 +89,7 @@ async fn await_values(hub: &Hub, expected: &[(&str, f64)]) -> String {
 }
 
 #[tokio::test]
-async fn the_documentation_has_what_is_served_and_nothing_else() {
+async fn the_documentation_lists_exactly_the_metrics_served() {
     let hub = hub("").await;
     let (served, documented) = (served(&body(&hub).await), documented());
     assert!(served.len() > 20, "{served:?}");
@@ -104,7 +104,7 @@ async fn the_documentation_has_what_is_served_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn it_counts_what_happens() {
+async fn the_metrics_count_each_event() {
     if left_out_in_cluster("each hub counts its own connections") {
         return;
     }

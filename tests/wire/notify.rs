@@ -235,7 +235,7 @@ async fn a_token_that_an_open_notification_bears_is_taken() {
 // ---------------------------------------------------------------- reach and results
 
 #[tokio::test]
-async fn reach_tells_nobody_was_there_from_nobody_looked_from_they_let_it_pass() {
+async fn reach_distinguishes_nobody_present_nobody_looked_and_nobody_answered() {
     let hub = hub("[[templates]]\nname = \"f\"\ntitle = \"t\"\nsettle = \"firstAccept\"\ntimeout = \"700ms\"").await;
     let mut bot = hub.provider("bot").await;
     let alone = bot.ring_with("impatient", json!({"to": {"agents": ["nobody"]}})).await;
@@ -305,4 +305,37 @@ async fn seen_counts_only_from_those_it_was_displayed_to() {
     ada.shown(&waits).await;
     ada.reject(&waits).await;
     has(&bot.result_of(&waits).await, json!({"reach": {"displayed": 1, "seen": 0, "rejected": 1}}));
+}
+
+#[tokio::test]
+async fn an_audience_without_a_name_or_with_an_unknown_member_is_an_error() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    for (to, word) in [
+        (json!({"agents": []}), "leave it out"),
+        (json!({"agents": [], "groups": []}), "leave it out"),
+        (json!({"agent": ["ada"]}), "unknown member"),
+        (json!({"agents": ["ada"], "group": "billing"}), "unknown member"),
+    ] {
+        let error = bot.call(json!({"type": "notify", "templateName": "chat", "to": to})).await;
+        is_error(&error, "badParameter", Some("NotifyEvent"));
+        assert!(text(&error["detail"]).contains(word), "{error}");
+    }
+    ada.expect_silence().await;
+    // An empty object, null and an absent `to` stand for everybody.
+    for to in [json!({}), Value::Null] {
+        has(&bot.call(json!({"type": "notify", "templateName": "chat", "to": to})).await, json!({"duplicate": false}));
+        ada.expect("notification").await;
+    }
+}
+
+#[tokio::test]
+async fn the_error_about_an_unknown_template_suggests_a_similar_name() {
+    let hub = hub("").await;
+    let mut bot = hub.provider("bot").await;
+    let error = bot.call(json!({"type": "notify", "templateName": "msdyn_cal_incoming"})).await;
+    is_error(&error, "unknownTemplate", Some("NotifyEvent"));
+    let detail = text(&error["detail"]);
+    assert!(detail.contains("did you mean \"msdyn_call_incoming\"?") && detail.contains("GET /templates"), "{detail}");
 }

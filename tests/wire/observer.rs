@@ -1,4 +1,6 @@
-//! What an observer is told.
+//! The events and figures that an observer receives.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -46,7 +48,7 @@ async fn events_as_things_happen() {
 }
 
 #[tokio::test]
-async fn displayed_is_told_once_when_it_is_first_displayed_to_anyone() {
+async fn displayed_is_sent_once_at_the_first_display() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut bot = hub.provider("bot").await;
@@ -90,7 +92,8 @@ async fn stats_once_a_second() {
     watcher.take("stats", settled).await;
     let began = tokio::time::Instant::now();
     let stats = watcher.expect("stats").await;
-    assert!((500..2_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    // Not at every event, and not much more often than once a second.
+    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
     has(&stats, json!({"agents": 1, "providers": 1, "observers": 1, "open": 2, "waiting": 1}));
     for field in ["notifiesPerSecond", "deliveriesPerSecond"] {
         assert!(stats[field].is_number(), "{field} in {stats}");
@@ -100,7 +103,7 @@ async fn stats_once_a_second() {
 }
 
 #[tokio::test]
-async fn an_observer_is_no_agent_and_sees_no_desk() {
+async fn an_observer_has_no_desk_and_is_not_an_agent() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let mut bot = hub.provider("bot").await;

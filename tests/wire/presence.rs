@@ -16,7 +16,7 @@ async fn presence_is_answered_with_the_presence() {
 }
 
 #[tokio::test]
-async fn who_is_away_keeps_what_is_displayed_loses_what_waits_and_is_offered_nothing() {
+async fn an_away_agent_keeps_displayed_notifications_and_is_offered_nothing() {
     let hub = hub("[limits]\ndisplayLimit = 1").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -36,7 +36,7 @@ async fn who_is_away_keeps_what_is_displayed_loses_what_waits_and_is_offered_not
 }
 
 #[tokio::test]
-async fn what_is_displayed_to_who_goes_away_and_comes_back_is_not_shown_twice() {
+async fn a_displayed_notification_is_not_shown_again_after_away() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -49,7 +49,7 @@ async fn what_is_displayed_to_who_goes_away_and_comes_back_is_not_shown_twice() 
 }
 
 #[tokio::test]
-async fn an_away_agent_who_comes_back_finds_what_came_meanwhile_only_when_available() {
+async fn an_agent_back_from_away_receives_missed_notifications_once_available() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     let ada = hub.join(json!({"role": "agent", "agentId": "ada", "presence": "away"})).await;
@@ -64,7 +64,7 @@ async fn an_away_agent_who_comes_back_finds_what_came_meanwhile_only_when_availa
 }
 
 #[tokio::test]
-async fn a_notification_for_agents_who_are_all_away_waits() {
+async fn a_notification_waits_while_all_its_agents_are_away() {
     let hub = hub("[limits]\nqueueLimit = 1").await;
     let mut ada = hub.join(json!({"role": "agent", "agentId": "ada", "presence": "away"})).await;
     let mut bot = hub.provider("bot").await;

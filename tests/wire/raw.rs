@@ -1,4 +1,4 @@
-//! Bytes on a socket, for what no well-behaved client would send.
+//! Raw bytes on a socket, for data that no correct client would send.
 
 #[path = "../support/frames.rs"]
 mod frames;
@@ -24,7 +24,7 @@ pub(crate) fn upgrade(port: u16, more: &str) -> String {
     )
 }
 
-/// A socket and what was read from it and not yet looked at.
+/// A socket, and the bytes read from it but not yet parsed.
 pub(crate) struct Raw {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -41,7 +41,7 @@ impl Raw {
         Self { stream: TcpStream::connect(("127.0.0.1", port)).await.unwrap(), unread: Vec::new() }
     }
 
-    /// A connection whose kernel takes little while nobody reads.
+    /// A connection with small kernel buffers, which fill quickly while the test does not read.
     pub(crate) async fn with_small_window(port: u16) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -50,11 +50,16 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        // The hub may have closed already; what it answered is what counts.
+        // The hub may already have closed; only its answer counts.
         let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the hub reads");
     }
 
-    /// Upgrades and says hello in one write, and reads the welcome.
+    /// Ends the connection by a reset (RST), as a machine that restarted would.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
+    /// Sends the upgrade and the hello in one write, and reads the welcome.
     pub(crate) async fn join(&mut self, port: u16, hello: &Value) -> Value {
         let mut bytes = upgrade(port, "").into_bytes();
         bytes.extend(frame(TEXT, true, hello.to_string().as_bytes()));

@@ -62,7 +62,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     has(&bot.welcome["open"][0], json!({"id": "n-1", "correlationId": GUID, "cancellationToken": "t-1"}));
     assert_eq!(bot.next().await, result, "a retained outcome is told as it was");
     bot.expect_silence().await;
-    // Idempotence keys, of what is open and of what is settled.
+    // Idempotency keys, of open and of settled notifications.
     let same = json!({"type": "notify", "id": "n-1", "templateName": "chat", "cancellationToken": "t-1"});
     has(&bot.call(same).await, json!({"duplicate": true, "notificationId": one}));
     let same = json!({"type": "notify", "id": "n-0", "templateName": "chat", "sessionId": "s",
@@ -82,7 +82,7 @@ async fn after_kill_9_in_mid_ring_everything_is_there() {
     let mut other = hub.provider("other").await;
     let theirs = json!({"type": "notify", "templateName": "chat", "sessionId": "s"});
     is_error(&other.call(theirs).await, "notAllowed", Some("NotifyEvent"));
-    // And life goes on.
+    // And the hub works as before.
     has(&ada.accept(&two).await, json!({"won": true}));
     ada.shown(&waits).await;
     has(&bot.result_of(&two).await, json!({"value": accepted(), "agentId": "ada"}));
@@ -108,7 +108,7 @@ async fn the_timers_run_on_by_the_wall_clock_and_a_late_timeout_reaches_the_prov
     let displayed = bot.ring("t").await;
     ada.shown(&displayed).await;
     let setup = hub.kill_9();
-    // Nobody is there when the time runs out; what is waited for here is nothing but the wall clock.
+    // No agent is connected when the time is over; the test can only wait for the wall clock.
     tokio::time::sleep(Duration::from_millis(800)).await;
     let hub = setup.start().await;
     let mut bot = hub.join(json!({"role": "provider", "providerId": "bot", "resume": position})).await;
@@ -131,15 +131,25 @@ async fn a_timer_that_has_not_run_out_when_the_hub_is_back_runs_out_at_its_time(
     let began = Instant::now();
     let id = bot.ring("t").await;
     ada.shown(&id).await;
+    let shown = Instant::now();
+    bot.let_time_pass().await;
     let hub = hub.crash_and_restart().await;
+    // The time before the crash counts, and so does the time without a hub.
+    let passed = u64::try_from(shown.elapsed().as_millis()).unwrap();
+    let ada = hub.agent("ada").await;
+    if let Some(remaining) = ada.welcome["notifications"][0]["remainingMs"].as_u64() {
+        assert!(
+            remaining <= 4_000_u64.saturating_sub(passed),
+            "{remaining} ms remain, {passed} ms after it was displayed"
+        );
+    }
     let mut bot = hub.join(json!({"role": "provider", "providerId": "bot", "resume": true})).await;
     has(&bot.result_of(&id).await, json!({"value": display_timeout()}));
-    let took = began.elapsed();
-    assert!((4_000..6_000).contains(&took.as_millis()), "{took:?}");
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_never_lost() {
+async fn acknowledged_notifications_are_never_lost() {
     let setup = Setup::on_disk();
     let mut acknowledged: Vec<String> = Vec::new();
     for round in 0..3 {
@@ -255,7 +265,7 @@ const NARROW: &str = "[limits]\ndisplayLimit = 1\nqueueLimit = 1\n";
 
 #[tokio::test]
 async fn rule_10_nothing_is_refused_until_the_agents_are_back() {
-    // Whose hub was killed is taken for gone after 10 s only, where other hubs might know better.
+    // In a cluster the clients of a killed hub count as gone only after 10 s.
     let ends: &[bool] = if in_cluster() { &[true] } else { &[false, true] };
     for &orderly in ends {
         let hub = Setup::on_disk().config(NARROW).start().await;
@@ -307,7 +317,7 @@ async fn rule_10_holds_at_most_for_the_regroup_time() {
 }
 
 #[tokio::test]
-async fn rule_10_is_about_agents_who_were_connected_only() {
+async fn rule_10_applies_only_to_agents_that_were_connected() {
     let hub = Setup::on_disk().config(NARROW).start().await;
     let ada = hub.agent("ada").await;
     hub.depart(ada).await;
@@ -348,7 +358,7 @@ async fn restarts_that_follow_each_other_quickly_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_restart_with_other_limits_and_templates_keeps_what_is_open_as_it_was_rendered() {
+async fn a_restart_with_new_limits_and_templates_keeps_open_notifications_as_rendered() {
     let setup = Setup::on_disk();
     let hub = setup.start().await;
     let mut bot = hub.provider("bot").await;

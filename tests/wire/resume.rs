@@ -1,4 +1,4 @@
-//! A provider that was away misses no outcome, or is told that it did.
+//! A provider that was away receives every outcome, or learns that it missed some.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ async fn the_result_goes_to_all_connections_of_the_provider() {
 }
 
 #[tokio::test]
-async fn without_resume_nothing_is_told_again() {
+async fn without_resume_no_result_is_sent_again() {
     let hub = hub("").await;
     let mut bot = hub.provider("bot").await;
     settle(&mut bot).await;
@@ -55,7 +55,7 @@ async fn without_resume_nothing_is_told_again() {
 }
 
 #[tokio::test]
-async fn resume_with_a_position_tells_what_was_settled_after_it_oldest_first() {
+async fn resume_with_a_position_sends_later_results_oldest_first() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -84,7 +84,7 @@ async fn resume_with_a_position_tells_what_was_settled_after_it_oldest_first() {
 }
 
 #[tokio::test]
-async fn resume_true_tells_all_that_are_retained_oldest_settled_first() {
+async fn resume_true_sends_all_retained_results_oldest_first() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -99,7 +99,7 @@ async fn resume_true_tells_all_that_are_retained_oldest_settled_first() {
 }
 
 #[tokio::test]
-async fn what_is_no_position_of_this_hub_is_missed() {
+async fn an_unknown_position_says_missed() {
     let hub = hub("").await;
     let other_hub = crate::harness::hub("").await;
     let mut elsewhere = other_hub.provider("bot").await;
@@ -109,7 +109,7 @@ async fn what_is_no_position_of_this_hub_is_missed() {
     for nonsense in [json!(foreign), json!("nonsense"), json!("0"), json!("ffffffffffffffffffffffffffffffff")] {
         let mut again = resumed(&hub, nonsense).await;
         has(&again.welcome, json!({"missed": true}));
-        // All that is retained may be told then; nothing else.
+        // The hub may send all retained results then; nothing else.
         for told in again.rest().await {
             has(&told, json!({"type": "result", "notificationId": id}));
         }
@@ -117,7 +117,7 @@ async fn what_is_no_position_of_this_hub_is_missed() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_after_the_position_is_missed() {
+async fn a_position_before_forgotten_results_says_missed() {
     let hub = hub("[limits]\nretainedOutcomes = 2").await;
     let mut bot = hub.provider("bot").await;
     let mut settled = Vec::new();
@@ -125,7 +125,7 @@ async fn what_is_forgotten_after_the_position_is_missed() {
         settled.push(settle(&mut bot).await);
     }
     let ids: Vec<String> = settled.iter().map(|(id, _)| id.clone()).collect();
-    // Retained are the last two: after the first position, one is forgotten.
+    // The last two are retained: after the first position, one is forgotten.
     let mut from_first = resumed(&hub, json!(settled[0].1)).await;
     has(&from_first.welcome, json!({"missed": true}));
     assert_eq!(next_ids(&mut from_first, 2).await, ids[2..]);
@@ -161,7 +161,7 @@ async fn an_outcome_is_forgotten_after_the_retention_time() {
 }
 
 #[tokio::test]
-async fn what_is_replayed_does_not_count_as_unread() {
+async fn replayed_results_do_not_count_against_the_outbox() {
     let config =
         "[limits]\noutboundFrames = 4\noutboundBytes = 4096\nmessagesPerSecond = 10000\nopenNotifications = 500";
     let hub = hub(config).await;
@@ -179,7 +179,7 @@ async fn what_is_replayed_does_not_count_as_unread() {
 }
 
 #[tokio::test]
-async fn a_result_that_comes_later_goes_to_who_has_come_back_without_resume_too() {
+async fn a_later_result_reaches_a_provider_that_reconnected_without_resume() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;

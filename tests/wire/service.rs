@@ -1,4 +1,4 @@
-//! The hub under systemd: what it tells it, and the unit that docs/deploy shows.
+//! The hub under systemd: its notifications, and the unit in docs/deploy.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -29,7 +29,7 @@ fn told(socket: &UnixDatagram, line: &str) -> String {
     }
 }
 
-/// A supervisor's socket, and a hub that is told of it and of a watchdog with so much patience.
+/// A supervisor's socket, and a hub that is configured with it and with a watchdog of so much patience.
 fn supervised(setup: Setup, patience_us: u64) -> (UnixDatagram, Setup) {
     let path = setup.home().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -50,10 +50,22 @@ fn unread(socket: &UnixDatagram) -> Vec<String> {
     messages
 }
 
+/// A hub with an `fdatasync` that hangs from the creation of the first FIFO until the second one is written to (`hangs.c`).
+fn with_a_device_that_hangs() -> (Setup, PathBuf, PathBuf) {
+    let setup = Setup::on_disk();
+    let home = std::fs::canonicalize(setup.home()).unwrap();
+    let (layer, stuck, goes_on) = (home.join("hangs.so"), home.join("stuck"), home.join("goes-on"));
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-shared", "-fPIC", "-o"]).args([&layer, &shown("tests/wire/hangs.c")]).arg("-ldl");
+    assert!(cc.status().is_ok_and(|status| status.success()), "cc is needed");
+    let setup = setup.variable("LD_PRELOAD", layer.to_str().unwrap()).variable("HANGS_AT", home.to_str().unwrap());
+    (setup, stuck, goes_on)
+}
+
 const STANDS_STILL: &str = "the hub's thread stands still";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
+async fn systemd_receives_ready_watchdog_and_stopping() {
     if left_out_in_cluster("three hubs tell one supervisor") {
         return;
     }
@@ -68,7 +80,7 @@ async fn it_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
-/// Systemd is told every half of its patience, and a hub that has nothing to do turns more rarely than that.
+/// Systemd gets a message every half of its patience; without that an idle hub would wake up more rarely.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
     if left_out_in_cluster("three hubs tell one supervisor") {
@@ -87,17 +99,11 @@ async fn a_hub_with_nothing_to_do_lives_also_for_an_impatient_supervisor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
+async fn a_hub_with_a_hanging_log_sends_no_watchdog_message() {
     if left_out_in_cluster("the log on disk hangs") {
         return;
     }
-    let setup = Setup::on_disk();
-    let home = std::fs::canonicalize(setup.home()).unwrap();
-    let (layer, stuck, goes_on) = (home.join("hangs.so"), home.join("stuck"), home.join("goes-on"));
-    let mut cc = Command::new("cc");
-    cc.args(["-O2", "-shared", "-fPIC", "-o"]).args([&layer, &shown("tests/wire/hangs.c")]).arg("-ldl");
-    assert!(cc.status().is_ok_and(|status| status.success()), "cc is needed");
-    let setup = setup.variable("LD_PRELOAD", layer.to_str().unwrap()).variable("HANGS_AT", home.to_str().unwrap());
+    let (setup, stuck, goes_on) = with_a_device_that_hangs();
     let (socket, setup) = supervised(setup, 1_000_000);
     let hub = setup.start().await;
     let (mut bot, mut ada) = (hub.provider("bot").await, hub.agent("ada").await);
@@ -108,7 +114,7 @@ async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
     // Opened when the hub opens it too: then its thread is in fdatasync.
     tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
     hub.says_after(hub.stderr.so_far().len(), STANDS_STILL).await;
-    // That it lived until then was said before.
+    // The notification before that covered the time until then.
     unread(&socket);
     let before = hub.stderr.so_far().len();
     for times in 1..=3 {
@@ -120,7 +126,7 @@ async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
         }
     }
     assert_eq!(unread(&socket), Vec::<String>::new(), "it says that it lives");
-    // The device is there again: nothing was lost, and it says that it lives.
+    // The device works again: nothing was lost, and the hub reports that it is alive.
     tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
     bot.expect("ack").await;
     ada.expect("notification").await;
@@ -129,8 +135,30 @@ async fn a_hub_whose_log_hangs_does_not_say_that_it_lives() {
     assert_eq!(hub.exit().await.code, Some(0));
 }
 
+/// The log's device is busy when the hub is asked to stop: calls that were under way then are answered before the close.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_under_way_at_the_stop_are_acknowledged() {
+    if left_out_in_cluster("the log on disk hangs") {
+        return;
+    }
+    let (setup, stuck, goes_on) = with_a_device_that_hangs();
+    let hub = setup.start().await;
+    let mut bot = hub.provider("bot").await;
+    assert!(Command::new("mkfifo").args([&stuck, &goes_on]).status().unwrap().success());
+    // The first is written while the device hangs, the others wait behind it.
+    for n in 0..5 {
+        bot.send(json!({"type": "notify", "id": format!("n-{n}"), "templateName": "chat"})).await;
+    }
+    tokio::task::spawn_blocking(move || std::fs::read(stuck)).await.unwrap().unwrap();
+    hub.terminate();
+    tokio::task::spawn_blocking(move || std::fs::write(goes_on, "")).await.unwrap().unwrap();
+    bot.reply("n-0").await;
+    bot.expect_close(1001).await;
+    assert_eq!(hub.exit().await.code, Some(0));
+}
+
 #[tokio::test]
-async fn a_supervisor_that_does_not_listen_is_no_failure() {
+async fn a_missing_supervisor_socket_does_not_stop_the_hub() {
     let hub = Setup::new().variable("NOTIFY_SOCKET", "/nonexistent/notify").start().await;
     hub.agent("ada").await;
 }
@@ -139,7 +167,7 @@ fn shown(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// `None` where there is no systemd to ask.
+/// `None` without systemd.
 fn analyze(arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
@@ -162,7 +190,7 @@ fn the_unit_that_is_shown_is_one_and_is_hardened() {
     // In tenths; everything open to everybody would be 9.6.
     let (fine, said) = analyze(&["security", "--offline=yes", "--threshold=20", here]).unwrap();
     assert!(fine, "{said}");
-    // Its flags are flags.
+    // Its command line is valid.
     let flags = command.split_whitespace().filter(|word| word.starts_with("--"));
     let help = Command::new(env!("CARGO_BIN_EXE_deskbell")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -172,7 +200,7 @@ fn the_unit_that_is_shown_is_one_and_is_hardened() {
 }
 
 #[test]
-fn what_the_dockerfile_copies_is_there() {
+fn the_files_that_the_dockerfile_copies_exist() {
     let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
     let ignored = std::fs::read_to_string(shown(".dockerignore")).unwrap();
     let mut copied = 0;
@@ -184,7 +212,7 @@ fn what_the_dockerfile_copies_is_there() {
         }
     }
     assert!(copied >= 3, "{dockerfile}");
-    // What the build embeds is among it.
+    // The image's sources include all files that the build embeds.
     for needed in ["Cargo.toml", "Cargo.lock", "src", "client-demo"] {
         assert!(dockerfile.contains(needed), "{needed}");
         assert!(ignored.lines().all(|line| line.trim_end_matches('/') != needed), "{needed} is ignored");
@@ -194,13 +222,13 @@ fn what_the_dockerfile_copies_is_there() {
 }
 
 #[tokio::test]
-async fn the_containers_health_check_tells_a_ready_hub_from_none() {
+async fn the_containers_health_check_detects_a_hub_that_is_not_ready() {
     let dockerfile = std::fs::read_to_string(shown("Dockerfile")).unwrap();
     let command = dockerfile.lines().find_map(|line| line.trim().strip_prefix("CMD ")).unwrap();
     let command: Vec<String> = serde_json::from_str(command).unwrap();
     let ask = |port: u16| {
         let mut check = Command::new(&command[0]);
-        // As whoever runs the container may say; the hub and its check see the same.
+        // As the operator of a container may set it; the hub and its health check see the same.
         check.args(&command[1..]).env("DESKBELL_LISTEN", format!("0.0.0.0:{port}"));
         tokio::task::spawn_blocking(move || check.output().unwrap().status.success())
     };

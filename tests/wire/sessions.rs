@@ -1,4 +1,4 @@
-//! Sessions: their start, transfer, activity, end, and whose they are.
+//! Sessions: their start, transfer, activity, end, and owner.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn a_transfer_keeps_mark_and_title_and_unread_becomes_0() {
 }
 
 #[tokio::test]
-async fn accepted_by_the_agent_who_has_it_it_is_session_again() {
+async fn a_session_is_accepted_again_by_its_own_agent() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -123,7 +123,7 @@ async fn the_provider_that_raised_it_or_its_agent_may_end_it() {
         let end = json!({"type": "endSession", "id": "e", "sessionId": session});
         done(if by_agent { &mut ada } else { &mut bot }, end.clone()).await;
         has(&ada.expect("sessionEnded").await, json!({"sessionId": session}));
-        // To end one that has ended is no error, for whom it was.
+        // Ending a session twice is not an error for its provider.
         done(&mut bot, end.clone()).await;
         done(&mut ada, end).await;
         ada.expect_silence().await;
@@ -132,7 +132,7 @@ async fn the_provider_that_raised_it_or_its_agent_may_end_it() {
 }
 
 #[tokio::test]
-async fn nobody_else_may_end_it() {
+async fn only_its_provider_may_end_a_session() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let mut bob = hub.agent("bob").await;
@@ -167,7 +167,7 @@ async fn after_a_transfer_the_session_is_the_new_agents_to_end() {
 }
 
 #[tokio::test]
-async fn a_session_id_belongs_to_the_provider_whose_notification_bore_it_first() {
+async fn a_session_id_belongs_to_the_first_provider_that_used_it() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;
     let (mut bot, mut other) = (hub.provider("bot").await, hub.provider("other").await);
@@ -245,7 +245,7 @@ async fn activity_of_a_session_that_has_ended_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_mark_makes_nobody_the_owner_of_a_session_id() {
+async fn a_mark_does_not_claim_a_session_id() {
     let hub = hub("").await;
     let (mut bot, mut monitor) = (hub.provider("bot").await, hub.provider("monitor").await);
     done(&mut monitor, json!({"type": "kpi", "sessionId": "s"})).await;

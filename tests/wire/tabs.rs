@@ -16,7 +16,7 @@ async fn three_tabs_see_the_same() {
         assert_eq!(same["title"], shown["title"]);
         assert_eq!(same["notifiedAt"], shown["notifiedAt"]);
     }
-    // One answers; the others are told, once each. It is per agent: they have all won.
+    // One tab answers, and the others receive the close once each. Winning is per agent: all its tabs have won.
     has(&tabs[1].accept(&id).await, json!({"value": accepted(), "agentId": "ada", "won": true}));
     for tab in &mut tabs {
         has(&tab.closed(&id).await, json!({"value": accepted(), "agentId": "ada"}));
@@ -41,7 +41,7 @@ async fn three_tabs_see_the_same() {
 }
 
 #[tokio::test]
-async fn a_tab_that_comes_later_sees_what_the_others_see_and_takes_no_place() {
+async fn a_later_tab_shows_the_same_desk_and_takes_no_extra_capacity() {
     let hub = hub("[limits]\ndisplayLimit = 1").await;
     let _ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
@@ -52,7 +52,7 @@ async fn a_tab_that_comes_later_sees_what_the_others_see_and_takes_no_place() {
 }
 
 #[tokio::test]
-async fn the_desk_stands_until_the_last_tab_has_gone() {
+async fn the_desk_stays_until_the_last_tab_leaves() {
     let hub = hub("").await;
     let mut watcher = hub.observer().await;
     let first = hub.agent("ada").await;
@@ -93,7 +93,7 @@ async fn two_tabs_that_accept_at_once_are_one_agent() {
     for tab in &mut tabs {
         tab.send(json!({"type": "accept", "id": "a", "notificationId": id})).await;
     }
-    // The second of them may have been sent before it was displayed there; it is told the same.
+    // The second accept may have been sent before the display; its answer is the same.
     for tab in &mut tabs {
         has(&tab.reply("a").await, json!({"type": "result", "won": true, "value": accepted()}));
     }

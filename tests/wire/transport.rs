@@ -29,7 +29,7 @@ async fn the_subprotocol_is_selected_when_it_is_offered() {
 }
 
 #[tokio::test]
-async fn a_client_that_offers_no_subprotocol_is_served_too() {
+async fn a_client_without_a_subprotocol_is_served() {
     let hub = hub("").await;
     let (mut client, response) = hub.connect_with(None, &[]).await.unwrap();
     assert!(!response.headers().contains_key("sec-websocket-protocol"));
@@ -131,7 +131,7 @@ async fn a_frame_that_only_announces_a_huge_size_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_configured_message_size_is_what_counts() {
+async fn the_configured_message_size_is_the_limit() {
     let hub = hub("[limits]\nmaxMessageBytes = 20000").await;
     let mut provider = hub.provider("bot").await;
     assert_eq!(provider.welcome["limits"]["maxMessageBytes"], 20_000);
@@ -142,7 +142,7 @@ async fn the_configured_message_size_is_what_counts() {
 }
 
 #[tokio::test]
-async fn frames_that_no_client_may_send_end_the_connection() {
+async fn forbidden_frames_end_the_connection() {
     let hub = hub("").await;
     let unmasked = [0x81, 2, b'{', b'}'].to_vec();
     let reserved_bits = vec![0xf1, 0x80, 0, 0, 0, 0];
@@ -168,7 +168,7 @@ async fn a_hello_in_the_same_packet_as_the_upgrade_is_the_first_frame() {
 // ---------------------------------------------------------------- texts
 
 #[tokio::test]
-async fn a_text_that_is_no_json_object_is_an_error_and_the_connection_stays() {
+async fn a_text_that_is_not_a_json_object_is_an_error_and_the_connection_stays() {
     let hub = hub("").await;
     let mut provider = hub.provider("bot").await;
     let deep = "[".repeat(60_000);
@@ -198,7 +198,7 @@ async fn a_text_that_is_no_json_object_is_an_error_and_the_connection_stays() {
 }
 
 #[tokio::test]
-async fn a_message_of_no_known_type_is_an_error_that_bears_its_id() {
+async fn a_message_of_an_unknown_type_is_an_error_with_its_id() {
     let hub = hub("").await;
     for role in ["provider", "agent", "observer"] {
         let mut client = hub.join(json!({"role": role})).await;
@@ -207,7 +207,7 @@ async fn a_message_of_no_known_type_is_an_error_that_bears_its_id() {
             is_error(&error, "badMessage", None);
         }
         is_error(&client.call(json!({"templateName": "chat"})).await, "badMessage", None);
-        // What only the hub sends is no known type either.
+        // Messages that only the hub sends are unknown types, too.
         for kind in ["ack", "result", "welcome", "notification", "pong", "stats"] {
             is_error(&client.call(json!({"type": kind})).await, "badMessage", None);
         }
@@ -291,7 +291,7 @@ async fn a_correlation_id_comes_back_exactly_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_correlation_id_that_is_no_guid_is_an_error() {
+async fn a_correlation_id_must_be_a_guid() {
     let hub = hub("").await;
     let mut provider = hub.provider("bot").await;
     let mut agent = hub.agent("ada").await;
@@ -340,13 +340,13 @@ async fn which_correlation_id_a_message_carries() {
     let mut ada = hub.agent("ada").await;
     let mut bot = hub.provider("bot").await;
     let id = bot.ring_with("chat", json!({"correlationId": of(1), "sessionId": "s", "cancellationToken": "t"})).await;
-    // What is about a notification carries that of its notify.
+    // Messages about a notification have the correlationId of its notify.
     has(&ada.shown(&id).await, json!({"correlationId": of(1)}));
     has(&ada.accept(&id).await, json!({"correlationId": of(1)}));
     has(&ada.closed(&id).await, json!({"correlationId": of(1)}));
     has(&ada.expect("session").await, json!({"correlationId": of(1)}));
     has(&bot.result_of(&id).await, json!({"correlationId": of(1)}));
-    // Any other direct reply that of the message it replies to; what a call causes that of the call.
+    // Any other direct reply has the correlationId of the message that it replies to; messages caused by a call have that of the call.
     let cancel = json!({"type": "cancel", "cancellationToken": "t", "correlationId": of(2)});
     has(&bot.call(cancel).await, json!({"type": "result", "correlationId": of(2)}));
     let kpi = json!({"type": "kpi", "sessionId": "s", "correlationId": of(3)});

@@ -1,7 +1,7 @@
 //! Rule 7: answers, `seen`, and what who comes late is told.
 
 use super::world::{World, check, raise};
-use crate::entry::{Action, Presence};
+use crate::entry::{AgentAction, Presence};
 use crate::ids::NotificationId;
 
 fn two_agents() -> World {
@@ -17,7 +17,7 @@ fn the_first_answer_settles_it_and_every_later_one_is_told_what_did() {
     let mut world = two_agents();
     world.notify("bot", raise(1).session("s"));
     check(
-        world.call_as("ada", Some("a-1".into()), Action::Accept { notification_id: NotificationId(1) }),
+        world.call_as("ada", Some("a-1".into()), AgentAction::Accept { notification_id: NotificationId(1) }),
         "ada: close n1 Accepted by ada
          bob: close n1 Accepted by ada
          ada: session s(n1)
@@ -37,7 +37,7 @@ fn the_first_answer_settles_it_and_every_later_one_is_told_what_did() {
 fn a_reject_settles_it_too_and_its_reason_goes_to_the_provider() {
     let mut world = two_agents();
     world.notify("bot", raise(1));
-    let reject = Action::Reject { notification_id: NotificationId(1), reason: Some("on break".into()) };
+    let reject = AgentAction::Reject { notification_id: NotificationId(1), reason: Some("on break".into()) };
     check(
         world.call("bob", reject),
         "ada: close n1 Declined by bob
@@ -56,9 +56,9 @@ fn only_who_had_it_displayed_may_answer_an_open_one() {
     world.agent("bob");
     world.notify("bot", raise(1).agents(&["ada"]));
     world.notify("bot", raise(2).agents(&["ada"]));
-    check(world.accept("bob", 1), "bob: refused NoSuchNotification");
-    check(world.accept("ada", 2), "ada: refused NoSuchNotification");
-    check(world.accept("ada", 99), "ada: refused NoSuchNotification");
+    check(world.accept("bob", 1), "bob: refused NotificationUnknownToAgent");
+    check(world.accept("ada", 2), "ada: refused NotificationUnknownToAgent");
+    check(world.accept("ada", 99), "ada: refused NotificationUnknownToAgent");
     check(world.seen("bob", 1), "");
     check(
         world.reject("ada", 1),

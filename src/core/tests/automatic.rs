@@ -2,6 +2,7 @@
 
 use super::world::{World, check, raise};
 use crate::entry::Presence;
+use crate::ids::Millis;
 
 #[test]
 fn an_automatic_one_goes_to_the_longest_idle_with_room_and_is_displayed_to_nobody() {
@@ -237,7 +238,7 @@ fn on_timeout_without_anybody_who_has_it_displayed_it_is_a_timeout() {
 
 #[test]
 fn a_session_that_ends_idle_before_a_display_time_does_so_first() {
-    let mut world = World::with_limits(|limits| (limits.session_limit, limits.session_idle_ms) = (1, 1_000));
+    let mut world = World::with_limits(|limits| (limits.session_limit, limits.session_idle) = (1, Millis(1_000)));
     world.provider("bot");
     world.agent("ada");
     world.notify("bot", raise(1).auto().session("s1"));
@@ -255,7 +256,7 @@ fn a_session_that_ends_idle_before_a_display_time_does_so_first() {
 
 #[test]
 fn a_mark_that_an_accept_touches_in_time_outlives_a_session_that_ends_before_it() {
-    let mut world = World::with_limits(|limits| limits.session_idle_ms = 2_000);
+    let mut world = World::with_limits(|limits| limits.session_idle = Millis(2_000));
     world.provider("bot");
     world.agent("ada");
     world.notify("bot", raise(1).auto().session("s1"));

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::world::{Raise, raise};
-use crate::entry::TemplateFault;
+use crate::entry::RenderError;
+use crate::ids::Millis;
 use crate::limits::Limits;
 
 /// Something that happens. Small numbers stand for names and choices, so that shrinking makes them simpler.
@@ -119,7 +120,7 @@ impl What {
             raise = raise.first_accept();
         }
         if self.fault {
-            raise = raise.fault(TemplateFault::Unknown { detail: "gone".into() });
+            raise = raise.fault(RenderError::UnknownTemplate { detail: "gone".into() });
         }
         raise
     }
@@ -163,15 +164,15 @@ pub(super) fn limits() -> impl Strategy<Value = Limits> {
     (desk, counts, times).prop_map(|((display_limit, queue_limit), counts, (retention, idle, regroup))| Limits {
         display_limit,
         queue_limit,
-        retention_ms: retention * 1_000,
+        retention: Millis::from_secs(retention),
         open_notifications: counts.0,
         sessions: counts.1,
         kpi_marks: counts.2,
         retained_outcomes: counts.3,
         remembered_agents: counts.4,
-        session_idle_ms: idle * 1_000,
+        session_idle: Millis::from_secs(idle),
         session_limit: counts.5,
-        regroup_time_ms: regroup * 1_000,
+        regroup_time: Millis::from_secs(regroup),
     })
 }
 

@@ -5,16 +5,16 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, FileFailurePersistence};
 
 use super::happening::{AGENTS, GROUPS, Happens, LETTERS, PROVIDERS, chosen, happens, limits};
 use super::model::{Model, Place};
 use super::world::World;
-use crate::core::Core;
-use crate::entry::{Action, Presence, Resume};
+use crate::entry::{Action, AgentAction, Presence, Resume};
 use crate::ids::NotificationId;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Reach};
+use crate::state_machine::Core;
 
 /// Histories tried by default: a few seconds in a debug build.
 const CASES: u32 = 96;
@@ -94,7 +94,7 @@ impl Both {
             Happens::Seen { client, which } => {
                 if let Some(number) = self.recent(which) {
                     let client = AGENTS[*client as usize];
-                    self.if_agent(client, Action::Seen { notification_id: NotificationId(number) });
+                    self.if_agent(client, AgentAction::Seen { notification_id: NotificationId(number) });
                 }
             }
             Happens::Cancel { client, token } => {
@@ -110,7 +110,7 @@ impl Both {
                 }
             }
             Happens::Presence { client, away } => {
-                self.if_agent(AGENTS[*client as usize], Action::Presence(presence(*away)));
+                self.if_agent(AGENTS[*client as usize], AgentAction::Presence(presence(*away)));
             }
             Happens::Kpi { client, session, reset } => {
                 let (client, session) = (PROVIDERS[*client as usize], LETTERS[*session as usize]);
@@ -130,7 +130,7 @@ impl Both {
                 let session = LETTERS[*session as usize];
                 let client = *client as usize;
                 if *by_agent {
-                    self.if_agent(AGENTS[client], Action::EndSession { session_id: session.into() });
+                    self.if_agent(AGENTS[client], AgentAction::EndSession { session_id: session.into() });
                 } else {
                     let client = PROVIDERS[client % PROVIDERS.len()];
                     ensure_provider(world, client);
@@ -177,8 +177,11 @@ impl Both {
         let own = (mine && !displayed.is_empty()).then(|| *which.get(&displayed));
         let Some(number) = own.or_else(|| self.recent(which)) else { return };
         let notification_id = NotificationId(number);
-        let action =
-            if accept { Action::Accept { notification_id } } else { Action::Reject { notification_id, reason: None } };
+        let action = if accept {
+            AgentAction::Accept { notification_id }
+        } else {
+            AgentAction::Reject { notification_id, reason: None }
+        };
         self.if_agent(AGENTS[client as usize], action);
     }
 
@@ -189,7 +192,7 @@ impl Both {
         (!recent.is_empty()).then(|| *which.get(recent))
     }
 
-    fn if_agent(&mut self, client: &str, action: Action) {
+    fn if_agent(&mut self, client: &str, action: impl Into<Action>) {
         if self.world.is_connected(client) {
             self.world.call(client, action);
         }
@@ -282,7 +285,13 @@ fn replay(snapshot: &[u8], world: &World, records: usize) {
 
 fn config() -> Config {
     let cases = std::env::var("DESKBELL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
-    Config { cases, max_shrink_iters: 4_000, ..Config::default() }
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/histories.txt");
+    Config {
+        cases,
+        max_shrink_iters: 4_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(kept))),
+        ..Config::default()
+    }
 }
 
 proptest! {

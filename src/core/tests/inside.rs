@@ -2,25 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use super::super::core::{Core, REMOVED_MAX, Role};
-use super::super::effect::{Effect, Effects, Welcome};
-use super::super::ids::ConnectionId;
-use super::super::state::Workspace;
-use super::super::step::Deadline;
+use crate::effect::{AgentSlot, Effect, Welcome};
+use crate::ids::ConnectionId;
+use crate::state_machine::{ConnectionRole, Core, Pass, REMOVED_MAX};
+use crate::workspace::step::Deadline;
+use crate::workspace::{Workspace, WorkspaceSlot};
 
 impl Core {
     /// Every connection, with its workspace and, for an agent's, the slot.
-    pub(super) fn members(&self) -> impl Iterator<Item = (ConnectionId, u32, Option<u32>)> + '_ {
+    pub(super) fn members(&self) -> impl Iterator<Item = (ConnectionId, WorkspaceSlot, Option<AgentSlot>)> + '_ {
         self.hubs.iter().flat_map(|(&incarnation, hub)| {
             hub.connections.iter().map(move |(&serial, member)| {
-                let agent = if let Role::Agent(agent) = member.role { Some(agent) } else { None };
+                let agent = if let ConnectionRole::Agent(agent) = member.role { Some(agent) } else { None };
                 (ConnectionId { incarnation, serial }, member.workspace, agent)
             })
         })
     }
 
     /// The workspaces by slot.
-    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = (u32, &Workspace)> {
+    pub(super) fn all_workspaces(&self) -> impl Iterator<Item = (WorkspaceSlot, &Workspace)> {
         self.workspaces.iter()
     }
 
@@ -37,10 +37,10 @@ impl Core {
     }
 
     /// The welcome that another tab of that agent would get now.
-    pub(super) fn welcome_now(&mut self, workspace: u32, agent: u32) -> Welcome {
-        let mut out = Effects::default();
-        self.on(workspace, &mut out, |workspace, step| workspace.welcome_agent(step, agent));
-        match out.list.pop() {
+    pub(super) fn welcome_now(&mut self, workspace: WorkspaceSlot, agent: AgentSlot) -> Welcome {
+        let mut pass = Pass::default();
+        self.on(workspace, &mut pass, |workspace, step| workspace.welcome_agent(step, agent));
+        match pass.out.list.pop() {
             Some((_, Effect::Welcome(welcome))) => *welcome,
             other => panic!("no welcome but {other:?}"),
         }
@@ -52,9 +52,9 @@ impl Core {
             assert_eq!(workspace.slot, slot);
             assert_eq!(self.by_name.get(&workspace.name), Some(&slot));
             assert!(!workspace.is_empty(), "{} is kept for nothing", workspace.name);
-            let idle = workspace.idle_deadline(self.limits.session_idle_ms);
+            let idle = workspace.idle_deadline(self.limits.session_idle);
             assert_eq!(self.idle.get(slot), idle, "idle deadline");
-            let forget = workspace.forget_deadline(self.limits.retention_ms);
+            let forget = workspace.forget_deadline(self.limits.retention);
             assert_eq!(self.forgetting.get(slot), forget, "forget deadline");
         }
         assert_eq!(self.by_name.len(), self.workspaces.iter().count());

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::agents::Agent;
-use crate::audience::Stream;
-use crate::core::Core;
+use crate::effect::AgentSlot;
 use crate::ids::Name;
 use crate::limits::Limits;
-use crate::notification::Open;
-use crate::state::Workspace;
+use crate::state_machine::Core;
+use crate::workspace::agents::Agent;
+use crate::workspace::audiences::OpenIndex;
+use crate::workspace::notification::OpenNotification;
+use crate::workspace::{GroupSlot, OpenSlot, Workspace, WorkspaceSlot};
 
 /// Fails if anything in `core` contradicts anything else, or the contract. `widest` holds the largest limits that
 /// were ever in force: what was displayed or taken under them stays when they shrink.
@@ -18,7 +19,6 @@ pub(super) fn check_invariants(core: &Core, widest: &Limits) {
     for (slot, workspace) in core.all_workspaces() {
         workspace.agents.check();
         workspace.audiences.check();
-        assert!(workspace.scratch.dirty.is_empty() && workspace.scratch.shows.is_empty(), "a step is not over");
         check_counts(workspace, core.limits(), widest);
         check_members(core, slot, workspace);
         check_indexes(workspace);
@@ -36,7 +36,7 @@ fn check_deadlines(core: &Core) {
             expected.insert((open.due, open.arrival, workspace_slot, slot));
             if !open.was_displayed {
                 let content = &open.content;
-                assert_eq!(open.due, content.notified_at.plus_ms(content.rendered.queue_timeout_ms));
+                assert_eq!(open.due, content.notified_at.plus(content.rendered.queue_timeout));
             }
         }
     }
@@ -55,8 +55,8 @@ fn check_counts(workspace: &Workspace, limits: &Limits, widest: &Limits) {
 }
 
 /// Connections are known on both sides.
-fn check_members(core: &Core, slot: u32, workspace: &Workspace) {
-    let mut agents: BTreeMap<u32, BTreeSet<_>> = BTreeMap::new();
+fn check_members(core: &Core, slot: WorkspaceSlot, workspace: &Workspace) {
+    let mut agents: BTreeMap<AgentSlot, BTreeSet<_>> = BTreeMap::new();
     for (connection, _, agent) in core.members().filter(|&(_, of, _)| of == slot) {
         if let Some(agent) = agent {
             agents.entry(agent).or_default().insert(connection);
@@ -80,37 +80,37 @@ fn check_members(core: &Core, slot: u32, workspace: &Workspace) {
     }
 }
 
-/// Arrivals, ids, streams, audiences, providers: all say the same as the notifications.
+/// Arrivals, ids, open indexes, audiences, providers: all say the same as the notifications.
 fn check_indexes(workspace: &Workspace) {
-    let open: BTreeMap<u64, (u32, &Open)> =
+    let open: BTreeMap<u64, (OpenSlot, &OpenNotification)> =
         workspace.open.iter().map(|(slot, open)| (open.arrival, (slot, open))).collect();
     assert!(workspace.arrivals.iter().eq(open.iter().map(|(arrival, (slot, _))| (arrival, slot))));
     assert_eq!(workspace.open_by_id.len(), open.len());
     for &(slot, open) in open.values() {
         assert_eq!(workspace.open_by_id.get(&open.content.notification_id), Some(&slot));
     }
-    assert_eq!(workspace.autos as usize, open.values().filter(|(_, open)| is_auto(open)).count());
-    let never = |open: &&(u32, &Open)| !open.1.was_displayed;
+    assert_eq!(workspace.auto_accepts as usize, open.values().filter(|(_, open)| is_auto(open)).count());
+    let never = |open: &&(OpenSlot, &OpenNotification)| !open.1.was_displayed;
     assert_eq!(workspace.never_displayed as usize, open.values().filter(never).count());
     for (slot, audience) in workspace.audiences.iter() {
         let of_it: Vec<_> = open.values().filter(|(_, open)| open.audience == slot).collect();
         assert_eq!(audience.open as usize, of_it.len());
         assert_eq!(audience.never_displayed as usize, of_it.into_iter().filter(never_of).count());
     }
-    check_streams(workspace, &open);
+    check_open_indexes(workspace, &open);
     workspace
         .providers
         .check(&open.iter().map(|(&arrival, (slot, open))| (arrival, (*slot, &*open.content))).collect());
     workspace.sessions.check(open.values().map(|(_, open)| (&open.content.session_id, &open.content.provider_id)));
 }
 
-fn never_of(open: &&(u32, &Open)) -> bool {
+fn never_of(open: &&(OpenSlot, &OpenNotification)) -> bool {
     !open.1.was_displayed
 }
 
-fn check_streams(workspace: &Workspace, open: &BTreeMap<u64, (u32, &Open)>) {
-    let stream_of = |is_in: &dyn Fn(&Open) -> bool| {
-        let mut stream = Stream::default();
+fn check_open_indexes(workspace: &Workspace, open: &BTreeMap<u64, (OpenSlot, &OpenNotification)>) {
+    let index_of = |is_in: &dyn Fn(&OpenNotification) -> bool| {
+        let mut stream = OpenIndex::default();
         for (&arrival, &(slot, open)) in open {
             if is_in(open) {
                 stream.insert(arrival, slot, is_auto(open));
@@ -118,31 +118,42 @@ fn check_streams(workspace: &Workspace, open: &BTreeMap<u64, (u32, &Open)>) {
         }
         stream
     };
-    let to = |open: &Open| workspace.audiences.get(open.audience).to.clone();
-    assert_eq!(workspace.everybody, stream_of(&|open| to(open).is_all()), "everybody's stream");
+    let to = |open: &OpenNotification| workspace.audiences.get(open.audience).to.clone();
+    assert_eq!(workspace.everybody, index_of(&|open| to(open).is_everyone()), "everybody's open notifications");
     for (_, agent) in workspace.agents.iter() {
-        assert_eq!(agent.named, stream_of(&|open| to(open).agents.contains(&agent.name)), "{}'s stream", agent.name);
+        assert_eq!(
+            agent.addressed,
+            index_of(&|open| to(open).agents.contains(&agent.name)),
+            "{}'s open notifications",
+            agent.name
+        );
     }
     for (_, group) in workspace.groups.iter() {
-        assert_eq!(group.stream, stream_of(&|open| to(open).groups.contains(&group.name)), "{}'s stream", group.name);
+        assert_eq!(
+            group.open,
+            index_of(&|open| to(open).groups.contains(&group.name)),
+            "{}'s open notifications",
+            group.name
+        );
     }
 }
 
 /// Slots are kept as long as something knows them, and groups know their connected members.
 fn check_holders(workspace: &Workspace) {
-    let audiences_of = |agent: u32| workspace.audiences.iter().filter(|(_, a)| a.agents.contains(&agent)).count();
+    let audiences_of = |agent: AgentSlot| workspace.audiences.iter().filter(|(_, a)| a.agents.contains(&agent)).count();
     for (slot, agent) in workspace.agents.iter() {
         let sessions: BTreeSet<Name> =
             workspace.sessions.iter().filter(|(_, s)| s.agent == slot).map(|(id, _)| id.clone()).collect();
         assert_eq!(agent.sessions, sessions, "sessions of {}", agent.name);
-        assert_eq!(agent.holders as usize, audiences_of(slot) + sessions.len(), "holders of {}", agent.name);
+        assert_eq!(agent.references as usize, audiences_of(slot) + sessions.len(), "holders of {}", agent.name);
     }
-    let in_agents = |group: u32| workspace.agents.iter().filter(|(_, agent)| agent.groups.contains(&group)).count();
-    let in_audiences = |group: u32| workspace.audiences.iter().filter(|(_, a)| a.groups.contains(&group)).count();
+    let in_agents =
+        |group: GroupSlot| workspace.agents.iter().filter(|(_, agent)| agent.groups.contains(&group)).count();
+    let in_audiences = |group: GroupSlot| workspace.audiences.iter().filter(|(_, a)| a.groups.contains(&group)).count();
     workspace.groups.check(|group| in_agents(group) + in_audiences(group));
     for (slot, group) in workspace.groups.iter() {
-        let is_member = |(_, agent): &(u32, &Agent)| agent.is_connected() && agent.groups.contains(&slot);
-        let members: BTreeSet<u32> = workspace.agents.iter().filter(is_member).map(|(agent, _)| agent).collect();
+        let is_member = |(_, agent): &(AgentSlot, &Agent)| agent.is_connected() && agent.groups.contains(&slot);
+        let members: BTreeSet<AgentSlot> = workspace.agents.iter().filter(is_member).map(|(agent, _)| agent).collect();
         assert_eq!(group.members, members, "members of {}", group.name);
     }
 }
@@ -152,29 +163,29 @@ fn check_desks(workspace: &Workspace, limits: &Limits, widest: &Limits) {
     for (slot, open) in workspace.open.iter() {
         for (agent, desk) in workspace.agents.iter() {
             let on_desk = desk.displayed.contains(&slot) || desk.waiting.contains(&slot);
-            assert_eq!(open.on_desk.has(agent), on_desk, "on {}'s desk", desk.name);
+            assert_eq!(open.on_desk.contains(agent), on_desk, "on {}'s desk", desk.name);
         }
-        assert_eq!(open.was_displayed, open.displayed_to.count() > 0);
-        assert!(open.seen_by.iter().all(|agent| open.displayed_to.has(agent)), "seen, but not displayed");
+        assert_eq!(open.was_displayed, open.displayed_to.len() > 0);
+        assert!(open.seen_by.iter().all(|agent| open.displayed_to.contains(agent)), "seen, but not displayed");
     }
     for (agent, desk) in workspace.agents.iter() {
         check_desk(workspace, agent, desk, limits, widest);
     }
 }
 
-fn check_desk(workspace: &Workspace, agent: u32, desk: &Agent, limits: &Limits, widest: &Limits) {
+fn check_desk(workspace: &Workspace, agent: AgentSlot, desk: &Agent, limits: &Limits, widest: &Limits) {
     let name = &desk.name;
     assert!(desk.displayed.len() <= widest.display_limit as usize, "{name} displays too many");
     assert!(desk.waiting.len() <= limits.queue_limit as usize, "too many wait for {name}");
     assert!(desk.is_connected() || desk.displayed.is_empty(), "{name} is gone and displays");
     assert!(desk.is_available() || desk.waiting.is_empty(), "{name} is not available and has waiting");
-    let mut all: Vec<u32> = desk.displayed.clone();
+    let mut all: Vec<OpenSlot> = desk.displayed.clone();
     all.extend(&desk.waiting);
     for &slot in &all {
         let open = workspace.open.get(slot).expect("what is on a desk is open");
-        assert!(!open.rejected_by.has(agent), "{name} rejected it");
+        assert!(!open.rejected_by.contains(agent), "{name} rejected it");
     }
-    assert!(desk.displayed.iter().all(|&slot| workspace.open[slot].displayed_to.has(agent)));
+    assert!(desk.displayed.iter().all(|&slot| workspace.open[slot].displayed_to.contains(agent)));
     assert!(desk.displayed.iter().all(|&slot| !is_auto(&workspace.open[slot])), "an automatic one is displayed");
     assert!(desk.waiting.iter().all(|&slot| is_for(workspace, agent, &workspace.open[slot])), "not for {name}");
     assert!(desk.waiting.iter().is_sorted_by_key(|&slot| workspace.open[slot].arrival), "{name}'s queue is in order");
@@ -187,7 +198,7 @@ fn check_desk(workspace: &Workspace, agent: u32, desk: &Agent, limits: &Limits, 
 }
 
 /// A free place never stands empty while something in the agent's stream could take it.
-fn check_full(workspace: &Workspace, agent: u32, desk: &Agent, limits: &Limits) {
+fn check_full(workspace: &Workspace, agent: AgentSlot, desk: &Agent, limits: &Limits) {
     let may_display = desk.displayed.len() < limits.display_limit as usize;
     let may_wait = desk.waiting.len() < limits.queue_limit as usize;
     let waits_plain = desk.waiting.iter().any(|&slot| !is_auto(&workspace.open[slot]));
@@ -209,15 +220,15 @@ fn check_autos(workspace: &Workspace, limits: &Limits) {
     }
 }
 
-fn is_auto(open: &Open) -> bool {
+fn is_auto(open: &OpenNotification) -> bool {
     open.content.rendered.auto_accept
 }
 
 /// Whether the agent is in the notification's audience, by what the agent's groups are now.
-fn is_for(workspace: &Workspace, agent: u32, open: &Open) -> bool {
+fn is_for(workspace: &Workspace, agent: AgentSlot, open: &OpenNotification) -> bool {
     let to = &workspace.audiences.get(open.audience).to;
     let desk = workspace.agents.get(agent);
-    to.is_all()
+    to.is_everyone()
         || to.agents.contains(&desk.name)
         || desk.groups.iter().any(|&group| to.groups.contains(&workspace.groups.get(group).name))
 }

@@ -2,7 +2,7 @@
 //!
 //! Written from the contract alone; the core must come to the same outcomes, desks, sessions and replies.
 
-use crate::entry::{Entry, Input, Presence, Rendered, To};
+use crate::entry::{Entry, Input, Presence, Recipients, Rendered};
 use crate::ids::{ConnectionId, Incarnation, Name, NotificationId};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
@@ -62,7 +62,7 @@ pub(super) struct Item {
     pub(super) session: Name,
     pub(super) token: Option<Name>,
     pub(super) says: u128,
-    pub(super) to: To,
+    pub(super) to: Recipients,
     pub(super) rendered: Rendered,
     pub(super) arrival: u64,
     pub(super) notified_at: u64,
@@ -111,8 +111,8 @@ impl Item {
 
     fn due(&self) -> u64 {
         match self.first_displayed_at {
-            Some(at) => at + self.rendered.timeout_ms,
-            None => self.notified_at + self.rendered.queue_timeout_ms,
+            Some(at) => at + self.rendered.timeout.0,
+            None => self.notified_at + self.rendered.queue_timeout.0,
         }
     }
 
@@ -178,11 +178,11 @@ impl Model {
             all.extend(place.marks.iter().map(|m| (m.touched, at, m.id.clone(), false)));
         }
         let first = all.into_iter().min_by_key(|(touched, ..)| *touched);
-        first.map(|(touched, place, id, is_session)| (touched.0 + self.limits.session_idle_ms, place, id, is_session))
+        first.map(|(touched, place, id, is_session)| (touched.0 + self.limits.session_idle.0, place, id, is_session))
     }
 
     fn forget(&mut self) {
-        let (now, retention) = (self.now, self.limits.retention_ms);
+        let (now, retention) = (self.now, self.limits.retention.0);
         for place in &mut self.places {
             for item in place.notifications.iter_mut().filter(|item| !item.is_open()) {
                 item.forgotten |= item.settled_at + retention <= now;

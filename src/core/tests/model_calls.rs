@@ -1,7 +1,7 @@
 //! The simple model, second part: who comes and goes, and what clients ask.
 
 use super::model::{Agent, Item, Mark, Model, Place, Who};
-use crate::entry::{Action, Call, Client, Entry, Input, Notify, Resume, Settle};
+use crate::entry::{Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, Resume, Settle};
 use crate::ids::{ConnectionId, Incarnation, Name, NotificationId};
 use crate::outcome::Outcome;
 
@@ -39,17 +39,17 @@ impl Model {
         }
     }
 
-    fn join(&mut self, connection: ConnectionId, workspace: &Name, client: &Client) {
+    fn join(&mut self, connection: ConnectionId, workspace: &Name, client: &Joiner) {
         let place = self.places.iter().position(|place| place.name == *workspace).unwrap_or_else(|| {
             self.places.push(Place { name: workspace.clone(), ..Place::default() });
             self.places.len() - 1
         });
         let who = match client {
-            Client::Provider { id, resume: Resume::Nothing | Resume::All | Resume::After(_) } => {
+            Joiner::Provider { id, resume: Resume::Nothing | Resume::All | Resume::After(_) } => {
                 Who::Provider(id.clone())
             }
-            Client::Observer => Who::Observer,
-            Client::Agent { id, groups, presence } => {
+            Joiner::Observer => Who::Observer,
+            Joiner::Agent { id, groups, presence } => {
                 let at = &mut self.places[place];
                 at.missing.retain(|(name, _)| name != id);
                 if !at.agents.iter().any(|agent| agent.name == *id) {
@@ -103,44 +103,53 @@ impl Model {
             let Who::Agent(name) = who else { continue };
             // Of those who are still remembered.
             if at.agents.iter().any(|agent| agent.name == name && agent.tabs == 0) {
-                at.missing.push((name, self.now + self.limits.regroup_time_ms));
+                at.missing.push((name, self.now + self.limits.regroup_time.0));
             }
         }
     }
 
     fn call(&mut self, place: usize, who: Who, call: &Call) -> Option<String> {
         match (who, &call.action) {
-            (Who::Provider(provider), Action::Notify(notify)) => Some(self.notify(place, provider, call, notify)),
-            (Who::Provider(provider), Action::Cancel { cancellation_token }) => {
+            (Who::Provider(provider), Action::Provider(ProviderAction::Notify(notify))) => {
+                Some(self.notify(place, provider, call, notify))
+            }
+            (Who::Provider(provider), Action::Provider(ProviderAction::Cancel { cancellation_token })) => {
                 Some(self.cancel(place, &provider, cancellation_token))
             }
-            (Who::Provider(provider), Action::Recall { notification_id: id }) => {
+            (Who::Provider(provider), Action::Provider(ProviderAction::Lookup { notification_id: id })) => {
                 let mut items = self.places[place].notifications.iter();
                 let own = items.any(|item| item.id == *id && item.provider == provider && !item.forgotten);
-                Some(if own { format!("ack n{} again", id.0) } else { "refused NoneOfYours".to_owned() })
+                Some(if own {
+                    format!("ack n{} again", id.0)
+                } else {
+                    "refused NotificationUnknownToProvider".to_owned()
+                })
             }
-            (Who::Provider(_), Action::Kpi { session_id, should_reset, .. }) => {
+            (Who::Provider(_), Action::Provider(ProviderAction::Kpi { session_id, should_reset, .. })) => {
                 self.kpi(place, session_id, *should_reset);
                 Some("done".to_owned())
             }
-            (Who::Provider(_), Action::Activity { session_id, count }) => {
+            (Who::Provider(_), Action::Provider(ProviderAction::Activity { session_id, count })) => {
                 let touched = self.touch();
                 let at = &mut self.places[place];
                 let Some(session) = at.sessions.iter_mut().find(|session| session.id == *session_id) else {
-                    return Some("refused NoSuchSession".to_owned());
+                    return Some("refused SessionNotFound".to_owned());
                 };
                 (session.unread, session.touched) = (*count, touched);
                 at.marks.iter_mut().filter(|mark| mark.id == *session_id).for_each(|mark| mark.touched = touched);
                 Some("done".to_owned())
             }
-            (who, Action::EndSession { session_id }) => Some(self.end_session_call(place, &who, session_id)),
-            (Who::Agent(agent), Action::Accept { notification_id }) => {
+            (who @ Who::Provider(_), Action::Provider(ProviderAction::EndSession { session_id }))
+            | (who @ Who::Agent(_), Action::Agent(AgentAction::EndSession { session_id })) => {
+                Some(self.end_session_call(place, &who, session_id))
+            }
+            (Who::Agent(agent), Action::Agent(AgentAction::Accept { notification_id })) => {
                 Some(self.answer(place, &agent, *notification_id, true))
             }
-            (Who::Agent(agent), Action::Reject { notification_id, .. }) => {
+            (Who::Agent(agent), Action::Agent(AgentAction::Reject { notification_id, .. })) => {
                 Some(self.answer(place, &agent, *notification_id, false))
             }
-            (Who::Agent(agent), Action::Seen { notification_id }) => {
+            (Who::Agent(agent), Action::Agent(AgentAction::Seen { notification_id })) => {
                 let items = &mut self.places[place].notifications;
                 let item = items.iter_mut().find(|item| item.id == *notification_id && item.is_open());
                 if let Some(item) = item.filter(|item| item.displayed_to.contains(&agent))
@@ -150,7 +159,7 @@ impl Model {
                 }
                 None
             }
-            (Who::Agent(name), Action::Presence(presence)) => {
+            (Who::Agent(name), Action::Agent(AgentAction::Presence(presence))) => {
                 let agents = &mut self.places[place].agents;
                 agents.iter_mut().find(|agent| agent.name == name).expect("connected").set_presence(*presence);
                 None
@@ -159,7 +168,7 @@ impl Model {
         }
     }
 
-    fn notify(&mut self, place: usize, provider: Name, call: &Call, notify: &Notify) -> String {
+    fn notify(&mut self, place: usize, provider: Name, call: &Call, notify: &NewNotification) -> String {
         let short = |id: NotificationId| format!("n{}", id.0);
         let same_id = |item: &&Item| {
             item.provider == provider && call.id.is_some() && item.notify_id == call.id && !item.forgotten
@@ -180,7 +189,7 @@ impl Model {
         if let Some(session) = &notify.session_id
             && at.owner(session).is_some_and(|owner| owner != provider)
         {
-            return "refused SessionNotYours".to_owned();
+            return "refused SessionOwnedByAnother".to_owned();
         }
         let limit = self.limits.open_notifications;
         if open().count() >= limit as usize {
@@ -245,7 +254,7 @@ impl Model {
         };
         // The open one, else the one settled last.
         let found = (0..items.len()).filter(bore).max_by_key(|&n| (items[n].is_open(), items[n].number));
-        let Some(n) = found else { return "refused NoSuchToken".to_owned() };
+        let Some(n) = found else { return "refused TokenNotFound".to_owned() };
         if items[n].is_open() {
             self.settle(place, n, Outcome::Cancelled, None);
         }
@@ -277,21 +286,21 @@ impl Model {
         };
         if let Some(session) = at.sessions.iter().find(|session| session.id == *id) {
             if !theirs(&session.agent, &session.provider) {
-                return "refused SessionNotYours".to_owned();
+                return "refused SessionOwnedByAnother".to_owned();
             }
         } else if let Who::Provider(name) = who
             && at.owner(id).is_some_and(|owner| owner != *name)
         {
-            return "refused SessionNotYours".to_owned();
+            return "refused SessionOwnedByAnother".to_owned();
         } else if !at.ended.iter().any(|ended| ended.id == *id && theirs(&ended.agent, &ended.provider)) {
-            return "refused NoSuchSession".to_owned();
+            return "refused SessionNotFound".to_owned();
         }
         self.end_session(place, id);
         "done".to_owned()
     }
 
     fn answer(&mut self, place: usize, agent: &Name, id: NotificationId, accept: bool) -> String {
-        let refused = "refused NoSuchNotification".to_owned();
+        let refused = "refused NotificationUnknownToAgent".to_owned();
         let still_open = format!("answer n{} still open", id.0);
         let at = &mut self.places[place];
         let Some(n) = at.notifications.iter().position(|item| item.id == id && !item.forgotten) else { return refused };

@@ -214,12 +214,12 @@ fn nothing_crosses_workspaces() {
     world.agent("ada");
     world.agent("acme:ada");
     check(world.notify("acme:bot", raise(1).session("s").token("t")), "acme:bot: ack n1\nacme:ada: show n1 120000");
-    check(world.accept("ada", 1), "ada: refused NoSuchNotification");
+    check(world.accept("ada", 1), "ada: refused NotificationUnknownToAgent");
     world.provider("bot");
-    check(world.cancel("bot", "t"), "bot: refused NoSuchToken");
+    check(world.cancel("bot", "t"), "bot: refused TokenNotFound");
     world.accept("acme:ada", 1);
-    check(world.accept("ada", 1), "ada: refused NoSuchNotification");
-    check(world.activity("bot", "s", 1), "bot: refused NoSuchSession");
+    check(world.accept("ada", 1), "ada: refused NotificationUnknownToAgent");
+    check(world.activity("bot", "s", 1), "bot: refused SessionNotFound");
     check(world.mark("bot", "s", "late"), "bot: done\nada: kpi s(late)@0");
     check(world.provider_from("bot#2", crate::entry::Resume::All), "bot#2: welcome");
 }

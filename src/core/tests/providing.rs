@@ -1,8 +1,8 @@
 //! Providers: idempotence, cancelling, refusals, resume and what is missed; observers.
 
 use super::world::{World, check, raise};
-use crate::entry::{Resume, TemplateFault};
-use crate::ids::Position;
+use crate::entry::{RenderError, Resume};
+use crate::ids::{Millis, Position};
 
 fn bot_and_ada() -> World {
     let mut world = World::new();
@@ -50,13 +50,13 @@ fn a_provider_is_told_what_became_of_its_notification_and_no_other_is() {
     world.notify("bot", raise(2));
     check(world.recall("bot", 1), "bot: [a] ack n1 again");
     check(world.recall("bot", 2), "bot: ack n2 again");
-    check(world.recall("other", 1), "other: refused NoneOfYours");
-    check(world.recall("bot", 3), "bot: refused NoneOfYours");
+    check(world.recall("other", 1), "other: refused NotificationUnknownToProvider");
+    check(world.recall("bot", 3), "bot: refused NotificationUnknownToProvider");
     world.reject("ada", 1);
     check(world.recall("bot", 1), "bot: [a] ack n1 again\nbot: again n1 Declined by ada (1/0/1)");
-    check(world.recall("other", 1), "other: refused NoneOfYours");
+    check(world.recall("other", 1), "other: refused NotificationUnknownToProvider");
     world.wait(600_000);
-    check(world.recall("bot", 1), "bot: refused NoneOfYours");
+    check(world.recall("bot", 1), "bot: refused NotificationUnknownToProvider");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_same_id_saying_the_same_is_one_notification() {
     world.provider("bot#2");
     check(world.notify("bot#2", raise(2).id("a").says(5)), "bot#2: [a] ack n1 again");
     // Whatever has become of the template since.
-    let gone = TemplateFault::Unknown { detail: "gone".into() };
+    let gone = RenderError::UnknownTemplate { detail: "gone".into() };
     check(world.notify("bot", raise(3).id("a").says(5).fault(gone)), "bot: [a] ack n1 again");
     check(world.notify("bot", raise(4).id("a").says(6)), "bot: [a] refused IdTaken");
     world.reject("ada", 1);
@@ -83,15 +83,12 @@ fn the_same_id_saying_the_same_is_one_notification() {
 #[test]
 fn an_id_answered_with_an_error_is_free_again() {
     let mut world = bot_and_ada();
-    let unknown = TemplateFault::Unknown { detail: "x".into() };
+    let unknown = RenderError::UnknownTemplate { detail: "x".into() };
     check(world.notify("bot", raise(1).id("a").fault(unknown)), "bot: [a] refused UnknownTemplate { detail: \"x\" }");
-    let unresolved = TemplateFault::Unresolved { detail: "x".into() };
-    check(
-        world.notify("bot", raise(1).id("a").fault(unresolved)),
-        "bot: [a] refused UnresolvedParameter { detail: \"x\" }",
-    );
-    let long = TemplateFault::TooLong { detail: "x".into() };
-    check(world.notify("bot", raise(1).id("a").fault(long)), "bot: [a] refused RenderedTooLong { detail: \"x\" }");
+    let unresolved = RenderError::Unresolved { detail: "x".into() };
+    check(world.notify("bot", raise(1).id("a").fault(unresolved)), "bot: [a] refused Unresolved { detail: \"x\" }");
+    let long = RenderError::TooLong { detail: "x".into() };
+    check(world.notify("bot", raise(1).id("a").fault(long)), "bot: [a] refused TooLong { detail: \"x\" }");
     check(world.notify("bot", raise(2).id("a").says(9)), "bot: [a] ack n2\nada: show n2 120000");
 }
 
@@ -107,9 +104,9 @@ fn a_token_stands_for_one_open_notification_of_its_provider() {
     world.accept("ada", 4);
     // Of several that bore it, the one settled last.
     check(world.cancel("bot", "t"), "bot: cancel t = n4 Accepted");
-    check(world.cancel("bot", "u"), "bot: refused NoSuchToken");
+    check(world.cancel("bot", "u"), "bot: refused TokenNotFound");
     world.provider("third");
-    check(world.cancel("third", "t"), "third: refused NoSuchToken");
+    check(world.cancel("third", "t"), "third: refused TokenNotFound");
 }
 
 #[test]
@@ -126,18 +123,18 @@ fn a_session_belongs_to_the_provider_whose_notification_or_session_bore_it_first
     let mut world = bot_and_ada();
     world.provider("other");
     world.notify("bot", raise(1).session("s").token("t"));
-    check(world.notify("other", raise(2).session("s")), "other: refused SessionNotYours");
+    check(world.notify("other", raise(2).session("s")), "other: refused SessionOwnedByAnother");
     world.cancel("bot", "t");
     check(world.notify("other", raise(3).session("s")), "other: ack n3\nada: show n3 120000");
-    check(world.notify("bot", raise(4).session("s")), "bot: refused SessionNotYours");
+    check(world.notify("bot", raise(4).session("s")), "bot: refused SessionOwnedByAnother");
     world.accept("ada", 3);
-    check(world.notify("bot", raise(5).session("s")), "bot: refused SessionNotYours");
-    check(world.end_session("bot", "s"), "bot: refused SessionNotYours");
+    check(world.notify("bot", raise(5).session("s")), "bot: refused SessionOwnedByAnother");
+    check(world.end_session("bot", "s"), "bot: refused SessionOwnedByAnother");
     world.end_session("other", "s");
     check(world.notify("bot", raise(6).session("s")), "bot: ack n6\nada: show n6 120000");
     // The name is bot's now: what it was before is over, for either of them.
-    check(world.end_session("other", "s"), "other: refused SessionNotYours");
-    check(world.end_session("bot", "s"), "bot: refused NoSuchSession");
+    check(world.end_session("other", "s"), "other: refused SessionOwnedByAnother");
+    check(world.end_session("bot", "s"), "bot: refused SessionNotFound");
 }
 
 #[test]
@@ -147,14 +144,14 @@ fn duplicates_come_before_template_errors_these_before_tokens_and_owners_and_cou
     world.provider("other");
     world.notify("other", raise(9).session("s"));
     world.notify("bot", raise(1).id("a").token("t"));
-    let fault = || TemplateFault::Unknown { detail: "x".into() };
+    let fault = || RenderError::UnknownTemplate { detail: "x".into() };
     check(world.notify("bot", raise(1).id("a").token("t").fault(fault())), "bot: [a] ack n1 again");
     check(
         world.notify("bot", raise(2).token("t").session("s").fault(fault())),
         "bot: refused UnknownTemplate { detail: \"x\" }",
     );
     check(world.notify("bot", raise(2).token("t").session("s")), "bot: refused TokenTaken");
-    check(world.notify("bot", raise(2).session("s")), "bot: refused SessionNotYours");
+    check(world.notify("bot", raise(2).session("s")), "bot: refused SessionOwnedByAnother");
     check(world.notify("bot", raise(2)), "bot: refused OpenNotifications { limit: 2 }");
     world.cancel("bot", "t");
     check(world.notify("bot", raise(2)), "bot: ack n2");
@@ -206,7 +203,7 @@ fn a_position_that_is_none_of_this_hub_misses_and_gets_all_that_is_retained() {
 
 #[test]
 fn a_provider_is_told_when_it_was_away_for_longer_than_results_are_kept() {
-    let mut world = World::with_limits(|limits| limits.retention_ms = 10_000);
+    let mut world = World::with_limits(|limits| limits.retention = Millis(10_000));
     world.provider("bot");
     world.agent("ada");
     for number in 1..=2 {

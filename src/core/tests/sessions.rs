@@ -1,6 +1,7 @@
 //! Sessions and KPI marks: what starts, moves, marks and ends them.
 
 use super::world::{World, check, raise};
+use crate::ids::Millis;
 
 fn world() -> World {
     let mut world = World::new();
@@ -36,7 +37,7 @@ fn activity_sets_the_unread_count_at_the_sessions_agent() {
     world.provider("monitor");
     check(world.activity("monitor", "s", 5), "monitor: done\nada: unread s 5");
     check(world.agent("ada#2"), "ada#2: welcome presence=available sessions=s+5(n1)");
-    check(world.activity("bot", "unknown", 1), "bot: refused NoSuchSession");
+    check(world.activity("bot", "unknown", 1), "bot: refused SessionNotFound");
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn an_accept_for_an_open_session_moves_it_with_mark_and_title() {
     );
     let effects = world.effects.last().expect("a record").concat();
     assert!(effects.contains("title: \"title 1\""), "{effects}");
-    check(world.end_session("ada", "s"), "ada: refused SessionNotYours");
+    check(world.end_session("ada", "s"), "ada: refused SessionOwnedByAnother");
     check(
         world.end_session("bob", "s"),
         "bob: done
@@ -99,15 +100,15 @@ fn an_accept_by_the_agent_who_has_it_tells_the_session_again() {
 fn a_session_is_ended_by_its_provider_or_its_agent_and_ending_it_again_is_no_error() {
     let mut world = with_session("ada");
     world.provider("other");
-    check(world.end_session("other", "s"), "other: refused SessionNotYours");
-    check(world.end_session("bob", "s"), "bob: refused SessionNotYours");
+    check(world.end_session("other", "s"), "other: refused SessionOwnedByAnother");
+    check(world.end_session("bob", "s"), "bob: refused SessionOwnedByAnother");
     check(world.end_session("bot", "s"), "bot: done\nada: session s ended");
     check(world.end_session("bot", "s"), "bot: done");
     check(world.end_session("ada", "s"), "ada: done");
-    check(world.end_session("bob", "s"), "bob: refused NoSuchSession");
-    check(world.end_session("bot", "x"), "bot: refused NoSuchSession");
+    check(world.end_session("bob", "s"), "bob: refused SessionNotFound");
+    check(world.end_session("bot", "x"), "bot: refused SessionNotFound");
     world.wait(600_000);
-    check(world.end_session("bot", "s"), "bot: refused NoSuchSession");
+    check(world.end_session("bot", "s"), "bot: refused SessionNotFound");
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn a_session_outlives_its_agents_connections() {
 
 #[test]
 fn what_nothing_touches_for_long_enough_ends_by_itself() {
-    let mut world = World::with_limits(|limits| limits.session_idle_ms = 1_000);
+    let mut world = World::with_limits(|limits| limits.session_idle = Millis(1_000));
     world.provider("bot");
     world.agent("ada");
     world.notify("bot", raise(1).session("s"));
@@ -141,7 +142,7 @@ fn what_nothing_touches_for_long_enough_ends_by_itself() {
 
 #[test]
 fn a_session_that_starts_touches_the_mark_that_waited_for_it() {
-    let mut world = World::with_limits(|limits| limits.session_idle_ms = 1_000);
+    let mut world = World::with_limits(|limits| limits.session_idle = Millis(1_000));
     world.provider("bot");
     world.agent("ada");
     world.mark("bot", "s", "slow");

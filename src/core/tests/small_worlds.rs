@@ -9,10 +9,10 @@ use super::invariants::check_invariants;
 use super::told::BEGIN;
 use super::watch::Watch;
 use super::world::{Raise, raise};
-use crate::core::Core;
-use crate::entry::{Action, Call, Client, Entry, Input, RULES, Record, Resume};
+use crate::entry::{Action, AgentAction, Call, Entry, Input, Joiner, ProviderAction, RULES, Record, Resume};
 use crate::ids::{Incarnation, Name, NotificationId, Timestamp};
 use crate::limits::Limits;
+use crate::state_machine::Core;
 
 /// How many things happen in the longest histories tried: some seconds in a debug build.
 const DEPTH: u32 = 5;
@@ -100,14 +100,16 @@ impl Moment {
                 let raise = KINDS[kinds[number]](raise(id(number).0)).token(["a", "b"][number]);
                 then.call(0, raise.session("s").timeout(1_000).queue_timeout(1_500).action());
             }
-            Next::Cancel(number) => then.call(0, Action::Cancel { cancellation_token: ["a", "b"][number].into() }),
-            Next::Accept(agent, number) => then.call(agent + 1, Action::Accept { notification_id: id(number) }),
+            Next::Cancel(number) => {
+                then.call(0, ProviderAction::Cancel { cancellation_token: ["a", "b"][number].into() })
+            }
+            Next::Accept(agent, number) => then.call(agent + 1, AgentAction::Accept { notification_id: id(number) }),
             Next::Reject(agent, number) => {
-                then.call(agent + 1, Action::Reject { notification_id: id(number), reason: None });
+                then.call(agent + 1, AgentAction::Reject { notification_id: id(number), reason: None });
             }
             Next::Join(agent) => {
                 then.connected[agent] = true;
-                let client = Client::Agent { id: AGENTS[agent].into(), groups: None, presence: None };
+                let client = Joiner::Agent { id: AGENTS[agent].into(), groups: None, presence: None };
                 then.apply(vec![Input::Join { connection: agent as u64 + 1, client }]);
             }
             Next::Leave(agent) => {
@@ -128,8 +130,8 @@ impl Moment {
         then
     }
 
-    fn call(&mut self, connection: usize, action: Action) {
-        let call = Call { id: None, correlation_id: Some("c".into()), number: None, action };
+    fn call(&mut self, connection: usize, action: impl Into<Action>) {
+        let call = Call { id: None, correlation_id: Some("c".into()), number: None, action: action.into() };
         self.apply(vec![Input::Call { connection: connection as u64, call }]);
     }
 
@@ -157,7 +159,7 @@ impl Moment {
 }
 
 fn provider_joins() -> Input {
-    Input::Join { connection: 0, client: Client::Provider { id: "bot".into(), resume: Resume::Nothing } }
+    Input::Join { connection: 0, client: Joiner::Provider { id: "bot".into(), resume: Resume::Nothing } }
 }
 
 /// Tries everything from the beginning to `depth`; how many different states there were, and histories led to them.

@@ -2,6 +2,7 @@
 
 use super::world::{World, check, raise};
 use crate::entry::{Presence, Resume};
+use crate::ids::Millis;
 
 #[test]
 fn the_queue_time_runs_from_arrival_until_first_displayed() {
@@ -103,7 +104,7 @@ fn a_tick_that_comes_early_changes_nothing() {
 
 #[test]
 fn a_settled_notification_is_known_for_the_retention_time() {
-    let mut world = World::with_limits(|limits| limits.retention_ms = 10_000);
+    let mut world = World::with_limits(|limits| limits.retention = Millis(10_000));
     world.provider("bot");
     world.agent("ada");
     world.notify("bot", raise(1).id("a").token("t"));
@@ -113,8 +114,8 @@ fn a_settled_notification_is_known_for_the_retention_time() {
     check(world.cancel("bot", "t"), "bot: cancel t = n1 Cancelled");
     check(world.provider_from("bot#2", Resume::All), "bot#2: welcome\nbot#2: again n1 Cancelled (1/0/0)");
     world.oversleep(1);
-    check(world.accept("ada", 1), "ada: refused NoSuchNotification");
-    check(world.cancel("bot", "t"), "bot: refused NoSuchToken");
+    check(world.accept("ada", 1), "ada: refused NotificationUnknownToAgent");
+    check(world.cancel("bot", "t"), "bot: refused TokenNotFound");
     check(world.provider_from("bot#3", Resume::All), "bot#3: welcome");
     check(world.notify("bot", raise(2).id("a")), "bot: [a] ack n2\nada: show n2 120000");
 }

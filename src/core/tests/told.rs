@@ -2,18 +2,19 @@
 
 use std::fmt::Write as _;
 
-use crate::core::Core;
-use crate::effect::{Effect, Effects, MarkView, ReplyTo, SessionView, Welcome};
-use crate::entry::{Presence, To};
+use crate::content::Content;
+use crate::effect::{AgentSlot, Effect, Effects, Event, MarkView, Refusal, ReplyTo, SessionView, Welcome};
+use crate::entry::{Presence, Recipients};
 use crate::ids::{ConnectionId, Name, NotificationId};
 use crate::outcome::{Outcome, Settled};
+use crate::state_machine::Core;
 
 /// When the worlds of these tests begin.
 pub(super) const BEGIN: u64 = 1_000_000_000_000;
 
 /// To which connections an effect goes; the joiner is told by its welcome and what follows it, and by nothing else.
 pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &Effect) -> Vec<ConnectionId> {
-    let agents = |slots: &[u32]| -> Vec<ConnectionId> { core.agent_connections(workspace, slots).collect() };
+    let agents = |slots: &[AgentSlot]| -> Vec<ConnectionId> { core.agent_connections(workspace, slots).collect() };
     let broadcast = match effect {
         Effect::Welcome(_) => return effects.joiner.into_iter().collect(),
         Effect::SettledAgain { to, .. } => return vec![*to],
@@ -24,13 +25,13 @@ pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &
         | Effect::Refused { to, .. } => return vec![to.connection],
         Effect::AudienceFull { .. } | Effect::HubRemoved { .. } => return Vec::new(),
         Effect::Settled { settled, .. } => core.provider_connections(workspace, &settled.provider_id).to_vec(),
-        Effect::Show { agents: slots, .. } | Effect::Close { agents: slots, .. } => agents(slots),
+        Effect::Display { agents: slots, .. } | Effect::Close { agents: slots, .. } => agents(slots),
         Effect::SessionStarted { agent, .. }
         | Effect::SessionEnded { agent, .. }
         | Effect::Activity { agent, .. }
         | Effect::Presence { agent, .. } => agents(&[*agent]),
         Effect::Kpi { .. } => core.all_agent_connections(workspace).collect(),
-        Effect::Event(_) => core.observer_connections(workspace).to_vec(),
+        Effect::Event { .. } => core.observer_connections(workspace).to_vec(),
     };
     broadcast.into_iter().filter(|&connection| Some(connection) != effects.joiner).collect()
 }
@@ -44,8 +45,8 @@ pub(super) fn log_line(effect: &Effect) -> Option<String> {
     }
 }
 
-fn audience(to: &To) -> String {
-    if to.is_all() { "all".to_owned() } else { [to.agents.join("+"), to.groups.join("+")].join("/") }
+fn audience(to: &Recipients) -> String {
+    if to.is_everyone() { "all".to_owned() } else { [to.agents.join("+"), to.groups.join("+")].join("/") }
 }
 
 /// An effect in short words, as one connection is told it.
@@ -66,9 +67,10 @@ pub(super) fn words(effect: &Effect) -> String {
             let won = if *won { " won" } else { "" };
             format!("{}answer {} {}{won}", asked(to), short(*notification_id), ended(*outcome, agent_id.as_ref()))
         }
+        Effect::Refused { to, refusal: Refusal::Render(error) } => format!("{}refused {error:?}", asked(to)),
         Effect::Refused { to, refusal } => format!("{}refused {refusal:?}", asked(to)),
-        Effect::Show { shown, .. } => {
-            format!("show {} {}", short(shown.content.notification_id), shown.remaining_ms)
+        Effect::Display { card, .. } => {
+            format!("show {} {}", short(card.content.notification_id), card.remaining.0)
         }
         Effect::Close { notification_id, outcome, agent_id, .. } => {
             format!("close {} {}", short(*notification_id), ended(*outcome, agent_id.as_ref()))
@@ -79,19 +81,34 @@ pub(super) fn words(effect: &Effect) -> String {
         Effect::Kpi { mark, breached: false } => format!("kpi {} clear", mark.session_id),
         Effect::Activity { session_id, count, .. } => format!("unread {session_id} {count}"),
         Effect::Presence { presence, .. } => format!("presence {}", presence_word(*presence)),
-        Effect::Event(event) => {
-            let mut line = format!("event {:?}", event.kind);
-            let notification = event.notification_id.map(short);
-            let names = [&event.agent_id, &event.provider_id, &event.session_id].map(Clone::clone);
-            for word in notification.into_iter().chain(names.into_iter().flatten().map(|name| name.to_string())) {
-                let _ = write!(line, " {word}");
-            }
-            let _ = event.outcome.map(|outcome| write!(line, " {outcome:?}"));
-            let _ = event.breached.map(|breached| write!(line, " breached={breached}"));
-            let _ = event.presence.map(|presence| write!(line, " {}", presence_word(presence)));
-            line
-        }
+        Effect::Event { event, .. } => format!("event {}", event_words(event)),
         Effect::AudienceFull { .. } | Effect::HubRemoved { .. } => String::new(),
+    }
+}
+
+/// An event: its kind, then what it concerns.
+fn event_words(event: &Event) -> String {
+    let of = |content: &Content| {
+        format!("{} {} {}", short(content.notification_id), content.provider_id, content.session_id)
+    };
+    match event {
+        Event::Notified { content } => format!("Notified {}", of(content)),
+        Event::Displayed { content } => format!("Displayed {}", of(content)),
+        Event::Settled { settled } => {
+            let kind = if settled.outcome == Outcome::Cancelled { "Cancelled" } else { "Settled" };
+            let agent = settled.agent_id.as_ref().map_or_else(String::new, |agent| format!(" {agent}"));
+            let names = format!("{} {}", settled.provider_id, settled.session_id);
+            format!("{kind} {}{agent} {names} {:?}", short(settled.notification_id), settled.outcome)
+        }
+        Event::Kpi { session_id, agent_id, breached, .. } => {
+            let agent = agent_id.as_ref().map_or_else(String::new, |agent| format!(" {agent}"));
+            format!("Kpi{agent} {session_id} breached={breached}")
+        }
+        Event::AgentJoined { agent_id, presence } => format!("AgentJoined {agent_id} {}", presence_word(*presence)),
+        Event::AgentLeft { agent_id } => format!("AgentLeft {agent_id}"),
+        Event::ProviderJoined { provider_id } => format!("ProviderJoined {provider_id}"),
+        Event::ProviderLeft { provider_id } => format!("ProviderLeft {provider_id}"),
+        Event::Presence { agent_id, presence } => format!("Presence {agent_id} {}", presence_word(*presence)),
     }
 }
 
@@ -135,7 +152,7 @@ fn welcome_words(welcome: &Welcome) -> String {
         Welcome::Agent { groups, presence, notifications, sessions, kpi, .. } => {
             add("presence", vec![presence_word(*presence).to_owned()]);
             add("groups", groups.iter().map(ToString::to_string).collect());
-            let shown = notifications.iter().map(|shown| (shown.content.notification_id, shown.remaining_ms));
+            let shown = notifications.iter().map(|card| (card.content.notification_id, card.remaining.0));
             add("desk", shown.map(|(id, remaining)| format!("{}@{remaining}", short(id))).collect());
             add("sessions", sessions.iter().map(session_words).collect());
             add("kpi", kpi.iter().map(mark_words).collect());

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::told::resolve;
-use crate::core::Core;
 use crate::effect::{Effect, Effects, MarkView, SessionView, Welcome};
 use crate::entry::Presence;
 use crate::ids::{ConnectionId, Name, NotificationId};
 use crate::outcome::Outcome;
+use crate::state_machine::Core;
 
 /// An outcome, and whose.
 pub(super) type Ended = (Outcome, Option<Name>);
@@ -131,7 +131,7 @@ impl Knows {
                 Self::Provider { open: open.iter().map(|view| view.notification_id).collect() }
             }
             Welcome::Agent { presence, notifications, sessions, kpi, .. } => Self::Agent(Desk {
-                shown: notifications.iter().map(|shown| shown.content.notification_id).collect(),
+                shown: notifications.iter().map(|card| card.content.notification_id).collect(),
                 sessions: sessions.iter().map(|s| (s.session_id.clone(), s.clone())).collect(),
                 marks: kpi.iter().map(|mark| (mark.session_id.clone(), mark.clone())).collect(),
                 presence: *presence,
@@ -155,7 +155,7 @@ impl Knows {
                 Effect::Ack { .. } | Effect::CancelResult { .. } | Effect::Done { .. } | Effect::Refused { .. } => {}
                 other => panic!("to a provider: {other:?}"),
             },
-            Self::Observer => assert!(matches!(effect, Effect::Event(_)), "to an observer: {effect:?}"),
+            Self::Observer => assert!(matches!(effect, Effect::Event { .. }), "to an observer: {effect:?}"),
         }
     }
 }
@@ -163,8 +163,8 @@ impl Knows {
 impl Desk {
     fn take(&mut self, effect: &Effect) {
         match effect {
-            Effect::Show { shown, .. } => {
-                let id = shown.content.notification_id;
+            Effect::Display { card, .. } => {
+                let id = card.content.notification_id;
                 assert!(!self.shown.contains(&id), "{id:?} shown twice");
                 self.shown.push(id);
             }

@@ -1,17 +1,19 @@
 //! The language of these tests: a core with virtual time and named clients; what each was told comes back as lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::invariants::check_invariants;
 use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
-use crate::core::Core;
 use crate::effect::{Effect, Effects};
 use crate::entry::{
-    Action, Call, Client, Entry, Input, Notify, Presence, RULES, Record, Rendered, Resume, Settle, TemplateFault, To,
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, RULES, Recipients,
+    Record, RenderError, Rendered, Resume, Settle,
 };
-use crate::ids::{ConnectionId, Incarnation, Name, NotificationId, Position, Timestamp};
+use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Timestamp};
 use crate::limits::Limits;
+use crate::state_machine::Core;
+use crate::workspace::OpenSlot;
 
 /// A log with one hub, its clients, and their time.
 ///
@@ -35,6 +37,8 @@ pub(super) struct World {
     group: u64,
     serial: u64,
     clients: BTreeMap<String, ConnectionId>,
+    /// The clients that are or were providers.
+    providers: BTreeSet<String>,
 }
 
 /// What a provider raises.
@@ -45,14 +49,14 @@ pub(super) struct Raise {
     pub(super) says: u128,
     pub(super) session: Option<Name>,
     pub(super) token: Option<Name>,
-    pub(super) to: To,
-    pub(super) rendered: Result<Rendered, TemplateFault>,
+    pub(super) to: Recipients,
+    pub(super) rendered: Result<Rendered, RenderError>,
 }
 
 /// A notification numbered `number`, for all, shown for 120 s, without id, token and session.
 pub(super) fn raise(number: u128) -> Raise {
-    let rendered = Rendered::titled(format!("title {number}"), 120_000);
-    let to = To::default();
+    let rendered = Rendered::titled(format!("title {number}"), Millis(120_000));
+    let to = Recipients::default();
     Raise { number, id: None, says: number, session: None, token: None, to, rendered: Ok(rendered) }
 }
 
@@ -89,11 +93,11 @@ impl Raise {
     }
 
     pub(super) fn timeout(self, ms: u64) -> Self {
-        self.with(|rendered| rendered.timeout_ms = ms)
+        self.with(|rendered| rendered.timeout = Millis(ms))
     }
 
     pub(super) fn queue_timeout(self, ms: u64) -> Self {
-        self.with(|rendered| rendered.queue_timeout_ms = ms)
+        self.with(|rendered| rendered.queue_timeout = Millis(ms))
     }
 
     pub(super) fn first_accept(self) -> Self {
@@ -108,7 +112,7 @@ impl Raise {
         self.with(|rendered| rendered.auto_accept_on_timeout = true)
     }
 
-    pub(super) fn fault(mut self, fault: TemplateFault) -> Self {
+    pub(super) fn fault(mut self, fault: RenderError) -> Self {
         self.rendered = Err(fault);
         self
     }
@@ -142,6 +146,7 @@ impl World {
             group: 0,
             serial: 0,
             clients: BTreeMap::new(),
+            providers: BTreeSet::new(),
         };
         world.apply(vec![Input::Started { epoch: 7 }, Input::Configured(limits)]);
         world
@@ -174,7 +179,7 @@ impl World {
         presence: Option<Presence>,
     ) -> Vec<String> {
         let groups = groups.map(|groups| groups.iter().map(|&group| group.into()).collect());
-        self.join(client, Client::Agent { id: id_of(client), groups, presence })
+        self.join(client, Joiner::Agent { id: id_of(client), groups, presence })
     }
 
     /// A provider's connection.
@@ -184,15 +189,16 @@ impl World {
 
     /// A provider's connection that resumes.
     pub(super) fn provider_from(&mut self, client: &str, resume: Resume) -> Vec<String> {
-        self.join(client, Client::Provider { id: id_of(client), resume })
+        self.providers.insert(client.to_owned());
+        self.join(client, Joiner::Provider { id: id_of(client), resume })
     }
 
     /// An observer's connection.
     pub(super) fn observer(&mut self, client: &str) -> Vec<String> {
-        self.join(client, Client::Observer)
+        self.join(client, Joiner::Observer)
     }
 
-    fn join(&mut self, client: &str, hello: Client) -> Vec<String> {
+    fn join(&mut self, client: &str, hello: Joiner) -> Vec<String> {
         self.serial += 1;
         let connection = ConnectionId { incarnation: Incarnation(self.hub), serial: self.serial };
         let old = self.clients.insert(client.to_owned(), connection);
@@ -213,15 +219,15 @@ impl World {
     }
 
     /// A call without id.
-    pub(super) fn call(&mut self, client: &str, action: Action) -> Vec<String> {
+    pub(super) fn call(&mut self, client: &str, action: impl Into<Action>) -> Vec<String> {
         self.call_as(client, None, action)
     }
 
     /// A call with an id.
-    pub(super) fn call_as(&mut self, client: &str, id: Option<Name>, action: Action) -> Vec<String> {
+    pub(super) fn call_as(&mut self, client: &str, id: Option<Name>, action: impl Into<Action>) -> Vec<String> {
         let connection = self.clients.get(client).expect("a connected client").serial;
         let correlation_id = Some(format!("c{}", self.records.len()).into());
-        let input = Input::Call { connection, call: Call { id, correlation_id, action } };
+        let input = Input::Call { connection, call: Call { id, correlation_id, number: None, action: action.into() } };
         self.apply_in(&workspace_of(client), vec![input])
     }
 
@@ -231,44 +237,49 @@ impl World {
     }
 
     pub(super) fn cancel(&mut self, client: &str, token: &str) -> Vec<String> {
-        self.call(client, Action::Cancel { cancellation_token: token.into() })
+        self.call(client, ProviderAction::Cancel { cancellation_token: token.into() })
     }
 
     pub(super) fn recall(&mut self, client: &str, number: u128) -> Vec<String> {
-        self.call(client, Action::Recall { notification_id: NotificationId(number) })
+        self.call(client, ProviderAction::Lookup { notification_id: NotificationId(number) })
     }
 
     pub(super) fn accept(&mut self, client: &str, number: u128) -> Vec<String> {
-        self.call(client, Action::Accept { notification_id: NotificationId(number) })
+        self.call(client, AgentAction::Accept { notification_id: NotificationId(number) })
     }
 
     pub(super) fn reject(&mut self, client: &str, number: u128) -> Vec<String> {
-        self.call(client, Action::Reject { notification_id: NotificationId(number), reason: None })
+        self.call(client, AgentAction::Reject { notification_id: NotificationId(number), reason: None })
     }
 
     pub(super) fn seen(&mut self, client: &str, number: u128) -> Vec<String> {
-        self.call(client, Action::Seen { notification_id: NotificationId(number) })
+        self.call(client, AgentAction::Seen { notification_id: NotificationId(number) })
     }
 
     pub(super) fn presence(&mut self, client: &str, presence: Presence) -> Vec<String> {
-        self.call(client, Action::Presence(presence))
+        self.call(client, AgentAction::Presence(presence))
     }
 
     pub(super) fn mark(&mut self, client: &str, session: &str, details: &str) -> Vec<String> {
         let details = Some(details.into());
-        self.call(client, Action::Kpi { session_id: session.into(), should_reset: false, details })
+        self.call(client, ProviderAction::Kpi { session_id: session.into(), should_reset: false, details })
     }
 
     pub(super) fn unmark(&mut self, client: &str, session: &str) -> Vec<String> {
-        self.call(client, Action::Kpi { session_id: session.into(), should_reset: true, details: None })
+        self.call(client, ProviderAction::Kpi { session_id: session.into(), should_reset: true, details: None })
     }
 
     pub(super) fn activity(&mut self, client: &str, session: &str, count: u32) -> Vec<String> {
-        self.call(client, Action::Activity { session_id: session.into(), count })
+        self.call(client, ProviderAction::Activity { session_id: session.into(), count })
     }
 
     pub(super) fn end_session(&mut self, client: &str, session: &str) -> Vec<String> {
-        self.call(client, Action::EndSession { session_id: session.into() })
+        let session_id = session.into();
+        if self.providers.contains(client) {
+            self.call(client, ProviderAction::EndSession { session_id })
+        } else {
+            self.call(client, AgentAction::EndSession { session_id })
+        }
     }
 
     /// Time goes on, the hub ticking whenever something is due, and at the end.
@@ -383,14 +394,14 @@ impl World {
         let Some((_, workspace)) = found else { return Default::default() };
         let Some(slot) = workspace.agents.find(agent) else { return Default::default() };
         let desk = workspace.agents.get(slot);
-        let number = |slot: &u32| workspace.open[*slot].content.notification_id.0;
+        let number = |slot: &OpenSlot| workspace.open[*slot].content.notification_id.0;
         (desk.displayed.iter().map(number).collect(), desk.waiting.iter().map(number).collect())
     }
 }
 
 impl Raise {
-    pub(super) fn action(self) -> Action {
-        Action::Notify(Box::new(Notify {
+    pub(super) fn action(self) -> ProviderAction {
+        ProviderAction::Notify(Box::new(NewNotification {
             notification_id: NotificationId(self.number),
             template_name: "template".into(),
             fingerprint: self.says,

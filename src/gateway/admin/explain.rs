@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::explain::{self, Question};
+use crate::explain::{self, ExplainQuery};
 use crate::gateway::http::access::HttpRefusal;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::shared::bounds::EXPLAIN_MAX;
@@ -29,7 +29,7 @@ pub(crate) async fn explain(
         let text = "this hub keeps no log (--memory), so it cannot explain anything";
         return Err(HttpRefusal::new(StatusCode::CONFLICT, text));
     };
-    let question: Question =
+    let question: ExplainQuery =
         id.parse().map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("?id= is {error}")))?;
     let histories = Arc::clone(histories);
     let (sender, receiver) = oneshot::channel();

@@ -38,8 +38,8 @@ use crate::gateway::shared::bounds::{
 };
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
-use crate::protocol::admin::{self, Client, Clients, Disconnect, Revoke};
-use crate::protocol::{Close, Time, check_name};
+use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
+use crate::protocol::{Close, Timestamp, check_name};
 
 /// How long accepting pauses after it failed, which is most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -170,16 +170,16 @@ impl AdminServer {
     }
 
     /// A client as the list shows it.
-    fn entry<'c>(&self, client: &'c JoinedClient, silent_ms: u64) -> Option<Client<'c>> {
+    fn entry<'c>(&self, client: &'c JoinedClient, silent_ms: u64) -> Option<ClientInfo<'c>> {
         let incarnation = self.state.backend.hubs.get(client.partition)?.incarnation();
-        Some(Client {
+        Some(ClientInfo {
             connection_id: ConnectionId { incarnation, serial: client.serial }.to_string(),
             workspace: &client.workspace,
             role: client.role,
             id: client.name.as_deref(),
             address: client.address,
             silent_ms,
-            token_ends: client.expires_ms().map(Time),
+            token_ends: client.expires_ms().map(Timestamp),
         })
     }
 
@@ -326,7 +326,7 @@ impl AdminQuery {
     }
 
     /// Whether a client is one of those that are asked for.
-    fn matches(&self, client: &Client<'_>) -> bool {
+    fn matches(&self, client: &ClientInfo<'_>) -> bool {
         let fits = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
         fits(&self.workspace, Some(client.workspace))
             && fits(&self.role, Some(client.role.as_str()))

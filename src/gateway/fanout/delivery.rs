@@ -10,7 +10,6 @@ use crate::gateway::fanout::batch::FrameKind;
 use crate::gateway::fanout::effects::EffectSender;
 use crate::gateway::fanout::message_sender::{FanoutParts, MessageSender};
 use crate::gateway::fanout::observer_stats::Counts;
-use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::{CallRejected, Delivery};
 use crate::protocol::outbound::Stats;
@@ -87,7 +86,7 @@ impl Fanout {
         let rates = self.sender.observer_stats.next(now, counts);
         for workspace in core.observed_workspaces() {
             let Some(counts) = core.stats(workspace) else { continue };
-            let outcomes: Vec<_> = Outcome::ALL.into_iter().map(to_wire::outcome).zip(counts.outcomes).collect();
+            let outcomes: Vec<_> = Outcome::ALL.into_iter().zip(counts.outcomes).collect();
             let stats = Stats {
                 agents: counts.agents,
                 providers: counts.providers,

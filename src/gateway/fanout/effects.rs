@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use bytes::Bytes;
-use deskbell_core::effect::{self, Effect, ReplyTo};
+use deskbell_core::effect::{self, AgentSlot, Effect, ReplyTo};
 use deskbell_core::entry::Presence;
 use deskbell_core::{ConnectionId, Core, Name, NotificationId, Position, Settled, Timestamp};
 
@@ -16,9 +16,9 @@ use crate::gateway::fanout::pending_calls::CallReplyKind;
 use crate::gateway::fanout::{to_wire, trace};
 use crate::gateway::shared::state::whole_ms;
 use crate::protocol::outbound::{
-    Ack, Activity, CancelResult, DoneResult, Limits, PresenceUpdate, ReplyIds, SessionEnded, Welcome,
+    Ack, Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionEnded, Welcome,
 };
-use crate::protocol::{CallName, Encode, frame};
+use crate::protocol::{CallName, Encode, Envelope, VERSION, frame};
 
 /// Sends the effects of one entry.
 #[derive(Debug)]
@@ -44,43 +44,44 @@ impl EffectSender<'_> {
             Effect::Settled { settled, position } => self.settled(&settled, position),
             Effect::SettledAgain { to, settled, position } => self.settled_again(to, &settled, position),
             Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
-                let (ids, value) = (to_wire::ids(&to), to_wire::outcome(outcome));
-                let (cancellation_token, notification_id) = (&*cancellation_token, to_wire::uuid(notification_id));
-                let call = CallName::CancelEvent;
+                let (ids, call) = (to_wire::ids(&to), CallName::CancelEvent);
+                let (cancellation_token, value) = (to_wire::text(&cancellation_token), outcome);
                 self.reply(&to, &CancelResult { ids, call, cancellation_token, notification_id, value });
             }
             Effect::Done { to } => {
                 self.reply(&to, &DoneResult { ids: to_wire::ids(&to), call: to_wire::call(&to), value: () });
             }
             Effect::Answered { to, notification_id, outcome, agent_id, won } => {
-                self.reply(&to, &to_wire::answered(&to, notification_id, outcome, agent_id.as_deref(), won));
+                self.reply(&to, &to_wire::answered(&to, notification_id, outcome, agent_id.as_ref(), won));
             }
             Effect::Refused { to, refusal } => {
                 let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
                 self.sender.send_error(&to, code, &detail, retry_after_ms);
             }
-            Effect::Show { agents, shown } => self.to_agents(&agents, &to_wire::notification(&shown)),
+            Effect::Display { agents, card } => self.send_to_agents(&agents, &to_wire::notification(&card)),
             Effect::Close { agents, notification_id, correlation_id, outcome, agent_id } => {
-                let closed = to_wire::closed(notification_id, &correlation_id, outcome, agent_id.as_deref());
-                self.to_agents(&agents, &closed);
+                let closed = to_wire::closed(notification_id, &correlation_id, outcome, agent_id.as_ref());
+                self.send_to_agents(&agents, &closed);
             }
-            Effect::SessionStarted { agent, session } => self.to_agents(&[agent], &to_wire::session(&session)),
+            Effect::SessionStarted { agent, session } => self.send_to_agents(&[agent], &to_wire::session(&session)),
             Effect::SessionEnded { agent, session_id, correlation_id } => {
-                let correlation_id = correlation_id.as_deref();
-                self.to_agents(&[agent], &SessionEnded { session_id: &session_id, correlation_id });
+                let (session_id, correlation_id) =
+                    (to_wire::text(&session_id), to_wire::optional(correlation_id.as_ref()));
+                self.send_to_agents(&[agent], &SessionEnded { session_id, correlation_id });
             }
             Effect::Kpi { mark, breached } => {
                 let agents = self.core.all_agent_connections(self.workspace);
-                self.to_connections(agents, || frame::text(&to_wire::kpi(&mark, breached)));
+                self.send_to_connections(agents, || frame::text(&to_wire::kpi(&mark, breached)));
             }
             Effect::Activity { agent, session_id, count, correlation_id } => {
-                let correlation_id = correlation_id.as_deref();
-                self.to_agents(&[agent], &Activity { session_id: &session_id, count, correlation_id });
+                let (session_id, correlation_id) =
+                    (to_wire::text(&session_id), to_wire::optional(correlation_id.as_ref()));
+                self.send_to_agents(&[agent], &Activity { session_id, count, correlation_id });
             }
             Effect::Presence { agent, presence, asked } => self.presence(agent, presence, asked.as_ref()),
-            Effect::Event(event) => {
+            Effect::Event { at, event } => {
                 let observers = self.core.observer_connections(self.workspace);
-                self.to_connections(observers.iter().copied(), || frame::text(&to_wire::event(&event)));
+                self.send_to_connections(observers.iter().copied(), || frame::text(&to_wire::event(at, &event)));
             }
             Effect::AudienceFull { to, content } => {
                 self.sender.warn_of_full_audience(self.core, self.workspace, &to, &content);
@@ -95,17 +96,19 @@ impl EffectSender<'_> {
         let hello = self.sender.hello_ids.take(joiner.serial);
         let settings = Arc::clone(&self.sender.settings);
         let message = Welcome {
-            ids: ReplyIds { id: hello.id.as_deref(), correlation_id: hello.correlation_id.as_deref() },
-            who: to_wire::welcome_state(welcome),
-            workspace: self.workspace,
-            connection_id: &joiner.to_string(),
+            ids: Envelope::of(hello.id.as_deref(), hello.correlation_id.as_deref()),
+            workspace: to_wire::text(self.workspace),
+            connection_id: joiner.to_string().into(),
+            protocol: VERSION,
             ping_interval_ms: whole_ms(settings.ping_interval),
-            server_time: to_wire::time(self.at),
-            limits: Limits {
+            retention_ms: self.core.limits().retention.0,
+            server_time: self.at,
+            limits: ClientLimits {
                 max_message_bytes: settings.max_message_bytes as u64,
                 display_limit: self.core.limits().display_limit,
                 queue_limit: self.core.limits().queue_limit,
             },
+            state: to_wire::welcome_state(welcome),
         };
         self.sender.send_to_one(joiner, FrameKind::Welcome, &message);
     }
@@ -115,15 +118,15 @@ impl EffectSender<'_> {
             self.sender.counters.notifies.fetch_add(1, Relaxed);
         }
         let ids = to_wire::ids(to);
-        let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: to_wire::uuid(id), duplicate };
+        let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: id, duplicate };
         self.sender.send_reply(to, CallReplyKind::Ack(id), &ack);
     }
 
     fn settled(&mut self, settled: &Settled, position: Position) {
-        self.sender.observer_stats.settled(Instant::now(), settled.elapsed_ms());
+        self.sender.observer_stats.settled(Instant::now(), settled.elapsed().0);
         let provider = self.core.provider_connections(self.workspace, &settled.provider_id);
         let result = to_wire::result(settled, position);
-        self.to_connections(provider.iter().copied(), || frame::text(&result));
+        self.send_to_connections(provider.iter().copied(), || frame::text(&result));
         self.sender.send_result_over_http(provider.iter().copied(), settled.notification_id, &result);
     }
 
@@ -134,14 +137,13 @@ impl EffectSender<'_> {
         self.sender.send_result_over_http([to], settled.notification_id, &result);
     }
 
-    fn presence(&mut self, agent: u32, presence: Presence, asked: Option<&ReplyTo>) {
-        let presence = to_wire::presence(presence);
+    fn presence(&mut self, agent: AgentSlot, presence: Presence, asked: Option<&ReplyTo>) {
         let asker = asked.map(|to| to.connection);
         let agent = [agent];
         let others = self.core.agent_connections(self.workspace, &agent).filter(|other| Some(*other) != asker);
         let correlation_id = asked.and_then(|to| to.correlation_id.as_deref());
-        let update = PresenceUpdate { ids: ReplyIds { id: None, correlation_id }, presence };
-        self.to_connections(others, || frame::text(&update));
+        let update = PresenceUpdate { ids: Envelope::of(None, correlation_id), presence };
+        self.send_to_connections(others, || frame::text(&update));
         if let Some(to) = asked {
             self.reply(to, &PresenceUpdate { ids: to_wire::ids(to), presence });
         }
@@ -151,13 +153,13 @@ impl EffectSender<'_> {
         self.sender.send_reply(to, CallReplyKind::Done, message);
     }
 
-    fn to_agents(&mut self, agents: &[u32], message: &impl Encode) {
+    fn send_to_agents(&mut self, agents: &[AgentSlot], message: &impl Encode) {
         let connections = self.core.agent_connections(self.workspace, agents);
-        self.to_connections(connections, || frame::text(message));
+        self.send_to_connections(connections, || frame::text(message));
     }
 
     /// Sends a message to connections, except the joiner.
-    fn to_connections(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
+    fn send_to_connections(&mut self, to: impl Iterator<Item = ConnectionId>, encode: impl FnOnce() -> Bytes) {
         let joiner = self.joiner;
         let to = to.filter(|connection| Some(*connection) != joiner);
         self.sender.send_to_all(to, FrameKind::Regular, encode);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use deskbell_core::Name;
-use deskbell_core::entry::{Client, Input};
+use deskbell_core::entry::{Input, Joiner};
 
 use crate::gateway::fanout::trace;
 use crate::gateway::shared::state::GatewayState;
@@ -17,13 +17,13 @@ use crate::protocol::outbound::ErrorReply;
 const NEVER: u64 = u64::MAX;
 
 /// A client that may join: the result of admission.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) workspace: Name,
     pub(crate) role: Role,
     /// The agentId or providerId. An observer has one only if its token names it.
     pub(crate) name: Option<Name>,
-    pub(crate) client: Client,
+    pub(crate) client: Joiner,
     /// When the token expires, in milliseconds since 1970.
     pub(crate) expires_ms: Option<u64>,
     /// When the token was issued, in milliseconds since 1970, if the token says so.
@@ -54,7 +54,7 @@ pub(crate) struct JoinedClient {
 #[derive(Debug)]
 pub(crate) struct JoinTicket {
     permit: Permit,
-    client: Client,
+    client: Joiner,
     expires_ms: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use deskbell_core::effect::ReplyTo;
-use deskbell_core::entry::To;
+use deskbell_core::entry::Recipients;
 use deskbell_core::{ConnectionId, Content, Core, Incarnation, NotificationId};
 
 use crate::gateway::fanout::batch::{Broadcast, FrameKind, ShardBatch, ShardSenders};
@@ -170,7 +170,7 @@ impl MessageSender {
     /// Counts and sends an error.
     pub(crate) fn send_error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
         self.counters.count_refused(code);
-        let reply = ErrorReply { ids: to_wire::ids(to), call: to_wire::call(to), code, detail, retry_after_ms };
+        let reply = ErrorReply::new(to_wire::ids(to), to_wire::call(to), code, detail).retry_after_ms(retry_after_ms);
         self.send_reply(to, CallReplyKind::Refused { code, retry_after_ms }, &reply);
     }
 
@@ -179,7 +179,7 @@ impl MessageSender {
     }
 
     /// Logs that an audience is full, at most once in [`AUDIENCE_FULL_EVERY`].
-    pub(crate) fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &To, content: &Content) {
+    pub(crate) fn warn_of_full_audience(&mut self, core: &Core, workspace: &str, to: &Recipients, content: &Content) {
         let now = Instant::now();
         if self.warned_at.is_some_and(|at| now.duration_since(at) < AUDIENCE_FULL_EVERY) {
             return;

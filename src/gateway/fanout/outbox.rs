@@ -2,12 +2,12 @@
 //!
 //! # Rules
 //!
-//! - A frame is written directly only while nothing waits; what the socket does not take waits in order. A frame
-//!   of which a part is written stays at the head, so frames never interleave.
-//! - What waits is bounded ([`OutboxBounds`]). Past the bound the torn head stays, all behind it is dropped, a close frame
-//!   with 1013 follows, and the outbox is sealed.
-//! - After a close frame nothing goes in any more.
-//! - It never waits: a socket that takes nothing more is drained by [`Outbox::drain`], in a task of its own.
+//! - A frame is written directly only while nothing waits. Data that the socket does not accept waits in order. A frame
+//!   that is partly written stays at the head, so frames never interleave.
+//! - The waiting data is bounded ([`OutboxBounds`]). Above the bound the partly written head stays, everything behind it is dropped,
+//!   a close frame with 1013 follows, and the outbox is sealed.
+//! - After a close frame the outbox accepts no more frames.
+//! - It never waits: if the socket accepts nothing more, [`Outbox::drain`] writes the rest in a task of its own.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,62 +21,62 @@ use crate::gateway::fanout::control_frame::is_close;
 use crate::gateway::fanout::socket::Socket;
 use crate::protocol::{Close, frame};
 
-/// Slices that one write takes from the queue. Enough that a group's frames go out together; small enough for the
+/// The most slices of one write. Enough for the frames of one record; few enough for the
 /// stack.
 const SLICES_PER_WRITE: usize = 32;
-/// A queue that once held more than so many frames gives its memory back when it is empty.
+/// A queue that once held more frames than this frees its memory when it is empty.
 const FRAMES_KEPT_ALLOCATED: usize = 4;
 
-/// How much may wait in one outbox. The welcome and replayed results do not count.
+/// The bounds of one outbox. The welcome and replayed results do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutboxBounds {
-    /// Bytes, WebSocket headers included.
+    /// The most bytes, including WebSocket headers.
     pub(crate) bytes: usize,
-    /// Frames.
+    /// The most frames.
     pub(crate) frames: usize,
 }
 
 /// Whether a frame counts towards [`OutboxBounds`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
-    /// It does.
+    /// The frame counts.
     Counted,
-    /// It is part of what a client gets on joining: the welcome, or a result that it asked to have again.
+    /// The frame belongs to the join and does not count: the welcome, or a result that the client asked to receive again.
     Free,
 }
 
-/// What the caller has to see to after something went in.
+/// The action that the caller must take after adding frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct AfterSend {
-    /// The socket is full: run [`Outbox::drain`]. Said once until that has ended.
+    /// The socket is full: run [`Outbox::drain`]. Returned once until the drain has ended.
     pub(crate) drain: bool,
-    /// The bound is passed and the outbox sealed: the client counts as gone. Said once.
+    /// The bound is exceeded and the outbox sealed: the client counts as disconnected. Returned once.
     pub(crate) overflowed: bool,
 }
 
-/// One socket and what waits for it.
+/// One socket and the data that waits for it.
 #[derive(Debug)]
 pub(crate) struct Outbox<S> {
     socket: S,
     bounds: OutboxBounds,
     state: Mutex<State>,
-    /// Told when a drain has to end early.
+    /// Notified when a drain must end early.
     killed: Notify,
-    /// Told when a closing outbox has nothing left to write.
+    /// Notified when a closing outbox has nothing left to write.
     emptied: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<QueuedFrame>,
-    /// Bytes of the head that are written already.
+    /// The bytes of the head that are already written.
     torn: usize,
-    /// Counted bytes that wait.
+    /// The counted bytes that wait.
     bytes: usize,
-    /// Counted frames that wait.
+    /// The counted frames that wait.
     frames: usize,
-    /// The socket takes nothing at the moment, and a drain runs (or is about to).
+    /// The socket accepts nothing at the moment, and a drain runs or is about to run.
     blocked: bool,
     phase: Phase,
 }
@@ -84,9 +84,9 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// A close frame is in: what waits is still written, nothing is added.
+    /// A close frame was added: waiting data is still written, and no more is added.
     Closing,
-    /// The socket failed, or the connection was given up.
+    /// The socket failed, or the connection was abandoned.
     Dead,
 }
 
@@ -106,13 +106,13 @@ impl<S: Socket> Outbox<S> {
         &self.socket
     }
 
-    /// Sends one frame: at once if nothing waits and the socket takes it.
+    /// Sends one frame, at once if nothing waits and the socket accepts it.
     pub(crate) fn send(&self, frame: &Bytes, weight: Weight) -> AfterSend {
         self.send_all(frame, iter::once((frame, weight)))
     }
 
-    /// Sends frames, in order. `joined` is their bytes one after the other, so that they go out by one plain write if
-    /// nothing waits and the socket takes them; or it is empty. A close frame comes alone.
+    /// Sends frames in order. `joined` has their bytes one after the other, so that a single write sends them if
+    /// nothing waits and the socket accepts them; or it is empty. A close frame comes alone.
     pub(crate) fn send_all<'f>(&self, joined: &[u8], frames: impl Iterator<Item = (&'f Bytes, Weight)>) -> AfterSend {
         let mut state = self.lock();
         if state.phase != Phase::Open {
@@ -138,18 +138,18 @@ impl<S: Socket> Outbox<S> {
         AfterSend { drain: drain || after.drain, ..after }
     }
 
-    /// Adds a close frame behind what waits, and seals. Without effect once sealed.
+    /// Adds a close frame behind the waiting data and seals the outbox. Has no effect on a sealed outbox.
     pub(crate) fn close(&self, frame: &Bytes) -> AfterSend {
         debug_assert!(is_close(frame));
         self.send(frame, Weight::Free)
     }
 
-    /// Gives up: what waits is dropped, nothing is written any more.
+    /// Abandons the connection: drops the waiting data and writes nothing more.
     pub(crate) fn kill(&self) {
         let _ = self.failed(&mut self.lock());
     }
 
-    /// Writes whenever the socket takes something, until nothing waits or the outbox is dead.
+    /// Writes whenever the socket accepts data, until nothing waits or the outbox is dead.
     pub(crate) async fn drain(&self) {
         loop {
             let ready = tokio::select! {
@@ -180,12 +180,12 @@ impl<S: Socket> Outbox<S> {
         }
     }
 
-    /// Whether nothing goes in any more.
+    /// Whether it accepts no more frames.
     pub(crate) fn is_sealed(&self) -> bool {
         self.lock().phase != Phase::Open
     }
 
-    /// Whether it gave up.
+    /// Whether the connection was abandoned.
     pub(crate) fn is_dead(&self) -> bool {
         self.lock().phase == Phase::Dead
     }
@@ -200,7 +200,7 @@ impl<S: Socket> Outbox<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock but the socket's own; its state is whole after every statement.
+        // Under the lock, only the socket's own code can panic, and the state is consistent after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,7 +218,7 @@ impl<S: Socket> Outbox<S> {
         AfterSend { drain: false, overflowed: self.seal_if_over(state) }
     }
 
-    /// Nothing waits here any more; what the socket has taken is to go on its way.
+    /// Nothing waits here any more; flushes the data that the socket has accepted.
     fn flush(&self, state: &mut State) -> AfterSend {
         match self.socket.try_flush() {
             Ok(()) => {

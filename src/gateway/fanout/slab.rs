@@ -1,8 +1,8 @@
-//! A shard's connections, densely numbered.
+//! A shard's connections, in densely numbered slots.
 
 use crate::gateway::fanout::connection_serial::{ConnectionSerial, SLOTS_PER_SHARD_MAX};
 
-/// Values by slot. A slot is used again after its value was removed, with the next generation.
+/// Values by slot. After a value was removed, its slot is used again with the next generation.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlab<T> {
     shard: u8,
@@ -21,7 +21,7 @@ impl<T> ConnectionSlab<T> {
         Self { shard, slots: Vec::new(), free: Vec::new() }
     }
 
-    /// Puts in what `make` makes of its serial; `None` if all slots are in use.
+    /// Inserts the value that `make` creates from its serial; `None` if all slots are in use.
     pub(crate) fn insert(&mut self, make: impl FnOnce(u64) -> T) -> Option<&T> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -36,14 +36,14 @@ impl<T> ConnectionSlab<T> {
         Some(place.value.insert(make(serial.pack())))
     }
 
-    /// What has the serial `serial` now.
+    /// The value with the serial `serial`.
     pub(crate) fn get(&self, serial: u64) -> Option<&T> {
         let serial = ConnectionSerial::unpack(serial);
         let slot = self.slots.get(serial.slot as usize)?;
         if slot.generation == serial.generation { slot.value.as_ref() } else { None }
     }
 
-    /// Takes it out; its serial never leads to another.
+    /// Removes the value; its serial never refers to another one.
     pub(crate) fn remove(&mut self, serial: u64) -> Option<T> {
         let serial = ConnectionSerial::unpack(serial);
         let slot = self.slots.get_mut(serial.slot as usize)?;
@@ -51,7 +51,7 @@ impl<T> ConnectionSlab<T> {
             return None;
         }
         let value = slot.value.take()?;
-        // A slot that has had all its generations is not used again.
+        // A slot without further generations is not used again.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
             self.free.push(serial.slot);
@@ -59,12 +59,12 @@ impl<T> ConnectionSlab<T> {
         Some(value)
     }
 
-    /// Slots so far, used or not: the end of what [`at`](Self::at) takes.
+    /// The number of slots so far, used or not; the upper bound for [`at`](Self::at).
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// What is in a slot, whatever its generation.
+    /// The value in a slot, of any generation.
     pub(crate) fn at(&self, slot: usize) -> Option<&T> {
         self.slots.get(slot)?.value.as_ref()
     }

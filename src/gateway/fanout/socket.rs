@@ -1,4 +1,4 @@
-//! What a connection needs of its stream. A trait, so that TLS can stand in for TCP, and a script for both in tests.
+//! The stream of a connection. It is a trait, so that TCP, TLS and a script in tests can implement it.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -10,15 +10,15 @@ use rustix::net::{SendFlags, send};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// A stream that is read by one task and written, without ever waiting, by whoever holds its outbox.
+/// A stream that one task reads, and that the holder of its outbox writes without ever waiting.
 pub(crate) trait Socket: Send + Sync + 'static {
-    /// Reads what is there into `buffer`; 0 bytes: the peer has finished sending.
+    /// Reads available data into `buffer`; 0 bytes mean that the peer has finished sending.
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes as much as fits, or says [`io::ErrorKind::WouldBlock`].
+    /// Writes as much as the stream accepts, or returns [`io::ErrorKind::WouldBlock`].
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Passes on what it has taken and not passed on yet, or says [`io::ErrorKind::WouldBlock`].
+    /// Flushes data that it has accepted and not written yet, or returns [`io::ErrorKind::WouldBlock`].
     fn try_flush(&self) -> io::Result<()> {
         Ok(())
     }
@@ -26,7 +26,7 @@ pub(crate) trait Socket: Send + Sync + 'static {
     /// Waits until a write may succeed again.
     fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Tells the peer that nothing more comes.
+    /// Shuts down the sending side.
     fn finish(&self);
 }
 
@@ -37,7 +37,7 @@ impl Socket for TcpStream {
             let mut read = 0;
             let done = self.try_io(Interest::READABLE, || {
                 read = rustix::io::read(self, &mut *buffer)?;
-                // What does not fill the buffer is all there was: no second look is needed to know it.
+                // A read that does not fill the buffer has emptied the socket; no second read is needed.
                 if 0 < read && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
             });
             match done {
@@ -50,9 +50,9 @@ impl Socket for TcpStream {
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match slices {
-            // The socket itself is asked, not tokio's note of it, which lies elsewhere in memory: with thousands of
-            // sockets that costs more than it tells. Where the socket takes nothing tokio has to know, so that it
-            // waits.
+            // This writes to the socket itself without checking tokio's readiness, which is elsewhere in memory: with thousands of
+            // sockets the check costs more than it saves. If the socket accepts nothing, tokio must be informed, so that it
+            // waits for readiness.
             [one] => match send_now(self, one) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.try_io(Interest::WRITABLE, || send_now(self, one))
@@ -69,7 +69,7 @@ impl Socket for TcpStream {
 
     fn finish(&self) {
         // tokio shuts down only through `&mut`; a second descriptor of the same socket does it through `&`.
-        // If there is none to be had, the drop that follows says the same, less gently.
+        // If no descriptor is available, the drop that follows closes the connection anyway.
         if let Ok(socket) = self.as_fd().try_clone_to_owned() {
             let _ = std::net::TcpStream::from(socket).shutdown(Shutdown::Write);
         }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(&heard[..4], b"more");
     }
 
-    /// Writes until the socket takes nothing more; how many bytes that was.
+    /// Writes until the socket accepts nothing more, and returns the number of bytes.
     fn fill(socket: &TcpStream) -> usize {
         let (bytes, mut sent) = (vec![7; 64 * 1024], 0);
         loop {

@@ -1,80 +1,55 @@
-//! The mapping from the core's types to the wire's. Nothing else makes messages of the hub from core types.
+//! The mapping from the core's effects to the messages of the wire. Nothing else makes messages of the hub from core types.
+
+use std::borrow::Cow;
+
+use deskbell_core::effect::{self, Card, MarkView, Refusal, ReplyTo, SessionView, Welcome};
+use deskbell_core::entry::{Presence, RenderError};
+use deskbell_core::{Content, Name, NotificationId, Outcome, Position, Settled, Timestamp};
 
 use crate::protocol::outbound::{
-    AnswerResult, Buttons, Closed, Field, Kpi, Notification, NotifyResult, Reach, ReplyIds, Session, Uuid,
+    self, AnswerResult, Buttons, Closed, Kpi, Notification, NotifyResult, OpenNotification, Session, WelcomeState,
 };
-use crate::protocol::outbound::{OpenNotification, WelcomeState};
-use crate::protocol::{self, CallName, ErrorCode, Time, outbound};
-use deskbell_core::effect::{self, EventKind, MarkView, Refusal, ReplyTo, SessionView, Shown, Welcome};
-use deskbell_core::entry::Presence;
-use deskbell_core::{self, Name, NotificationId, Outcome, Position, Settled, Timestamp};
+use crate::protocol::{CallName, Envelope, ErrorCode};
 
-pub(crate) fn uuid(id: NotificationId) -> Uuid {
-    Uuid(id.0)
+/// The ids that the direct reply carries back.
+pub(crate) fn ids(to: &ReplyTo) -> Envelope<'_> {
+    Envelope::of(to.id.as_deref(), to.correlation_id.as_deref())
 }
 
-pub(crate) fn time(at: Timestamp) -> Time {
-    Time(at.0)
+/// Borrows a text of the core for a message.
+pub(crate) fn text(text: &Name) -> Cow<'_, str> {
+    Cow::Borrowed(text)
 }
 
-pub(crate) fn position(position: Position) -> protocol::Position {
-    protocol::Position { epoch: position.epoch, number: position.settled }
-}
-
-pub(crate) fn presence(presence: Presence) -> protocol::Presence {
-    match presence {
-        Presence::Available => protocol::Presence::Available,
-        Presence::Away => protocol::Presence::Away,
-    }
-}
-
-pub(crate) fn outcome(outcome: deskbell_core::Outcome) -> protocol::Outcome {
-    use deskbell_core::Outcome as Core;
-    use protocol::Outcome as Wire;
-    match outcome {
-        Core::Accepted => Wire::Accept,
-        Core::AutoAccepted => Wire::AutoAccept,
-        Core::AutoAcceptedOnTimeout => Wire::AutoAcceptOnTimeout,
-        Core::Declined => Wire::DeclinedByAgent,
-        Core::QueueFull => Wire::NotificationQueueLimitExceeded,
-        Core::QueueTimeout => Wire::NotificationQueueTimeLimitExceeded,
-        Core::DisplayTimeout => Wire::DisplayTimeout,
-        Core::Cancelled => Wire::Cancelled,
-    }
-}
-
-pub(crate) fn reach(reach: deskbell_core::Reach) -> Reach {
-    Reach { displayed: reach.displayed, seen: reach.seen, rejected: reach.rejected }
-}
-
-pub(crate) fn ids(to: &ReplyTo) -> ReplyIds<'_> {
-    ReplyIds { id: to.id.as_deref(), correlation_id: to.correlation_id.as_deref() }
+/// Borrows an optional text of the core for a message.
+pub(crate) fn optional(text: Option<&Name>) -> Option<Cow<'_, str>> {
+    text.map(|text| Cow::Borrowed(&**text))
 }
 
 pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
     match to.call? {
-        effect::CallName::Notify => Some(CallName::NotifyEvent),
-        effect::CallName::Cancel => Some(CallName::CancelEvent),
-        effect::CallName::Kpi => Some(CallName::NotifyKpiBreach),
-        effect::CallName::Activity => Some(CallName::NotifyNewActivity),
-        effect::CallName::EndSession => None,
+        effect::CallKind::Notify => Some(CallName::NotifyEvent),
+        effect::CallKind::Cancel => Some(CallName::CancelEvent),
+        effect::CallKind::Kpi => Some(CallName::NotifyKpiBreach),
+        effect::CallKind::Activity => Some(CallName::NotifyNewActivity),
+        effect::CallKind::EndSession => None,
     }
 }
 
 /// The result of a notify.
 pub(crate) fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
     NotifyResult {
-        ids: ReplyIds { id: settled.id.as_deref(), correlation_id: Some(&settled.correlation_id) },
+        ids: Envelope::of(settled.id.as_deref(), Some(&settled.correlation_id)),
         call: CallName::NotifyEvent,
-        notification_id: uuid(settled.notification_id),
-        value: outcome(settled.outcome),
-        agent_id: settled.agent_id.as_deref(),
-        decline_reason: settled.decline_reason.as_deref(),
-        session_id: settled.outcome.is_accept().then_some(&*settled.session_id),
-        cancellation_token: settled.cancellation_token.as_deref(),
-        elapsed_ms: settled.elapsed_ms(),
-        reach: reach(settled.reach),
-        position: self::position(position),
+        notification_id: settled.notification_id,
+        value: settled.outcome,
+        agent_id: optional(settled.agent_id.as_ref()),
+        decline_reason: optional(settled.decline_reason.as_ref()),
+        session_id: settled.outcome.is_accept().then(|| text(&settled.session_id)),
+        cancellation_token: optional(settled.cancellation_token.as_ref()),
+        elapsed_ms: settled.elapsed().0,
+        reach: settled.reach,
+        position: position.to_string().into(),
     }
 }
 
@@ -82,56 +57,49 @@ pub(crate) fn result(settled: &Settled, position: Position) -> NotifyResult<'_> 
 pub(crate) fn answered<'a>(
     to: &'a ReplyTo,
     notification_id: NotificationId,
-    value: Option<Outcome>,
-    agent_id: Option<&'a str>,
+    outcome: Option<Outcome>,
+    agent_id: Option<&'a Name>,
     won: bool,
 ) -> AnswerResult<'a> {
-    AnswerResult {
-        id: to.id.as_deref(),
-        notification_id: uuid(notification_id),
-        correlation_id: to.correlation_id.as_deref(),
-        value: value.map(outcome),
-        agent_id,
-        won,
-    }
+    AnswerResult { ids: ids(to), notification_id, value: outcome, agent_id: optional(agent_id), won }
 }
 
 pub(crate) fn closed<'a>(
     notification_id: NotificationId,
-    correlation_id: &'a str,
-    value: Option<Outcome>,
-    agent_id: Option<&'a str>,
+    correlation_id: &'a Name,
+    outcome: Option<Outcome>,
+    agent_id: Option<&'a Name>,
 ) -> Closed<'a> {
-    Closed { notification_id: uuid(notification_id), correlation_id, value: value.map(outcome), agent_id }
+    Closed { notification_id, correlation_id: text(correlation_id), value: outcome, agent_id: optional(agent_id) }
 }
 
-pub(crate) fn notification(shown: &Shown) -> Notification<'_> {
-    let content = &*shown.content;
+pub(crate) fn notification(card: &Card) -> Notification<'_> {
+    let content = &*card.content;
     let rendered = &content.rendered;
     Notification {
-        notification_id: uuid(content.notification_id),
-        correlation_id: &content.correlation_id,
-        template_name: &content.template_name,
-        title: &rendered.title,
-        icon: rendered.icon.as_deref(),
-        fields: rendered.fields.iter().map(|field| Field { label: &field.label, value: &field.value }).collect(),
-        buttons: Buttons { accept: &rendered.accept_label, reject: &rendered.reject_label },
-        provider_id: &content.provider_id,
-        session_id: &content.session_id,
-        notified_at: time(content.notified_at),
-        timeout_ms: rendered.timeout_ms,
-        remaining_ms: shown.remaining_ms,
+        notification_id: content.notification_id,
+        correlation_id: text(&content.correlation_id),
+        template_name: text(&content.template_name),
+        title: text(&rendered.title),
+        icon: optional(rendered.icon.as_ref()),
+        fields: Cow::Borrowed(&rendered.fields),
+        buttons: Buttons { accept: text(&rendered.accept_label), reject: text(&rendered.reject_label) },
+        provider_id: text(&content.provider_id),
+        session_id: text(&content.session_id),
+        notified_at: content.notified_at,
+        timeout_ms: rendered.timeout.0,
+        remaining_ms: card.remaining.0,
         show_timeout: rendered.show_timeout,
     }
 }
 
 pub(crate) fn session(session: &SessionView) -> Session<'_> {
     Session {
-        session_id: &session.session_id,
-        notification_id: uuid(session.notification_id),
-        correlation_id: &session.correlation_id,
-        title: &session.title,
-        started_at: time(session.started_at),
+        session_id: text(&session.session_id),
+        notification_id: session.notification_id,
+        correlation_id: text(&session.correlation_id),
+        title: text(&session.title),
+        started_at: session.started_at,
         breached: session.breached,
         unread: session.unread,
     }
@@ -139,23 +107,25 @@ pub(crate) fn session(session: &SessionView) -> Session<'_> {
 
 pub(crate) fn kpi(mark: &MarkView, breached: bool) -> Kpi<'_> {
     Kpi {
-        session_id: &mark.session_id,
+        session_id: text(&mark.session_id),
         breached,
-        details: mark.details.as_deref(),
-        correlation_id: mark.correlation_id.as_deref(),
-        since: Some(time(mark.since)),
+        details: optional(mark.details.as_ref()),
+        correlation_id: optional(mark.correlation_id.as_ref()),
+        since: Some(mark.since),
     }
 }
 
 pub(crate) fn welcome_state(welcome: &Welcome) -> WelcomeState<'_> {
     match welcome {
-        Welcome::Provider { id, open, missed } => {
-            WelcomeState::Provider { provider_id: id, open: open.iter().map(open_view).collect(), missed: *missed }
-        }
-        Welcome::Agent { id, groups, presence: now, notifications, sessions, kpi: marks } => WelcomeState::Agent {
-            agent_id: id,
-            groups: groups.iter().map(|group| &**group).collect(),
-            presence: presence(*now),
+        Welcome::Provider { id, open, missed } => WelcomeState::Provider {
+            provider_id: text(id),
+            open: open.iter().map(open_notification).collect(),
+            missed: *missed,
+        },
+        Welcome::Agent { id, groups, presence, notifications, sessions, kpi: marks } => WelcomeState::Agent {
+            agent_id: text(id),
+            groups: groups.iter().map(text).collect(),
+            presence: *presence,
             notifications: notifications.iter().map(notification).collect(),
             sessions: sessions.iter().map(session).collect(),
             kpi: marks.iter().map(|mark| kpi(mark, true)).collect(),
@@ -164,67 +134,108 @@ pub(crate) fn welcome_state(welcome: &Welcome) -> WelcomeState<'_> {
     }
 }
 
-fn open_view(open: &effect::OpenView) -> OpenNotification<'_> {
+fn open_notification(open: &effect::OpenView) -> OpenNotification<'_> {
     OpenNotification {
-        notification_id: uuid(open.notification_id),
-        id: open.id.as_deref(),
-        correlation_id: &open.correlation_id,
-        cancellation_token: open.cancellation_token.as_deref(),
+        notification_id: open.notification_id,
+        id: optional(open.id.as_ref()),
+        correlation_id: text(&open.correlation_id),
+        cancellation_token: optional(open.cancellation_token.as_ref()),
     }
 }
 
-pub(crate) fn event(event: &effect::Event) -> outbound::Event<'_> {
-    outbound::Event {
-        event: match event.kind {
-            EventKind::Notified => outbound::EventKind::Notified,
-            EventKind::Displayed => outbound::EventKind::Displayed,
-            EventKind::Settled => outbound::EventKind::Settled,
-            EventKind::Cancelled => outbound::EventKind::Cancelled,
-            EventKind::Kpi => outbound::EventKind::Kpi,
-            EventKind::AgentJoined => outbound::EventKind::AgentJoined,
-            EventKind::AgentLeft => outbound::EventKind::AgentLeft,
-            EventKind::ProviderJoined => outbound::EventKind::ProviderJoined,
-            EventKind::ProviderLeft => outbound::EventKind::ProviderLeft,
-            EventKind::Presence => outbound::EventKind::Presence,
+pub(crate) fn event<'a>(at: Timestamp, event: &'a effect::Event) -> outbound::ObserverEvent<'a> {
+    use effect::Event as Core;
+    use outbound::EventKind as Kind;
+    let empty = |event| outbound::ObserverEvent {
+        event,
+        at,
+        notification_id: None,
+        correlation_id: None,
+        agent_id: None,
+        provider_id: None,
+        session_id: None,
+        value: None,
+        breached: None,
+        presence: None,
+    };
+    let agent = |kind, agent_id, now: Option<Presence>| outbound::ObserverEvent {
+        agent_id: Some(agent_id),
+        presence: now,
+        ..empty(kind)
+    };
+    let about = |kind, content: &'a Content| outbound::ObserverEvent {
+        notification_id: Some(content.notification_id),
+        correlation_id: Some(&content.correlation_id),
+        provider_id: Some(&content.provider_id),
+        session_id: Some(&content.session_id),
+        ..empty(kind)
+    };
+    match event {
+        Core::Notified { content } => about(Kind::Notified, content),
+        Core::Displayed { content } => about(Kind::Displayed, content),
+        Core::Settled { settled } => {
+            let cancelled = settled.outcome == Outcome::Cancelled;
+            outbound::ObserverEvent {
+                notification_id: Some(settled.notification_id),
+                correlation_id: Some(&settled.correlation_id),
+                agent_id: settled.agent_id.as_deref(),
+                provider_id: Some(&settled.provider_id),
+                session_id: Some(&settled.session_id),
+                value: Some(settled.outcome),
+                ..empty(if cancelled { Kind::Cancelled } else { Kind::Settled })
+            }
+        }
+        Core::Kpi { session_id, correlation_id, agent_id, breached } => outbound::ObserverEvent {
+            correlation_id: correlation_id.as_deref(),
+            agent_id: agent_id.as_deref(),
+            session_id: Some(session_id),
+            breached: Some(*breached),
+            ..empty(Kind::Kpi)
         },
-        at: time(event.at),
-        notification_id: event.notification_id.map(uuid),
-        correlation_id: event.correlation_id.as_deref(),
-        agent_id: event.agent_id.as_deref(),
-        provider_id: event.provider_id.as_deref(),
-        session_id: event.session_id.as_deref(),
-        value: event.outcome.map(outcome),
-        breached: event.breached,
-        presence: event.presence.map(presence),
+        Core::AgentJoined { agent_id, presence } => agent(Kind::AgentJoined, agent_id, Some(*presence)),
+        Core::AgentLeft { agent_id } => agent(Kind::AgentLeft, agent_id, None),
+        Core::Presence { agent_id, presence } => agent(Kind::Presence, agent_id, Some(*presence)),
+        Core::ProviderJoined { provider_id } => {
+            outbound::ObserverEvent { provider_id: Some(provider_id), ..empty(Kind::ProviderJoined) }
+        }
+        Core::ProviderLeft { provider_id } => {
+            outbound::ObserverEvent { provider_id: Some(provider_id), ..empty(Kind::ProviderLeft) }
+        }
     }
 }
 
-/// The code of a refusal and what it says to people; `retryAfterMs` where there is one.
+/// The error code of a refusal, its `detail` for people, and its `retryAfterMs`.
 pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
     let (code, detail) = match refusal {
-        Refusal::UnknownTemplate { detail } => (ErrorCode::UnknownTemplate, Name::clone(detail)),
-        Refusal::UnresolvedParameter { detail } => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
-        Refusal::RenderedTooLong { detail } => (ErrorCode::BadParameter, Name::clone(detail)),
-        Refusal::OpenNotifications { limit } => {
-            (ErrorCode::Limit, format!("the workspace has {limit} open notifications, as many as it may").into())
-        }
-        Refusal::IdTaken => (ErrorCode::IdTaken, "the id stands for another notify that says something else".into()),
-        Refusal::TokenTaken => {
-            (ErrorCode::TokenTaken, "an open notification of this provider bears the cancellationToken".into())
-        }
-        Refusal::SessionNotYours => (ErrorCode::NotAllowed, "the session belongs to another".into()),
-        Refusal::NoSuchToken => (
-            ErrorCode::NotFound,
-            "no notification of this provider, open or retained, bears the cancellationToken".into(),
+        Refusal::Render(RenderError::UnknownTemplate { detail }) => (ErrorCode::UnknownTemplate, Name::clone(detail)),
+        Refusal::Render(RenderError::Unresolved { detail }) => (ErrorCode::UnresolvedParameter, Name::clone(detail)),
+        Refusal::Render(RenderError::TooLong { detail }) => (ErrorCode::BadParameter, Name::clone(detail)),
+        Refusal::OpenNotifications { limit } => (
+            ErrorCode::Limit,
+            format!("the workspace has {limit} open notifications; it may not have more (limits.openNotifications)")
+                .into(),
         ),
-        Refusal::NoneOfYours => {
-            (ErrorCode::NotFound, "no notification of this provider, open or retained, has that notificationId".into())
+        Refusal::IdTaken => (ErrorCode::IdTaken, "this `id` belongs to another notify with different content".into()),
+        Refusal::TokenTaken => {
+            (ErrorCode::TokenTaken, "an open notification of this provider already has this `cancellationToken`".into())
         }
-        Refusal::NoSuchSession => (ErrorCode::NotFound, "no such session".into()),
-        Refusal::NoSuchNotification => {
-            (ErrorCode::NotFound, "no such notification, or it was never displayed to this agent".into())
+        Refusal::SessionOwnedByAnother => {
+            (ErrorCode::NotAllowed, "the session belongs to another provider or another agent".into())
         }
-        Refusal::NotJoined => (ErrorCode::Unavailable, "the hub does not know this connection (any more)".into()),
+        Refusal::TokenNotFound => (
+            ErrorCode::NotFound,
+            "no notification of this provider, open or retained, has this `cancellationToken`".into(),
+        ),
+        Refusal::NotificationUnknownToProvider => (
+            ErrorCode::NotFound,
+            "no notification of this provider, open or retained, has this `notificationId`".into(),
+        ),
+        Refusal::SessionNotFound => (ErrorCode::NotFound, "there is no open session with this `sessionId`".into()),
+        Refusal::NotificationUnknownToAgent => {
+            (ErrorCode::NotFound, "the hub has no such notification, or it was never displayed to this agent".into())
+        }
+        Refusal::WrongRole => (ErrorCode::NotAllowed, "a client of this role may not send this message".into()),
+        Refusal::NotJoined => (ErrorCode::Unavailable, "the hub has removed this connection; reconnect".into()),
     };
     (code, detail, (code == ErrorCode::Unavailable).then_some(1000))
 }

@@ -33,8 +33,8 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
             let what = if *duplicate { "notify repeated, or asked after" } else { "notify taken" };
             tell!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");
         }
-        Effect::Show { agents, shown } => {
-            let content = &shown.content;
+        Effect::Display { agents, card } => {
+            let content = &card.content;
             let names: Vec<&Name> =
                 agents.iter().take(NAMES_MAX).filter_map(|agent| core.agent_name(workspace, *agent)).collect();
             tell!(
@@ -43,22 +43,22 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
             );
         }
         Effect::Answered { to, notification_id, outcome, won, .. } => {
-            let outcome = outcome.map_or("", |outcome| to_wire::outcome(outcome).response_reason());
+            let outcome = outcome.map_or("", |outcome| outcome.response_reason());
             tell!(
                 %workspace, client = client_of(core, to), notificationId = %notification_id, correlationId = of(to),
                 connection = %to.connection, won, outcome, "answered"
             );
         }
         Effect::Settled { settled, .. } => {
-            let outcome = to_wire::outcome(settled.outcome).response_reason();
+            let outcome = settled.outcome.response_reason();
             tell!(
                 %workspace, client = %settled.provider_id, notificationId = %settled.notification_id,
                 correlationId = %settled.correlation_id, outcome, agent = settled.agent_id.as_deref().unwrap_or_default(),
-                elapsedMs = settled.elapsed_ms(), displayed = settled.reach.displayed, seen = settled.reach.seen, "settled"
+                elapsedMs = settled.elapsed().0, displayed = settled.reach.displayed, seen = settled.reach.seen, "settled"
             );
         }
         Effect::CancelResult { to, notification_id, outcome, .. } => {
-            let outcome = to_wire::outcome(*outcome).response_reason();
+            let outcome = outcome.response_reason();
             tell!(
                 %workspace, client = client_of(core, to), notificationId = %notification_id, correlationId = of(to),
                 connection = %to.connection, outcome, "cancel answered"
@@ -108,10 +108,10 @@ pub(crate) fn refused_before_the_hub(
         client = client.unwrap_or_default(),
         connection = format_args!("{connection:x}"),
         %from,
-        correlationId = reply.ids.correlation_id.unwrap_or_default(),
-        id = reply.ids.id.unwrap_or_default(),
+        correlationId = reply.ids.correlation_id.as_deref().unwrap_or_default(),
+        id = reply.ids.id.as_deref().unwrap_or_default(),
         code = name_of(reply.code),
-        detail = reply.detail,
+        detail = &*reply.detail,
         "refused"
     );
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use deskbell_core::entry::{Action, Call};
+use deskbell_core::entry::{Call, ProviderAction};
 use deskbell_core::{Name, NotificationId};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -34,9 +34,9 @@ use crate::gateway::shared::bounds::{
 };
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::http::{self, HTTP_CALLS};
-use crate::protocol::inbound::{ClientMessage, Envelope, Hello, HelloRole, ResumeFrom};
+use crate::protocol::inbound::{ClientMessage, Hello, HelloRole, ResumeFrom};
 use crate::protocol::outbound::ErrorReply;
-use crate::protocol::{CallName, Close, ErrorCode};
+use crate::protocol::{CallName, Close, Envelope, ErrorCode, Role, parse_duration};
 
 /// The providerId of a request that names none, without authentication.
 const DEFAULT_PROVIDER: &str = "http";
@@ -161,7 +161,7 @@ impl ProviderApi {
                 })?;
                 let (provider, expires_ms) = self.join(endpoint, identity, address)?;
                 self.take_message(&provider, Envelope::default(), endpoint.call_name())?;
-                let action = Action::Recall { notification_id };
+                let action = ProviderAction::Lookup { notification_id }.into();
                 let call = Call { id: None, correlation_id: None, number: None, action };
                 self.make_call(endpoint, &query, key, &provider, expires_ms, call).await
             }
@@ -213,14 +213,13 @@ impl ProviderApi {
     /// The call of a message, if the provider may make one more now.
     fn call_of(&self, provider: &HttpProvider, message: &ClientMessage<'_>) -> Result<Call, ApiError> {
         self.take_message(provider, message.envelope.clone(), message.body.call())?;
-        match from_wire::intent(message, &self.state.backend.templates) {
+        match from_wire::intent(Role::Provider, message, &self.state.backend.templates) {
             Intent::Call(call) => Ok(call),
             // The path allows calls of providers only, which are all calls for the hub.
             Intent::NoSuchNotification | Intent::Ignore | Intent::NotACall => {
                 let detail = "this message cannot be sent over HTTP";
-                let (ids, code) = (message.envelope.reply_ids(), ErrorCode::NotAllowed);
-                let call = message.body.call();
-                Err(ApiError::from_reply(&ErrorReply { ids, call, code, detail, retry_after_ms: None }))
+                let (ids, call) = (message.envelope.reply(), message.body.call());
+                Err(ApiError::from_reply(&ErrorReply::new(ids, call, ErrorCode::NotAllowed, detail)))
             }
         }
     }
@@ -234,7 +233,7 @@ impl ProviderApi {
     ) -> Result<(), ApiError> {
         provider.take_message(self.state.uptime()).map_err(|wait| {
             let error = over_rate_error(self.state.settings.messages_per_second, envelope, call);
-            let reply = ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..error.reply() };
+            let reply = error.reply().retry_after_ms(whole_ms(wait).max(1));
             provider.client.note_refused(&reply);
             ApiError::from_reply(&reply)
         })
@@ -340,7 +339,7 @@ impl ApiQuery {
         for (key, value) in query::pairs(text) {
             match key {
                 "wait" => {
-                    let wait = value.and_then(|value| http::duration_ms(&value)).map(Duration::from_millis);
+                    let wait = value.and_then(|value| parse_duration(&value));
                     parsed.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
                         let most = WAIT_MAX.as_secs();
                         wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))

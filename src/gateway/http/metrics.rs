@@ -3,7 +3,6 @@
 //! Of several partitions it gives the sums, since what is asked is how the hub is; two families say by partition what
 //! no sum tells: which one is not ready, and how unlike their shares of the work are.
 
-use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::{HubHandle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
@@ -16,12 +15,12 @@ pub(crate) fn text(state: &GatewayState) -> String {
     let sum = |of: fn(&Metrics) -> u64| hubs.iter().map(|hub| of(&hub.metrics)).sum::<u64>();
     let mut text = Text::default();
     state.counters.write(&mut text);
-    text.one("deskbell_ready", Gauge, "Whether notifications are taken: 1 or 0.", u64::from(state.is_ready()));
+    text.one("deskbell_ready", Gauge, "Whether the hub accepts notifications: 1 or 0.", u64::from(state.is_ready()));
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
-    text.by("deskbell_build_info", Gauge, "Always 1; which version this is.", "version", version);
-    let help = "Inputs of clients that wait for the next group of the log.";
+    text.by("deskbell_build_info", Gauge, "Always 1; the label is the version of the hub.", "version", version);
+    let help = "Inputs of clients that wait for the next record of the log.";
     text.one("deskbell_intake_depth", Gauge, help, hubs.iter().map(|hub| hub.inputs.depth() as u64).sum());
-    text.one("deskbell_notifications_total", Counter, "Notifications taken.", sum(Metrics::notifications));
+    text.one("deskbell_notifications_total", Counter, "Notifications accepted.", sum(Metrics::notifications));
     text.by(
         "deskbell_settled_total",
         Counter,
@@ -33,12 +32,12 @@ pub(crate) fn text(state: &GatewayState) -> String {
     text.histogram("deskbell_notify_to_result_seconds", help, &histograms(hubs, |hub| &hub.notify_to_result));
     let help = "Notifications without an outcome, of all workspaces.";
     text.one("deskbell_open_notifications", Gauge, help, sum(|hub| hub.totals().open));
-    let help = "Of these, never displayed to anyone yet.";
+    let help = "Open notifications that were never displayed to an agent.";
     text.one("deskbell_waiting_notifications", Gauge, help, sum(|hub| hub.totals().waiting));
     text.one("deskbell_sessions", Gauge, "Open sessions, of all workspaces.", sum(|hub| hub.totals().sessions));
-    let help = "Workspaces with anybody or anything in them.";
+    let help = "Workspaces with at least one client, notification, session or mark.";
     text.one("deskbell_workspaces", Gauge, help, sum(|hub| hub.totals().workspaces));
-    let help = "From handing a group to the log until it is read back: on disk one write and sync, in a cluster the \
+    let help = "From appending a record to the log until it is read back: on disk one write and sync, in a cluster the \
                 way through the stream.";
     text.histogram("deskbell_append_seconds", help, &histograms(hubs, |hub| &hub.append));
     text.one("deskbell_log_bytes", Gauge, "Bytes of the log, snapshots included.", sum(Metrics::log_bytes));
@@ -48,10 +47,10 @@ pub(crate) fn text(state: &GatewayState) -> String {
     text.by("deskbell_snapshots_total", Counter, "Snapshots made in the background.", "result", snapshots);
     let help = "The last record in the newest snapshot of this run.";
     text.one("deskbell_snapshot_record", Gauge, help, sum(Metrics::snapshot_record));
-    let help = "Records that the background fold, which makes snapshots, is behind.";
+    let help = "Records that the snapshotter is behind.";
     text.one("deskbell_fold_lag_records", Gauge, help, sum(Metrics::fold_lag));
     let alive = hubs.iter().map(|hub| hub.metrics.hubs()).min().unwrap_or(0);
-    text.one("deskbell_hubs", Gauge, "Hubs of this cluster that are alive, as far as the log says.", alive);
+    text.one("deskbell_hubs", Gauge, "Hubs of this cluster that are alive, according to the log.", alive);
     let help = "Times that another hub's state differed from this one's. Anything but 0 is a fault.";
     text.one("deskbell_divergences_total", Counter, help, sum(Metrics::divergences));
     by_partition(hubs, &mut text);
@@ -61,16 +60,16 @@ pub(crate) fn text(state: &GatewayState) -> String {
 fn by_partition(hubs: &[HubHandle], text: &mut Text) {
     let numbers: Vec<String> = (0..hubs.len()).map(|partition| partition.to_string()).collect();
     let by = |of: fn(&HubHandle) -> u64| numbers.iter().map(String::as_str).zip(hubs.iter().map(of));
-    let help = "Whether notifications of its workspaces are taken: 1 or 0.";
+    let help = "Whether the partition accepts notifications: 1 or 0.";
     text.by("deskbell_partition_ready", Kind::Gauge, help, "partition", by(|hub| u64::from(hub.is_ready())));
-    let help = "The last record of its log that was applied.";
+    let help = "The last record of the partition's log that was applied.";
     text.by("deskbell_partition_last_record", Kind::Gauge, help, "partition", by(|hub| hub.metrics.last_record()));
 }
 
 fn settled(hubs: &[HubHandle]) -> impl Iterator<Item = (&'static str, u64)> {
     Outcome::ALL.into_iter().map(|outcome| {
         let of = |hub: &HubHandle| hub.metrics.settled(outcome);
-        (to_wire::outcome(outcome).response_reason(), hubs.iter().map(of).sum())
+        (outcome.response_reason(), hubs.iter().map(of).sum())
     })
 }
 

@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_query_is_decoded_and_bad_utf8_is_not_repaired() {
-        let read = |query| pairs(Some(query)).map(|(key, value)| (key.to_owned(), value)).collect::<Vec<_>>();
+        let read = |query: &str| pairs(Some(query)).map(|(key, value)| (key.to_owned(), value)).collect::<Vec<_>>();
         for (text, value) in [
             ("a%20b", Some("a b")),
             ("a+b", Some("a b")),

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::gateway::shared::state::whole_ms;
-use crate::protocol::template_list::{self, TemplateList};
-use crate::template::{self, Catalogue, SharedCatalogue};
+use crate::protocol::template_list::{ListedPlaceholder, ListedTemplate, TemplateList};
+use crate::template::{Catalogue, Outline, SharedCatalogue};
 
 /// The list as JSON, with the catalogue of which it was made.
 #[derive(Debug, Default)]
@@ -31,22 +30,19 @@ impl TemplateListCache {
 }
 
 fn list(catalogue: &Catalogue) -> Vec<u8> {
-    let template = |outline: template::Outline| template_list::Template {
+    let template = |outline: Outline<'_>| ListedTemplate {
         name: outline.name.to_string(),
         title: outline.title,
-        icon: outline.icon.map(|icon| icon.to_string()),
-        timeout_ms: whole_ms(outline.timeout),
-        queue_timeout_ms: whole_ms(outline.queue_timeout),
-        auto_accept: outline.auto_accept,
-        auto_accept_on_timeout: outline.auto_accept_on_timeout,
-        settle: match outline.settle {
-            template::Settle::FirstResponse => template_list::Settle::FirstResponse,
-            template::Settle::FirstAccept => template_list::Settle::FirstAccept,
-        },
+        icon: outline.card.icon.as_ref().map(ToString::to_string),
+        timeout_ms: outline.card.timeout.0,
+        queue_timeout_ms: outline.card.queue_timeout.0,
+        auto_accept: outline.card.auto_accept,
+        auto_accept_on_timeout: outline.card.auto_accept_on_timeout,
+        settle: outline.card.settle,
         placeholders: outline
             .placeholders
             .into_iter()
-            .map(|one| template_list::Placeholder { name: one.name, default: one.default, required: one.required })
+            .map(|one| ListedPlaceholder { name: one.name, default: one.default, required: one.required })
             .collect(),
     };
     TemplateList { templates: catalogue.outlines().into_iter().map(template).collect() }.json()

@@ -126,18 +126,19 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, HttpRefusal>
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, lines: &[&'static str]) -> HeaderMap {
+    fn headers(name: &HeaderName, lines: &[&'static str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(&name, HeaderValue::from_static(line));
+            headers.append(name, HeaderValue::from_static(line));
         }
         headers
     }
 
     #[test]
     fn the_hubs_subprotocol_is_selected_wherever_it_is_offered_and_none_need_be_offered() {
-        let offered =
-            |lines: &[&'static str]| subprotocol(&headers(header::SEC_WEBSOCKET_PROTOCOL, lines)).map_err(|e| e.status);
+        let offered = |lines: &[&'static str]| {
+            subprotocol(&headers(&header::SEC_WEBSOCKET_PROTOCOL, lines)).map_err(|e| e.status)
+        };
         assert_eq!(offered(&[]), Ok(None));
         for lines in [&["deskbell.v1"][..], &["other, deskbell.v1"], &["other", "more,deskbell.v1 "]] {
             assert_eq!(offered(lines), Ok(Some("deskbell.v1")), "{lines:?}");
@@ -149,8 +150,8 @@ mod tests {
 
     #[test]
     fn several_lines_of_a_list_header_are_one_list() {
-        let mut of = headers(header::CONNECTION, &["keep-alive", "Upgrade"]);
-        of.extend(headers(header::UPGRADE, &["websocket"]));
+        let mut of = headers(&header::CONNECTION, &["keep-alive", "Upgrade"]);
+        of.extend(headers(&header::UPGRADE, &["websocket"]));
         join_list_headers(&mut of);
         let lines: Vec<_> = of.get_all(header::CONNECTION).iter().collect();
         assert_eq!(lines, ["keep-alive, Upgrade"]);

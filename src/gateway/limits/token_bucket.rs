@@ -1,12 +1,12 @@
-//! How many messages a connection may send.
+//! A token bucket: the rate at which a connection may send messages.
 
 use std::time::Duration;
 
-/// Seconds' worth of messages that may come at once.
+/// The burst, in seconds' worth of messages.
 const BURST_SECONDS: u64 = 2;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A token bucket in one number: the time at which it would be full again. Full at the start.
+/// A token bucket stored as one number: the time at which it will be full again. It starts full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenBucket {
     full_at_ns: u64,
@@ -14,7 +14,7 @@ pub(crate) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// `per_second` messages (at least 1), and twice as many at once.
+    /// A bucket for `per_second` messages (at least 1), with a burst of twice as many.
     pub(crate) fn new(per_second: u32) -> Self {
         Self { full_at_ns: 0, message_ns: SECOND_NS / u64::from(per_second.max(1)) }
     }
@@ -22,7 +22,7 @@ impl TokenBucket {
     /// Takes one message at the time `now` (since any fixed moment).
     ///
     /// # Errors
-    /// When the next one would do, if there is no room for it now; then nothing is taken.
+    /// The time at which the next message is allowed, if it is not allowed now; then no token is taken.
     pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let full_at_ns = self.full_at_ns.max(now_ns).saturating_add(self.message_ns);

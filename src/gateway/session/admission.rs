@@ -11,7 +11,7 @@ use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
 use crate::protocol::{Close, ErrorCode};
 use deskbell_core::Name;
-use deskbell_core::entry::Client;
+use deskbell_core::entry::Joiner;
 
 /// The workspace of all clients where there are no tokens.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -102,8 +102,8 @@ pub(crate) fn refresh<S: Socket>(connection: &ConnectionHandle<S>, token: &str) 
 fn by_its_own_word(who: &HelloRole<'_>) -> Identity {
     let client = from_wire::client(who);
     let name = match &client {
-        Client::Provider { id, .. } | Client::Agent { id, .. } => Some(Name::clone(id)),
-        Client::Observer => None,
+        Joiner::Provider { id, .. } | Joiner::Agent { id, .. } => Some(Name::clone(id)),
+        Joiner::Observer => None,
     };
     Identity { workspace: DEFAULT_WORKSPACE.into(), role: who.role(), name, client, expires_ms: None, issued_ms: None }
 }

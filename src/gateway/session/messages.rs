@@ -13,10 +13,10 @@ use crate::gateway::session::rate_limits::RateLimits;
 use crate::gateway::session::reader::SessionEnd;
 use crate::gateway::shared::bounds::REFRESHES_PER_SECOND;
 use crate::gateway::shared::state::whole_ms;
-use crate::protocol::inbound::{Body, ClientMessage, DecodeError, Envelope, decode};
+use crate::protocol::inbound::{Body, ClientMessage, DecodeError, decode};
 use crate::protocol::outbound::{ErrorReply, Pong, Refreshed};
 use crate::protocol::size::SMALL_MESSAGE_BYTES_MAX;
-use crate::protocol::{CallName, Close, ErrorCode, Role};
+use crate::protocol::{CallName, Close, Envelope, ErrorCode, Role};
 
 /// Handles one message of a client with the role `role`. Returns the input for the hub, if there is one.
 ///
@@ -53,7 +53,7 @@ pub(crate) fn handle<S: Socket>(
     {
         let detail = format!("more than {REFRESHES_PER_SECOND} refreshes per second");
         let error = DecodeError { envelope: message.envelope, call: None, code: ErrorCode::RateLimited, detail };
-        connection.send_error(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..error.reply() });
+        connection.send_error(&error.reply().retry_after_ms(whole_ms(wait).max(1)));
         return Ok(None);
     }
     Ok(answer(connection, role, &message))
@@ -66,12 +66,12 @@ pub(crate) fn refuse<S: Socket>(
     code: ErrorCode,
     detail: &str,
 ) {
-    let mut ids = message.envelope.reply_ids();
+    let mut ids = message.envelope.reply();
     if matches!(message.body, Body::Accept { .. } | Body::Reject { .. }) {
         // The reply to an answer carries the notification's correlationId or none, never the message's own.
         ids.correlation_id = None;
     }
-    connection.send_error(&ErrorReply { ids, call: message.body.call(), code, detail, retry_after_ms: None });
+    connection.send_error(&ErrorReply::new(ids, message.body.call(), code, detail));
 }
 
 /// The largest message of a client with that role, in bytes; `provider_max` is the configured one.
@@ -98,17 +98,17 @@ fn answer<S: Socket>(connection: &Arc<ConnectionHandle<S>>, role: Role, message:
         refuse(connection, message, ErrorCode::NotAllowed, &detail);
         return None;
     }
-    match from_wire::intent(message, &connection.state().backend.templates) {
+    match from_wire::intent(role, message, &connection.state().backend.templates) {
         Intent::Call(call) => return Some(Input::Call { connection: connection.serial, call }),
         Intent::NoSuchNotification => refuse(connection, message, ErrorCode::NotFound, "no such notification"),
         Intent::Ignore => {}
         Intent::NotACall => match message.body {
             Body::Hello(_) => refuse(connection, message, ErrorCode::NotAllowed, "hello comes once, and first"),
             Body::Refresh { ref token } => match admission::refresh(connection, token) {
-                Ok(()) => connection.send_message(&Refreshed { ids: message.envelope.reply_ids() }),
+                Ok(()) => connection.send_message(&Refreshed { ids: message.envelope.reply() }),
                 Err((code, detail)) => refuse(connection, message, code, &detail),
             },
-            _ => connection.send_message(&Pong { ids: message.envelope.reply_ids() }),
+            _ => connection.send_message(&Pong { ids: message.envelope.reply() }),
         },
     }
     None
@@ -122,6 +122,6 @@ fn over_rate<S: Socket>(
     wait: Duration,
 ) -> Result<Option<Input>, SessionEnd> {
     let error = over_rate_error(connection.state().settings.messages_per_second, envelope, call);
-    connection.send_error(&ErrorReply { retry_after_ms: Some(whole_ms(wait).max(1)), ..error.reply() });
+    connection.send_error(&error.reply().retry_after_ms(whole_ms(wait).max(1)));
     if limits.is_flood() { Err(SessionEnd::Close(Close::TooManyMessages)) } else { Ok(None) }
 }

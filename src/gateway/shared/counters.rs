@@ -97,9 +97,20 @@ impl Counters {
     /// The gateway's families.
     pub(crate) fn write(&self, text: &mut Text) {
         let roles = Role::ALL.map(|role| (role.as_str(), self.connections[role as usize].load(Relaxed)));
-        text.by("deskbell_connections", Kind::Gauge, "Clients that have said hello, by role.", "role", roles);
+        text.by(
+            "deskbell_connections",
+            Kind::Gauge,
+            "Clients that have completed their hello, by role.",
+            "role",
+            roles,
+        );
         let pending = self.handshakes.taken() as u64;
-        text.one("deskbell_pending_connections", Kind::Gauge, "WebSockets that have not got in yet.", pending);
+        text.one(
+            "deskbell_pending_connections",
+            Kind::Gauge,
+            "WebSockets that have not completed their hello.",
+            pending,
+        );
         let deliveries = self.deliveries.load(Relaxed);
         text.one("deskbell_deliveries_total", Kind::Counter, "Messages handed to connections.", deliveries);
         let slow = self.slow_clients.load(Relaxed);
@@ -110,10 +121,10 @@ impl Counters {
         text.by("deskbell_refused_total", Kind::Counter, help, "code", refused);
         let counts = |counts: &[AtomicU64]| -> Vec<u64> { counts.iter().map(|count| count.load(Relaxed)).collect() };
         let away = TurnedAway::LABELS.into_iter().zip(counts(&self.turned_away));
-        let help = "Connections that did not become WebSockets, by reason.";
+        let help = "Connections that were refused before they became WebSockets, by reason.";
         text.by("deskbell_turned_away_total", Kind::Counter, help, "reason", away);
         let tokens = Refused::LABELS.into_iter().zip(counts(&self.tokens_refused));
-        let help = "Tokens that were not taken, by reason.";
+        let help = "Tokens that were refused, by reason.";
         text.by("deskbell_tokens_refused_total", Kind::Counter, help, "reason", tokens);
     }
 }

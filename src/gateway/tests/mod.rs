@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deskbell_core::{Incarnation, Limits};
+use deskbell_core::{Incarnation, Limits, Millis};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -19,8 +19,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{Backend, Gateway, Serving, Settings};
-use crate::hub::{Hub, HubSettings, InputQueue, WallClock};
-use crate::log::{AppendError, History, Log, LogError, RecordNumber, Retention, Stored};
+use crate::hub::{Hub, HubSettings, InputQueue, SnapshotInterval, WallClock};
+use crate::log::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RecordNumber, Retention, Stored};
 use crate::template::SharedCatalogue;
 
 /// Long enough for anything that is to happen.
@@ -67,6 +67,12 @@ impl Log for Nothing {
     }
 }
 
+impl OwnLog for Nothing {
+    fn snapshots(&self) -> Option<Box<dyn OwnSnapshots>> {
+        None
+    }
+}
+
 /// A gateway with a hub behind it.
 struct TestGateway {
     address: SocketAddr,
@@ -96,8 +102,9 @@ impl TestGateway {
             incarnation,
             next_incarnation: || Incarnation(8),
             epoch: 1,
-            limits: Limits { regroup_time_ms: 0, ..Limits::default() },
+            limits: Limits { regroup_time: Millis::ZERO, ..Limits::default() },
             deliveries_per_second: 50_000,
+            snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },
         };
         let silent = Arc::new(AtomicBool::new(false));

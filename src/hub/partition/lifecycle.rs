@@ -1,4 +1,4 @@
-//! How a partition start_joining, start_joining rejoined, and ends.
+//! How a partition starts, rejoins a shared log, and stops.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,51 +11,64 @@ use super::super::codec::{decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
 use super::super::delivery_quota::DeliveryQuota;
 use super::super::group::GroupBuilder;
-use super::super::membership::Liveness;
-use super::{Health, HubError, HubSettings, Partition};
-use crate::log::{Log, RecordNumber};
+use super::super::membership::{Membership, OwnIncarnation, SnapshotDuty};
+use super::super::settings::HubSettings;
+use super::{Health, HubError, Partition};
+use crate::log::{AnyLog, Log, RecordNumber};
 
 impl<D: Delivery> Partition<D> {
-    /// Reads the log to its end and start_joining. Whatever hub wrote a log of this hub's own before is gone, its connections
-    /// with it; among the hubs of a shared log it start_joining with the first [`poll`](Self::poll)s, and is ready when these
-    /// say so.
+    /// Reads the log to its end and joins. A hub that wrote an own log before is gone, with its connections. A hub of a
+    /// shared log joins with the first [`poll`](Self::poll)s, and is ready when they report it.
     ///
     /// # Errors
-    /// [`HubError`]: the log cannot be read, folded, or written.
-    pub fn start(log: Box<dyn Log>, delivery: D, clock: &dyn Clock, settings: HubSettings) -> Result<Self, HubError> {
-        let (core, applied) = newest_snapshot(&*log)?;
-        let rates = DeliveryQuota::new(settings.deliveries_per_second);
-        let liveness = log.is_shared().then(Liveness::default);
+    /// [`HubError`]: the log cannot be read, applied, or written.
+    pub fn start(
+        log: impl Into<AnyLog>,
+        delivery: D,
+        clock: &dyn Clock,
+        settings: HubSettings,
+    ) -> Result<Self, HubError> {
+        let membership = Membership::new(log.into());
+        let (core, applied) = newest_snapshot(membership.log())?;
+        let quota = DeliveryQuota::new(settings.deliveries_per_second);
         let mut partition = Self {
             core,
-            log,
+            membership,
             delivery,
             settings,
-            rates,
+            quota,
             group: 1,
             applied,
             in_flight: None,
             leaves: VecDeque::new(),
             health: Health::Good,
-            liveness,
             removed: false,
             owes_record: false,
             metrics: Arc::default(),
         };
         partition.catch_up(clock)?;
-        let mut leaving = Vec::new();
-        if partition.liveness.is_none() {
-            leaving.extend(partition.core.incarnations());
-        }
-        partition.begin(clock, &leaving)?;
+        partition.membership.caught_up(partition.core.now(), clock);
+        let leaving = partition.membership.gone_at_start(&partition.core);
+        partition.join(clock, &leaving)?;
         Ok(partition)
     }
 
-    /// Comes back as another incarnation, after [`HubError::Removed`] or where the log was trimmed past what this hub
-    /// had read: its clients are cut off, what it missed is read, and it start_joining as at a start.
+    /// Whether this hub continues as another incarnation after `error`: it was removed from a shared log, or the log was
+    /// trimmed while it was away.
+    #[must_use]
+    pub fn can_rejoin(&self, error: &HubError) -> bool {
+        match error {
+            HubError::Removed => true,
+            HubError::Log(error) => self.membership.can_rejoin(error),
+            HubError::Codec(_) | HubError::Start(_) => false,
+        }
+    }
+
+    /// Rejoins as another incarnation if [`can_rejoin`](Self::can_rejoin): the clients are disconnected, missed records
+    /// are read, and the hub joins as at a start.
     ///
     /// # Errors
-    /// [`HubError`]: as at a start; it may be tried again.
+    /// [`HubError`], as at a start; may be tried again.
     pub fn rejoin(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
         let incarnation = (self.settings.next_incarnation)();
         self.delivery.disconnect_all();
@@ -63,23 +76,21 @@ impl<D: Delivery> Partition<D> {
         self.in_flight = None;
         self.leaves.clear();
         if !self.removed {
-            self.log.restart()?;
-            (self.core, self.applied) = newest_snapshot(&*self.log)?;
+            self.membership.restart_log()?;
+            (self.core, self.applied) = newest_snapshot(self.membership.log())?;
         }
         self.catch_up(clock)?;
         let before = std::mem::replace(&mut self.settings.incarnation, incarnation);
         self.delivery.rejoin(incarnation);
         self.removed = false;
         self.group = 1;
-        if let Some(liveness) = &mut self.liveness {
-            liveness.rejoin();
-        }
-        self.begin(clock, &[before])
+        self.membership.reset();
+        self.join(clock, &[before])
     }
 
-    /// Applies what is in the log already. Nobody is connected, so nobody is told.
-    pub(super) fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
-        while let Some(stored) = self.log.next()? {
+    /// Applies what is in the log already. No client is connected, so nothing is delivered.
+    fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+        while let Some(stored) = self.membership.log_mut().next()? {
             let record = self.decode(&stored, clock)?;
             self.core.apply(&record, |_, _| {});
             self.applied = stored.number;
@@ -87,22 +98,20 @@ impl<D: Delivery> Partition<D> {
         Ok(())
     }
 
-    fn begin(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
-        if let Some(liveness) = &mut self.liveness {
-            // The first groups that a shared log takes; until one of them is back nothing else is.
-            liveness.start_joining(leaving.to_vec());
+    fn join(&mut self, clock: &dyn Clock, leaving: &[Incarnation]) -> Result<(), HubError> {
+        if self.membership.start_joining(leaving) {
             return Ok(());
         }
         let mut builder = GroupBuilder::default();
-        self.gather_beginning(&mut builder, leaving);
-        let in_flight = self.seal(builder, self.moment(clock));
-        self.log.append(&in_flight.bytes)?;
+        self.add_start(&mut builder, leaving);
+        let in_flight = self.seal(builder, self.now(clock));
+        self.membership.log_mut().append(&in_flight.bytes)?;
         self.group += 1;
         self.catch_up(clock)
     }
 
-    /// What a hub says first: that it is there, who is not any more, and which limits hold.
-    pub(super) fn gather_beginning(&self, builder: &mut GroupBuilder, leaving: &[Incarnation]) {
+    /// The first entries of a hub: that it has started, which hubs are gone, and which limits hold.
+    pub(super) fn add_start(&self, builder: &mut GroupBuilder, leaving: &[Incarnation]) {
         let entry = |input| Entry { workspace: Name::default(), input };
         builder.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
         for &incarnation in leaving {
@@ -113,37 +122,42 @@ impl<D: Delivery> Partition<D> {
         }
     }
 
-    /// Tells the other hubs of a shared log that this one goes; [`poll`](Self::poll) says [`HubError::Removed`] when
-    /// they know. `false`: there are no others.
+    /// Tells the other hubs of a shared log that this one leaves; [`poll`](Self::poll) returns [`HubError::Removed`] once
+    /// they know. `false`: there are no others to tell.
     pub fn announce_leave(&mut self, clock: &dyn Clock) -> bool {
-        if self.liveness.is_none() {
+        if !self.membership.announces_leave() {
             return false;
         }
         let mut builder = GroupBuilder::default();
         let incarnation = self.settings.incarnation;
         builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
-        let moment = self.moment(clock);
-        self.append(builder, moment)
+        let now = self.now(clock);
+        self.append(builder, now)
     }
 
-    /// The end of an orderly stop: a snapshot of everything, so that the next start, of whatever version, finds no
-    /// records after it. Of a shared log only the last hub leaves one.
+    /// The end of an orderly stop: a snapshot of everything, so that the next start finds no records after it. Of the hubs
+    /// of a shared log only the last one writes it.
     pub fn finish(self) {
-        let last = self.liveness.is_none() || self.core.incarnations().next().is_none();
-        if let Some(mut history) = self.log.history().filter(|_| last) {
+        let duty = self.membership.snapshot_duty(&OwnIncarnation::new(self.settings.incarnation));
+        if let Some(mut duty) = duty.filter(|_| self.membership.makes_final_snapshot(&self.core)) {
             let bytes = encode_snapshot(&self.core);
-            match history.save_snapshot(self.applied, &bytes, &self.settings.retention) {
+            match duty.store().save_snapshot(self.applied, &bytes, &self.settings.retention) {
                 Ok(()) => tracing::info!(record = self.applied, bytes = bytes.len(), "snapshot written"),
                 Err(error) => tracing::error!(%error, "no snapshot was written; the next start reads the log instead"),
             }
         }
-        if let Err(error) = self.log.close() {
+        if let Err(error) = self.membership.into_log().close() {
             tracing::error!(%error, "the log was not closed; nothing is lost");
         }
     }
+
+    /// The duty of the thread that makes snapshots while this partition runs.
+    pub(in crate::hub) fn snapshot_duty(&self, own: &OwnIncarnation) -> Option<SnapshotDuty> {
+        self.membership.snapshot_duty(own)
+    }
 }
 
-/// The state to begin with, and the last record in it.
+/// The state of the newest snapshot, and the last record in it.
 fn newest_snapshot(log: &dyn Log) -> Result<(Core, RecordNumber), HubError> {
     let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
     Ok(match snapshot {

@@ -9,86 +9,145 @@ use super::super::codec::GroupBytes;
 use super::super::delivery::{CallRejected, Delivery};
 use super::super::group::{Caller, GroupBuilder, InFlight};
 use super::super::input_queue::InputQueue;
-use super::super::membership::{Now, SEND_AGAIN_MS};
-use super::{Health, Partition};
+use super::super::membership::Now;
+use super::{HubError, Partition};
 
-/// How long a call waits for a log that does not answer before its connection is cut off, from the contract.
+/// How long a call waits for a log that does not answer before its connection is closed (docs/PROTOCOL.md).
 pub(super) const LOG_ANSWER_MAX_MS: u64 = 10_000;
 
-/// When clients are told to come back while the log takes nothing.
+/// When clients are told to try again while the log takes nothing.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often a log that takes nothing is tried again.
-const LOG_RETRY_MS: u64 = 250;
+pub(in crate::hub) const LOG_RETRY_MS: u64 = 250;
+
+/// How often it is logged that the log still cannot be opened.
+const REPEAT_LOG_MS: u64 = 60_000;
+
+/// Whether the log takes appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Good,
+    /// The log has no room; tried again at that time.
+    Full(Timestamp),
+    /// The log has to be reopened.
+    Broken {
+        /// When that is tried again.
+        retry_at: Timestamp,
+        /// When a failure was last logged.
+        logged_at: Timestamp,
+    },
+}
+
+impl Health {
+    pub(super) fn is_broken(self) -> bool {
+        matches!(self, Self::Broken { .. })
+    }
+
+    pub(super) fn retry_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Good => None,
+            Self::Full(at) | Self::Broken { retry_at: at, .. } => Some(at),
+        }
+    }
+
+    /// Whether nothing may be appended now.
+    pub(super) fn waits(self, now: Now) -> bool {
+        match self {
+            Self::Good => false,
+            Self::Full(at) => now.monotonic < at,
+            Self::Broken { .. } => true,
+        }
+    }
+}
 
 impl<D: Delivery> Partition<D> {
     /// The log has no room: nothing of this group was done.
-    pub(super) fn found_full(&mut self, in_flight: InFlight, why: &str, now: Timestamp) {
+    pub(super) fn found_full(&mut self, in_flight: InFlight, why: &str, now: Now) {
         if self.health == Health::Good {
             tracing::error!(%why, "the log has no room: new work is refused until there is room");
         }
-        self.health = Health::Full(now.plus_ms(LOG_RETRY_MS));
+        self.health = Health::Full(now.monotonic.plus_ms(LOG_RETRY_MS));
         self.refuse_all(in_flight, why);
     }
 
-    /// A shared log tells later that it had no room. Only of a group that was handed in once is it sure that no trace
-    /// is left; one that was sent again may be there all the same, and nothing is said of it.
-    pub(super) fn hear_refusal(&mut self, moment: Now) {
-        if let Some(why) = self.log.refused()
-            && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.sent_at == in_flight.since)
-        {
-            self.found_full(in_flight, &why, moment.monotonic);
+    /// The device failed: nobody knows what is on it.
+    pub(super) fn found_broken(&mut self, why: &str, now: Now) {
+        tracing::error!(%why, "the log's device failed: the log is reopened; new work is refused until then");
+        self.health = Health::Broken { retry_at: now.monotonic, logged_at: now.monotonic };
+    }
+
+    /// The log has just taken a record.
+    pub(super) fn log_takes_records(&mut self) {
+        if self.health != Health::Good {
+            tracing::info!("the log takes records again");
+            self.health = Health::Good;
         }
     }
 
-    /// What a shared log has not brought back it may have lost. The same group under the same number counts once.
-    pub(super) fn send_again(&mut self, moment: Now) {
-        if self.liveness.is_none() {
-            return;
-        }
-        if let Some(in_flight) = &mut self.in_flight
-            && moment.monotonic.since_ms(in_flight.sent_at) >= SEND_AGAIN_MS
+    /// A shared log reports later that it had no room. Only if a group was appended once does that mean that it left no
+    /// trace; one that was sent again may be in the log all the same, so nothing is reported to its callers.
+    pub(super) fn check_refusal(&mut self, now: Now) {
+        if let Some(why) = self.membership.take_refusal()
+            && let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.sent_at == in_flight.since)
         {
-            in_flight.sent_at = moment.monotonic;
-            if let Err(error) = self.log.append(&in_flight.bytes) {
+            self.found_full(in_flight, &why, now);
+        }
+    }
+
+    /// A shared log may have lost what it has not returned. The same group under the same number counts once.
+    pub(super) fn resend(&mut self, now: Now) {
+        if let Some(in_flight) = &mut self.in_flight
+            && self.membership.resend_at(in_flight.sent_at).is_some_and(|at| at <= now.monotonic)
+        {
+            in_flight.sent_at = now.monotonic;
+            if let Err(error) = self.membership.log_mut().append(&in_flight.bytes) {
                 tracing::debug!(%error, "a group could not be sent again yet");
             }
         }
     }
 
-    /// Re-opens a broken log; then whatever is read back was appended, and the rest was not.
+    /// Reopens a broken log; then whatever is read back was appended, and the rest was not.
     pub(super) fn recover(&mut self, clock: &dyn Clock) {
-        let now = self.moment(clock).monotonic;
-        let Health::Broken(at) = self.health else { return };
-        if now < at {
+        let now = self.now(clock).monotonic;
+        let Health::Broken { retry_at, logged_at } = self.health else { return };
+        if now < retry_at {
             return;
         }
-        if let Err(error) = self.log.reopen() {
-            tracing::error!(%error, "the log cannot be opened again yet");
-            self.health = Health::Broken(now.plus_ms(LOG_RETRY_MS));
-            return;
-        }
-        tracing::warn!("the log is open again");
-        self.health = Health::Good;
-        if let Err(error) = self.read(clock) {
-            tracing::error!(%error, "the log cannot be read after it was opened again");
-            self.health = Health::Broken(now.plus_ms(LOG_RETRY_MS));
-            return;
-        }
-        if let Some(in_flight) = self.in_flight.take() {
-            self.refuse_all(in_flight, "the log's device failed");
+        match self.reopen(clock) {
+            Ok(()) => {
+                tracing::warn!("the log is open again");
+                if let Some(in_flight) = self.in_flight.take() {
+                    self.refuse_all(in_flight, "the log's device failed");
+                }
+            }
+            Err(error) => {
+                let log = logged_at == retry_at || now.since_ms(logged_at) >= REPEAT_LOG_MS;
+                if log {
+                    tracing::error!(%error, "the log cannot be reopened; tried again until it can");
+                }
+                let logged_at = if log { now } else { logged_at };
+                self.health = Health::Broken { retry_at: now.plus_ms(LOG_RETRY_MS), logged_at };
+            }
         }
     }
 
-    /// Answers what waits while the log takes nothing. Leaves are kept: they must come into the log one day.
-    pub(super) fn refuse_waiting(&mut self, inputs: &InputQueue, moment: Now) {
+    fn reopen(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
+        self.membership.log_mut().reopen()?;
+        self.read_log(clock)?;
+        self.health = Health::Good;
+        Ok(())
+    }
+
+    /// Answers the inputs that wait while the log takes nothing. Leaves are kept: they must reach the log one day.
+    pub(super) fn refuse_waiting(&mut self, inputs: &InputQueue, now: Now) {
         let mut builder = GroupBuilder::default();
-        inputs.gather(|waiting| {
-            builder.take(waiting, self.settings.incarnation);
+        inputs.gather(|input| {
+            builder.add(input, self.settings.incarnation);
             true
         });
         let nothing = |_: GroupBytes| Vec::new();
-        self.refuse_all(builder.in_flight(0, moment.monotonic, nothing), "the log takes nothing at the moment");
+        self.refuse_all(builder.in_flight(0, now.monotonic, nothing), "the log takes nothing at the moment");
     }
 
     /// Nothing of this group was done, and its callers are told so.
@@ -108,25 +167,22 @@ impl<D: Delivery> Partition<D> {
         self.delivery.flush();
     }
 
-    /// Past the time that a call may wait for the log nobody knows what became of it: its connection is cut off. A hub
-    /// of a cluster cuts all off then: at the other hubs they find the calls that this one does not get.
-    pub(super) fn give_up_waiting(&mut self, moment: Now) {
-        let now = moment.monotonic;
-        if let Some(liveness) = &mut self.liveness
-            && liveness.cuts_clients_off(now)
-        {
-            tracing::error!("the log does not answer: all clients are cut off, other hubs may serve them");
+    /// After the time that a call may wait for the log, nobody knows whether it was done: its connection is closed. A hub
+    /// of a cluster disconnects all clients then: at the other hubs they find the calls that this one does not get.
+    pub(super) fn give_up_waiting(&mut self, now: Now) {
+        if self.membership.disconnects_clients(now) {
+            tracing::error!("the log does not answer: all clients are disconnected, other hubs may serve them");
             self.delivery.disconnect_all();
             self.delivery.flush();
         }
         let Some(in_flight) = &mut self.in_flight else { return };
-        if now.since_ms(in_flight.since) < LOG_ANSWER_MAX_MS || in_flight.callers.is_empty() {
+        if now.monotonic.since_ms(in_flight.since) < LOG_ANSWER_MAX_MS || in_flight.callers.is_empty() {
             return;
         }
         let serials: Vec<u64> = in_flight.callers.drain(..).map(|caller| caller.serial()).collect();
         tracing::error!(
             connections = serials.len(),
-            "the log does not answer: connections with calls under way are cut off"
+            "the log does not answer: connections with calls in flight are closed"
         );
         self.delivery.disconnect(&serials);
         self.delivery.flush();

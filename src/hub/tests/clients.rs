@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deskbell_core::entry::{Action, Call, Client, Input, Notify, Rendered, Resume, Settle, To};
-use deskbell_core::{Name, NotificationId, Outcome, Position};
+use deskbell_core::entry::{
+    Action, AgentAction, Call, Input, Joiner, NewNotification, ProviderAction, Recipients, Rendered, Resume, Settle,
+};
+use deskbell_core::{Millis, Name, NotificationId, Outcome, Position};
 
 use super::dice::Dice;
 use super::recorder::Told;
@@ -112,13 +114,13 @@ impl Clients {
     }
 
     /// The provider as it comes back: whatever it missed, it wants.
-    pub(super) fn provider_client(&self) -> Client {
+    pub(super) fn provider_client(&self) -> Joiner {
         let resume = if self.position.is_some() { Resume::After(self.position) } else { Resume::All };
-        Client::Provider { id: "bot".into(), resume }
+        Joiner::Provider { id: "bot".into(), resume }
     }
 
-    pub(super) fn agent_client(at: usize) -> Client {
-        Client::Agent { id: format!("agent-{at}").into(), groups: None, presence: None }
+    pub(super) fn agent_client(at: usize) -> Joiner {
+        Joiner::Agent { id: format!("agent-{at}").into(), groups: None, presence: None }
     }
 
     /// An id that no notify had yet.
@@ -140,7 +142,7 @@ impl Clients {
             id: Some(id.clone()),
             correlation_id: Some("c".into()),
             number: None,
-            action: Action::Notify(notify(id)),
+            action: ProviderAction::Notify(notify(id)).into(),
         };
         Some((connection, Input::Call { connection, call }))
     }
@@ -152,9 +154,9 @@ impl Clients {
         let seeing = self.agents.iter().enumerate().filter(|(_, agent)| agent.on_desk.contains(&id));
         let answer = |connection| {
             let action = if accept {
-                Action::Accept { notification_id: id }
+                Action::from(AgentAction::Accept { notification_id: id })
             } else {
-                Action::Reject { notification_id: id, reason: None }
+                AgentAction::Reject { notification_id: id, reason: None }.into()
             };
             Input::Call { connection, call: Call { id: None, correlation_id: None, number: None, action } }
         };
@@ -202,23 +204,23 @@ impl std::fmt::Display for Tally {
     }
 }
 
-fn notify(id: &Name) -> Box<Notify> {
+fn notify(id: &Name) -> Box<NewNotification> {
     let n: u128 = id[1..].parse().unwrap();
-    Box::new(Notify {
+    Box::new(NewNotification {
         notification_id: NotificationId(n << 64),
         template_name: "t".into(),
         fingerprint: n,
         session_id: None,
         cancellation_token: None,
-        to: To::default(),
+        to: Recipients::default(),
         rendered: Ok(Rendered {
             title: "title".into(),
             icon: None,
             fields: Vec::new(),
             accept_label: "Accept".into(),
             reject_label: "Reject".into(),
-            timeout_ms: 5_000,
-            queue_timeout_ms: 5_000,
+            timeout: Millis(5_000),
+            queue_timeout: Millis(5_000),
             show_timeout: true,
             auto_accept: n.is_multiple_of(7),
             auto_accept_on_timeout: n.is_multiple_of(5),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use deskbell_core::entry::{Client, Entry, Input};
-use deskbell_core::{Incarnation, Name};
+use deskbell_core::entry::{Entry, Input, Joiner};
+use deskbell_core::{Incarnation, Millis, Name};
 
 use super::clients::{AGENTS, Clients, Tally};
 use super::dice::Dice;
@@ -17,6 +17,7 @@ use super::stream::{SkewedClock, Stream, StreamLog};
 use crate::hub::codec::encode_snapshot;
 use crate::hub::input_queue::{InputQueue, QueuedInput};
 use crate::hub::partition::{HubError, Partition};
+use crate::log::AnyLog;
 
 /// Histories per run; `DESKBELL_CLUSTER_SEEDS` sets another number for a long campaign.
 const SEEDS: u64 = 300;
@@ -112,11 +113,12 @@ impl Cluster {
         let incarnation = next_incarnation();
         let mut settings = settings(seed, incarnation, next_incarnation);
         // Nothing is forgotten, however long the provider was away.
-        settings.limits.retention_ms = 1 << 40;
+        settings.limits.retention = Millis(1 << 40);
         host.inbox = Inbox::default();
         host.inputs = Arc::default();
         let recorder = Recorder { incarnation, inbox: Arc::clone(&host.inbox) };
-        host.partition = Some(Partition::start(Box::new(log), recorder, &host.clock, settings).unwrap());
+        host.partition =
+            Some(Partition::start(AnyLog::Shared(Box::new(log)), recorder, &host.clock, settings).unwrap());
     }
 
     /// All hubs that can have a few turns.
@@ -206,7 +208,7 @@ impl Cluster {
     }
 
     /// Connects to one of the hosts; to which, and over which connection. `None` if nothing answers there.
-    fn connect(&mut self, client: Client) -> Option<(usize, u64)> {
+    fn connect(&mut self, client: Joiner) -> Option<(usize, u64)> {
         let host = self.dice.below(HUBS as u64) as usize;
         let there = &self.hosts[host];
         if there.partition.is_none() || self.now() < there.paused_until {

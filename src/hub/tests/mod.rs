@@ -7,3 +7,4 @@ mod dice;
 mod recorder;
 mod single;
 mod stream;
+mod trouble;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deskbell_core::effect::{Effect, Effects, ReplyTo, Welcome};
-use deskbell_core::{ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
+use deskbell_core::{AgentSlot, ConnectionId, Core, Incarnation, Name, NotificationId, Outcome, Position, Timestamp};
 
 use crate::hub::delivery::{CallRejected, Delivery};
 
@@ -44,14 +44,15 @@ impl Delivery for Recorder {
     fn deliver(&mut self, core: &Core, _: Timestamp, effects: Effects) {
         let joiner = effects.joiner;
         for (workspace, effect) in effects.list {
-            let agents = |agents: &[u32]| -> Vec<ConnectionId> { core.agent_connections(&workspace, agents).collect() };
+            let agents =
+                |agents: &[AgentSlot]| -> Vec<ConnectionId> { core.agent_connections(&workspace, agents).collect() };
             match effect {
                 Effect::Welcome(welcome) => {
                     let told = match *welcome {
                         Welcome::Provider { missed, .. } => Told::Welcome { missed, shown: Vec::new() },
                         Welcome::Agent { notifications, .. } => Told::Welcome {
                             missed: false,
-                            shown: notifications.iter().map(|shown| shown.content.notification_id).collect(),
+                            shown: notifications.iter().map(|card| card.content.notification_id).collect(),
                         },
                         Welcome::Observer => continue,
                     };
@@ -70,8 +71,8 @@ impl Delivery for Recorder {
                     let told = Told::Result { id: settled.id.clone().unwrap(), outcome: settled.outcome, position };
                     self.tell([to], None, &told);
                 }
-                Effect::Show { agents: to, shown } => {
-                    self.tell(agents(&to), joiner, &Told::Shown(shown.content.notification_id));
+                Effect::Display { agents: to, card } => {
+                    self.tell(agents(&to), joiner, &Told::Shown(card.content.notification_id));
                 }
                 Effect::Close { agents: to, notification_id, .. } => {
                     self.tell(agents(&to), joiner, &Told::Closed(notification_id));

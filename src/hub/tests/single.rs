@@ -3,19 +3,19 @@
 //! Each seed is one history. What every client saw is written down by the client, and held against the promise:
 //! an acknowledged notification gets exactly one outcome, and its provider learns it.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use deskbell_core::entry::{Client, Entry, Input};
+use deskbell_core::entry::{Entry, Input, Joiner};
 use deskbell_core::{Incarnation, Limits, Name};
 
 use super::clients::{AGENTS, Clients, Tally};
 use super::device::{Device, SimClock, SimLog};
 use super::dice::Dice;
 use super::recorder::{Inbox, Recorder, Told};
+
 use crate::hub::input_queue::{InputQueue, QueuedInput};
-use crate::hub::partition::{HubSettings, Partition};
+use crate::hub::partition::Partition;
+use crate::hub::settings::{HubSettings, SnapshotInterval};
 use crate::log::Retention;
 
 /// Histories per run; `DESKBELL_SEEDS` sets another number for a long campaign.
@@ -40,17 +40,11 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let device = Device {
-            records: Vec::new(),
-            dice: Dice::new(seed ^ 0xdead),
-            faults: BTreeMap::new(),
-            fault_every: dice.fault_every(),
-            full_until: 0,
-        };
+        let device = Device::new(Dice::new(seed ^ 0xdead), dice.fault_every());
         Self {
             seed,
             dice,
-            clock: SimClock(AtomicU64::new(1_000_000)),
+            clock: SimClock::new(),
             device: Arc::new(Mutex::new(device)),
             inbox: Inbox::default(),
             inputs: InputQueue::default(),
@@ -68,7 +62,7 @@ impl World {
             self.inputs = InputQueue::default();
             let incarnation = Incarnation(self.runs);
             let next = || unreachable!("a log of its own removes no hub");
-            let log = SimLog { device: Arc::clone(&self.device), read: 0, broken: false, crashed: false };
+            let log = SimLog::open(&self.device);
             let recorder = Recorder { incarnation, inbox: Arc::clone(&self.inbox) };
             let settings = settings(self.seed, incarnation, next);
             self.partition = Partition::start(Box::new(log), recorder, &self.clock, settings).ok();
@@ -76,16 +70,18 @@ impl World {
         self.clients.all_lost();
     }
 
+    /// A few polls. The hub ends only if its process crashes: whatever else the log does, it recovers.
     fn poll(&mut self) {
         let Some(partition) = &mut self.partition else { return };
         for _ in 0..3 {
-            match partition.poll(&self.inputs, &self.clock) {
-                Ok(progress) if progress.busy => {}
-                Ok(_) => break,
-                Err(_) => {
-                    self.partition = None;
-                    return;
-                }
+            let polled = partition.poll(&self.inputs, &self.clock);
+            if self.device.lock().unwrap().crashed {
+                self.partition = None;
+                return;
+            }
+            let progress = polled.unwrap_or_else(|error| panic!("seed {}: the hub ended: {error}", self.seed));
+            if !progress.busy {
+                break;
             }
         }
         self.read_inbox();
@@ -122,7 +118,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, client: Client) -> u64 {
+    fn connect(&mut self, client: Joiner) -> u64 {
         self.serials += 1;
         self.submit(self.serials, Input::Join { connection: self.serials, client });
         self.serials
@@ -166,7 +162,7 @@ impl World {
             }
             10 => {
                 let ms = self.dice.below(4_000);
-                self.clock.0.fetch_add(ms, Ordering::Relaxed);
+                self.clock.pass(ms);
             }
             // The process is killed.
             _ if self.dice.one_in(4) => self.partition = None,
@@ -189,7 +185,7 @@ impl World {
             self.poll();
             // What was refused at a second try is tried again: an earlier one may have been done.
             self.clients.pending().iter().for_each(|id| self.notify(id));
-            self.clock.0.fetch_add(20_000, Ordering::Relaxed);
+            self.clock.pass(20_000);
             self.poll();
         }
     }
@@ -210,6 +206,7 @@ pub(super) fn settings(seed: u64, incarnation: Incarnation, next_incarnation: fn
         limits: Limits { display_limit: 2, queue_limit: 2, ..Limits::default() },
         deliveries_per_second: 1_000_000,
         retention: Retention { history_ms: 0, history_bytes: 0 },
+        snapshot_every: SnapshotInterval::default(),
     }
 }
 

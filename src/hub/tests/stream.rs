@@ -9,7 +9,7 @@ use deskbell_core::Timestamp;
 
 use super::dice::Dice;
 use crate::hub::clock::Clock;
-use crate::log::{AppendError, History, Log, LogError, Stored};
+use crate::log::{AppendError, History, Log, LogError, SharedLog, SharedSnapshots, Stored};
 
 /// A clock that counts as the world does, from where it likes.
 #[derive(Debug)]
@@ -135,15 +135,21 @@ impl Log for StreamLog {
         Ok(())
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    fn close(self: Box<Self>) -> Result<(), AppendError> {
+        Ok(())
     }
+}
 
-    fn refused(&mut self) -> Option<String> {
+impl SharedLog for StreamLog {
+    fn take_refusal(&mut self) -> Option<String> {
         std::mem::take(&mut self.refused).then(|| "simulated".to_owned())
     }
 
-    fn close(self: Box<Self>) -> Result<(), AppendError> {
-        Ok(())
+    fn restart(&mut self) -> Result<(), LogError> {
+        unreachable!("the simulated stream is never trimmed")
+    }
+
+    fn snapshots(&self) -> Box<dyn SharedSnapshots> {
+        unreachable!("a partition without a thread makes no snapshots")
     }
 }

@@ -14,17 +14,17 @@ use super::segment::Segment;
 use super::shared::{DiskShared, Location};
 use crate::log::{LogError, RecordNumber};
 
-/// Bytes that are read ahead; the memory of a cursor is this, or one record if that is larger.
+/// Bytes that are read ahead. A cursor takes this much memory, or that of one record if it is larger.
 const WINDOW_BYTES: u64 = 256 * 1024;
 
-/// A place in the log.
+/// A position in the log.
 #[derive(Debug)]
 pub(super) struct Cursor {
     shared: Arc<DiskShared>,
     at: Option<At>,
 }
 
-/// Before a record of a segment.
+/// A position before a record of a segment.
 #[derive(Debug)]
 struct At {
     path: PathBuf,
@@ -63,7 +63,7 @@ impl Cursor {
     fn enter(&self, segment: &Segment) -> Result<At, LogError> {
         let path = segment_path(self.shared.directory(), segment.first);
         let file = File::open(&path).map_err(|error| {
-            // Trimmed between the look at the state and now.
+            // The log was trimmed after the state was read.
             if matches!(self.shared.place(segment.first), Location::Trimmed) {
                 return LogError::Trimmed(segment.first);
             }
@@ -75,7 +75,7 @@ impl Cursor {
 }
 
 impl At {
-    /// Goes on by one record; its payload only if it is `wanted`.
+    /// Advances by one record and returns its payload only if it is `wanted`.
     fn step(&mut self, shared: &DiskShared, segment: &Segment, wanted: bool) -> Result<Vec<u8>, LogError> {
         let head = self.fetch(segment, RECORD_HEADER_BYTES)?.first_chunk();
         let Some(header) = head.and_then(|head| RecordHeader::decode(shared.id, head)) else {

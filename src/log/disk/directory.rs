@@ -1,4 +1,4 @@
-//! The data directory: who may enter, whose it is, what lies in it; and the words for what is wrong with it.
+//! The data directory: permissions, the lock, the files in it, and the error messages about it.
 
 use std::fmt::Display;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -18,20 +18,20 @@ const SEGMENT: &str = "log-";
 const SNAPSHOT: &str = "snapshot-";
 const UNFINISHED: &str = ".tmp";
 
-/// How often a start that waits for the lock tries again.
+/// The interval at which a waiting start tries the lock again.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
-/// What lies in a data directory, in the order of its numbers.
+/// The files of a data directory, in the order of their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) format: bool,
     pub(super) segments: Vec<RecordNumber>,
     pub(super) snapshots: Vec<RecordNumber>,
-    /// Files that were never finished.
+    /// Unfinished files.
     pub(super) unfinished: Vec<PathBuf>,
-    /// Names that mean nothing here.
+    /// Files with other names.
     pub(super) unknown: Vec<String>,
-    /// Files that others than their owner could have read.
+    /// Files that other users could read.
     pub(super) opened_to_others: Vec<PathBuf>,
 }
 
@@ -43,14 +43,14 @@ pub(super) fn snapshot_path(directory: &Path, number: RecordNumber) -> PathBuf {
     directory.join(format!("{SNAPSHOT}{number:020}"))
 }
 
-/// The name that a file has until it is whole.
+/// The name of a file until it is complete.
 pub(super) fn unfinished_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(UNFINISHED);
     PathBuf::from(name)
 }
 
-/// Makes the directory if it is not there, and closes it to everybody but its owner.
+/// Creates the directory if it does not exist, and restricts it to its owner.
 pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
     files.create_directory(directory).map_err(|error| device(directory, "cannot be made", &error))?;
     let metadata = metadata(directory)?;
@@ -63,18 +63,18 @@ pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
     close_to_others(directory, &metadata, 0o700).map(drop)
 }
 
-/// The directory is taken as long as this lives.
+/// The lock on the directory, released on drop.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // To close the file does not do: a child that this process is just starting holds a copy of it for a moment.
+        // Closing the file is not enough: a child that this process is just starting holds a copy of it for a moment.
         let _ = self.0.unlock();
     }
 }
 
-/// Takes the directory, waiting for it at most `wait`.
+/// Locks the directory, and waits for the lock for at most `wait`.
 pub(super) fn lock(directory: &Path, wait: Duration) -> Result<Lock, LogError> {
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
@@ -91,7 +91,7 @@ pub(super) fn lock(directory: &Path, wait: Duration) -> Result<Lock, LogError> {
             Err(std::fs::TryLockError::WouldBlock) => thread::sleep(LOCK_POLL.min(wait)),
         }
     }
-    // The number is for people only; a full disk must not keep a hub from starting.
+    // The process id is for people only; a full disk must not prevent a start.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(Lock(file))
 }
@@ -111,7 +111,7 @@ fn in_use(directory: &Path, lock: &mut File) -> LogError {
 }
 
 impl Listing {
-    /// Reads the directory and closes its files to everybody but their owner.
+    /// Reads the directory and restricts its files to their owner.
     pub(super) fn read(directory: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
         let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
@@ -130,8 +130,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Reads the directory and changes nothing. What is no file under a name of ours (a pipe, which would be waited for
-    /// without end) is refused.
+    /// Reads the directory without changing it. Anything but a regular file under one of the log's names (a pipe, which would block
+    /// forever) is refused.
     pub(super) fn look(directory: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
         let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
@@ -142,7 +142,7 @@ impl Listing {
                 Ok(metadata) if !metadata.is_file() && is_ours(&name) => {
                     return Err(LogError::Device(format!("{} is not a file", path.display())));
                 }
-                // Trimmed between the look and now.
+                // The file was removed after the directory was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 _ => drop(listing.sort(&name, &path)),
             }
@@ -152,7 +152,7 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Puts a file where it belongs; `false` if it is none of ours.
+    /// Sorts a file by its name; `false` if it does not belong to the log.
     fn sort(&mut self, name: &str, path: &Path) -> bool {
         if name == FORMAT {
             self.format = true;
@@ -183,7 +183,7 @@ fn metadata(path: &Path) -> Result<Metadata, LogError> {
     std::fs::metadata(path).map_err(|error| device(path, "cannot be read", &error))
 }
 
-/// Whether others could have looked in.
+/// Whether other users have access.
 fn close_to_others(path: &Path, metadata: &Metadata, mode: u32) -> Result<bool, LogError> {
     if metadata.permissions().mode() & 0o777 == mode {
         return Ok(false);
@@ -193,21 +193,21 @@ fn close_to_others(path: &Path, metadata: &Metadata, mode: u32) -> Result<bool, 
     Ok(metadata.permissions().mode() & 0o077 != 0)
 }
 
-/// How to go on where something is damaged.
+/// Advice for the operator of a damaged log.
 const GO_ON: &str = "Nothing was changed. To go on, stop here and restore the whole data directory from a backup, or move \
                      it away to start with an empty log (docs/data-directory.md)";
 
-/// The file is not what was written, seen at `byte`.
+/// The error for a damaged file, found at `byte`.
 pub(super) fn damaged(path: &Path, byte: u64, what: impl Display) -> LogError {
     LogError::Damaged(format!("{} is damaged at byte {byte}: {what}. {GO_ON}", path.display()))
 }
 
-/// A file that must be there is not.
+/// The error for a missing file.
 pub(super) fn missing(path: &Path, why: impl Display) -> LogError {
     LogError::Damaged(format!("{} is missing (byte 0): {why}. {GO_ON}", path.display()))
 }
 
-/// If snapshot `snapshot` holds all that came of the records before `next`, a start does not need them: says so.
+/// If the snapshot `snapshot` includes all records before `next`, a start does not need them, and the error says so.
 pub(super) fn or_give_up_history(error: LogError, next: Option<RecordNumber>, snapshot: RecordNumber) -> LogError {
     match (error, next) {
         (LogError::Damaged(text), Some(next)) if next <= snapshot + 1 => LogError::Damaged(format!(
@@ -229,7 +229,7 @@ pub(super) fn header_fault(path: &Path, fault: &HeaderFault) -> LogError {
     }
 }
 
-/// The device, or who may use it.
+/// The error for a failed access, such as missing permissions.
 pub(super) fn device(path: &Path, what: &str, error: &io::Error) -> LogError {
     use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     let advice = match error.kind() {
@@ -242,7 +242,7 @@ pub(super) fn device(path: &Path, what: &str, error: &io::Error) -> LogError {
     LogError::Device(format!("{} {what}: {error}{advice}", path.display()))
 }
 
-/// A change that failed: for want of room, or nobody knows.
+/// The error for a failed change: no space, or an unknown state.
 pub(super) fn append_error(path: &Path, what: &str, error: &io::Error) -> AppendError {
     let text = format!("{} {what}: {error}", path.display());
     if is_full(error) { AppendError::Full(text) } else { AppendError::Broken(text) }

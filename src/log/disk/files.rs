@@ -1,4 +1,4 @@
-//! The few things that are done to files, and the only place that does them: so tests can make each of them fail.
+//! All changes to files are made here, so that tests can make each of them fail.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -12,7 +12,7 @@ pub(super) struct Files {
     pub(super) faults: Option<std::sync::Arc<super::tests::faults::Faults>>,
 }
 
-/// One change, as the tests' faults see it.
+/// One kind of change, for injected faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Create,
@@ -49,7 +49,7 @@ impl Files {
         file.sync_data()
     }
 
-    /// Cuts the file to `bytes`, durably: what is later written behind never meets what was cut off.
+    /// Cuts the file to `bytes`, durably, so that later data never meets remains of the old data.
     pub(super) fn truncate(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()> {
         self.gate(Op::Truncate, path)?;
         file.set_len(bytes)?;
@@ -57,13 +57,13 @@ impl Files {
         file.sync_all()
     }
 
-    /// Gives a file its name, replacing what had it.
+    /// Renames a file, and replaces a file that has the name.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.gate(Op::Rename, to)?;
         std::fs::rename(from, to)
     }
 
-    /// Deletes a file; one that is not there is no error.
+    /// Deletes a file; a missing file is not an error.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         self.gate(Op::Remove, path)?;
         match std::fs::remove_file(path) {
@@ -78,8 +78,8 @@ impl Files {
         File::open(path)?.sync_all()
     }
 
-    /// Makes a directory that only its owner can enter, and its parents as the umask has them; durably, since a log whose
-    /// directory is gone after a loss of power is gone.
+    /// Creates a directory for its owner only, and its parents with the umask's permissions. This is durable, because a log
+    /// is lost if its directory is lost after a power cut.
     pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
@@ -97,7 +97,7 @@ impl Files {
             _ => {}
         }
         path.ancestors().skip(1).take(missing + 1).try_for_each(|parent| match self.sync_directory(parent) {
-            // Who may enter a directory and not read it cannot sync it either.
+            // Without the right to read a directory it cannot be synced either.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             other => other,
         })
@@ -115,7 +115,7 @@ impl Files {
     }
 }
 
-/// Whether the device refused for want of room, which may come back.
+/// Whether the device is full, which may change.
 pub(super) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)

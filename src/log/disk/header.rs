@@ -26,7 +26,7 @@ pub(super) struct Header {
     pub(super) number: u64,
     /// Snapshot: bytes of its contents.
     pub(super) length: u64,
-    /// Snapshot: the oldest record that was to be kept read_only it.
+    /// Snapshot: the oldest record that was to be kept beside it.
     pub(super) oldest: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The log's past, read and trimmed read_only its owner.
+//! The log's past, read and trimmed beside its owner.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use super::recovery::SnapshotFile;
 use super::segment::Segment;
 use super::shared::{DiskShared, LogFiles};
 use super::snapshot;
-use crate::log::{AppendError, History, LogAge, LogError, RecordNumber, Retention, Stored};
+use crate::log::{
+    AppendError, History, LogAge, LogError, OwnSnapshots, RecordNumber, Retention, SnapshotStore, Stored,
+};
 
 /// Snapshots that are kept for starts. Two, with all records after the older one: then one that went bad costs no
 /// restart, since the older one and the records give the same state. Further ones are kept as long as the records behind
@@ -63,26 +65,9 @@ impl History for DiskHistory {
         let Some(next) = number.checked_add(1) else { return Ok(None) };
         Ok(self.cursor.read(next)?.map(|payload| Stored::new(next, payload)))
     }
+}
 
-    fn age(&self) -> Option<LogAge> {
-        let state = self.shared.state();
-        let front = state.segments.front().filter(|segment| !segment.is_empty())?;
-        Some(LogAge {
-            newest: state.durable(),
-            snapshot: state.newest_snapshot(),
-            older_snapshot: LogFiles::needed_after(&state.snapshots),
-            snapshot_ms: state.snapshots.last().map_or(front.oldest_ms, |kept| kept.state_ms),
-            next_to_go: front.last,
-            next_to_go_ms: front.newest_ms,
-        })
-    }
-
-    fn trim(&mut self, retention: &Retention) {
-        let shared = Arc::clone(&self.shared);
-        let _alone = shared.housekeeping();
-        self.trim_now(retention);
-    }
-
+impl SnapshotStore for DiskHistory {
     fn save_snapshot(
         &mut self,
         number: RecordNumber,
@@ -103,6 +88,27 @@ impl History for DiskHistory {
         }
         self.trim_now(retention);
         Ok(())
+    }
+}
+
+impl OwnSnapshots for DiskHistory {
+    fn age(&self) -> Option<LogAge> {
+        let state = self.shared.state();
+        let front = state.segments.front().filter(|segment| !segment.is_empty())?;
+        Some(LogAge {
+            newest: state.durable(),
+            snapshot: state.newest_snapshot(),
+            older_snapshot: LogFiles::needed_after(&state.snapshots),
+            snapshot_ms: state.snapshots.last().map_or(front.oldest_ms, |kept| kept.state_ms),
+            next_to_go: front.last,
+            next_to_go_ms: front.newest_ms,
+        })
+    }
+
+    fn trim(&mut self, retention: &Retention) {
+        let shared = Arc::clone(&self.shared);
+        let _alone = shared.housekeeping();
+        self.trim_now(retention);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The log on disk: append-only segment files, snapshots read_only them, one `fdatasync` per append.
+//! The log on disk: append-only segment files, snapshots beside them, one `fdatasync` per append.
 //!
 //! Files here may use those above them: `files`, `header`, `record`, `directory`, `segment`, `snapshot`, `recovery`,
 //! `shared`, `cursor`, `writer`, `history`, `read_only`.
@@ -69,7 +69,7 @@ use std::time::Duration;
 pub use read_only::ReadOnlyLog;
 pub use recovery::{Dropped, RecoveryReport};
 
-use super::{AppendError, History, Log, LogError, RecordNumber, Stored};
+use super::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RecordNumber, Stored};
 use cursor::Cursor;
 use files::Files;
 use history::DiskHistory;
@@ -91,7 +91,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The log in `directory`; `now_ms` tells the time in milliseconds since 1970 (it is written read_only each record, and
+    /// The log in `directory`; `now_ms` tells the time in milliseconds since 1970 (it is written beside each record, and
     /// decides nothing but when a record is trimmed).
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, now_ms: fn() -> u64) -> Self {
@@ -225,6 +225,12 @@ impl Log for Disk {
 
     fn close(mut self: Box<Self>) -> Result<(), AppendError> {
         self.writer.finish_segment()
+    }
+}
+
+impl OwnLog for Disk {
+    fn snapshots(&self) -> Option<Box<dyn OwnSnapshots>> {
+        Some(Box::new(DiskHistory::new(Arc::clone(&self.shared))))
     }
 }
 

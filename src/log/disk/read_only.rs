@@ -9,7 +9,7 @@ use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Found, inspect};
 use super::segment::SEGMENT_BYTES_MAX;
 use super::snapshot;
-use crate::log::{AppendError, History, LogError, RecordNumber, Retention, Stored};
+use crate::log::{History, LogError, RecordNumber, Stored};
 
 /// How often a segment is looked for that the hub has just removed.
 const TRIES: usize = 3;
@@ -153,9 +153,5 @@ impl History for ReadOnlyLog {
             }
             at = again;
         }
-    }
-
-    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
-        Err(AppendError::Broken("this log is only looked at".to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! One record as it lies in a segment, and the question that recovery asks of a broken one: was its write cut short, or
+//! The format of a record in a segment, and how recovery classifies a broken one: was its write cut short, or
 //! has it changed since?
 //!
 //! The answer rests on two facts. A record's header lies within one sector of the device, so it arrived or did not. And
@@ -17,17 +17,17 @@ pub(super) const RECORD_HEADER_BYTES: usize = 32;
 /// The smallest unit that a device writes whole.
 const SECTOR: usize = 512;
 
-/// What fills a record up to the next multiple of [`ALIGN`]: not zeros, so that its last sector is never all zeros.
+/// The padding of a record up to the next multiple of [`ALIGN`]. It is not zero, so that the last sector is never all zeros.
 const PADDING: u8 = 0xa5;
 const PADDING_MIN: usize = 2;
 
-/// The most bytes that a record takes in its segment.
+/// The maximum size of a record in its segment.
 pub(super) const FRAME_BYTES_MAX: usize = frame_bytes(RECORD_BYTES_MAX);
 
 const RECORD: &[u8; 2] = b"re";
 const SEAL: &[u8; 2] = b"se";
 
-/// A whole record, or what else is found where one could begin.
+/// A complete record, or the other data that can be in its place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Record(Record<'a>),
@@ -38,43 +38,43 @@ pub(super) enum Found<'a> {
     Broken(Broken),
 }
 
-/// A whole record.
+/// A complete record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     /// When it was written, in milliseconds since 1970.
     pub(super) written_at_ms: u64,
     pub(super) payload: &'a [u8],
-    /// Bytes that it takes in its segment.
+    /// Its size in the segment, in bytes.
     pub(super) frame_bytes: usize,
 }
 
-/// Something that is no whole record.
+/// Data that is not a complete record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// What is wrong, for people.
+    /// The fault, as text for people.
     pub(super) what: &'static str,
-    /// Whether it is what a write leaves that was cut short.
+    /// Whether a write that was cut short leaves such data.
     pub(super) unfinished: bool,
 }
 
-/// A record's header that can be believed.
+/// A valid header of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecordHeader {
     pub(super) length: u32,
     body_crc: u32,
     pub(super) number: u64,
     written_at_ms: u64,
-    /// How many of its sectors' parts hold at most one byte that is not zero.
+    /// The number of its sectors with at most one byte that is not zero.
     sparse: u16,
     seal: bool,
 }
 
-/// Bytes that a record of `length` takes in its segment.
+/// The size of a record with a payload of `length` bytes in its segment.
 pub(super) const fn frame_bytes(length: usize) -> usize {
     (RECORD_HEADER_BYTES + length + PADDING_MIN).next_multiple_of(ALIGN)
 }
 
-/// Puts into `frame` what is written at byte `at` of a segment of log `id`.
+/// Builds in `frame` the bytes of a record at byte `at` of a segment of log `id`.
 pub(super) fn encode(frame: &mut Vec<u8>, id: u64, at: u64, number: u64, written_at_ms: u64, payload: &[u8]) {
     frame.clear();
     frame.resize(RECORD_HEADER_BYTES, 0);
@@ -87,19 +87,19 @@ pub(super) fn encode(frame: &mut Vec<u8>, id: u64, at: u64, number: u64, written
         body_crc: crc32c::crc32c(body),
         number,
         written_at_ms,
-        // The first part, which holds the header, is not one of them.
+        // The first sector, with the header, does not count.
         sparse: parts(frame, at).skip(1).filter(|part| is_sparse(part)).count() as u16,
         seal: false,
     };
     frame[..RECORD_HEADER_BYTES].copy_from_slice(&header.encode(id));
 }
 
-/// What is written behind the last record of a finished segment of log `id`.
+/// The seal behind the last record of a finished segment of log `id`.
 pub(super) fn encode_seal(id: u64, next: u64) -> [u8; RECORD_HEADER_BYTES] {
     RecordHeader { length: 0, body_crc: 0, number: next, written_at_ms: 0, sparse: 0, seal: true }.encode(id)
 }
 
-/// What is at byte `at` of the segment `data` of log `id`, where record `expected` could begin.
+/// Reads byte `at` of the segment `data` of log `id`, where record `expected` could begin.
 pub(super) fn inspect(data: &[u8], at: usize, id: u64, expected: u64) -> Found<'_> {
     let broken = |what, unfinished| Found::Broken(Broken { what, unfinished });
     let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) else { return Found::End };
@@ -128,7 +128,7 @@ pub(super) fn inspect(data: &[u8], at: usize, id: u64, expected: u64) -> Found<'
     Found::Record(Record { written_at_ms: header.written_at_ms, payload, frame_bytes })
 }
 
-/// Whether the sector with the header at byte `at` reads as zeros, and nothing behind it says that it once was there.
+/// Whether the sector with the header at byte `at` reads as zeros, and no data behind it shows that the header once existed.
 fn never_arrived(data: &[u8], at: usize, id: u64) -> bool {
     let rest = &data[at..];
     let sector_ends = (SECTOR - at % SECTOR).min(rest.len());
@@ -139,7 +139,7 @@ fn never_arrived(data: &[u8], at: usize, id: u64) -> bool {
     is_zero(&rest[..sector_ends]) && rest.len() <= FRAME_BYTES_MAX && !another_follows()
 }
 
-/// A frame at byte `at` of its file, cut where the device's sectors end.
+/// The parts of a frame at byte `at` of its file, split at the device's sectors.
 fn parts(frame: &[u8], at: u64) -> impl Iterator<Item = &[u8]> {
     let first = (SECTOR - at as usize % SECTOR).min(frame.len());
     let (first, rest) = frame.split_at(first);
@@ -168,7 +168,7 @@ impl RecordHeader {
         bytes
     }
 
-    /// `None` if it is no header that log `id` wrote.
+    /// `None` if it is not a header of log `id`.
     pub(super) fn decode(id: u64, bytes: &[u8; RECORD_HEADER_BYTES]) -> Option<Self> {
         let kind = [bytes[26], bytes[27]];
         let length = u32_at(bytes, 0);
@@ -186,7 +186,7 @@ impl RecordHeader {
     }
 }
 
-/// Seeded with the log's id: neither another log's record nor bytes that a client chose pass for a header of this one.
+/// The checksum is seeded with the log's id, so that no record of another log, and no bytes from a client, pass for a header of this log.
 fn header_crc(id: u64, bytes: &[u8; RECORD_HEADER_BYTES]) -> u32 {
     crc32c::crc32c_append((id ^ (id >> 32)) as u32, &bytes[..28])
 }

@@ -1,4 +1,4 @@
-//! What a start does: look at everything, decide, and only then change anything.
+//! Recovery at the start: read everything, decide, and only then change files.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use super::segment::{self, CreateError, Scan, ScanEnd, Segment, scan, write_whol
 use super::snapshot;
 use crate::log::{LogError, RecordNumber};
 
-/// What a start found in the data directory.
+/// The result of recovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// The newest whole snapshot.
+    /// The newest complete snapshot.
     pub snapshot: Option<RecordNumber>,
     /// The last record; 0 in a fresh log.
     pub last: RecordNumber,
     /// The incomplete last record that was dropped. It was never acknowledged.
     pub dropped: Option<Dropped>,
-    /// What else was wrong and has been put right without loss, for people.
+    /// Other faults that were repaired without loss, as text for people.
     pub repaired: Vec<String>,
 }
 
@@ -35,26 +35,26 @@ pub struct Dropped {
     pub file: PathBuf,
     /// Where in the file it began.
     pub byte: u64,
-    /// How many bytes there were of it.
+    /// The number of bytes found.
     pub bytes: u64,
-    /// How it was seen to be incomplete.
+    /// The reason why it counts as incomplete.
     pub what: &'static str,
 }
 
-/// A snapshot that is whole.
+/// A complete snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SnapshotFile {
     pub(super) number: RecordNumber,
     pub(super) bytes: u64,
-    /// When the state was as it says, or a little later, in milliseconds since 1970.
+    /// The time of the state, or a little later, in milliseconds since 1970.
     pub(super) state_ms: u64,
 }
 
-/// A log as it is after recovery.
+/// The log after recovery.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) id: u64,
-    /// Never empty; the last one takes the next record.
+    /// Never empty; the next record goes into the last one.
     pub(super) segments: VecDeque<Segment>,
     pub(super) snapshots: Vec<SnapshotFile>,
     /// Snapshots that cannot be used; the next one that is kept replaces them.
@@ -62,7 +62,7 @@ pub(super) struct Recovered {
     pub(super) report: RecoveryReport,
 }
 
-/// Reads the whole directory, founds a log with the id `new_id` if there is none, and puts right what can be put right
+/// Reads the whole directory, creates a log with the id `new_id` if there is none, and repairs everything that can be repaired
 /// without loss.
 pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Recovered, LogError> {
     let listing = Listing::read(directory)?;
@@ -88,7 +88,7 @@ pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Re
     Ok(repair.recovered(directory, id, scans, snapshots))
 }
 
-/// Nobody's home directory becomes a data directory because of a slip of the pen.
+/// A home directory must not become a data directory because of a typing error.
 fn refuse_unknown_files(directory: &Path, listing: &Listing) -> Result<(), LogError> {
     let stranger = listing.unknown.iter().find(|name| !name.starts_with('.') && *name != "lost+found");
     stranger.map_or(Ok(()), |name| {
@@ -101,7 +101,7 @@ fn refuse_unknown_files(directory: &Path, listing: &Listing) -> Result<(), LogEr
 
 fn found(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
     create_segment(files, directory, id, 1)?;
-    // Last, so that its being there means that there is a log.
+    // FORMAT is written last, so that its existence means that there is a log.
     write_format(files, directory, id)
 }
 
@@ -120,7 +120,7 @@ fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError
     written.map_err(|error| device(&path, "cannot be written", &error))
 }
 
-/// The log's id as FORMAT has it; `None` if that is to be written anew.
+/// The log's id from FORMAT; `None` if FORMAT must be rewritten.
 fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Result<Option<u64>, LogError> {
     repair.format = true;
     repair.copy = !listing.format;
@@ -136,7 +136,7 @@ fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Resu
         }
         Err(fault @ HeaderFault::Newer(_)) => Err(header_fault(&path, &fault)),
         Ok(_) | Err(HeaderFault::Damaged(..)) => {
-            repair.repaired.push(format!("{} was damaged and is written anew", path.display()));
+            repair.repaired.push(format!("{} was damaged and has been rewritten", path.display()));
             Ok(None)
         }
     }
@@ -162,18 +162,18 @@ impl Snapshots {
         Ok(snapshots)
     }
 
-    /// The newest that is whole; 0 if there is none.
+    /// The record of the newest complete snapshot; 0 if there is none.
     fn newest(&self) -> RecordNumber {
         self.whole.last().map_or(0, |(_, kept)| kept.number)
     }
 
-    /// The last record that any of them, whole or not, says was there.
+    /// The last record that any snapshot, complete or damaged, covers.
     fn witnessed(&self) -> RecordNumber {
         self.newest().max(self.damaged.last().map_or(0, |(number, _)| *number))
     }
 }
 
-/// Reads all segments; the last one's bytes stay in `data`.
+/// Reads all segments; the bytes of the last one stay in `data`.
 fn scan_all(
     directory: &Path,
     listing: &Listing,
@@ -187,7 +187,7 @@ fn scan_all(
     let mut scans = Vec::with_capacity(listing.segments.len());
     for (index, &first) in listing.segments.iter().enumerate() {
         if first == 0 {
-            return Err(damaged(&segment_path(directory, 0), 0, "there is no record 0"));
+            return Err(damaged(&segment_path(directory, 0), 0, "record 0 does not exist: records are counted from 1"));
         }
         let next = listing.segments.get(index + 1).copied();
         let scanned = scan(directory, first, data);
@@ -196,7 +196,7 @@ fn scan_all(
     Ok(scans)
 }
 
-/// All files are of one log.
+/// Checks that all files belong to one log.
 fn same_id(directory: &Path, format: Option<u64>, scans: &[Scan], snapshots: &Snapshots) -> Result<u64, LogError> {
     let segments = scans.iter().map(|scan| (segment_path(directory, scan.segment.first), scan.id));
     let snapshots = snapshots.whole.iter().map(|(header, kept)| (snapshot_path(directory, kept.number), header.id));
@@ -207,7 +207,7 @@ fn same_id(directory: &Path, format: Option<u64>, scans: &[Scan], snapshots: &Sn
     }
 }
 
-/// Every segment reaches to where the next one begins.
+/// Checks that every segment ends where the next one begins.
 fn join(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Repair) -> Result<(), LogError> {
     for (index, pair) in scans.windows(2).enumerate() {
         let [scan, follower] = pair else { continue };
@@ -232,7 +232,7 @@ fn join(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Re
             ScanEnd::Seal(_) => {}
             ScanEnd::End | ScanEnd::Broken(_) => {
                 repair.seals.push(index);
-                // A crash between making the next segment and sealing this one is no damage.
+                // A crash between creating the next segment and sealing this one is not damage.
                 let cut = matches!(&scan.stop, ScanEnd::End | ScanEnd::Broken(Broken { unfinished: true, .. }));
                 let crashed = cut && index + 2 == scans.len() && follower.segment.is_empty();
                 if !crashed {
@@ -254,7 +254,7 @@ fn segment_path_name(segment: &Segment) -> String {
 const GONE_ON: &str = "the one before it says that it was there. If this is a copy that was taken while a hub went on with \
                        the log, remove FORMAT to say so";
 
-/// The log begins where the snapshot ends or earlier, and ends as a log may end.
+/// Checks that the log begins at the snapshot's record or before, and that its end is valid.
 fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut Repair) -> Result<(), LogError> {
     let (Some(first), Some(last)) = (scans.first(), scans.last()) else { return Ok(()) };
     let path = segment_path(directory, last.segment.first);
@@ -301,23 +301,23 @@ fn no_beginning(directory: &Path, begin: RecordNumber, snapshots: &Snapshots) ->
     missing(&segment_path(directory, newest + 1), why)
 }
 
-/// What is to be changed, once all has been looked at.
+/// The changes to make after everything has been read.
 #[derive(Debug, Default)]
 struct Repair {
-    /// FORMAT is to be written.
+    /// FORMAT must be written.
     format: bool,
-    /// There is no FORMAT: somebody copied the log here, perhaps while it went on.
+    /// FORMAT is missing: somebody copied the log here, perhaps while a hub was writing it.
     copy: bool,
-    /// The copy ends with a finished segment; this one is to follow.
+    /// The copy ends with a finished segment; this segment must be created after it.
     next_segment: Option<RecordNumber>,
-    /// Which segments get a new seal.
+    /// The segments that need a new seal.
     seals: Vec<usize>,
     dropped: Option<Dropped>,
     repaired: Vec<String>,
 }
 
 impl Repair {
-    /// What is worth telling and needs no change.
+    /// Findings to report that need no change.
     fn note(&mut self, directory: &Path, listing: &Listing, scans: &[Scan], snapshots: &Snapshots) {
         for path in &listing.opened_to_others {
             self.repaired.push(format!("{} could be read by other users; no longer", path.display()));
@@ -328,7 +328,7 @@ impl Repair {
         for (number, error) in &snapshots.damaged {
             let instead =
                 if *number < snapshots.newest() { "a newer one" } else { "what came before it, and all records" };
-            self.repaired.push(format!("{error}. But {instead} is there, and the log goes on with that"));
+            self.repaired.push(format!("{error}. It is not needed: the log continues with {instead}"));
         }
         let begin = scans.first().map_or(1, |scan| scan.segment.first);
         if let (Some((header, _)), true) = (snapshots.whole.last(), snapshots.damaged.is_empty())
@@ -351,7 +351,7 @@ impl Repair {
             (None, Some(last)) => secure_end(files, directory, last, data)?,
             (None, None) => {}
         }
-        // Last: until then, a copy stays one.
+        // FORMAT is written last: until then the directory still counts as a copy.
         if self.format { write_format(files, directory, id) } else { Ok(()) }
     }
 
@@ -374,7 +374,7 @@ impl Repair {
     }
 }
 
-/// Cuts off what is behind the last record and writes the seal there. A full disk is no obstacle: nothing is lost
+/// Cuts off everything behind the last record and writes the seal there. On a full disk it continues without the seal: nothing is lost
 /// without the seal, and the next start tries again.
 fn seal(files: &Files, directory: &Path, id: u64, segment: &Segment) -> Result<(), LogError> {
     let path = segment_path(directory, segment.first);
@@ -389,7 +389,7 @@ fn seal(files: &Files, directory: &Path, id: u64, segment: &Segment) -> Result<(
     }
 }
 
-/// Brings the end of the log onto the device, before anybody believes it.
+/// Syncs the end of the log to the device, before the hub relies on it.
 fn secure_end(files: &Files, directory: &Path, last: &Scan, data: &[u8]) -> Result<(), LogError> {
     let path = segment_path(directory, last.segment.first);
     let end = last.segment.end;
@@ -398,8 +398,8 @@ fn secure_end(files: &Files, directory: &Path, last: &Scan, data: &[u8]) -> Resu
             files.truncate(&file, &path, end)?;
         }
         if let Some(at) = last.last_record_at {
-            // Once an fsync has failed, the kernel may hold pages for clean that never reached the device: what is read
-            // back proves nothing. Only the last record can be such a one, so it is written again.
+            // After a failed fsync the kernel may treat pages as clean that never reached the device. Reading them
+            // back proves nothing. Only the last record can be affected, so it is written again.
             files.write(&file, &path, &data[at as usize..end as usize], at)?;
         }
         files.sync(&file, &path)

@@ -1,4 +1,4 @@
-//! Segments: making them, and reading one whole to see that it is what was written.
+//! Segments: creating them, and reading and checking a complete one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,23 +10,23 @@ use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Broken, FRAME_BYTES_MAX, Found, inspect};
 use crate::log::{LogError, RecordNumber};
 
-/// A segment that has reached this many bytes takes no more records: trimming is by whole segments.
+/// A segment of at least this size gets no more records. Trimming removes whole segments.
 pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// No segment is longer than this (header, records up to [`SEGMENT_BYTES`], one more, a seal).
 pub(super) const SEGMENT_BYTES_MAX: u64 = SEGMENT_BYTES + (HEADER_BYTES + 2 * FRAME_BYTES_MAX) as u64;
 
-/// What is known of a segment.
+/// The state of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) first: RecordNumber,
     /// Its last record; `first - 1` while it has none.
     pub(super) last: RecordNumber,
-    /// Where its last record ends.
+    /// The position of the end of its last record.
     pub(super) end: u64,
     /// Bytes of the file.
     pub(super) bytes: u64,
-    /// When its oldest and its newest record were written.
+    /// The write times of its oldest and newest record.
     pub(super) oldest_ms: u64,
     pub(super) newest_ms: u64,
 }
@@ -41,7 +41,7 @@ impl Segment {
         self.last < self.first
     }
 
-    /// Counts one more record in.
+    /// Notes one more record.
     pub(super) fn grow(&mut self, frame_bytes: u64, written_at_ms: u64) {
         self.last += 1;
         self.end += frame_bytes;
@@ -51,16 +51,16 @@ impl Segment {
     }
 }
 
-/// How far making a new segment came.
+/// The reason why a new segment was not created.
 #[derive(Debug)]
 pub(super) enum CreateError {
-    /// The directory is as it was.
+    /// The directory is unchanged.
     Nothing(io::Error),
-    /// The new segment may be there or not.
+    /// It is unknown whether the new segment exists.
     Unclear(io::Error),
 }
 
-/// Makes an empty segment, durably.
+/// Creates an empty segment, durably.
 pub(super) fn create(files: &Files, directory: &Path, id: u64, first: RecordNumber) -> Result<File, CreateError> {
     let header = Header { kind: FileKind::Segment, id, number: first, length: 0, oldest: 0 };
     let path = segment_path(directory, first);
@@ -69,19 +69,19 @@ pub(super) fn create(files: &Files, directory: &Path, id: u64, first: RecordNumb
     Ok(file)
 }
 
-/// Writes a file under another name first, so that it has its own only when it is whole. The caller syncs the directory.
+/// Writes a file under a temporary name and renames it when it is complete. The caller syncs the directory.
 pub(super) fn write_whole(files: &Files, path: &Path, contents: &[&[u8]]) -> io::Result<File> {
     let unfinished = unfinished_path(path);
     let written = write_new(files, &unfinished, contents);
     let named = written.and_then(|file| files.rename(&unfinished, path).map(|()| file));
     if named.is_err() {
-        // The next start removes it where this cannot.
+        // If this fails, the next start removes the file.
         let _ = files.remove(&unfinished);
     }
     named
 }
 
-/// Bytes after which a long file is brought to the device, so that the log's own syncs never wait for all of it.
+/// A long file is synced in steps of this many bytes, so that the log's own syncs never wait for all of it.
 const SYNC_EVERY: usize = 1024 * 1024;
 
 fn write_new(files: &Files, path: &Path, contents: &[&[u8]]) -> io::Result<File> {
@@ -99,33 +99,37 @@ fn write_new(files: &Files, path: &Path, contents: &[&[u8]]) -> io::Result<File>
     Ok(file)
 }
 
-/// A segment that was read whole.
+/// A segment that was read completely.
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) segment: Segment,
     pub(super) id: u64,
-    /// Where its last record begins; `None` if it has none.
+    /// The position of its last record; `None` if it has none.
     pub(super) last_record_at: Option<u64>,
-    /// What is behind its last record.
+    /// The data behind its last record.
     pub(super) stop: ScanEnd,
 }
 
-/// Why a scan went no further.
+/// The reason why a scan ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ScanEnd {
     End,
-    /// The seal, saying the next segment's first record, with nothing behind it.
+    /// The seal, with the number of the next segment's first record, and no data behind it.
     Seal(RecordNumber),
     Broken(Broken),
 }
 
-/// Reads the segment that begins with record `first` into `data` and looks at every byte.
+/// Reads the segment that begins with record `first` into `data` and checks every byte.
 pub(super) fn scan(directory: &Path, first: RecordNumber, data: &mut Vec<u8>) -> Result<Scan, LogError> {
     let path = segment_path(directory, first);
     read(&path, data)?;
     let header = Header::decode(FileKind::Segment, data).map_err(|fault| header_fault(&path, &fault))?;
     if header.number != first {
-        return Err(damaged(&path, 32, format_args!("it begins with record {}, not as its name says", header.number)));
+        return Err(damaged(
+            &path,
+            32,
+            format_args!("it begins with record {}, which contradicts its name", header.number),
+        ));
     }
     Ok(records(data, &header))
 }

@@ -1,4 +1,4 @@
-//! What the log's owner and the readers of its past share: which files there are, and how far they are durable.
+//! Shared by the log's writer and the readers of its history: the list of files, and how far they are durable.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::recovery::{Recovered, SnapshotFile};
 use super::segment::Segment;
 use crate::log::RecordNumber;
 
-/// One log's directory, locked for as long as anybody here uses it.
+/// One log's directory, locked while any part of the hub uses it.
 #[derive(Debug)]
 pub(super) struct DiskShared {
     pub(super) directory: PathBuf,
@@ -20,26 +20,26 @@ pub(super) struct DiskShared {
     pub(super) files: Files,
     pub(super) now_ms: fn() -> u64,
     pub(super) segment_bytes: u64,
-    /// Held while files come and go other than by appending: by who keeps a snapshot or re-opens.
+    /// Held while files are created or deleted other than by appending: when a snapshot is stored or the log is reopened.
     pub(super) housekeeping: Mutex<()>,
-    /// The owner should begin a new segment: the old one is to be trimmed in time.
+    /// Asks the writer to begin a new segment, so that the old one can be trimmed in time.
     pub(super) begin_segment: AtomicBool,
     state: Mutex<LogFiles>,
     _lock: Lock,
 }
 
-/// Never held across anything slow.
+/// The lock on this is never held during slow operations.
 #[derive(Debug)]
 pub(super) struct LogFiles {
-    /// Never empty; what stands here is durable.
+    /// Never empty; everything listed here is durable.
     pub(super) segments: VecDeque<Segment>,
-    /// Oldest first: the newest two, and those with which explanations begin.
+    /// Oldest first: the newest two, and those from which explanations start.
     pub(super) snapshots: Vec<SnapshotFile>,
     /// Files that the next snapshot replaces.
     pub(super) useless: Vec<PathBuf>,
 }
 
-/// Where a record is.
+/// The position of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Location {
     In(Segment),
@@ -67,7 +67,7 @@ impl DiskShared {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, LogFiles> {
-        // Every change is a push, a pop or an assignment: a panic elsewhere cannot leave it half-done.
+        // Every change is a push, a pop or an assignment, so a panic cannot leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,7 +110,7 @@ impl LogFiles {
         self.segments.front().map_or(1, |segment| segment.first)
     }
 
-    /// The newest snapshot; 0 if there is none.
+    /// The record of the newest snapshot; 0 if there is none.
     pub(super) fn newest_snapshot(&self) -> RecordNumber {
         self.snapshots.last().map_or(0, |kept| kept.number)
     }

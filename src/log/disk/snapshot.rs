@@ -1,4 +1,4 @@
-//! Snapshots: header, contents, checksum. One that does not check is not there.
+//! Snapshots: header, contents, checksum. A snapshot with a wrong checksum counts as missing.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,13 +10,13 @@ use super::header::{FileKind, HEADER_BYTES, Header};
 use super::segment::write_whole;
 use crate::log::{LogError, RecordNumber};
 
-/// Bytes of the checksum behind the contents.
+/// The size of the checksum behind the contents.
 const CHECKSUM_BYTES: usize = 4;
 
-/// Bytes that are checked at a time, where the contents are not wanted.
+/// The size of the pieces in which a snapshot is checked without loading it.
 const CHUNK_BYTES: u64 = 1024 * 1024;
 
-/// Writes a snapshot, durably and whole or not at all; returns the bytes of its file.
+/// Writes a snapshot durably, completely or not at all, and returns the size of its file.
 pub(super) fn write(
     files: &Files,
     directory: &Path,
@@ -32,7 +32,7 @@ pub(super) fn write(
     Ok(file_bytes(header.length))
 }
 
-/// Whether the snapshot of record `number` is whole, without holding it in memory; and the bytes of its file.
+/// Checks the snapshot of record `number` without loading it into memory, and returns the size of its file.
 pub(super) fn check(directory: &Path, number: RecordNumber) -> Result<(Header, u64), LogError> {
     let path = snapshot_path(directory, number);
     let (header, file) = open(&path, number)?;
@@ -68,7 +68,11 @@ fn open(path: &Path, number: RecordNumber) -> Result<(Header, File), LogError> {
     (&file).take(HEADER_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
     let header = Header::decode(FileKind::Snapshot, &head).map_err(|fault| header_fault(path, &fault))?;
     if header.number != number {
-        return Err(damaged(path, 32, format_args!("it is of record {}, not as its name says", header.number)));
+        return Err(damaged(
+            path,
+            32,
+            format_args!("it belongs to record {}, which contradicts its name", header.number),
+        ));
     }
     let bytes = file.metadata().map_err(unreadable)?.len();
     if bytes != file_bytes(header.length) {

@@ -12,21 +12,21 @@ use super::segment::{self, CreateError, Segment};
 use super::shared::DiskShared;
 use crate::log::{AppendError, LogError, RECORD_BYTES_MAX, RecordNumber};
 
-/// The only one that writes records.
+/// The only writer of records.
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<DiskShared>,
     file: File,
     segment: Segment,
-    /// A finished segment whose seal is still to be written. No record goes into the new one before.
+    /// A finished segment without its seal. No record is written into the next segment before the seal.
     unsealed: Option<(File, Segment)>,
-    /// Set once nobody knows what is on the device.
+    /// Set when the state of the device is unknown.
     broken: Option<String>,
     frame: Vec<u8>,
 }
 
 impl Writer {
-    /// Goes on where the shared state says that the log ends.
+    /// Continues at the end of the log, according to the shared state.
     pub(super) fn open(shared: Arc<DiskShared>) -> Result<Self, LogError> {
         let segment = shared.state().segments.back().copied().unwrap_or_else(|| Segment::empty(1));
         let path = segment_path(shared.directory(), segment.first);
@@ -59,7 +59,7 @@ impl Writer {
         })
     }
 
-    /// After the first `Broken` nothing is tried any more.
+    /// After the first `Broken` no further change is tried.
     fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, AppendError>) -> Result<T, AppendError> {
         if let Some(why) = &self.broken {
             return Err(AppendError::Broken(why.clone()));
@@ -123,14 +123,14 @@ impl Writer {
         result.map(|()| number)
     }
 
-    /// Writes behind the segment's last record. If there is no room it is all taken back.
+    /// Writes behind the segment's last record. If the disk is full, the segment is cut back to its previous end.
     fn write_durably(&self, file: &File, segment: &Segment, bytes: &[u8]) -> Result<(), AppendError> {
         let path = segment_path(self.shared.directory(), segment.first);
         let files = &self.shared.files;
         let written = files.write(file, &path, bytes, segment.end).and_then(|()| files.sync(file, &path));
         let Err(error) = written else { return Ok(()) };
         if is_full(&error) {
-            // Not the failed sync again: what it should have covered is cut off, and the cut has to be durable.
+            // The failed sync is not repeated. The data that it should have covered is cut off, and the cut must be durable.
             files.truncate(file, &path, segment.end).map_err(|error: io::Error| {
                 AppendError::Broken(format!("{} is full and cannot be cut back: {error}", path.display()))
             })?;

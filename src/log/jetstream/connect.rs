@@ -1,4 +1,4 @@
-//! How a hub reaches the NATS servers, and as whom.
+//! The connection to the NATS servers and its credentials.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use uuid::Uuid;
 
 use crate::log::LogError;
 
-/// How long the servers may take to be there at a start: they may be starting too.
+/// The time limit for the first connection at a start; the servers may be starting, too.
 const CONNECT_MAX: Duration = Duration::from_secs(20);
 
-/// How soon a server that could not be reached is tried again.
+/// The pause before an unreachable server is tried again.
 const CONNECT_AGAIN: Duration = Duration::from_millis(500);
 
-/// How often a server has to show that it is there: two missed, and another one is tried. Well below the time after
+/// The interval of pings to a server. After two missed answers the hub tries another server, well before the time after
 /// which a hub counts itself out.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// How long one server may take to answer a connection.
+/// The time limit for one connection attempt.
 const CONNECT_ONE_MAX: Duration = Duration::from_secs(2);
 
-/// How long a request to a server may take before it counts as lost.
+/// The time after which a request to a server counts as lost.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
 
-/// The NATS servers and what opens them.
+/// The NATS servers and the credentials for them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Servers {
     /// `nats://HOST:PORT` or `tls://HOST:PORT`, possibly with `USER:PASSWORD@` or `TOKEN@` before the host.
@@ -39,21 +39,21 @@ pub struct Servers {
 }
 
 impl std::fmt::Debug for Servers {
-    /// Without what opens them.
+    /// Shows the servers without their credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown())
     }
 }
 
 impl Servers {
-    /// The servers as they may be shown and logged.
+    /// The servers' URLs without passwords, for logs and messages.
     #[must_use]
     pub fn shown(&self) -> String {
         self.urls.iter().map(|url| without_userinfo(url)).collect::<Vec<_>>().join(",")
     }
 }
 
-/// The URL without what stands before the host.
+/// The URL without the user part before the host.
 fn without_userinfo(url: &str) -> String {
     match userinfo(url) {
         Some(secret) => url.replacen(&format!("{secret}@"), "", 1),
@@ -66,7 +66,7 @@ fn userinfo(url: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(secret, _)| secret)
 }
 
-/// Connects as `name`, as soon as one of the servers is there.
+/// Connects under the name `name` as soon as one of the servers answers.
 pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, LogError> {
     let urls: Vec<String> = servers.urls.iter().map(|url| without_userinfo(url)).collect();
     let began = tokio::time::Instant::now();
@@ -77,7 +77,7 @@ pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, Log
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
-        // Who is not let in will not be later either.
+        // Trying again does not help against refused credentials.
         let unknown =
             matches!(error.kind(), ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
         if unknown || began.elapsed() > CONNECT_MAX {
@@ -89,7 +89,7 @@ pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, Log
             tokio::time::sleep(CONNECT_AGAIN).await;
         }
     }
-    Err(LogError::Device("there are no NATS servers".to_owned()))
+    Err(LogError::Device("no NATS servers are configured".to_owned()))
 }
 
 /// `turn` chooses the servers: each in turn, begun anywhere, so that hubs are spread over them, and whoever leaves one
@@ -101,7 +101,7 @@ fn tune(options: ConnectOptions, turn: &Arc<AtomicUsize>) -> ConnectOptions {
             let next = servers.get(turn.fetch_add(1, Relaxed) % servers.len().max(1));
             std::future::ready(next.map(|server| ReconnectToServer { addr: server.addr.clone(), delay: None }))
         })
-        // Those that are named are those that are meant: what a server says of others may not be reachable from here.
+        // Only the configured servers are used: addresses that a server announces may not be reachable from here.
         .ignore_discovered_servers()
         .ping_interval(PING_EVERY)
         .connection_timeout(CONNECT_ONE_MAX)
@@ -133,7 +133,7 @@ async fn authenticated(servers: &Servers) -> Result<ConnectOptions, LogError> {
     })
 }
 
-/// What the file says, for the user that the URL names, if it names one.
+/// The credentials in the file, for the user in the URL if it has one.
 fn with_user(secret: &str, in_url: Option<&str>) -> String {
     match in_url.map(|userinfo| userinfo.split_once(':').map_or(userinfo, |(user, _)| user)) {
         Some(user) if !secret.contains(':') => format!("{user}:{secret}"),
@@ -149,7 +149,7 @@ fn secret_of(path: &Path) -> Result<String, LogError> {
     }
 }
 
-/// An error with what caused it.
+/// An error with its causes.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,4 +1,4 @@
-//! Reads a stream from one record on, for ever: made anew after every disconnection, and no gap goes unnoticed.
+//! Reads a stream continuously from one record on. The reader is recreated after every disconnection, and detects gaps.
 
 use std::time::Duration;
 
@@ -12,38 +12,38 @@ use tokio::time::{Instant, sleep};
 use super::connect::chain;
 use crate::log::{LogError, RecordNumber, Stored};
 
-/// Records that a server sends ahead: with the largest ones 64 MiB.
+/// The number of records that a server sends ahead; at most 64 MiB with the largest records.
 const AHEAD_MAX: usize = 128;
 
-/// How often a server has to say that it is still there though there is nothing to send.
+/// The interval of heartbeats from a server that has nothing to send.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// How long one request for records lasts.
+/// The lifetime of one request for records.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// After so long a server may forget a reader that is gone.
+/// The time after which a server may forget an inactive reader.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
-/// How soon what failed is tried again.
+/// The pause before a failed request is repeated.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// A new leader of busy servers may for a while not know of the last records; after this long they are not there.
+/// A new leader of busy servers may not know the last records for a while. After this time they count as missing.
 const SHORT_MAX: Duration = Duration::from_secs(30);
 
-/// A place in a stream.
+/// A position in a stream.
 pub(super) struct Cursor {
     stream: Stream,
     next: RecordNumber,
     messages: Option<pull::Stream>,
-    /// Since when the stream is shorter than what was read already.
+    /// The time since which the stream has been shorter than the position already read.
     short_since: Option<Instant>,
-    /// How often in a row a record was passed over that should be there.
+    /// How many times in a row an expected record was skipped.
     gaps: u32,
-    /// The record that was given last, as it is known again.
+    /// Identifies the last record returned.
     last: Option<Mark>,
 }
 
-/// What a record is known again by.
+/// Identifies a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     number: RecordNumber,
@@ -52,7 +52,7 @@ struct Mark {
 }
 
 impl Cursor {
-    /// The next record that it gives is `next`.
+    /// Starts before record `next`.
     pub(super) fn new(stream: Stream, next: RecordNumber) -> Self {
         Self { stream, next, messages: None, short_since: None, gaps: 0, last: None }
     }
@@ -61,7 +61,7 @@ impl Cursor {
         self.next
     }
 
-    /// Waits for the next record, however long the servers are away. May be dropped and called again.
+    /// Waits for the next record, however long the servers are unreachable. It can be dropped and called again.
     ///
     /// # Errors
     /// [`LogError::Trimmed`], [`LogError::Damaged`].
@@ -106,7 +106,7 @@ impl Cursor {
         if number > self.next {
             self.gaps += 1;
             self.messages = None;
-            // Lost on the way, most likely: read again. If the stream itself has no such record, it was deleted.
+            // Most likely the message was lost, so read again. If the stream itself does not have the record, it was deleted.
             return if self.gaps < 3 { Ok(None) } else { Err(LogError::Trimmed(self.next)) };
         }
         self.gaps = 0;
@@ -120,7 +120,7 @@ impl Cursor {
         Ok(Some(Stored { number, time_ms, bytes: message.payload.to_vec() }))
     }
 
-    /// Has the server send what follows. `Ok(Err)`: not now.
+    /// Requests the records that follow. `Ok(Err)`: not possible now.
     async fn subscribe(&mut self) -> Result<Result<(), String>, LogError> {
         let state = match self.stream.get_info().await {
             Ok(info) => info.state,
@@ -158,8 +158,8 @@ impl Cursor {
         Ok(Ok(()))
     }
 
-    /// Whether the record that was read last is the one that the stream has there now: servers that lost their end of
-    /// it go on with other records under the same numbers. `Ok(Err)`: that cannot be asked now.
+    /// Whether the stream still has the same record at the position read last. Servers that lost the end of
+    /// the stream continue with other records under the same numbers. `Ok(Err)`: the question cannot be answered now.
     async fn is_still_there(&self, last: Mark) -> Result<Result<(), String>, LogError> {
         let message = match self.stream.get_raw_message(last.number).await {
             Ok(message) => message,
@@ -176,7 +176,7 @@ impl Cursor {
         )))
     }
 
-    /// Whether the stream has all that was read of it. If not for long, it was emptied, or restored from a copy.
+    /// Whether the stream contains everything already read. If it does not for a while, it was emptied, or restored from a copy.
     fn is_long_enough(&mut self, state: &State) -> Result<bool, LogError> {
         if state.last_sequence + 1 >= self.next {
             self.short_since = None;

@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep};
 use super::connect::chain;
 use super::cursor::Cursor;
 use super::shared::StreamShared;
-use crate::log::{AppendError, Digest, History, LogError, RecordNumber, Retention, Stored};
+use crate::log::{
+    AppendError, Digest, History, LogError, RecordNumber, Retention, SharedSnapshots, SnapshotStore, Stored,
+};
 
 /// Snapshots that are kept, with all records after the older one: one that cannot be read costs no start.
 const SNAPSHOTS: usize = 2;
@@ -93,7 +95,9 @@ impl History for StreamHistory {
         let record = shared.wait(RECORD_MAX, self.cursor.next());
         record.unwrap_or_else(|late| Err(LogError::Device(late))).map(Some)
     }
+}
 
+impl SnapshotStore for StreamHistory {
     fn save_snapshot(
         &mut self,
         number: RecordNumber,
@@ -108,8 +112,10 @@ impl History for StreamHistory {
         let kept = shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, retention));
         kept.unwrap_or_else(Err).map_err(AppendError::Broken)
     }
+}
 
-    fn compare(&mut self, own: Digest) -> Vec<Digest> {
+impl SharedSnapshots for StreamHistory {
+    fn exchange_digests(&mut self, own: Digest) -> Vec<Digest> {
         let shared = Arc::clone(&self.shared);
         let subject = shared.names.digests.clone();
         if self.digests.is_none() {

@@ -34,7 +34,7 @@ use shared::StreamShared;
 use stream::Names;
 pub use stream::StreamPartition;
 
-use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, Stored};
+use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, SharedLog, SharedSnapshots, Stored};
 
 /// Records that wait to be taken; behind them the reader waits, and the server behind it. With the largest: 64 MiB.
 const UNREAD_MAX: usize = 64;
@@ -273,11 +273,13 @@ impl Log for JetStream {
         Ok(())
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    fn close(self: Box<Self>) -> Result<(), AppendError> {
+        Ok(())
     }
+}
 
-    fn refused(&mut self) -> Option<String> {
+impl SharedLog for JetStream {
+    fn take_refusal(&mut self) -> Option<String> {
         let (append, why) = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         // An answer to an earlier append says nothing about the last one.
         (append == self.appends).then_some(why)
@@ -297,8 +299,8 @@ impl Log for JetStream {
         Ok(())
     }
 
-    fn close(self: Box<Self>) -> Result<(), AppendError> {
-        Ok(())
+    fn snapshots(&self) -> Box<dyn SharedSnapshots> {
+        Box::new(StreamHistory::new(Arc::clone(&self.shared)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the log and its histories have in common: the connection, the stream, the thread that serves them.
+//! Shared by the log and its histories: the connection, the stream, and the thread that serves them.
 
 use std::fmt;
 use std::future::Future;
@@ -15,26 +15,26 @@ use tokio::runtime::Handle;
 use super::stream::Names;
 use crate::log::RecordNumber;
 
-/// One partition's stream, open.
+/// One partition's open stream.
 pub(super) struct StreamShared {
     pub(super) handle: Handle,
     pub(super) client: Client,
     pub(super) context: Context,
     pub(super) stream: Stream,
-    /// The same, for those who read on.
+    /// Notifies readers of the same number.
     pub(super) ahead: Stream,
     pub(super) snapshots: ObjectStore,
     pub(super) names: Names,
     /// The last record that was read from the stream.
     seen: AtomicU64,
     bytes: AtomicU64,
-    /// Of how many servers the hub knows.
+    /// The number of servers that the hub knows.
     pub(super) servers: usize,
-    /// Appends whose answer is not here yet.
+    /// Appends without an answer so far.
     pub(super) outstanding: AtomicUsize,
-    /// Appends that were answered: taken, or refused for want of room.
+    /// Answered appends: accepted, or refused because the stream is full.
     pub(super) answers: AtomicU64,
-    /// The last append that the servers refused, and what they said.
+    /// The last append that the servers refused, and their reason.
     pub(super) refused: Mutex<Option<(u64, String)>>,
 }
 
@@ -77,19 +77,19 @@ impl StreamShared {
         self.seen.load(Relaxed)
     }
 
-    /// A record was read.
+    /// Notes that a record was read.
     pub(super) fn see(&self, number: RecordNumber) {
         self.seen.fetch_max(number, Relaxed);
     }
 
-    /// Changes whenever the servers show that they carry on: an append was answered, a record came, or another server
-    /// took the hub, which has to have its chance.
+    /// Changes whenever the servers show progress: an append was answered, a record arrived, or another server
+    /// accepted the hub's connection, which then gets time to answer.
     pub(super) fn signs_of_life(&self) -> u64 {
         let connects = self.client.statistics().connects.load(Relaxed);
         self.seen().wrapping_add(self.answers.load(Relaxed)).wrapping_add(connects)
     }
 
-    /// Bytes that the stream holds, as last heard.
+    /// The stream's size in bytes, according to the last report.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
@@ -102,7 +102,7 @@ impl StreamShared {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Waits, on a thread that is not the log's own, at most `most`.
+    /// Waits for at most `most`, on a thread other than the log's own.
     pub(super) fn wait<T>(&self, most: Duration, what: impl Future<Output = T>) -> Result<T, String> {
         let bounded = async { tokio::time::timeout(most, what).await };
         self.handle

@@ -1,4 +1,4 @@
-//! The streams: as they are made, and what of one that is there already this hub would lose entries by.
+//! The streams: their settings when created, and the settings of existing streams that could lose entries.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use tokio::time::{Instant, sleep};
 use super::connect::chain;
 use crate::log::{LogError, RECORD_BYTES_MAX};
 
-/// Replicas of a stream where there are servers enough: one may be lost.
+/// Replicas of a stream if there are enough servers: one of three may fail.
 const REPLICAS: usize = 3;
 
-/// How long a cluster of servers may take to be able to hold a new stream: it may be electing its leader.
+/// The time limit until a cluster of servers can create a stream; it may still be electing its leader.
 const CREATE_MAX: Duration = Duration::from_secs(20);
 
-/// The most that a cluster can have (`[cluster] partitions`).
+/// The most partitions of a cluster (`[cluster] partitions`).
 const PARTITIONS_MAX: u32 = 64;
 
 const CREATE_AGAIN: Duration = Duration::from_millis(500);
 
-/// Which of the streams among which a cluster's workspaces are spread.
+/// Identifies one of the partitions over which a cluster's workspaces are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPartition {
-    /// Counted from 0.
+    /// The partition's number, counted from 0.
     pub partition: u32,
-    /// How many there are.
+    /// The number of partitions.
     pub of: u32,
 }
 
-/// The names of one partition's things. No client's word is in them.
+/// The names of one partition's NATS objects. They contain no text from clients.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     place: StreamPartition,
@@ -40,7 +40,7 @@ pub(super) struct Names {
     pub(super) subject: String,
     pub(super) digests: String,
     bucket: String,
-    /// What the servers call the connection.
+    /// The connection's name at the servers.
     pub(super) client: String,
 }
 
@@ -58,13 +58,13 @@ impl Names {
     }
 }
 
-/// It says of how many the stream is one: a hub that counts otherwise would look for workspaces elsewhere. In the
-/// subject, since what a stream is described as anybody may edit.
+/// It contains the number of partitions: a hub with another number would look for workspaces in other streams. The number is in the
+/// subject, because anybody may edit a stream's description.
 fn subject(StreamPartition { partition, of }: StreamPartition) -> String {
     if of == 1 { format!("deskbell.{partition}.log") } else { format!("deskbell.{partition}.of.{of}.log") }
 }
 
-/// The stream, made if it is not there, checked if it is; and how many replicas it has.
+/// Creates the stream, or checks an existing one, and returns it with its number of replicas.
 pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Result<Stream, LogError> {
     let client = context.client();
     let payload_max = client.max_payload();
@@ -96,7 +96,7 @@ pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Re
     Ok(stream)
 }
 
-/// Where the snapshots are kept, made if it is not there.
+/// Opens the object store for snapshots, and creates it if it does not exist.
 pub(super) async fn open_snapshots(context: &Context, names: &Names, replicas: usize) -> Result<ObjectStore, LogError> {
     let config = object_store::Config {
         bucket: names.bucket.clone(),
@@ -170,7 +170,7 @@ fn config(names: &Names, replicas: usize) -> Config {
     }
 }
 
-/// A stream of another number of partitions is not this cluster's.
+/// Refuses a stream that was created for another number of partitions.
 fn refuse_another_number(have: &Config, names: &Names) -> Result<(), LogError> {
     let StreamPartition { partition, of } = names.place;
     let [subject] = &have.subjects[..] else { return Ok(()) };
@@ -185,18 +185,21 @@ fn refuse_another_number(have: &Config, names: &Names) -> Result<(), LogError> {
     }
 }
 
-/// A stream by whose settings entries could go, or not come in order, is none for this.
+/// Refuses a stream with settings that could lose entries or change their order.
 fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
     let faults: Vec<&str> = [
         (have.subjects != [names.subject.clone()], "other subjects than the hub's own"),
-        (!have.max_age.is_zero(), "max_age: entries would vanish by their age"),
-        (have.max_messages > 0, "max_msgs: entries would vanish or be refused by their number"),
-        (have.max_messages_per_subject > 0, "max_msgs_per_subject: entries would vanish by their number"),
+        (!have.max_age.is_zero(), "max_age: the stream would delete old entries"),
+        (have.max_messages > 0, "max_msgs: the stream would delete or refuse entries above a number"),
+        (have.max_messages_per_subject > 0, "max_msgs_per_subject: the stream would delete entries above a number"),
         (have.max_message_size > 0 && (have.max_message_size as usize) < RECORD_BYTES_MAX, "max_msg_size below 1 MiB"),
-        (have.retention != RetentionPolicy::Limits, "a retention other than limits: what was read would vanish"),
+        (
+            have.retention != RetentionPolicy::Limits,
+            "a retention other than limits: the stream would delete delivered entries",
+        ),
         (have.storage != StorageType::File, "storage in memory: a restart of the servers would lose everything"),
-        (have.discard != DiscardPolicy::New, "discard old: where there is no room, the oldest entries would vanish"),
-        (have.no_ack, "no_ack: what was refused could not be told"),
+        (have.discard != DiscardPolicy::New, "discard old: a full stream would delete its oldest entries"),
+        (have.no_ack, "no_ack: the hub could not notice refused entries"),
         (have.sealed, "sealed: nothing can be written"),
         (have.mirror.is_some() || have.sources.as_ref().is_some_and(|s| !s.is_empty()), "mirror or sources"),
         (have.allow_rollup, "allow_rollup_hdrs: one message could erase all"),
@@ -215,7 +218,7 @@ fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
     )))
 }
 
-/// Says once what old servers are not good for.
+/// Warns once about servers that are too old.
 fn warn_of_old_servers(client: &Client) {
     let info = client.server_info();
     if info.cluster.is_some() && !client.is_server_compatible(2, 10, 0) {
@@ -269,14 +272,14 @@ mod tests {
             let error = refuse_what_loses(&config, &names).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
-        // A stream of another number of partitions says so, instead.
+        // A stream for another number of partitions gets its own error instead.
         let of = |of| Names::of(StreamPartition { partition: 0, of });
         refuse_another_number(&config(&of(3), 3), &of(3)).unwrap();
         for (stream, asked) in [(1, 3), (3, 1), (64, 2)] {
             let error = refuse_another_number(&config(&of(stream), 3), &of(asked)).unwrap_err().to_string();
             assert!(error.contains(&format!("one of {stream}, and [cluster] partitions says {asked}")), "{error}");
         }
-        // A bound on the bytes is the operator's right: past it new work is refused, nothing is lost.
+        // The operator may limit the stream's bytes: above that, new work is refused and nothing is lost.
         refuse_what_loses(&Config { max_bytes: 1 << 30, ..config(&names, 1) }, &names).unwrap();
     }
 }

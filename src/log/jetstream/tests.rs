@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{JetStream, Servers, StreamPartition};
-use crate::log::{AppendError, Log, LogError, RECORD_BYTES_MAX, Retention, Stored};
+use crate::log::{AppendError, Log, LogError, RECORD_BYTES_MAX, Retention, SharedLog, Stored};
 
 #[path = "../../../tests/support/left_out.rs"]
 mod left_out;
@@ -63,7 +63,7 @@ fn the_server_may_go_and_come_back() {
     log.append(b"lost, or late").unwrap();
     assert!(log.next().unwrap().is_none());
     nats.0.start();
-    // Whoever appends does so again until it comes back.
+    // The caller repeats the append until it is read back.
     let began = std::time::Instant::now();
     let stored = loop {
         log.append(b"two").unwrap();
@@ -84,7 +84,7 @@ fn who_was_away_while_the_log_was_trimmed_is_told_and_restarts_with_the_snapshot
         log.append(b"record").unwrap();
         await_next(&mut log);
     }
-    let mut history = log.history().unwrap();
+    let mut history = log.snapshots();
     // A reader that reads on only now finds that its place is gone.
     let mut late = away.history().unwrap();
     while away.next().unwrap().is_some_and(|stored| stored.number < 200) {}
@@ -106,7 +106,7 @@ fn a_full_stream_says_so_and_takes_records_again_when_there_is_room() {
     let why = 'full: loop {
         log.append(&[2; 50_000]).unwrap();
         for _ in 0..100 {
-            if let Some(why) = log.refused() {
+            if let Some(why) = log.take_refusal() {
                 break 'full why;
             }
             if log.next().unwrap().is_some() {

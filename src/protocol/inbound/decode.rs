@@ -1,48 +1,44 @@
-//! From the text of one frame to a client's message, or to what is wrong with it.
+//! Reads the text of one frame as a client's message.
 
+use deskbell_core::entry::Presence;
 use serde_json::error::Category;
 
-use super::super::error::ErrorCode;
-use super::super::name::{CallName, Presence};
-use super::super::outbound::ErrorReply;
-use super::super::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
-use super::fields::{Fields, Key, Wrong, missing, shortened};
-use super::message::{Body, ClientMessage, Envelope, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
+use super::fields::{FieldKey, Fields, Wrong, missing, shortened};
+use super::message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};
+use crate::envelope::Envelope;
+use crate::error::ErrorCode;
+use crate::outbound::ErrorReply;
+use crate::size::{DETAILS_BYTES_MAX, GROUPS_MAX, REASON_BYTES_MAX, TO_NAMES_MAX};
+use crate::vocabulary::CallName;
 
-/// A text that is no message: what the `error` reply is made of.
+/// A text that is not a valid message: everything that the `error` reply needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError<'a> {
-    /// What of the envelope was valid, to be carried back.
+    /// The valid ids of the message; the reply carries them back.
     pub envelope: Envelope<'a>,
-    /// The call that it would have been, if its `type` could be read.
+    /// The call, if the `type` could be read and has a name.
     pub call: Option<CallName>,
     /// [`ErrorCode::BadMessage`] or [`ErrorCode::BadParameter`].
     pub code: ErrorCode,
-    /// For people: what is wrong, and where. At most a few hundred bytes.
+    /// Says what is wrong, and in which field. At most a few hundred bytes.
     pub detail: String,
 }
 
 impl DecodeError<'_> {
-    /// The reply to it.
+    /// The `error` reply.
     #[must_use]
     pub fn reply(&self) -> ErrorReply<'_> {
-        ErrorReply {
-            ids: self.envelope.reply_ids(),
-            call: self.call,
-            code: self.code,
-            detail: &self.detail,
-            retry_after_ms: None,
-        }
+        ErrorReply::new(self.envelope.reply(), self.call, self.code, self.detail.as_str())
     }
 }
 
 /// Reads one message.
 ///
 /// # Errors
-/// [`DecodeError`], if the text is no JSON object, of no known type, or a field is missing or wrong.
+/// The text is not a JSON object, its type is unknown, or a field is missing or invalid.
 pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
-    let fields = Fields::parse(text).map_err(|error| no_object("the text", &error))?;
-    let kind = match fields.string(Key::Type, "type") {
+    let fields = Fields::parse(text).map_err(|error| not_an_object("text", &error))?;
+    let kind = match fields.string(FieldKey::Type, "type") {
         Ok(Some(kind)) => kind,
         Ok(None) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, missing("type"))),
         Err(detail) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, detail)),
@@ -53,15 +49,12 @@ pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
 /// Reads the fields of a message of type `kind`.
 ///
 /// # Errors
-/// [`DecodeError`], if there is no such type, or a field is missing or wrong.
-pub(in crate::protocol) fn decode_fields<'a>(
-    fields: &Fields<'a>,
-    kind: &str,
-) -> Result<ClientMessage<'a>, DecodeError<'a>> {
+/// The type is unknown, or a field is missing or invalid.
+pub(crate) fn decode_fields<'a>(fields: &Fields<'a>, kind: &str) -> Result<ClientMessage<'a>, DecodeError<'a>> {
     let (envelope, envelope_fault) = envelope(fields);
     let call = CallName::of_type(kind);
     let Some(read) = reader(kind) else {
-        let detail = format!("no message has the type {:?}", shortened(kind));
+        let detail = format!("the type {:?} is unknown", shortened(kind));
         return Err(fault(envelope, None, ErrorCode::BadMessage, detail));
     };
     if let Some(detail) = envelope_fault {
@@ -77,30 +70,30 @@ fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail
     DecodeError { envelope, call, code, detail }
 }
 
-/// The error for text that is not a JSON object; `what` names the text.
-pub(in crate::protocol) fn no_object(what: &str, error: &serde_json::Error) -> DecodeError<'static> {
-    // An error about data quotes what it found, which may be as long as the message; one about syntax does not.
+/// The error about a text that is not a JSON object; `what` is "text" or "body".
+pub(crate) fn not_an_object(what: &str, error: &serde_json::Error) -> DecodeError<'static> {
+    // A data error of the parser quotes the text, which may be as long as the message. A syntax error does not.
     let detail = match error.classify() {
-        Category::Data => format!("{what} is no JSON object"),
-        Category::Syntax | Category::Eof | Category::Io => format!("{what} is no JSON: {error}"),
+        Category::Data => format!("the {what} is not a JSON object"),
+        Category::Syntax | Category::Eof | Category::Io => format!("the {what} is not valid JSON: {error}"),
     };
     fault(Envelope::default(), None, ErrorCode::BadMessage, detail)
 }
 
-/// What of the envelope is valid, and what is wrong with the rest.
+/// The valid ids of the envelope, and the error about an invalid one.
 fn envelope<'a>(fields: &Fields<'a>) -> (Envelope<'a>, Option<Wrong>) {
-    let id = fields.name(Key::Id, "id");
+    let id = fields.name(FieldKey::Id, "id");
     let correlation_id = guid(fields);
     let wrong = id.as_ref().err().or(correlation_id.as_ref().err()).cloned();
     (Envelope { id: id.ok().flatten(), correlation_id: correlation_id.ok().flatten() }, wrong)
 }
 
 fn guid<'a>(fields: &Fields<'a>) -> Result<Option<Text<'a>>, Wrong> {
-    let Some(text) = fields.string(Key::CorrelationId, "correlationId")? else { return Ok(None) };
+    let Some(text) = fields.string(FieldKey::CorrelationId, "correlationId")? else { return Ok(None) };
     if is_guid(&text) { Ok(Some(text)) } else { Err("`correlationId` must be a GUID".to_owned()) }
 }
 
-/// 8-4-4-4-12 or 32 hexadecimal digits, any case, in braces or not.
+/// Whether a text has 32 hexadecimal digits of any case, with or without hyphens (8-4-4-4-12) and braces.
 fn is_guid(text: &str) -> bool {
     let bare = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
     let hyphenated = bare.len() == 36;
@@ -112,7 +105,7 @@ fn is_guid(text: &str) -> bool {
 
 type Reader = for<'f, 'a> fn(&'f Fields<'a>) -> Result<Body<'a>, Wrong>;
 
-/// What reads the fields of a message of that type; `None` if there is no such type.
+/// The function that reads the fields of a message of this type; `None` if the type is unknown.
 fn reader(kind: &str) -> Option<Reader> {
     Some(match kind {
         "hello" => hello,
@@ -132,14 +125,15 @@ fn reader(kind: &str) -> Option<Reader> {
 }
 
 fn hello<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    let token = fields.string(Key::Token, "token")?;
-    let role = fields.string(Key::Role, "role")?.ok_or_else(|| missing("role"))?;
+    let token = fields.string(FieldKey::Token, "token")?;
+    let role = fields.string(FieldKey::Role, "role")?.ok_or_else(|| missing("role"))?;
     let role = match &*role {
-        "provider" => {
-            HelloRole::Provider { provider_id: fields.name(Key::ProviderId, "providerId")?, resume: resume(fields)? }
-        }
+        "provider" => HelloRole::Provider {
+            provider_id: fields.name(FieldKey::ProviderId, "providerId")?,
+            resume: resume(fields)?,
+        },
         "agent" => HelloRole::Agent {
-            agent_id: fields.name(Key::AgentId, "agentId")?,
+            agent_id: fields.name(FieldKey::AgentId, "agentId")?,
             groups: groups(fields)?,
             presence: presence(fields)?,
         },
@@ -150,23 +144,23 @@ fn hello<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn resume<'a>(fields: &Fields<'a>) -> Result<ResumeFrom<'a>, Wrong> {
-    if let Ok(flag) = fields.boolean(Key::Resume, "resume") {
+    if let Ok(flag) = fields.boolean(FieldKey::Resume, "resume") {
         return Ok(if flag == Some(true) { ResumeFrom::All } else { ResumeFrom::Nothing });
     }
-    match fields.string(Key::Resume, "resume") {
+    match fields.string(FieldKey::Resume, "resume") {
         Ok(Some(position)) if !position.is_empty() => Ok(ResumeFrom::After(position)),
         _ => Err("`resume` must be a position or true".to_owned()),
     }
 }
 
 fn groups<'a>(fields: &Fields<'a>) -> Result<Option<Vec<Text<'a>>>, Wrong> {
-    let Some(listed) = fields.names(Key::Groups, "groups")? else { return Ok(None) };
+    let Some(listed) = fields.names(FieldKey::Groups, "groups")? else { return Ok(None) };
     let mut groups: Vec<Text<'a>> = Vec::with_capacity(listed.len().min(GROUPS_MAX));
     for group in listed {
         if groups.contains(&group) {
             continue;
         }
-        // Checked here, not after: so that a long list costs no more than its length times the limit.
+        // Checked in the loop, so that a long list costs at most its length times the limit.
         if groups.len() == GROUPS_MAX {
             return Err(format!("`groups` has more than {GROUPS_MAX} names"));
         }
@@ -176,7 +170,7 @@ fn groups<'a>(fields: &Fields<'a>) -> Result<Option<Vec<Text<'a>>>, Wrong> {
 }
 
 fn presence(fields: &Fields<'_>) -> Result<Option<Presence>, Wrong> {
-    match fields.string(Key::Presence, "presence")?.as_deref() {
+    match fields.string(FieldKey::Presence, "presence")?.as_deref() {
         None => Ok(None),
         Some("available") => Ok(Some(Presence::Available)),
         Some("away") => Ok(Some(Presence::Away)),
@@ -185,7 +179,7 @@ fn presence(fields: &Fields<'_>) -> Result<Option<Presence>, Wrong> {
 }
 
 fn refresh<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    match fields.string(Key::Token, "token")? {
+    match fields.string(FieldKey::Token, "token")? {
         None => Err(missing("token")),
         Some(token) if token.is_empty() => Err("`token` is empty".to_owned()),
         Some(token) => Ok(Body::Refresh { token }),
@@ -194,48 +188,55 @@ fn refresh<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 
 fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     Ok(Body::Notify(NotifyMessage {
-        template_name: fields.required_name(Key::TemplateName, "templateName")?,
-        template_parameters: fields.parameters(Key::TemplateParameters, "templateParameters")?,
-        session_id: fields.name(Key::SessionId, "sessionId")?,
-        cancellation_token: fields.name(Key::CancellationToken, "cancellationToken")?,
+        template_name: fields.required_name(FieldKey::TemplateName, "templateName")?,
+        template_parameters: fields.parameters(FieldKey::TemplateParameters, "templateParameters")?,
+        session_id: fields.name(FieldKey::SessionId, "sessionId")?,
+        cancellation_token: fields.name(FieldKey::CancellationToken, "cancellationToken")?,
         to: to(fields)?,
     }))
 }
 
-fn to<'a>(fields: &Fields<'a>) -> Result<Recipients<'a>, Wrong> {
-    let Some(to) = fields.object(Key::To, "to")? else { return Ok(Recipients::default()) };
-    let sorted = |key, called: &str| -> Result<Vec<Text<'a>>, Wrong> {
-        let mut names = to.names(key, called)?.unwrap_or_default();
+fn to<'a>(fields: &Fields<'a>) -> Result<AddressedTo<'a>, Wrong> {
+    let Some(to) = fields.object(FieldKey::To, "to")? else { return Ok(AddressedTo::default()) };
+    if let Some(unknown) = fields.unknown_member(FieldKey::To, &["agents", "groups"]) {
+        return Err(format!("`to` has the unknown member {:?}; allowed: agents, groups", shortened(&unknown)));
+    }
+    let lists = [to.names(FieldKey::Agents, "to.agents")?, to.names(FieldKey::Groups, "to.groups")?];
+    if lists.iter().any(Option::is_some) && lists.iter().flatten().all(Vec::is_empty) {
+        return Err("`to` names no agent and no group; leave it out to address everybody".to_owned());
+    }
+    let [agents, groups] = lists.map(|names| {
+        let mut names = names.unwrap_or_default();
         names.sort_unstable();
         names.dedup();
-        Ok(names)
-    };
-    let to = Recipients { agents: sorted(Key::Agents, "to.agents")?, groups: sorted(Key::Groups, "to.groups")? };
+        names
+    });
+    let to = AddressedTo { agents, groups };
     let named = to.agents.len() + to.groups.len();
     if named > TO_NAMES_MAX {
-        return Err(format!("`to` names {named} agents and groups; {TO_NAMES_MAX} are allowed"));
+        return Err(format!("`to` names {named} agents and groups; at most {TO_NAMES_MAX} are allowed"));
     }
     Ok(to)
 }
 
 fn cancel<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    Ok(Body::Cancel { cancellation_token: fields.required_name(Key::CancellationToken, "cancellationToken")? })
+    Ok(Body::Cancel { cancellation_token: fields.required_name(FieldKey::CancellationToken, "cancellationToken")? })
 }
 
 fn session_id<'a>(fields: &Fields<'a>) -> Result<Text<'a>, Wrong> {
-    fields.required_name(Key::SessionId, "sessionId")
+    fields.required_name(FieldKey::SessionId, "sessionId")
 }
 
 fn kpi<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
     Ok(Body::Kpi {
         session_id: session_id(fields)?,
-        should_reset: fields.boolean(Key::ShouldReset, "shouldReset")?.unwrap_or(false),
-        details: fields.text(Key::Details, "details", DETAILS_BYTES_MAX)?,
+        should_reset: fields.boolean(FieldKey::ShouldReset, "shouldReset")?.unwrap_or(false),
+        details: fields.text(FieldKey::Details, "details", DETAILS_BYTES_MAX)?,
     })
 }
 
 fn activity<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    Ok(Body::Activity { session_id: session_id(fields)?, count: fields.required_count(Key::Count, "count")? })
+    Ok(Body::Activity { session_id: session_id(fields)?, count: fields.required_count(FieldKey::Count, "count")? })
 }
 
 fn end_session<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
@@ -243,7 +244,7 @@ fn end_session<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn notification_id<'a>(fields: &Fields<'a>) -> Result<Text<'a>, Wrong> {
-    fields.required_name(Key::NotificationId, "notificationId")
+    fields.required_name(FieldKey::NotificationId, "notificationId")
 }
 
 fn accept<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
@@ -251,7 +252,7 @@ fn accept<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn reject<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    let reason = fields.text(Key::Reason, "reason", REASON_BYTES_MAX)?;
+    let reason = fields.text(FieldKey::Reason, "reason", REASON_BYTES_MAX)?;
     Ok(Body::Reject { notification_id: notification_id(fields)?, reason })
 }
 
@@ -260,7 +261,7 @@ fn seen<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
 }
 
 fn set_presence<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
-    presence(fields)?.map(Body::Presence).ok_or_else(|| missing("presence"))
+    presence(fields)?.map(|presence| Body::Presence { presence }).ok_or_else(|| missing("presence"))
 }
 
 #[cfg(test)]

@@ -1,122 +1,24 @@
-//! From a client's message to its JSON: the other direction of [`decode`](super::decode()), for clients.
+//! Writes a client's message as JSON: the reverse of [`decode`](super::decode()), for clients.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use super::message::ClientMessage;
 
-use super::message::{Body, ClientMessage, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
-
-/// The message's JSON. Nothing is checked: what the wire does not allow is for the hub to refuse.
+/// The message's JSON. Nothing is checked: the hub refuses invalid values.
 #[must_use]
 pub fn encode(message: &ClientMessage<'_>) -> String {
     let json = serde_json::to_string(message);
-    // JSON fails on a writer that fails and on keys that are no strings; there are none of these.
+    // JSON fails on a writer that fails and on keys that are not strings; neither is possible here.
     debug_assert!(json.is_ok(), "{json:?}");
     json.unwrap_or_default()
-}
-
-impl Serialize for ClientMessage<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("type", self.body.type_name())?;
-        optional(&mut object, "id", self.envelope.id.as_ref())?;
-        optional(&mut object, "correlationId", self.envelope.correlation_id.as_ref())?;
-        body(&mut object, &self.body)?;
-        object.end()
-    }
-}
-
-fn optional<M: SerializeMap, T: Serialize>(object: &mut M, key: &str, value: Option<&T>) -> Result<(), M::Error> {
-    value.map_or(Ok(()), |value| object.serialize_entry(key, value))
-}
-
-fn body<M: SerializeMap>(object: &mut M, body: &Body<'_>) -> Result<(), M::Error> {
-    match body {
-        Body::Hello(hello) => introduce(object, hello),
-        Body::Refresh { token } => object.serialize_entry("token", token),
-        Body::Ping => Ok(()),
-        Body::Notify(notify) => raise(object, notify),
-        Body::Cancel { cancellation_token } => object.serialize_entry("cancellationToken", cancellation_token),
-        Body::Kpi { session_id, should_reset, details } => {
-            object.serialize_entry("sessionId", session_id)?;
-            object.serialize_entry("shouldReset", should_reset)?;
-            optional(object, "details", details.as_ref())
-        }
-        Body::Activity { session_id, count } => {
-            object.serialize_entry("sessionId", session_id)?;
-            object.serialize_entry("count", count)
-        }
-        Body::EndSession { session_id } => object.serialize_entry("sessionId", session_id),
-        Body::Accept { notification_id } | Body::Seen { notification_id } => {
-            object.serialize_entry("notificationId", notification_id)
-        }
-        Body::Reject { notification_id, reason } => {
-            object.serialize_entry("notificationId", notification_id)?;
-            optional(object, "reason", reason.as_ref())
-        }
-        Body::Presence(presence) => object.serialize_entry("presence", presence),
-    }
-}
-
-fn introduce<M: SerializeMap>(object: &mut M, hello: &Hello<'_>) -> Result<(), M::Error> {
-    object.serialize_entry("role", &hello.role.role())?;
-    match &hello.role {
-        HelloRole::Provider { provider_id, resume } => {
-            optional(object, "providerId", provider_id.as_ref())?;
-            match resume {
-                ResumeFrom::Nothing => Ok(()),
-                ResumeFrom::All => object.serialize_entry("resume", &true),
-                ResumeFrom::After(position) => object.serialize_entry("resume", position),
-            }?;
-        }
-        HelloRole::Agent { agent_id, groups, presence } => {
-            optional(object, "agentId", agent_id.as_ref())?;
-            optional(object, "groups", groups.as_ref())?;
-            optional(object, "presence", presence.as_ref())?;
-        }
-        HelloRole::Observer => {}
-    }
-    optional(object, "token", hello.token.as_ref())
-}
-
-fn raise<M: SerializeMap>(object: &mut M, notify: &NotifyMessage<'_>) -> Result<(), M::Error> {
-    object.serialize_entry("templateName", &notify.template_name)?;
-    if !notify.template_parameters.is_empty() {
-        object.serialize_entry("templateParameters", &Parameters(&notify.template_parameters))?;
-    }
-    optional(object, "cancellationToken", notify.cancellation_token.as_ref())?;
-    optional(object, "sessionId", notify.session_id.as_ref())?;
-    if notify.to != Recipients::default() {
-        object.serialize_entry("to", &notify.to)?;
-    }
-    Ok(())
-}
-
-struct Parameters<'a>(&'a [(Text<'a>, Text<'a>)]);
-
-impl Serialize for Parameters<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl Serialize for Recipients<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        for (key, names) in [("agents", &self.agents), ("groups", &self.groups)] {
-            if !names.is_empty() {
-                object.serialize_entry(key, names)?;
-            }
-        }
-        object.end()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::{Presence, decode};
-    use super::super::message::Envelope;
+    use super::super::decode;
+    use super::super::message::{AddressedTo, Body, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};
     use super::*;
+    use crate::{Envelope, Presence};
 
     fn name() -> impl Strategy<Value = Text<'static>> {
         "[a-z\"\\\\é ]{1,20}".prop_map(Text::Owned)
@@ -152,7 +54,7 @@ mod tests {
                     template_parameters,
                     session_id,
                     cancellation_token,
-                    to: Recipients { agents, groups },
+                    to: AddressedTo { agents, groups },
                 })
             },
         )
@@ -173,7 +75,7 @@ mod tests {
             (name(), prop::option::of(name()))
                 .prop_map(|(notification_id, reason)| Body::Reject { notification_id, reason }),
             name().prop_map(|notification_id| Body::Seen { notification_id }),
-            presence().prop_map(Body::Presence),
+            presence().prop_map(|presence| Body::Presence { presence }),
         ]
     }
 

@@ -1,8 +1,8 @@
-//! One JSON object taken apart in one pass, and the checks of single fields.
+//! Splits one JSON object into its fields in one pass, and checks single fields.
 //!
-//! A field is kept as the JSON text of its value and read only if the message's type has it. So a wrong field that
-//! nobody asked for is no fault, a number keeps the very text that the client wrote, and nesting costs no stack:
-//! what is inside a value is skipped by a loop, not by recursion.
+//! A field is kept as the JSON text of its value and parsed only if the message's type has it. So an invalid value in an
+//! unused field is not an error, a number keeps the text that the client wrote, and nesting costs no stack, because the
+//! inside of a value is skipped by a loop and not by recursion.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,16 +12,16 @@ use serde::de::value::BytesDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::size::NAME_BYTES_MAX;
 use super::message::Text;
+use crate::names::{check_name, too_long};
 
-/// What is wrong with a field, for people.
+/// The `detail` of an error about a field.
 pub(super) type Wrong = String;
 
 /// The fields that a message, or an object in one, may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-pub(in super::super) enum Key {
+pub(crate) enum FieldKey {
     Type,
     Id,
     CorrelationId,
@@ -43,52 +43,52 @@ pub(in super::super) enum Key {
     Count,
     NotificationId,
     Reason,
-    /// Any other: ignored. Must stay the last, since it gives the number of the others.
+    /// Any other key, which is ignored. It must be the last variant, because its number is the count of the others.
     #[serde(other)]
     Other,
 }
 
-/// The fields of one object. Of a key that stands there twice, the last counts (as in every browser).
+/// The fields of one object. If a key occurs twice, the last one counts, as in every browser.
 #[derive(Debug)]
-pub(in super::super) struct Fields<'a> {
-    values: [Option<&'a str>; Key::Other as usize],
+pub(crate) struct Fields<'a> {
+    values: [Option<&'a str>; FieldKey::Other as usize],
 }
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// If the text is no JSON object.
-    pub(in super::super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+    /// The text is not a JSON object.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
-    /// The JSON text of a field's value; `null` is as absent.
-    fn value(&self, key: Key) -> Option<&'a str> {
+    /// The JSON text of a field's value. `null` counts as absent.
+    fn value(&self, key: FieldKey) -> Option<&'a str> {
         self.values[key as usize].filter(|text| *text != "null")
     }
 
-    /// Any string, unless absent.
-    pub(in super::super) fn string(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    /// A string of any content; `None` if absent.
+    pub(crate) fn string(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| string(json, &called)).transpose()
     }
 
-    /// A string of at most `bytes_max`, maybe empty, unless absent.
-    pub(super) fn text(&self, key: Key, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
+    /// A string of at most `bytes_max` bytes, which may be empty; `None` if absent.
+    pub(super) fn text(&self, key: FieldKey, called: &str, bytes_max: usize) -> Result<Option<Text<'a>>, Wrong> {
         let text = self.string(key, called)?;
         text.map(|text| no_longer_than(bytes_max, text, &called)).transpose()
     }
 
-    /// A name, unless absent.
-    pub(super) fn name(&self, key: Key, called: &str) -> Result<Option<Text<'a>>, Wrong> {
+    /// A name; `None` if absent.
+    pub(super) fn name(&self, key: FieldKey, called: &str) -> Result<Option<Text<'a>>, Wrong> {
         self.value(key).map(|json| name(string(json, &called)?, &called)).transpose()
     }
 
-    /// A name that must be there.
-    pub(super) fn required_name(&self, key: Key, called: &str) -> Result<Text<'a>, Wrong> {
+    /// A required name.
+    pub(super) fn required_name(&self, key: FieldKey, called: &str) -> Result<Text<'a>, Wrong> {
         self.name(key, called)?.ok_or_else(|| missing(called))
     }
 
-    /// Names in their order, none twice, unless absent; it may be that there are none.
-    pub(super) fn names(&self, key: Key, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
+    /// A list of names in the client's order, which may be empty; `None` if absent.
+    pub(super) fn names(&self, key: FieldKey, called: &str) -> Result<Option<Vec<Text<'a>>>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(None) };
         let items: Vec<&RawValue> =
             serde_json::from_str(json).map_err(|_| format!("`{called}` must be an array of strings"))?;
@@ -96,8 +96,8 @@ impl<'a> Fields<'a> {
         names.collect::<Result<_, _>>().map(Some)
     }
 
-    /// `true` or `false`, unless absent.
-    pub(super) fn boolean(&self, key: Key, called: &str) -> Result<Option<bool>, Wrong> {
+    /// `true` or `false`; `None` if absent.
+    pub(super) fn boolean(&self, key: FieldKey, called: &str) -> Result<Option<bool>, Wrong> {
         match self.value(key) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
@@ -106,8 +106,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number that must be there, 0 to `u32::MAX`; 3.0 and 3e0 are 3.
-    pub(super) fn required_count(&self, key: Key, called: &str) -> Result<u32, Wrong> {
+    /// A required whole number from 0 to `u32::MAX`. 3.0 and 3e0 count as 3.
+    pub(super) fn required_count(&self, key: FieldKey, called: &str) -> Result<u32, Wrong> {
         let json = self.value(key).ok_or_else(|| missing(called))?;
         let wrong = || format!("`{called}` must be a whole number from 0 to {}", u32::MAX);
         if let Ok(number) = json.parse::<u32>() {
@@ -118,18 +118,24 @@ impl<'a> Fields<'a> {
         if whole { Ok(number as u32) } else { Err(wrong()) }
     }
 
-    /// An object of its own, unless absent.
-    pub(super) fn object(&self, key: Key, called: &str) -> Result<Option<Self>, Wrong> {
+    /// An object inside this one; `None` if absent.
+    pub(super) fn object(&self, key: FieldKey, called: &str) -> Result<Option<Self>, Wrong> {
         let object = self.value(key).map(Fields::parse).transpose();
         object.map_err(|_| format!("`{called}` must be an object"))
     }
 
-    /// An object of names with values that are strings, numbers or booleans, sorted by name, no name twice; none if
-    /// absent. What is not a string is the text that the client wrote.
-    pub(super) fn parameters(&self, key: Key, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
+    /// The first member of an object field that is not in `known`.
+    pub(super) fn unknown_member(&self, key: FieldKey, known: &[&str]) -> Option<Text<'a>> {
+        let Pairs(pairs) = serde_json::from_str(self.value(key)?).ok()?;
+        pairs.into_iter().map(|(name, _)| name).find(|name| !known.contains(&&**name))
+    }
+
+    /// An object of names with strings, numbers or booleans as values: sorted by name, no name twice, empty if absent. A
+    /// number or boolean is kept as the text that the client wrote.
+    pub(super) fn parameters(&self, key: FieldKey, called: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, Wrong> {
         let Some(json) = self.value(key) else { return Ok(Vec::new()) };
         let Pairs(mut pairs) = serde_json::from_str(json).map_err(|_| format!("`{called}` must be an object"))?;
-        // Stable: of two with the same name, the later one stays behind, and is the one that is kept.
+        // The sort is stable, so of two pairs with the same name the later one comes second and is kept.
         pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
         pairs.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -148,29 +154,29 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The beginning of a client's text that is only quoted.
+/// The beginning of a client's text, for a quote in an error.
 pub(super) fn shortened(text: &str) -> &str {
     const QUOTED_BYTES_MAX: usize = 64;
     &text[..text.floor_char_boundary(QUOTED_BYTES_MAX)]
 }
 
-/// What is said of a field that must be there and is not.
+/// The error about a required field that is absent.
 pub(super) fn missing(called: &str) -> Wrong {
     format!("`{called}` is missing")
 }
 
-/// A string as it is meant, from the JSON text of a value.
+/// Decodes a string from the JSON text of a value.
 fn string<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     if !json.starts_with('"') {
         return Err(format!("`{called}` must be a string"));
     }
-    // The text was scanned as JSON already; only now it shows whether its escapes make characters.
+    // The text is valid JSON already. Only decoding shows whether its escapes are valid characters.
     let text: Borrowed<'_> =
-        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape that stands for no character"))?;
+        serde_json::from_str(json).map_err(|_| format!("`{called}` has an escape that is not a valid character"))?;
     Ok(text.0)
 }
 
-/// A string as it is meant, or a number or boolean as it is written.
+/// Decodes a string, or returns the text of a number or boolean.
 fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     match json.as_bytes().first() {
         Some(b'"') => string(json, called),
@@ -179,28 +185,11 @@ fn scalar<'a>(json: &'a str, called: &dyn fmt::Display) -> Result<Text<'a>, Wron
     }
 }
 
-/// The text, if it is a name.
+/// Checks that a text is a name.
 fn name<'a>(text: Text<'a>, called: &dyn fmt::Display) -> Result<Text<'a>, Wrong> {
     match check_name(&text) {
         Ok(()) => Ok(text),
         Err(what) => Err(format!("`{called}` {what}")),
-    }
-}
-
-/// Holds a text to the rules for names: 1 to 128 bytes, no control or bidirectional formatting characters.
-///
-/// # Errors
-/// What is wrong with it, to be read behind the word for it. Nothing of the text is in it.
-pub fn check_name(text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if text.len() > NAME_BYTES_MAX {
-        return Err(too_long(text.len(), NAME_BYTES_MAX));
-    }
-    match text.chars().find(|character| is_forbidden(*character)) {
-        None => Ok(()),
-        Some(found) => Err(format!("has a control or bidirectional formatting character, U+{:04X}", u32::from(found))),
     }
 }
 
@@ -209,18 +198,6 @@ fn no_longer_than<'a>(bytes_max: usize, text: Text<'a>, called: &dyn fmt::Displa
         return Err(format!("`{called}` {}", too_long(text.len(), bytes_max)));
     }
     Ok(text)
-}
-
-fn too_long(bytes: usize, bytes_max: usize) -> String {
-    format!("has {bytes} bytes; {bytes_max} are allowed")
-}
-
-/// Control characters, and those that change the direction of the text around them: a name that looks like another
-/// must not be possible by characters that nobody sees.
-fn is_forbidden(character: char) -> bool {
-    let bidirectional =
-        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    bidirectional || character.is_control()
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -250,8 +227,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A key, whatever it says: one with an escape that stands for no character is JSON, too, and is no key that we know.
-struct AnyKey(Key);
+/// Any key of an object. A key with an escape that is not a valid character is valid JSON and counts as unknown.
+struct AnyKey(FieldKey);
 
 impl<'de> Deserialize<'de> for AnyKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -264,15 +241,15 @@ impl<'de> Deserialize<'de> for AnyKey {
             }
 
             fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
-                Key::deserialize(BytesDeserializer::new(key)).map(AnyKey)
+                FieldKey::deserialize(BytesDeserializer::new(key)).map(AnyKey)
             }
         }
-        // As bytes: a text would have to be one.
+        // Read as bytes, because a text would need valid characters.
         deserializer.deserialize_bytes(Str)
     }
 }
 
-/// The pairs of an object in their order: names as they are meant, values as JSON text.
+/// The pairs of an object in their order: decoded names, and values as JSON text.
 struct Pairs<'a>(Vec<(Text<'a>, &'a str)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -297,7 +274,7 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
     }
 }
 
-/// A string, borrowed where it stands unescaped (serde's own `Cow` always copies).
+/// A string, borrowed if it has no escapes (serde's own `Cow` always copies).
 struct Borrowed<'a>(Text<'a>);
 
 impl<'de> Deserialize<'de> for Borrowed<'de> {

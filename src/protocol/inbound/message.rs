@@ -1,101 +1,96 @@
-//! What a client says: one type per message, its texts borrowed from the frame wherever they stand there unescaped.
+//! The messages of clients: one type for each. Texts are borrowed from the frame if they have no escapes there.
 //!
-//! Every value here has passed the wire's checks: names are 1 to [`NAME_BYTES_MAX`](super::super::size::NAME_BYTES_MAX)
-//! bytes without control or bidirectional formatting characters, and so on as each field says.
+//! [`decode`](super::decode()) has checked every value: a name has 1 to [`NAME_BYTES_MAX`](crate::size::NAME_BYTES_MAX)
+//! bytes and no hidden characters ([`check_name`](super::check_name)); each field's documentation gives its other limits.
 
 use std::borrow::Cow;
 
-use super::super::name::{CallName, Presence, Role};
-use super::super::outbound::ReplyIds;
+use deskbell_core::entry::Presence;
+use serde::Serialize;
+use serde::ser::Serializer;
 
-/// A text of the frame: borrowed, or owned if it had to be unescaped.
+use crate::envelope::Envelope;
+use crate::vocabulary::{CallName, Role};
+
+/// A text of the frame.
 pub type Text<'a> = Cow<'a, str>;
 
 /// One message of a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientMessage<'a> {
-    /// What every message may carry.
-    pub envelope: Envelope<'a>,
-    /// What it says.
+    /// The type of the message, and its fields.
+    #[serde(flatten)]
     pub body: Body<'a>,
+    /// The ids that any message may carry.
+    #[serde(flatten)]
+    pub envelope: Envelope<'a>,
 }
 
-/// What every message may carry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Envelope<'a> {
-    /// Chosen by the client, a name; every direct reply carries it back.
-    pub id: Option<Text<'a>>,
-    /// A GUID, exactly as it was sent.
-    pub correlation_id: Option<Text<'a>>,
-}
-
-impl Envelope<'_> {
-    /// The ids that a direct reply to this message carries back.
-    #[must_use]
-    pub fn reply_ids(&self) -> ReplyIds<'_> {
-        ReplyIds { id: self.id.as_deref(), correlation_id: self.correlation_id.as_deref() }
-    }
-}
-
-/// What a message says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The type of a message, and its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Body<'a> {
-    /// `hello`: must be first, and only first.
+    /// `hello`, of every client: the first message of a connection.
     Hello(Hello<'a>),
-    /// `refresh`: a fresh token, not checked here.
+    /// `refresh`, of every client: a new token. It is not checked here.
     Refresh {
         /// The token; not empty.
         token: Text<'a>,
     },
-    /// `ping`.
+    /// `ping`, of every client.
     Ping,
     /// `notify`, of a provider.
     Notify(NotifyMessage<'a>),
     /// `cancel`, of a provider.
     Cancel {
-        /// A name.
+        /// The cancellationToken of the notification; a name.
         cancellation_token: Text<'a>,
     },
     /// `kpi`, of a provider.
     Kpi {
-        /// A name.
+        /// The session's id; a name.
         session_id: Text<'a>,
-        /// Clears the mark instead of setting it; false if absent.
+        /// Whether to clear the mark instead of setting it; false if absent.
         should_reset: bool,
-        /// At most [`DETAILS_BYTES_MAX`](super::super::size::DETAILS_BYTES_MAX), may be empty.
+        /// A description of the breach, of at most [`DETAILS_BYTES_MAX`](crate::size::DETAILS_BYTES_MAX) bytes.
+        #[serde(skip_serializing_if = "Option::is_none")]
         details: Option<Text<'a>>,
     },
     /// `activity`, of a provider.
     Activity {
-        /// A name.
+        /// The session's id; a name.
         session_id: Text<'a>,
-        /// The unread count.
+        /// The number of unread messages.
         count: u32,
     },
     /// `endSession`, of a provider or an agent.
     EndSession {
-        /// A name.
+        /// The session's id; a name.
         session_id: Text<'a>,
     },
     /// `accept`, of an agent.
     Accept {
-        /// A name; whether it is a notificationId at all is for the one who looks it up.
+        /// A name, which need not be a notificationId.
         notification_id: Text<'a>,
     },
     /// `reject`, of an agent.
     Reject {
-        /// As in `Accept`.
+        /// A name, which need not be a notificationId.
         notification_id: Text<'a>,
-        /// At most [`REASON_BYTES_MAX`](super::super::size::REASON_BYTES_MAX), may be empty.
+        /// The reason, of at most [`REASON_BYTES_MAX`](crate::size::REASON_BYTES_MAX) bytes.
+        #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Text<'a>>,
     },
-    /// `seen`, of an agent; has no reply.
+    /// `seen`, of an agent. It has no reply.
     Seen {
-        /// As in `Accept`.
+        /// A name, which need not be a notificationId.
         notification_id: Text<'a>,
     },
     /// `presence`, of an agent.
-    Presence(Presence),
+    Presence {
+        /// The presence from now on.
+        presence: Presence,
+    },
 }
 
 impl Body<'_> {
@@ -114,7 +109,7 @@ impl Body<'_> {
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
             Self::Seen { .. } => "seen",
-            Self::Presence(_) => "presence",
+            Self::Presence { .. } => "presence",
         }
     }
 
@@ -124,53 +119,63 @@ impl Body<'_> {
         CallName::of_type(self.type_name())
     }
 
-    /// Whether a client of that role may send it (once it has said hello).
+    /// Whether a client with this role may send it after its hello.
     #[must_use]
     pub fn is_for(&self, role: Role) -> bool {
         match self {
             Self::Hello(_) | Self::Refresh { .. } | Self::Ping => true,
             Self::Notify(_) | Self::Cancel { .. } | Self::Kpi { .. } | Self::Activity { .. } => role == Role::Provider,
             Self::EndSession { .. } => role != Role::Observer,
-            Self::Accept { .. } | Self::Reject { .. } | Self::Seen { .. } | Self::Presence(_) => role == Role::Agent,
+            Self::Accept { .. } | Self::Reject { .. } | Self::Seen { .. } | Self::Presence { .. } => {
+                role == Role::Agent
+            }
         }
     }
 }
 
-/// A client introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The first message of a connection: the client's role, name and token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hello<'a> {
-    /// As what it comes.
+    /// The client's role, and the fields of that role.
+    #[serde(flatten)]
     pub role: HelloRole<'a>,
-    /// Its token, whatever that is: not checked here, may be empty.
+    /// The token. It is not checked here and may be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<'a>>,
 }
 
-/// As what a client comes. Fields of the other roles are ignored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The fields of a hello by role. The fields of other roles are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "role", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum HelloRole<'a> {
-    /// Raises notifications.
+    /// A provider.
     Provider {
-        /// A name; absent: the hub mints one.
+        /// The provider's name; if absent, the hub mints one.
+        #[serde(skip_serializing_if = "Option::is_none")]
         provider_id: Option<Text<'a>>,
-        /// Which results it wants again.
+        /// The results that the hub sends again.
+        #[serde(skip_serializing_if = "ResumeFrom::is_nothing")]
         resume: ResumeFrom<'a>,
     },
-    /// A person at a desk.
+    /// An agent.
     Agent {
-        /// A name; absent: the hub mints one.
+        /// The agent's name; if absent, the hub mints one.
+        #[serde(skip_serializing_if = "Option::is_none")]
         agent_id: Option<Text<'a>>,
-        /// At most [`GROUPS_MAX`](super::super::size::GROUPS_MAX) names, none twice, as they were listed; empty: in no
-        /// group; absent: as remembered.
+        /// At most [`GROUPS_MAX`](crate::size::GROUPS_MAX) names in the client's order, none twice. An empty list means
+        /// no groups; if absent, the hub keeps those that it remembers.
+        #[serde(skip_serializing_if = "Option::is_none")]
         groups: Option<Vec<Text<'a>>>,
-        /// Absent: as remembered.
+        /// If absent, the hub keeps the presence that it remembers.
+        #[serde(skip_serializing_if = "Option::is_none")]
         presence: Option<Presence>,
     },
-    /// Read only.
+    /// An observer.
     Observer,
 }
 
 impl HelloRole<'_> {
-    /// The role's name.
+    /// The client's role.
     #[must_use]
     pub fn role(&self) -> Role {
         match self {
@@ -181,40 +186,73 @@ impl HelloRole<'_> {
     }
 }
 
-/// Which results a provider wants again.
+/// The results that the hub sends again to a provider that reconnects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResumeFrom<'a> {
-    /// None: `resume` is absent or `false`.
+    /// No results: `resume` is absent or `false`.
     Nothing,
-    /// All that are retained: `true`.
+    /// All results that the hub retains: `true`.
     All,
-    /// Those settled after a position: any string, since a string that is no position of this hub is not an error
-    /// but a miss; see [`Position::parse`](super::super::Position::parse).
+    /// The results that were settled after a position. Any string is valid here: if it is not a position of this hub, the
+    /// provider receives everything with `missed`.
     After(Text<'a>),
 }
 
-/// A provider raises a notification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotifyMessage<'a> {
-    /// A name.
-    pub template_name: Text<'a>,
-    /// Names with their values, sorted by name, no name twice. A value may be empty, and as long as the message lets
-    /// it be; a number or boolean is the text that the client wrote.
-    pub template_parameters: Vec<(Text<'a>, Text<'a>)>,
-    /// A name.
-    pub session_id: Option<Text<'a>>,
-    /// A name.
-    pub cancellation_token: Option<Text<'a>>,
-    /// Whom it is for.
-    pub to: Recipients<'a>,
+impl ResumeFrom<'_> {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
-/// Whom a notification is for: sorted names, none twice, at most [`TO_NAMES_MAX`](super::super::size::TO_NAMES_MAX) in both
-/// together; nobody named: all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recipients<'a> {
-    /// Agents.
+impl Serialize for ResumeFrom<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_bool(false),
+            Self::All => serializer.serialize_bool(true),
+            Self::After(position) => serializer.serialize_str(position),
+        }
+    }
+}
+
+/// A provider raises a notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifyMessage<'a> {
+    /// The name of the template.
+    pub template_name: Text<'a>,
+    /// Parameter names with their values, sorted by name, no name twice. A value may be empty; its length is limited only
+    /// by the message. A number or boolean is kept as the text that the client wrote.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_object")]
+    pub template_parameters: Vec<(Text<'a>, Text<'a>)>,
+    /// The session that an accept starts or moves; a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Text<'a>>,
+    /// The token for `cancel`; a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation_token: Option<Text<'a>>,
+    /// The agents and groups to which it is addressed.
+    #[serde(skip_serializing_if = "AddressedTo::is_everyone")]
+    pub to: AddressedTo<'a>,
+}
+
+/// The agents and groups to which a notification is addressed: sorted names, none twice, at most
+/// [`TO_NAMES_MAX`](crate::size::TO_NAMES_MAX) in both lists together. Without any name: everybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AddressedTo<'a> {
+    /// Names of agents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Text<'a>>,
-    /// Groups.
+    /// Names of groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Text<'a>>,
+}
+
+impl AddressedTo<'_> {
+    fn is_everyone(&self) -> bool {
+        self.agents.is_empty() && self.groups.is_empty()
+    }
+}
+
+fn as_object<S: Serializer>(pairs: &[(Text<'_>, Text<'_>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }

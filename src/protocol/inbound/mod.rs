@@ -1,4 +1,4 @@
-//! Messages from a client to the hub: their types, how they are read and, for clients, how they are written.
+//! Messages from a client to the hub. A client writes them by [`encode()`], the hub reads them by [`decode()`].
 //!
 //! Files here may use those above them: `message`, `fingerprint`, `fields`, `decode`, `encode`.
 
@@ -9,8 +9,7 @@ mod fingerprint;
 mod message;
 
 pub use decode::{DecodeError, decode};
-pub(super) use decode::{decode_fields, no_object};
+pub(crate) use decode::{decode_fields, not_an_object};
 pub use encode::encode;
-pub use fields::check_name;
-pub(super) use fields::{Fields, Key};
-pub use message::{Body, ClientMessage, Envelope, Hello, HelloRole, NotifyMessage, Recipients, ResumeFrom, Text};
+pub(crate) use fields::{FieldKey, Fields};
+pub use message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};

@@ -1,15 +1,13 @@
-//! From a message to its JSON.
+//! Writes a message of the hub as JSON.
 
 use serde::Serialize;
 
-use super::message::{
-    Ack, Activity, AnswerResult, CancelResult, Closed, DoneResult, ErrorReply, Kpi, Notification, NotifyResult, Pong,
-    PresenceUpdate, Refreshed, Session, SessionEnded,
-};
-use super::observer::{Event, Stats};
+use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
+use super::observer::{ObserverEvent, Stats};
+use super::reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
 use super::welcome::Welcome;
 
-/// A whole message of the hub, as against a part of one.
+/// A whole message of the hub, in contrast to a part of one.
 pub trait Encode: Serialize {}
 
 macro_rules! messages {
@@ -24,7 +22,7 @@ messages!(
     Closed,
     DoneResult,
     ErrorReply,
-    Event,
+    ObserverEvent,
     Kpi,
     Notification,
     NotifyResult,
@@ -46,8 +44,8 @@ pub fn encode(message: &impl Encode) -> Vec<u8> {
 }
 
 /// Appends the message's JSON to `buffer`.
-pub(in super::super) fn append(message: &impl Encode, buffer: &mut Vec<u8>) {
-    // JSON fails on a writer that fails and on keys that are no strings; a Vec does not, and we have none of these.
+pub(crate) fn append(message: &impl Encode, buffer: &mut Vec<u8>) {
+    // JSON fails on a writer that fails and on keys that are not strings; neither is possible here.
     let written = serde_json::to_writer(buffer, message);
     debug_assert!(written.is_ok(), "{written:?}");
 }

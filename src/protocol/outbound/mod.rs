@@ -1,19 +1,19 @@
-//! Messages from the hub to a client: their types, how they are written and, for clients, how they are read.
+//! Messages from the hub to a client. The hub writes them by [`encode`], a client reads them by [`decode`].
 //!
-//! Files here may use those above them: `message`, `welcome`, `observer`, `encode`, `received`.
+//! Files here may use those above them: `reply`, `desk`, `welcome`, `observer`, `encode`, `decode`.
 
+mod decode;
+mod desk;
 mod encode;
-mod message;
 mod observer;
-pub mod received;
+mod reply;
 mod welcome;
 
-pub(super) use encode::append;
+pub use decode::{CallResult, HubMessage, decode};
+pub use desk::{Activity, Buttons, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
+pub use deskbell_core::entry::Field;
+pub(crate) use encode::append;
 pub use encode::{Encode, encode};
-pub use message::{
-    Ack, Activity, AnswerResult, Buttons, CancelResult, Closed, DoneResult, ErrorReply, Field, Kpi, Notification,
-    NotifyResult, Pong, PresenceUpdate, Reach, Refreshed, ReplyIds, Session, SessionEnded, Uuid,
-};
-pub use observer::{Event, EventKind, Quantiles, Stats};
-pub use received::{HubMessage, decode};
-pub use welcome::{Limits, OpenNotification, Welcome, WelcomeState};
+pub use observer::{EventKind, ObserverEvent, Quantiles, Stats};
+pub use reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
+pub use welcome::{ClientLimits, OpenNotification, Welcome, WelcomeState};

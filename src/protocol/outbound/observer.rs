@@ -1,104 +1,101 @@
-//! What observers are told.
+//! Messages to observers: events and statistics.
 
+use deskbell_core::entry::Presence;
+use deskbell_core::{NotificationId, Outcome, Timestamp};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::super::name::Presence;
-use super::super::outcome::Outcome;
-use super::super::time::Time;
-use super::message::Uuid;
-
-/// Something happened.
+/// Something happened in the workspace. A field that does not concern the event is left out.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "event", rename_all = "camelCase")]
-pub struct Event<'a> {
-    /// What.
+pub struct ObserverEvent<'a> {
+    /// The kind of event.
     pub event: EventKind,
-    /// When.
-    pub at: Time,
-    /// The notification, where one is concerned.
+    /// When it happened.
+    pub at: Timestamp,
+    /// The notification concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub notification_id: Option<Uuid>,
-    /// The correlationId, where there is one.
+    pub notification_id: Option<NotificationId>,
+    /// The correlationId of the notification or the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<&'a str>,
-    /// The agent, where one is concerned.
+    /// The agent concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<&'a str>,
-    /// The provider, where one is concerned.
+    /// The provider concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<&'a str>,
-    /// The session, where one is concerned.
+    /// The session concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<&'a str>,
-    /// The outcome of `settled` and `cancelled`.
+    /// The outcome, of `settled` and `cancelled`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Outcome>,
-    /// Of `kpi`: whether the mark stands.
+    /// Whether the session is in breach now, of `kpi`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breached: Option<bool>,
-    /// Of `presence` and `agentJoined`.
+    /// The agent's presence, of `presence` and `agentJoined`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence: Option<Presence>,
 }
 
-/// What happened.
+/// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EventKind {
-    /// A notification was taken.
+    /// A notification arrived.
     Notified,
-    /// It was displayed for the first time.
+    /// A notification was displayed for the first time.
     Displayed,
-    /// It was settled.
+    /// A notification was settled, but not by its provider.
     Settled,
-    /// It was cancelled (instead of `Settled`).
+    /// A notification was cancelled by its provider.
     Cancelled,
-    /// A mark was set or cleared.
+    /// A KPI mark was set or cleared.
     Kpi,
-    /// An agent's first connection came.
+    /// An agent's first connection joined.
     AgentJoined,
-    /// An agent's last connection went.
+    /// An agent's last connection left.
     AgentLeft,
-    /// A provider's first connection came.
+    /// A provider's first connection joined.
     ProviderJoined,
-    /// A provider's last connection went.
+    /// A provider's last connection left.
     ProviderLeft,
     /// An agent's presence changed.
     Presence,
 }
 
-/// The workspace in numbers, once a second. Counts are the workspace's, rates and latencies this hub's.
+/// The workspace in numbers, once a second. Counts are of the workspace; rates and latencies are of this hub.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "stats", rename_all = "camelCase")]
 pub struct Stats<'a> {
-    /// Agents connected.
+    /// Connected agents.
     pub agents: u64,
-    /// Providers connected.
+    /// Connected providers.
     pub providers: u64,
-    /// Observers' connections.
+    /// Connections of observers.
     pub observers: u64,
     /// Open notifications.
     pub open: u64,
-    /// Of these, never displayed to anyone yet.
+    /// Open notifications that were never displayed to anyone.
     pub waiting: u64,
-    /// In the last second.
+    /// Notifies in the last second.
     pub notifies_per_second: u64,
-    /// In the last second.
+    /// Deliveries in the last second.
     pub deliveries_per_second: u64,
-    /// Settled so far, by outcome; written as an object by `responseReason`. No outcome twice.
+    /// Settled notifications by outcome, written as an object with `responseReason` as key. No outcome occurs twice.
     #[serde(serialize_with = "by_reason")]
     pub outcomes: &'a [(Outcome, u64)],
-    /// From notify to result.
+    /// Milliseconds from notify to result.
     pub notify_to_result_ms: Quantiles,
 }
 
-/// The middle and the slow end of a distribution, in milliseconds; 0 where nothing was measured.
+/// The median and the 99th percentile of a distribution, in milliseconds; 0 if nothing was measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// Half were at most so long.
+    /// The median.
     pub p50: u64,
-    /// 99 of a hundred were at most so long.
+    /// The 99th percentile.
     pub p99: u64,
 }
 

@@ -1,152 +1,111 @@
 //! The welcome: the whole state that a client starts from.
 
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
-use super::super::name::{Presence, Role};
-use super::super::time::Time;
-use super::message::{Kpi, Notification, ReplyIds, Session, Uuid};
+use deskbell_core::entry::Presence;
+use deskbell_core::{NotificationId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::desk::{Kpi, Notification, Session};
+use crate::envelope::Envelope;
+use crate::vocabulary::Role;
 
 /// The reply to `hello`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "welcome", rename_all = "camelCase")]
 pub struct Welcome<'a> {
-    /// The hello's.
-    pub ids: ReplyIds<'a>,
-    /// As what the client is in, and what it finds.
-    pub who: WelcomeState<'a>,
-    /// Its workspace.
-    pub workspace: &'a str,
-    /// The connection.
-    pub connection_id: &'a str,
-    /// How often the hub pings.
+    /// The ids of the `hello`.
+    #[serde(flatten)]
+    pub ids: Envelope<'a>,
+    /// The client's workspace.
+    pub workspace: Cow<'a, str>,
+    /// The id of the connection.
+    pub connection_id: Cow<'a, str>,
+    /// The version of the protocol: [`VERSION`](crate::VERSION).
+    pub protocol: u32,
+    /// How often the hub sends a WebSocket ping.
     pub ping_interval_ms: u64,
+    /// How long the hub keeps a settled notification for resume and for repeated notifies.
+    #[serde(default)]
+    pub retention_ms: u64,
     /// The hub's clock.
-    pub server_time: Time,
-    /// The limits that matter to a client.
-    pub limits: Limits,
+    pub server_time: Timestamp,
+    /// The limits that a client has to know.
+    pub limits: ClientLimits,
+    /// The client's role, and what the hub holds for it.
+    #[serde(flatten)]
+    pub state: WelcomeState<'a>,
 }
 
-/// What a client of each role finds.
-#[derive(Debug, Clone)]
+/// What the hub holds for a client, by role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum WelcomeState<'a> {
-    /// A provider.
+    /// The state of a provider.
     Provider {
-        /// Its name, as it was given or minted.
-        provider_id: &'a str,
-        /// Its notifications without an outcome, by arrival.
+        /// The provider's name, given by the client or minted by the hub.
+        provider_id: Cow<'a, str>,
+        /// The provider's notifications that have no outcome yet, by arrival.
         open: Vec<OpenNotification<'a>>,
-        /// Some results after the position that it resumes from are forgotten.
+        /// Whether the hub has forgotten results that were settled after the position to resume from.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         missed: bool,
     },
-    /// An agent.
+    /// The state of an agent's desk.
     Agent {
-        /// The agent's name, as it was given or minted.
-        agent_id: &'a str,
+        /// The agent's name, given by the client or minted by the hub.
+        agent_id: Cow<'a, str>,
         /// The agent's groups.
-        groups: Vec<&'a str>,
+        groups: Vec<Cow<'a, str>>,
         /// The agent's presence.
         presence: Presence,
-        /// What is on the desk; each is written as its own message is, `type` included.
+        /// The displayed notifications. Each is written like its own message, with its `type`.
         notifications: Vec<Notification<'a>>,
-        /// The agent's open sessions, likewise.
+        /// The agent's open sessions, each with its `type`.
         sessions: Vec<Session<'a>>,
-        /// The marks that stand, likewise.
+        /// The KPI marks in the workspace, each with its `type`.
         kpi: Vec<Kpi<'a>>,
     },
-    /// An observer.
+    /// An observer has no state.
     Observer,
 }
 
-/// Limits that a client should know.
-#[derive(Debug, Clone, Copy, Serialize)]
+impl WelcomeState<'_> {
+    /// The client's role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Provider { .. } => Role::Provider,
+            Self::Agent { .. } => Role::Agent,
+            Self::Observer => Role::Observer,
+        }
+    }
+}
+
+/// The limits that a client has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Limits {
-    /// The largest message that the hub takes from this client.
+pub struct ClientLimits {
+    /// The longest message that the hub takes from this client, in bytes.
     pub max_message_bytes: u64,
     /// Notifications displayed on one desk at once.
     pub display_limit: u32,
-    /// Notifications waiting behind them.
+    /// Notifications queued behind a desk.
     pub queue_limit: u32,
 }
 
-/// A provider's open notification.
-#[derive(Debug, Clone, Serialize)]
+/// A provider's notification that has no outcome yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenNotification<'a> {
-    /// The notification.
-    pub notification_id: Uuid,
-    /// The notify's `id`.
+    /// The notification's id.
+    pub notification_id: NotificationId,
+    /// The `id` of the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<&'a str>,
-    /// The notify's, or the one minted for it.
-    pub correlation_id: &'a str,
-    /// The notify's.
+    pub id: Option<Cow<'a, str>>,
+    /// The correlationId of the notify, or the one that the hub minted.
+    pub correlation_id: Cow<'a, str>,
+    /// The cancellationToken of the notify.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cancellation_token: Option<&'a str>,
-}
-
-/// What stands in a welcome between `type` and `workspace`, and after `limits`, by role.
-#[derive(Default, Serialize)]
-#[serde(tag = "type", rename = "welcome", rename_all = "camelCase")]
-struct Wire<'a> {
-    #[serde(flatten)]
-    ids: ReplyIds<'a>,
-    role: Option<Role>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    groups: Option<&'a [&'a str]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence: Option<Presence>,
-    workspace: &'a str,
-    connection_id: &'a str,
-    protocol: u32,
-    ping_interval_ms: u64,
-    server_time: Option<Time>,
-    limits: Option<Limits>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open: Option<&'a [OpenNotification<'a>]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notifications: Option<&'a [Notification<'a>]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sessions: Option<&'a [Session<'a>]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kpi: Option<&'a [Kpi<'a>]>,
-}
-
-impl Serialize for Welcome<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut wire = Wire {
-            ids: self.ids,
-            workspace: self.workspace,
-            connection_id: self.connection_id,
-            protocol: super::super::VERSION,
-            ping_interval_ms: self.ping_interval_ms,
-            server_time: Some(self.server_time),
-            limits: Some(self.limits),
-            ..Wire::default()
-        };
-        match &self.who {
-            WelcomeState::Provider { provider_id, open, missed } => {
-                wire.role = Some(Role::Provider);
-                wire.provider_id = Some(provider_id);
-                wire.open = Some(open);
-                wire.missed = missed.then_some(true);
-            }
-            WelcomeState::Agent { agent_id, groups, presence, notifications, sessions, kpi } => {
-                wire.role = Some(Role::Agent);
-                wire.agent_id = Some(agent_id);
-                wire.groups = Some(groups);
-                wire.presence = Some(*presence);
-                wire.notifications = Some(notifications);
-                wire.sessions = Some(sessions);
-                wire.kpi = Some(kpi);
-            }
-            WelcomeState::Observer => wire.role = Some(Role::Observer),
-        }
-        wire.serialize(serializer)
-    }
+    pub cancellation_token: Option<Cow<'a, str>>,
 }

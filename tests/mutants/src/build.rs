@@ -12,7 +12,7 @@ use crate::find::{Form, Mutant};
 /// The variable that turns a mutant on, by its number in the build; `reached` makes the programs note what they came by.
 pub(crate) const ON: &str = "MUTANT_ON";
 
-/// The file to which they note it.
+/// The file into which the mutants write that they were reached.
 pub(crate) const REACHED: &str = "MUTANT_REACHED";
 
 /// What each package with mutants gets.
@@ -58,7 +58,7 @@ pub(crate) struct Built {
     pub(crate) root: PathBuf,
 }
 
-/// Where a mutant ended up in its file.
+/// The position of a mutant in its file.
 struct Placed {
     file: String,
     range: Range<usize>,
@@ -106,7 +106,7 @@ impl Tree {
                         let inside = placed.iter().filter(|placed| {
                             placed.file == *file && placed.range.start <= range.end && range.start <= placed.range.end
                         });
-                        // Where a `match` lacks an arm, the error is at what it looks at, before the arm.
+                        // If a `match` lacks an arm, the compiler reports the error at the matched expression, before the arm.
                         let behind =
                             placed.iter().filter(|placed| placed.file == *file && placed.range.start > range.end);
                         let closest = inside.min_by_key(|placed| placed.range.len());
@@ -128,13 +128,15 @@ impl Tree {
             by_file.entry(&mutant.file).or_default().push((*number, mutant));
         }
         let mut placed = Vec::new();
-        // Files that had mutants in an earlier try get their own text back.
+        // Restores files that had mutants in an earlier attempt.
         for (file, mutants) in
             self.sources().iter().map(|file| (file, by_file.remove(file.as_str()).unwrap_or_default()))
         {
             let text = std::fs::read_to_string(self.repository.join(file)).expect("readable");
             let mut with = insert(&text, file, &mutants, &mut placed);
-            if file == "src/lib.rs" || file == "src/core/lib.rs" {
+            if file.ends_with("/lib.rs") && self.repository.join(file).with_file_name("Cargo.toml").is_file()
+                || file == "src/lib.rs"
+            {
                 with.push_str(&SWITCH.replace("@COUNT@", &all.to_string()));
             }
             write_if_other(&self.root.join(file), with.as_bytes());
@@ -159,12 +161,16 @@ impl Tree {
 
     fn compile(&self, room: &str, unit: bool) -> Result<BTreeMap<String, PathBuf>, Vec<(String, Range<usize>)>> {
         let mut packages: Vec<Vec<&str>> = Vec::new();
-        if room == "core" && self.root.join("src/core/Cargo.toml").is_file() {
-            packages.push(vec!["-p", "deskbell-core", "--lib"]);
+        let own = package_of(&self.root, room);
+        if let Some(own) = &own {
+            packages.push(vec!["-p", own, "--lib"]);
         }
         let mut rest = vec!["-p", "deskbell", "--lib"];
         if !unit {
             rest.extend(["--test", "wire", "--test", "auth", "--test", "api"]);
+            if ["hub", "log"].contains(&room) {
+                rest.extend(["--test", "cluster"]);
+            }
         }
         packages.push(rest);
         let mut programs = BTreeMap::new();
@@ -207,6 +213,13 @@ impl Tree {
         }
         Ok(programs)
     }
+}
+
+/// The name of the package in a folder, if the folder is a package.
+pub(crate) fn package_of(root: &Path, room: &str) -> Option<String> {
+    let manifest = std::fs::read_to_string(root.join("src").join(room).join("Cargo.toml")).ok()?;
+    let name = manifest.lines().find_map(|line| line.strip_prefix("name = \""))?;
+    Some(name.trim_end_matches('"').to_owned())
 }
 
 /// Where an error is; of an expanded macro, where that is written.

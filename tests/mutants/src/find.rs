@@ -128,7 +128,7 @@ impl Finder<'_> {
     }
 
     fn function(&mut self, signature: &syn::Signature, block: &syn::Block, visit: impl FnOnce(&mut Self)) {
-        // What is evaluated by the compiler cannot look at the environment.
+        // Code that the compiler evaluates cannot read the environment.
         if signature.constness.is_some() {
             return;
         }

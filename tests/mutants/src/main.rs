@@ -20,17 +20,20 @@ struct Asked {
     seed: u64,
     /// Only the unit tests.
     unit: bool,
+    /// Only those that survived the last run with this room and seed.
+    again: bool,
 }
 
 impl Asked {
     fn read() -> Option<Self> {
         let mut words = std::env::args().skip(1);
-        let mut asked = Self { room: words.next()?, count: 40, seed: 1, unit: false };
+        let mut asked = Self { room: words.next()?, count: 40, seed: 1, unit: false, again: false };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--count" => asked.count = words.next()?.parse().ok()?,
                 "--seed" => asked.seed = words.next()?.parse().ok()?,
                 "--unit" => asked.unit = true,
+                "--again" => asked.again = true,
                 _ => return None,
             }
         }
@@ -40,7 +43,7 @@ impl Asked {
 
 fn main() -> ExitCode {
     let Some(asked) = Asked::read() else {
-        eprintln!("usage: tests/mutants/run ROOM [--count 40] [--seed 1] [--unit]");
+        eprintln!("usage: tests/mutants/run ROOM [--count 40] [--seed 1] [--unit] [--again]");
         return ExitCode::from(2);
     };
     let repository = std::env::current_dir().expect("a working directory");
@@ -56,11 +59,16 @@ fn main() -> ExitCode {
     let built = tree.build(&shuffled, asked.count, &asked.room, asked.unit);
     let stages = Stage::measure(&built, &asked.room);
     let known = equivalent::read(&repository.join("tests/mutants/equivalent.txt"));
-    let results = trial::run(&built, &stages, &known);
+    let before = if asked.again { trial::read(&results_file(&asked, &repository)) } else { Vec::new() };
+    let results = trial::run(&built, &stages, &known, &before);
     report(&asked, &repository, &results)
 }
 
-/// Prints what became of each mutant, and keeps it under `target/mutants`.
+fn results_file(asked: &Asked, repository: &Path) -> PathBuf {
+    repository.join(format!("target/mutants/{}-{}.txt", asked.room, asked.seed))
+}
+
+/// Prints the result of each mutant, and keeps it under `target/mutants`.
 fn report(asked: &Asked, repository: &Path, results: &[(find::Mutant, Outcome)]) -> ExitCode {
     let mut text = String::new();
     let (mut caught, mut own, mut equivalent) = (0, 0, 0);
@@ -75,7 +83,7 @@ fn report(asked: &Asked, repository: &Path, results: &[(find::Mutant, Outcome)])
         }
         text.push_str(&format!("{outcome}\t{mutant}\n"));
     }
-    let file: PathBuf = repository.join(format!("target/mutants/{}-{}.txt", asked.room, asked.seed));
+    let file = results_file(asked, repository);
     std::fs::write(&file, &text).expect("writable");
     println!("\nsurvivors:");
     for (mutant, _) in results.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Survived)) {

@@ -1,4 +1,4 @@
-//! The order of chance that a seed repeats.
+//! A random order that a seed repeats.
 
 /// Shuffles; the same seed gives the same order.
 pub(crate) fn shuffle<T>(mut all: Vec<T>, seed: u64) -> Vec<T> {

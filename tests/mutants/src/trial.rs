@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::build::{Built, ON, REACHED};
+use crate::build::{Built, ON, REACHED, package_of};
 use crate::equivalent::Known;
 use crate::find::Mutant;
 
@@ -18,15 +18,17 @@ pub(crate) struct Stage {
     name: String,
     program: PathBuf,
     filter: Option<String>,
+    /// The tests that an earlier stage ran.
+    skip: Option<String>,
     /// Tests that fail without any mutant.
     failing: Vec<String>,
     /// How long it took without one.
     took: Duration,
-    /// The mutants whose code it runs.
+    /// The mutants that it reaches.
     reached: BTreeSet<usize>,
 }
 
-/// What became of a mutant.
+/// The result of a mutant.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Caught { stage: usize, by: String },
@@ -55,12 +57,14 @@ impl Stage {
     /// Runs every stage once without a mutant: how long it takes, what fails anyway, and which mutants' code it runs.
     pub(crate) fn measure(built: &Built, room: &str) -> Vec<Self> {
         let mut stages = Vec::new();
-        let mut stage = |name: &str, program: &str, filter: Option<&str>| {
+        let own = format!("{room}::");
+        let mut stage = |name: &str, program: &str, filter: Option<&str>, skip: Option<&str>| {
             let Some(program) = built.programs.get(program) else { return };
             let mut stage = Self {
                 name: name.to_owned(),
                 program: program.clone(),
                 filter: filter.map(str::to_owned),
+                skip: skip.map(str::to_owned),
                 failing: Vec::new(),
                 took: Duration::ZERO,
                 reached: BTreeSet::new(),
@@ -84,12 +88,15 @@ impl Stage {
             }
             stages.push(stage);
         };
-        stage("the room's unit tests", "deskbell_core", None);
-        stage("the room's unit tests", "deskbell", Some(&format!("{room}::")));
-        stage("all unit tests", "deskbell", None);
-        stage("wire", "wire", None);
-        stage("auth", "auth", None);
-        stage("api", "api", None);
+        if let Some(package) = package_of(&built.root, room) {
+            stage("the room's unit tests", &package.replace('-', "_"), None, None);
+        }
+        stage("the room's unit tests", "deskbell", Some(&own), None);
+        stage("the other unit tests", "deskbell", None, Some(&own));
+        stage("wire", "wire", None, None);
+        stage("auth", "auth", None, None);
+        stage("cluster", "cluster", None, None);
+        stage("api", "api", None, None);
         stages.retain(|stage| stage.took > Duration::from_millis(1));
         stages
     }
@@ -97,8 +104,9 @@ impl Stage {
     /// One run, which ends at the first failure unless all are wanted.
     fn run(&self, root: &Path, on: &str, more: &[(&str, &Path)], longest: Duration, first: bool) -> End {
         let mut command = Command::new(&self.program);
-        command.args(&self.filter).arg("--test-threads=4");
-        for test in &self.failing {
+        // The campaign of a cluster lets chance decide, and takes long.
+        command.args(&self.filter).args(["--test-threads=4", "--skip", "campaign_of_faults"]);
+        for test in self.failing.iter().chain(&self.skip) {
             command.args(["--skip", test]);
         }
         command.current_dir(root).env(ON, on).envs(more.iter().copied());
@@ -141,7 +149,7 @@ impl Stage {
     }
 
     fn longest(&self) -> Duration {
-        self.took * 4 + Duration::from_secs(30)
+        self.took * 3 + Duration::from_secs(15)
     }
 }
 
@@ -152,10 +160,26 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Tries all of them.
-pub(crate) fn run(built: &Built, stages: &[Stage], known: &Known) -> Vec<(Mutant, Outcome)> {
+/// The mutants that an earlier run caught, and what caught them.
+pub(crate) fn read(file: &Path) -> Vec<(String, Outcome)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let caught = text.lines().filter_map(|line| line.strip_prefix("caught by ")?.split_once('\t'));
+    caught.map(|(by, mutant)| (mutant.to_owned(), Outcome::Caught { stage: 1, by: by.to_owned() })).collect()
+}
+
+/// Tries all of them but those that were caught before.
+pub(crate) fn run(
+    built: &Built,
+    stages: &[Stage],
+    known: &Known,
+    before: &[(String, Outcome)],
+) -> Vec<(Mutant, Outcome)> {
     let mut results = Vec::new();
     for (number, mutant) in &built.mutants {
+        if let Some((_, outcome)) = before.iter().find(|(shown, _)| *shown == mutant.to_string()) {
+            results.push((mutant.clone(), outcome.clone()));
+            continue;
+        }
         let mut outcome = Outcome::Survived;
         for stage in stages.iter().filter(|stage| stage.reached.contains(number)) {
             let by = match stage.run(&built.root, &number.to_string(), &[], stage.longest(), true) {

@@ -67,7 +67,7 @@ impl Client {
         self.welcome = welcome;
     }
 
-    /// The same; `false` where the hub cut the connection off instead, because its log did not answer.
+    /// Does the same, and returns `false` if the hub closed the connection because its log did not answer.
     pub(crate) async fn hello_or_close(&mut self, hello: Value) -> bool {
         self.name = format!("{hello}");
         self.role = hello["role"].as_str().unwrap_or_default().to_owned();
@@ -129,7 +129,7 @@ impl Client {
         self.take(&format!("a reply to {id}"), reply).await
     }
 
-    /// The next direct reply that bears `id`.
+    /// The next direct reply with this `id`.
     pub(crate) async fn reply(&mut self, id: &str) -> Value {
         self.take(&format!("a reply to {id}"), |m| m["id"] == id).await
     }
@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// Everything that has come and was not asked for, after a round trip through the hub.
+    /// All unsolicited messages so far, after a round trip through the hub.
     pub(crate) async fn rest(&mut self) -> Vec<Value> {
         self.round_trip().await;
         self.inbox.drain(..).collect()
@@ -176,7 +176,7 @@ impl Client {
         self.inbox.drain(..).collect()
     }
 
-    /// Nothing has come but what was asked for.
+    /// Checks that only the expected messages have arrived.
     pub(crate) async fn expect_silence(&mut self) {
         let rest = self.rest().await;
         assert!(rest.is_empty(), "{}", self.report(&format!("silence, not {}", json!(rest))));

@@ -1,8 +1,8 @@
 //! The wire tests against several hubs: `DESKBELL_WIRE=cluster cargo test --test wire`.
 //!
 //! Each `Setup` is then three hubs over one stream, and its clients are spread over them in turn. All share one
-//! nats-server, which each gives an account of its own: what is in one account nobody sees from another. With
-//! `DESKBELL_WIRE_PARTITIONS=2` the log is so many streams.
+//! nats-server, and each setup has an account of its own, which is isolated from the others. With
+//! `DESKBELL_WIRE_PARTITIONS=2` the log has that many streams.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub(super) const HUBS: usize = 3;
 /// More than there are tests.
 const ACCOUNTS: usize = 1_000;
 
-/// What all accounts' users know.
+/// The password of all accounts' users.
 const PASSWORD: &str = "wire";
 
 /// Whether the tests that ask one hub are to ask three instead.
@@ -57,7 +57,7 @@ impl Account {
 /// The nats-server of this process.
 struct Server {
     port: u16,
-    /// Ends with this process, whose end closes its standard input; takes the server and its directory along.
+    /// Ends when this process ends and so closes its standard input; stops the server and removes its directory.
     _keeper: Child,
 }
 
@@ -92,7 +92,7 @@ impl Server {
                 return port;
             }
             assert!(began.elapsed() < PATIENCE, "no nats-server (Debian: apt-get install nats-server): {said}");
-            // Another process's file: there is no event here that could be awaited.
+            // A file of another process: there is no event to wait for.
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }

@@ -1,19 +1,15 @@
-//! Chance that a seed repeats.
+//! Random decisions that a seed repeats.
 
-/// A small generator: xorshift.
-pub(crate) struct Dice(u64);
+/// A random generator with a seed.
+pub(crate) struct Dice(fastrand::Rng);
 
 impl Dice {
     pub(crate) fn seeded(seed: u64) -> Self {
-        // Spread over all bits, and never 0, where it would stay.
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     /// One of `0..sides`.
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
+        self.0.usize(..sides)
     }
 }

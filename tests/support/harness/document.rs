@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// The fields by which descriptions of one direction are told apart.
+/// The fields that distinguish the messages of one direction.
 const TELLING: [&str; 4] = ["type", "role", "event", "msdyn_name"];
 
 /// The document, read once.
@@ -25,7 +25,7 @@ pub(crate) struct Description {
     validator: Validator,
 }
 
-/// Who says it.
+/// The sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
     Hub,
@@ -89,17 +89,17 @@ impl Document {
         replies.chain(["error".to_owned()]).collect()
     }
 
-    /// What the hub says of itself, by the names of the operations.
+    /// The hub's unsolicited messages, by the names of the operations.
     pub(crate) fn told_in(&self, operation: &str) -> BTreeSet<String> {
         names(&self.root["operations"][operation]["messages"])
     }
 
-    /// Whether a schema's validator takes a client's value, whose sizes count bytes.
+    /// Whether a schema's validator takes a client's value; sizes count bytes.
     pub(crate) fn takes(&self, validator: &Validator, value: &Value) -> bool {
         validator.is_valid(value) && validator.is_valid(&a_character_per_byte(value))
     }
 
-    /// A schema, or what it refers to.
+    /// A schema, with its reference resolved.
     pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str() {
             Some(pointer) => self.resolve(self.root.pointer(&pointer[1..]).unwrap_or_else(|| panic!("no {pointer}"))),
@@ -112,13 +112,13 @@ impl Description {
     fn of(root: &Value, name: String) -> Self {
         let payload = &root["components"]["messages"][&name]["payload"];
         let schema = root.pointer(&payload["$ref"].as_str().unwrap_or_else(|| panic!("a payload of {name}"))[1..]);
-        // Draft 7, as AsyncAPI has it: nothing beside a `$ref` counts, so the reference stands in an `allOf`.
+        // Draft 7, as AsyncAPI has it: nothing beside a `$ref` counts, so the reference is inside an `allOf`.
         let whole = json!({"components": {"schemas": root["components"]["schemas"]}, "allOf": [payload]});
         let validator = jsonschema::draft7::new(&whole).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         Self { schema: schema.unwrap_or_else(|| panic!("a schema of {name}")).clone(), name, validator }
     }
 
-    /// Whether the fields that tell messages apart say that it is one of these.
+    /// Whether the distinguishing fields match one of these messages.
     fn is_meant_by(&self, message: &Value) -> bool {
         TELLING.iter().all(|field| {
             let (rule, value) = (&self.schema["properties"][field], &message[field]);

@@ -1,4 +1,4 @@
-//! The real process: how it is started, stopped, killed, and what it says.
+//! The real process: starting, stopping and killing it, and its output.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
 use super::{Client, PATIENCE, Setup, Stream, document};
 
-/// How a process ended and what it said.
+/// The exit status and the output of a process.
 #[derive(Debug)]
 pub(crate) struct Exit {
     pub(crate) code: Option<i32>,
@@ -90,7 +90,7 @@ impl Hub {
         first
     }
 
-    /// The same; what it writes to its standard error is added there.
+    /// Starts a hub and appends its standard error to the given buffer.
     fn spawn_telling(mut command: Command, setup: Setup, variables: &[(&str, String)], stderr: &Said) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DESKBELL_")) {
             command.env_remove(name);
@@ -149,7 +149,7 @@ impl Hub {
         self.port = port.unwrap_or_else(|| panic!("not the line that the contract promises: {line:?}"));
     }
 
-    /// The port that it says it listens on, whatever the address.
+    /// The port that it reports as its own, at any address.
     pub(crate) async fn says_where_it_listens(&mut self) -> u16 {
         let line = timeout(PATIENCE, self.lines.recv()).await.expect("it starts").expect("a line");
         line.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
@@ -213,7 +213,7 @@ impl Hub {
         });
         assert!(end.await.is_ok(), "it still runs; standard error:\n{}", self.stderr.so_far());
         let status = self.child.wait().unwrap();
-        // It may be a moment behind.
+        // The output may be a moment behind.
         self.stderr_reader.take().unwrap().join().unwrap();
         Exit { code: status.code(), stdout: self.stdout.clone(), stderr: self.stderr.so_far() }
     }
@@ -229,7 +229,7 @@ impl Hub {
     pub(crate) async fn says_after(&self, skip: usize, word: &str) {
         let said = async {
             while !self.stderr.so_far()[skip..].contains(word) {
-                // Another process's pipe, read by a thread: there is no event here that could be awaited.
+                // A thread reads the pipe of another process: there is no event to wait for.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -238,7 +238,7 @@ impl Hub {
 
     // -------------------------------------------------------- its clients
 
-    /// A connection that has said nothing yet.
+    /// A connection that has sent nothing yet.
     pub(crate) async fn connect(&self) -> Client {
         let (client, _) = self.connect_with(Some("deskbell.v1"), &[]).await.expect("the upgrade");
         client
@@ -261,7 +261,7 @@ impl Hub {
         self.upgrade(request, Box::new(Self::tcp_to(port).await)).await
     }
 
-    /// A TCP connection that nothing was said on.
+    /// A TCP connection on which nothing was sent.
     pub(crate) async fn tcp(&self) -> TcpStream {
         Self::tcp_to(self.next_port()).await
     }
@@ -307,9 +307,9 @@ impl Hub {
         }
     }
 
-    /// A client that has said `hello` with these fields and was welcomed.
+    /// A client that sent a `hello` with these fields and received the welcome.
     pub(crate) async fn join(&self, hello: Value) -> Client {
-        // A hub of a cluster that was not run for some seconds cannot know whether it still counts, and says so.
+        // A hub of a cluster that got no processor time for some seconds does not know whether it is still a member, and refuses.
         let began = Instant::now();
         while self.setup.may_be_one_of_several() && began.elapsed() < PATIENCE {
             let mut client = self.connect().await;

@@ -17,6 +17,8 @@ mod words;
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 pub(crate) use client::{Client, Stream};
 pub(crate) use cluster::{in_cluster, left_out_in_cluster};
 pub(crate) use coverage::Seen;
@@ -28,6 +30,11 @@ pub(crate) use words::*;
 
 /// The longest that anything is waited for; far more than anything takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits at most [`PATIENCE`] for an event that must happen; otherwise it fails with a description of the event.
+pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
+}
 
 /// A notificationId that no hub has given.
 pub(crate) const NOBODYS: &str = "0192f0c4-7e3a-7b21-8c55-0123456789ab";

@@ -85,12 +85,12 @@ impl Setup {
         Self { storage: Storage::DataDir, ..Self::new() }
     }
 
-    /// Leaves it to the hub (or to further arguments) where the log lives.
+    /// Passes no storage argument, so that the hub's default or further arguments decide.
     pub(crate) fn without_data_dir(self) -> Self {
         Self { storage: Storage::AsItLikes, ..self }
     }
 
-    /// Leaves it to further arguments which file is read.
+    /// Passes no configuration file, so that further arguments can name one.
     pub(crate) fn without_config(self) -> Self {
         Self { config: false, ..self }
     }
@@ -136,7 +136,7 @@ impl Setup {
         self
     }
 
-    /// The port that it is told to listen on, unless it takes a free one.
+    /// The port in its arguments, unless it takes a free one.
     pub(crate) fn port(&self) -> Option<u16> {
         self.listen.rsplit(':').next()?.parse().ok().filter(|port| *port != 0)
     }

@@ -1,9 +1,9 @@
-//! One connection's conversation, held to the AsyncAPI document frame by frame.
+//! Checks one connection's conversation against the AsyncAPI document, frame by frame.
 //!
-//! What the hub says must be described, and be a reply to what was asked or news for this client's role. What a client
-//! says must be described too, or the hub must refuse it; and what is described the hub must not find malformed. So a
-//! test that sends wrong messages on purpose needs to do nothing, as long as they bear an `id`, by which the refusal is
-//! recognised; others go by `send_wrong`.
+//! The document must describe every message of the hub, and the message must be a reply to a request or an event for this client's
+//! role. The document must also describe every message of a client, or the hub must refuse it; and the hub must not call a described
+//! message malformed. A test that sends wrong messages on purpose needs no special call if they have an `id`, which identifies the
+//! refusal; otherwise it uses `send_wrong`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::document::{Side, document};
 /// The longest text that is rendered from a template.
 const RENDERED_BYTES_MAX: usize = 1024;
 
-/// What was asked under one id.
+/// The request with one id.
 #[derive(Default)]
 struct Asked {
     replies: BTreeSet<String>,
@@ -37,7 +37,7 @@ impl Talk {
         Self { seen, ..Self::default() }
     }
 
-    /// The client says this.
+    /// Checks a message that the client sends.
     ///
     /// # Panics
     /// If it is not described and has no id by which its refusal could be recognised.
@@ -56,20 +56,20 @@ impl Talk {
         }
     }
 
-    /// The client says this, and means it to be wrong.
+    /// Checks a message that the client sends and that is wrong on purpose.
     pub(super) fn say_wrong(&mut self, message: &Value) {
         let described = document().find(Side::Client, message).is_ok();
         assert!(!described || is_beyond_schemas(message), "the document has nothing against {}", short(message));
         self.ask(message, false);
     }
 
-    /// The client says something that need not be a message.
+    /// Notes that the client sends text that need not be a message.
     pub(super) fn say_text(&mut self, text: &str) {
         let message = serde_json::from_str(text).unwrap_or_default();
         self.ask(&message, document().find(Side::Client, &message).is_ok());
     }
 
-    /// The client says what is not looked into, so any reply may come.
+    /// Notes that the client sends data that is not examined, so any reply may come.
     pub(super) fn say_bytes(&mut self) {
         self.anything = true;
     }
@@ -90,7 +90,7 @@ impl Talk {
         asked.undescribed |= !described || is_beyond_schemas(message);
     }
 
-    /// The hub says this.
+    /// Checks a message that the hub sends.
     ///
     /// # Panics
     /// If the document does not describe it, or not here.
@@ -134,7 +134,7 @@ fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What the document says in words only: how many names there may be, each counted once, and how long a rendered text.
+/// The rules that the document gives in words only: the number of names, each counted once, and the length of a rendered text.
 fn is_beyond_schemas(message: &Value) -> bool {
     let names = |list: &Value| -> usize {
         list.as_array().into_iter().flatten().map(Value::to_string).collect::<BTreeSet<_>>().len()

@@ -49,7 +49,7 @@ pub(crate) fn with(mut base: Value, more: Value) -> Value {
     base
 }
 
-/// `message` has all these fields with these values; a `null` here stands for an absent field.
+/// `message` has all these fields with these values; a `null` here means an absent field.
 #[track_caller]
 pub(crate) fn has(message: &Value, fields: Value) {
     for (name, value) in fields.as_object().unwrap() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::faults::{Faults, check, names, options, payload, scratch, snapshot_of};
 use crate::log::disk::{Disk, Options};
-use crate::log::{AppendError, Log, LogError, RecordNumber, Retention};
+use crate::log::{AppendError, Log, LogError, OwnLog, RecordNumber, Retention};
 
 const KEEP: Retention = Retention { history_ms: u64::MAX, history_bytes: 400 };
 
@@ -28,16 +28,16 @@ struct Life {
 /// a second start.
 fn live(options: &Options, life: &mut Life) -> Result<(), Died> {
     let (log, _) = Disk::open(options)?;
-    let mut log: Box<dyn Log> = Box::new(log);
+    let mut log: Box<dyn OwnLog> = Box::new(log);
     for number in 1..=16 {
         log.append(&payload(number))?;
         life.appended = number;
         if number.is_multiple_of(5) {
-            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &KEEP)?;
+            log.snapshots().unwrap().save_snapshot(number, &snapshot_of(number), &KEEP)?;
             life.snapshot = number;
         }
     }
-    log.history().unwrap().save_snapshot(16, &snapshot_of(16), &KEEP)?;
+    log.snapshots().unwrap().save_snapshot(16, &snapshot_of(16), &KEEP)?;
     life.snapshot = 16;
     log.close()?;
     let (mut log, _) = Disk::open(options)?;

@@ -9,7 +9,7 @@ use crate::log::disk::directory::{FORMAT, LOCK, segment_path, snapshot_path};
 use crate::log::disk::header::{FileKind, HEADER_BYTES, Header};
 use crate::log::disk::record::{ALIGN, RECORD_HEADER_BYTES, frame_bytes};
 use crate::log::disk::{Disk, RecoveryReport};
-use crate::log::{Log, LogError, RecordNumber, Retention};
+use crate::log::{Log, LogError, OwnLog, RecordNumber, Retention};
 
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 const LAST: RecordNumber = 25;
@@ -20,7 +20,7 @@ fn sample(directory: &Path) {
     for number in 1..=LAST {
         log.append(&payload(number)).unwrap();
         if [8, 17].contains(&number) {
-            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &ALL).unwrap();
+            log.snapshots().unwrap().save_snapshot(number, &snapshot_of(number), &ALL).unwrap();
         }
     }
 }
@@ -224,7 +224,7 @@ fn after_an_orderly_end_nothing_passes_for_a_torn_write() {
     let (intact, damaged) = (scratch.path().join("intact"), scratch.path().join("damaged"));
     sample(&intact);
     let (mut log, _) = open(&intact).unwrap();
-    log.history().unwrap().save_snapshot(LAST, &snapshot_of(LAST), &ALL).unwrap();
+    log.snapshots().unwrap().save_snapshot(LAST, &snapshot_of(LAST), &ALL).unwrap();
     while log.next().unwrap().is_some() {}
     Box::new(log).close().unwrap();
     for file in files(&intact) {
@@ -240,7 +240,7 @@ fn a_log_that_ends_before_its_snapshot_is_damaged_not_torn() {
     for number in 1..=3 {
         log.append(&payload(number)).unwrap();
     }
-    log.history().unwrap().save_snapshot(3, &snapshot_of(3), &ALL).unwrap();
+    log.snapshots().unwrap().save_snapshot(3, &snapshot_of(3), &ALL).unwrap();
     drop(log);
     let segment = segment_path(&directory, 1);
     cut(&segment, length(&segment) - 1);
@@ -277,7 +277,7 @@ fn a_damaged_newest_snapshot_is_replaced_by_the_older_one_unless_records_are_gon
     assert_eq!((recovery.snapshot, check(&mut log)), (Some(8), LAST));
     assert!(recovery.repaired[0].contains(&snapshot_path(scratch.path(), 17).display().to_string()));
     // The next snapshot takes its place.
-    log.history().unwrap().save_snapshot(21, &snapshot_of(21), &ALL).unwrap();
+    log.snapshots().unwrap().save_snapshot(21, &snapshot_of(21), &ALL).unwrap();
     assert!(!snapshot_path(scratch.path(), 17).exists());
     drop(log);
     let (log, recovery) = open(scratch.path()).unwrap();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::log::disk::files::Op;
 use crate::log::disk::{Disk, Options};
-use crate::log::{Log, RecordNumber, Stored};
+use crate::log::{Log, OwnLog, RecordNumber, Stored};
 
 /// What is to go wrong.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ pub(in crate::log::disk) fn names(directory: &Path) -> Vec<PathBuf> {
 
 /// All records that are kept, checked against [`payload`], and the snapshot against [`snapshot_of`]; the last number.
 pub(in crate::log::disk) fn check(log: &mut Disk) -> RecordNumber {
-    let mut history = log.history().unwrap();
+    let mut history = log.snapshots().unwrap();
     let snapshot = history.snapshot().unwrap();
     let mut last = 0;
     if let Some((number, contents)) = snapshot {

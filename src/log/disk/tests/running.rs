@@ -12,7 +12,7 @@ use super::faults::{Faults, check, copy, names, noon, options, payload, scratch,
 use crate::log::disk::directory::{segment_path, snapshot_path};
 use crate::log::disk::files::Op;
 use crate::log::disk::{Disk, Options, READ_BACK_BYTES_MAX};
-use crate::log::{AppendError, History, Log, LogError, RecordNumber, Retention, Stored};
+use crate::log::{AppendError, History, Log, LogError, OwnLog, RecordNumber, Retention, Stored};
 
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 
@@ -75,7 +75,7 @@ fn a_failed_sync_stops_all_writing_until_the_log_is_read_anew() {
         let scratch = scratch();
         let (options, faults) = faulty(scratch.path());
         let (mut log, _) = Disk::open(&options).unwrap();
-        let mut history = log.history().unwrap();
+        let mut history = log.snapshots().unwrap();
         faults.fail_next(op, ErrorKind::Other);
         let mut last = 0;
         let broken = loop {
@@ -134,7 +134,7 @@ fn a_snapshot_that_cannot_be_written_leaves_the_log_as_it_was() {
         let (options, faults) = faulty(scratch.path());
         let (mut log, _) = Disk::open(&options).unwrap();
         append(&mut log, 1, 20);
-        let mut history = log.history().unwrap();
+        let mut history = log.snapshots().unwrap();
         history.save_snapshot(10, &snapshot_of(10), &ALL).unwrap();
         let before = names(scratch.path());
         faults.fail_next(op, kind);
@@ -154,7 +154,7 @@ fn what_could_not_be_deleted_is_deleted_with_the_next_snapshot() {
     let (options, faults) = faulty(scratch.path());
     let (mut log, _) = Disk::open(&options).unwrap();
     append(&mut log, 1, 60);
-    let mut history = log.history().unwrap();
+    let mut history = log.snapshots().unwrap();
     let nothing = Retention { history_ms: 0, history_bytes: 0 };
     history.save_snapshot(20, &snapshot_of(20), &nothing).unwrap();
     // The first removal is of a name that a snapshot has until it is whole, the first sync is the snapshot's own.
@@ -179,7 +179,7 @@ fn a_second_hub_is_refused_until_the_first_lets_go_of_everything() {
     let (log, _) = Disk::open(&options(&directory)).unwrap();
     let Err(LogError::InUse(text)) = Disk::open(&options(&directory)) else { panic!("opened twice") };
     assert!(text.contains(&std::process::id().to_string()) && text.contains("--wait-lock"), "{text}");
-    let history = log.history();
+    let history = log.snapshots();
     drop(log);
     let impatient = options(&directory).wait_lock(Duration::from_millis(60));
     assert!(matches!(Disk::open(&impatient), Err(LogError::InUse(_))), "its history may still write a snapshot");
@@ -195,7 +195,7 @@ fn nobody_else_can_look_in() {
     let directory = scratch.path().join("some/where/data");
     let (mut log, _) = Disk::open(&options(&directory)).unwrap();
     append(&mut log, 1, 20);
-    log.history().unwrap().save_snapshot(20, b"names", &ALL).unwrap();
+    log.snapshots().unwrap().save_snapshot(20, b"names", &ALL).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for name in names(&directory) {
@@ -247,7 +247,7 @@ fn a_copy_taken_while_the_hub_runs_restores() {
                 last += 1;
                 append(&mut log, last, last);
                 if last.is_multiple_of(10) {
-                    log.history().unwrap().save_snapshot(last, &snapshot_of(last), &ALL).unwrap();
+                    log.snapshots().unwrap().save_snapshot(last, &snapshot_of(last), &ALL).unwrap();
                 }
             }
             last
@@ -281,7 +281,7 @@ fn history_never_sees_what_is_not_durable_and_misses_nothing() {
     let (mut log, _) = Disk::open(&options(scratch.path())).unwrap();
     let readers: Vec<_> = (0..3)
         .map(|_| {
-            let mut history = log.history().unwrap();
+            let mut history = log.snapshots().unwrap();
             thread::spawn(move || {
                 let mut last = 0;
                 while last < 2000 {
@@ -331,7 +331,7 @@ fn its_bytes_are_those_of_its_files() {
         assert_eq!(log.bytes(), on_disk());
         if number.is_multiple_of(9) {
             let retention = Retention { history_ms: 0, history_bytes: 0 };
-            log.history().unwrap().save_snapshot(number, &snapshot_of(number), &retention).unwrap();
+            log.snapshots().unwrap().save_snapshot(number, &snapshot_of(number), &retention).unwrap();
             assert_eq!(log.bytes(), on_disk());
         }
     }
@@ -362,7 +362,7 @@ fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
     let options = Options { now_ms: || NOW.get(), ..options(scratch.path()) };
     let retention = Retention { history_ms: 24 * HOUR, history_bytes: u64::MAX };
     let (mut log, _) = Disk::open(&options).unwrap();
-    let mut history = log.history().unwrap();
+    let mut history = log.snapshots().unwrap();
     // Five records an hour, and a snapshot; record n is written in hour (n - 1) / 5.
     let hour_of = |record: RecordNumber| record.saturating_sub(1) / 5;
     for hour in 0..100 {
@@ -383,7 +383,7 @@ fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
     drop((log, history));
     let (log, recovery) = Disk::open(&options).unwrap();
     assert_eq!(recovery.repaired, Vec::<String>::new());
-    let mut history = log.history().unwrap();
+    let mut history = log.snapshots().unwrap();
     assert_eq!(history.replay_points().unwrap(), starts);
     // Somebody who only looks sees the same.
     let mut read_only = crate::log::disk::ReadOnlyLog::open(scratch.path()).unwrap();

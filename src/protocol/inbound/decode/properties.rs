@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::tests::{GUID, messages};
 use super::*;
-use crate::protocol::size::NAME_BYTES_MAX;
+use crate::size::NAME_BYTES_MAX;
 
 /// Any JSON, with the wire's own keys and types thrown in often enough to reach every reader.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -52,7 +52,7 @@ fn check(text: &str) {
         Err(fault) => {
             assert!(matches!(fault.code, ErrorCode::BadMessage | ErrorCode::BadParameter));
             assert!(fault.detail.len() < 400, "{}", fault.detail);
-            let reply: Value = serde_json::from_slice(&crate::protocol::encode(&fault.reply())).unwrap();
+            let reply: Value = serde_json::from_slice(&crate::encode(&fault.reply())).unwrap();
             assert_eq!(reply["type"], "error");
         }
         Ok(message) => {

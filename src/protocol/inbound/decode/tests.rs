@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 pub(super) const GUID: &str = "7F9cd1e2-0a1b-4c2d-8e3f-001122334455";
 
-/// What a field takes.
+/// The values that a field accepts.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// A name.
@@ -89,8 +89,9 @@ fn right(kind: Kind) -> Vec<Value> {
         ],
         ToField => vec![
             json!({}),
-            json!({"agents": null, "groups": []}),
-            json!({"agents": ["a", "a"], "groups": ["g"], "other": 1}),
+            json!({"agents": null, "groups": ["g"]}),
+            json!({"agents": [], "groups": ["g"]}),
+            json!({"agents": ["a", "a"], "groups": ["g"]}),
             json!({"agents": names(50), "groups": names(50)}),
             json!({"agents": vec!["same"; 5000]}),
         ],
@@ -145,6 +146,8 @@ fn wrong(kind: Kind) -> Vec<Value> {
         ToField => vec![
             json!({"agents": "ada"}),
             json!({"agents": [1]}),
+            json!({"agents": [], "groups": []}),
+            json!({"agents": ["a"], "other": 1}),
             json!({"groups": [null]}),
             json!({"groups": [""]}),
             json!({"groups": {}}),
@@ -403,8 +406,21 @@ fn a_parameter_keeps_the_text_that_was_written() {
 #[test]
 fn to_is_sorted_and_names_nobody_twice() {
     let read = notify(r#","to":{"groups":["b","a","b"],"agents":["z","y"]}"#);
-    assert_eq!(read.to, Recipients { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
-    assert_eq!(notify(r#","to":{"agents":[]}"#).to, Recipients::default());
+    assert_eq!(read.to, AddressedTo { agents: vec!["y".into(), "z".into()], groups: vec!["a".into(), "b".into()] });
+    for everybody in [r#","to":{}"#, r#","to":null"#, r#","to":{"agents":null}"#] {
+        assert_eq!(notify(everybody).to, AddressedTo::default(), "{everybody}");
+    }
+    for (to, word) in [
+        (r#"{"agents":[]}"#, "leave it out"),
+        (r#"{"groups":[],"agents":null}"#, "leave it out"),
+        (r#"{"agent":["ada"]}"#, "unknown member \"agent\""),
+        (r#"{"agents":["ada"],"id":"x"}"#, "unknown member \"id\""),
+    ] {
+        let text = format!(r#"{{"type":"notify","templateName":"t","to":{to}}}"#);
+        let error = decode(&text).unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadParameter);
+        assert!(error.detail.contains(word), "{to}: {}", error.detail);
+    }
 }
 
 #[test]
@@ -434,7 +450,7 @@ fn notifies_that_say_the_same_have_the_same_fingerprint() {
     let same =
         |one: &str, other: &str| assert_eq!(notify(one).fingerprint(), notify(other).fingerprint(), "{one} {other}");
     same("", r#","templateParameters":{},"to":{},"sessionId":null"#);
-    same("", r#","templateParameters":{"a":null},"to":{"agents":[],"groups":null}"#);
+    same("", r#","templateParameters":{"a":null},"to":{"agents":null,"groups":null}"#);
     same("", r#","id":"x","correlationId":"7f9cd1e20a1b4c2d8e3f001122334455","other":1"#);
     same(r#","templateParameters":{"a":1,"b":true}"#, r#","templateParameters":{"b":"true","a":"1"}"#);
     same(r#","to":{"agents":["a","b"]}"#, r#","to":{"agents":["b","\u0061","b"]}"#);
@@ -476,7 +492,7 @@ fn roles_may_send_what_the_contract_says() {
         let (message, _) = messages().into_iter().find(|(message, _)| message["type"] == kind).unwrap();
         let text = message.to_string();
         let body = decode(&text).unwrap().body;
-        crate::protocol::Role::ALL.into_iter().filter(|role| body.is_for(*role)).map(|role| role.as_str()).collect()
+        crate::Role::ALL.into_iter().filter(|role| body.is_for(*role)).map(|role| role.as_str()).collect()
     };
     for kind in ["hello", "refresh", "ping"] {
         assert_eq!(allowed(kind), ["provider", "agent", "observer"]);

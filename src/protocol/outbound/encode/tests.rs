@@ -1,17 +1,20 @@
 //! Every message as the contract shows it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use super::super::observer::{EventKind, Quantiles};
+use super::super::welcome::{ClientLimits, OpenNotification, WelcomeState};
+use super::super::{Buttons, Field};
 use super::*;
-use crate::protocol::outbound::{Buttons, Field, Reach, ReplyIds, Uuid};
-use crate::protocol::outbound::{EventKind, Quantiles};
-use crate::protocol::outbound::{Limits, OpenNotification, WelcomeState};
-use crate::protocol::{CallName, ErrorCode, Outcome, Position, Presence, Time};
+use crate::{CallName, Envelope, ErrorCode, NotificationId, Outcome, Presence, Reach, Timestamp};
 
-const ID: Uuid = Uuid(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
-const TIME: Time = Time(1_795_255_200_000);
-const IDS: ReplyIds<'static> = ReplyIds { id: Some("0d7e"), correlation_id: Some("7f9c") };
-const NONE: ReplyIds<'static> = ReplyIds { id: None, correlation_id: None };
+const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
+const TIME: Timestamp = Timestamp(1_795_255_200_000);
+const IDS: Envelope<'static> =
+    Envelope { id: Some(Cow::Borrowed("0d7e")), correlation_id: Some(Cow::Borrowed("7f9c")) };
+const NONE: Envelope<'static> = Envelope { id: None, correlation_id: None };
 
 #[track_caller]
 fn check(message: &impl Encode, expected: &str) {
@@ -24,14 +27,14 @@ fn check(message: &impl Encode, expected: &str) {
 fn notification() -> Notification<'static> {
     Notification {
         notification_id: ID,
-        correlation_id: "7f9c",
-        template_name: "t",
-        title: "Grace wants to chat",
-        icon: Some("chat"),
-        fields: vec![Field { label: "Customer", value: "Grace" }],
-        buttons: Buttons { accept: "Accept", reject: "Reject" },
-        provider_id: "chat-bot-1",
-        session_id: "conv-42",
+        correlation_id: "7f9c".into(),
+        template_name: "t".into(),
+        title: "Grace wants to chat".into(),
+        icon: Some("chat".into()),
+        fields: vec![Field { label: "Customer".into(), value: "Grace".into() }].into(),
+        buttons: Buttons { accept: "Accept".into(), reject: "Reject".into() },
+        provider_id: "chat-bot-1".into(),
+        session_id: "conv-42".into(),
         notified_at: TIME,
         timeout_ms: 120_000,
         remaining_ms: 118_200,
@@ -45,10 +48,10 @@ const NOTIFICATION: &str = r#"{"type":"notification","notificationId":"$ID","cor
 
 fn session() -> Session<'static> {
     Session {
-        session_id: "conv-42",
+        session_id: "conv-42".into(),
         notification_id: ID,
-        correlation_id: "7f9c",
-        title: "Grace wants to chat",
+        correlation_id: "7f9c".into(),
+        title: "Grace wants to chat".into(),
         started_at: TIME,
         breached: false,
         unread: 0,
@@ -59,41 +62,50 @@ const SESSION: &str = r#"{"type":"session","sessionId":"conv-42","notificationId
 
 fn kpi() -> Kpi<'static> {
     Kpi {
-        session_id: "conv-42",
+        session_id: "conv-42".into(),
         breached: true,
-        details: Some("slow"),
-        correlation_id: Some("7f9c"),
+        details: Some("slow".into()),
+        correlation_id: Some("7f9c".into()),
         since: Some(TIME),
     }
 }
 
 const KPI: &str = r#"{"type":"kpi","sessionId":"conv-42","breached":true,"details":"slow","correlationId":"7f9c","since":"2026-11-21T10:00:00.000Z"}"#;
 
-fn welcome<'a>(ids: ReplyIds<'a>, who: WelcomeState<'a>) -> Welcome<'a> {
-    let limits = Limits { max_message_bytes: 65536, display_limit: 3, queue_limit: 10 };
-    Welcome { ids, who, workspace: "default", connection_id: "c", ping_interval_ms: 15000, server_time: TIME, limits }
+fn welcome<'a>(ids: Envelope<'a>, state: WelcomeState<'a>) -> Welcome<'a> {
+    Welcome {
+        ids,
+        workspace: "default".into(),
+        connection_id: "c".into(),
+        protocol: crate::VERSION,
+        ping_interval_ms: 15000,
+        retention_ms: 600_000,
+        server_time: TIME,
+        limits: ClientLimits { max_message_bytes: 65536, display_limit: 3, queue_limit: 10 },
+        state,
+    }
 }
 
-const MIDDLE: &str = r#""workspace":"default",
- "connectionId":"c","protocol":1,"pingIntervalMs":15000,"serverTime":"2026-11-21T10:00:00.000Z",
+const COMMON: &str = r#""workspace":"default",
+ "connectionId":"c","protocol":1,"pingIntervalMs":15000,"retentionMs":600000,"serverTime":"2026-11-21T10:00:00.000Z",
  "limits":{"maxMessageBytes":65536,"displayLimit":3,"queueLimit":10}"#;
 
 #[test]
 fn welcome_of_an_agent() {
     let who = WelcomeState::Agent {
-        agent_id: "ada",
-        groups: vec!["billing"],
+        agent_id: "ada".into(),
+        groups: vec!["billing".into()],
         presence: Presence::Available,
         notifications: vec![notification()],
         sessions: vec![session()],
         kpi: vec![kpi()],
     };
     let expected = format!(
-        r#"{{"type":"welcome","role":"agent","agentId":"ada","groups":["billing"],"presence":"available",{MIDDLE},"notifications":[{NOTIFICATION}],"sessions":[{SESSION}],"kpi":[{KPI}]}}"#
+        r#"{{"type":"welcome",{COMMON},"role":"agent","agentId":"ada","groups":["billing"],"presence":"available","notifications":[{NOTIFICATION}],"sessions":[{SESSION}],"kpi":[{KPI}]}}"#
     );
     check(&welcome(NONE, who), &expected);
     let who = WelcomeState::Agent {
-        agent_id: "ada",
+        agent_id: "ada".into(),
         groups: vec![],
         presence: Presence::Away,
         notifications: vec![],
@@ -101,7 +113,7 @@ fn welcome_of_an_agent() {
         kpi: vec![],
     };
     let expected = format!(
-        r#"{{"type":"welcome","id":"0d7e","correlationId":"7f9c","role":"agent","agentId":"ada","groups":[],"presence":"away",{MIDDLE},"notifications":[],"sessions":[],"kpi":[]}}"#
+        r#"{{"type":"welcome","id":"0d7e","correlationId":"7f9c",{COMMON},"role":"agent","agentId":"ada","groups":[],"presence":"away","notifications":[],"sessions":[],"kpi":[]}}"#
     );
     check(&welcome(IDS, who), &expected);
 }
@@ -110,27 +122,27 @@ fn welcome_of_an_agent() {
 fn welcome_of_a_provider_and_an_observer() {
     let full = OpenNotification {
         notification_id: ID,
-        id: Some("0d7e"),
-        correlation_id: "7f9c",
-        cancellation_token: Some("tok-1"),
+        id: Some("0d7e".into()),
+        correlation_id: "7f9c".into(),
+        cancellation_token: Some("tok-1".into()),
     };
     let bare = OpenNotification { id: None, cancellation_token: None, ..full.clone() };
-    let who = WelcomeState::Provider { provider_id: "bot", open: vec![full, bare], missed: true };
+    let who = WelcomeState::Provider { provider_id: "bot".into(), open: vec![full, bare], missed: true };
     let expected = format!(
-        r#"{{"type":"welcome","role":"provider","providerId":"bot",{MIDDLE},"open":[{{"notificationId":"$ID","id":"0d7e","correlationId":"7f9c","cancellationToken":"tok-1"}},{{"notificationId":"$ID","correlationId":"7f9c"}}],"missed":true}}"#
+        r#"{{"type":"welcome",{COMMON},"role":"provider","providerId":"bot","open":[{{"notificationId":"$ID","id":"0d7e","correlationId":"7f9c","cancellationToken":"tok-1"}},{{"notificationId":"$ID","correlationId":"7f9c"}}],"missed":true}}"#
     );
     check(&welcome(NONE, who), &expected);
-    let who = WelcomeState::Provider { provider_id: "bot", open: vec![], missed: false };
-    let expected = format!(r#"{{"type":"welcome","role":"provider","providerId":"bot",{MIDDLE},"open":[]}}"#);
+    let who = WelcomeState::Provider { provider_id: "bot".into(), open: vec![], missed: false };
+    let expected = format!(r#"{{"type":"welcome",{COMMON},"role":"provider","providerId":"bot","open":[]}}"#);
     check(&welcome(NONE, who), &expected);
-    check(&welcome(NONE, WelcomeState::Observer), &format!(r#"{{"type":"welcome","role":"observer",{MIDDLE}}}"#));
+    check(&welcome(NONE, WelcomeState::Observer), &format!(r#"{{"type":"welcome",{COMMON},"role":"observer"}}"#));
 }
 
 #[test]
 fn direct_replies() {
     check(&Refreshed { ids: IDS }, r#"{"type":"refreshed","id":"0d7e","correlationId":"7f9c"}"#);
     check(&Pong { ids: NONE }, r#"{"type":"pong"}"#);
-    check(&Pong { ids: ReplyIds { id: Some("p"), correlation_id: None } }, r#"{"type":"pong","id":"p"}"#);
+    check(&Pong { ids: Envelope::of(Some("p"), None) }, r#"{"type":"pong","id":"p"}"#);
     let ack = Ack { ids: IDS, call: CallName::NotifyEvent, notification_id: ID, duplicate: false };
     check(
         &ack,
@@ -139,7 +151,7 @@ fn direct_replies() {
     let cancelled = CancelResult {
         ids: IDS,
         call: CallName::CancelEvent,
-        cancellation_token: "tok-1",
+        cancellation_token: "tok-1".into(),
         notification_id: ID,
         value: Outcome::Cancelled,
     };
@@ -161,14 +173,14 @@ fn the_result_of_a_notify() {
         ids: IDS,
         call: CallName::NotifyEvent,
         notification_id: ID,
-        value: Outcome::Accept,
-        agent_id: Some("ada"),
+        value: Outcome::Accepted,
+        agent_id: Some("ada".into()),
         decline_reason: None,
-        session_id: Some("conv-42"),
-        cancellation_token: Some("tok-1"),
+        session_id: Some("conv-42".into()),
+        cancellation_token: Some("tok-1".into()),
         elapsed_ms: 4210,
         reach: Reach { displayed: 3, seen: 2, rejected: 0 },
-        position: Position { epoch: 1, number: 2 },
+        position: "00000000000000010000000000000002".into(),
     };
     check(
         &result,
@@ -178,8 +190,8 @@ fn the_result_of_a_notify() {
     );
     let declined = NotifyResult {
         ids: NONE,
-        value: Outcome::DeclinedByAgent,
-        decline_reason: Some(""),
+        value: Outcome::Declined,
+        decline_reason: Some("".into()),
         session_id: None,
         cancellation_token: None,
         ..result
@@ -195,36 +207,30 @@ fn the_result_of_a_notify() {
 #[test]
 fn the_result_of_an_answer() {
     let answered = AnswerResult {
-        id: Some("a-1"),
+        ids: Envelope::of(Some("a-1"), Some("7f9c")),
         notification_id: ID,
-        correlation_id: Some("7f9c"),
-        value: Some(Outcome::Accept),
-        agent_id: Some("ada"),
+        value: Some(Outcome::Accepted),
+        agent_id: Some("ada".into()),
         won: true,
     };
     check(
         &answered,
-        r#"{"type":"result","id":"a-1","notificationId":"$ID","correlationId":"7f9c","value":{"actionName":"Accept","responseReason":"Accept"},"agentId":"ada","won":true}"#,
+        r#"{"type":"result","id":"a-1","correlationId":"7f9c","notificationId":"$ID","value":{"actionName":"Accept","responseReason":"Accept"},"agentId":"ada","won":true}"#,
     );
-    let unsettled = AnswerResult { id: None, value: None, agent_id: None, won: false, ..answered };
-    check(&unsettled, r#"{"type":"result","notificationId":"$ID","correlationId":"7f9c","value":null,"won":false}"#);
+    let unsettled =
+        AnswerResult { ids: Envelope::of(None, Some("7f9c")), value: None, agent_id: None, won: false, ..answered };
+    check(&unsettled, r#"{"type":"result","correlationId":"7f9c","notificationId":"$ID","value":null,"won":false}"#);
 }
 
 #[test]
 fn errors() {
-    let error = ErrorReply {
-        ids: IDS,
-        call: Some(CallName::NotifyEvent),
-        code: ErrorCode::UnknownTemplate,
-        detail: "no template named \"x\"",
-        retry_after_ms: None,
-    };
+    let error =
+        ErrorReply::new(IDS, Some(CallName::NotifyEvent), ErrorCode::UnknownTemplate, "no template named \"x\"");
     check(
         &error,
         r#"{"type":"error","id":"0d7e","correlationId":"7f9c","msdyn_name":"NotifyEvent","message":"NotificationTemplateNotFoundError","code":"unknownTemplate","detail":"no template named \"x\""}"#,
     );
-    let limited =
-        ErrorReply { ids: NONE, call: None, code: ErrorCode::RateLimited, detail: "", retry_after_ms: Some(5) };
+    let limited = ErrorReply::new(NONE, None, ErrorCode::RateLimited, "").retry_after_ms(5);
     check(
         &limited,
         r#"{"type":"error","message":"RejectAfterClientError","code":"rateLimited","detail":"","retryAfterMs":5}"#,
@@ -234,11 +240,15 @@ fn errors() {
 #[test]
 fn what_agents_are_told() {
     check(&notification(), NOTIFICATION);
-    let plain = Notification { icon: None, fields: vec![], ..notification() };
+    let plain = Notification { icon: None, fields: vec![].into(), ..notification() };
     let json: Value = serde_json::from_slice(&encode(&plain)).unwrap();
     assert_eq!((json.get("icon"), &json["fields"]), (None, &serde_json::json!([])));
-    let closed =
-        Closed { notification_id: ID, correlation_id: "7f9c", value: Some(Outcome::Accept), agent_id: Some("bob") };
+    let closed = Closed {
+        notification_id: ID,
+        correlation_id: "7f9c".into(),
+        value: Some(Outcome::Accepted),
+        agent_id: Some("bob".into()),
+    };
     check(
         &closed,
         r#"{"type":"closed","notificationId":"$ID","correlationId":"7f9c","value":{"actionName":"Accept","responseReason":"Accept"},"agentId":"bob"}"#,
@@ -247,14 +257,14 @@ fn what_agents_are_told() {
     check(&open_elsewhere, r#"{"type":"closed","notificationId":"$ID","correlationId":"7f9c","value":null}"#);
     check(&session(), SESSION);
     check(
-        &SessionEnded { session_id: "conv-42", correlation_id: None },
+        &SessionEnded { session_id: "conv-42".into(), correlation_id: None },
         r#"{"type":"sessionEnded","sessionId":"conv-42"}"#,
     );
     check(&kpi(), KPI);
-    let cleared = Kpi { session_id: "s", breached: false, details: None, correlation_id: None, since: None };
+    let cleared = Kpi { session_id: "s".into(), breached: false, details: None, correlation_id: None, since: None };
     check(&cleared, r#"{"type":"kpi","sessionId":"s","breached":false}"#);
     check(
-        &Activity { session_id: "conv-42", count: 3, correlation_id: None },
+        &Activity { session_id: "conv-42".into(), count: 3, correlation_id: None },
         r#"{"type":"activity","sessionId":"conv-42","count":3}"#,
     );
     check(&PresenceUpdate { ids: NONE, presence: Presence::Away }, r#"{"type":"presence","presence":"away"}"#);
@@ -266,7 +276,7 @@ fn what_agents_are_told() {
 
 #[test]
 fn what_observers_are_told() {
-    let event = Event {
+    let event = ObserverEvent {
         event: EventKind::Settled,
         at: TIME,
         notification_id: Some(ID),
@@ -291,7 +301,7 @@ fn what_observers_are_told() {
         waiting: 5,
         notifies_per_second: 6,
         deliveries_per_second: 7,
-        outcomes: &[(Outcome::DeclinedByAgent, 3), (Outcome::AutoAccept, 0)],
+        outcomes: &[(Outcome::Declined, 3), (Outcome::AutoAccepted, 0)],
         notify_to_result_ms: Quantiles { p50: 8, p99: 9 },
     };
     check(
@@ -317,8 +327,7 @@ fn kinds_of_events_are_the_contracts() {
 proptest::proptest! {
     #[test]
     fn any_text_is_escaped_so_that_it_comes_back(detail in ".{0,200}", id in ".{1,40}") {
-        let ids = ReplyIds { id: Some(&id), correlation_id: None };
-        let error = ErrorReply { ids, call: None, code: ErrorCode::Limit, detail: &detail, retry_after_ms: None };
+        let error = ErrorReply::new(Envelope::of(Some(&id), None), None, ErrorCode::Limit, detail.as_str());
         let json: Value = serde_json::from_slice(&encode(&error)).unwrap();
         assert_eq!((&json["type"], &json["detail"], &json["id"]), (&"error".into(), &detail.into(), &id.into()));
     }

@@ -1,0 +1,39 @@
+// What a tab keeps over a reload, and ids that no restart repeats.
+
+/** What this tab kept under that name; else what `make` gives, kept from now on. */
+export function kept(name, make) {
+  try {
+    const value = JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? make()
+    keep(name, value)
+    return value
+  } catch {
+    return make()
+  }
+}
+
+/** A browser may refuse to keep anything; then a reload forgets, and that is all. */
+export function keep(name, value) {
+  try {
+    sessionStorage.setItem(name, JSON.stringify(value))
+  } catch {}
+}
+
+/**
+ * The name under which this tab rings: kept, so that the outcomes of what is ringing now still arrive after a reload.
+ */
+export function providerName() {
+  return kept('deskbell.providerId', () => `console-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`)
+}
+
+export function uuid() {
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  )
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+/** `name=value` lines as an object; a line without a name is left out. */
+export function lines(text = '') {
+  const pairs = text.split('\n').map((line) => [line.split('=', 1)[0].trim(), line.slice(line.indexOf('=') + 1).trim()])
+  return Object.fromEntries(pairs.filter(([name]) => name))
+}

@@ -1,0 +1,154 @@
+// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at,
+// and
+// what is pressed does not move away before the press has become a click.
+
+/** From the release to the click that it makes: a finger's takes longest, which may yet become a double tap. */
+const CLICK_MS = 350
+/** Longer than a person takes from seeing that something moved to holding back the finger. */
+const GUARD_MS = 600
+/** Who types goes on typing: letters that follow each other so closely belong together. */
+const TYPING_MS = 1_000
+/** People do not aim exactly: a point this close to a control was meant for it. */
+const AIM_PX = 12
+/** What can be pressed in a card or a row. */
+const CONTROLS = 'button:enabled, input:enabled'
+
+/** @typedef {{ owner: Element, left: number, top: number, right: number, bottom: number }} Box */
+
+/**
+ * Refuses a click on a button if a control of another card or row was at that point, or close to it, a moment ago.
+ * Cards differ in height, so a button can come to lie just beside another button's old place, or on another field's.
+ * @param {HTMLElement} root
+ * @param {string} selector the cards and rows that may move: their places are remembered for a moment
+ * @param {(node: Element) => void} refused called for each click that was held back
+ * @returns {() => void} call it at least every 150 ms: it takes down where everything lies now
+ */
+export function guardClicks(root, selector, refused) {
+  /** @type {{ at: number, boxes: Box[] }[]} */
+  let history = []
+  const note = () => {
+    const boxes = [...root.querySelectorAll(selector)].flatMap((owner) =>
+      [...owner.querySelectorAll(CONTROLS)].map((control) => boxOf(control, owner)),
+    )
+    const at = performance.now()
+    // The last one before that moment was still valid when it began.
+    const begin = history.findLastIndex((one) => one.at < at - GUARD_MS)
+    history = [...history.slice(Math.max(0, begin)), { at, boxes }]
+  }
+  root.addEventListener(
+    'click',
+    (event) => {
+      // Keys and scripts aim at an element, not at a point.
+      if (!event.detail) return
+      const button = /** @type {Element} */ (event.target).closest('button')
+      const owner = button?.closest(selector)
+      if (!button || !owner) return
+      const began = performance.now() - GUARD_MS
+      const recent = history.filter(({ at }, index) => at >= began || (history[index + 1]?.at ?? Infinity) > began)
+      const wasAnother = recent.some(({ boxes }) => boxes.some((box) => box.owner !== owner && contains(box, event)))
+      if (!wasAnother) return
+      event.preventDefault()
+      event.stopPropagation()
+      refused(owner)
+    },
+    true,
+  )
+  return note
+}
+
+/**
+ * In coordinates of the page, so that scrolling it does not count as a move.
+ * @param {Element} control @param {Element} owner the card or row that has it @returns {Box}
+ */
+function boxOf(control, owner) {
+  const { left, top, right, bottom } = control.getBoundingClientRect()
+  const [x, y] = [scrollX, scrollY]
+  return {
+    owner,
+    left: left + x - AIM_PX,
+    top: top + y - AIM_PX,
+    right: right + x + AIM_PX,
+    bottom: bottom + y + AIM_PX,
+  }
+}
+
+/** @param {Box} box @param {MouseEvent} point */
+function contains({ left, top, right, bottom }, { pageX, pageY }) {
+  return pageX >= left && pageX < right && pageY >= top && pageY < bottom
+}
+
+/**
+ * Holds still what is pressed: while a pointer, Enter or the space bar is down in `node`, and until its click has come.
+ * @param {Element} node
+ * @param {() => void} draw called as soon as it may change again
+ * @returns {() => boolean} whether it has to hold still now
+ */
+export function holdWhilePressed(node, draw) {
+  let held = false
+  let timer
+  const hold = () => {
+    clearTimeout(timer)
+    held = true
+  }
+  const letGo = () => {
+    clearTimeout(timer)
+    if (!held) return
+    held = false
+    draw()
+  }
+  const released = () => {
+    if (!held) return
+    clearTimeout(timer)
+    timer = setTimeout(letGo, CLICK_MS)
+  }
+  node.addEventListener('pointerdown', hold, true)
+  node.addEventListener(
+    'keydown',
+    (event) => {
+      if (/^(Enter| )$/.test(/** @type {KeyboardEvent} */ (event).key)) hold()
+    },
+    true,
+  )
+  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
+  // A click is heard here last: whatever it does is done. One that a script makes ends no press.
+  globalThis.addEventListener('click', ({ isTrusted }) => {
+    if (isTrusted) letGo()
+  })
+  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
+  return () => held
+}
+
+/** Knows for a moment that the keys pressed now were meant for something else. */
+export class KeyGuard {
+  #passedUntil = -Infinity
+  #typingUntil = -Infinity
+
+  /** What keys answered has gone, and something else has taken its place. */
+  passed() {
+    this.#passedUntil = performance.now() + GUARD_MS
+  }
+
+  /** Somebody types, and the field for it has gone or did not open: the letters are no commands. */
+  typing() {
+    this.#typingUntil = performance.now() + TYPING_MS
+  }
+
+  /**
+   * @param {string} name as `KeyboardEvent.key` names it, lower case
+   * @param {{ types?: boolean }} [key] what that key would do
+   * @returns {boolean} whether it is held back
+   */
+  holds(name, key) {
+    const now = performance.now()
+    if (now < this.#typingUntil) {
+      if (name.length > 1 && name !== 'enter' && name !== 'backspace') return false
+      // Enter is the last of what is typed; a press of the space bar would be one of a button.
+      if (name === 'enter') this.#typingUntil = -Infinity
+      else this.typing()
+      return true
+    }
+    if (!key || now >= this.#passedUntil) return false
+    if (key.types) this.typing()
+    return true
+  }
+}
