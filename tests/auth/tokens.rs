@@ -314,7 +314,7 @@ async fn tokens_and_secrets_are_never_logged() {
             assert!(!said.contains(part), "{part} in the log");
         }
     }
-    assert!(!said.contains(SECRET) && said.contains("a token was not taken"), "{said}");
+    assert!(!said.contains(SECRET) && said.contains("a token was not accepted"), "{said}");
 }
 
 #[tokio::test]
@@ -326,7 +326,7 @@ async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
             json!({"sub": sub, "role": "agent", "exp": now() + 60}),
         )
     };
-    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was not taken")).count();
+    let lines = |said: &str| said.lines().filter(|line| line.contains("a token was not accepted")).count();
     // In the hello, at the upgrade, by plain HTTP, and in a refresh.
     assert_eq!(attempt(&hub, json!({"role": "agent", "token": forged("ada")})).await, Err(4401));
     let bearer = format!("Bearer {}", forged("bot"));
@@ -345,8 +345,10 @@ async fn a_refused_token_is_logged_with_the_subject_that_it_claims() {
         assert!(said.contains(claim), "{claim}: {said}");
     }
     assert_eq!(lines(&said), 8, "{said}");
-    let each =
-        said.lines().filter(|line| line.contains("a token was not taken")).all(|line| line.contains("from=127.0.0.1"));
+    let each = said
+        .lines()
+        .filter(|line| line.contains("a token was not accepted"))
+        .all(|line| line.contains("from=127.0.0.1"));
     assert!(each && !said.contains("forged") && !said.contains("sss"), "{said}");
 }
 

@@ -29,15 +29,14 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
     let path = request.uri().path();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     match path {
-        "/ws" if request.method() == Method::GET => {
-            let mut response = upgrade::upgrade(services, peer, request).unwrap_or_else(refused);
-            if response.status() == StatusCode::BAD_REQUEST {
-                // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
-                response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            }
+        "/ws" => {
+            let mut response = match request.method() {
+                &Method::GET => upgrade::upgrade(services, peer, request).unwrap_or_else(refused),
+                _ => method_not_allowed("GET"),
+            };
+            end_refused_upgrade(&mut response);
             response
         }
-        "/ws" => method_not_allowed("GET"),
         "/templates" if is_read => templates(services, peer, &request).unwrap_or_else(refused),
         "/templates" => method_not_allowed("GET, HEAD"),
         _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
@@ -48,6 +47,20 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
                 _ => resource.response(state),
             },
         },
+    }
+}
+
+/// Completes a response to a request that did not become a WebSocket.
+fn end_refused_upgrade(response: &mut HttpResponse) {
+    let status = response.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    // A client of WebSockets has no other request for this connection.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if status == StatusCode::BAD_REQUEST {
+        // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
 }
 
