@@ -37,7 +37,7 @@ const EVENT_WORDS = {
  * @param {{ token?: string }} options
  */
 export function mountDashboard(place, { token }) {
-  const observer = new Observer('/ws', { token })
+  const observer = new Observer('ws', { token })
   const dashboard = new Dashboard(place, observer)
   observer.on('welcome', (welcome) => dashboard.model.onWelcome(welcome))
   observer.on('event', (event) => dashboard.model.onEvent(event))

@@ -14,7 +14,7 @@ self.addEventListener('notificationclick', (event) => {
 
 async function pass(message, url) {
   const pages = (await self.clients.matchAll({ type: 'window', includeUncontrolled: true })).filter(
-    (page) => new URL(page.url).pathname === '/desk',
+    (page) => page.url.split(/[?#]/)[0] === self.registration.scope,
   )
   for (const page of pages) page.postMessage(message)
   // Who rejects wants to stay where they are.

@@ -29,7 +29,7 @@ const TICK_MS = 125
  *   page after itself
  */
 export function mountDesk(place, { agentId, token, alone = false, onMessage }) {
-  const agent = new Agent('/ws', token ? { token } : { agentId })
+  const agent = new Agent('ws', token ? { token } : { agentId })
   const desk = new Desk(place, agent, agentId ?? 'new agent', alone)
   agent.on('message', (event) => onMessage?.(agent.agentId ?? desk.name, event))
   return agent

@@ -1,7 +1,8 @@
 // Desktop notifications for a desk that nobody looks at just now, with Accept and Reject on them.
 
-const WORKER = '/desk-worker.js'
-const SCOPE = '/desk'
+/** Relative to this module, because the hub may be served below a path. */
+const WORKER = new URL('../../desk-worker.js', import.meta.url).href
+const SCOPE = new URL('../../desk', import.meta.url).href
 /** A change from one tab of the desk to another is no leaving. */
 const LEFT_MS = 300
 /** A browser that does not answer is not waited for. */
