@@ -146,6 +146,9 @@ pub struct Call {
     pub id: Option<Name>,
     /// The message's correlationId. Notify, cancel and kpi always have one, minted by the hub if need be.
     pub correlation_id: Option<Name>,
+    /// The gateway's own number for a call whose reply does not go to a socket: an HTTP request waits for it. The core
+    /// copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
+    pub number: Option<u64>,
     /// The request.
     pub action: Action,
 }

@@ -51,8 +51,12 @@ fn entry(input: Input) -> Entry {
 }
 
 fn call(connection: u64, action: impl Into<Action>) -> Entry {
-    let call =
-        Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), action: action.into() };
+    let call = Call {
+        id: None,
+        correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()),
+        number: None,
+        action: action.into(),
+    };
     entry(Input::Call { connection, call })
 }
 
@@ -147,7 +151,7 @@ fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
 #[test]
 fn what_another_version_wrote_is_left_out_and_nothing_else() {
     let mut others = records();
-    others[0].rules = RULES.newest + 1;
+    others[0].rules = RULES.oldest - 1;
     let (from_the_beginning, later) = (state(&records(), 0), state(&records(), 2));
     let explained = told(vec![from_the_beginning.clone(), later], others.clone()).unwrap();
     assert!(!explained.notifications[0].whole);
