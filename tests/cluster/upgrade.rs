@@ -92,9 +92,11 @@ async fn a_rolling_upgrade_loses_nothing_and_every_client_reconnects_once() {
     for client in clients {
         client.await.unwrap();
     }
-    let book = book.lock().unwrap();
-    assert_eq!(book.faults(), (0, 0, 0));
-    assert!(book.connects.len() == 6 && book.connects.values().all(|times| *times == 2), "{:?}", book.connects);
+    {
+        let book = book.lock().unwrap();
+        assert_eq!(book.faults(), (0, 0, 0));
+        assert!(book.connects.len() == 6 && book.connects.values().all(|times| *times == 2), "{:?}", book.connects);
+    }
     let digests = digests(&cluster.servers[0], 3);
     assert!(digests.iter().all(|digest| *digest == digests[0]), "the hubs' states differ");
     assert_refused(&cluster.setup(&config)).await;
