@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::explain::{self, ExplainQuery};
-use crate::gateway::http::access::HttpRefusal;
+use crate::gateway::http::request_checks::HttpRefusal;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::shared::bounds::EXPLAIN_MAX;
 use crate::gateway::shared::state::Histories;

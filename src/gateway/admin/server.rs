@@ -18,15 +18,15 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::gateway::admin::explain;
-use crate::gateway::fanout::connection_serial::{ConnectionSerial, HTTP_SHARD};
+use crate::gateway::connection::connection_serial::{ConnectionSerial, HTTP_SHARD};
+use crate::gateway::connection::joined_client::JoinedClient;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::stream::Stream;
 use crate::gateway::fanout::disconnect::Disconnector;
-use crate::gateway::fanout::joined_client::JoinedClient;
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::Stream;
-use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::api::ProviderApi;
-use crate::gateway::http::internal_server;
+use crate::gateway::http::bounded_server;
 use crate::gateway::http::query;
+use crate::gateway::http::request_checks::{self, HttpRefusal};
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::limits::origin::{Origins, without_port};
 use crate::gateway::shared::bounds::{ADMIN_BODY_BYTES_MAX, LISTED_MAX};
@@ -71,12 +71,12 @@ impl AdminServer {
                 admin.answer(request).await.unwrap_or_else(refused)
             }
         };
-        internal_server::serve(listener, head_timeout, answer).await;
+        bounded_server::serve(listener, head_timeout, answer).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
         check_host(self.address, request.headers())?;
-        access::check_origin(&self.origins, request.headers(), false)?;
+        request_checks::check_origin(&self.origins, request.headers(), false)?;
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = request.method() == Method::POST;
         match request.uri().path() {
@@ -219,7 +219,7 @@ impl AdminServer {
 
     /// The body of a request, which must be JSON and have that content type.
     async fn body<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, HttpRefusal> {
-        if !access::is_json(request.headers()) {
+        if !request_checks::is_json(request.headers()) {
             let text = "the Content-Type must be application/json";
             return Err(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::gateway::fanout::batch::{ShardBatch, ShardSenders};
+use crate::gateway::fanout::shard_batch::{ShardBatch, ShardSenders};
 use crate::gateway::shared::bounds::EXPIRY_SLEEP_MAX;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::Close;

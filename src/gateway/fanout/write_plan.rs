@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::gateway::fanout::batch::{Broadcast, FrameKind, ShardBatch};
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
-use crate::gateway::fanout::outbox::Weight;
+use crate::gateway::connection::connection_serial::ConnectionSerial;
+use crate::gateway::connection::outbox::Weight;
+use crate::gateway::fanout::shard_batch::{Broadcast, FrameKind, ShardBatch};
 use crate::gateway::shared::bounds::SEND_BUFFER_BYTES;
 use crate::protocol::Close;
 
@@ -239,7 +239,7 @@ impl JoinedFrames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::fanout::batch::OVERTAKING_MAX;
+    use crate::gateway::fanout::shard_batch::OVERTAKING_MAX;
 
     fn serial(slot: u32) -> u64 {
         ConnectionSerial { shard: 0, generation: 0, slot }.pack()

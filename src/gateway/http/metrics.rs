@@ -14,7 +14,7 @@ pub(crate) fn text(state: &GatewayState) -> String {
     let hubs = &state.backend.hubs;
     let sum = |of: fn(&Metrics) -> u64| hubs.iter().map(|hub| of(&hub.metrics)).sum::<u64>();
     let mut text = Text::default();
-    state.counters.write(&mut text);
+    state.metrics.write(&mut text, state.handshakes.taken());
     text.one("deskbell_ready", Gauge, "Whether the hub accepts notifications: 1 or 0.", u64::from(state.is_ready()));
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     text.by("deskbell_build_info", Gauge, "Always 1; the label is the version of the hub.", "version", version);

@@ -15,18 +15,18 @@ use deskbell_core::entry::{Call, Input};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::gateway::fanout::batch::ShardBatch;
-use crate::gateway::fanout::connection_serial::HTTP_SHARD;
-use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::connection_serial::HTTP_SHARD;
+use crate::gateway::connection::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::slab::ConnectionSlab;
 use crate::gateway::fanout::pending_calls::{CallReply, PendingCalls, WaitingCall};
-use crate::gateway::fanout::slab::ConnectionSlab;
+use crate::gateway::fanout::shard_batch::ShardBatch;
 use crate::gateway::limits::client_address;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::session::admission;
 use crate::gateway::session::rate_limits::RateLimits;
 use crate::gateway::shared::bounds::{CALL_REPLY_MAX, HTTP_PROVIDER_IDLE, HTTP_PROVIDERS_MAX};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::Close;
 
@@ -274,11 +274,11 @@ impl HttpProviders {
         // Otherwise a client that may have a few connections could have thousands, each under a new provider's name.
         let network = client_address::network_of(address);
         let Some(by_address) = state.websockets_by_address.take(network, settings.connections_per_address) else {
-            state.counters.count_turned_away(TurnedAway::Address);
+            state.metrics.count_turned_away(TurnedAway::Address);
             return Err(JoinError::AddressFull);
         };
-        let Some(websocket) = state.counters.websockets.take(settings.max_connections) else {
-            state.counters.count_turned_away(TurnedAway::Full);
+        let Some(websocket) = state.websockets.take(settings.max_connections) else {
+            state.metrics.count_turned_away(TurnedAway::Full);
             return Err(JoinError::HubFull);
         };
         Ok((websocket, by_address))

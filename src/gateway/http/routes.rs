@@ -5,8 +5,8 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::assets::{self, Asset};
+use crate::gateway::http::request_checks::{self, HttpRefusal};
 use crate::gateway::http::response::{self, HttpResponse, JSON, method_not_allowed, plain};
 use crate::gateway::http::services::HttpServices;
 use crate::gateway::http::upgrade;
@@ -23,7 +23,7 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
     let state = &services.state;
     let from = client_address::client(peer.address, request.headers(), &state.settings.trusted_proxies);
     let refused = |refusal| {
-        access::note_refused(state, from, &refusal);
+        request_checks::note_refused(state, from, &refusal);
         refusal_response(refusal)
     };
     let path = request.uri().path();
@@ -42,7 +42,7 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
         _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
             None => plain(StatusCode::NOT_FOUND, "there is nothing here; the WebSocket is at /ws, the demo at /"),
             Some(_) if !is_read => method_not_allowed("GET, HEAD"),
-            Some(resource) => match access::check_host(state, peer, &request) {
+            Some(resource) => match request_checks::check_host(state, peer, &request) {
                 Err(refusal) if resource.is_for_operators() => refused(refusal),
                 _ => resource.response(state),
             },
@@ -125,9 +125,9 @@ fn not_ready(state: &GatewayState) -> String {
 /// The templates in force. With authentication, a provider's or an observer's token is needed.
 fn templates(services: &HttpServices, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
     let state = &services.state;
-    access::check_host(state, peer, request)?;
+    request_checks::check_host(state, peer, request)?;
     if state.backend.verifier.is_some() {
-        let claims = access::bearer(state, peer, request.headers())?.ok_or_else(|| {
+        let claims = request_checks::bearer(state, peer, request.headers())?.ok_or_else(|| {
             let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
             HttpRefusal::new(StatusCode::UNAUTHORIZED, text)
         })?;

@@ -15,19 +15,21 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::gateway::fanout::stream::TLS_BYTES_MAX;
-use crate::gateway::http::access;
-use crate::gateway::http::activity::{Activity, Expired, HttpTimeouts, WatchedStream};
+use crate::gateway::connection::stream::TLS_BYTES_MAX;
 use crate::gateway::http::endpoint::is_api_path;
+use crate::gateway::http::request_checks;
 use crate::gateway::http::response::{HttpResponse, plain};
 use crate::gateway::http::routes;
 use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::timeouts::{Activity, Expired, HttpTimeouts, WatchedStream};
 use crate::gateway::limits::client_address::Peer;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::shared::bounds::{HEAD_BYTES_MAX, HTTP_LIFETIME, HTTP_WRITE_MAX, WAIT_MAX};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 
+const TLS_FAILED: &str = "its TLS handshake failed; it may not trust the certificate, or does not speak TLS";
+const TOO_SLOW: &str = "it took longer than [server] handshakeTimeout for a TLS handshake or for the head of a request";
 /// How late a limit of a connection may be noticed.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
@@ -41,8 +43,8 @@ pub(crate) async fn serve(services: &HttpServices, stream: TcpStream, peer: Peer
             stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
             serve_http(services, stream, peer).await;
         }
-        Ok(Err(_)) => services.state.note_turned_away(TurnedAway::Tls, peer.address),
-        Err(_) => services.state.note_turned_away(TurnedAway::Slow, peer.address),
+        Ok(Err(_)) => services.state.note_refused(TurnedAway::Tls, peer.address, TLS_FAILED),
+        Err(_) => services.state.note_refused(TurnedAway::Slow, peer.address, TOO_SLOW),
     }
 }
 
@@ -93,7 +95,7 @@ where
         }
     };
     match expired {
-        Some(Expired::Head) => return services.state.note_turned_away(TurnedAway::Slow, peer.address),
+        Some(Expired::Head) => return services.state.note_refused(TurnedAway::Slow, peer.address, TOO_SLOW),
         Some(Expired::Write) => return,
         Some(Expired::Idle) | None => connection.as_mut().graceful_shutdown(),
     }
@@ -135,11 +137,11 @@ async fn answer(
     request: Request<Incoming>,
     caller: &OnceLock<PoolPermit>,
 ) -> HttpResponse {
-    access::wait_for_keys(&services.state, request.headers()).await;
+    request_checks::wait_for_keys(&services.state, request.headers()).await;
     if !is_api_path(request.uri().path()) {
         return routes::answer(services, peer, request);
     }
     // A stop waits for the response.
-    caller.get_or_init(|| services.state.counters.http_callers.count_one());
+    caller.get_or_init(|| services.state.http_callers.count_one());
     services.api.answer(peer, request).await
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::Stream;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::stream::Stream;
 use crate::gateway::http::api::ProviderApi;
 use crate::gateway::http::template_list::TemplateListCache;
 use crate::gateway::shared::state::GatewayState;

@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use crate::gateway::fanout::stream::Stream;
-use crate::gateway::http::access::{HttpRefusal, bearer, check_origin, is_by_proxy};
-use crate::gateway::http::activity::WatchedStream;
+use crate::gateway::connection::stream::Stream;
+use crate::gateway::http::request_checks::{HttpRefusal, bearer, check_origin, is_by_proxy};
 use crate::gateway::http::response::HttpResponse;
 use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::timeouts::WatchedStream;
 use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::session::lifecycle::{self, Handshake};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::SUBPROTOCOL;
 
@@ -86,11 +86,10 @@ fn admit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handsh
         let text = "this address has as many connections as connectionsPerAddress allows";
         HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
     })?;
-    let unjoined = state.counters.handshakes.take(settings.pending_connections).ok_or_else(|| {
+    let unjoined = state.handshakes.take(settings.pending_connections).ok_or_else(|| {
         full("as many connections as pendingConnections allows wait for their hello", TurnedAway::Pending)
     })?;
     let websocket = state
-        .counters
         .websockets
         .take(settings.max_connections)
         .ok_or_else(|| full("the hub has as many connections as maxConnections allows", TurnedAway::Full))?;

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use crate::auth::{self, Claims, TokenRefusal, TokenVerifier};
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
@@ -185,7 +185,7 @@ fn id<'h>(hello: &'h HelloRole<'_>) -> Option<&'h str> {
 /// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be a lie,
 /// so it is logged at debug only, and called a claim.
 fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Option<&str>) {
-    state.counters.count_token_refused(why);
+    state.metrics.count_token_refused(why);
     let reason = TokenRefusal::LABELS[why.label()];
     if state.refusal_log.is_due(reason, &from.to_string(), state.uptime()) {
         tracing::warn!(%from, reason, "a token was refused: {why}");

@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::auth::Claims;
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::session::messages::{self, message_bytes_max};

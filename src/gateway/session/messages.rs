@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use deskbell_core::entry::Input;
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::admission;
 use crate::gateway::session::from_wire::{self, Intent};
 use crate::gateway::session::rate_limits::RateLimits;

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::outbox::Weight;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::outbox::Weight;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::admission::AdmissionError;
 use crate::gateway::shared::bounds::READ_BUFFER_BYTES;
 use crate::protocol::Close;

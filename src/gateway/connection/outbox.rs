@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::gateway::fanout::control_frame::is_close;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::control_frame::is_close;
+use crate::gateway::connection::socket::Socket;
 use crate::protocol::{Close, frame};
 
 /// The most slices of one write. Enough for the frames of one record; few enough for the

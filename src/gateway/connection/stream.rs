@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::socket::Socket;
 
 /// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
 pub(crate) const TLS_BYTES_MAX: usize = 32 * 1024;

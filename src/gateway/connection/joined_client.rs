@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use deskbell_core::Name;
 use deskbell_core::entry::{Input, Joiner};
 
-use crate::gateway::fanout::trace;
 use crate::gateway::shared::state::GatewayState;
+use crate::gateway::shared::trace_log;
 use crate::hub::{InputSender, Permit, Stopping};
 use crate::protocol::Role;
 use crate::protocol::outbound::ErrorReply;
@@ -81,7 +81,7 @@ impl JoinedClient {
     /// # Errors
     /// [`Stopping`]: the hub takes no more inputs.
     pub(crate) fn join(&self, ticket: JoinTicket) -> Result<(), Stopping> {
-        self.state.counters.count_joined(self.role);
+        self.state.metrics.count_joined(self.role);
         self.trace("joined");
         if let Some(expires_ms) = ticket.expires_ms {
             // The first token is never too late.
@@ -95,7 +95,7 @@ impl JoinedClient {
         if self.left.swap(true, Relaxed) {
             return;
         }
-        self.state.counters.count_left(self.role);
+        self.state.metrics.count_left(self.role);
         self.trace("left");
         if let Some(expires_ms) = self.expires_ms() {
             self.state.token_expiries.remove(self.serial, expires_ms);
@@ -153,11 +153,11 @@ impl JoinedClient {
 
     /// Counts and traces a message that is refused before it reaches the hub.
     pub(crate) fn note_refused(&self, reply: &ErrorReply<'_>) {
-        self.state.counters.count_refused(reply.code);
-        trace::refused_before_the_hub(self.serial, &self.workspace, self.name.as_deref(), self.address, reply);
+        self.state.metrics.count_refused(reply.code);
+        trace_log::refused_before_the_hub(self.serial, &self.workspace, self.name.as_deref(), self.address, reply);
     }
 
     fn trace(&self, what: &str) {
-        trace::client(what, self.serial, &self.workspace, self.role, self.name.as_deref(), self.address);
+        trace_log::client(what, self.serial, &self.workspace, self.role, self.name.as_deref(), self.address);
     }
 }

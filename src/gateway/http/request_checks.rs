@@ -8,15 +8,13 @@ use hyper::{Request, StatusCode};
 
 use crate::auth::Claims;
 use crate::gateway::http::response::JSON;
-use crate::gateway::limits::client_address;
+use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::limits::origin::{self, Origins};
 use crate::gateway::session::admission;
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 use crate::network;
 use crate::telemetry::escape;
-
-pub(crate) use crate::gateway::limits::client_address::Peer;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -38,14 +36,10 @@ impl HttpRefusal {
     }
 }
 
-/// Counts a refusal that has a reason, and logs it once a minute for each client address. The text about an origin contains
-/// that origin, so each origin is logged once a minute instead.
+/// Counts and logs a refusal that has a reason.
 pub(crate) fn note_refused(state: &GatewayState, from: IpAddr, refusal: &HttpRefusal) {
-    let Some(reason) = refusal.reason else { return };
-    state.counters.count_turned_away(reason);
-    let client = if reason == TurnedAway::Origin { String::new() } else { from.to_string() };
-    if state.refusal_log.is_due(&refusal.text, &client, state.uptime()) {
-        tracing::warn!(%from, "a client was refused: {}", refusal.text);
+    if let Some(reason) = refusal.reason {
+        state.note_refused(reason, from, &refusal.text);
     }
 }
 

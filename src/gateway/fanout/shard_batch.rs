@@ -4,8 +4,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
-use crate::gateway::fanout::outbox::Weight;
+use crate::gateway::connection::connection_serial::ConnectionSerial;
+use crate::gateway::connection::outbox::Weight;
 use crate::protocol::Close;
 
 /// A batch of at most so many deliveries overtakes a heavy write plan: a few results must not wait for thousands of KPI
