@@ -40,7 +40,7 @@ use crate::protocol::Close;
 
 /// Accepted sockets that wait for one shard. Further ones wait in the kernel.
 const SOCKETS_PER_SHARD_MAX: usize = 256;
-/// How long accepting pauses after it failed, which is most often for want of file descriptors.
+/// How long accepting pauses after it failed, most often because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The refusal of a connection that is closed without an answer.
 const ADDRESS_FULL: &str = "this address has as many connections as [limits] connectionsPerAddress allows; if it is the \
@@ -105,7 +105,7 @@ pub struct Serving {
 }
 
 impl Gateway {
-    /// Binds the listen addresses.
+    /// Binds the addresses of all listeners.
     ///
     /// # Errors
     /// [`BindError`]: an address is in use, does not belong to this machine, or is not permitted.

@@ -1,4 +1,4 @@
-//! `/explain` of the admin listener: the story of one notification.
+//! `/explain` of the admin listener: the history of one notification.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::thread;
@@ -40,7 +40,7 @@ pub(crate) async fn explain(
             Err(TryLockError::WouldBlock) => return drop(sender.send(None)),
         };
         let explained = explain::explain_all(&mut histories, &question, &|| !sender.is_closed());
-        // Before the answer: its reader may ask the next question at once.
+        // This comes before the answer, because the client may ask the next question at once.
         drop(histories);
         // The client may have gone.
         let _ = sender.send(Some(explained));

@@ -1,6 +1,6 @@
 //! The admin listener: lists and disconnects clients, revokes tokens, and serves metrics and explanations.
 //!
-//! It has no authentication: everybody who can reach it is an operator. It therefore listens on loopback unless the
+//! It has no authentication: every client that can reach it acts as an operator. It therefore listens on loopback unless the
 //! configuration allows more, and it is closed to web pages, which can reach loopback too. A page's `Origin` must be
 //! allowed. A name in `Host` must be `localhost`, since a page could use a name of its own that resolves to this machine.
 //! A request that changes something must have the type `application/json`, which no form can send.
@@ -35,7 +35,7 @@ use crate::hub::HubHandle;
 use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Timestamp, check_name};
 
-/// Serves the operator.
+/// The server of the admin listener.
 #[derive(Debug)]
 pub(crate) struct AdminServer {
     state: Arc<GatewayState>,
@@ -46,7 +46,7 @@ pub(crate) struct AdminServer {
     disconnector: Disconnector,
 }
 
-/// What the operator may know of a connection.
+/// Receives one client and the milliseconds for which it has sent nothing. Returns whether to go on.
 type Visit<'v> = &'v mut dyn FnMut(&JoinedClient, u64) -> bool;
 
 impl AdminServer {
@@ -249,8 +249,7 @@ fn is_revoked_by(client: &JoinedClient, request: &Revoke) -> bool {
         && request.workspace.as_deref().is_none_or(|workspace| workspace == &*client.workspace)
 }
 
-/// A wildcard is for pages of desks. The admin listener has no authentication, so it accepts only origins that are listed
-/// in full.
+/// The origins without wildcards. The admin listener has no authentication, so it accepts only origins that are listed in full.
 fn without_wildcards(origins: &[String]) -> Vec<String> {
     origins.iter().filter(|origin| !origin.contains('*')).cloned().collect()
 }

@@ -87,7 +87,7 @@ impl<S: Socket> ConnectionHandle<S> {
         client.join(ticket).map(|()| client)
     }
 
-    /// Tells the hub, once, that the client is gone.
+    /// Informs the hub, once, that the client is gone.
     pub(crate) fn leave(&self) {
         if let Some(client) = self.client.get() {
             client.leave();
@@ -182,7 +182,7 @@ impl<S: Socket> ConnectionHandle<S> {
         self.state.uptime_ms().saturating_sub(self.received_ms.load(Relaxed))
     }
 
-    /// Drops a peer that has been silent for the idle timeout, and pings a peer whose ping is due.
+    /// Ends the connection if the peer was silent for the idle timeout, and otherwise sends a ping if one is due.
     pub(crate) fn keep_alive(self: &Arc<Self>, now_ms: u64) {
         let settings = &self.state.settings;
         if self.outbox.is_sealed() {

@@ -13,7 +13,7 @@ use crate::hub::{InputSender, Permit, Stopping};
 use crate::protocol::Role;
 use crate::protocol::outbound::ErrorReply;
 
-/// Stands for the expiry of a client without a token: never.
+/// The expiry of a client without a token.
 const NEVER: u64 = u64::MAX;
 
 /// A client that may join: the result of admission.
@@ -46,11 +46,11 @@ pub(crate) struct JoinedClient {
     pub(crate) address: IpAddr,
     /// When the latest token expires, in milliseconds since 1970, or [`NEVER`].
     expires_ms: AtomicU64,
-    /// Whether the hub was told that the client is gone.
+    /// Whether the hub knows that the client is gone.
     left: AtomicBool,
 }
 
-/// What [`JoinedClient::join`] needs; it is there exactly once.
+/// The input of [`JoinedClient::join`]. There is one for each client, so it joins once.
 #[derive(Debug)]
 pub(crate) struct JoinTicket {
     permit: Permit,
@@ -90,7 +90,7 @@ impl JoinedClient {
         self.submit(ticket.permit, Input::Join { connection: self.serial, client: ticket.client })
     }
 
-    /// Tells the hub, once, that the client is gone.
+    /// Informs the hub, once, that the client is gone.
     pub(crate) fn leave(&self) {
         if self.left.swap(true, Relaxed) {
             return;
@@ -126,7 +126,7 @@ impl JoinedClient {
     }
 
     /// Keeps the client connected until a fresh token expires, in milliseconds since 1970. An earlier expiry than the
-    /// present one changes nothing. `false`: it is too late, the connection is being closed.
+    /// present one changes nothing. Returns `false` if the present one has passed: the connection is being closed.
     #[must_use]
     pub(crate) fn extend_until(&self, expires_ms: u64) -> bool {
         let before_ms = self.expires_ms.load(Relaxed);

@@ -1,5 +1,4 @@
-//! Sends the effects of one log entry: who receives which message. The messages themselves are made in
-//! [`to_wire`](super::to_wire).
+//! Sends the effects of one log entry to the clients concerned. [`to_wire`](super::to_wire) makes the messages.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -90,7 +89,7 @@ impl EffectSender<'_> {
             Effect::AudienceFull { to, content } => {
                 self.sender.warn_of_full_audience(self.core, self.workspace, &to, &content);
             }
-            // For the hub itself.
+            // The hub itself handles this effect.
             Effect::HubRemoved { .. } => {}
         }
     }

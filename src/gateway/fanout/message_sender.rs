@@ -21,7 +21,7 @@ use crate::gateway::shared::settings::Settings;
 use crate::protocol::outbound::{ErrorReply, encode};
 use crate::protocol::{Close, Encode, ErrorCode, frame};
 
-/// How often the operator's log names a full audience.
+/// The least time between two warnings about full audiences.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
 
 /// Sends the messages of one partition's hub.

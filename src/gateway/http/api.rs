@@ -46,9 +46,9 @@ const PREFLIGHT_SECONDS: &str = "600";
 pub(crate) struct ProviderApi {
     state: Arc<GatewayState>,
     pub(crate) providers: HttpProviders,
-    /// A permit for each request under way.
+    /// One permit for each request that may be under way.
     requests: Semaphore,
-    /// A permit for each request that waits for an outcome.
+    /// One permit for each request that may wait for an outcome.
     waiting: Semaphore,
     requests_by_provider: Arc<Quota<ProviderKey>>,
     waiting_by_provider: Arc<Quota<ProviderKey>>,

@@ -1,14 +1,14 @@
-//! The text of `/metrics`. docs/metrics.md has the same table; a test holds one against the other.
+//! The text of `/metrics`. docs/metrics.md lists the same metrics, and a test compares the two.
 //!
-//! Of several partitions it gives the sums, since what is asked is how the hub is; two families say by partition what
-//! no sum tells: which one is not ready, and how unlike their shares of the work are.
+//! With several partitions the values are sums, which describe the hub as a whole. Two families have one value for each
+//! partition, because a sum cannot show which partition is not ready, or how unevenly the work is shared.
 
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::{HubHandle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
 use deskbell_core::Outcome;
 
-/// Everything that this hub counts, as Prometheus reads it.
+/// All metrics of this hub, in the text format of Prometheus.
 pub(crate) fn text(state: &GatewayState) -> String {
     use Kind::{Counter, Gauge};
     let hubs = &state.backend.hubs;

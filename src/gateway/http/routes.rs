@@ -56,7 +56,7 @@ fn end_refused_upgrade(response: &mut HttpResponse) {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    // A client of WebSockets has no other request for this connection.
+    // A WebSocket client sends no further request over this connection.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::BAD_REQUEST {
         // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
@@ -158,7 +158,7 @@ fn page(asset: &Asset) -> HttpResponse {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if asset.content_type == assets::HTML {
-        // A page of another site that opened this one keeps no handle on it, so it cannot replace it by a copy that asks
+        // A page of another site that opened this page gets no reference to it, and so cannot replace it by a copy that asks
         // for tokens.
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_carry_the_headers_that_protect_them_and_scripts_those_that_apply() {
+    fn pages_have_the_headers_that_protect_them_and_scripts_those_that_apply() {
         let header = |path: &str, name: &str| {
             let response = page(assets::find(path).unwrap());
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_want_of_a_token_asks_for_one_and_others_do_not() {
+    fn only_a_refusal_with_401_asks_for_a_token() {
         let asks = |status| refusal_response(HttpRefusal::new(status, "no")).headers().contains_key("www-authenticate");
         assert!(asks(StatusCode::UNAUTHORIZED));
         assert!(!asks(StatusCode::FORBIDDEN) && !asks(StatusCode::SERVICE_UNAVAILABLE));

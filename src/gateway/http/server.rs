@@ -30,7 +30,7 @@ use crate::gateway::shared::state::GatewayState;
 
 const TLS_FAILED: &str = "its TLS handshake failed; it may not trust the certificate, or does not speak TLS";
 const TOO_SLOW: &str = "it took longer than [server] handshakeTimeout for a TLS handshake or for the head of a request";
-/// How late a limit of a connection may be noticed.
+/// The longest time between two checks of the limits of a connection.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
@@ -39,7 +39,7 @@ pub(crate) async fn serve(services: &HttpServices, stream: TcpStream, peer: Peer
     let limit = services.state.settings.handshake_timeout;
     match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
         Ok(Ok(mut stream)) => {
-            // A client that reads a response slowly holds no more of it than one that reads messages slowly.
+            // The hub buffers no more for a client that reads a response slowly than for one that reads messages slowly.
             stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
             serve_http(services, stream, peer).await;
         }
@@ -67,7 +67,7 @@ where
                 Err(redirect) => *redirect,
             };
             if started.elapsed() >= HTTP_LIFETIME {
-                // The client learns with its response that it must send the next request over a new connection.
+                // The client must send its next request over a new connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             activity.end_request(Instant::now());
@@ -88,7 +88,7 @@ where
             Err(expired) => break Some(expired),
         };
         tokio::select! {
-            // An error is a client that broke off or sent no valid HTTP; the library has answered it if it could.
+            // An error means that the client broke off or did not send valid HTTP. The library has answered it if possible.
             _ = connection.as_mut() => return,
             () = services.state.stop.wait() => break None,
             () = sleep(next) => {}

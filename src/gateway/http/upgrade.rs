@@ -50,7 +50,7 @@ pub(crate) fn upgrade(
     let handshake = admit(state, peer, request.headers())?;
     let upgraded = hyper::upgrade::on(&mut request);
     let shard = Arc::clone(&services.shard);
-    // A task of its own: the task that serves HTTP ends here and frees its memory.
+    // The session has a task of its own, so that the task of the HTTP connection ends and frees its memory.
     tokio::spawn(async move {
         let Some((stream, early)) = upgraded.await.ok().and_then(into_stream) else { return };
         lifecycle::run(shard, stream, early, handshake).await;
@@ -96,8 +96,8 @@ fn admit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handsh
     Ok(Handshake { address, bearer, websocket, by_address, unjoined })
 }
 
-/// The stream, and the bytes that the client sent together with the handshake. There are rarely any, so the copy frees
-/// the large read buffer.
+/// The stream, and the bytes that the client sent together with the handshake. They are copied, so that the large read buffer
+/// is freed; usually there are none.
 fn into_stream(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
     let upgraded = match upgraded.downcast::<TokioIo<WatchedStream<TcpStream>>>() {
         Ok(parts) => return Some((parts.io.into_inner().into_inner().into(), parts.read_buf.to_vec())),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hubs_subprotocol_is_selected_wherever_it_is_offered_and_none_need_be_offered() {
+    fn the_subprotocol_is_selected_from_any_position_and_may_be_missing() {
         let offered = |lines: &[&'static str]| {
             subprotocol(&headers(&header::SEC_WEBSOCKET_PROTOCOL, lines)).map_err(|e| e.status)
         };

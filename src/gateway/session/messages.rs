@@ -1,4 +1,4 @@
-//! What the messages of a client that has joined lead to: an input for the hub, a reply at once, or an error.
+//! Handles the messages of a client that has joined: each becomes an input for the hub, an immediate reply, or an error.
 
 use std::sync::Arc;
 use std::time::Duration;

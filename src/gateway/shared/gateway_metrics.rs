@@ -12,29 +12,29 @@ pub(crate) struct GatewayMetrics {
     connections: [AtomicU64; Role::ALL.len()],
     /// Frames handed to connections.
     pub(crate) deliveries: AtomicU64,
-    /// Notifies acknowledged for the first time, at whichever hub.
+    /// Notifies that were acknowledged for the first time, at any hub of the cluster.
     pub(crate) notifies: AtomicU64,
-    /// Clients cut off because they read too slowly.
+    /// Clients that were closed with 1013 because they read too slowly.
     pub(crate) slow_clients: AtomicU64,
     refused: [AtomicU64; error::ERRORS.len()],
     turned_away: [AtomicU64; TurnedAway::LABELS.len()],
     tokens_refused: [AtomicU64; TokenRefusal::LABELS.len()],
 }
 
-/// Why a connection did not become a WebSocket.
+/// The reason for which a connection or a request is refused before the hub sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TurnedAway {
-    /// `maxConnections`.
+    /// The hub has `maxConnections`.
     Full,
-    /// `pendingConnections`.
+    /// As many WebSockets as `pendingConnections` have not completed their hello.
     Pending,
-    /// `connectionsPerAddress`.
+    /// The address has `connectionsPerAddress`.
     Address,
-    /// A page from elsewhere.
+    /// The page has an origin or a host name that may not be used.
     Origin,
-    /// `handshakeTimeout`: its TLS handshake, or the head of a request.
+    /// The TLS handshake or the head of a request took longer than `handshakeTimeout`.
     Slow,
-    /// Its TLS handshake failed.
+    /// The TLS handshake failed.
     Tls,
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_names_every_role_and_every_code() {
+    fn the_text_has_every_role_and_every_code() {
         let metrics = GatewayMetrics::default();
         metrics.count_joined(Role::Agent);
         metrics.count_refused(ErrorCode::NotFound);

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Backend {
     }
 }
 
-/// Shared by all shards and connections.
+/// The state that all shards and connections share.
 #[derive(Debug)]
 pub(crate) struct GatewayState {
     pub(crate) settings: Arc<Settings>,
@@ -107,17 +107,17 @@ impl GatewayState {
         self.settings.public_url.as_ref().map_or("", |url| url.path.as_str())
     }
 
-    /// The issuers of tokens whose keys the hub has never had.
+    /// The issuers of tokens without any keys: the first fetch has not succeeded yet.
     pub(crate) fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
         self.backend.verifier.iter().flat_map(|verifier| verifier.issuers_without_keys())
     }
 
-    /// The partitions whose hubs take no notifications at the moment.
+    /// The partitions that accept no notifications at the moment.
     pub(crate) fn unready_partitions(&self) -> impl Iterator<Item = usize> {
         self.backend.hubs.iter().enumerate().filter(|(_, hub)| !hub.is_ready()).map(|(partition, _)| partition)
     }
 
-    /// Whether the hub takes notifications of every workspace, and can verify the tokens of every issuer.
+    /// Whether the hub accepts notifications for every workspace, and can verify the tokens of every issuer.
     pub(crate) fn is_ready(&self) -> bool {
         !self.is_stopping()
             && self.unready_partitions().next().is_none()
