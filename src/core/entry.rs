@@ -305,6 +305,10 @@ pub struct Rendered {
     pub auto_accept_on_timeout: bool,
     /// Which answer settles it.
     pub settle: Settle,
+    /// The notification's priority, 0 to [`PRIORITY_MAX`](super::limits::PRIORITY_MAX): what waits is ordered by it,
+    /// the highest first, then by arrival.
+    #[serde(default)]
+    pub priority: u8,
 }
 
 impl Rendered {
@@ -324,6 +328,7 @@ impl Rendered {
             auto_accept: false,
             auto_accept_on_timeout: false,
             settle: Settle::FirstResponse,
+            priority: 0,
         }
     }
 }

@@ -28,7 +28,7 @@ pub use effect::AgentSlot;
 pub use ids::{
     ConnectionId, Incarnation, Millis, Name, NotificationId, ParseNotificationIdError, Position, Text, Timestamp,
 };
-pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits};
+pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits, PRIORITY_MAX};
 pub use outcome::{Outcome, Reach, Settled};
 pub use state_machine::Core;
 pub use view::NotificationView;

@@ -8,6 +8,8 @@ use crate::ids::Millis;
 pub const GROUPS_PER_AGENT_MAX: usize = 256;
 /// The most agents and groups together that `to` may name ("Sizes" in docs/PROTOCOL.md).
 pub const AUDIENCE_NAMES_MAX: usize = 100;
+/// The highest priority of a notification ("Templates" in docs/PROTOCOL.md); the lowest is 0.
+pub const PRIORITY_MAX: u8 = 9;
 /// How long the hub remembers an agent after the agent's last connection closed ("Hello" in docs/PROTOCOL.md).
 pub const AGENT_REMEMBERED: Millis = Millis::from_hours(24);
 

@@ -92,6 +92,7 @@ pub(super) struct What {
     on_timeout: bool,
     first_accept: bool,
     fault: bool,
+    priority: u8,
 }
 
 pub(super) const AGENTS: [&str; 8] = ["ada", "ada#2", "bob", "bob#2", "cy", "dan", "acme:ada", "acme:bob"];
@@ -111,6 +112,7 @@ impl What {
             .with(|rendered| {
                 rendered.auto_accept = self.auto;
                 rendered.auto_accept_on_timeout = self.on_timeout;
+                rendered.priority = self.priority;
             });
         let letter = |at: u8| LETTERS[at as usize].into();
         raise.id = self.id.map(letter);
@@ -149,11 +151,26 @@ fn what() -> impl Strategy<Value = What> {
     // Half of them are for all.
     let bits = || prop_oneof![3 => Just(0_u8), 2 => 0..8_u8];
     let time = || prop_oneof![2 => (1..20_u64).prop_map(|tenths| tenths * 100), 3 => Just(120_000)];
+    let priority = prop_oneof![2 => Just(0_u8), 1 => 0..10_u8];
     let names = (some(0.2), seldom(0.2), some(0.4), some(0.3), bits(), bits());
-    let template = (time(), time(), seldom(0.25), seldom(0.3), seldom(0.4), seldom(0.03));
+    let template = (time(), time(), seldom(0.25), seldom(0.3), seldom(0.4), seldom(0.03), priority);
     (names, template).prop_map(|((id, says, token, session, agents, groups), template)| {
-        let (timeout, queue_timeout, auto, on_timeout, first_accept, fault) = template;
-        What { id, says, token, session, agents, groups, timeout, queue_timeout, auto, on_timeout, first_accept, fault }
+        let (timeout, queue_timeout, auto, on_timeout, first_accept, fault, priority) = template;
+        What {
+            id,
+            says,
+            token,
+            session,
+            agents,
+            groups,
+            timeout,
+            queue_timeout,
+            auto,
+            on_timeout,
+            first_accept,
+            fault,
+            priority,
+        }
     })
 }
 

@@ -111,9 +111,9 @@ fn never_of(open: &&(OpenSlot, &OpenNotification)) -> bool {
 fn check_open_indexes(workspace: &Workspace, open: &BTreeMap<u64, (OpenSlot, &OpenNotification)>) {
     let index_of = |is_in: &dyn Fn(&OpenNotification) -> bool| {
         let mut stream = OpenIndex::default();
-        for (&arrival, &(slot, open)) in open {
+        for &(slot, open) in open.values() {
             if is_in(open) {
-                stream.insert(arrival, slot, is_auto(open));
+                stream.insert(open.rank(), slot, is_auto(open));
             }
         }
         stream
@@ -188,7 +188,7 @@ fn check_desk(workspace: &Workspace, agent: AgentSlot, desk: &Agent, limits: &Li
     assert!(desk.displayed.iter().all(|&slot| workspace.open[slot].displayed_to.contains(agent)));
     assert!(desk.displayed.iter().all(|&slot| !is_auto(&workspace.open[slot])), "an automatic one is displayed");
     assert!(desk.waiting.iter().all(|&slot| is_for(workspace, agent, &workspace.open[slot])), "not for {name}");
-    assert!(desk.waiting.iter().is_sorted_by_key(|&slot| workspace.open[slot].arrival), "{name}'s queue is in order");
+    assert!(desk.waiting.iter().is_sorted_by_key(|&slot| workspace.open[slot].rank()), "{name}'s queue is in order");
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), desk.displayed.len() + desk.waiting.len(), "twice on {name}'s desk");

@@ -105,6 +105,11 @@ impl Item {
         self.outcome.is_none()
     }
 
+    /// The place in the order of everything that waits.
+    pub(super) fn rank(&self) -> (u8, u64) {
+        (u8::MAX - self.rendered.priority, self.arrival)
+    }
+
     pub(super) fn is_retained(&self) -> bool {
         !self.is_open() && !self.forgotten
     }
@@ -142,7 +147,7 @@ impl Model {
             self.due();
         }
         for place in 0..self.places.len() {
-            while self.give_auto(place, u64::MAX) {}
+            while self.give_auto(place, (u8::MAX, u64::MAX)) {}
             self.fill_desks(place);
         }
         reply
@@ -297,13 +302,13 @@ impl Model {
         self.keep_counts(place);
     }
 
-    /// The oldest waiting automatic one (that arrived before `before`) for which there is somebody; whether there was.
-    pub(super) fn give_auto(&mut self, place: usize, before: u64) -> bool {
+    /// The first waiting automatic one (that comes before `before`) for which there is somebody; whether there was.
+    pub(super) fn give_auto(&mut self, place: usize, before: (u8, u64)) -> bool {
         let items = &self.places[place].notifications;
         let mut autos: Vec<usize> = (0..items.len())
-            .filter(|&n| items[n].is_open() && items[n].rendered.auto_accept && items[n].arrival < before)
+            .filter(|&n| items[n].is_open() && items[n].rendered.auto_accept && items[n].rank() < before)
             .collect();
-        autos.sort_by_key(|&n| items[n].arrival);
+        autos.sort_by_key(|&n| items[n].rank());
         for n in autos {
             if let Some(agent) = self.taker(place, n) {
                 self.settle(place, n, Outcome::AutoAccepted, Some(agent));
@@ -330,29 +335,31 @@ impl Model {
         let (display, queue) = (self.limits.display_limit as usize, self.limits.queue_limit as usize);
         let Place { agents, notifications, .. } = &mut self.places[place];
         for desk in agents.iter_mut().filter(|desk| desk.is_available()) {
-            // First what waits, then all else that is open, in order of arrival.
-            let mut candidates = std::mem::take(&mut desk.waiting);
-            let mut rest: Vec<usize> = (0..notifications.len())
+            let mut candidates: Vec<usize> = (0..notifications.len())
                 .filter(|n| {
                     let item = &notifications[*n];
                     item.is_open() && item.is_for(desk) && !item.rejected_by.contains(&desk.name)
                 })
-                .filter(|n| !candidates.contains(n) && !desk.displayed.contains(n))
+                .filter(|n| !desk.displayed.contains(n))
                 .collect();
-            rest.sort_by_key(|&n| notifications[n].arrival);
-            candidates.extend(rest);
-            for n in candidates {
+            candidates.sort_by_key(|&n| notifications[n].rank());
+            for &n in &candidates {
                 let item = &mut notifications[n];
                 if desk.displayed.len() < display && !item.rendered.auto_accept {
                     desk.displayed.push(n);
+                    desk.waiting.retain(|&other| other != n);
                     item.first_displayed_at.get_or_insert(self.now);
                     if !item.displayed_to.contains(&desk.name) {
                         item.displayed_to.push(desk.name.clone());
                     }
-                } else if desk.waiting.len() < queue {
+                }
+            }
+            for n in candidates {
+                if desk.waiting.len() < queue && !desk.displayed.contains(&n) && !desk.waiting.contains(&n) {
                     desk.waiting.push(n);
                 }
             }
+            desk.waiting.sort_by_key(|&n| notifications[n].rank());
         }
     }
 }

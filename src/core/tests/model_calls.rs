@@ -224,7 +224,8 @@ impl Model {
     /// Rules 1 to 3 and 8 for the newest one. What fell free in this step is taken by older ones first.
     fn arrive(&mut self, place: usize) {
         let n = self.places[place].notifications.len() - 1;
-        while self.give_auto(place, self.arrivals) {}
+        let rank = self.places[place].notifications[n].rank();
+        while self.give_auto(place, rank) {}
         if self.places[place].notifications[n].rendered.auto_accept
             && let Some(agent) = self.taker(place, n)
         {

@@ -113,6 +113,10 @@ impl Raise {
         self.with(|rendered| rendered.auto_accept_on_timeout = true)
     }
 
+    pub(super) fn priority(self, priority: u8) -> Self {
+        self.with(|rendered| rendered.priority = priority)
+    }
+
     pub(super) fn fault(mut self, fault: RenderError) -> Self {
         self.rendered = Err(fault);
         self

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::audiences::{Arrival, OpenIndex};
+use super::audiences::{Arrival, OpenIndex, Rank};
 use super::{GroupSlot, OpenSlot};
 use crate::collections::connection_list::ConnectionList;
 use crate::collections::slab::Slab;
@@ -33,10 +33,10 @@ pub struct Agent {
     pub(crate) addressed: OpenIndex,
     /// The displayed notifications, in the order of display; at most the display limit.
     pub(crate) displayed: Vec<OpenSlot>,
-    /// The notifications queued behind the desk, by arrival; at most the queue limit.
+    /// The notifications queued behind the desk, by rank; at most the queue limit.
     pub(crate) waiting: VecDeque<OpenSlot>,
-    /// Everything open for the agent up to this arrival has been on the desk or was rejected.
-    pub(crate) cursor: Arrival,
+    /// Everything open for the agent up to this rank has been on the desk or was rejected.
+    pub(crate) cursor: Rank,
     /// Whether the agent may have been passed over after the cursor. If so, a free place is filled from there, and a
     /// new arrival must not move the cursor. If not, everything open has been on the desk or was rejected.
     pub(crate) has_backlog: bool,
@@ -134,7 +134,7 @@ impl Agents {
             addressed: OpenIndex::default(),
             displayed: Vec::new(),
             waiting: VecDeque::new(),
-            cursor: 0,
+            cursor: Rank::BEGIN,
             has_backlog: false,
             sessions: BTreeSet::new(),
             references: 0,

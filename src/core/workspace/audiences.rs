@@ -1,6 +1,8 @@
 //! Audiences: the agents to whom notifications are addressed, and the ordered index of the open ones for each.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,43 +12,87 @@ use crate::effect::AgentSlot;
 use crate::entry::Recipients;
 use crate::ids::Name;
 
-/// The number of a notification in the order of arrival, from 1. It is the order of everything that waits.
+/// The number of a notification in the order of arrival, from 1.
 pub(crate) type Arrival = u64;
 
-/// The open notifications for one key (everybody, one named agent, one group), by arrival.
+/// The place of a notification in the order of everything that waits: by priority, the highest first, then by arrival.
+///
+/// The priority is in the four highest bits. A notification with priority 0 thus has its arrival as its rank, which is
+/// also the form that the rules before 5 gave to snapshots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rank(u64);
+
+impl Rank {
+    /// Before the rank of every notification.
+    pub(crate) const BEGIN: Self = Self(0);
+
+    const PRIORITY_SHIFT: u32 = 60;
+
+    pub(crate) fn new(priority: u8, arrival: Arrival) -> Self {
+        Self(u64::from(priority) << Self::PRIORITY_SHIFT | arrival)
+    }
+
+    pub(crate) fn arrival(self) -> Arrival {
+        self.0 & !(u64::MAX << Self::PRIORITY_SHIFT)
+    }
+
+    /// A rank before this one and after every lower one that a notification has.
+    pub(crate) fn before(self) -> Self {
+        Self(self.0 - 1)
+    }
+
+    /// The number by which ranks are ordered.
+    fn order(self) -> u64 {
+        if self == Self::BEGIN { 0 } else { self.0 ^ u64::MAX << Self::PRIORITY_SHIFT }
+    }
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The open notifications for one key (everybody, one named agent, one group), by rank.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OpenIndex {
     /// Those that are displayed to people.
-    displayable: BTreeMap<Arrival, OpenSlot>,
+    displayable: BTreeMap<Rank, OpenSlot>,
     /// Those that are accepted automatically. Nobody has them displayed, and they are looked up separately.
-    auto_accept: BTreeMap<Arrival, OpenSlot>,
+    auto_accept: BTreeMap<Rank, OpenSlot>,
 }
 
 impl OpenIndex {
-    pub(crate) fn insert(&mut self, arrival: Arrival, slot: OpenSlot, auto_accept: bool) {
+    pub(crate) fn insert(&mut self, rank: Rank, slot: OpenSlot, auto_accept: bool) {
         let map = if auto_accept { &mut self.auto_accept } else { &mut self.displayable };
-        let old = map.insert(arrival, slot);
-        assert!(old.is_none(), "arrival {arrival} enters an index twice");
+        let old = map.insert(rank, slot);
+        assert!(old.is_none(), "{rank:?} enters an index twice");
     }
 
-    pub(crate) fn remove(&mut self, arrival: Arrival) {
-        let removed = self.displayable.remove(&arrival).or_else(|| self.auto_accept.remove(&arrival));
-        assert!(removed.is_some(), "arrival {arrival} leaves an index that it did not enter");
+    pub(crate) fn remove(&mut self, rank: Rank) {
+        let removed = self.displayable.remove(&rank).or_else(|| self.auto_accept.remove(&rank));
+        assert!(removed.is_some(), "{rank:?} leaves an index that it did not enter");
     }
 
     /// The first notification after `after`.
-    pub(crate) fn next(&self, after: Arrival) -> Option<(Arrival, OpenSlot)> {
+    pub(crate) fn next(&self, after: Rank) -> Option<(Rank, OpenSlot)> {
         self.next_displayable(after).into_iter().chain(self.next_auto_accept(after)).min()
     }
 
     /// The first notification after `after` that is displayed to people.
-    pub(crate) fn next_displayable(&self, after: Arrival) -> Option<(Arrival, OpenSlot)> {
-        self.displayable.range(after + 1..).next().map(|(&arrival, &slot)| (arrival, slot))
+    pub(crate) fn next_displayable(&self, after: Rank) -> Option<(Rank, OpenSlot)> {
+        self.displayable.range((Excluded(after), Unbounded)).next().map(|(&rank, &slot)| (rank, slot))
     }
 
     /// The first notification after `after` that is accepted automatically.
-    pub(crate) fn next_auto_accept(&self, after: Arrival) -> Option<(Arrival, OpenSlot)> {
-        self.auto_accept.range(after + 1..).next().map(|(&arrival, &slot)| (arrival, slot))
+    pub(crate) fn next_auto_accept(&self, after: Rank) -> Option<(Rank, OpenSlot)> {
+        self.auto_accept.range((Excluded(after), Unbounded)).next().map(|(&rank, &slot)| (rank, slot))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::audiences::Arrival;
+use super::audiences::Rank;
 use super::settle::Settlement;
 use super::step::Step;
 use super::{OpenSlot, Workspace};
@@ -10,31 +10,31 @@ use crate::effect::AgentSlot;
 use crate::outcome::Outcome;
 
 impl Workspace {
-    /// Gives the waiting automatic accepts, by arrival, to agents whose desk changed in this step. No other agent can
-    /// take one: otherwise it would not be waiting. With `before`, only those that arrived before that are given.
-    pub(crate) fn auto_accept_waiting(&mut self, step: &mut Step<'_>, before: Option<Arrival>) {
+    /// Gives the waiting automatic accepts, by rank, to agents whose desk changed in this step. No other agent can
+    /// take one: otherwise it would not be waiting. With `before`, only those that come before it are given.
+    pub(crate) fn auto_accept_waiting(&mut self, step: &mut Step<'_>, before: Option<Rank>) {
         // If there are too many sessions, an accept ends another agent's session, and that agent may take an earlier one.
         while self.auto_accepts > 0 && self.auto_accept_until_session_freed(step, before) {}
     }
 
     /// Returns whether it stopped because a session ended, so that it has to start again.
-    fn auto_accept_until_session_freed(&mut self, step: &mut Step<'_>, before: Option<Arrival>) -> bool {
+    fn auto_accept_until_session_freed(&mut self, step: &mut Step<'_>, before: Option<Rank>) -> bool {
         step.scratch.session_freed = false;
-        let mut next: BTreeSet<(Arrival, AgentSlot)> = BTreeSet::new();
+        let mut next: BTreeSet<(Rank, AgentSlot)> = BTreeSet::new();
         for &agent in &step.scratch.changed {
-            self.push_next_auto_accept(step, &mut next, agent, 0);
+            self.push_next_auto_accept(step, &mut next, agent, Rank::BEGIN);
         }
-        while let Some(&(arrival, _)) = next.first()
-            && before.is_none_or(|before| arrival < before)
+        while let Some(&(rank, _)) = next.first()
+            && before.is_none_or(|before| rank < before)
         {
             let mut candidates = Vec::new();
             while let Some(&(same, agent)) = next.first()
-                && same == arrival
+                && same == rank
             {
                 next.pop_first();
                 candidates.push(agent);
             }
-            if let Some(&slot) = self.arrivals.get(&arrival) {
+            if let Some(&slot) = self.arrivals.get(&rank.arrival()) {
                 let able = candidates.iter().copied().filter(|&agent| self.can_auto_accept(step, agent));
                 if let Some(agent) = self.longest_idle(able, |_| ()) {
                     self.settle(step, slot, Settlement::accepted(Outcome::AutoAccepted, agent));
@@ -44,7 +44,7 @@ impl Workspace {
                 }
             }
             for agent in candidates {
-                self.push_next_auto_accept(step, &mut next, agent, arrival);
+                self.push_next_auto_accept(step, &mut next, agent, rank);
             }
         }
         false
@@ -53,14 +53,14 @@ impl Workspace {
     fn push_next_auto_accept(
         &self,
         step: &Step<'_>,
-        next: &mut BTreeSet<(Arrival, AgentSlot)>,
+        next: &mut BTreeSet<(Rank, AgentSlot)>,
         agent: AgentSlot,
-        after: Arrival,
+        after: Rank,
     ) {
         if self.can_auto_accept(step, agent)
-            && let Some((arrival, _)) = self.next_of(agent, |index| index.next_auto_accept(after))
+            && let Some((rank, _)) = self.next_of(agent, |index| index.next_auto_accept(after))
         {
-            next.insert((arrival, agent));
+            next.insert((rank, agent));
         }
     }
 

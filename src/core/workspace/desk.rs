@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audiences::{Arrival, OpenIndex};
+use super::audiences::{OpenIndex, Rank};
 use super::step::Step;
 use super::{AudienceSlot, OpenSlot, Workspace};
 use crate::effect::{AgentSlot, Event};
@@ -48,23 +48,38 @@ impl Workspace {
     /// Puts a new arrival on a desk that has no free place for older ones: displayed, queued, or passed over.
     fn place(&mut self, step: &mut Step<'_>, agent: AgentSlot, slot: OpenSlot) {
         let notification = &mut self.open[slot];
-        let arrival = notification.arrival;
+        let rank = notification.rank();
         let desk = self.agents.get_mut(agent);
         let displays =
             !notification.content.rendered.auto_accept && desk.displayed.len() < step.limits.display_limit as usize;
         if !displays && desk.waiting.len() >= step.limits.queue_limit as usize {
             desk.has_backlog = true;
+            // The search for it begins at the cursor.
+            desk.cursor = desk.cursor.min(rank.before());
             return;
         }
         if !desk.has_backlog {
-            desk.cursor = arrival;
+            desk.cursor = desk.cursor.max(rank);
         }
         notification.on_desk.insert(agent);
         if displays {
             self.display(step, agent, slot);
         } else {
-            desk.waiting.push_back(slot);
+            self.enqueue(agent, slot);
         }
+    }
+
+    /// Puts a notification into the queue behind a desk, at its place by rank.
+    fn enqueue(&mut self, agent: AgentSlot, slot: OpenSlot) {
+        let rank = self.open[slot].rank();
+        let waiting = &mut self.agents.get_mut(agent).waiting;
+        let at = match waiting.back() {
+            Some(&last) if self.open[last].rank() > rank => {
+                waiting.partition_point(|&other| self.open[other].rank() < rank)
+            }
+            _ => waiting.len(),
+        };
+        waiting.insert(at, slot);
     }
 
     /// Refills all desks that may have a free place.
@@ -77,7 +92,7 @@ impl Workspace {
         }
     }
 
-    /// Rule 4: fills the free places of a desk in order of arrival.
+    /// Rule 4: fills the free places of a desk by rank.
     fn refill(&mut self, step: &mut Step<'_>, agent: AgentSlot) {
         step.scratch.stale.remove(agent);
         if !self.agents.get(agent).is_available() {
@@ -100,25 +115,26 @@ impl Workspace {
                 (true, false) => self.next_of(agent, |index| index.next_displayable(after)),
                 (false, false) => None,
             };
-            let Some((arrival, slot)) = next else { break };
-            after = arrival;
+            let Some((rank, slot)) = next else { break };
+            after = rank;
             let notification = &mut self.open[slot];
             if notification.is_new_to(agent) {
                 notification.on_desk.insert(agent);
                 if may_display && !notification.content.rendered.auto_accept {
                     self.display(step, agent, slot);
                 } else {
-                    self.agents.get_mut(agent).waiting.push_back(slot);
+                    self.enqueue(agent, slot);
                 }
             }
             if !passed_over {
-                self.agents.get_mut(agent).cursor = arrival;
+                self.agents.get_mut(agent).cursor = rank;
             }
         }
         self.agents.get_mut(agent).has_backlog = passed_over;
     }
 
-    /// Displays queued notifications while there is room. Automatic accepts stay queued: nobody has them displayed.
+    /// Displays queued notifications while there is room, and those with a higher rank that found the queue full.
+    /// Automatic accepts stay queued: nobody has them displayed.
     fn display_waiting(&mut self, step: &mut Step<'_>, agent: AgentSlot) {
         loop {
             let desk = self.agents.get(agent);
@@ -126,9 +142,34 @@ impl Workspace {
                 return;
             }
             let first = desk.waiting.iter().position(|&slot| !self.open[slot].content.rendered.auto_accept);
-            let Some(slot) = first.and_then(|at| self.agents.get_mut(agent).waiting.remove(at)) else { return };
+            let Some(at) = first else { return };
+            let queued = desk.waiting[at];
+            let slot = match self.passed_over_before(agent, self.open[queued].rank()) {
+                Some(slot) => {
+                    self.open[slot].on_desk.insert(agent);
+                    slot
+                }
+                None => {
+                    self.agents.get_mut(agent).waiting.remove(at);
+                    queued
+                }
+            };
             self.display(step, agent, slot);
         }
+    }
+
+    /// The first notification that was passed over at this desk and comes before `rank`. Only a priority puts one there.
+    fn passed_over_before(&self, agent: AgentSlot, rank: Rank) -> Option<OpenSlot> {
+        let desk = self.agents.get(agent);
+        let mut after = desk.cursor;
+        while desk.has_backlog && after < rank {
+            let (next, slot) = self.next_of(agent, |index| index.next_displayable(after))?;
+            if next < rank && self.open[slot].is_new_to(agent) {
+                return Some(slot);
+            }
+            after = next;
+        }
+        None
     }
 
     /// Displays a notification to an agent. With the first display its display time begins.
@@ -136,8 +177,7 @@ impl Workspace {
         self.agents.get_mut(agent).displayed.push(slot);
         let notification = &mut self.open[slot];
         notification.displayed_to.insert(agent);
-        let arrival = notification.arrival;
-        step.scratch.displays.entry(arrival).or_default().push(agent);
+        step.scratch.displays.entry(notification.rank()).or_default().push(agent);
         if !notification.was_displayed {
             self.begin_display_time(step, slot);
         }
@@ -165,8 +205,8 @@ impl Workspace {
     pub(crate) fn next_of(
         &self,
         agent: AgentSlot,
-        next: impl Fn(&OpenIndex) -> Option<(Arrival, OpenSlot)>,
-    ) -> Option<(Arrival, OpenSlot)> {
+        next: impl Fn(&OpenIndex) -> Option<(Rank, OpenSlot)>,
+    ) -> Option<(Rank, OpenSlot)> {
         let desk = self.agents.get(agent);
         let groups = desk.groups.iter().map(|&group| &self.groups.get(group).open);
         [&self.everybody, &desk.addressed].into_iter().chain(groups).filter_map(next).min()
@@ -192,7 +232,7 @@ impl Workspace {
     /// Empties the queue of an agent. It is rebuilt at the end of the step if the agent is eligible then.
     pub(crate) fn requeue(&mut self, step: &mut Step<'_>, agent: AgentSlot) {
         let desk = self.agents.get_mut(agent);
-        desk.cursor = 0;
+        desk.cursor = Rank::BEGIN;
         desk.has_backlog = true;
         for slot in std::mem::take(&mut desk.waiting) {
             assert!(self.open[slot].on_desk.remove(agent), "a queued notification was not on the desk");

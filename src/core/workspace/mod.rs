@@ -94,12 +94,12 @@ impl Workspace {
         }
     }
 
-    /// The end of a step: waiting automatic accepts by arrival, then the desks, then the messages to the desks.
+    /// The end of a step: waiting automatic accepts by rank, then the desks, then the messages to the desks.
     pub(crate) fn finish(&mut self, step: &mut Step<'_>) {
         self.auto_accept_waiting(step, None);
         self.refill_changed(step);
-        for (arrival, agents) in std::mem::take(&mut step.scratch.displays) {
-            if let Some(&slot) = self.arrivals.get(&arrival) {
+        for (rank, agents) in std::mem::take(&mut step.scratch.displays) {
+            if let Some(&slot) = self.arrivals.get(&rank.arrival()) {
                 let card = self.open[slot].card(step.now);
                 step.emit(&self.name, Effect::Display { agents, card });
             }

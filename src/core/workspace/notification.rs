@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AudienceSlot;
 use super::agents::Agent;
-use super::audiences::Arrival;
+use super::audiences::{Arrival, Rank};
 use crate::collections::slot_set::SlotSet;
 use crate::content::Content;
 use crate::effect::{AgentSlot, Card};
@@ -48,6 +48,11 @@ impl OpenNotification {
             rejected_by: SlotSet::default(),
             on_desk: SlotSet::default(),
         }
+    }
+
+    /// Its place in the order of everything that waits.
+    pub(crate) fn rank(&self) -> Rank {
+        Rank::new(self.content.rendered.priority, self.arrival)
     }
 
     /// The card at `now`, with the rest of its display time; all of it if the display time does not run yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audiences::{Arrival, Audience};
+use super::audiences::{Audience, Rank};
 use super::notification::OpenNotification;
 use super::providers::NotificationRef;
 use super::settle::Settlement;
@@ -129,7 +129,7 @@ impl Workspace {
         let audience = self.enter_audience(to);
         let auto = content.rendered.auto_accept;
         let notification = OpenNotification::new(Arc::clone(content), arrival, audience);
-        let due = notification.due;
+        let (due, rank) = (notification.due, notification.rank());
         let slot = self.open.insert(notification);
         step.deadlines.insert((due, arrival, self.slot, slot));
         let same_id = self.open_by_id.insert(content.notification_id, slot);
@@ -140,9 +140,9 @@ impl Workspace {
         let (id, token) = (content.id.as_ref(), content.cancellation_token.as_ref());
         self.providers.open(&content.provider_id, id, token, arrival, slot);
         self.sessions.retain_name(&content.session_id, &content.provider_id);
-        self.enter_indexes(audience, arrival, slot, auto);
+        self.enter_indexes(audience, rank, slot, auto);
 
-        self.auto_accept_waiting(step, Some(arrival));
+        self.auto_accept_waiting(step, Some(rank));
         if auto && self.auto_accept_arriving(step, slot) {
             return;
         }
@@ -176,16 +176,16 @@ impl Workspace {
         slot
     }
 
-    fn enter_indexes(&mut self, audience: AudienceSlot, arrival: Arrival, slot: OpenSlot, auto: bool) {
+    fn enter_indexes(&mut self, audience: AudienceSlot, rank: Rank, slot: OpenSlot, auto: bool) {
         let audience = self.audiences.get(audience);
         if audience.to.is_everyone() {
-            self.everybody.insert(arrival, slot, auto);
+            self.everybody.insert(rank, slot, auto);
         }
         for &agent in &audience.agents {
-            self.agents.get_mut(agent).addressed.insert(arrival, slot, auto);
+            self.agents.get_mut(agent).addressed.insert(rank, slot, auto);
         }
         for &group in &audience.groups {
-            self.groups.get_mut(group).open.insert(arrival, slot, auto);
+            self.groups.get_mut(group).open.insert(rank, slot, auto);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audiences::Arrival;
+use super::audiences::{Arrival, Rank};
 use super::step::Step;
 use super::{AudienceSlot, OpenSlot, Workspace};
 use crate::effect::{AgentSlot, Effect, Event};
@@ -133,7 +133,7 @@ impl Workspace {
     /// Removes it from every index that it entered on arrival, and returns the arrival.
     fn remove_from_indexes(&mut self, step: &mut Step<'_>, slot: OpenSlot) -> Arrival {
         let notification = self.open.remove(slot).expect("a notification is settled once, while it is open");
-        let arrival = notification.arrival;
+        let (arrival, rank) = (notification.arrival, notification.rank());
         let content = &notification.content;
         let waits = !notification.was_displayed;
         let was_due = step.deadlines.remove(&(notification.due, arrival, self.slot, slot));
@@ -148,20 +148,20 @@ impl Workspace {
         assert!(!automatic || self.auto_accepts > 0, "arrival {arrival} did not count as an automatic accept");
         self.auto_accepts -= u32::from(automatic);
         self.sessions.release_name(&content.session_id);
-        self.leave_audience(notification.audience, arrival, waits);
+        self.leave_audience(notification.audience, rank, waits);
         arrival
     }
 
-    fn leave_audience(&mut self, slot: AudienceSlot, arrival: Arrival, never_displayed: bool) {
+    fn leave_audience(&mut self, slot: AudienceSlot, rank: Rank, never_displayed: bool) {
         let audience = self.audiences.get(slot);
         if audience.to.is_everyone() {
-            self.everybody.remove(arrival);
+            self.everybody.remove(rank);
         }
         for &agent in &audience.agents {
-            self.agents.get_mut(agent).addressed.remove(arrival);
+            self.agents.get_mut(agent).addressed.remove(rank);
         }
         for &group in &audience.groups {
-            self.groups.get_mut(group).open.remove(arrival);
+            self.groups.get_mut(group).open.remove(rank);
         }
         if let Some(audience) = self.audiences.release(slot, never_displayed) {
             for agent in audience.agents {

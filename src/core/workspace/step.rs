@@ -10,7 +10,7 @@ use crate::ids::{Name, Position, Timestamp};
 use crate::limits::Limits;
 use crate::rules::Rules;
 use crate::workspace::agents::Agent;
-use crate::workspace::audiences::Arrival;
+use crate::workspace::audiences::{Arrival, Rank};
 use crate::workspace::{OpenSlot, WorkspaceSlot};
 
 /// When the time of an open notification ends, ordered by time, then arrival; its workspace and its slot there.
@@ -34,8 +34,8 @@ pub(crate) struct Scratch {
     pub(crate) changed: Vec<AgentSlot>,
     /// Those of them whose desks may have a free place.
     pub(crate) stale: SlotSet<Agent>,
-    /// The agents to whom each notification is displayed, by arrival.
-    pub(crate) displays: BTreeMap<Arrival, Vec<AgentSlot>>,
+    /// The agents to whom each notification is displayed, by rank.
+    pub(crate) displays: BTreeMap<Rank, Vec<AgentSlot>>,
     /// Whether a session ended or moved away, so that its agent may get an automatic accept.
     pub(crate) session_freed: bool,
 }
