@@ -200,6 +200,7 @@ fn records() -> Vec<Record> {
         show_timeout: true,
         auto_accept: false,
         auto_accept_on_timeout: true,
+        priority: 5,
         settle: Settle::FirstAccept,
     };
     let notify = NewNotification {

@@ -114,6 +114,8 @@ export interface NotifyInput {
   cancellationToken?: string
   sessionId?: string
   to?: { agents?: string[]; groups?: string[] }
+  /** 0 to 9, instead of the template's. */
+  priority?: number
   /** A GUID, to group calls by. */
   correlationId?: string
 }
@@ -193,6 +195,8 @@ export interface Notification {
   /** When the message was sent; `agent.remainingMs(notification)` is what remains now. */
   remainingMs: number
   showTimeout: boolean
+  /** 0 to 9: what waits is ordered by it, the highest first. */
+  priority: number
 }
 
 export interface Closed {

@@ -162,6 +162,7 @@ mod tests {
             timeout_ms: 0,
             remaining_ms: 0,
             show_timeout: true,
+            priority: 0,
         })
     }
 

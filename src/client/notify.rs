@@ -36,6 +36,7 @@ impl Notify {
                 session_id: None,
                 cancellation_token: None,
                 to: AddressedTo::default(),
+                priority: None,
             },
         }
     }
@@ -75,6 +76,13 @@ impl Notify {
     #[must_use]
     pub fn cancellation_token(mut self, token: impl Into<String>) -> Self {
         self.message.cancellation_token = Some(token.into().into());
+        self
+    }
+
+    /// The priority, 0 to 9: what waits is ordered by it, the highest first. It replaces that of the template.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.message.priority = Some(priority);
         self
     }
 

@@ -64,6 +64,7 @@ showTimeout = true                 # whether pages show the countdown; the timer
 autoAccept = false
 autoAcceptOnTimeout = false
 settle = \"firstResponse\"           # or \"firstAccept\"
+priority = 0                       # 0 to 9; what waits is ordered by it, the highest first
 buttons = { accept = \"Take it\", reject = \"Not now\" }
 fields = [ { label = \"Number\", value = \"{phoneNumber|unknown}\" }, { label = \"Queue\", value = \"{queue}\" } ]
 ```

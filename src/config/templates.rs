@@ -1,9 +1,10 @@
 //! Parses `[[templates]]` of the configuration file.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use deskbell_core::PRIORITY_MAX;
 use deskbell_protocol::parse_duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -13,7 +14,7 @@ use super::file::{FileErrors, unknown};
 use super::setting::shown;
 use crate::template::{Definition, DefinitionPart, FieldDefinition, Settle, TEMPLATES_MAX, Template};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "title",
     "icon",
@@ -23,6 +24,7 @@ const KEYS: [&str; 11] = [
     "autoAccept",
     "autoAcceptOnTimeout",
     "settle",
+    "priority",
     "buttons",
     "fields",
 ];
@@ -121,6 +123,7 @@ impl<'k, 'd, 'f, 't> TemplateReader<'k, 'd, 'f, 't> {
             auto_accept: self.switch("autoAccept").unwrap_or(unset.auto_accept),
             auto_accept_on_timeout: self.switch("autoAcceptOnTimeout").unwrap_or(unset.auto_accept_on_timeout),
             settle: self.settle(),
+            priority: self.number("priority", 0..=PRIORITY_MAX.into()).unwrap_or(unset.priority.into()) as u8,
             accept_label: self.button("accept", DefinitionPart::AcceptLabel).unwrap_or(unset.accept_label),
             reject_label: self.button("reject", DefinitionPart::RejectLabel).unwrap_or(unset.reject_label),
             fields: self.fields(),
@@ -165,6 +168,25 @@ impl<'k, 'd, 'f, 't> TemplateReader<'k, 'd, 'f, 't> {
             self.error(&value.span(), key, &what);
         }
         on
+    }
+
+    /// A whole number; `None` if absent or wrong.
+    fn number(&mut self, key: &str, allowed: RangeInclusive<u32>) -> Option<u32> {
+        self.number_of("", self.keys, key, allowed)
+    }
+
+    fn number_of(&mut self, table: &str, keys: &DeTable<'_>, key: &str, allowed: RangeInclusive<u32>) -> Option<u32> {
+        let value = keys.get(key)?;
+        let integer = match value.get_ref() {
+            DeValue::Integer(digits) => u32::from_str_radix(digits.as_str(), digits.radix()).ok(),
+            _ => None,
+        };
+        let number = integer.filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let what = format!("{}; allowed: {} to {}", shown(value.get_ref()), allowed.start(), allowed.end());
+            self.error(&value.span(), format!("{table} {key}").trim_start(), &what);
+        }
+        number
     }
 
     fn settle(&mut self) -> Settle {

@@ -87,6 +87,7 @@ impl Engine {
             session_id: Some(id.as_str().into()),
             cancellation_token: Some(id.as_str().into()),
             to: AddressedTo { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
+            priority: None,
         };
         self.say(provider, number, Purpose::Notify, Body::Notify(notify));
     }

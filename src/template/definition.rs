@@ -41,6 +41,8 @@ pub struct Definition {
     pub auto_accept_on_timeout: bool,
     /// Which answer settles it.
     pub settle: Settle,
+    /// The priority of a notify without one, 0 to 9.
+    pub priority: u8,
     /// The label of the accept button.
     pub accept_label: String,
     /// The label of the reject button.
@@ -70,6 +72,7 @@ impl Default for Definition {
             auto_accept: false,
             auto_accept_on_timeout: false,
             settle: Settle::FirstResponse,
+            priority: 0,
             accept_label: "Accept".to_owned(),
             reject_label: "Reject".to_owned(),
             fields: Vec::new(),
@@ -136,6 +139,7 @@ impl Template {
                 auto_accept: definition.auto_accept,
                 auto_accept_on_timeout: definition.auto_accept_on_timeout,
                 settle: definition.settle,
+                priority: definition.priority,
                 accept_label: check.name(DefinitionPart::AcceptLabel, definition.accept_label),
                 reject_label: check.name(DefinitionPart::RejectLabel, definition.reject_label),
             },

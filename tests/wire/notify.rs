@@ -61,6 +61,7 @@ async fn the_notification_on_the_desk_has_all_its_fields() {
         icon = "phone"
         timeout = "20s"
         showTimeout = false
+        priority = 3
         buttons = { accept = "Take it", reject = "Not now" }
         fields = [ { label = "Number", value = "{phoneNumber|unknown}" }, { label = "Queue", value = "{queue}" } ]"#;
     let hub = hub(template).await;
@@ -75,11 +76,32 @@ async fn the_notification_on_the_desk_has_all_its_fields() {
         json!({"type": "notification", "notificationId": id, "correlationId": GUID, "templateName": "vip",
         "title": "Grace is calling", "icon": "phone", "buttons": {"accept": "Take it", "reject": "Not now"},
         "fields": [{"label": "Number", "value": "unknown"}, {"label": "Queue", "value": "7"}],
-        "providerId": "bot", "sessionId": "conv-42", "timeoutMs": 20_000, "showTimeout": false}),
+        "providerId": "bot", "sessionId": "conv-42", "timeoutMs": 20_000, "showTimeout": false, "priority": 3}),
     );
     is_time(&shown["notifiedAt"]);
     let remaining = shown["remainingMs"].as_u64().unwrap();
     assert!((15_000..=20_000).contains(&remaining), "{remaining}");
+}
+
+#[tokio::test]
+async fn what_waits_is_ordered_by_priority_then_arrival() {
+    let hub = hub("[limits]\ndisplayLimit = 1\n[[templates]]\nname = \"vip\"\ntitle = \"t\"\npriority = 5").await;
+    let mut bot = hub.provider("bot").await;
+    let template = "msdyn_call_incoming";
+    bot.ring(template).await;
+    bot.ring(template).await;
+    let vip = bot.ring("vip").await;
+    let first = bot.ring_with(template, json!({"priority": 9})).await;
+    let last = bot.ring_with("vip", json!({"priority": 0})).await;
+    let mut ada = hub.agent("ada").await;
+    let shown = &ada.welcome["notifications"][0];
+    has(shown, json!({"notificationId": first, "priority": 9}));
+    bot.send_wrong(json!({"type": "notify", "id": "wrong", "templateName": template, "priority": 10})).await;
+    has(&bot.reply("wrong").await, json!({"type": "error", "code": "badParameter"}));
+    ada.accept(&first).await;
+    ada.shown(&vip).await;
+    ada.accept(&vip).await;
+    assert_ne!(ada.expect("notification").await["notificationId"], last.as_str());
 }
 
 #[tokio::test]
@@ -89,7 +111,7 @@ async fn the_templates_defaults() {
     let mut bot = hub.provider("bot").await;
     bot.ring("bare").await;
     let shown = ada.next().await;
-    has(&shown, json!({"title": "Hello", "timeoutMs": 120_000, "showTimeout": true, "fields": []}));
+    has(&shown, json!({"title": "Hello", "timeoutMs": 120_000, "showTimeout": true, "fields": [], "priority": 0}));
     has(&shown["buttons"], json!({"accept": "Accept", "reject": "Reject"}));
 }
 

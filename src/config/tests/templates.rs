@@ -37,12 +37,12 @@ fn the_documented_template_is_parsed() {
 fn every_part_of_a_template_can_be_set() {
     let config = Setup::file(
         "[[templates]]\nname='t'\ntitle=''\nshowTimeout=false\nautoAccept=true\nautoAcceptOnTimeout=true\n\
-         settle='firstAccept'\nbuttons.reject='No'",
+         settle='firstAccept'\npriority=9\nbuttons.reject='No'",
     )
     .load();
     let rendered = config.templates.render("t", &|_| None).unwrap();
     assert!(!rendered.show_timeout && rendered.auto_accept && rendered.auto_accept_on_timeout);
-    assert_eq!(rendered.settle, Settle::FirstAccept);
+    assert_eq!((rendered.settle, rendered.priority), (Settle::FirstAccept, 9));
     assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Accept", "No"));
 }
 
@@ -68,7 +68,8 @@ fn every_error_in_a_template_has_its_place() {
          title = '{}'\n\
          [[templates]]\n\
          name = 't'\n\
-         title = 'twice'\n",
+         title = 'twice'\n\
+         priority = 10\n",
     );
     let expected = [
         "1:1: [[templates]] \"\": title is missing",
@@ -92,6 +93,7 @@ fn every_error_in_a_template_has_its_place() {
         "14:10: [[templates]] number 2 fields: \"x\"; allowed: [ { label = \"…\", value = \"…\" }, … ]",
         "17:9: [[templates]] \"t\" title: character 1: the placeholder has no name; write {name} or {name|default}",
         "19:8: [[templates]] \"t\": template 3 has this name already",
+        "21:12: [[templates]] \"t\" priority: 10; allowed: 0 to 9",
     ];
     let errors = setup.errors();
     for (error, expected) in errors.iter().zip(expected) {

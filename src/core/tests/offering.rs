@@ -237,3 +237,44 @@ fn changed_limits_are_filled_at_once_and_take_nothing_displayed_away() {
     check(world.configure(|limits| (limits.display_limit, limits.queue_limit) = (3, 10)), "ada: show n3 120000");
     assert_eq!(world.desk("ada"), "n1 n2 n3 | n4");
 }
+
+#[test]
+fn a_higher_priority_is_displayed_first_and_takes_no_place_from_what_has_one() {
+    let mut world = World::with_limits(|limits| (limits.display_limit, limits.queue_limit) = (1, 2));
+    world.provider("bot");
+    world.agent("ada");
+    for (number, priority) in [(1, 0), (2, 0), (3, 5), (4, 9)] {
+        world.notify("bot", raise(number).priority(priority));
+    }
+    // The queue was full when the fourth arrived, so that it was refused; the third waits before the second.
+    assert_eq!(world.desk("ada"), "n1 | n3 n2");
+    world.accept("ada", 1);
+    world.notify("bot", raise(5).priority(7));
+    world.accept("ada", 3);
+    assert_eq!(world.desk("ada"), "n5 | n2");
+}
+
+#[test]
+fn a_free_place_goes_to_the_highest_priority_even_if_the_queue_was_full_when_it_arrived() {
+    let mut world = World::with_limits(|limits| (limits.display_limit, limits.queue_limit) = (1, 1));
+    world.provider("bot");
+    world.agent("ada");
+    world.agent("bob");
+    world.notify("bot", raise(1).agents(&["ada"]));
+    world.notify("bot", raise(2).agents(&["ada"]));
+    world.notify("bot", raise(3).priority(9));
+    assert_eq!((world.desk("ada"), world.desk("bob")), ("n1 | n2".to_owned(), "n3 |".to_owned()));
+    world.accept("ada", 1);
+    assert_eq!(world.desk("ada"), "n3 | n2");
+}
+
+#[test]
+fn an_agent_who_returns_finds_the_highest_priority_first() {
+    let mut world = World::with_limits(|limits| limits.display_limit = 2);
+    world.provider("bot");
+    for (number, priority) in [(1, 0), (2, 1), (3, 0), (4, 9)] {
+        world.notify("bot", raise(number).priority(priority));
+    }
+    world.agent("ada");
+    assert_eq!(world.desk("ada"), "n4 n2 | n1 n3");
+}

@@ -90,6 +90,7 @@ pub(crate) fn notification(card: &Card) -> Notification<'_> {
         timeout_ms: rendered.timeout.0,
         remaining_ms: card.remaining.0,
         show_timeout: rendered.show_timeout,
+        priority: rendered.priority,
     }
 }
 

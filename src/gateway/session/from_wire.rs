@@ -119,7 +119,8 @@ fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> e
         session_id: notify.session_id.as_ref().map(name),
         cancellation_token: notify.cancellation_token.as_ref().map(name),
         to: Recipients { agents: names(&notify.to.agents), groups: names(&notify.to.groups) },
-        rendered: render::render(catalogue, &notify.template_name, &parameter),
+        rendered: render::render(catalogue, &notify.template_name, &parameter)
+            .map(|rendered| entry::Rendered { priority: notify.priority.unwrap_or(rendered.priority), ..rendered }),
     }
 }
 

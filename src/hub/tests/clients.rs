@@ -224,6 +224,7 @@ fn notify(id: &Name) -> Box<NewNotification> {
             show_timeout: true,
             auto_accept: n.is_multiple_of(7),
             auto_accept_on_timeout: n.is_multiple_of(5),
+            priority: (n % 3) as u8,
             settle: if n.is_multiple_of(3) { Settle::FirstAccept } else { Settle::FirstResponse },
         }),
     })

@@ -1,5 +1,6 @@
 //! Reads the text of one frame as a client's message.
 
+use deskbell_core::PRIORITY_MAX;
 use deskbell_core::entry::Presence;
 use serde_json::error::Category;
 
@@ -203,6 +204,7 @@ fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
         session_id: fields.name(FieldKey::SessionId, "sessionId")?,
         cancellation_token: fields.name(FieldKey::CancellationToken, "cancellationToken")?,
         to: to(fields)?,
+        priority: fields.small_number(FieldKey::Priority, "priority", PRIORITY_MAX)?,
     }))
 }
 

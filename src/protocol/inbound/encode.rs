@@ -47,14 +47,16 @@ mod tests {
         let parameters = prop::collection::btree_map("[a-z]{1,5}", ".{0,20}", 0..4).prop_map(|map| {
             map.into_iter().map(|(key, value)| (Text::Owned(key), Text::Owned(value))).collect::<Vec<_>>()
         });
-        (name(), parameters, prop::option::of(name()), prop::option::of(name()), names(), names()).prop_map(
-            |(template_name, template_parameters, session_id, cancellation_token, agents, groups)| {
+        let names = (names(), names(), prop::option::of(0..10_u8));
+        (name(), parameters, prop::option::of(name()), prop::option::of(name()), names).prop_map(
+            |(template_name, template_parameters, session_id, cancellation_token, (agents, groups, priority))| {
                 Body::Notify(NotifyMessage {
                     template_name,
                     template_parameters,
                     session_id,
                     cancellation_token,
                     to: AddressedTo { agents, groups },
+                    priority,
                 })
             },
         )

@@ -38,6 +38,7 @@ pub(crate) enum FieldKey {
     CancellationToken,
     SessionId,
     To,
+    Priority,
     ShouldReset,
     Details,
     Count,
@@ -116,6 +117,16 @@ impl<'a> Fields<'a> {
         let number: f64 = serde_json::from_str(json).map_err(|_| wrong())?;
         let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
         if whole { Ok(number as u32) } else { Err(wrong()) }
+    }
+
+    /// A whole number from 0 to `max`; `None` if absent. 3.0 and 3e0 count as 3.
+    pub(super) fn small_number(&self, key: FieldKey, called: &str, max: u8) -> Result<Option<u8>, Wrong> {
+        let Some(json) = self.value(key) else { return Ok(None) };
+        let number: Option<f64> = serde_json::from_str(json).ok();
+        let whole = number.filter(|number| number.fract() == 0.0 && (0.0..=f64::from(max)).contains(number));
+        whole
+            .map(|number| Some(number as u8))
+            .ok_or_else(|| format!("`{called}` must be a whole number from 0 to {max}"))
     }
 
     /// An object inside this one; `None` if absent.

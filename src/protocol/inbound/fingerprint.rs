@@ -23,6 +23,11 @@ impl NotifyMessage<'_> {
         sum.maybe(self.cancellation_token.as_ref());
         sum.list(&self.to.agents);
         sum.list(&self.to.groups);
+        // Nothing for an absent one, so that a notify of an older version keeps its fingerprint.
+        if let Some(priority) = self.priority {
+            sum.text("priority");
+            sum.count(usize::from(priority));
+        }
         sum.finish()
     }
 }

@@ -266,6 +266,9 @@ pub struct NotifyMessage<'a> {
     /// The agents and groups to which it is addressed.
     #[serde(skip_serializing_if = "AddressedTo::is_everyone")]
     pub to: AddressedTo<'a>,
+    /// The priority, 0 to [`PRIORITY_MAX`](deskbell_core::PRIORITY_MAX); if absent, the template's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
 }
 
 /// The agents and groups to which a notification is addressed: sorted names, none twice, at most

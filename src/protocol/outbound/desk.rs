@@ -39,6 +39,9 @@ pub struct Notification<'a> {
     pub remaining_ms: u64,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
+    /// The notification's priority, 0 to 9.
+    #[serde(default)]
+    pub priority: u8,
 }
 
 /// The labels of a card's buttons.

@@ -446,6 +446,18 @@ fn what_stands_unescaped_is_borrowed() {
 }
 
 #[test]
+fn a_priority_is_a_whole_number_from_0_to_9() {
+    assert_eq!(
+        [r#","priority":0"#, r#","priority":9.0"#, ""].map(|fields| notify(fields).priority),
+        [Some(0), Some(9), None]
+    );
+    for wrong in ["-1", "10", "1.5", "\"1\"", "true", "[1]"] {
+        let text = format!(r#"{{"type":"notify","templateName":"t","priority":{wrong}}}"#);
+        assert_eq!(decode(&text).unwrap_err().detail, "`priority` must be a whole number from 0 to 9", "{wrong}");
+    }
+}
+
+#[test]
 fn notifies_that_say_the_same_have_the_same_fingerprint() {
     let same =
         |one: &str, other: &str| assert_eq!(notify(one).fingerprint(), notify(other).fingerprint(), "{one} {other}");
@@ -453,6 +465,8 @@ fn notifies_that_say_the_same_have_the_same_fingerprint() {
     same("", r#","templateParameters":{"a":null},"to":{"agents":null,"groups":null}"#);
     same("", r#","id":"x","correlationId":"7f9cd1e20a1b4c2d8e3f001122334455","other":1"#);
     same(r#","templateParameters":{"a":1,"b":true}"#, r#","templateParameters":{"b":"true","a":"1"}"#);
+    same("", r#","priority":null"#);
+    same(r#","priority":3"#, r#","priority":3.0"#);
     same(r#","to":{"agents":["a","b"]}"#, r#","to":{"agents":["b","\u0061","b"]}"#);
 }
 
@@ -474,6 +488,8 @@ fn notifies_that_say_something_else_have_another() {
         r#","to":{"groups":["xy"]}"#,
         r#","to":{"agents":["x"],"groups":["y"]}"#,
         r#","templateName":"u""#,
+        r#","priority":0"#,
+        r#","priority":9"#,
     ];
     let sums: std::collections::BTreeSet<u128> = all.iter().map(|fields| notify(fields).fingerprint()).collect();
     assert_eq!(sums.len(), all.len());

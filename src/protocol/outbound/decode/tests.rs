@@ -86,6 +86,7 @@ fn notification() -> Notification<'static> {
         timeout_ms: 120_000,
         remaining_ms: 1,
         show_timeout: true,
+        priority: 0,
     }
 }
 

@@ -39,12 +39,13 @@ fn notification() -> Notification<'static> {
         timeout_ms: 120_000,
         remaining_ms: 118_200,
         show_timeout: true,
+        priority: 0,
     }
 }
 
 const NOTIFICATION: &str = r#"{"type":"notification","notificationId":"$ID","correlationId":"7f9c","templateName":"t","title":"Grace wants to chat","icon":"chat",
  "fields":[{"label":"Customer","value":"Grace"}],"buttons":{"accept":"Accept","reject":"Reject"},
- "providerId":"chat-bot-1","sessionId":"conv-42","notifiedAt":"2026-11-21T10:00:00.000Z","timeoutMs":120000,"remainingMs":118200,"showTimeout":true}"#;
+ "providerId":"chat-bot-1","sessionId":"conv-42","notifiedAt":"2026-11-21T10:00:00.000Z","timeoutMs":120000,"remainingMs":118200,"showTimeout":true,"priority":0}"#;
 
 fn session() -> Session<'static> {
     Session {
