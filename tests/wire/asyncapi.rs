@@ -202,7 +202,7 @@ impl Day {
         let bob_too = bob.welcome["agentId"].clone();
         let parameters = json!({"customerName": "Grace", "n": 3, "vip": true, "new": false, "nothing": null});
         let notify = full(json!({"type": "notify", "templateName": "chat", "templateParameters": parameters,
-            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too], "groups": ["billing"]}}));
+            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too], "groups": ["billing"]}, "priority": 5}));
         has(&bot.call(notify.clone()).await, json!({"type": "ack", "duplicate": false}));
         has(&bot.call(notify).await, json!({"type": "ack", "duplicate": true}));
         let id = ada.expect("notification").await["notificationId"].as_str().unwrap().to_owned();
@@ -214,7 +214,7 @@ impl Day {
         has(&bob.expect("result").await, json!({"won": false}));
         for to in [Value::Null, json!({"agents": null, "groups": null})] {
             let notify = json!({"type": "notify", "templateName": "short", "templateParameters": null,
-                "cancellationToken": null, "sessionId": null, "to": to});
+                "cancellationToken": null, "sessionId": null, "to": to, "priority": null});
             bot.send(bare(notify)).await;
             let ack = bot.expect("ack").await;
             bot.result_of(ack["notificationId"].as_str().unwrap()).await;
