@@ -6,5 +6,7 @@ mod device;
 mod dice;
 mod recorder;
 mod single;
+mod starting;
 mod stream;
+mod timers;
 mod trouble;
