@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use deskbell_core::entry::{Entry, Input};
-use deskbell_core::{Incarnation, Timestamp};
+use deskbell_core::rules::RULES;
+use deskbell_core::{Core, Incarnation, Timestamp};
 
 use super::recorder::{Inbox, Recorder};
 use super::single::settings;
@@ -77,8 +78,8 @@ impl History for SlowStore {
     }
 
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
-        let mut group = GroupBytes::default();
-        group.push(&Entry { workspace: "default".into(), input: Input::Started { epoch: 1 } });
+        let mut group = GroupBytes::new(&Core::default());
+        group.push(&Entry { workspace: "default".into(), input: Input::Tick });
         let stored = || Stored::new(number + 1, group.seal(Incarnation(1), number + 1, Timestamp(number)));
         Ok((number < 3).then(stored))
     }
@@ -117,7 +118,7 @@ fn writing(
     let store = Box::new(SlowStore { begins, goes_on, saved: Arc::clone(&saved) });
     let every = SnapshotInterval { records: 3, bytes: u64::MAX };
     let retention = Retention { history_ms: 0, history_bytes: 0 };
-    let mut snapshotter = Snapshotter::start(duty(store), retention, every, Arc::new(WallClock), Arc::default());
+    let mut snapshotter = Snapshotter::start(duty(store), retention, every, RULES, Arc::new(WallClock), Arc::default());
     snapshotter.reached(1_000);
     has_begun.recv().unwrap();
     (snapshotter, go_on, saved)
