@@ -6,6 +6,7 @@ import { CallsTable } from './calls-table.js'
 import { connectionChip } from './connection-chip.js'
 import { asJavaScript, asWire } from './code-sample.js'
 import { element, setText } from '../sdk/desk/dom.js'
+import { HUB, TEMPLATES } from './hub-address.js'
 import { keep, kept, providerName } from './tab-storage.js'
 import { outcomeInWords } from './outcome-text.js'
 
@@ -24,7 +25,7 @@ const TICK_MS = 125
  */
 export function mountProviderConsole(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
-  const provider = new Provider('/ws', token ? { token, resume: true } : { providerId, resume: true })
+  const provider = new Provider(HUB, token ? { token, resume: true } : { providerId, resume: true })
   const caller = new ProviderConsole(place, provider, token, playground)
   provider.on('message', (event) => onMessage?.('provider', event))
   const stop = new AbortController()
@@ -114,7 +115,7 @@ class ProviderConsole {
 
   async offerTemplates(token) {
     try {
-      const answer = await fetch('/templates', { headers: token ? { authorization: `Bearer ${token}` } : {} })
+      const answer = await fetch(TEMPLATES, { headers: token ? { authorization: `Bearer ${token}` } : {} })
       if (!answer.ok) throw new Error((await answer.text()).trim())
       this.form.offer((await answer.json()).templates)
     } catch (error) {

@@ -1,6 +1,5 @@
-// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at,
-// and
-// what is pressed does not move away before the press has become a click.
+// A click or a key that was already on its way never lands on something that has just taken the place of its target,
+// and whatever is pressed does not move away before the press has become a click.
 
 /** From the release to the click that it makes: a finger's takes longest, which may yet become a double tap. */
 const CLICK_MS = 350
@@ -81,9 +80,10 @@ function contains({ left, top, right, bottom }, { pageX, pageY }) {
  * Holds still what is pressed: while a pointer, Enter or the space bar is down in `node`, and until its click has come.
  * @param {Element} node
  * @param {() => void} draw called as soon as it may change again
+ * @param {AbortSignal} [signal] ends it
  * @returns {() => boolean} whether it has to hold still now
  */
-export function holdWhilePressed(node, draw) {
+export function holdWhilePressed(node, draw, signal) {
   let held = false
   let timer
   const hold = () => {
@@ -109,12 +109,16 @@ export function holdWhilePressed(node, draw) {
     },
     true,
   )
-  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
+  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, { capture: true, signal })
   // A click is heard here last: whatever it does is done. One that a script makes ends no press.
-  globalThis.addEventListener('click', ({ isTrusted }) => {
-    if (isTrusted) letGo()
-  })
-  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
+  globalThis.addEventListener(
+    'click',
+    ({ isTrusted }) => {
+      if (isTrusted) letGo()
+    },
+    { signal },
+  )
+  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo, { signal })
   return () => held
 }
 

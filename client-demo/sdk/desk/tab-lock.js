@@ -14,7 +14,7 @@ export class TabLocks {
     this.#name = name
     this.#channel = globalThis.BroadcastChannel && new BroadcastChannel(`deskbell ${name}`)
     if (this.#channel) this.#channel.onmessage = () => this.#tell()
-    document.addEventListener('visibilitychange', () => this.#show())
+    document.addEventListener('visibilitychange', this.#show)
     this.#show()
   }
 
@@ -36,6 +36,7 @@ export class TabLocks {
   /** The desk is closed for good: this tab is none of them any longer. */
   leave() {
     this.#left = true
+    document.removeEventListener('visibilitychange', this.#show)
     this.#listeners = []
     this.#show()
     this.#channel?.close()
@@ -47,7 +48,7 @@ export class TabLocks {
   }
 
   /** A tab that shows holds a lock that several can hold: a tab that died in between cannot be mistaken for one. */
-  async #show() {
+  #show = async () => {
     this.#letGo()
     if (this.#left) return
     if (document.visibilityState === 'visible' && navigator.locks) {

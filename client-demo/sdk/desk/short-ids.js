@@ -1,0 +1,43 @@
+// Ids in so few characters that they fit, and so many that they differ.
+
+const SHORT_MAX = 16
+const KEPT = 8
+
+/**
+ * The last characters of each long id; of ids that end alike, the characters before the common end, which differ.
+ * @param {readonly string[]} ids
+ * @returns {Map<string, string>} by id; an id that is short stays as it is
+ */
+export function shortIds(ids) {
+  const shown = new Map()
+  const groups = groupBy(new Set(ids))
+  for (const group of groups.values()) {
+    const cut = group.length > 1 ? commonEnd(group) : 0
+    const texts = group.map((id) => shorten(id, cut))
+    const differ = new Set(texts).size === texts.length
+    group.forEach((id, index) => shown.set(id, differ ? texts[index] : id))
+  }
+  return shown
+}
+
+/** @param {string} id @param {number} cut characters at the end that say nothing */
+function shorten(id, cut) {
+  if (id.length <= SHORT_MAX) return id
+  const end = id.length - cut
+  const begin = Math.max(0, end - KEPT)
+  return `${begin ? '…' : ''}${id.slice(begin, end)}${cut ? '…' : ''}`
+}
+
+/** @param {readonly string[]} ids */
+function commonEnd(ids) {
+  const [first] = ids
+  let length = 0
+  while (ids.every((id) => length < id.length && id.at(-1 - length) === first.at(-1 - length))) length++
+  return length
+}
+
+function groupBy(ids) {
+  const groups = new Map()
+  for (const id of ids) groups.set(id.slice(-KEPT), [...(groups.get(id.slice(-KEPT)) ?? []), id])
+  return groups
+}
