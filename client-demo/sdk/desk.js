@@ -5,7 +5,7 @@ import { Agent } from './deskbell.js'
 import { ConnectionHealth } from './desk/connection-health.js'
 import { DeskView } from './desk/desk-view.js'
 import { DeskModel } from './desk/model.js'
-import { styleSheet } from './desk/styles.js'
+import { adopt, DESK } from './desk/styles.js'
 import { loadTexts } from './desk/texts.js'
 
 /** A change of these needs another connection. */
@@ -25,8 +25,7 @@ export class DeskbellDesk extends HTMLElement {
 
   constructor() {
     super()
-    const root = this.attachShadow({ mode: 'open' })
-    root.adoptedStyleSheets = [styleSheet()]
+    adopt(this.attachShadow({ mode: 'open' }), DESK)
   }
 
   /** The client of this desk's connection; nothing while the element is not on a page. */
@@ -85,7 +84,6 @@ export class DeskbellDesk extends HTMLElement {
     })
   }
 
-  /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
     if (before !== after) this.#change(IDENTITY.includes(name) ? 'connect' : 'draw')
   }
@@ -164,7 +162,6 @@ export class DeskbellDesk extends HTMLElement {
     this.shadowRoot?.replaceChildren()
   }
 
-  /** @param {string} type @param {any} detail @param {boolean} [cancelable] @returns {boolean} false if prevented */
   #tell(type, detail, cancelable = false) {
     return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable }))
   }

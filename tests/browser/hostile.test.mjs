@@ -50,7 +50,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await card.waitFor()
     assert.equal(await card.getByRole('heading').textContent(), EVIL)
     assert.equal(await card.getByRole('definition').textContent(), EVIL)
-    await card.getByRole('button', { name: EVIL, exact: true }).click()
+    await card.getByText(EVIL, { exact: true }).and(card.getByRole('button')).click()
     await call
     await bot.kpi(EVIL, false, EVIL)
     await page.ada

@@ -37,7 +37,10 @@ export async function openDesk(context, hub, agentId) {
   heard.add(context)
   const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
   page.setDefaultTimeout(TIMEOUT_MS)
-  await untilUntouched(page, "Boolean(document.querySelector('deskbell-desk')?.shadowRoot?.querySelector('.sound'))")
+  await untilUntouched(
+    page,
+    "Boolean(document.querySelector('deskbell-desk')?.shadowRoot?.querySelector('.desk[data-keys] .sound'))",
+  )
   const desk = Object.assign(page, partsOf(page, agentId), {
     /** All announcements to screen readers, in order. */
     news: () => page.evaluate(() => window.news),

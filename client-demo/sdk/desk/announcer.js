@@ -13,7 +13,6 @@ export class Announcer {
   /** @type {Map<string, string>} by subject, the sentence that waits */ #latest = new Map()
   #timer
 
-  /** @param {HTMLElement} node the live region @param {(count: number) => string} more the words for "and 2 more" */
   constructor(node, more) {
     this.node = node
     this.#more = more

@@ -21,16 +21,7 @@ export class CardGrid {
   #held
   /** @type {Card | undefined} the one that keys answer */ #selected
 
-  /**
-   * @param {import('./card.js').CardDesk & {
-   *   gone: (card: Card | undefined) => void,
-   *   shown: (card: Card) => void,
-   *   home: () => HTMLElement,
-   *   nothing: () => void,
-   *   guard: import('./click-guard.js').KeyGuard,
-   *   signal: AbortSignal,
-   * }} desk
-   */
+  /** @param {any} desk what a card needs, and: where the focus goes without cards, and who is told of them */
   constructor(desk) {
     this.#desk = desk
     this.list = element('ul', { class: 'cards', 'aria-label': desk.texts.text('incoming.title') })
@@ -63,12 +54,10 @@ export class CardGrid {
     return this.#selected
   }
 
-  /** @param {string} id @returns {Card | undefined} */
   find(id) {
     return this.#cards.get(id)
   }
 
-  /** @param {readonly import('./model.js').Card[]} cards what rings now */
   show(cards) {
     for (const one of cards) {
       const card = this.#cards.get(one.id)
@@ -80,7 +69,6 @@ export class CardGrid {
     this.#live.forEach((card, index) => card.setNumber(letters && index < NUMBERS ? index + 1 : 0))
   }
 
-  /** @param {string} id @param {string} text @param {'good' | 'gone'} mark */
   end(id, text, mark) {
     const card = this.#cards.get(id)
     if (!card) return
@@ -113,12 +101,10 @@ export class CardGrid {
     this.focus(next)
   }
 
-  /** @param {number} index @returns {boolean} whether there is such a card */
   pick(index) {
     return this.focus(this.#live[index])
   }
 
-  /** @param {Card} [card] */
   focus(card) {
     if (!card) return false
     card.node.focus()
@@ -137,7 +123,6 @@ export class CardGrid {
     if (this.#selected?.state === 'live') this.#selected.reason.focus()
   }
 
-  /** @param {import('./model.js').Card} one @param {Card} [before] of the same notification, which was over */
   #put(one, before) {
     const card = new Card(one.notification, this.#desk)
     card.update(one)
@@ -155,7 +140,6 @@ export class CardGrid {
     this.#desk.shown(card)
   }
 
-  /** @param {Card} card @param {string} text @param {'good' | 'gone'} mark */
   #settle(card, text, mark) {
     if (focusIn(card.node) === card.reason) this.#desk.guard.typing()
     keepHeight(card.node.parentElement)
@@ -181,7 +165,6 @@ export class CardGrid {
     place.setAttribute('aria-hidden', 'true')
   }
 
-  /** @param {Card} [card] */
   #select(card) {
     if (card === this.#selected) return
     this.#selected?.node.classList.remove('chosen')

@@ -26,7 +26,6 @@ export class Card {
   /** @type {'live' | 'sent' | 'over'} */ state = 'live'
   /** When it was over, by performance.now(). */ overAt = 0
 
-  /** @param {any} notification @param {CardDesk} desk */
   constructor(notification, desk) {
     this.#notification = notification
     this.#desk = desk
@@ -95,19 +94,16 @@ export class Card {
     return this.#notification.title
   }
 
-  /** @param {import('./model.js').Card} card what the desk knows of it now */
   update({ notification, state }) {
     this.#notification = notification
     if (state === 'answering' && this.state === 'live') this.#setSent()
     else if (state === 'ringing' && this.state === 'sent') this.#setLive()
   }
 
-  /** @param {number} place from 1; 0 shows none */
   setNumber(place) {
     setText(this.number, place ? String(place) : '')
   }
 
-  /** @param {'accept' | 'reject'} action */
   answer(action) {
     if (this.state !== 'live') return
     this.node.dataset.sent = action
@@ -115,7 +111,7 @@ export class Card {
     if (this.state === 'live') delete this.node.dataset.sent
   }
 
-  /** It is settled: shows how, in its own place. @param {string} text @param {'good' | 'gone'} mark */
+  /** It is settled: shows how, in its own place. @param {'good' | 'gone'} mark */
   end(text, mark) {
     this.state = 'over'
     this.overAt = performance.now()
@@ -130,7 +126,6 @@ export class Card {
     setText(this.note, '')
   }
 
-  /** @param {string} text @param {'good' | 'gone'} mark */
   retell(text, mark) {
     this.node.setAttribute('aria-label', this.#desk.texts.text('news.over', { title: this.title, outcome: text }))
     this.ending.dataset.mark = mark
@@ -157,7 +152,6 @@ export class Card {
     }
   }
 
-  /** @param {'accept' | 'reject'} action */
   #button(action) {
     const label = this.#notification.buttons[action]
     const name = this.#desk.texts.text('action.answerOf', { label, title: this.#notification.title })
@@ -175,7 +169,6 @@ export class Card {
     )
   }
 
-  /** @param {string} list */
   #reasonField(list) {
     const { texts } = this.#desk
     return element('input', {
@@ -190,7 +183,6 @@ export class Card {
     })
   }
 
-  /** @param {string} id */
   #reasons(id) {
     const reasons = ['card.reason.busy', 'card.reason.break', 'card.reason.skill']
     return element(

@@ -20,7 +20,6 @@ export class ConnectionHealth extends EventTarget {
   /** By how much the hub's clock is ahead of this one's, in milliseconds. */ skewMs = 0
   /** Whether the hub has sent the state of the desk at least once. */ known = false
 
-  /** @param {import('../deskbell.js').Agent} client */
   constructor(client) {
     super()
     this.#client = client
@@ -65,7 +64,6 @@ export class ConnectionHealth extends EventTarget {
     return Date.now() - this.#heardAt > 2 * interval + ANSWER_MS + SLACK_MS
   }
 
-  /** @param {string} state */
   #changed(state) {
     if ((state === 'waiting' || state === 'closed') && this.known && !this.#lostAt) {
       this.#lostAt = Date.now()
@@ -99,7 +97,6 @@ export class ConnectionHealth extends EventTarget {
     this.#took = [performance.now() - began, ...this.#took].slice(0, ANSWERS)
   }
 
-  /** @param {string} key */
   #news(key) {
     this.dispatchEvent(new CustomEvent('news', { detail: { key, values: {}, first: true } }))
   }

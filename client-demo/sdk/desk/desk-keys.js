@@ -1,5 +1,7 @@
 // The keys of a desk, and their actions.
 
+export { listenForKeys } from './shortcuts.js'
+
 /** @param {import('./desk-view.js').DeskView} desk @returns {import('./shortcuts.js').Key[]} */
 export function deskKeys(desk) {
   const step = (by) => (desk.sessions.move(by) ? undefined : desk.cards.move(by))

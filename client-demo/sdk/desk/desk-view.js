@@ -6,17 +6,11 @@ import { Announcer } from './announcer.js'
 import { CardGrid } from './card-grid.js'
 import { guardClicks, KeyGuard } from './click-guard.js'
 import { ConnectionStatus } from './connection-status.js'
-import { DesktopNotifications } from './desktop-notifications.js'
-import { pictureName, picture } from './icons.js'
-import { deskKeys } from './desk-keys.js'
+import { picture } from './icons.js'
 import { Menu } from './menu.js'
-import { Readiness } from './readiness.js'
-import { soundOf } from './ringtone.js'
 import { SessionIcons } from './session-icons.js'
 import { SessionList } from './session-list.js'
-import { keysDialog, listenForKeys } from './shortcuts.js'
-import { SoundControl } from './sound-control.js'
-import { TabLocks } from './tab-lock.js'
+import { adopt } from './styles.js'
 import { watchVisibility } from './visibility.js'
 
 const TICK_MS = 125
@@ -31,6 +25,7 @@ const TICK_MS = 125
  */
 
 export class DeskView {
+  #root
   #client
   #model
   #health
@@ -42,17 +37,12 @@ export class DeskView {
   #eyes
   #wasFresh = false
   /** Opened by the agent, in the bar. */ #opened = false
-  /** @type {TabLocks | undefined} */ #tabs
-  /** @type {SoundControl | undefined} */ #sound
-  /** @type {DesktopNotifications | undefined} */ #toasts
+  /** @type {import('./alarms.js').Alarms | undefined} */ #alarms
+  /** Whether the alarms are loaded, or being loaded. */ #hasAlarms = false
 
-  /**
-   * @param {ShadowRoot} root
-   * @param {{ client: import('../deskbell.js').Agent, model: import('./model.js').DeskModel, health:
-   *   import('./connection-health.js').ConnectionHealth, texts: import('./texts.js').Texts, name: string, options:
-   *   ViewOptions, signal: AbortSignal }} desk
-   */
+  /** @param {ShadowRoot} root @param {any} desk with the {@link ViewOptions} */
   constructor(root, { client, model, health, texts, name, options, signal }) {
+    this.#root = root
     this.#client = client
     this.#model = model
     this.#health = health
@@ -61,13 +51,13 @@ export class DeskView {
     this.#signal = signal
     this.name = name
     this.#eyes = watchVisibility(client, signal)
-    this.#build(root)
+    this.#build()
     const noteClicks = guardClicks(this.section, '[data-steady]', () => this.#hint('guard.moved'))
-    for (const type of ['change', 'ended', 'news', 'fault', 'breach'])
+    for (const type of ['change', 'ended', 'news', 'fault'])
       model.addEventListener(type, (event) => this.#heard(type, /** @type {CustomEvent} */ (event).detail), { signal })
     health.addEventListener('news', (event) => this.#news(/** @type {CustomEvent} */ (event).detail), { signal })
     client.on('welcome', (welcome) => this.#joined(welcome), { signal })
-    client.on('close', () => this.#left(), { signal })
+    client.on('close', () => void this.#alarms?.leave(), { signal })
     const timer = setInterval(() => {
       this.#tick()
       noteClicks()
@@ -75,14 +65,13 @@ export class DeskView {
     signal.addEventListener('abort', () => {
       clearInterval(timer)
       this.announcer.stop()
-      this.#left()
+      void this.#alarms?.leave()
     })
     if (client.welcome) this.#joined(client.welcome)
     this.show()
   }
 
-  /** @param {ShadowRoot} root */
-  #build(root) {
+  #build() {
     const texts = this.#texts
     const { layout } = this.#options
     const text = (key) => texts.text(key)
@@ -104,9 +93,7 @@ export class DeskView {
     this.recent = element('ul', { class: 'past', 'aria-label': text('recent.title') })
     this.line = element('div', { class: 'line', role: 'group', 'aria-label': text('ready.label') }, this.link.banner)
     this.#buildLists()
-    const keys = deskKeys(this)
-    const { dialog, open } = keysDialog(keys, texts, this.#signal)
-    this.menu = new Menu(texts, open, this.#signal)
+    this.menu = new Menu(texts, () => void this.#openKeys(), this.#signal)
     this.section = element('section', {
       class: 'desk',
       part: 'desk',
@@ -137,16 +124,33 @@ export class DeskView {
       ),
       this.fault,
       this.announcer.node,
-      dialog,
     )
-    root.replaceChildren(this.section)
-    dialog.addEventListener('close', () => this.#eyes.look())
-    listenForKeys(this.#options.pageKeys ? document : this.section, this.section, keys, {
+    this.#root.replaceChildren(this.section)
+    void this.#listenForKeys()
+  }
+
+  /** The keys and their dialog are loaded apart: the desk can be used without them. */
+  async #listenForKeys() {
+    const { deskKeys, listenForKeys } = await import('./desk-keys.js')
+    this.keys = deskKeys(this)
+    listenForKeys(this.#options.pageKeys ? document : this.section, this.section, this.keys, {
       guard: this.#keyGuard,
       refused: () => this.#hint('guard.selection'),
-      open,
+      open: () => void this.#openKeys(),
       signal: this.#signal,
     })
+    this.section.dataset.keys = ''
+  }
+
+  async #openKeys() {
+    if (!this.dialog) {
+      const { keysDialog, KEYS } = await import('./keys-dialog.js')
+      adopt(this.#root, KEYS)
+      this.dialog ??= keysDialog(this.keys ?? [], this.#texts, this.#signal)
+      this.dialog.addEventListener('close', () => this.#eyes.look())
+      this.section.append(this.dialog)
+    }
+    if (!this.dialog.open) this.dialog.showModal()
   }
 
   #buildLists() {
@@ -173,7 +177,6 @@ export class DeskView {
     })
   }
 
-  /** @param {boolean} isBar */
   #header(isBar) {
     const texts = this.#texts
     this.summary = element('span', { class: 'summary' })
@@ -203,47 +206,36 @@ export class DeskView {
   }
 
   /** The hub has said which agent this is, so the tabs of that agent can find each other. */
-  #joined({ workspace, agentId }) {
-    if (this.#tabs || this.#options.silent) return
-    const changed = () => this.#readiness?.show()
-    const texts = this.#texts
-    const signal = this.#signal
-    const tabs = (this.#tabs = new TabLocks(JSON.stringify([workspace, agentId])))
-    this.#sound = new SoundControl({ tabs, texts, changed: () => (this.#showSound(), changed()), signal })
-    this.#toasts = new DesktopNotifications({
-      tabs,
-      desk: JSON.stringify([workspace, agentId]),
-      worker: this.#options.worker,
-      ringing: () => this.#model.unanswered.map(({ notification }) => notification),
-      answer: (action, id) => this.#toasted(action, id),
-      changed,
-      signal,
-    })
-    this.#readiness = new Readiness({
-      health: this.#health,
-      sound: this.#sound,
-      toasts: () => this.#toasts,
-      presence: () => this.#model.presence,
-      available: () => this.#setPresence(true),
-      announcer: this.announcer,
-      texts,
-      signal,
-    })
-    this.menu.add(this.#sound.node)
-    this.line.append(this.#readiness.node)
-    this.show()
+  async #joined({ workspace, agentId }) {
+    if (this.#hasAlarms || this.#options.silent) return
+    this.#hasAlarms = true
+    const { worker, preferredSound } = this.#options
+    try {
+      const { Alarms, ALARMS } = await import('./alarms.js')
+      if (this.#signal.aborted) return
+      adopt(this.#root, ALARMS)
+      this.#alarms = new Alarms({
+        model: this.#model,
+        health: this.#health,
+        texts: this.#texts,
+        announcer: this.announcer,
+        who: JSON.stringify([workspace, agentId]),
+        worker,
+        preferredSound,
+        answer: (action, id) => this.#toasted(action, id),
+        changed: () => this.#showSound(),
+        signal: this.#signal,
+      })
+      this.menu.add(this.#alarms.sound.node)
+      this.line.append(this.#alarms.line)
+      this.show()
+    } catch (error) {
+      // The next connection tries again.
+      this.#hasAlarms = false
+      this.#fault({ key: 'fault.alarms', values: { detail: String(error) } })
+    }
   }
 
-  /** @type {Readiness | undefined} */ #readiness
-
-  /** Closed for good, or drawn anew: another desk may take its place. */
-  async #left() {
-    this.#sound?.leave()
-    await this.#toasts?.leave()
-    this.#tabs?.leave()
-  }
-
-  /** @param {string} type @param {any} detail */
   #heard(type, detail) {
     switch (type) {
       case 'ended':
@@ -253,8 +245,6 @@ export class DeskView {
         return this.#news(detail)
       case 'fault':
         return this.#fault(detail)
-      case 'breach':
-        return this.#sound?.breach()
       default:
         return this.show()
     }
@@ -281,7 +271,7 @@ export class DeskView {
     this.#showTitles()
     this.#showRecent()
     this.#showOpen()
-    this.#ring()
+    this.#alarms?.show()
   }
 
   #showTitles() {
@@ -327,21 +317,9 @@ export class DeskView {
     setText(this.summary, count ? this.#texts.text('incoming.count', { count }) : '')
   }
 
-  /** Whatever calls the agent from outside the page. */
-  #ring() {
-    if (this.#options.silent) return
-    const [first] = this.#model.unanswered
-    const sound = first
-      ? soundOf(first.notification, this.#options.preferredSound(), pictureName(first.notification.icon))
-      : ''
-    this.#sound?.ring(sound)
-    this.#showSound()
-    this.#toasts?.show()
-    this.#readiness?.show()
-  }
-
   #showSound() {
-    if (this.#sound) this.menu.show(this.#sound.words.textContent, this.#sound.muted, Boolean(this.#sound.tone.sound))
+    const sound = this.#alarms?.sound
+    if (sound) this.menu.show(sound.words.textContent, sound.muted, Boolean(sound.tone.sound))
   }
 
   #tick() {
@@ -352,10 +330,10 @@ export class DeskView {
     if (fresh !== this.#wasFresh) this.show()
     else this.#showOpen()
     this.#wasFresh = fresh
-    this.#sound?.look()
+    this.#alarms?.tick()
   }
 
-  /** From a desktop notification. @param {string} action @param {string} id */
+  /** From a desktop notification. */
   #toasted(action, id) {
     const card = this.cards.find(id)
     if (!card) return
@@ -372,29 +350,25 @@ export class DeskView {
     this.announcer.say(this.#texts.text(key, filled), first)
   }
 
-  /** @param {string} title */
   #titled(title) {
     return title || this.#texts.text('card.unknown')
   }
 
-  /** @param {import('./model.js').Words} words */
   #words({ key, values }) {
     return this.#texts.text(key, values)
   }
 
-  /** @param {import('./model.js').Words} [words] */
   #fault(words) {
     this.fault.dataset.kind = 'fault'
     setText(this.fault, words ? this.#words(words) : '')
   }
 
-  /** A press that was ignored on purpose: not an error. @param {string} key */
+  /** A press that was ignored on purpose: not an error. */
   #hint(key) {
     this.fault.dataset.kind = 'hint'
     setText(this.fault, this.#texts.text(key))
   }
 
-  /** @param {boolean} available */
   #setPresence(available) {
     void this.#model.setPresence(available ? 'available' : 'away')
   }
@@ -404,7 +378,7 @@ export class DeskView {
   }
 
   toggleMute() {
-    this.#sound?.toggle()
+    this.#alarms?.sound.toggle()
   }
 
   get hasSound() {

@@ -85,7 +85,6 @@ export class DesktopNotifications {
     this.#busy = false
   }
 
-  /** @param {AbortSignal} signal */
   async #begin(signal) {
     try {
       if (this.#worker && navigator.serviceWorker) {
@@ -123,7 +122,6 @@ export class DesktopNotifications {
     for (const one of wanted) if (!this.#shown.has(one.notificationId)) await this.#toast(one)
   }
 
-  /** @param {Set<string>} wanted those that stay */
   async #close(wanted) {
     for (const [id, toast] of this.#plain) {
       if (wanted.has(id)) continue

@@ -64,7 +64,7 @@ export function isCovered(node) {
 /**
  * A title from a template, as it was filled in: the values in it are isolated, because a name may be written in the
  * other direction.
- * @param {string} title @param {readonly string[]} values
+ * @param {readonly string[]} values
  * @returns {(string | Node)[]}
  */
 export function isolated(title, values) {

@@ -6,7 +6,6 @@ import { picture } from './icons.js'
 export class Menu {
   #texts
 
-  /** @param {import('./texts.js').Texts} texts @param {() => void} openKeys @param {AbortSignal} signal */
   constructor(texts, openKeys, signal) {
     this.#texts = texts
     this.icon = element('span', {}, picture('settings'))
@@ -39,12 +38,10 @@ export class Menu {
     })
   }
 
-  /** @param {HTMLElement} node */
   add(node) {
     this.panel.prepend(node)
   }
 
-  /** @param {string} state of the sound, in words @param {boolean} muted @param {boolean} rings */
   show(state, muted, rings) {
     const name = this.#texts.text('settings.menu', { state })
     if (this.summary.title === name) return

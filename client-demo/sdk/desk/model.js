@@ -7,19 +7,13 @@ export const UNDO_MS = 5_000
 
 /** @typedef {{ key: string, values?: Record<string, any> }} Words */
 /** @typedef {import('../deskbell.js').Notification} Notification */
-/**
- * @typedef {object} Card
- * @property {string} id
- * @property {Notification} notification
- * @property {'ringing' | 'answering'} state
- */
+/** @typedef {{ id: string, notification: Notification, state: 'ringing' | 'answering' }} Card */
 /** @typedef {{ id: string, title: string, outcome: Words, taken: boolean, missed: boolean, at: number }} Ended */
 /** @typedef {'open' | 'ending' | 'ended'} SessionState */
 
 /**
- * Dispatches `change` whenever any of its getters has a new value, `ended` with an {@link Ended} for each card that is
- * over (again, if its outcome becomes better known), `news` with what a screen reader announces, and `fault` with what
- * went wrong.
+ * Dispatches `change` when a getter has a new value, `ended` with an {@link Ended} for each card that is over (again,
+ * if its outcome becomes better known), `news` for screen readers, `fault`, and `breach` with a session's id.
  */
 export class DeskModel extends EventTarget {
   #client
@@ -91,7 +85,6 @@ export class DeskModel extends EventTarget {
     return this.#asked ?? this.#client.presence
   }
 
-  /** @param {'accept' | 'reject' | 'end' | 'undo' | 'presence'} what @param {string} [id] @returns {boolean} */
   can(what, id = '') {
     switch (what) {
       case 'accept':
@@ -106,7 +99,6 @@ export class DeskModel extends EventTarget {
     }
   }
 
-  /** @param {string} id @param {'accept' | 'reject'} action @param {string} [reason] */
   async answer(id, action, reason) {
     const card = this.#cards.get(id)
     if (!card || !this.can(action, id)) return
@@ -129,7 +121,7 @@ export class DeskModel extends EventTarget {
     }
   }
 
-  /** Ends a session in {@link UNDO_MS}, unless the agent takes it back. @param {string} sessionId */
+  /** Ends a session in {@link UNDO_MS}, unless the agent takes it back. */
   endSession(sessionId) {
     if (!this.can('end', sessionId)) return
     this.#fault()
@@ -139,7 +131,6 @@ export class DeskModel extends EventTarget {
     this.#news('news.ending', { title: this.#titleOf(sessionId), undoMs: UNDO_MS })
   }
 
-  /** @param {string} sessionId */
   undoEnd(sessionId) {
     if (!this.can('undo', sessionId)) return
     this.#news('news.kept', { title: this.#titleOf(sessionId) })
@@ -152,7 +143,6 @@ export class DeskModel extends EventTarget {
     for (const [sessionId, { state }] of this.#ending) if (state === 'ending') this.#end(sessionId)
   }
 
-  /** @param {import('../deskbell.js').Presence} presence */
   async setPresence(presence) {
     if (!this.can('presence')) return
     this.#fault()
@@ -179,13 +169,11 @@ export class DeskModel extends EventTarget {
     this.#tell('change')
   }
 
-  /** @param {Card} card */
   #set(card) {
     this.#cards.set(card.id, card)
     this.#tell('change')
   }
 
-  /** @param {string} title */
   #rang(title) {
     const count = this.#client.notifications.length
     if (count > 1) this.#news('news.ringingMany', { title, count })
@@ -196,7 +184,6 @@ export class DeskModel extends EventTarget {
     this.#over(id, this.#cards.get(id)?.notification.title ?? '', value, rest)
   }
 
-  /** @param {string} id @param {string} title @param {any} value the hub's outcome @param {any} message */
   #over(id, title, value, message) {
     const mine = Boolean(message.agentId) && message.agentId === this.#client.agentId
     const outcome = outcomeWords(value, message, mine, this.#answeredHere.has(id))
@@ -207,7 +194,7 @@ export class DeskModel extends EventTarget {
   }
 
   /**
-   * @param {string} id @param {string} title @param {Words} outcome
+   * @param {Words} outcome
    * @param {{ taken?: boolean, missed?: boolean }} how
    */
   #settle(id, title, outcome, { taken = false, missed = false }) {
@@ -242,7 +229,6 @@ export class DeskModel extends EventTarget {
     this.#tell('breach', sessionId)
   }
 
-  /** @param {string} sessionId */
   async #end(sessionId) {
     const ending = this.#ending.get(sessionId)
     if (!ending) return
@@ -258,28 +244,23 @@ export class DeskModel extends EventTarget {
     }
   }
 
-  /** @param {string} sessionId */
   #forgetEnding(sessionId) {
     clearTimeout(this.#ending.get(sessionId)?.timer)
     this.#ending.delete(sessionId)
   }
 
-  /** @param {string} sessionId */
   #titleOf(sessionId) {
     return this.#client.sessions.find((one) => one.sessionId === sessionId)?.title
   }
 
-  /** @param {string} key @param {Record<string, any>} values @param {boolean} [first] before other news */
   #news(key, values, first = false) {
     this.#tell('news', { key, values, first })
   }
 
-  /** @param {Words} [words] without any, the last fault is over */
   #fault(words) {
     this.#tell('fault', words)
   }
 
-  /** @param {string} type @param {any} [detail] */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
@@ -321,12 +302,10 @@ function outcomeWords(value, { agentId, agentName, missed }, mine, here) {
   }
 }
 
-/** @param {any} error @returns {Words} */
 function plain(error) {
   return { key: 'fault.plain', values: { detail: detailOf(error) } }
 }
 
-/** @param {any} error */
 function detailOf(error) {
   return String(error?.detail ?? error?.message ?? error)
 }

@@ -43,7 +43,7 @@ export class Readiness {
     this.#texts = texts
     this.words = element('span', { class: 'words' })
     this.fix = element('button', { type: 'button', class: 'quiet', click: () => this.first?.act?.() })
-    this.list = element('ul', { 'aria-label': texts.text('ready.list') })
+    this.list = element('ul', { class: 'over-desk', 'aria-label': texts.text('ready.list') })
     // The list covers the desk, so nothing moves when it changes.
     this.details = element('details', {}, element('summary', {}, texts.text('ready.fix')), this.list)
     this.node = element(

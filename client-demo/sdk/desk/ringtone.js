@@ -61,7 +61,7 @@ const BY_ICON = { phone: 'phone', video: 'phone', chat: 'chat', sms: 'chat', mai
 
 /**
  * The sound of a notification: its template's, or the host page's, or the one of its channel.
- * @param {any} notification @param {string} preferred the host page's choice; empty: none
+ * @param {string} preferred the host page's choice; empty: none
  * @param {string} channel the picture's name
  * @returns {Sound}
  */
@@ -75,7 +75,6 @@ export class Ringtone {
   #gain
   /** @type {{ source: AudioBufferSourceNode, sound: string } | undefined} */ #ringing
 
-  /** @param {() => void} changed called when the browser allows sound, or no longer does @param {AbortSignal} signal */
   constructor(changed, signal) {
     const { AudioContext } = globalThis
     if (!AudioContext) return
@@ -111,13 +110,11 @@ export class Ringtone {
     if (this.state === 'blocked') this.#context.resume().catch(() => {})
   }
 
-  /** @param {number} volume 0 to 1 */
   set volume(volume) {
     // People hear loudness by powers.
     if (this.#gain) this.#gain.gain.value = volume ** 2
   }
 
-  /** @param {string} sound */
   ring(sound) {
     if (this.sound === sound || this.state !== 'ready') return
     this.stop()
@@ -134,7 +131,6 @@ export class Ringtone {
     this.#ringing = undefined
   }
 
-  /** @param {string} sound */
   once(sound) {
     this.unlock()
     if (this.#context && !this.#ringing) this.#play(sound, false, this.#gain)

@@ -6,12 +6,11 @@ const KEY = 'deskbell.icons'
 export class SessionIcons {
   /** @type {Map<string, string>} by session id */ #icons = stored()
 
-  /** @param {string} sessionId */
   of(sessionId) {
     return this.#icons.get(sessionId)
   }
 
-  /** A notification that is on the desk may become a session. @param {any} notification */
+  /** A notification that is on the desk may become a session. */
   keep({ sessionId, icon = '' }) {
     if (this.#icons.get(sessionId) === icon) return
     this.#icons.delete(sessionId)

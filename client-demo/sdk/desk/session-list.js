@@ -18,8 +18,7 @@ export class SessionList {
 
   /**
    * @param {import('./model.js').DeskModel} model
-   * @param {{ texts: import('./texts.js').Texts, iconOf: (session: any) => string | undefined, now: () => number,
-   *   home: () => HTMLElement, signal: AbortSignal }} desk
+   * @param {any} desk texts, pictures, the clock, and where the focus goes without sessions
    */
   constructor(model, desk) {
     this.#model = model
@@ -81,13 +80,12 @@ export class SessionList {
     for (const row of this.sessions.children) /** @type {any} */ (row).tick()
   }
 
-  /** Goes to a session's row, or home if there is none. @param {number} index */
+  /** Goes to a session's row, or home if there is none. */
   focus(index) {
     const row = /** @type {HTMLElement | undefined} */ (this.sessions.children[index])
     ;(row ?? this.#desk.home()).focus()
   }
 
-  /** @param {1 | -1} step @returns {boolean} whether the focus is in the list */
   move(step) {
     const at = this.#focused
     if (at < 0) return false
@@ -180,7 +178,6 @@ export class SessionList {
   }
 }
 
-/** @param {import('./texts.js').Texts} texts @param {string} [details] */
 function breachWords(texts, details) {
   return details ? texts.text('kpi.breachWith', { details }) : texts.text('kpi.breach')
 }

@@ -13,14 +13,14 @@ export function shortIds(ids) {
   const groups = groupBy(new Set(ids))
   for (const group of groups.values()) {
     const cut = group.length > 1 ? commonEnd(group) : 0
-    const texts = group.map((id) => shorten(id, cut))
-    const differ = new Set(texts).size === texts.length
-    group.forEach((id, index) => shown.set(id, differ ? texts[index] : id))
+    for (const id of group) shown.set(id, shorten(id, cut))
   }
+  const counts = new Map()
+  for (const text of shown.values()) counts.set(text, (counts.get(text) ?? 0) + 1)
+  for (const [id, text] of shown) if (/** @type {number} */ (counts.get(text)) > 1) shown.set(id, id)
   return shown
 }
 
-/** @param {string} id @param {number} cut characters at the end that say nothing */
 function shorten(id, cut) {
   if (id.length <= SHORT_MAX) return id
   const end = id.length - cut
@@ -28,7 +28,6 @@ function shorten(id, cut) {
   return `${begin ? '…' : ''}${id.slice(begin, end)}${cut ? '…' : ''}`
 }
 
-/** @param {readonly string[]} ids */
 function commonEnd(ids) {
   const [first] = ids
   let length = 0

@@ -1,7 +1,7 @@
-// Keyboard shortcuts, and the dialog that lists them.
+// Keyboard shortcuts.
 
-import { element, focusIn, isCovered } from './dom.js'
-import { onPreferences, prefer, preferences } from './preferences.js'
+import { focusIn, isCovered } from './dom.js'
+import { preferences } from './preferences.js'
 
 /**
  * @typedef {object} Key
@@ -13,11 +13,8 @@ import { onPreferences, prefer, preferences } from './preferences.js'
  */
 
 /**
- * @param {EventTarget} target where keys are heard
- * @param {HTMLElement} desk keys are heard while it is on the page
- * @param {Key[]} keys
- * @param {{ guard: import('./click-guard.js').KeyGuard, refused: () => void, open: () => void, signal: AbortSignal }}
- *   options `refused` is called for each key that was ignored, `open` for `?`
+ * Listens on `target` while `desk` is on the page. `refused` is called for each key that was ignored, `open` for `?`.
+ * @param {EventTarget} target @param {HTMLElement} desk @param {Key[]} keys @param {any} options
  */
 export function listenForKeys(target, desk, keys, { guard, refused, open, signal }) {
   const byName = new Map(keys.flatMap((one) => one.keys.map((name) => [name, one])))
@@ -49,43 +46,4 @@ export function listenForKeys(target, desk, keys, { guard, refused, open, signal
 
 function isTyping(node) {
   return node.matches?.('input:not([type=checkbox], [type=range]), textarea, select, [contenteditable]')
-}
-
-/**
- * The dialog that lists the keys, and turns them off.
- * @param {Key[]} keys @param {import('./texts.js').Texts} texts @param {AbortSignal} signal
- */
-export function keysDialog(keys, texts, signal) {
-  const letters = element('input', { type: 'checkbox', change: () => prefer({ letters: letters.checked }) })
-  const show = () => {
-    letters.checked = preferences().letters
-  }
-  onPreferences(show, signal)
-  show()
-  const name = (one) => (one.startsWith('key.') && one.length > 4 ? ` ${texts.text(one)} ` : element('kbd', {}, one))
-  const row = ({ shown, does }) =>
-    element('div', {}, element('dt', {}, ...shown.map(name)), element('dd', {}, texts.text(does)))
-  const dialog = element(
-    'dialog',
-    { class: 'keys', part: 'dialog', 'aria-labelledby': 'keys-title' },
-    element('h2', { id: 'keys-title' }, texts.text('keys.title')),
-    element('dl', {}, ...keys.map(row), row({ shown: ['?'], does: 'keys.list' })),
-    element('label', {}, letters, ' ', texts.text('keys.enable')),
-    element('p', { class: 'small' }, texts.text('keys.explain')),
-    element('button', { type: 'button', autofocus: true, click: () => dialog.close() }, texts.text('keys.close')),
-  )
-  // A click beside it closes it, but not a press that began inside, as to select some words.
-  let beside = false
-  dialog.addEventListener('pointerdown', (event) => {
-    beside = event.target === dialog
-  })
-  dialog.addEventListener('click', (event) => {
-    if (beside && event.target === dialog) dialog.close()
-  })
-  return {
-    dialog,
-    open: () => {
-      if (!dialog.open) dialog.showModal()
-    },
-  }
 }

@@ -68,7 +68,6 @@ export class SoundControl {
     this.tone.once('phone')
   }
 
-  /** @param {string} sound what is to ring until somebody answers; empty: nothing */
   ring(sound) {
     this.#wanted = sound
     this.#ringOrNot()

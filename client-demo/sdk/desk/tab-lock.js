@@ -9,7 +9,6 @@ export class TabLocks {
   #letGo = () => {}
   #left = false
 
-  /** @param {string} name the same in all tabs of the agent, and in no others */
   constructor(name) {
     this.#name = name
     this.#channel = globalThis.BroadcastChannel && new BroadcastChannel(`deskbell ${name}`)
@@ -18,12 +17,11 @@ export class TabLocks {
     this.#show()
   }
 
-  /** @param {string} what @param {(holds: boolean) => void} changed */
   part(what, changed) {
     return new Part(`deskbell ${this.#name} ${what}`, changed)
   }
 
-  /** Whether somebody plays that part now. @param {string} what */
+  /** Whether somebody plays that part now. */
   async isPlayed(what) {
     return (await held()).includes(`deskbell ${this.#name} ${what}`)
   }
@@ -42,7 +40,6 @@ export class TabLocks {
     this.#channel?.close()
   }
 
-  /** @param {() => void} listener told when a tab comes before someone's eyes, or leaves them */
   onVisible(listener) {
     this.#listeners.push(listener)
   }
@@ -81,7 +78,6 @@ class Part {
     this.#changed = changed
   }
 
-  /** @param {boolean} wanted whether this tab could play it */
   want(wanted) {
     if (wanted === Boolean(this.#letGo)) return
     if (!wanted) return this.#letGo()

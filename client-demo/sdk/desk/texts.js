@@ -29,7 +29,6 @@ export async function loadTexts(wanted) {
   return new Texts((await catalogue('en')).default, 'en', 'en')
 }
 
-/** @param {string} language @returns {Promise<{ default: Catalogue }>} */
 function catalogue(language) {
   switch (language) {
     case 'de':
@@ -43,7 +42,6 @@ function catalogue(language) {
   }
 }
 
-/** @param {string} tag @returns {string | undefined} the tag, if `Intl` accepts it */
 function known(tag) {
   try {
     return Intl.getCanonicalLocales(tag)[0]
@@ -59,7 +57,6 @@ export class Texts {
   #clock
   #units
 
-  /** @param {Catalogue} catalogue @param {string} locale for `Intl` @param {string} language as it was asked for */
   constructor(catalogue, locale, language) {
     this.language = language
     this.direction = RIGHT_TO_LEFT.test(locale) ? 'rtl' : 'ltr'
@@ -73,7 +70,7 @@ export class Texts {
 
   /**
    * A text with its values filled in. With a `count` the language's plural form is chosen.
-   * @param {string} key @param {Record<string, string | number>} [values]
+   * @param {Record<string, string | number>} [values]
    */
   text(key, values = {}) {
     const entry = this.#catalogue[key]
@@ -82,12 +79,10 @@ export class Texts {
     return plain.replace(/\{(\w+)\}/g, (_, name) => this.#value(values[name]))
   }
 
-  /** @param {string | number | undefined} value */
   #value(value = '') {
     return typeof value === 'number' ? this.number(value) : this.isolate(value)
   }
 
-  /** @param {number} value */
   number(value) {
     return this.#numbers.format(value)
   }
@@ -105,7 +100,7 @@ export class Texts {
     return Number.isNaN(date.getTime()) ? '' : this.#clock.format(date).replace('\u202f', '\u00a0')
   }
 
-  /** How long something has lasted, in minutes and hours. @param {number} ms */
+  /** How long something has lasted, in minutes and hours. */
   duration(ms) {
     const minutes = Math.floor(ms / 60_000)
     if (minutes < 1) return this.text('time.underMinute')
@@ -113,24 +108,22 @@ export class Texts {
     return `${this.#amount(Math.floor(minutes / 60), 'hour')} ${this.#amount(minutes % 60, 'minute')}`
   }
 
-  /** A difference of a few seconds or minutes. @param {number} ms */
+  /** A difference of a few seconds or minutes. */
   span(ms) {
     const seconds = Math.round(Math.abs(ms) / 1_000)
     return seconds < 90 ? this.#amount(seconds, 'second') : this.duration(seconds * 1_000)
   }
 
-  /** @param {number} ms */
   seconds(ms) {
     return this.#amount(ms / 1_000, 'second')
   }
 
-  /** What remains of a countdown: `2:05`, `0:09`. @param {number} ms */
+  /** What remains of a countdown: `2:05`, `0:09`. */
   countdown(ms) {
     const seconds = Math.ceil(ms / 1_000)
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
   }
 
-  /** @param {number} value @param {'second' | 'minute' | 'hour'} unit */
   #amount(value, unit) {
     return this.#units(unit)
       .format(value)

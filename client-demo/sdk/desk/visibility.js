@@ -36,7 +36,6 @@ export function watchVisibility(client, signal) {
   signal.addEventListener('abort', () => observer.disconnect())
   return {
     look,
-    /** @param {Element} card @param {string} id */
     watch(card, id) {
       waiting.set(card, { id, inView: false })
       observer.observe(card)

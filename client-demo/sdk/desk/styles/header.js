@@ -136,7 +136,7 @@ export const HEADER = css`
     color: var(--accent);
   }
   .menu > div,
-  .preflight ul {
+  .over-desk {
     position: absolute;
     z-index: 3;
     inset-block-start: calc(100% + 0.4em);
@@ -154,29 +154,6 @@ export const HEADER = css`
     width: max-content;
     max-width: min(20em, 85cqi);
   }
-  .sound {
-    display: grid;
-    gap: 0.6em;
-  }
-  .mute {
-    display: flex;
-    gap: 0.4em;
-    align-items: center;
-    justify-content: center;
-  }
-  .mute[aria-pressed='true'] {
-    border-color: var(--warn);
-    background: var(--warn-ground);
-    color: var(--warn);
-  }
-  .volume {
-    width: 100%;
-    min-width: 8em;
-    min-height: 1.75em;
-    margin: 0;
-    accent-color: var(--accent);
-  }
-
   /* One line of one height: it changes, and nothing below it moves. */
   .line {
     display: grid;
@@ -202,80 +179,6 @@ export const HEADER = css`
     -webkit-box-orient: vertical;
     -webkit-line-clamp: 2;
   }
-  .preflight {
-    position: relative;
-    display: flex;
-    align-items: center;
-    gap: 0.3em 0.6em;
-    color: var(--faint);
-  }
-  .preflight[data-state='warn'] {
-    color: var(--warn);
-  }
-  .preflight .words {
-    display: -webkit-box;
-    flex: 0 1 auto;
-    min-width: 0;
-    overflow: hidden;
-    line-height: 1.25;
-    -webkit-box-orient: vertical;
-    -webkit-line-clamp: 2;
-  }
-  .preflight button,
-  .preflight summary {
-    flex: none;
-    color: inherit;
-  }
-  .preflight button {
-    max-width: 45cqi;
-    color: var(--ink);
-  }
-  .lamp {
-    flex: none;
-    width: 0.6em;
-    height: 0.6em;
-    border-radius: 50%;
-    background: var(--good);
-  }
-  .preflight[data-state='warn'] .lamp {
-    border-radius: 2px;
-    background: var(--warn);
-    rotate: 45deg;
-  }
-  .preflight details {
-    flex: none;
-  }
-  .preflight summary {
-    padding: 0.3em;
-    border-radius: var(--round);
-    text-decoration: underline;
-    text-underline-offset: 0.2em;
-    list-style: none;
-  }
-  .preflight summary::-webkit-details-marker {
-    display: none;
-  }
-  .preflight ul {
-    inset-inline: auto 0;
-    width: min(32em, 100%);
-  }
-  .preflight li {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.3em 0.6em;
-  }
-  .preflight li > span {
-    flex: 1 1 10em;
-    min-width: 0;
-    overflow-wrap: anywhere;
-  }
-  .preflight li .picture {
-    width: 1em;
-    height: 1em;
-    color: var(--warn);
-  }
-
   /* A fault covers the lower end of the desk, for the same reason. */
   .fault {
     position: sticky;
@@ -298,31 +201,6 @@ export const HEADER = css`
     display: none;
   }
 
-  .keys {
-    width: min(32em, calc(100vw - 2em));
-    padding: 1.2em 1.4em;
-    border: 1px solid var(--line);
-    border-radius: var(--radius);
-    background: var(--panel);
-    color: var(--ink);
-  }
-  .keys::backdrop {
-    background: rgb(10 15 22 / 0.5);
-  }
-  .keys dl {
-    display: grid;
-    gap: 0.3em;
-    margin: 0.8em 0;
-  }
-  .keys dl div {
-    display: grid;
-    grid-template-columns: 7em minmax(0, 1fr);
-    gap: 0.75em;
-  }
-  .keys > button {
-    margin-top: 0.8em;
-  }
-
   @container (max-width: 34em) {
     .desk > header {
       gap: 0.2em 0.6em;
@@ -336,19 +214,8 @@ export const HEADER = css`
     .line {
       min-height: 3.4em;
     }
-    .stale,
-    .preflight .words {
+    .stale {
       -webkit-line-clamp: 3;
-    }
-    .preflight {
-      flex-wrap: wrap;
-    }
-    .preflight .words {
-      flex: 1 1 calc(100% - 2em);
-    }
-    .preflight .lamp {
-      align-self: start;
-      margin-top: 0.4em;
     }
   }
 `

@@ -48,6 +48,7 @@ export default {
   'desk.open': 'Arbeitsplatz anzeigen',
   'desk.close': 'Arbeitsplatz ausblenden',
 
+  'fault.alarms': 'Ton und Benachrichtigungen konnten nicht geladen werden: {detail}. Laden Sie die Seite neu.',
   'fault.plain': '{detail}',
 
   'guard.moved': 'Die Anzeige hatte sich gerade geändert, deshalb wurde der Klick ignoriert. Klicken Sie noch einmal.',

@@ -47,6 +47,7 @@ export default {
   'desk.open': 'Show the desk',
   'desk.close': 'Hide the desk',
 
+  'fault.alarms': 'Sound and notifications could not be loaded: {detail}. Reload the page.',
   'fault.plain': '{detail}',
 
   'guard.moved': 'The desk had just changed under the pointer, so the click was ignored. Click again.',

@@ -48,6 +48,7 @@ export default {
   'desk.open': 'Mostrar el puesto',
   'desk.close': 'Ocultar el puesto',
 
+  'fault.alarms': 'No se pudieron cargar el sonido y las notificaciones: {detail}. Vuelva a cargar la página.',
   'fault.plain': '{detail}',
 
   'guard.moved': 'La pantalla acababa de cambiar bajo el puntero: el clic se ignoró. Haga clic de nuevo.',

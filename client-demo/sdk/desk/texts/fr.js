@@ -48,6 +48,7 @@ export default {
   'desk.open': 'Afficher le poste',
   'desk.close': 'Masquer le poste',
 
+  'fault.alarms': 'Le son et les notifications n’ont pas pu être chargés : {detail}. Rechargez la page.',
   'fault.plain': '{detail}',
 
   'guard.moved': 'L’affichage venait de changer sous le pointeur : le clic a été ignoré. Cliquez de nouveau.',
