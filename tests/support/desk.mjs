@@ -22,6 +22,11 @@ timeout = "10500ms"
 buttons = { accept = "Take it", reject = "Not now" }
 
 [[templates]]
+name = "brief"
+title = "{customerName} rings briefly"
+timeout = "300ms"
+
+[[templates]]
 name = "parcel"
 title = "A parcel for {customerName}"
 icon = "parcel"
