@@ -204,7 +204,7 @@ impl World {
 
     fn call(&mut self, desk: &Desk, connection: u64, action: impl Into<Action>) {
         let correlation_id = Some("7f9c1d36-0000-4000-8000-000000000000".into());
-        let call = Call { id: None, correlation_id, action: action.into() };
+        let call = Call { id: None, correlation_id, number: None, action: action.into() };
         self.apply(&desk.name, Input::Call { connection: desk.serial + connection, call });
     }
 

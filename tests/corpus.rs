@@ -183,7 +183,8 @@ fn write_seeds() {
 /// A little of everything that an entry can be.
 fn records() -> Vec<Record> {
     fn call(connection: u64, action: impl Into<Action>) -> Input {
-        let call = Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), action: action.into() };
+        let call =
+            Call { id: Some("c-1".into()), correlation_id: Some("7f9c".into()), number: None, action: action.into() };
         Input::Call { connection, call }
     }
     let notification_id = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);

@@ -62,8 +62,6 @@ const LAYERS: &[(&str, &[&str])] =
 
 /// Files that still use a higher layer. One that does not any more fails the test until it is taken out here.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("gateway/fanout/stream.rs", "http"),
-    ("gateway/shared/state.rs", "http"),
     // These two name the kinds of a typed slot, and use nothing else of the workspace.
     ("core/effect.rs", "workspace"),
     ("core/collections/expiry_index.rs", "workspace"),

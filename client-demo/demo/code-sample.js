@@ -16,7 +16,7 @@ export function asWire(message) {
 export function asJavaScript({ type, id: _, ...message }, { url, providerId, token }) {
   const who = token ? "token: '…'" : `providerId: ${literal(providerId)}`
   return [
-    "import { Provider } from '/sdk/deskbell.js'",
+    `import { Provider } from ${literal(new URL('sdk/deskbell.js', url.replace('ws', 'http')).href)}`,
     '',
     `const provider = new Provider(${literal(url)}, {`,
     `  ${who},`,

@@ -5,7 +5,6 @@ import { Observer } from '../sdk/deskbell.js'
 import { stackedBars } from './charts.js'
 import { element, reconcile, setText } from '../sdk/desk/dom.js'
 import { clock, shortId } from './format.js'
-import { HUB } from './hub-address.js'
 import { DashboardModel, KINDS, STEPS_MS } from './dashboard-model.js'
 import { holdWhilePressed } from '../sdk/desk/click-guard.js'
 import { connectionInWords, outcomeInWords } from './outcome-text.js'
@@ -39,7 +38,7 @@ const EVENT_WORDS = {
  * @param {{ token?: string }} options
  */
 export function mountDashboard(place, { token }) {
-  const observer = new Observer(HUB, { token })
+  const observer = new Observer('ws', { token })
   const dashboard = new Dashboard(place, observer)
   observer.on('welcome', (welcome) => dashboard.model.onWelcome(welcome))
   observer.on('event', (event) => dashboard.model.onEvent(event))

@@ -5,7 +5,6 @@ import { Observer } from '../sdk/deskbell.js'
 import { element, setText } from '../sdk/desk/dom.js'
 import { loadTexts } from '../sdk/desk/texts.js'
 import { mountDesk } from './desk.js'
-import { HUB } from './hub-address.js'
 import { showTitleCount } from './title-count.js'
 import { mountWithToken } from './token-form.js'
 
@@ -61,7 +60,7 @@ function askName() {
 /** The hub decides whether it wants a name or a token. An observer's connection rings nobody. */
 function askHub() {
   setText(place, texts.text('incoming.connecting'))
-  const observer = new Observer(HUB)
+  const observer = new Observer('ws')
   const ended = new AbortController()
   observer.on(
     'welcome',

@@ -14,7 +14,7 @@ self.addEventListener('notificationclick', (event) => {
 
 async function pass(message, url) {
   const pages = (await self.clients.matchAll({ type: 'window', includeUncontrolled: true })).filter(
-    (page) => new URL(page.url).pathname === new URL(self.registration.scope).pathname,
+    (page) => page.url.split(/[?#]/)[0] === self.registration.scope,
   )
   for (const page of pages) page.postMessage(message)
   // An agent that rejects wants to stay on the current page.

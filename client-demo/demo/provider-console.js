@@ -6,7 +6,6 @@ import { CallsTable } from './calls-table.js'
 import { connectionChip } from './connection-chip.js'
 import { asJavaScript, asWire } from './code-sample.js'
 import { element, setText } from '../sdk/desk/dom.js'
-import { HUB, TEMPLATES } from './hub-address.js'
 import { keep, kept, providerName } from './tab-storage.js'
 import { outcomeInWords } from './outcome-text.js'
 
@@ -25,7 +24,7 @@ const TICK_MS = 125
  */
 export function mountProviderConsole(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
-  const provider = new Provider(HUB, token ? { token, resume: true } : { providerId, resume: true })
+  const provider = new Provider('ws', token ? { token, resume: true } : { providerId, resume: true })
   const caller = new ProviderConsole(place, provider, token, playground)
   provider.on('message', (event) => onMessage?.('provider', event))
   const stop = new AbortController()
@@ -115,7 +114,7 @@ class ProviderConsole {
 
   async offerTemplates(token) {
     try {
-      const answer = await fetch(TEMPLATES, { headers: token ? { authorization: `Bearer ${token}` } : {} })
+      const answer = await fetch('templates', { headers: token ? { authorization: `Bearer ${token}` } : {} })
       if (!answer.ok) throw new Error((await answer.text()).trim())
       this.form.offer((await answer.json()).templates)
     } catch (error) {
@@ -168,6 +167,9 @@ class ProviderConsole {
       if (id && !known.has(id))
         this.#add({ id, at: Date.now(), label: 'An earlier call', token: cancellationToken, state: 'ringing' })
     }
+    // The page may have been reloaded after the hub took a call, but before this page received the ack.
+    const acked = this.#calls.filter((one) => one.state === 'sending' && open.some(({ id }) => id === one.id))
+    for (const { id } of acked) this.#change(id, { state: 'ringing' })
     const held = new Set(open.map((one) => one.id))
     const doubtful = this.#earlier.filter((id) => !held.has(id))
     this.#earlier = []
@@ -209,7 +211,7 @@ class ProviderConsole {
   }
 
   #show(message, meant) {
-    const url = `${location.protocol.replace('http', 'ws')}//${location.host}/ws`
+    const url = new URL('ws', location.href.replace('http', 'ws')).href
     setText(this.meant, meant)
     setText(
       this.code,

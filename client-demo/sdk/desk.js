@@ -193,12 +193,9 @@ Object.defineProperty(DeskbellDesk.prototype, 'silent', {
   },
 })
 
-/** The hub that served this module, unless another is named. @param {string | null} hub */
+/** The hub that served this module, unless another is named. */
 function hubAddress(hub) {
-  if (!hub) return new URL('../ws', import.meta.url)
-  const address = new URL(hub, document.baseURI)
-  if (address.pathname.endsWith('/')) address.pathname += 'ws'
-  return address
+  return hub ? new URL(hub, document.baseURI) : new URL('../ws', import.meta.url)
 }
 
 if (!customElements.get('deskbell-desk')) customElements.define('deskbell-desk', DeskbellDesk)

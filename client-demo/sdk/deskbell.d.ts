@@ -395,7 +395,7 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
 
 /** Raises notifications and learns their outcomes. */
 export class Provider extends Client<ProviderEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; without a path, `/ws` */
+  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
   constructor(url: string | URL, options?: ProviderOptions)
   readonly providerId: string | undefined
   /** Keep it and hand it to `resume`, if the outcomes of a time without this object matter. */
@@ -412,7 +412,7 @@ export class Provider extends Client<ProviderEvents> {
 
 /** A desk: what is on it now, and the answers that a person gives. */
 export class Agent extends Client<AgentEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; without a path, `/ws` */
+  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
   constructor(url: string | URL, options?: AgentOptions)
   readonly agentId: string | undefined
   /** What is on the desk, in order of display. The arrays are replaced, never changed. */
@@ -432,7 +432,7 @@ export class Agent extends Client<AgentEvents> {
 
 /** Reads what happens in the workspace, from its welcome on; for dashboards. */
 export class Observer extends Client<ObserverEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; without a path, `/ws` */
+  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
   constructor(url: string | URL, options?: Options)
 }
 

@@ -740,12 +740,12 @@ function bytes(text) {
   return new TextEncoder().encode(text).length
 }
 
-/** `ws://…/ws`, whichever way the hub was named. @param {string | URL} url */
+/** `ws://…/ws`, also from the address of the hub's first page (`https://…/`). @param {string | URL} url */
 function socketUrl(url) {
   const full = new URL(url, globalThis.location?.href)
   full.protocol = full.protocol.replace('http', 'ws')
   full.hash = ''
-  if (full.pathname === '/') full.pathname = '/ws'
+  if (full.pathname.endsWith('/')) full.pathname += 'ws'
   return full.href
 }
 

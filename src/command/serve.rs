@@ -63,7 +63,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     survive_file_size_limit(&runtime)?;
     let opened = partitions::open(config)?;
-    let pasts: Option<Vec<_>> = opened.iter().map(partitions::OpenedPartition::history).collect();
+    let histories: Option<Vec<_>> = opened.iter().map(partitions::OpenedPartition::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let verifier = open_verifier(config)?;
     let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
@@ -78,7 +78,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         templates: catalogue.clone(),
         verifier: verifier.clone(),
         clock: Arc::new(clock),
-        past: pasts.map(|pasts| Arc::new(Mutex::new(pasts))),
+        histories: histories.map(|histories| Arc::new(Mutex::new(histories))),
     };
     let mut serving = gateway.serve(behind)?;
     // Before the announcement: its reader may send a signal at once.
@@ -180,6 +180,7 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
         admin_listen: server.admin_listen,
         trusted_proxies: server.trusted_proxies.clone(),
         handshake_timeout: server.handshake_timeout,
+        http_idle_timeout: server.http_idle_timeout,
         hello_timeout: server.hello_timeout,
         ping_interval: server.ping_interval,
         idle_timeout: server.idle_timeout,

@@ -69,6 +69,8 @@ pub struct ServerSettings {
     pub idle_timeout: Duration,
     /// The time limit for the TLS handshake, and for the head of each request.
     pub handshake_timeout: Duration,
+    /// How long an HTTP connection stays open between two requests.
+    pub http_idle_timeout: Duration,
     /// The certificate chain; given if and only if `tls_key` is.
     pub tls_cert: Option<PathBuf>,
     /// The private key of `tls_cert`.
@@ -240,6 +242,7 @@ impl Default for ServerSettings {
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),
             handshake_timeout: Duration::from_secs(10),
+            http_idle_timeout: Duration::from_secs(75),
             tls_cert: None,
             tls_key: None,
             public_url: None,

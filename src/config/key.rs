@@ -17,6 +17,7 @@ pub enum Key {
     MetricsListen,
     TrustedProxies,
     HandshakeTimeout,
+    HttpIdleTimeout,
     HelloTimeout,
     PingInterval,
     IdleTimeout,

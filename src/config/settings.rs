@@ -159,6 +159,15 @@ pub const SETTINGS: &[Setting] = &[
         "The time limit for a TLS handshake, for the head of a request, and for its body."
     ),
     key!(
+        HttpIdleTimeout,
+        "server",
+        "httpIdleTimeout",
+        "DESKBELL_HTTP_IDLE_TIMEOUT",
+        ValueKind::Time { min: seconds(1), max: seconds(3600), at: at!(server.http_idle_timeout) },
+        "How long an HTTP connection stays open between two requests. Make it longer than the keep-alive time of the proxy \
+         in front of the hub."
+    ),
+    key!(
         HelloTimeout,
         "server",
         "helloTimeout",

@@ -187,6 +187,8 @@ pub struct ReplyTo {
     pub id: Option<Name>,
     /// The correlationId that the reply carries.
     pub correlation_id: Option<Name>,
+    /// The [number](Call::number) of the call, if its reply does not go to a socket.
+    pub number: Option<u64>,
 }
 
 impl ReplyTo {
@@ -205,7 +207,7 @@ impl ReplyTo {
         // The reply to an answer carries the notification's correlationId instead.
         let answers = matches!(call.action, Action::Agent(AgentAction::Accept { .. } | AgentAction::Reject { .. }));
         let correlation_id = if answers { None } else { call.correlation_id.clone() };
-        Self { connection, call: kind, id: call.id.clone(), correlation_id }
+        Self { connection, call: kind, id: call.id.clone(), correlation_id, number: call.number }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 
 /// The number of the rules by which entries are applied. Raise it whenever the behaviour of the core changes: a hub
 /// applies only records with its own number, so that two hubs never read one history differently.
-pub const RULES: u32 = 4;
+pub const RULES: u32 = 5;
 
 /// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +129,9 @@ pub struct Call {
     pub id: Option<Name>,
     /// The message's correlationId. Notify, cancel and kpi always have one, minted by the hub if need be.
     pub correlation_id: Option<Name>,
+    /// The gateway's own number for a call whose reply does not go to a socket: an HTTP request waits for it. The core
+    /// copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
+    pub number: Option<u64>,
     /// The request.
     pub action: Action,
 }

@@ -50,8 +50,12 @@ fn entry(input: Input) -> Entry {
 }
 
 fn call(connection: u64, action: impl Into<Action>) -> Entry {
-    let call =
-        Call { id: None, correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()), action: action.into() };
+    let call = Call {
+        id: None,
+        correlation_id: Some("7f9c2ba4e88f4e009a3c1e2f3a4b5c6d".into()),
+        number: None,
+        action: action.into(),
+    };
     entry(Input::Call { connection, call })
 }
 

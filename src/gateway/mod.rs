@@ -4,8 +4,9 @@
 //! own. The hub's thread encodes each message once and hands every shard one batch per group of log entries
 //! ([`Fanout`]); it never writes to a socket. Client messages enter the hub's inputs from the task of their connection.
 //!
-//! Dependencies point one way: `admin` → `http` → `session` → `fanout` → `limits` → `shared`. Each folder's `mod.rs`
-//! says what belongs there. Files beside the folders, which put everything together: `listener`.
+//! Dependencies point one way: `admin` uses `http`, which uses `session`, which uses `fanout`, which uses `shared` and
+//! `limits`. Files and folders here, each of which may use those before it: `limits`, `shared`, `fanout`, `session`,
+//! `http`, `admin`, `listener`.
 
 mod admin;
 mod fanout;

@@ -151,6 +151,7 @@ mod tests {
             call: Call {
                 id: Some(format!("the-id-{n}").into()),
                 correlation_id: Some("c".into()),
+                number: None,
                 action: Action::from(action),
             },
         };

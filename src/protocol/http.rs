@@ -2,7 +2,7 @@
 
 use crate::envelope::Envelope;
 use crate::error::ErrorCode;
-use crate::inbound::{FieldKey, Fields, Text, decode};
+use crate::inbound::{ClientMessage, DecodeError, FieldKey, Fields, Text, decode_fields, not_an_object};
 use crate::names::check_name;
 use crate::outbound::{ErrorReply, encode};
 use crate::vocabulary::CallName;
@@ -45,103 +45,49 @@ impl HttpCall {
     }
 }
 
-/// Turns a body into the message that a client would send over WebSocket. `type` may be absent, because the path has it,
-/// and `id` may be in the header `Idempotency-Key` (`key`) instead.
+/// Reads the body of a request as the message that a client would send over WebSocket. `type` may be absent, because the
+/// path has it, and `id` may be in the header `Idempotency-Key` (`key`) instead. A byte order mark is ignored.
 ///
 /// # Errors
-/// The JSON of the `error` reply, with its code.
-pub fn message(call: HttpCall, body: &[u8], key: Option<&str>) -> Result<String, (ErrorCode, Vec<u8>)> {
-    let refused = |code, detail: String| (code, refusal(call.name(), code, &detail, None));
-    let text = std::str::from_utf8(body)
-        .map_err(|_| refused(ErrorCode::BadMessage, "the body is not valid UTF-8".to_owned()))?;
-    let Ok(fields) = Fields::parse(text) else {
-        let fault = decode(text).err();
-        let detail = fault.map_or_else(String::new, |fault| fault.detail.replacen("the text", "the body", 1));
-        return Err(refused(ErrorCode::BadMessage, detail));
+/// The body is not valid UTF-8 or not a JSON object, its `type` is not that of the path, a field is missing or invalid, or
+/// the body and the header have different ids.
+pub fn decode_call<'a>(
+    call: HttpCall,
+    body: &'a [u8],
+    key: Option<&'a str>,
+) -> Result<ClientMessage<'a>, DecodeError<'a>> {
+    let error = |code, detail: String| {
+        // A body that is not a message is not a call either.
+        let name = call.name().filter(|_| code != ErrorCode::BadMessage);
+        DecodeError { envelope: Envelope::default(), call: name, code, detail }
     };
-    let kind = fields.string(FieldKey::Type, "type").map_err(|detail| refused(ErrorCode::BadMessage, detail))?;
-    if let Some(kind) = &kind
-        && kind != call.type_name()
-    {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| error(ErrorCode::BadMessage, "the body is not valid UTF-8".to_owned()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let fields = Fields::parse(text).map_err(|fault| not_an_object("body", &fault))?;
+    let kind = fields.string(FieldKey::Type, "type").map_err(|detail| error(ErrorCode::BadMessage, detail))?;
+    if kind.is_some_and(|kind| kind != call.type_name()) {
         let detail = format!("`type` must be {:?} here, or absent", call.type_name());
-        return Err(refused(ErrorCode::BadMessage, detail));
+        return Err(error(ErrorCode::BadMessage, detail));
     }
-    let mut added = String::new();
-    if kind.is_none() {
-        added = format!(r#""type":"{}""#, call.type_name());
-    }
-    if let Some(key) = key {
-        check_name(key).map_err(|what| refused(ErrorCode::BadParameter, format!("`Idempotency-Key` {what}")))?;
-        match fields.string(FieldKey::Id, "id") {
-            Ok(Some(id)) if id != key => {
-                let detail = "`id` and the header `Idempotency-Key` differ".to_owned();
-                return Err(refused(ErrorCode::BadParameter, detail));
-            }
-            Ok(None) => {
-                let comma = if added.is_empty() { "" } else { "," };
-                // Every string can be written as JSON.
-                added += &format!(r#"{comma}"id":{}"#, serde_json::Value::from(key));
-            }
-            // Another value of `id` is refused later, as over WebSocket.
-            Ok(Some(_)) | Err(_) => {}
+    let Some(key) = key else { return decode_fields(&fields, call.type_name()) };
+    check_name(key).map_err(|what| error(ErrorCode::BadParameter, format!("`Idempotency-Key` {what}")))?;
+    match fields.string(FieldKey::Id, "id") {
+        Ok(Some(id)) if id != key => {
+            let detail = "`id` and the header `Idempotency-Key` differ".to_owned();
+            Err(error(ErrorCode::BadParameter, detail))
         }
+        Ok(None) => match decode_fields(&fields, call.type_name()) {
+            Ok(message) => Ok(ClientMessage { envelope: with_id(message.envelope, key), ..message }),
+            Err(fault) => Err(DecodeError { envelope: with_id(fault.envelope, key), ..fault }),
+        },
+        // Another value of `id` is refused as over WebSocket.
+        Ok(Some(_)) | Err(_) => decode_fields(&fields, call.type_name()),
     }
-    Ok(with_fields(text, &added))
 }
 
-/// Appends fields to an object's text. Of two fields with the same name the later one counts.
-fn with_fields(object: &str, added: &str) -> String {
-    let own = object.trim_ascii_end();
-    let own = own.strip_suffix('}').unwrap_or(own).trim_ascii_end();
-    if added.is_empty() {
-        return object.to_owned();
-    }
-    let comma = if own.ends_with('{') { "" } else { "," };
-    format!("{own}{comma}{added}}}")
-}
-
-/// What the hub's word to a provider is, as far as HTTP has to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// A notification is held; the id as the wire writes it.
-    Ack(String),
-    /// A notification is settled.
-    Outcome(String),
-    /// Another call is carried out.
-    Done,
-    /// Nothing was done.
-    Refused {
-        /// Why.
-        code: ErrorCode,
-        /// When the same may do better, in milliseconds.
-        retry_after_ms: Option<u64>,
-    },
-    /// News.
-    Other,
-}
-
-/// Reads what the hub says to a provider.
-#[must_use]
-pub fn told(json: &[u8]) -> Told {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire<'a> {
-        #[serde(rename = "type")]
-        kind: &'a str,
-        #[serde(rename = "msdyn_name")]
-        call: Option<&'a str>,
-        notification_id: Option<String>,
-        code: Option<ErrorCode>,
-        retry_after_ms: Option<u64>,
-    }
-    let Ok(wire) = serde_json::from_slice::<Wire<'_>>(json) else { return Told::Other };
-    match (wire.kind, wire.call, wire.notification_id, wire.code) {
-        ("ack", _, Some(id), _) => Told::Ack(id),
-        ("result", Some("NotifyEvent"), Some(id), _) => Told::Outcome(id),
-        ("result", ..) => Told::Done,
-        ("error", _, _, Some(code)) => Told::Refused { code, retry_after_ms: wire.retry_after_ms },
-        _ => Told::Other,
-    }
+fn with_id<'a>(envelope: Envelope<'a>, id: &'a str) -> Envelope<'a> {
+    Envelope { id: Some(id.into()), ..envelope }
 }
 
 /// The JSON of an `error` about a request that did not reach a call.
@@ -162,61 +108,56 @@ pub fn name<'a>(called: &str, text: &'a str) -> Result<Text<'a>, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use std::borrow::Cow;
 
     use super::*;
+    use crate::inbound::Body;
 
-    fn read(body: &str, key: Option<&str>) -> Result<Value, String> {
-        match message(HttpCall::Notify, body.as_bytes(), key) {
-            Ok(text) => Ok(serde_json::from_str(&text).unwrap()),
-            Err((_, json)) => {
-                Err(serde_json::from_slice::<Value>(&json).unwrap()["detail"].as_str().unwrap().to_owned())
+    fn read(body: &str, key: Option<&str>) -> Result<(Option<String>, String), String> {
+        match decode_call(HttpCall::EndSession, body.as_bytes(), key) {
+            Ok(ClientMessage { envelope, body: Body::EndSession { session_id } }) => {
+                Ok((envelope.id.map(Cow::into_owned), session_id.into_owned()))
             }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.detail),
         }
     }
 
     #[test]
-    fn a_body_becomes_the_message_that_it_is() {
-        for (body, key, message) in [
-            ("{}", None, json!({"type": "notify"})),
-            (" { } \n", Some("k"), json!({"type": "notify", "id": "k"})),
-            (r#"{"templateName":"t"}"#, None, json!({"type": "notify", "templateName": "t"})),
-            (r#"{"type":"notify"}"#, Some("k"), json!({"type": "notify", "id": "k"})),
-            (r#"{"type":null,"id":null}"#, Some("a\"b"), json!({"type": "notify", "id": "a\"b"})),
-            (r#"{"id":"k"}"#, Some("k"), json!({"type": "notify", "id": "k"})),
-            (r#"{"id":7}"#, Some("k"), json!({"type": "notify", "id": 7})),
+    fn a_body_is_read_as_the_message_of_its_path() {
+        for (body, key, id) in [
+            (r#"{"sessionId":"s"}"#, None, None),
+            (" { \"sessionId\" : \"s\" } \n", Some("k"), Some("k")),
+            ("\u{feff}{\"sessionId\":\"s\"}", None, None),
+            (r#"{"type":"endSession","sessionId":"s"}"#, Some("k"), Some("k")),
+            (r#"{"type":null,"id":null,"sessionId":"s"}"#, Some("a\"b"), Some("a\"b")),
+            (r#"{"id":"k","sessionId":"s"}"#, Some("k"), Some("k")),
+            (r#"{"id":"k","sessionId":"s"}"#, None, Some("k")),
         ] {
-            assert_eq!(read(body, key), Ok(message), "{body}");
+            assert_eq!(read(body, key), Ok((id.map(str::to_owned), "s".to_owned())), "{body}");
         }
     }
 
     #[test]
-    fn what_cannot_be_the_message_is_refused_here() {
+    fn a_body_that_is_not_the_message_of_its_path_is_refused() {
         for (body, key, word) in [
             ("", None, "the body is not valid JSON"),
             ("[]", None, "the body is not a JSON object"),
             (r#"{"type":"kpi"}"#, None, "`type`"),
             (r#"{"type":7}"#, None, "`type`"),
             (r#"{"id":"one"}"#, Some("two"), "differ"),
+            (r#"{"id":7,"sessionId":"s"}"#, Some("k"), "`id`"),
             ("{}", Some(""), "`Idempotency-Key` is empty"),
         ] {
             let detail = read(body, key).expect_err(body);
             assert!(detail.contains(word), "{body}: {detail}");
         }
-        assert!(message(HttpCall::Kpi, b"\xff", None).is_err());
+        assert!(decode_call(HttpCall::Kpi, b"\xff", None).is_err());
     }
 
     #[test]
-    fn the_hubs_words_are_told_apart() {
-        let of = |value: Value| told(value.to_string().as_bytes());
-        assert_eq!(of(json!({"type": "ack", "notificationId": "n"})), Told::Ack("n".to_owned()));
-        let result = json!({"type": "result", "msdyn_name": "NotifyEvent", "notificationId": "n"});
-        assert_eq!(of(result), Told::Outcome("n".to_owned()));
-        let cancelled = json!({"type": "result", "msdyn_name": "CancelEvent", "notificationId": "n"});
-        assert_eq!(of(cancelled), Told::Done);
-        assert_eq!(of(json!({"type": "result", "value": null})), Told::Done);
-        let refused = Told::Refused { code: ErrorCode::Unavailable, retry_after_ms: Some(5) };
-        assert_eq!(of(json!({"type": "error", "code": "unavailable", "retryAfterMs": 5})), refused);
-        assert_eq!(of(json!({"type": "welcome"})), Told::Other);
+    fn an_error_about_a_field_carries_the_id_of_the_header() {
+        let error = decode_call(HttpCall::Kpi, br#"{"sessionId":7}"#, Some("k")).unwrap_err();
+        assert_eq!((error.envelope.id.as_deref(), error.code), (Some("k"), ErrorCode::BadParameter));
     }
 }

@@ -178,14 +178,48 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn metrics_of_gone_clients_disappear() {
+async fn calls_of_one_provider_run_concurrently() {
+    let hub = hub("").await;
+    let mut ada = hub.agent("ada").await;
+    let slow = ring("?wait=60s", json!({"id": "slow", "sessionId": "s"}));
+    let others = async {
+        let id = crate::harness::text(&ada.expect("notification").await["notificationId"]);
+        // The first call waits for its outcome until the end of this block, whatever the others do.
+        let asks: Vec<_> = (0..20)
+            .map(|n| match n % 3 {
+                0 => ring("", json!({"id": format!("quick-{n}")})),
+                1 => recall(&id, ""),
+                _ => Ask::post("/api/kpi", &json!({"id": format!("kpi-{n}"), "sessionId": "s"})),
+            })
+            .collect();
+        let answers = futures::future::join_all(asks.iter().map(|ask| ask.of(&hub))).await;
+        for (n, answer) in answers.iter().enumerate() {
+            let expected = match n % 3 {
+                0 => json!({"type": "ack", "id": format!("quick-{n}"), "duplicate": false}),
+                1 => json!({"type": "ack", "id": "slow", "notificationId": &id}),
+                _ => json!({"type": "result", "id": format!("kpi-{n}"), "msdyn_name": "NotifyKpiBreach"}),
+            };
+            has(&answer.body, expected);
+        }
+        ada.accept(&id).await;
+    };
+    let (answer, ()) = tokio::join!(slow.of(&hub), others);
+    has(&answer.is(200, "").body, json!({"id": "slow", "value": accepted(), "agentId": "ada"}));
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing_behind() {
     use tokio::io::AsyncWriteExt as _;
     let hub = hub("").await;
+    let mut watcher = hub.observer().await;
     let mut ada = hub.agent("ada").await;
     let mut stream = hub.tcp().await;
     stream.write_all(&ring("?wait=60s", json!({"id": "gone"})).bytes(hub.port)).await.unwrap();
     let id = crate::harness::text(&ada.expect("notification").await["notificationId"]);
     drop(stream);
+    // A provider leaves only when none of its requests is under way, so the abandoned one has ended before its 60 s.
+    watcher.take("the provider to leave", |message| message["event"] == "providerLeft").await;
+    // The notification is not lost, and a later request for it receives its outcome.
     ada.accept(&id).await;
     has(&ring("?wait=30s", json!({"id": "gone"})).of(&hub).await.is(200, "").body, json!({"value": accepted()}));
 }

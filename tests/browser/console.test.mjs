@@ -221,6 +221,15 @@ describe('the console', () => {
     await page.getByLabel('customerName').fill('Grete')
     await ring()
     const { notificationId } = await rung
+    await row('Grete').getByText('ringing …').waitFor()
+    await page.reload()
+    await row('Grete').getByText('ringing …').waitFor()
+    // The same if the reload came before the ack.
+    await page.evaluate(() => {
+      const calls = JSON.parse(sessionStorage.getItem('deskbell.calls'))
+      calls[0].state = 'sending'
+      sessionStorage.setItem('deskbell.calls', JSON.stringify(calls))
+    })
     await page.reload()
     await row('Grete').getByText('ringing …').waitFor()
     await ada.accept(notificationId)

@@ -169,7 +169,7 @@ impl Lane {
                 (&self.provider, self.provider(), cancel.into())
             }
         };
-        let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, action };
+        let call = Call { id: Some(format!("answer-{number}").into()), correlation_id: None, number: None, action };
         hand_in(port, Input::Call { connection, call }).await;
     }
 }

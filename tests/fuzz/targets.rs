@@ -220,7 +220,7 @@ fn gateway() -> &'static SocketAddr {
             templates: SharedCatalogue::new(Arc::new(Catalogue::with(Vec::new()))),
             verifier: None,
             clock: Arc::new(WallClock),
-            past: None,
+            histories: None,
         };
         // Both live as long as the process.
         std::mem::forget(gateway.serve(behind).expect("serves"));

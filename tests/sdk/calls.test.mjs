@@ -92,6 +92,26 @@ describe('calls', () => {
     await assert.rejects(bot.notify({ templateName: CHAT, templateParameters: { n: 1n } }), { code: 'badParameter' })
   })
 
+  test("the hub's address can be that of its first page, also below a path", async () => {
+    for (const [given, wanted] of [
+      ['http://hub.example', 'ws://hub.example/ws'],
+      ['https://desk.example.com/bell/', 'wss://desk.example.com/bell/ws'],
+      ['wss://desk.example.com/bell/ws', 'wss://desk.example.com/bell/ws'],
+    ]) {
+      const opened = await new Promise((opens) => {
+        class Recorded extends EventTarget {
+          constructor(url) {
+            super()
+            opens(url)
+          }
+          close() {}
+        }
+        keep(new Provider(given, { WebSocket: Recorded }))
+      })
+      assert.equal(opened, wanted)
+    }
+  })
+
   test('what the hub could not answer by its id rejects here', async () => {
     const bot = await provider()
     for (const id of [7, '', 'x'.repeat(129), 'a\nb', 'a\u202eb', {}])

@@ -22,14 +22,15 @@ const ARGUMENTS = [
 
 /**
  * Starts a browser with a profile of its own.
- * @param {import('playwright-core').BrowserContextOptions & { led?: string }} [options] `led`: a name that leads to
- *   this machine
+ * @param {import('playwright-core').BrowserContextOptions & { led?: string, args?: string[] }} [options] `led`: a name
+ *   that leads to this machine; `args`: further arguments of the browser
  */
-export async function openBrowser({ led = '', ...options } = {}) {
+export async function openBrowser({ led = '', args: more = [], ...options } = {}) {
   if (!existsSync(CHROMIUM))
     throw new Error(`no browser at ${CHROMIUM}: apt-get install chromium, or set DESKBELL_CHROMIUM`)
   const profile = await mkdtemp(join(tmpdir(), 'deskbell-browser-'))
-  const args = led ? [...ARGUMENTS, `--host-resolver-rules=MAP ${led} 127.0.0.1`] : ARGUMENTS
+  const args = [...ARGUMENTS, ...more]
+  if (led) args.push(`--host-resolver-rules=MAP ${led} 127.0.0.1`)
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     args,

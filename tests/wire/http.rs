@@ -70,7 +70,7 @@ async fn the_templates_in_force_are_listed_with_their_placeholders() {
                 {"name": "phoneNumber", "default": "unknown", "required": false},
                 {"name": "queue", "required": true}]})
     );
-    let post = http(hub.port, "POST /templates HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    let post = http(hub.port, "POST /templates HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(status(&post.await), 405);
 }
 

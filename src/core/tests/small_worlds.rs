@@ -131,7 +131,7 @@ impl Moment {
     }
 
     fn call(&mut self, connection: usize, action: impl Into<Action>) {
-        let call = Call { id: None, correlation_id: Some("c".into()), action: action.into() };
+        let call = Call { id: None, correlation_id: Some("c".into()), number: None, action: action.into() };
         self.apply(vec![Input::Call { connection: connection as u64, call }]);
     }
 

@@ -227,7 +227,7 @@ impl World {
     pub(super) fn call_as(&mut self, client: &str, id: Option<Name>, action: impl Into<Action>) -> Vec<String> {
         let connection = self.clients.get(client).expect("a connected client").serial;
         let correlation_id = Some(format!("c{}", self.records.len()).into());
-        let input = Input::Call { connection, call: Call { id, correlation_id, action: action.into() } };
+        let input = Input::Call { connection, call: Call { id, correlation_id, number: None, action: action.into() } };
         self.apply_in(&workspace_of(client), vec![input])
     }
 

@@ -1,4 +1,4 @@
-//! `/explain` of the admin listener: what became of a notification.
+//! `/explain` of the admin listener: the story of one notification.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::thread;
@@ -9,54 +9,58 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::explain::{self, ExplainQuery};
-use crate::gateway::http::response::{self, HttpRefusal, HttpResponse, JSON};
-use crate::gateway::shared::settings::EXPLAIN_MAX;
+use crate::gateway::http::access::HttpRefusal;
+use crate::gateway::http::response::{self, HttpResponse, JSON};
+use crate::gateway::shared::bounds::EXPLAIN_MAX;
 use crate::gateway::shared::state::Histories;
 
-/// Answers by folding the log once more, on a thread of its own, so that no connection waits for it. One at a time: it
-/// costs as much memory as the hub's state, and one core; the partitions one after the other. It ends when nobody waits
-/// for it any longer, and after [`EXPLAIN_MAX`].
+/// Answers by replaying the log on a thread of its own, so that no connection waits for it. There is one replay at a time,
+/// partition by partition, since it needs as much memory as the hub's state, and one processor. It ends when the client
+/// has gone, or after [`EXPLAIN_MAX`].
+///
+/// # Errors
+/// The hub keeps no log, `id` is not valid, another replay is under way, or the log cannot be read.
 pub(crate) async fn explain(
-    past: Option<&Arc<Histories>>,
-    asked: &str,
+    histories: Option<&Arc<Histories>>,
+    id: &str,
     as_text: bool,
 ) -> Result<HttpResponse, HttpRefusal> {
-    let Some(past) = past else {
-        return Err(HttpRefusal::new(
-            StatusCode::CONFLICT,
-            "this hub keeps no log (--memory), so it can explain nothing",
-        ));
+    let Some(histories) = histories else {
+        let text = "this hub keeps no log (--memory), so it cannot explain anything";
+        return Err(HttpRefusal::new(StatusCode::CONFLICT, text));
     };
     let question: ExplainQuery =
-        asked.parse().map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("?id= is {error}")))?;
-    let past = Arc::clone(past);
-    let (tell, told) = oneshot::channel();
-    let folding = move || {
-        let mut histories = match past.try_lock() {
+        id.parse().map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("?id= is {error}")))?;
+    let histories = Arc::clone(histories);
+    let (sender, receiver) = oneshot::channel();
+    let replay = move || {
+        let mut histories = match histories.try_lock() {
             Ok(histories) => histories,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(TryLockError::WouldBlock) => return drop(tell.send(None)),
+            Err(TryLockError::WouldBlock) => return drop(sender.send(None)),
         };
-        let explained = explain::explain_all(&mut histories, &question, &|| !tell.is_closed());
-        // Before it is told: who hears it may ask the next question at once.
+        let explained = explain::explain_all(&mut histories, &question, &|| !sender.is_closed());
+        // Before the answer: its reader may ask the next question at once.
         drop(histories);
-        // The client that asked may have disconnected.
-        let _ = tell.send(Some(explained));
+        // The client may have gone.
+        let _ = sender.send(Some(explained));
     };
-    let started = thread::Builder::new().name("explain".to_owned()).spawn(folding);
-    started.map_err(|error| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for it: {error}")))?;
-    let unavailable = |text: &'static str| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
-    let explained = timeout(EXPLAIN_MAX, told)
-        .await
-        .map_err(|_| unavailable("it takes too long here; `deskbell explain --data-dir` takes its time"))?;
+    let unavailable = |text: String| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
+    let started = thread::Builder::new().name("explain".to_owned()).spawn(replay);
+    started.map_err(|error| unavailable(format!("the system has no thread for the explanation: {error}")))?;
+    let explained = timeout(EXPLAIN_MAX, receiver).await.map_err(|_| {
+        let seconds = EXPLAIN_MAX.as_secs();
+        unavailable(format!("it takes longer than {seconds} s; `deskbell explain --data-dir` has no such limit"))
+    })?;
     let explained = explained.ok().flatten();
-    let explained = explained.ok_or_else(|| unavailable("another explanation is under way; ask again"))?;
+    let explained =
+        explained.ok_or_else(|| unavailable("another explanation is under way; ask again later".to_owned()))?;
     let explained =
         explained.map_err(|error| HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let status = if explained.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     Ok(if as_text {
         response::plain(status, explained.to_string())
     } else {
-        response::reply(status, JSON, Bytes::from(explained.json()))
+        response::response(status, JSON, Bytes::from(explained.json()))
     })
 }

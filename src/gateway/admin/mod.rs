@@ -1,4 +1,6 @@
 //! The operator's own listener.
+//!
+//! Files here, each of which may use those before it: `explain`, `server`.
 
 pub(crate) mod explain;
 pub(crate) mod server;

@@ -1,11 +1,10 @@
-//! The operator's own listener: who is there, showing somebody out, revoking, metrics, explanations.
+//! The admin listener: lists and disconnects clients, revokes tokens, and serves metrics and explanations.
 //!
-//! It asks nobody who they are: who reaches it is the operator. So it listens on loopback, unless told to be insecure,
-//! and is closed to web pages, which reach loopback too: a page's `Origin` must be allowed, a name in `Host` must be
-//! `localhost` (else a page could come under a name of its own that leads here), and what changes anything takes
-//! `application/json` only, which no form can send.
+//! It has no authentication: everybody who can reach it is an operator. It therefore listens on loopback unless the
+//! configuration allows more, and it is closed to web pages, which can reach loopback too. A page's `Origin` must be
+//! allowed. A name in `Host` must be `localhost`, since a page could use a name of its own that resolves to this machine.
+//! A request that changes something must have the type `application/json`, which no form can send.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,209 +13,228 @@ use deskbell_core::ConnectionId;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
-use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::gateway::admin::explain;
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
+use crate::gateway::fanout::connection_serial::{ConnectionSerial, HTTP_SHARD};
 use crate::gateway::fanout::disconnect::Disconnector;
+use crate::gateway::fanout::joined_client::JoinedClient;
 use crate::gateway::fanout::shard::Shard;
 use crate::gateway::fanout::stream::Stream;
-use crate::gateway::http::response::{self, HttpRefusal, HttpResponse, JSON};
+use crate::gateway::http::access::{self, HttpRefusal};
+use crate::gateway::http::api::ProviderApi;
+use crate::gateway::http::internal_server;
+use crate::gateway::http::query;
+use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::limits::origin::{Origins, without_port};
-use crate::gateway::shared::settings::{
-    ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, LISTED_MAX,
-};
+use crate::gateway::shared::bounds::{ADMIN_BODY_BYTES_MAX, LISTED_MAX};
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
 use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Timestamp, check_name};
 
-/// What the operator is served from.
+/// Serves the operator.
 #[derive(Debug)]
 pub(crate) struct AdminServer {
     state: Arc<GatewayState>,
     address: SocketAddr,
     origins: Origins,
     shards: Vec<Arc<Shard<Stream>>>,
+    api: Arc<ProviderApi>,
     disconnector: Disconnector,
 }
+
+/// What the operator may know of a connection.
+type Visit<'v> = &'v mut dyn FnMut(&JoinedClient, u64) -> bool;
 
 impl AdminServer {
     pub(crate) fn new(
         state: Arc<GatewayState>,
         address: SocketAddr,
         shards: Vec<Arc<Shard<Stream>>>,
+        api: Arc<ProviderApi>,
         disconnector: Disconnector,
     ) -> Self {
         let origins = Origins::new(address, false, false, None, &without_wildcards(&state.settings.allowed_origins));
-        Self { state, address, origins, shards, disconnector }
+        Self { state, address, origins, shards, api, disconnector }
     }
 
     /// Serves until its task is dropped.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
-        loop {
-            // Never closed.
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                continue;
-            };
+        let head_timeout = self.state.settings.handshake_timeout;
+        let answer = move |request| {
             let admin = Arc::clone(&self);
-            tokio::spawn(async move {
-                admin.speak(stream).await;
-                drop(place);
-            });
-        }
-    }
-
-    async fn speak(&self, stream: TcpStream) {
-        let service = service_fn(|request| async move {
-            let reply = self.answer(request).await;
-            Ok::<_, Infallible>(
-                reply.unwrap_or_else(|refusal| response::plain(refusal.status, refusal.text.into_owned())),
-            )
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.state.settings.handshake_timeout)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        // However it ended: the next request comes by another connection.
-        let _ = timeout(ADMIN_LIFETIME, connection).await;
+            async move {
+                let refused = |refusal: HttpRefusal| response::plain(refusal.status, refusal.text.into_owned());
+                admin.answer(request).await.unwrap_or_else(refused)
+            }
+        };
+        internal_server::serve(listener, head_timeout, answer).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
         check_host(self.address, request.headers())?;
-        response::check_origin(&self.origins, request.headers(), false)?;
+        access::check_origin(&self.origins, request.headers(), false)?;
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = request.method() == Method::POST;
         match request.uri().path() {
-            "/clients" if get => Ok(self.list(&Query::of(request.uri().query()))),
+            "/clients" if get => Ok(self.list(&AdminQuery::parse(request.uri().query()))),
             "/metrics" if get => Ok(response::metrics(&self.state)),
-            "/explain" if get => self.explain(&Query::of(request.uri().query())).await,
-            "/disconnect" if post => self.disconnect(self.posted(request).await?).await,
-            "/revoke" if post => self.revoke(self.posted(request).await?).await,
-            "/clients" | "/metrics" | "/explain" => Ok(response::not_allowed("GET, HEAD")),
-            "/disconnect" | "/revoke" => Ok(response::not_allowed("POST")),
+            "/explain" if get => self.explain(&AdminQuery::parse(request.uri().query())).await,
+            "/disconnect" if post => self.disconnect(self.body(request).await?).await,
+            "/revoke" if post => self.revoke(self.body(request).await?).await,
+            "/clients" | "/metrics" | "/explain" => Ok(response::method_not_allowed("GET, HEAD")),
+            "/disconnect" | "/revoke" => Ok(response::method_not_allowed("POST")),
             _ => Err(HttpRefusal::new(
                 StatusCode::NOT_FOUND,
-                "here are /clients, /metrics, /explain, /disconnect and /revoke",
+                "the admin listener has /clients, /metrics, /explain, /disconnect and /revoke",
             )),
         }
     }
 
-    /// The connected clients, in the order of their connections; at most [`LISTED_MAX`].
-    fn list(&self, query: &Query) -> HttpResponse {
+    /// The connected clients in the order of their connections, at most [`LISTED_MAX`].
+    fn list(&self, query: &AdminQuery) -> HttpResponse {
         let mut clients = Clients::default();
-        let from = query.after.as_deref().and_then(|id| self.serial(id)).map(ConnectionSerial::unpack);
+        let mut is_cut = false;
+        let after = query.after.as_deref().and_then(|id| self.serial(id)).map(ConnectionSerial::unpack);
+        self.visit(after, &mut |client, silent_ms| {
+            let Some(entry) = self.entry(client, silent_ms).filter(|entry| query.matches(entry)) else { return true };
+            is_cut = clients.count() == query.limit;
+            if !is_cut {
+                clients.add(&entry);
+            }
+            !is_cut
+        });
+        response::response(StatusCode::OK, JSON, Bytes::from(clients.finish(is_cut)))
+    }
+
+    /// Visits the clients behind the connection `after`, or all, in the order of their connections, each with the
+    /// milliseconds for which it has sent nothing. Stops when `visit` returns false.
+    fn visit(&self, after: Option<ConnectionSerial>, visit: Visit<'_>) {
+        let first_slot = |shard: usize| match after {
+            Some(after) if usize::from(after.shard) > shard => None,
+            Some(after) if usize::from(after.shard) == shard => Some(after.slot as usize + 1),
+            _ => Some(0),
+        };
         for (number, shard) in self.shards.iter().enumerate() {
-            let first = match from {
-                Some(from) if usize::from(from.shard) > number => continue,
-                Some(from) if usize::from(from.shard) == number => from.slot as usize + 1,
-                _ => 0,
-            };
-            for (_, link) in shard.links(first) {
-                let Some(client) = self.client(&link).filter(|client| query.wants(client)) else { continue };
-                if clients.count() == query.limit {
-                    return response::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(true)));
+            let Some(first) = first_slot(number) else { continue };
+            for (_, connection) in shard.connections(first) {
+                if connection.client().is_some_and(|client| !visit(client, connection.silent_ms())) {
+                    return;
                 }
-                clients.add(&client);
             }
         }
-        response::reply(StatusCode::OK, JSON, Bytes::from(clients.finish(false)))
+        let now_ms = self.state.uptime_ms();
+        for (_, provider) in self.api.providers.providers(first_slot(usize::from(HTTP_SHARD)).unwrap_or(0)) {
+            if !visit(&provider.client, provider.silent_ms(now_ms)) {
+                return;
+            }
+        }
     }
 
-    async fn explain(&self, query: &Query) -> Result<HttpResponse, HttpRefusal> {
-        let asked = query.id.as_deref().unwrap_or_default();
-        explain::explain(self.state.backend.past.as_ref(), asked, query.format.as_deref() == Some("text")).await
+    async fn explain(&self, query: &AdminQuery) -> Result<HttpResponse, HttpRefusal> {
+        let id = query.id.as_deref().unwrap_or_default();
+        let as_text = query.format.as_deref() == Some("text");
+        explain::explain(self.state.backend.histories.as_ref(), id, as_text).await
     }
 
-    /// One that has said hello.
-    fn client<'l>(&self, link: &'l ConnectionHandle<Stream>) -> Option<ClientInfo<'l>> {
-        let member = link.member()?;
-        let incarnation = self.state.backend.hubs.get(member.partition)?.incarnation();
+    /// A client as the list shows it.
+    fn entry<'c>(&self, client: &'c JoinedClient, silent_ms: u64) -> Option<ClientInfo<'c>> {
+        let incarnation = self.state.backend.hubs.get(client.partition)?.incarnation();
         Some(ClientInfo {
-            connection_id: ConnectionId { incarnation, serial: link.serial }.to_string(),
-            workspace: &member.workspace,
-            role: member.role,
-            id: member.name.as_deref(),
-            address: link.address(),
-            silent_ms: link.silent_ms(),
-            token_ends: link.ends_ms().map(Timestamp),
+            connection_id: ConnectionId { incarnation, serial: client.serial }.to_string(),
+            workspace: &client.workspace,
+            role: client.role,
+            id: client.name.as_deref(),
+            address: client.address,
+            silent_ms,
+            token_ends: client.expires_ms().map(Timestamp),
         })
     }
 
-    async fn disconnect(&self, asked: Disconnect) -> Result<HttpResponse, HttpRefusal> {
-        let found = self.serial(&asked.connection_id).and_then(|serial| {
-            let shard = self.shards.get(usize::from(ConnectionSerial::unpack(serial).shard))?;
-            let link = shard.find(serial)?;
-            // Its id, and not one that bears another partition's name.
-            let own = self.client(&link)?.connection_id == asked.connection_id;
-            own.then_some((serial, link))
-        });
-        let Some((serial, link)) = found else {
-            return Err(HttpRefusal::new(StatusCode::NOT_FOUND, "there is no such connection"));
-        };
-        self.disconnector.close(&[serial], if asked.come_back { Close::GoingAway } else { Close::NotAllowed }).await;
-        let (workspace, client) =
-            link.member().map_or(("", ""), |member| (&*member.workspace, member.name.as_deref().unwrap_or_default()));
-        tracing::info!(
-            workspace, client, connection = asked.connection_id, from = %link.address(), "disconnected by the operator"
-        );
-        Ok(response::reply(StatusCode::OK, JSON, admin::disconnected(1).into()))
+    async fn disconnect(&self, request: Disconnect) -> Result<HttpResponse, HttpRefusal> {
+        let mut found = None;
+        if let Some(serial) = self.serial(&request.connection_id) {
+            self.with_client(serial, |client| {
+                // The serial is the same in every partition; the whole id is not.
+                let entry = self.entry(client, 0).filter(|entry| entry.connection_id == request.connection_id)?;
+                found = Some(serial);
+                let (workspace, name) = (entry.workspace, entry.id.unwrap_or_default());
+                let (connection, from) = (&request.connection_id, client.address);
+                tracing::info!(workspace, client = name, connection, %from, "disconnected by the operator");
+                Some(())
+            });
+        }
+        let serial = found.ok_or_else(|| HttpRefusal::new(StatusCode::NOT_FOUND, "there is no such connection"))?;
+        let why = if request.come_back { Close::GoingAway } else { Close::NotAllowed };
+        self.disconnector.close(&[serial], why).await;
+        Ok(response::response(StatusCode::OK, JSON, admin::disconnected(1).into()))
     }
 
-    async fn revoke(&self, asked: Revoke) -> Result<HttpResponse, HttpRefusal> {
+    /// Calls `with` with the client of a connection, if there is one.
+    fn with_client(&self, serial: u64, with: impl FnOnce(&JoinedClient) -> Option<()>) {
+        if ConnectionSerial::is_http(serial) {
+            self.api.providers.find(serial).and_then(|provider| with(&provider.client));
+            return;
+        }
+        let shard = self.shards.get(usize::from(ConnectionSerial::unpack(serial).shard));
+        let connection = shard.and_then(|shard| shard.find(serial));
+        connection.and_then(|connection| with(connection.client()?));
+    }
+
+    async fn revoke(&self, request: Revoke) -> Result<HttpResponse, HttpRefusal> {
         let Some(verifier) = &self.state.backend.verifier else {
             return Err(HttpRefusal::new(
                 StatusCode::CONFLICT,
-                "there is no authentication, so there are no tokens to revoke",
+                "authentication is off, so there are no tokens to revoke",
             ));
         };
-        for name in [Some(&asked.subject), asked.workspace.as_ref()].into_iter().flatten() {
+        for name in [Some(&request.subject), request.workspace.as_ref()].into_iter().flatten() {
             check_name(name).map_err(|what| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("a name {what}")))?;
         }
-        let kept = verifier.revoke(asked.workspace.as_deref(), &asked.subject, self.state.wall_ms());
-        // Also where it is not kept: it is in force. Whoever joins from now on is refused by the gate.
-        let serials: Vec<u64> = self.links().filter(|link| is_meant(link, &asked)).map(|link| link.serial).collect();
+        let stored = verifier.revoke(request.workspace.as_deref(), &request.subject, self.state.wall_ms());
+        // The revocation is in force even if it could not be stored. The verifier refuses clients that join from here on.
+        let mut serials = Vec::new();
+        self.visit(None, &mut |client, _| {
+            if is_revoked_by(client, &request) {
+                serials.push(client.serial);
+            }
+            true
+        });
         self.disconnector.close(&serials, Close::BadToken).await;
         tracing::info!(
-            client = asked.subject,
-            workspace = asked.workspace.as_deref(),
+            client = request.subject,
+            workspace = request.workspace.as_deref(),
             closed = serials.len(),
             "subject revoked"
         );
-        kept.map_err(|error| {
-            tracing::error!(client = asked.subject, "{error}");
+        stored.map_err(|error| {
+            tracing::error!(client = request.subject, "{error}");
             HttpRefusal::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string())
         })?;
-        Ok(response::reply(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
+        Ok(response::response(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
     }
 
-    /// What was posted, as JSON and said to be JSON.
-    async fn posted<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, HttpRefusal> {
-        if !response::is_json(request.headers()) {
-            return Err(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken"));
+    /// The body of a request, which must be JSON and have that content type.
+    async fn body<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, HttpRefusal> {
+        if !access::is_json(request.headers()) {
+            let text = "the Content-Type must be application/json";
+            return Err(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
         let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
         let body = timeout(self.state.settings.handshake_timeout, body).await;
-        let body = body.map_err(|_| HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
-        let body = body.map_err(|_| HttpRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, "it is too long, or broke off"))?;
+        let body =
+            body.map_err(|_| HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?;
+        let body = body.map_err(|_| {
+            let text = format!("the body has more than {ADMIN_BODY_BYTES_MAX} bytes, or it ended too early");
+            HttpRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+        })?;
         admin::read(&body.to_bytes()).map_err(|why| HttpRefusal::new(StatusCode::BAD_REQUEST, why))
     }
 
-    fn links(&self) -> impl Iterator<Item = Arc<ConnectionHandle<Stream>>> {
-        self.shards.iter().flat_map(|shard| shard.links(0)).map(|(_, link)| link)
-    }
-
-    /// The serial in a connectionId of this hub's.
+    /// The serial in a connectionId of this hub.
     fn serial(&self, connection_id: &str) -> Option<u64> {
         let (_, serial) = connection_id.rsplit_once('-')?;
         let serial = u64::from_str_radix(serial, 16).ok()?;
@@ -226,19 +244,18 @@ impl AdminServer {
     }
 }
 
-fn is_meant(link: &ConnectionHandle<Stream>, asked: &Revoke) -> bool {
-    link.member().is_some_and(|member| {
-        member.name.as_deref() == Some(asked.subject.as_str())
-            && asked.workspace.as_deref().is_none_or(|workspace| workspace == &*member.workspace)
-    })
+fn is_revoked_by(client: &JoinedClient, request: &Revoke) -> bool {
+    client.name.as_deref() == Some(request.subject.as_str())
+        && request.workspace.as_deref().is_none_or(|workspace| workspace == &*client.workspace)
 }
 
-/// On loopback, only names that no page can have.
-/// A wildcard is for pages of desks. The admin listener has no authentication, so it takes listed origins only.
+/// A wildcard is for pages of desks. The admin listener has no authentication, so it accepts only origins that are listed
+/// in full.
 fn without_wildcards(origins: &[String]) -> Vec<String> {
     origins.iter().filter(|origin| !origin.contains('*')).cloned().collect()
 }
 
+/// Refuses, on loopback, names that a page of another site can have.
 fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let own = |host: &str| {
         let name = without_port(host);
@@ -249,12 +266,15 @@ fn check_host(address: SocketAddr, headers: &HeaderMap) -> Result<(), HttpRefusa
     if !address.ip().is_loopback() || hosts.all(|host| host.to_str().is_ok_and(own)) {
         return Ok(());
     }
-    Err(HttpRefusal::new(StatusCode::MISDIRECTED_REQUEST, "this is no name of the admin listener; ask by its address"))
+    Err(HttpRefusal::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "the admin listener does not answer under this name; use its address or localhost",
+    ))
 }
 
-/// Which clients are asked for, or which explanation.
+/// The parameters in the query of a request. Unknown ones are ignored.
 #[derive(Debug, PartialEq, Eq)]
-struct Query {
+struct AdminQuery {
     workspace: Option<String>,
     role: Option<String>,
     id: Option<String>,
@@ -263,27 +283,27 @@ struct Query {
     limit: usize,
 }
 
-impl Query {
-    /// What is unknown is passed over.
-    fn of(query: Option<&str>) -> Self {
-        let mut wanted = Self { workspace: None, role: None, id: None, after: None, format: None, limit: LISTED_MAX };
-        for (key, value) in response::query(query) {
-            // What is no text is nobody's name.
+impl AdminQuery {
+    fn parse(query: Option<&str>) -> Self {
+        let mut parsed = Self { workspace: None, role: None, id: None, after: None, format: None, limit: LISTED_MAX };
+        for (key, value) in query::pairs(query) {
+            // A value that is not valid UTF-8 matches no name.
             let value = value.unwrap_or_default();
             match key {
-                "workspace" => wanted.workspace = Some(value),
-                "role" => wanted.role = Some(value),
-                "id" => wanted.id = Some(value),
-                "after" => wanted.after = Some(value),
-                "format" => wanted.format = Some(value),
-                "limit" => wanted.limit = value.parse().unwrap_or(LISTED_MAX).min(LISTED_MAX),
+                "workspace" => parsed.workspace = Some(value),
+                "role" => parsed.role = Some(value),
+                "id" => parsed.id = Some(value),
+                "after" => parsed.after = Some(value),
+                "format" => parsed.format = Some(value),
+                "limit" => parsed.limit = value.parse().unwrap_or(LISTED_MAX).min(LISTED_MAX),
                 _ => {}
             }
         }
-        wanted
+        parsed
     }
 
-    fn wants(&self, client: &ClientInfo<'_>) -> bool {
+    /// Whether a client is one of those that are asked for.
+    fn matches(&self, client: &ClientInfo<'_>) -> bool {
         let fits = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
         fits(&self.workspace, Some(client.workspace))
             && fits(&self.role, Some(client.role.as_str()))
@@ -298,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_a_page_can_have_is_not_served_on_loopback() {
+    fn on_loopback_only_addresses_and_localhost_are_served() {
         let asked = |listen: &str, host: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_static(host));
@@ -310,17 +330,14 @@ mod tests {
         for other in ["evil.example:9", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:9", ""] {
             assert!(!asked("127.0.0.1:9", other), "{other}");
         }
-        assert!(asked("10.0.0.1:9", "metrics.internal:9"), "who opens it to others names it as they like");
+        assert!(asked("10.0.0.1:9", "metrics.internal:9"), "a listener that is open to others may have any name");
     }
 
     #[test]
-    fn a_query_is_taken_apart() {
-        let query = Query::of(Some("workspace=a%20b&id=x%2By&role=agent&limit=5&other=1&limit"));
+    fn a_query_is_parsed_and_its_limit_is_bounded() {
+        let query = AdminQuery::parse(Some("workspace=a%20b&id=x%2By&role=agent&limit=5&other=1&limit"));
         let (workspace, id, role) = (Some("a b".to_owned()), Some("x+y".to_owned()), Some("agent".to_owned()));
-        assert_eq!(query, Query { workspace, role, id, after: None, format: None, limit: 5 });
-        assert_eq!(Query::of(Some("limit=99999999")).limit, LISTED_MAX);
-        assert_eq!(response::percent_decoded("%zz%4").as_deref(), Some("%zz%4"));
-        assert_eq!(response::percent_decoded("%+a").as_deref(), Some("% a"), "a sign is no digit");
-        assert_eq!(response::percent_decoded("%ff"), None);
+        assert_eq!(query, AdminQuery { workspace, role, id, after: None, format: None, limit: 5 });
+        assert_eq!(AdminQuery::parse(Some("limit=99999999")).limit, LISTED_MAX);
     }
 }

@@ -1,15 +1,17 @@
 //! The numbers by which the hub knows this gateway's connections.
 
-/// Shards that a serial can tell apart.
-pub(crate) const SHARDS_MAX: usize = 1 << SHARD_BITS;
-/// Connections of one shard that a serial can tell apart.
+/// The most shards that a serial can distinguish. One number is left for [`HTTP_SHARD`].
+pub(crate) const SHARDS_MAX: usize = (1 << SHARD_BITS) - 1;
+/// The shard number of providers that call over HTTP: they have no socket, and no thread serves them.
+pub(crate) const HTTP_SHARD: u8 = u8::MAX;
+/// The most connections of one shard that a serial can distinguish.
 pub(crate) const SLOTS_PER_SHARD_MAX: usize = 1 << SLOT_BITS;
 
 const SHARD_BITS: u32 = 8;
 const SLOT_BITS: u32 = 24;
 
-/// Where a connection is: its shard, its slot there, and how often that slot had been used before. So the number
-/// leads to the connection without a search, and is never given to another one.
+/// The place of a connection: its shard, its slot there, and how often the slot was used before. The number leads to the
+/// connection without a search, and no other connection ever has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionSerial {
     pub(crate) shard: u8,
@@ -19,6 +21,11 @@ pub(crate) struct ConnectionSerial {
 }
 
 impl ConnectionSerial {
+    /// Whether this is the serial of a provider that calls over HTTP.
+    pub(crate) fn is_http(packed: u64) -> bool {
+        Self::unpack(packed).shard == HTTP_SHARD
+    }
+
     pub(crate) fn pack(self) -> u64 {
         u64::from(self.shard) << 56 | u64::from(self.generation) << SLOT_BITS | u64::from(self.slot)
     }
@@ -48,6 +55,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(SHARDS_MAX, usize::from(u8::MAX) + 1);
+        assert_eq!(SHARDS_MAX, usize::from(HTTP_SHARD), "no shard has the number of the HTTP providers");
+        assert!(ConnectionSerial::is_http(ConnectionSerial { shard: HTTP_SHARD, generation: 0, slot: 1 }.pack()));
     }
 }

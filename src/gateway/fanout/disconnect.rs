@@ -1,51 +1,44 @@
-//! Shows connections out, from whatever thread: what the shards are told is done on their own.
+//! Closes connections from any thread: the shards do it on their own threads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
-use crate::gateway::fanout::write_plan::ShardBatch;
-use crate::gateway::shared::settings::EXPIRY_SLEEP_MAX;
+use crate::gateway::fanout::batch::{ShardBatch, ShardSenders};
+use crate::gateway::shared::bounds::EXPIRY_SLEEP_MAX;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::Close;
 
-/// The way to every shard.
+/// Closes connections by their serials.
 #[derive(Debug, Clone)]
-pub(crate) struct Disconnector(Vec<mpsc::Sender<ShardBatch>>);
+pub(crate) struct Disconnector(ShardSenders);
 
 impl Disconnector {
-    pub(crate) fn new(shards: Vec<mpsc::Sender<ShardBatch>>) -> Self {
+    pub(crate) fn new(shards: ShardSenders) -> Self {
         Self(shards)
     }
 
-    /// Closes these connections, as far as they are there. Waits while a shard is behind.
+    /// Closes those of these connections that are still there. Waits while a shard is behind.
     pub(crate) async fn close(&self, serials: &[u64], why: Close) {
         let mut batches: BTreeMap<usize, ShardBatch> = BTreeMap::new();
         for serial in serials {
-            let shard = usize::from(ConnectionSerial::unpack(*serial).shard);
-            batches.entry(shard).or_default().closes.push((*serial, why));
+            batches.entry(self.0.index_of(*serial)).or_default().closes.push((*serial, why));
         }
-        for (shard, batch) in batches {
-            if let Some(shard) = self.0.get(shard) {
-                // A shard that has stopped has closed them.
-                let _ = shard.send(batch).await;
-            }
+        for (index, batch) in batches {
+            self.0.send(index, batch).await;
         }
     }
 }
 
-/// Closes every connection when its token ends, all the time.
-pub(crate) async fn close_what_is_over(state: Arc<GatewayState>, disconnector: Disconnector) {
+/// Closes every connection when its token expires. Never ends.
+pub(crate) async fn close_expired(state: Arc<GatewayState>, disconnector: Disconnector) {
     loop {
-        let due = state.expiries.take_due(state.wall_ms());
+        let due = state.token_expiries.take_due(state.wall_ms());
         disconnector.close(&due, Close::BadToken).await;
-        let next = state.expiries.next_in_ms(state.wall_ms()).map_or(EXPIRY_SLEEP_MAX, Duration::from_millis);
+        let next = state.token_expiries.next_in_ms(state.wall_ms()).map_or(EXPIRY_SLEEP_MAX, Duration::from_millis);
         tokio::select! {
             () = tokio::time::sleep(next.min(EXPIRY_SLEEP_MAX)) => {}
-            () = state.expiries.sooner() => {}
+            () = state.token_expiries.sooner() => {}
         }
     }
 }

@@ -53,7 +53,7 @@ impl ObserverStats {
     }
 
     /// Ends one telling's time and begins the next.
-    pub(crate) fn tell(&mut self, now: Instant, counts: Counts) -> PerSecond {
+    pub(crate) fn next(&mut self, now: Instant, counts: Counts) -> PerSecond {
         let ms = now.duration_since(self.told_at).as_millis().max(1);
         let per_second = |count: u64| u64::try_from(u128::from(count) * 1000 / ms).unwrap_or(u64::MAX);
         let told = PerSecond {
@@ -91,21 +91,21 @@ mod tests {
         let counts = Counts { notifies: 1, deliveries: 20 };
         let half = start + Duration::from_millis(500);
         assert_eq!(rates.due_in(half), Duration::from_millis(500));
-        let told = rates.tell(start + Duration::from_secs(2), counts);
+        let told = rates.next(start + Duration::from_secs(2), counts);
         assert_eq!((told.notifies, told.deliveries), (0, 10));
-        assert_eq!(rates.tell(start + Duration::from_secs(3), counts).deliveries, 0);
+        assert_eq!(rates.next(start + Duration::from_secs(3), counts).deliveries, 0);
     }
 
     #[test]
     fn quantiles_are_of_the_last_minute() {
         let start = Instant::now();
         let mut rates = ObserverStats::new(start);
-        assert_eq!(rates.tell(start, Counts::default()).notify_to_result, Quantiles::default());
+        assert_eq!(rates.next(start, Counts::default()).notify_to_result, Quantiles::default());
         (1..=100).for_each(|ms| rates.settled(start, ms));
-        assert_eq!(rates.tell(start, Counts::default()).notify_to_result, Quantiles { p50: 50, p99: 99 });
+        assert_eq!(rates.next(start, Counts::default()).notify_to_result, Quantiles { p50: 50, p99: 99 });
         let later = start + WINDOW + Duration::from_secs(1);
         rates.settled(later, 7);
-        assert_eq!(rates.tell(later, Counts::default()).notify_to_result, Quantiles { p50: 7, p99: 7 });
+        assert_eq!(rates.next(later, Counts::default()).notify_to_result, Quantiles { p50: 7, p99: 7 });
         (0..2 * LATENCIES_MAX).for_each(|_| rates.settled(later, 8));
         assert_eq!(rates.latencies_ms.len(), LATENCIES_MAX);
     }

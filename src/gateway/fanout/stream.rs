@@ -1,11 +1,11 @@
-//! A client's stream: TCP as it is, TLS over it, or none at all where the client is an envoy of the hub's own.
+//! A client's stream: TCP, or TLS over TCP.
 //!
 //! TLS needs no task of its own to write: rustls takes plain bytes and gives bytes to write, and waits for nothing. So
 //! the fan-out writes to both kinds alike, and the outbox's bounds hold for both. What rustls has encrypted and the
 //! socket has not taken yet is at most [`TLS_BYTES_MAX`]; until it is gone nothing more is taken.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
@@ -13,7 +13,6 @@ use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
 use crate::gateway::fanout::socket::Socket;
-use crate::gateway::http::loopback::Loopback;
 
 /// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
 pub(crate) const TLS_BYTES_MAX: usize = 32 * 1024;
@@ -23,7 +22,6 @@ pub(crate) const TLS_BYTES_MAX: usize = 32 * 1024;
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsSocket>),
-    Loopback(Arc<Loopback>),
 }
 
 impl From<TcpStream> for Stream {
@@ -45,7 +43,6 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => Socket::poll_read(tcp, cx, buffer),
             Self::Tls(tls) => tls.poll_read(cx, buffer),
-            Self::Loopback(inside) => inside.poll_read(cx, buffer),
         }
     }
 
@@ -53,13 +50,12 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => Socket::try_write(tcp, slices),
             Self::Tls(tls) => tls.try_write(slices),
-            Self::Loopback(inside) => inside.try_write(slices),
         }
     }
 
     fn try_flush(&self) -> io::Result<()> {
         match self {
-            Self::Plain(_) | Self::Loopback(_) => Ok(()),
+            Self::Plain(_) => Ok(()),
             Self::Tls(tls) => tls.push(&mut tls.lock()),
         }
     }
@@ -68,7 +64,6 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => tcp.writable().await,
             Self::Tls(tls) => tls.tcp.writable().await,
-            Self::Loopback(_) => Ok(()),
         }
     }
 
@@ -76,7 +71,6 @@ impl Socket for Stream {
         match self {
             Self::Plain(tcp) => tcp.finish(),
             Self::Tls(tls) => tls.finish(),
-            Self::Loopback(inside) => inside.end(),
         }
     }
 }

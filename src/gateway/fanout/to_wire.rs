@@ -1,12 +1,14 @@
-//! From the core's effects to the messages of the wire.
+//! The mapping from the core's effects to the messages of the wire. Nothing else makes messages of the hub from core types.
 
 use std::borrow::Cow;
 
 use deskbell_core::effect::{self, Card, MarkView, Refusal, ReplyTo, SessionView, Welcome};
 use deskbell_core::entry::{Presence, RenderError};
-use deskbell_core::{Content, Name, Outcome, Timestamp};
+use deskbell_core::{Content, Name, NotificationId, Outcome, Position, Settled, Timestamp};
 
-use crate::protocol::outbound::{self, Buttons, Kpi, Notification, OpenNotification, Session, WelcomeState};
+use crate::protocol::outbound::{
+    self, AnswerResult, Buttons, Closed, Kpi, Notification, NotifyResult, OpenNotification, Session, WelcomeState,
+};
 use crate::protocol::{CallName, Envelope, ErrorCode};
 
 /// The ids that the direct reply carries back.
@@ -32,6 +34,43 @@ pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
         effect::CallKind::Activity => Some(CallName::NotifyNewActivity),
         effect::CallKind::EndSession => None,
     }
+}
+
+/// The result of a notify.
+pub(crate) fn result(settled: &Settled, position: Position) -> NotifyResult<'_> {
+    NotifyResult {
+        ids: Envelope::of(settled.id.as_deref(), Some(&settled.correlation_id)),
+        call: CallName::NotifyEvent,
+        notification_id: settled.notification_id,
+        value: settled.outcome,
+        agent_id: optional(settled.agent_id.as_ref()),
+        decline_reason: optional(settled.decline_reason.as_ref()),
+        session_id: settled.outcome.is_accept().then(|| text(&settled.session_id)),
+        cancellation_token: optional(settled.cancellation_token.as_ref()),
+        elapsed_ms: settled.elapsed().0,
+        reach: settled.reach,
+        position: position.to_string().into(),
+    }
+}
+
+/// The reply to an accept or reject.
+pub(crate) fn answered<'a>(
+    to: &'a ReplyTo,
+    notification_id: NotificationId,
+    outcome: Option<Outcome>,
+    agent_id: Option<&'a Name>,
+    won: bool,
+) -> AnswerResult<'a> {
+    AnswerResult { ids: ids(to), notification_id, value: outcome, agent_id: optional(agent_id), won }
+}
+
+pub(crate) fn closed<'a>(
+    notification_id: NotificationId,
+    correlation_id: &'a Name,
+    outcome: Option<Outcome>,
+    agent_id: Option<&'a Name>,
+) -> Closed<'a> {
+    Closed { notification_id, correlation_id: text(correlation_id), value: outcome, agent_id: optional(agent_id) }
 }
 
 pub(crate) fn notification(card: &Card) -> Notification<'_> {

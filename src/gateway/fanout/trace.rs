@@ -21,12 +21,12 @@ macro_rules! tell {
 }
 
 /// Whether anybody wants to read it; costs one load.
-pub(crate) fn is_wanted() -> bool {
+pub(crate) fn is_enabled() -> bool {
     tracing::enabled!(target: "deskbell::story", tracing::Level::DEBUG)
 }
 
 /// Tells an effect.
-pub(crate) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
+pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
     match effect {
         Effect::Ack { to, notification_id, duplicate } => {
             let client = client_of(core, to);
@@ -88,14 +88,7 @@ pub(crate) fn tell(core: &Core, workspace: &Name, effect: &Effect) {
 }
 
 /// A client is in, or gone.
-pub(crate) fn tell_client(
-    what: &str,
-    connection: u64,
-    workspace: &str,
-    role: Role,
-    client: Option<&str>,
-    from: IpAddr,
-) {
+pub(crate) fn client(what: &str, connection: u64, workspace: &str, role: Role, client: Option<&str>, from: IpAddr) {
     tell!(
         workspace, client = client.unwrap_or_default(), connection = format_args!("{connection:x}"), role = role.as_str(),
         %from, "{what}"
@@ -103,7 +96,7 @@ pub(crate) fn tell_client(
 }
 
 /// A message was refused before it came to the hub.
-pub(crate) fn tell_refused(
+pub(crate) fn refused_before_the_hub(
     connection: u64,
     workspace: &str,
     client: Option<&str>,

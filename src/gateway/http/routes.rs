@@ -1,263 +1,133 @@
-//! The HTTP side: a handful of routes, and the upgrade.
-
-use std::convert::Infallible;
-use std::net::IpAddr;
-use std::pin::pin;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+//! The routes outside the provider API: pages, probes, metrics, the list of templates, and the WebSocket upgrade.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::{Stream, TLS_BYTES_MAX};
-use crate::gateway::http::api;
+use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::assets::{self, Asset};
-use crate::gateway::http::response::{
-    self, HttpRefusal, HttpResponse, JSON, bearer, check_origin, metrics, not_allowed, plain, reply,
-};
+use crate::gateway::http::response::{self, HttpResponse, JSON, method_not_allowed, plain};
+use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::upgrade;
 use crate::gateway::limits::client_address::{self, Peer};
-use crate::gateway::session::lifecycle::{self, Handshake};
-use crate::gateway::session::render;
-use crate::gateway::shared::counters::{ConnectionPermit, HandshakePermit, HttpCaller, TurnedAway};
-use crate::gateway::shared::settings::{
-    ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX, HTTP_LIFETIME, WAIT_MAX,
-};
 use crate::gateway::shared::state::GatewayState;
-use deskbell_protocol::{self as protocol, ErrorCode, Role, SUBPROTOCOL};
+use crate::protocol::{ErrorCode, Role, http};
 
-/// Pages run only what this hub serves and speak only to it.
+/// Pages run only scripts of this hub and connect only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
-pub(crate) async fn serve(shard: Arc<Shard<Stream>>, stream: TcpStream, peer: Peer) {
-    let Some(tls) = &shard.state.settings.tls else { return speak(&shard, stream, peer).await };
-    let (counters, limit) = (&shard.state.counters, shard.state.settings.handshake_timeout);
-    match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
-        Ok(Ok(mut stream)) => {
-            // A client that reads an answer slowly may make the hub buffer no more than a slow reader of messages.
-            stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
-            speak(&shard, stream, peer).await;
-        }
-        Ok(Err(_)) => counters.count_turned_away(TurnedAway::Tls),
-        Err(_) => counters.count_turned_away(TurnedAway::Slow),
-    }
-}
-
-/// Speaks HTTP.
-async fn speak<S>(shard: &Arc<Shard<Stream>>, stream: S, peer: Peer)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let limit = shard.state.settings.handshake_timeout;
-    let state = &shard.state;
-    let caller = OnceLock::new();
-    let service = service_fn(|request: Request<Incoming>| {
-        let caller = &caller;
-        async move {
-            let request = match below_public_path(state, request) {
-                Ok(request) => request,
-                Err(redirect) => return Ok(*redirect),
-            };
-            response::wait_for_keys(state, request.headers()).await;
-            if !api::is_at(request.uri().path()) {
-                return Ok::<_, Infallible>(route(shard, peer, request));
-            }
-            caller.get_or_init(|| HttpCaller::enter(&state.counters));
-            Ok(api::answer(shard, peer, request).await)
-        }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limit)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = tokio::time::sleep(HTTP_LIFETIME) => None,
-        () = state.stopping() => None,
+/// Answers a request.
+pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incoming>) -> HttpResponse {
+    let state = &services.state;
+    let from = client_address::client(peer.address, request.headers(), &state.settings.trusted_proxies);
+    let refused = |refusal| {
+        access::note_refused(state, from, &refusal);
+        refusal_response(refusal)
     };
-    match ended {
-        Some(Err(error)) if error.is_timeout() => state.counters.count_turned_away(TurnedAway::Slow),
-        // An error here is a client that broke off or sent no HTTP: hyper has answered it as far as one can.
-        Some(_) => {}
-        None => {
-            connection.as_mut().graceful_shutdown();
-            // A request may have begun to wait just now.
-            let rest = if caller.get().is_some() { WAIT_MAX + limit } else { limit };
-            let _ = timeout(rest, connection).await;
-        }
-    }
-}
-
-/// Cuts the path of `publicUrl` off the path of a request, so that everything is served below it too. The bare path is
-/// redirected to the one with a slash, because the links of the pages are relative.
-fn below_public_path(
-    state: &GatewayState,
-    mut request: Request<Incoming>,
-) -> Result<Request<Incoming>, Box<HttpResponse>> {
-    let prefix = state.public_path();
-    let uri = request.uri();
-    let Some(rest) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(prefix)) else {
-        return Ok(request);
-    };
-    if prefix.is_empty() || !rest.is_empty() && !rest.starts_with(['/', '?']) {
-        return Ok(request);
-    }
-    if !rest.starts_with('/') {
-        let mut redirect = plain(StatusCode::PERMANENT_REDIRECT, "this page is at the path with a slash");
-        if let Ok(location) = HeaderValue::from_str(&format!("{prefix}/{rest}")) {
-            redirect.headers_mut().insert(header::LOCATION, location);
-        }
-        return Err(Box::new(redirect));
-    }
-    if let Ok(path) = rest.parse() {
-        *request.uri_mut() = path;
-    }
-    Ok(request)
-}
-
-fn route(shard: &Arc<Shard<Stream>>, peer: Peer, request: Request<Incoming>) -> HttpResponse {
     let path = request.uri().path();
-    let address = client_address::client(peer.address, request.headers(), &shard.state.settings.trusted_proxies);
-    if path == "/ws" {
-        return match *request.method() {
-            Method::GET => {
-                let mut reply =
-                    upgrade(shard, peer, request).unwrap_or_else(|refusal| turn_away(&shard.state, refusal, address));
-                if reply.status() == StatusCode::BAD_REQUEST {
-                    // RFC 6455, 4.4: whoever came with another version is told which one there is.
-                    reply.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-                }
-                reply
-            }
-            _ => not_allowed("GET"),
-        };
-    }
-    if path == "/templates" {
-        return match *request.method() {
-            Method::GET | Method::HEAD => templates(&shard.state, peer, &request)
-                .unwrap_or_else(|refusal| turn_away(&shard.state, refusal, address)),
-            _ => not_allowed("GET, HEAD"),
-        };
-    }
-    let Some(answer) = find(path).filter(|answer| !answer.is_for_operators() || shard.state.backend.verifier.is_none())
-    else {
-        return plain(StatusCode::NOT_FOUND, "nothing is here; the WebSocket is at /ws, the demo at /");
-    };
-    match *request.method() {
-        Method::GET | Method::HEAD => match response::check_name(&shard.state, peer, &request) {
-            Err(refusal) if answer.is_for_operators() => turn_away(&shard.state, refusal, address),
-            _ => answer.reply(&shard.state),
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match path {
+        "/ws" => {
+            let mut response = match request.method() {
+                &Method::GET => upgrade::upgrade(services, peer, request).unwrap_or_else(refused),
+                _ => method_not_allowed("GET"),
+            };
+            end_refused_upgrade(&mut response);
+            response
+        }
+        "/templates" if is_read => templates(services, peer, &request).unwrap_or_else(refused),
+        "/templates" => method_not_allowed("GET, HEAD"),
+        _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
+            None => plain(StatusCode::NOT_FOUND, "there is nothing here; the WebSocket is at /ws, the demo at /"),
+            Some(_) if !is_read => method_not_allowed("GET, HEAD"),
+            Some(resource) => match access::check_host(state, peer, &request) {
+                Err(refusal) if resource.is_for_operators() => refused(refusal),
+                _ => resource.response(state),
+            },
         },
-        _ => not_allowed("GET, HEAD"),
     }
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` alone, to everybody who can reach the listener.
-pub(crate) async fn serve_metrics(state: Arc<GatewayState>, listener: TcpListener) {
-    let permits = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
-    loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let state = Arc::clone(&state);
-        tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let answer = match find(request.uri().path()) {
-                    None | Some(Answer::Page(_)) => {
-                        plain(StatusCode::NOT_FOUND, "only /metrics, /healthz and /readyz are served here")
-                    }
-                    Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => not_allowed("GET, HEAD"),
-                    Some(answer) => answer.reply(&state),
-                };
-                std::future::ready(Ok::<_, Infallible>(answer))
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(state.settings.handshake_timeout)
-                .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
-            // However it ended, the next request uses another connection.
-            let _ = timeout(ADMIN_LIFETIME, connection).await;
-            drop(permit);
-        });
+/// Completes a response to a request that did not become a WebSocket.
+fn end_refused_upgrade(response: &mut HttpResponse) {
+    let status = response.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    // A client of WebSockets has no other request for this connection.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if status == StatusCode::BAD_REQUEST {
+        // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
 }
 
-/// What a path gives to read.
-enum Answer {
-    Alive,
-    Ready,
+/// A resource that is read without any parameters.
+pub(crate) enum Resource {
+    Liveness,
+    Readiness,
     Metrics,
     Page(&'static Asset),
 }
 
-fn find(path: &str) -> Option<Answer> {
-    match path {
-        "/healthz" => Some(Answer::Alive),
-        "/readyz" => Some(Answer::Ready),
-        "/metrics" => Some(Answer::Metrics),
-        _ => assets::find(path).map(Answer::Page),
+impl Resource {
+    fn at(path: &str) -> Option<Self> {
+        Self::for_operators_at(path).or_else(|| assets::find(path).map(Self::Page))
     }
-}
 
-impl Answer {
-    /// With authentication on, only the admin listener tells it.
+    /// The resources of the metrics listener.
+    pub(crate) fn for_operators_at(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Liveness),
+            "/readyz" => Some(Self::Readiness),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
+    }
+
     fn is_for_operators(&self) -> bool {
         matches!(self, Self::Metrics)
     }
 
-    fn reply(self, state: &GatewayState) -> HttpResponse {
+    /// With authentication, only the admin listener serves what is for operators.
+    fn is_public(&self, state: &GatewayState) -> bool {
+        !self.is_for_operators() || state.backend.verifier.is_none()
+    }
+
+    pub(crate) fn response(self, state: &GatewayState) -> HttpResponse {
         match self {
-            Self::Alive => plain(StatusCode::OK, "alive"),
-            Self::Ready if state.is_ready() => plain(StatusCode::OK, "ready"),
-            Self::Ready => plain(StatusCode::SERVICE_UNAVAILABLE, unready(state)),
-            Self::Metrics => metrics(state),
+            Self::Liveness => plain(StatusCode::OK, "alive"),
+            Self::Readiness if state.is_ready() => plain(StatusCode::OK, "ready"),
+            Self::Readiness => plain(StatusCode::SERVICE_UNAVAILABLE, not_ready(state)),
+            Self::Metrics => response::metrics(state),
             Self::Page(asset) => page(asset),
         }
     }
 }
 
-/// What `/readyz` says of a hub that is not: of several partitions, which.
-fn unready(state: &GatewayState) -> String {
-    let which: Vec<String> = state.unready().map(|partition| partition.to_string()).collect();
+/// The text of `/readyz` for a hub that is not ready. With several partitions it names those that are not.
+fn not_ready(state: &GatewayState) -> String {
+    let unready: Vec<String> = state.unready_partitions().map(|partition| partition.to_string()).collect();
     match state.backend.hubs.len() {
-        partitions @ 2.. if !which.is_empty() => {
+        partitions @ 2.. if !unready.is_empty() => {
             let last = partitions - 1;
-            format!("not ready to take notifications: of the partitions 0 to {last} not {}", which.join(", "))
+            format!("not ready to take notifications: of the partitions 0 to {last} not {}", unready.join(", "))
         }
-        _ => match state.issuers_without_keys().next() {
-            Some(_) => "not ready: the keys of an issuer of tokens could not be fetched yet".to_owned(),
-            None => "not ready to take notifications".to_owned(),
-        },
+        _ if state.issuers_without_keys().next().is_some() => {
+            "not ready: the keys of an issuer of tokens could not be fetched yet".to_owned()
+        }
+        _ => "not ready to take notifications".to_owned(),
     }
 }
 
-/// The templates in force; with authentication on, for who may use or watch them: a provider or an observer.
-fn templates(state: &GatewayState, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
-    response::check_name(state, peer, request)?;
+/// The templates in force. With authentication, a provider's or an observer's token is needed.
+fn templates(services: &HttpServices, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
+    let state = &services.state;
+    access::check_host(state, peer, request)?;
     if state.backend.verifier.is_some() {
-        let claims = bearer(state, peer, request.headers())?.ok_or_else(|| {
+        let claims = access::bearer(state, peer, request.headers())?.ok_or_else(|| {
             let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
             HttpRefusal::new(StatusCode::UNAUTHORIZED, text)
         })?;
@@ -266,118 +136,36 @@ fn templates(state: &GatewayState, peer: Peer, request: &Request<Incoming>) -> R
             return Err(HttpRefusal::new(StatusCode::FORBIDDEN, text));
         }
     }
-    let mut listing = reply(StatusCode::OK, JSON, render::listing(state));
-    listing.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(listing)
+    let json = services.template_list.json(&state.backend.templates);
+    let mut list = response::response(StatusCode::OK, JSON, json);
+    list.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(list)
 }
 
-fn turn_away(state: &GatewayState, refusal: HttpRefusal, from: IpAddr) -> HttpResponse {
-    if let Some(turned) = refusal.turned {
-        state.counters.count_turned_away(turned);
-        // The reason of an origin contains the origin, so each origin is logged.
-        let client = if turned == TurnedAway::Origin { String::new() } else { from.to_string() };
-        if state.refusal_log.is_due(&refusal.text, &client, state.now()) {
-            tracing::warn!(%from, "a client was refused: {}", refusal.text);
-        }
+fn refusal_response(refusal: HttpRefusal) -> HttpResponse {
+    if refusal.status != StatusCode::UNAUTHORIZED {
+        return plain(refusal.status, refusal.text.into_owned());
     }
-    if refusal.status == StatusCode::UNAUTHORIZED {
-        let json = protocol::http::refusal(None, ErrorCode::BadToken, &refusal.text, None);
-        let mut reply = reply(refusal.status, JSON, json.into());
-        response::ask_for_token(reply.headers_mut());
-        return reply;
-    }
-    plain(refusal.status, refusal.text.into_owned())
-}
-
-/// Answers a request to become a WebSocket.
-fn upgrade(
-    shard: &Arc<Shard<Stream>>,
-    peer: Peer,
-    mut request: Request<Incoming>,
-) -> Result<HttpResponse, HttpRefusal> {
-    let state = &shard.state;
-    if state.is_stopping() {
-        return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping"));
-    }
-    check_origin(&state.origins, request.headers(), response::is_by_proxy(state, peer))?;
-    let mut response = create_response_with_body(&request, Full::default)
-        .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("not a WebSocket handshake: {error}; a proxy must pass the headers Upgrade and Connection on, with HTTP/1.1")))?;
-    if let Some(chosen) = subprotocol(request.headers())? {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
-    }
-    let visitor = visit(state, peer, request.headers())?;
-    let upgraded = hyper::upgrade::on(&mut request);
-    let shard = Arc::clone(shard);
-    // A task of its own: the one that speaks HTTP ends here and gives its memory back.
-    tokio::spawn(async move {
-        let Some((stream, early)) = upgraded.await.ok().and_then(taken_apart) else { return };
-        lifecycle::run(shard, stream, early, visitor).await;
-    });
-    Ok(response)
-}
-
-/// Checks who comes, and gives it its places.
-fn visit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handshake, HttpRefusal> {
-    let settings = &state.settings;
-    let full =
-        |text: &'static str, as_what| HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, text).counted_as(as_what);
-    let bearer = bearer(state, peer, headers)?.map(Box::new);
-    let address = client_address::client(peer.address, headers, &settings.trusted_proxies);
-    let spot = state
-        .websockets_by_address
-        .join(client_address::place(address), settings.connections_per_address)
-        .ok_or_else(|| {
-            let text = "there are as many connections from this address as there may be";
-            HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
-        })?;
-    let pending = HandshakePermit::take(&state.counters, settings.pending_connections)
-        .ok_or_else(|| full("as many connections as may wait for their hello wait for it", TurnedAway::Pending))?;
-    let seat = ConnectionPermit::take(&state.counters, settings.max_connections)
-        .ok_or_else(|| full("the hub has as many connections as it may", TurnedAway::Full))?;
-    Ok(Handshake { address, bearer, seat, spot, pending })
-}
-
-/// The stream, and what the client sent together with the handshake: as a rule nothing, so the copy gives the large
-/// buffer back.
-fn taken_apart(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return Some((parts.io.into_inner().into(), parts.read_buf.to_vec())),
-        Err(upgraded) => upgraded,
-    };
-    let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-    Some((parts.io.into_inner().into(), parts.read_buf.to_vec()))
-}
-
-/// The subprotocol to select; none was offered: none.
-fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, HttpRefusal> {
-    let mut offered = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .peekable();
-    if offered.peek().is_none() {
-        return Ok(None);
-    }
-    if offered.any(|name| name == SUBPROTOCOL.as_bytes()) {
-        return Ok(Some(SUBPROTOCOL));
-    }
-    Err(HttpRefusal::new(StatusCode::BAD_REQUEST, format!("of the subprotocols only {SUBPROTOCOL} is spoken here")))
+    let json = http::refusal(None, ErrorCode::BadToken, &refusal.text, None);
+    let mut response = response::response(refusal.status, JSON, json.into());
+    response::ask_for_token(response.headers_mut());
+    response
 }
 
 fn page(asset: &Asset) -> HttpResponse {
-    let mut page = reply(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
+    let mut page = response::response(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if asset.content_type == assets::HTML {
-        // A page that has opened this one holds nothing of it: it cannot lead it to a likeness that asks for tokens.
+        // A page of another site that opened this one keeps no handle on it, so it cannot replace it by a copy that asks
+        // for tokens.
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     }
     if asset.is_public() {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
-    // The files change with the binary only, but their names do not.
+    // The files change with the binary, but their names do not.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     page
 }
@@ -386,22 +174,25 @@ fn page(asset: &Asset) -> HttpResponse {
 mod tests {
     use super::*;
 
-    fn offered(lines: &[&'static str]) -> Result<Option<&'static str>, StatusCode> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(line));
+    #[test]
+    fn pages_carry_the_headers_that_protect_them_and_scripts_those_that_apply() {
+        let header = |path: &str, name: &str| {
+            let response = page(assets::find(path).unwrap());
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for path in ["/", "/desk", "/console", "/dashboard"] {
+            assert_eq!(header(path, "cross-origin-opener-policy").as_deref(), Some("same-origin"), "{path}");
+            assert!(header(path, "content-security-policy").unwrap().contains("frame-ancestors 'none'"), "{path}");
+            assert_eq!(header(path, "referrer-policy").as_deref(), Some("no-referrer"), "{path}");
         }
-        subprotocol(&headers).map_err(|refusal| refusal.status)
+        assert_eq!(header("/sdk/deskbell.js", "cross-origin-opener-policy"), None);
+        assert_eq!(header("/sdk/deskbell.js", "cache-control").as_deref(), Some("no-cache"));
     }
 
     #[test]
-    fn our_subprotocol_is_selected_wherever_it_stands_and_none_need_be_offered() {
-        assert_eq!(offered(&[]), Ok(None));
-        for lines in [&["deskbell.v1"][..], &["other, deskbell.v1"], &["other", "more,deskbell.v1 "]] {
-            assert_eq!(offered(lines), Ok(Some("deskbell.v1")), "{lines:?}");
-        }
-        for lines in [&["other"][..], &["deskbell.v2, DESKBELL.V1"], &[""]] {
-            assert_eq!(offered(lines), Err(StatusCode::BAD_REQUEST), "{lines:?}");
-        }
+    fn a_refusal_for_want_of_a_token_asks_for_one_and_others_do_not() {
+        let asks = |status| refusal_response(HttpRefusal::new(status, "no")).headers().contains_key("www-authenticate");
+        assert!(asks(StatusCode::UNAUTHORIZED));
+        assert!(!asks(StatusCode::FORBIDDEN) && !asks(StatusCode::SERVICE_UNAVAILABLE));
     }
 }

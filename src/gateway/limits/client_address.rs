@@ -37,7 +37,7 @@ fn address(text: &[u8]) -> Option<IpAddr> {
 }
 
 /// What counts as one address: an IPv6 client has a whole /64 to itself.
-pub(crate) fn place(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !(u64::MAX as u128);
     match address {
         IpAddr::V4(_) => address,

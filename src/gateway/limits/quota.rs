@@ -22,7 +22,7 @@ pub(crate) struct QuotaGuard<K: Eq + Hash>(Option<(Arc<Quota<K>>, K)>);
 
 impl<K: Eq + Hash + Clone> Quota<K> {
     /// One more of `whose`, if there are fewer than `max`; 0: no limit.
-    pub(crate) fn join(self: &Arc<Self>, whose: K, max: usize) -> Option<QuotaGuard<K>> {
+    pub(crate) fn take(self: &Arc<Self>, whose: K, max: usize) -> Option<QuotaGuard<K>> {
         if max == 0 {
             return Some(QuotaGuard(None));
         }
@@ -50,31 +50,32 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::gateway::limits::client_address::place;
+    use crate::gateway::limits::client_address::network_of;
 
     #[test]
     fn an_address_has_so_many_connections_and_no_more() {
         let crowd = Arc::new(Quota::default());
         let [one, two]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
-        let first = crowd.join(one, 2);
-        let second = crowd.join(one, 2);
-        assert!(first.is_some() && second.is_some() && crowd.join(one, 2).is_none());
-        assert!(crowd.join(two, 2).is_some(), "given back at once");
+        let first = crowd.take(one, 2);
+        let second = crowd.take(one, 2);
+        assert!(first.is_some() && second.is_some() && crowd.take(one, 2).is_none());
+        assert!(crowd.take(two, 2).is_some(), "given back at once");
         drop(first);
-        assert!(crowd.join(one, 2).is_some());
+        assert!(crowd.take(one, 2).is_some());
         drop(second);
         assert!(crowd.0.is_empty());
         let [near, same]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::ffff:2"].map(|address| address.parse().unwrap());
-        let _one = crowd.join(place(near), 1);
+        let _one = crowd.take(network_of(near), 1);
         assert!(
-            crowd.join(place(same), 1).is_none() && crowd.join(place("2001:db8:0:1::1".parse().unwrap()), 1).is_some()
+            crowd.take(network_of(same), 1).is_none()
+                && crowd.take(network_of("2001:db8:0:1::1".parse().unwrap()), 1).is_some()
         );
     }
 
     #[test]
     fn without_a_limit_nobody_is_counted() {
         let crowd = Arc::new(Quota::default());
-        let spots: Vec<_> = (0..10).map(|_| crowd.join(IpAddr::from([127, 0, 0, 1]), 0)).collect();
+        let spots: Vec<_> = (0..10).map(|_| crowd.take(IpAddr::from([127, 0, 0, 1]), 0)).collect();
         assert!(spots.iter().all(Option::is_some) && crowd.0.is_empty());
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Connections by the time (in milliseconds since 1970) at which their token is over; at most one entry each.
 #[derive(Debug, Default)]
-pub(crate) struct Expiries {
+pub(crate) struct TokenExpiries {
     ends: Mutex<BTreeSet<(u64, u64)>>,
     sooner: tokio::sync::Notify,
 }
 
-impl Expiries {
+impl TokenExpiries {
     /// That connection ends then, and no more when it was to end before. `false`: it is among those that were taken out to
     /// be closed, and ends.
     #[must_use]
@@ -29,7 +29,7 @@ impl Expiries {
     }
 
     /// The connection is gone.
-    pub(crate) fn forget(&self, serial: u64, ends_ms: u64) {
+    pub(crate) fn remove(&self, serial: u64, ends_ms: u64) {
         self.lock().remove(&(ends_ms, serial));
     }
 
@@ -63,11 +63,11 @@ mod tests {
 
     #[test]
     fn a_connection_ends_when_its_latest_token_does() {
-        let expiries = Expiries::default();
+        let expiries = TokenExpiries::default();
         for (serial, before_ms, ends_ms) in [(1, None, 1000), (2, None, 1000), (3, None, 500), (1, Some(1000), 2000)] {
             assert!(expiries.set(serial, before_ms, ends_ms));
         }
-        expiries.forget(3, 500);
+        expiries.remove(3, 500);
         assert_eq!(expiries.next_in_ms(400), Some(600));
         assert_eq!(expiries.take_due(999), [0; 0]);
         assert_eq!(expiries.take_due(1000), [2]);

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::auth::{self, Claims, TokenRefusal, TokenVerifier};
-use crate::gateway::fanout::connection::{ConnectionHandle, Identity};
+use crate::gateway::fanout::connection::ConnectionHandle;
+use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
@@ -74,7 +75,7 @@ pub(crate) fn admit(
         role,
         name: Some(claims.subject.as_str().into()),
         client: from_wire::client_of(&claims, &hello_role),
-        ends_ms: Some(claims.ends_ms),
+        expires_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
     })
 }
@@ -94,11 +95,11 @@ fn choose_role(hello: &HelloRole<'_>, granted: &[Role]) -> Result<Role, Admissio
     }
 }
 
-/// Whether the token of the connection was revoked meanwhile. This is checked after joining, and a revocation looks for
-/// connections after it takes effect, so that one of the two sees the other.
-pub(crate) fn is_revoked<S: Socket>(link: &ConnectionHandle<S>, issued_ms: Option<u64>) -> bool {
-    let (Some(verifier), Some(member)) = (&link.state().backend.verifier, link.member()) else { return false };
-    member.name.as_deref().is_some_and(|name| verifier.is_revoked(&member.workspace, name, issued_ms))
+/// Whether the token with which a client has joined was revoked meanwhile. This is checked after joining, and a revocation
+/// looks for connections after it takes effect, so that one of the two sees the other.
+pub(crate) fn is_revoked(state: &GatewayState, client: &JoinedClient, issued_ms: Option<u64>) -> bool {
+    let Some(verifier) = &state.backend.verifier else { return false };
+    client.name.as_deref().is_some_and(|name| verifier.is_revoked(&client.workspace, name, issued_ms))
 }
 
 /// Checks a token, and counts and logs a refusal.
@@ -115,19 +116,19 @@ pub(crate) fn check(
 ///
 /// # Errors
 /// Code and detail of the reply, if the token is refused or belongs to another client.
-pub(crate) fn refresh<S: Socket>(link: &ConnectionHandle<S>, token: &str) -> Result<(), (ErrorCode, String)> {
-    let state = link.state();
-    let (Some(verifier), Some(member)) = (&state.backend.verifier, link.member()) else { return Ok(()) };
-    let claims = check(state, verifier, token, link.address())
+pub(crate) fn refresh<S: Socket>(connection: &ConnectionHandle<S>, token: &str) -> Result<(), (ErrorCode, String)> {
+    let state = connection.state();
+    let (Some(verifier), Some(client)) = (&state.backend.verifier, connection.client()) else { return Ok(()) };
+    let claims = check(state, verifier, token, connection.address())
         .map_err(|why| (ErrorCode::NotAllowed, format!("`token`: {why}")))?;
-    let same = claims.roles.contains(&member.role)
-        && *member.workspace == *claims.workspace
-        && member.name.as_deref() == Some(claims.subject.as_str());
+    let same = claims.roles.contains(&client.role)
+        && *client.workspace == *claims.workspace
+        && client.name.as_deref() == Some(claims.subject.as_str());
     if !same {
         let detail = "`token` belongs to another client: its subject, role and workspace must be those of the hello";
         return Err((ErrorCode::NotAllowed, detail.to_owned()));
     }
-    if !link.last_until(claims.ends_ms) {
+    if !client.extend_until(claims.ends_ms) {
         return Err((ErrorCode::NotAllowed, "`token` came too late: the previous token has ended".to_owned()));
     }
     Ok(())
@@ -141,7 +142,7 @@ fn unauthenticated(hello: &HelloRole<'_>) -> Identity {
         Joiner::Observer => None,
     };
     let role = hello.role().unwrap_or(Role::Observer);
-    Identity { workspace: DEFAULT_WORKSPACE.into(), role, name, client, ends_ms: None, issued_ms: None }
+    Identity { workspace: DEFAULT_WORKSPACE.into(), role, name, client, expires_ms: None, issued_ms: None }
 }
 
 /// Checks the token of the hello, or else takes that of the upgrade. If there are both, they must have the same subject:
@@ -184,9 +185,9 @@ fn id<'h>(hello: &'h HelloRole<'_>) -> Option<&'h str> {
 /// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be a lie,
 /// so it is logged at debug only, and called a claim.
 fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Option<&str>) {
-    state.counters.token_refused(why);
+    state.counters.count_token_refused(why);
     let reason = TokenRefusal::LABELS[why.label()];
-    if state.refusal_log.is_due(reason, &from.to_string(), state.now()) {
+    if state.refusal_log.is_due(reason, &from.to_string(), state.uptime()) {
         tracing::warn!(%from, reason, "a token was refused: {why}");
     }
     if tracing::enabled!(tracing::Level::DEBUG) {

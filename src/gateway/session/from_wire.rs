@@ -1,7 +1,10 @@
-//! From a client's message to an input of the hub.
+//! The mapping from a client's message to an input of the hub. Everything that the core must not do is done here: ids are
+//! minted, and the template is rendered.
 
 use std::borrow::Cow;
 
+use deskbell_core::entry::{self, Action, AgentAction, Call, Joiner, ProviderAction, Recipients, Resume};
+use deskbell_core::{Name, NotificationId};
 use uuid::Uuid;
 
 use crate::auth::Claims;
@@ -9,20 +12,18 @@ use crate::gateway::session::render;
 use crate::protocol::inbound::{self, Body, ClientMessage, HelloRole};
 use crate::protocol::{Envelope, Role};
 use crate::template::SharedCatalogue;
-use deskbell_core::entry::{self, Action, AgentAction, Call, Joiner, ProviderAction, Recipients, Resume};
-use deskbell_core::{Name, NotificationId};
 
-/// What a message of a client that has said hello comes to.
+/// What a message of a client that has joined asks for.
 #[derive(Debug)]
 pub(crate) enum Intent {
     /// A call for the hub.
     Call(Call),
-    /// It speaks of a notification that cannot be: its id is none of ours.
+    /// Its notificationId is not one that a hub could have minted.
     NoSuchNotification,
-    /// Nothing is to be done, and nothing said.
-    Nothing,
-    /// It is for the connection itself: `hello`, `refresh`, `ping`.
-    NoCall,
+    /// Nothing, and there is no reply.
+    Ignore,
+    /// Something that the connection itself answers: `hello`, `refresh`, `ping`.
+    NotACall,
 }
 
 /// The client of a hello without a token.
@@ -58,12 +59,11 @@ fn agent(id: Name, groups: Option<Vec<Name>>, who: &HelloRole<'_>) -> Joiner {
     Joiner::Agent { id, groups, presence }
 }
 
-/// What a message asks of the hub. Everything that the core must not do is done here: ids are minted, the
-/// template is rendered.
-pub(crate) fn meaning(role: Role, message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Intent {
+/// The intent of a message of a client with the role `role`.
+pub(crate) fn intent(role: Role, message: &ClientMessage<'_>, catalogue: &SharedCatalogue) -> Intent {
     let envelope = &message.envelope;
     let of_call = |action| Intent::Call(call(envelope, correlation(envelope), action));
-    // About a notification, so the reply bears the notify's correlationId; the message's own is not used.
+    // The reply carries the correlationId of the notify, so that of this message is not used.
     let of_answer = |id: &str, action: &dyn Fn(NotificationId) -> AgentAction| match id.parse() {
         Ok(id) => Intent::Call(call(envelope, None, action(id).into())),
         Err(_) => Intent::NoSuchNotification,
@@ -98,19 +98,11 @@ pub(crate) fn meaning(role: Role, message: &ClientMessage<'_>, catalogue: &Share
         }),
         Body::Seen { notification_id } => {
             match of_answer(notification_id, &|notification_id| AgentAction::Seen { notification_id }) {
-                Intent::NoSuchNotification => Intent::Nothing,
-                meaning => meaning,
+                Intent::NoSuchNotification => Intent::Ignore,
+                intent => intent,
             }
         }
-        Body::Hello(_) | Body::Refresh { .. } | Body::Ping => Intent::NoCall,
-    }
-}
-
-/// The largest message of a client of that role; `provider_max` is what is configured.
-pub(crate) fn message_bytes_max(role: Option<Role>, provider_max: usize) -> usize {
-    match role {
-        Some(Role::Provider) => provider_max,
-        _ => provider_max.min(crate::protocol::size::SMALL_MESSAGE_BYTES_MAX),
+        Body::Hello(_) | Body::Refresh { .. } | Body::Ping => Intent::NotACall,
     }
 }
 
@@ -132,7 +124,7 @@ fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> e
 }
 
 fn call(envelope: &Envelope<'_>, correlation_id: Option<Name>, action: Action) -> Call {
-    Call { id: envelope.id.as_ref().map(name), correlation_id, action }
+    Call { id: envelope.id.as_ref().map(name), correlation_id, number: None, action }
 }
 
 fn correlation(envelope: &Envelope<'_>) -> Option<Name> {
@@ -155,7 +147,7 @@ fn resume_from(resume: &inbound::ResumeFrom<'_>) -> Resume {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "it is what the protocol gives, and so can be named where one is mapped")]
+#[expect(clippy::ptr_arg, reason = "the messages have this type, so that the function can be passed to `map`")]
 fn name(text: &Cow<'_, str>) -> Name {
     Name::from(&**text)
 }

@@ -16,24 +16,24 @@ use crate::gateway::fanout::connection::ConnectionHandle;
 use crate::gateway::fanout::outbox::Weight;
 use crate::gateway::fanout::socket::Socket;
 use crate::gateway::session::admission::AdmissionError;
-use crate::gateway::shared::settings::READ_BUFFER_BYTES;
+use crate::gateway::shared::bounds::READ_BUFFER_BYTES;
 use crate::protocol::Close;
 
-/// How a connection came to its end.
+/// Why a session ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionEnd {
-    /// We close it.
+    /// The hub closes it.
     Close(Close),
-    /// The client is not admitted.
-    AdmissionError(AdmissionError),
-    /// We close it, because the peer's frames are no WebSocket.
-    NoWebSocket,
-    /// The peer closed it; our reply is in the outbox.
-    ByPeer,
-    /// The peer is gone.
-    Gone,
-    /// It was ended from outside, which has done all there was to say.
-    Cut,
+    /// The hello is refused.
+    Refused(AdmissionError),
+    /// The hub closes it because the peer's frames violate the WebSocket protocol.
+    InvalidFrame,
+    /// The peer closed it; the hub's close frame is in the outbox.
+    ClosedByPeer,
+    /// The peer is gone without a close.
+    PeerGone,
+    /// Another task closed the connection, and has sent the close frame.
+    ClosedFromOutside,
 }
 
 /// Reads one connection.
@@ -64,10 +64,10 @@ impl Reader {
     /// The next text; `None` for a frame that is none, which the library has dealt with. Safe to drop and call again.
     pub(crate) async fn next<S: Socket>(
         &mut self,
-        link: &Arc<ConnectionHandle<S>>,
+        connection: &Arc<ConnectionHandle<S>>,
     ) -> Result<Option<Utf8Bytes>, SessionEnd> {
         loop {
-            return match poll_fn(|cx| self.poll(cx, link)).await {
+            return match poll_fn(|cx| self.poll(cx, connection)).await {
                 Ok(Message::Text(text)) => Ok(Some(text)),
                 Ok(Message::Binary(_)) => Err(SessionEnd::Close(Close::Binary)),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(None),
@@ -81,9 +81,9 @@ impl Reader {
     fn poll<S: Socket>(
         &mut self,
         cx: &mut Context<'_>,
-        link: &Arc<ConnectionHandle<S>>,
+        connection: &Arc<ConnectionHandle<S>>,
     ) -> Poll<Result<Message, tungstenite::Error>> {
-        match self.context.read(&mut SocketAdapter { link, cx }) {
+        match self.context.read(&mut SocketAdapter { connection, cx }) {
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             done => Poll::Ready(done),
         }
@@ -93,25 +93,25 @@ impl Reader {
 fn end_of(error: &tungstenite::Error) -> SessionEnd {
     use tungstenite::error::{Error, ProtocolError};
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => SessionEnd::ByPeer,
+        Error::ConnectionClosed | Error::AlreadyClosed => SessionEnd::ClosedByPeer,
         Error::Capacity(_) => SessionEnd::Close(Close::TooLarge),
         Error::Utf8(_) => SessionEnd::Close(Close::NotUtf8),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => SessionEnd::Gone,
-        Error::Protocol(_) => SessionEnd::NoWebSocket,
-        _ => SessionEnd::Gone,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => SessionEnd::PeerGone,
+        Error::Protocol(_) => SessionEnd::InvalidFrame,
+        _ => SessionEnd::PeerGone,
     }
 }
 
 /// Both ends of a connection, as the library sees them during one call.
 struct SocketAdapter<'a, 'b, S> {
-    link: &'a Arc<ConnectionHandle<S>>,
+    connection: &'a Arc<ConnectionHandle<S>>,
     cx: &'a mut Context<'b>,
 }
 
 impl<S: Socket> Read for SocketAdapter<'_, '_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.link.outbox().socket().poll_read(self.cx, buffer) {
-            Poll::Ready(done) => done.inspect(|_| self.link.heard()),
+        match self.connection.outbox().socket().poll_read(self.cx, buffer) {
+            Poll::Ready(done) => done.inspect(|_| self.connection.note_received()),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -120,7 +120,7 @@ impl<S: Socket> Read for SocketAdapter<'_, '_, S> {
 impl<S: Socket> Write for SocketAdapter<'_, '_, S> {
     /// Takes everything: the library writes whole frames, and an outbox never lets it wait.
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.link.send(&Bytes::copy_from_slice(frame), Weight::Counted);
+        self.connection.send(&Bytes::copy_from_slice(frame), Weight::Counted);
         Ok(frame.len())
     }
 

@@ -1,9 +1,9 @@
 //! What the gateway counts. A value that is passed around, no global.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::auth::TokenRefusal;
+use crate::gateway::limits::permit::PermitPool;
 use crate::metrics::{Kind, Text};
 use crate::protocol::{ErrorCode, Role, error};
 
@@ -20,12 +20,12 @@ pub(crate) struct Counters {
     refused: [AtomicU64; error::ERRORS.len()],
     turned_away: [AtomicU64; TurnedAway::LABELS.len()],
     tokens_refused: [AtomicU64; TokenRefusal::LABELS.len()],
-    /// WebSockets, from the upgrade until the socket is closed.
-    websockets: AtomicUsize,
-    /// Those of them that have not got in yet.
-    pending: AtomicUsize,
-    /// HTTP connections that have asked for something that the hub does.
-    callers: AtomicUsize,
+    /// WebSockets, from the upgrade until the socket is closed, and HTTP providers (`maxConnections`).
+    pub(crate) websockets: PermitPool,
+    /// WebSockets that have not joined yet (`pendingConnections`).
+    pub(crate) handshakes: PermitPool,
+    /// HTTP connections that have made a call: a stop waits for their answers.
+    pub(crate) http_callers: PermitPool,
 }
 
 /// Why a connection did not become a WebSocket.
@@ -48,18 +48,41 @@ pub(crate) enum TurnedAway {
 impl TurnedAway {
     /// In the order of declaration.
     const LABELS: [&str; 6] = ["full", "pending", "address", "origin", "handshakeTimeout", "tls"];
+
+    /// The reason as the metrics name it.
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
+
+    /// What happened, and what an operator can do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Full => "the hub has as many connections as [limits] maxConnections allows",
+            Self::Pending => "as many connections as [limits] pendingConnections allows have sent no hello",
+            Self::Address => {
+                "its address has as many connections as [limits] connectionsPerAddress allows; if the address is a \
+                 proxy's, name it in [server] trustedProxies"
+            }
+            Self::Origin => {
+                "its page has an origin that may not connect, or it used a name that may not be used; if the page is \
+                 yours, name its origin in [server] allowedOrigins"
+            }
+            Self::Slow => "it took longer for a handshake or the head of a request than [server] handshakeTimeout",
+            Self::Tls => "its TLS handshake failed; it may not trust the certificate, or does not speak TLS",
+        }
+    }
 }
 
 impl Counters {
-    pub(crate) fn joined(&self, role: Role) {
+    pub(crate) fn count_joined(&self, role: Role) {
         self.connections[role as usize].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn left(&self, role: Role) {
+    pub(crate) fn count_left(&self, role: Role) {
         self.connections[role as usize].fetch_sub(1, Relaxed);
     }
 
-    pub(crate) fn refused(&self, code: ErrorCode) {
+    pub(crate) fn count_refused(&self, code: ErrorCode) {
         self.refused[code as usize].fetch_add(1, Relaxed);
     }
 
@@ -67,18 +90,8 @@ impl Counters {
         self.turned_away[why as usize].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn token_refused(&self, why: &TokenRefusal) {
+    pub(crate) fn count_token_refused(&self, why: &TokenRefusal) {
         self.tokens_refused[why.label()].fetch_add(1, Relaxed);
-    }
-
-    /// How many websockets are taken.
-    pub(crate) fn websockets(&self) -> usize {
-        self.websockets.load(Relaxed)
-    }
-
-    /// How many callers there are.
-    pub(crate) fn callers(&self) -> usize {
-        self.callers.load(Relaxed)
     }
 
     /// The gateway's families.
@@ -91,7 +104,7 @@ impl Counters {
             "role",
             roles,
         );
-        let pending = self.pending.load(Relaxed) as u64;
+        let pending = self.handshakes.taken() as u64;
         text.one(
             "deskbell_pending_connections",
             Kind::Gauge,
@@ -116,83 +129,17 @@ impl Counters {
     }
 }
 
-/// One of `maxConnections`; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct ConnectionPermit(Arc<Counters>);
-
-impl ConnectionPermit {
-    /// Takes a seat, if fewer than `max` are taken.
-    pub(crate) fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
-        let free = |taken: usize| (taken < max).then_some(taken + 1);
-        counters.websockets.fetch_update(Relaxed, Relaxed, free).ok()?;
-        Some(Self(Arc::clone(counters)))
-    }
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        self.0.websockets.fetch_sub(1, Relaxed);
-    }
-}
-
-/// An HTTP connection that has asked for something that the hub does: a stop waits for its answer. Until it is dropped.
-#[derive(Debug)]
-pub(crate) struct HttpCaller(Arc<Counters>);
-
-impl HttpCaller {
-    pub(crate) fn enter(counters: &Arc<Counters>) -> Self {
-        counters.callers.fetch_add(1, Relaxed);
-        Self(Arc::clone(counters))
-    }
-}
-
-impl Drop for HttpCaller {
-    fn drop(&mut self) {
-        self.0.callers.fetch_sub(1, Relaxed);
-    }
-}
-
-/// One of `pendingConnections`; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct HandshakePermit(Arc<Counters>);
-
-impl HandshakePermit {
-    /// Takes one, if fewer than `max` are taken.
-    pub(crate) fn take(counters: &Arc<Counters>, max: usize) -> Option<Self> {
-        let free = |taken: usize| (taken < max).then_some(taken + 1);
-        counters.pending.fetch_update(Relaxed, Relaxed, free).ok()?;
-        Some(Self(Arc::clone(counters)))
-    }
-}
-
-impl Drop for HandshakePermit {
-    fn drop(&mut self) {
-        self.0.pending.fetch_sub(1, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn seats_are_bounded_and_given_back() {
-        let counters = Arc::new(Counters::default());
-        let first = ConnectionPermit::take(&counters, 2);
-        let second = ConnectionPermit::take(&counters, 2);
-        assert!(first.is_some() && second.is_some() && ConnectionPermit::take(&counters, 2).is_none());
-        drop(first);
-        assert!(ConnectionPermit::take(&counters, 2).is_some());
-        assert_eq!(counters.websockets(), 1);
-    }
-
-    #[test]
     fn the_text_names_every_role_and_every_code() {
         let counters = Counters::default();
-        counters.joined(Role::Agent);
-        counters.refused(ErrorCode::NotFound);
+        counters.count_joined(Role::Agent);
+        counters.count_refused(ErrorCode::NotFound);
         counters.count_turned_away(TurnedAway::Address);
-        counters.token_refused(&TokenRefusal::Revoked);
+        counters.count_token_refused(&TokenRefusal::Revoked);
         let mut text = Text::default();
         counters.write(&mut text);
         let text = text.finish();

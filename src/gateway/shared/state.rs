@@ -1,43 +1,40 @@
-//! What all connections share.
+//! The state that all connections share: settings, counters, limits by address, the way to the hub, and the stop signal.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::auth::TokenVerifier;
-use crate::gateway::http::pending_calls::{HttpProviders, ProviderKey};
 use crate::gateway::limits::origin::Origins;
 use crate::gateway::limits::quota::Quota;
 use crate::gateway::limits::refusal_log::RefusalLog;
-use crate::gateway::limits::token_expiry::Expiries;
-use crate::gateway::shared::counters::Counters;
+use crate::gateway::limits::token_expiry::TokenExpiries;
+use crate::gateway::shared::counters::{Counters, TurnedAway};
 use crate::gateway::shared::hello_ids::PendingHelloIds;
-use crate::gateway::shared::settings::{REQUESTS_MAX, Settings, WAITING_MAX};
+use crate::gateway::shared::settings::Settings;
+use crate::gateway::shared::stop_signal::StopSignal;
 use crate::hub::{self, Clock, HubHandle};
 use crate::log::History;
-use crate::template::{Catalogue, SharedCatalogue};
+use crate::template::SharedCatalogue;
 
-/// The past of each partition's log, for one explanation at a time.
+/// The history of each partition's log. The lock admits one explanation at a time.
 pub type Histories = Mutex<Vec<Box<dyn History>>>;
 
-/// What the gateway needs of the rest of the hub.
+/// The parts of the process that the gateway works with.
 #[derive(Clone)]
 pub struct Backend {
-    /// The partitions' hubs, in their order; at least one.
+    /// The hubs of the partitions, in the order of the partitions; at least one.
     pub hubs: Vec<HubHandle>,
     /// The templates in force.
     pub templates: SharedCatalogue,
-    /// Verifies tokens; `None`: there is no authentication.
+    /// Verifies tokens; `None` without authentication.
     pub verifier: Option<Arc<TokenVerifier>>,
-    /// By what tokens end.
+    /// The wall clock, by which tokens expire.
     pub clock: Arc<dyn Clock>,
-    /// The log's past, for explanations; `None`: nothing is kept.
-    pub past: Option<Arc<Histories>>,
+    /// The history of the log, for explanations; `None` if the hub keeps no log.
+    pub histories: Option<Arc<Histories>>,
 }
 
 impl std::fmt::Debug for Backend {
@@ -51,28 +48,17 @@ impl std::fmt::Debug for Backend {
 pub(crate) struct GatewayState {
     pub(crate) settings: Arc<Settings>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) hellos: Arc<PendingHelloIds>,
+    pub(crate) hello_ids: Arc<PendingHelloIds>,
     pub(crate) backend: Backend,
+    /// The origins of pages that may connect.
     pub(crate) origins: Origins,
-    /// When refusals were logged.
-    pub(crate) refusal_log: RefusalLog,
-    /// WebSockets by address, and http_providers by that of whoever asked first.
+    /// WebSockets by client address, and HTTP providers by the address of their first request.
     pub(crate) websockets_by_address: Arc<Quota<IpAddr>>,
-    /// Connections that are no WebSockets (yet) by address.
+    /// TCP connections that are not WebSockets (yet), by address.
     pub(crate) http_by_address: Arc<Quota<IpAddr>>,
-    pub(crate) expiries: Expiries,
-    pub(crate) http_providers: HttpProviders,
-    /// The list of templates as JSON, and of which catalogue it was made.
-    pub(crate) listing: Mutex<Option<(Arc<Catalogue>, Bytes)>>,
-    /// One for each request by HTTP that is under way.
-    pub(crate) requests: Semaphore,
-    /// One for each of them that waits for an outcome.
-    pub(crate) waiting: Semaphore,
-    /// The same by provider.
-    pub(crate) requests_of: Arc<Quota<ProviderKey>>,
-    pub(crate) waiting_of: Arc<Quota<ProviderKey>>,
-    stopping: AtomicBool,
-    stop_told: Notify,
+    pub(crate) token_expiries: TokenExpiries,
+    pub(crate) refusal_log: RefusalLog,
+    pub(crate) stop: StopSignal,
     started: Instant,
 }
 
@@ -80,33 +66,26 @@ impl GatewayState {
     pub(crate) fn new(
         settings: Arc<Settings>,
         counters: Arc<Counters>,
-        hellos: Arc<PendingHelloIds>,
+        hello_ids: Arc<PendingHelloIds>,
         backend: Backend,
         origins: Origins,
     ) -> Self {
         Self {
             settings,
             counters,
-            hellos,
+            hello_ids,
             backend,
             origins,
-            refusal_log: RefusalLog::default(),
             websockets_by_address: Arc::default(),
             http_by_address: Arc::default(),
-            expiries: Expiries::default(),
-            http_providers: HttpProviders::default(),
-            listing: Mutex::default(),
-            requests: Semaphore::new(REQUESTS_MAX),
-            waiting: Semaphore::new(WAITING_MAX),
-            requests_of: Arc::default(),
-            waiting_of: Arc::default(),
-            stopping: AtomicBool::new(false),
-            stop_told: Notify::new(),
+            token_expiries: TokenExpiries::default(),
+            refusal_log: RefusalLog::default(),
+            stop: StopSignal::default(),
             started: Instant::now(),
         }
     }
 
-    /// The hub that has this workspace, and which partition it is.
+    /// The partition of a workspace, and its hub.
     pub(crate) fn hub_of(&self, workspace: &str) -> (usize, &HubHandle) {
         let hubs = &self.backend.hubs;
         let partition = hub::partition_of(workspace, hubs.len());
@@ -123,46 +102,43 @@ impl GatewayState {
         self.backend.verifier.iter().flat_map(|verifier| verifier.issuers_without_keys())
     }
 
-    /// The partitions that take no notifications at the moment.
-    pub(crate) fn unready(&self) -> impl Iterator<Item = usize> {
+    /// The partitions whose hubs take no notifications at the moment.
+    pub(crate) fn unready_partitions(&self) -> impl Iterator<Item = usize> {
         self.backend.hubs.iter().enumerate().filter(|(_, hub)| !hub.is_ready()).map(|(partition, _)| partition)
     }
 
-    /// Whether notifications of all workspaces are taken.
+    /// Whether the hub takes notifications of every workspace, and can verify the tokens of every issuer.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.is_stopping() && self.unready().next().is_none() && self.issuers_without_keys().next().is_none()
+        !self.is_stopping()
+            && self.unready_partitions().next().is_none()
+            && self.issuers_without_keys().next().is_none()
     }
 
-    /// The time by which tokens end, in milliseconds since 1970.
+    /// The wall clock in milliseconds since 1970. Tokens expire by it.
     pub(crate) fn wall_ms(&self) -> u64 {
         self.backend.clock.now().0
     }
 
-    /// Since the gateway's start.
-    pub(crate) fn now(&self) -> Duration {
+    /// The time since the gateway started, by the monotonic clock. Timeouts and rate limits use it.
+    pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// [`now`](Self::now) in whole milliseconds.
-    pub(crate) fn now_ms(&self) -> u64 {
-        whole_ms(self.now())
+    /// [`uptime`](Self::uptime) in whole milliseconds.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        whole_ms(self.uptime())
+    }
+
+    /// Counts a connection that is refused without an answer, and logs the reason with the setting that matters.
+    pub(crate) fn note_turned_away(&self, why: TurnedAway, from: IpAddr) {
+        self.counters.count_turned_away(why);
+        if self.refusal_log.is_due(why.label(), &from.to_string(), self.uptime()) {
+            tracing::warn!(%from, "a client was refused: {}", why.advice());
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Relaxed)
-    }
-
-    pub(crate) fn begin_stop(&self) {
-        self.stopping.store(true, SeqCst);
-        self.stop_told.notify_waiters();
-    }
-
-    /// Waits for [`begin_stop`](Self::begin_stop).
-    pub(crate) async fn stopping(&self) {
-        let told = self.stop_told.notified();
-        if !self.stopping.load(SeqCst) {
-            told.await;
-        }
+        self.stop.is_given()
     }
 }
 

@@ -148,20 +148,50 @@ async fn ring(gateway: &TestGateway, id: &str) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn where_the_log_does_not_answer_a_request_is_told_that_nobody_knows() {
+async fn where_the_log_does_not_answer_every_request_learns_that_its_fate_is_unknown() {
     let gateway = TestGateway::new();
     assert_eq!(ring(&gateway, "before").await.0, "202");
     gateway.silent.store(true, Ordering::SeqCst);
+    // The log has the first one; the second waits behind it and may still be written.
     let (first, second) = tokio::join!(ring(&gateway, "first"), ring(&gateway, "second"));
-    let details = [&first, &second].map(|(status, error)| {
+    for (status, error) in [&first, &second] {
         assert_eq!((status.as_str(), &error["code"]), ("503", &json!("unavailable")));
-        error["detail"].as_str().unwrap().to_owned()
-    });
-    // One was on its way to the log; the other waited behind it.
-    assert!(details.iter().any(|detail| detail.contains("not known; repeat it with the same `id`")), "{details:?}");
-    assert!(details.iter().any(|detail| detail.contains("nothing was done")), "{details:?}");
+        let detail = error["detail"].as_str().unwrap();
+        assert!(detail.contains("unknown") && detail.contains("repeat it with the same `id`"), "{detail}");
+    }
     gateway.silent.store(false, Ordering::SeqCst);
     gateway.inputs.wake();
-    let again = ring(&gateway, "first").await;
-    assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
+    for id in ["first", "second"] {
+        let again = ring(&gateway, id).await;
+        assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
+    }
+}
+
+#[tokio::test]
+async fn calls_of_one_provider_are_under_way_together_and_each_receives_its_own_reply() {
+    const CALLS: usize = 40;
+    let gateway = TestGateway::new();
+    assert_eq!(ring(&gateway, "before").await.0, "202");
+    gateway.silent.store(true, Ordering::SeqCst);
+    let ids: Vec<String> = (0..CALLS).map(|number| format!("call-{number}")).collect();
+    let calls = futures::future::join_all(ids.iter().map(|id| ring(&gateway, id)));
+    // The first group holds at most 16 calls of one provider; the others wait for the next one, none behind another's reply.
+    let together = async {
+        while gateway.inputs.depth() < CALLS / 2 {
+            tokio::task::yield_now().await;
+        }
+        gateway.silent.store(false, Ordering::SeqCst);
+        gateway.inputs.wake();
+    };
+    let (replies, ()) = tokio::join!(calls, async {
+        tokio::time::timeout(SOON, together).await.expect("the calls wait for the log together");
+    });
+    for (id, (status, reply)) in ids.iter().zip(&replies) {
+        // Past the queue limit the notify has its result already.
+        assert!(matches!((status.as_str(), reply["type"].as_str()), ("202", Some("ack")) | ("200", Some("result"))));
+        assert_eq!(&reply["id"], &json!(id));
+    }
+    let notifications: std::collections::BTreeSet<_> =
+        replies.iter().map(|(_, reply)| reply["notificationId"].to_string()).collect();
+    assert_eq!(notifications.len(), CALLS);
 }

@@ -116,7 +116,7 @@ impl TestGateway {
             templates: SharedCatalogue::default(),
             verifier: None,
             clock: Arc::new(WallClock),
-            past: None,
+            histories: None,
         };
         let serving = gateway.serve(backend).unwrap();
         Self { address, hub: Some(hub), serving: Some(serving), silent, inputs }

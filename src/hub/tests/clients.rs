@@ -141,6 +141,7 @@ impl Clients {
         let call = Call {
             id: Some(id.clone()),
             correlation_id: Some("c".into()),
+            number: None,
             action: ProviderAction::Notify(notify(id)).into(),
         };
         Some((connection, Input::Call { connection, call }))
@@ -157,7 +158,7 @@ impl Clients {
             } else {
                 AgentAction::Reject { notification_id: id, reason: None }.into()
             };
-            Input::Call { connection, call: Call { id: None, correlation_id: None, action } }
+            Input::Call { connection, call: Call { id: None, correlation_id: None, number: None, action } }
         };
         seeing.filter_map(|(at, agent)| agent.serial.map(|serial| (at, serial, answer(serial)))).collect()
     }

@@ -1,14 +1,14 @@
 //! The data directory: permissions, the lock, the files in it, and the error messages about it.
 
 use std::fmt::Display;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::files::{Files, is_full};
+use super::files::is_full;
 use super::header::{HeaderFault, VERSION};
 use crate::log::{AppendError, LogError, RecordNumber};
 
@@ -51,8 +51,8 @@ pub(super) fn unfinished_path(path: &Path) -> PathBuf {
 }
 
 /// Creates the directory if it does not exist, and restricts it to its owner.
-pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
-    files.create_directory(directory).map_err(|error| device(directory, "cannot be made", &error))?;
+pub(super) fn prepare(directory: &Path) -> Result<(), LogError> {
+    create(directory).map_err(|error| device(directory, "cannot be made", &error))?;
     let metadata = metadata(directory)?;
     if !metadata.is_dir() {
         return Err(LogError::Device(format!(
@@ -61,6 +61,25 @@ pub(super) fn prepare(files: &Files, directory: &Path) -> Result<(), LogError> {
         )));
     }
     close_to_others(directory, &metadata, 0o700).map(drop)
+}
+
+/// Creates a directory for its owner only, and its parents with the umask's permissions. They become durable when a log is
+/// founded in it.
+fn create(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let path = std::path::absolute(path)?;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
+    }
+    match DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The lock on the directory, released on drop.

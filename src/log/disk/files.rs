@@ -1,8 +1,11 @@
 //! All changes to files are made here, so that tests can make each of them fail.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions};
+use std::io::{
+    self,
+    ErrorKind::{InvalidInput, PermissionDenied},
+};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Changes to the data directory go through here.
@@ -78,27 +81,13 @@ impl Files {
         File::open(path)?.sync_all()
     }
 
-    /// Creates a directory for its owner only, and its parents with the umask's permissions. This is durable, because a log
-    /// is lost if its directory is lost after a power cut.
-    pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
+    /// Returns once the directory's own name and those of its parents are on the device: a log is lost if its directory
+    /// is lost after a power cut.
+    pub(super) fn sync_parents(&self, path: &Path) -> io::Result<()> {
         let path = std::path::absolute(path)?;
-        let missing = path.ancestors().skip(1).take_while(|parent| !parent.is_dir()).count();
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
-                _ => error,
-            })?;
-        }
-        match DirBuilder::new().mode(0o700).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        path.ancestors().skip(1).take(missing + 1).try_for_each(|parent| match self.sync_directory(parent) {
-            // Without the right to read a directory it cannot be synced either.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        path.ancestors().skip(1).try_for_each(|parent| match self.sync_directory(parent) {
+            // A directory that this user cannot read, or a file system that cannot sync directories.
+            Err(error) if matches!(error.kind(), PermissionDenied | InvalidInput) => Ok(()),
             other => other,
         })
     }

@@ -138,7 +138,7 @@ impl Disk {
     /// [`LogError::InUse`], `Newer`, `Damaged` or `Device`, with what to do about it. Then nothing was changed but
     /// permissions, and `LOCK`.
     pub fn open(options: &Options) -> Result<(Self, RecoveryReport), LogError> {
-        directory::prepare(&options.files, &options.directory)?;
+        directory::prepare(&options.directory)?;
         let lock = directory::lock(&options.directory, options.wait_lock)?;
         let new_id = options.new_id.unwrap_or_else(random_id);
         let recovered = recovery::recover(&options.files, &options.directory, new_id)?;

@@ -100,6 +100,8 @@ fn refuse_unknown_files(directory: &Path, listing: &Listing) -> Result<(), LogEr
 }
 
 fn found(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
+    // Before the first file, and not when the directory is created: this process may be the second that tries.
+    files.sync_parents(directory).map_err(|error| device(directory, "cannot be synced", &error))?;
     create_segment(files, directory, id, 1)?;
     // FORMAT is written last, so that its existence means that there is a log.
     write_format(files, directory, id)

@@ -37,22 +37,30 @@ impl DecodeError<'_> {
 /// # Errors
 /// The text is not a JSON object, its type is unknown, or a field is missing or invalid.
 pub fn decode(text: &str) -> Result<ClientMessage<'_>, DecodeError<'_>> {
-    let fields = Fields::parse(text).map_err(|error| not_an_object(&error))?;
-    let (envelope, envelope_fault) = envelope(&fields);
+    let fields = Fields::parse(text).map_err(|error| not_an_object("text", &error))?;
     let kind = match fields.string(FieldKey::Type, "type") {
         Ok(Some(kind)) => kind,
-        Ok(None) => return Err(fault(envelope, None, ErrorCode::BadMessage, missing("type"))),
-        Err(detail) => return Err(fault(envelope, None, ErrorCode::BadMessage, detail)),
+        Ok(None) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, missing("type"))),
+        Err(detail) => return Err(fault(envelope(&fields).0, None, ErrorCode::BadMessage, detail)),
     };
-    let call = CallName::of_type(&kind);
-    let Some(read) = reader(&kind) else {
-        let detail = format!("the type {:?} is unknown", shortened(&kind));
+    decode_fields(&fields, &kind)
+}
+
+/// Reads the fields of a message of type `kind`.
+///
+/// # Errors
+/// The type is unknown, or a field is missing or invalid.
+pub(crate) fn decode_fields<'a>(fields: &Fields<'a>, kind: &str) -> Result<ClientMessage<'a>, DecodeError<'a>> {
+    let (envelope, envelope_fault) = envelope(fields);
+    let call = CallName::of_type(kind);
+    let Some(read) = reader(kind) else {
+        let detail = format!("the type {:?} is unknown", shortened(kind));
         return Err(fault(envelope, None, ErrorCode::BadMessage, detail));
     };
     if let Some(detail) = envelope_fault {
         return Err(fault(envelope, call, ErrorCode::BadParameter, detail));
     }
-    match read(&fields) {
+    match read(fields) {
         Ok(body) => Ok(ClientMessage { envelope, body }),
         Err(detail) => Err(fault(envelope, call, ErrorCode::BadParameter, detail)),
     }
@@ -62,11 +70,12 @@ fn fault(envelope: Envelope<'_>, call: Option<CallName>, code: ErrorCode, detail
     DecodeError { envelope, call, code, detail }
 }
 
-fn not_an_object(error: &serde_json::Error) -> DecodeError<'static> {
+/// The error about a text that is not a JSON object; `what` is "text" or "body".
+pub(crate) fn not_an_object(what: &str, error: &serde_json::Error) -> DecodeError<'static> {
     // A data error of the parser quotes the text, which may be as long as the message. A syntax error does not.
     let detail = match error.classify() {
-        Category::Data => "the text is not a JSON object".to_owned(),
-        Category::Syntax | Category::Eof | Category::Io => format!("the text is not valid JSON: {error}"),
+        Category::Data => format!("the {what} is not a JSON object"),
+        Category::Syntax | Category::Eof | Category::Io => format!("the {what} is not valid JSON: {error}"),
     };
     fault(Envelope::default(), None, ErrorCode::BadMessage, detail)
 }

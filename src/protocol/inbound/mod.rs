@@ -9,6 +9,7 @@ mod fingerprint;
 mod message;
 
 pub use decode::{DecodeError, decode};
+pub(crate) use decode::{decode_fields, not_an_object};
 pub use encode::encode;
 pub(crate) use fields::{FieldKey, Fields};
 pub use message::{AddressedTo, Body, ClientMessage, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};

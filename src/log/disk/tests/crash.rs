@@ -17,16 +17,16 @@ fn faulty(directory: &Path) -> (Options, Arc<Faults>) {
     (options, faults)
 }
 
-/// What a life came to before it ended.
+/// What the log acknowledged before its process died.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Life {
-    appended: RecordNumber,
-    snapshot: RecordNumber,
+pub(super) struct Life {
+    pub(super) appended: RecordNumber,
+    pub(super) snapshot: RecordNumber,
 }
 
 /// A hub's life with everything in it: founding, appends over several segments, snapshots, trimming, orderly end, and
 /// a second start.
-fn live(options: &Options, life: &mut Life) -> Result<(), Died> {
+pub(super) fn live(options: &Options, life: &mut Life) -> Result<(), Died> {
     let (log, _) = Disk::open(options)?;
     let mut log: Box<dyn OwnLog> = Box::new(log);
     for number in 1..=16 {
@@ -49,7 +49,7 @@ fn live(options: &Options, life: &mut Life) -> Result<(), Died> {
 }
 
 #[derive(Debug)]
-struct Died;
+pub(super) struct Died;
 
 impl From<LogError> for Died {
     fn from(_: LogError) -> Self {

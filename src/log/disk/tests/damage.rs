@@ -1,6 +1,7 @@
 //! Tests: whatever happens to the bytes of a log, it comes back whole, or the start says where it is damaged.
 
 use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use super::faults::{check, copy, names, options, payload, scratch, snapshot_of};
 use crate::log::disk::directory::{FORMAT, LOCK, segment_path, snapshot_path};
 use crate::log::disk::header::{FileKind, HEADER_BYTES, Header};
 use crate::log::disk::record::{ALIGN, RECORD_HEADER_BYTES, frame_bytes};
+use crate::log::disk::segment::SEGMENT_BYTES_MAX;
 use crate::log::disk::{Disk, RecoveryReport};
 use crate::log::{Log, LogError, OwnLog, RecordNumber, Retention};
 
@@ -391,6 +393,54 @@ fn files_of_another_log_are_refused() {
         assert!(matches!(open(&mixed), Err(LogError::Damaged(_))), "{path:?}");
         fs::remove_dir_all(&mixed).unwrap();
     }
+}
+
+#[test]
+fn a_file_under_the_number_of_another_is_damaged() {
+    let scratch = scratch();
+    let (intact, mixed) = (scratch.path().join("intact"), scratch.path().join("mixed"));
+    sample(&intact);
+    // A snapshot under a later name would hide the records in between.
+    copy(&intact, &mixed);
+    fs::rename(snapshot_path(&mixed, 17), snapshot_path(&mixed, 21)).unwrap();
+    let (mut log, recovery) = open(&mixed).unwrap();
+    assert_eq!((recovery.snapshot, check(&mut log)), (Some(8), LAST));
+    assert!(recovery.repaired[0].contains("contradicts its name"), "{recovery:?}");
+    drop(log);
+    fs::remove_dir_all(&mixed).unwrap();
+    copy(&intact, &mixed);
+    fs::copy(segment_path(&mixed, 1), mixed.join(last_segment(&mixed))).unwrap();
+    let Err(LogError::Damaged(text)) = open(&mixed) else { panic!("opened") };
+    assert!(text.contains("contradicts its name"), "{text}");
+}
+
+#[test]
+fn what_is_behind_a_finished_segment_is_cut_off_once() {
+    let scratch = scratch();
+    let (intact, damaged) = (scratch.path().join("intact"), scratch.path().join("damaged"));
+    sample(&intact);
+    let first = segment_path(Path::new(""), 1);
+    let end = length(&intact.join(&first)) - RECORD_HEADER_BYTES as u64;
+    for tail in [0, 1, 31, 32, 33, 200, 2_000] {
+        copy(&intact, &damaged);
+        let segment = damaged.join(&first);
+        cut(&segment, end);
+        OpenOptions::new().append(true).open(&segment).unwrap().write_all(&vec![b'x'; tail]).unwrap();
+        let recovery = whole_or_refused(&damaged, "", &format!("{tail} bytes")).unwrap();
+        assert_eq!(recovery.repaired.len(), 1, "{tail} bytes: {recovery:?}");
+        let recovery = whole_or_refused(&damaged, "", &format!("{tail} bytes")).unwrap();
+        assert_eq!(recovery.repaired, Vec::<String>::new(), "{tail} bytes: the seal is there again");
+        fs::remove_dir_all(&damaged).unwrap();
+    }
+}
+
+#[test]
+fn a_segment_longer_than_any_that_was_written_is_refused_unread() {
+    let scratch = scratch();
+    sample(scratch.path());
+    cut(&scratch.path().join(last_segment(scratch.path())), SEGMENT_BYTES_MAX + 1);
+    let Err(LogError::Damaged(text)) = open(scratch.path()) else { panic!("opened") };
+    assert!(text.contains("longer than any"), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use tempfile::TempDir;
 
+use super::power::Device;
 use crate::log::disk::files::Op;
 use crate::log::disk::{Disk, Options};
 use crate::log::{Log, OwnLog, RecordNumber, Stored};
@@ -19,6 +20,11 @@ struct Plan {
     /// The process dies after so many steps: a step is a byte written or another change.
     steps_left: Option<usize>,
     steps: usize,
+    /// The process dies before this change: a change is a write of any length or another operation.
+    last_change: Option<usize>,
+    changes: usize,
+    /// What a power cut would leave.
+    device: Option<Device>,
     /// Bytes that the device still takes.
     room: Option<usize>,
     /// Fails, once, with this, after so many more that do not.
@@ -33,6 +39,27 @@ impl Faults {
     /// Lets the process die after so many more steps.
     pub(in crate::log::disk) fn die_after(&self, steps: usize) {
         self.plan().steps_left = Some(steps);
+    }
+
+    /// Lets the process die after so many more changes.
+    pub(in crate::log::disk) fn die_after_changes(&self, changes: usize) {
+        let mut plan = self.plan();
+        plan.last_change = Some(plan.changes + changes);
+    }
+
+    /// Changes so far.
+    pub(in crate::log::disk) fn changes(&self) -> usize {
+        self.plan().changes
+    }
+
+    /// Keeps track of what reaches the device.
+    pub(in crate::log::disk) fn with_device(device: Device) -> Self {
+        Self(Mutex::new(Plan { device: Some(device), ..Plan::default() }))
+    }
+
+    /// What reached the device.
+    pub(in crate::log::disk) fn take_device(&self) -> Device {
+        self.plan().device.take().unwrap()
     }
 
     /// Steps so far.
@@ -55,18 +82,26 @@ impl Faults {
         self.plan().failing = Some((op, others, kind));
     }
 
-    pub(in crate::log::disk) fn gate(&self, op: Op, _path: &Path) -> io::Result<()> {
+    pub(in crate::log::disk) fn gate(&self, op: Op, path: &Path) -> io::Result<()> {
         let mut plan = self.plan();
+        plan.change()?;
         plan.step()?;
         if op == Op::Create && plan.room == Some(0) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        plan.fail(op)
+        plan.fail(op)?;
+        if let Some(device) = &mut plan.device {
+            device.note(op, path);
+        }
+        Ok(())
     }
 
     /// The part of `bytes` that is still written, and what the writer is told.
     pub(in crate::log::disk) fn write<'a>(&self, _path: &Path, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
         let mut plan = self.plan();
+        if let Err(error) = plan.change() {
+            return (&[], Err(error));
+        }
         if let Err(error) = plan.fail(Op::Write) {
             return (&bytes[..bytes.len() / 2], Err(error));
         }
@@ -86,6 +121,14 @@ impl Faults {
 }
 
 impl Plan {
+    fn change(&mut self) -> io::Result<()> {
+        if self.last_change.is_some_and(|last| self.changes >= last) {
+            return Err(io::Error::other("the process is dead"));
+        }
+        self.changes += 1;
+        Ok(())
+    }
+
     fn step(&mut self) -> io::Result<()> {
         self.steps += 1;
         match &mut self.steps_left {

@@ -3,4 +3,6 @@
 mod crash;
 mod damage;
 pub(in crate::log) mod faults;
+mod history;
+mod power;
 mod running;

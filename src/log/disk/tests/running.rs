@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
 use crate::log::disk::directory::{segment_path, snapshot_path};
-use crate::log::disk::files::Op;
+use crate::log::disk::files::{Files, Op};
 use crate::log::disk::{Disk, Options, READ_BACK_BYTES_MAX};
-use crate::log::{AppendError, History, Log, LogError, OwnLog, RecordNumber, Retention, Stored};
+use crate::log::{AppendError, Log, LogError, OwnLog, RecordNumber, Retention, Stored};
 
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
 
@@ -61,6 +61,11 @@ fn a_full_disk_that_shows_only_at_the_sync_is_full_too() {
         let (options, faults) = faulty(scratch.path());
         let (mut log, _) = Disk::open(&options).unwrap();
         append(&mut log, 1, 2);
+        faults.fail_next(Op::Sync, kind);
+        assert!(matches!(log.append(b"refused"), Err(AppendError::Full(_))), "{kind}");
+        drop(log);
+        let (mut log, recovery) = Disk::open(&options).unwrap();
+        assert_eq!((check(&mut log), recovery.dropped), (2, None), "{kind}: a crash does not bring it back");
         faults.fail_next(Op::Sync, kind);
         assert!(matches!(log.append(b"refused"), Err(AppendError::Full(_))), "{kind}");
         append(&mut log, 3, 20);
@@ -236,6 +241,28 @@ fn a_wrong_place_is_refused_with_advice() {
 }
 
 #[test]
+fn entries_that_a_fresh_file_system_has_do_not_prevent_a_new_log() {
+    let scratch = scratch();
+    fs::create_dir(scratch.path().join("lost+found")).unwrap();
+    fs::write(scratch.path().join(".nfs0001"), "x").unwrap();
+    let (mut log, recovery) = Disk::open(&options(scratch.path())).unwrap();
+    append(&mut log, 1, 1);
+    assert_eq!(recovery.repaired, Vec::<String>::new());
+    assert!(scratch.path().join("lost+found").is_dir() && scratch.path().join(".nfs0001").is_file());
+}
+
+#[test]
+fn a_file_that_cannot_be_deleted_is_an_error_and_a_missing_one_is_not() {
+    let scratch = scratch();
+    let files = Files::default();
+    files.remove(&scratch.path().join("missing")).unwrap();
+    fs::create_dir(scratch.path().join("directory")).unwrap();
+    files.remove(&scratch.path().join("directory")).unwrap_err();
+    files.create(&scratch.path().join("file")).unwrap();
+    assert_eq!(files.create(&scratch.path().join("file")).unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
 fn a_copy_taken_while_the_hub_runs_restores() {
     for pace in 0..12 {
         let scratch = scratch();
@@ -349,49 +376,4 @@ fn a_copied_directory_is_the_same_log() {
     let (mut same, _) = Disk::open(&options(&other).new_id(5)).unwrap();
     assert_eq!((same.id(), check(&mut same)), (log.id(), 5));
     assert!(!snapshot_path(&other, 5).exists());
-}
-
-thread_local! {
-    static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-#[test]
-fn explanations_reach_back_as_far_as_history_says_and_what_is_older_goes() {
-    const HOUR: u64 = 3_600_000;
-    let scratch = scratch();
-    let options = Options { now_ms: || NOW.get(), ..options(scratch.path()) };
-    let retention = Retention { history_ms: 24 * HOUR, history_bytes: u64::MAX };
-    let (mut log, _) = Disk::open(&options).unwrap();
-    let mut history = log.snapshots().unwrap();
-    // Five records an hour, and a snapshot; record n is written in hour (n - 1) / 5.
-    let hour_of = |record: RecordNumber| record.saturating_sub(1) / 5;
-    for hour in 0..100 {
-        NOW.set(1_000 * HOUR + hour * HOUR);
-        append(&mut log, 5 * hour + 1, 5 * hour + 5);
-        history.save_snapshot(5 * hour + 5, &snapshot_of(5 * hour + 5), &retention).unwrap();
-        let starts = history.replay_points().unwrap();
-        let back = hour - hour_of(starts[0]);
-        assert!(back >= hour.min(24), "hour {hour}: explained from {back} hours back on");
-        assert!(hour - hour_of(history.oldest()) <= 24 + 9, "hour {hour}: kept from record {} on", history.oldest());
-        assert!(starts.len() <= 13, "{starts:?}");
-        for start in starts.iter().filter(|start| **start > 0) {
-            assert_eq!(history.snapshot_at(*start).unwrap(), snapshot_of(*start));
-        }
-        assert!(history.after(starts[0]).unwrap().is_some());
-    }
-    let starts = history.replay_points().unwrap();
-    drop((log, history));
-    let (log, recovery) = Disk::open(&options).unwrap();
-    assert_eq!(recovery.repaired, Vec::<String>::new());
-    let mut history = log.snapshots().unwrap();
-    assert_eq!(history.replay_points().unwrap(), starts);
-    // Somebody who only looks sees the same.
-    let mut read_only = crate::log::disk::ReadOnlyLog::open(scratch.path()).unwrap();
-    assert_eq!(read_only.replay_points().unwrap(), starts);
-    assert_eq!(read_only.oldest(), history.oldest());
-    for number in starts[0]..500 {
-        assert_eq!(read_only.after(number).unwrap(), history.after(number).unwrap(), "{number}");
-    }
-    assert_eq!(read_only.after(500).unwrap(), None);
-    assert!(matches!(read_only.after(0), Err(LogError::Trimmed(1))));
 }
