@@ -52,7 +52,7 @@ describe('the playground', () => {
     const accepts = alone.map((one) =>
       one.getByRole('article', { name: /Katherine/ }).getByRole('button', { name: 'Accept' }),
     )
-    for (const one of alone) await one.getByText('connected', { exact: true }).waitFor()
+    for (const one of alone) await one.getByText('Connected', { exact: true }).waitFor()
     await page.provider.ring('Katherine')
     await Promise.all(accepts.map((button) => button.waitFor()))
     await Promise.all(accepts.map((button) => button.evaluate((node) => node.click())))
@@ -125,7 +125,7 @@ describe('the playground', () => {
       await call.getByRole('button', { name: 'New activity' }).click()
       await session.getByText(`${unread} unread`).waitFor()
     }
-    await ada.region.getByRole('button', { name: /End session: .*Margaret/ }).click()
+    await ada.region.getByRole('button', { name: /End session: .*Margaret/ }).press('Enter')
     await session.waitFor({ state: 'detached' })
   })
 
@@ -205,10 +205,14 @@ describe('the playground', () => {
     await open()
     const links = () => page.getByRole('navigation', { name: 'More' }).getByRole('link').allTextContents()
     const names = await links()
-    for (const path of ['desk?agent=zoe', 'console', 'dashboard']) {
+    for (const path of ['console', 'dashboard']) {
       await page.goto(`${hub.url}/${path}`)
       assert.deepEqual(await links(), names, path)
     }
+    // The links are for developers and supervisors; an agent's page has none.
+    await page.goto(`${hub.url}/desk?agent=zoe`)
+    await page.getByText('Connected', { exact: true }).waitFor()
+    assert.equal(await page.getByRole('link').count(), 0)
   })
 
   test('after a reload the desk and the calls are as they were', async () => {
@@ -232,7 +236,10 @@ describe('the playground', () => {
     await page.getByRole('link', { name: 'Console', exact: true }).click()
     const alone = parts(page)
     await connected(alone.provider)
+    // Nobody lands on another agent's desk: the page asks who it is.
     await page.getByRole('link', { name: 'Desk', exact: true }).click()
+    await page.getByLabel('Your agent name').fill('ada')
+    await page.keyboard.press('Enter')
     await connected(alone.ada)
     assert.equal(
       (await page.request.get(`${hub.url}/sdk/deskbell.js`)).headers()['content-type'].split(';')[0],

@@ -70,6 +70,8 @@ export const ALARMS = css`
     flex: none;
   }
   .preflight summary {
+    min-width: 24px;
+    min-height: 24px;
     padding: 0.3em;
     border-radius: var(--round);
     text-decoration: underline;

@@ -127,7 +127,7 @@ export const BASE = css`
     cursor: default;
   }
   button.quiet {
-    min-height: 1.9em;
+    min-height: max(1.9em, 24px);
     padding: 0.15em 0.65em;
     font-size: 0.9em;
   }

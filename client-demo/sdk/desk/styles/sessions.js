@@ -122,7 +122,7 @@ export const SESSIONS = css`
     font-size: 0.9em;
   }
   .elsewhere summary {
-    min-height: 1.8em;
+    min-height: max(1.8em, 24px);
     width: fit-content;
   }
   .elsewhere ul {
