@@ -126,9 +126,10 @@ export function partsOf(page, agentId) {
   }
 }
 
-/** A bot that rings for those agents only. */
+/** A bot that rings for those agents only. The last argument may be the options of its client. */
 export function bot(hub, ...agents) {
-  const provider = new Provider(hub.ws, { providerId: 'bot' })
+  const options = typeof agents.at(-1) === 'object' ? agents.pop() : { providerId: 'bot' }
+  const provider = new Provider(hub.ws, options)
   return {
     provider,
     close: () => provider.close(),

@@ -21,6 +21,10 @@ export async function hostPage() {
       pages.set(path, { text, headers })
       return origin + path
     },
+    /** Serves a file of the site at that path. */
+    serveAt(path, text, type) {
+      pages.set(path, { text, headers: { 'content-type': `${type}; charset=utf-8` } })
+    },
     close: () => server.close(),
   }
 }
