@@ -18,7 +18,7 @@ if (theme) document.documentElement.dataset.theme = theme
 setText(document.querySelector('h1'), texts.text('page.title'))
 
 const attributes = {
-  language: texts.language,
+  language: here.searchParams.get('language') ?? texts.language,
   layout: here.searchParams.get('layout') ?? undefined,
   theme: theme ?? undefined,
   shortcuts: 'page',

@@ -21,12 +21,12 @@ export async function loadTexts(wanted) {
     if (!tag) continue
     if (Object.hasOwn(TEST_LANGUAGES, tag)) {
       const { testCatalogue } = await import('./texts/test-languages.js')
-      return new Texts(await testCatalogue(tag), TEST_LANGUAGES[tag], tag)
+      return new Texts(await testCatalogue(tag), TEST_LANGUAGES[tag])
     }
     const language = tag.toLowerCase().split('-')[0]
-    if (LANGUAGES.includes(language)) return new Texts((await catalogue(language)).default, known(tag) ?? language, tag)
+    if (LANGUAGES.includes(language)) return new Texts((await catalogue(language)).default, known(tag) ?? language)
   }
-  return new Texts((await catalogue('en')).default, 'en', 'en')
+  return new Texts((await catalogue('en')).default, 'en')
 }
 
 function catalogue(language) {
@@ -57,8 +57,9 @@ export class Texts {
   #clock
   #units
 
-  constructor(catalogue, locale, language) {
-    this.language = language
+  /** @param {Catalogue} catalogue @param {string} locale for `Intl` and for the `lang` of what is drawn */
+  constructor(catalogue, locale) {
+    this.language = locale
     this.direction = RIGHT_TO_LEFT.test(locale) ? 'rtl' : 'ltr'
     this.#catalogue = catalogue
     this.#plurals = new Intl.PluralRules(locale)
