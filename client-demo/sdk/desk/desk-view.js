@@ -187,7 +187,7 @@ export class DeskView {
         class: 'toggle',
         part: 'toggle',
         click: () => {
-          this.#opened = !this.section.dataset.open
+          this.#opened = this.section.dataset.open !== 'all'
           this.show()
         },
       },
@@ -312,8 +312,8 @@ export class DeskView {
     if (!open && ringing) open = 'ringing'
     if (open) this.section.dataset.open = open
     else delete this.section.dataset.open
-    this.toggle.setAttribute('aria-expanded', String(Boolean(open)))
-    this.toggle.setAttribute('aria-label', this.#texts.text(open ? 'desk.close' : 'desk.open'))
+    this.toggle.setAttribute('aria-expanded', String(open === 'all'))
+    this.toggle.setAttribute('aria-label', this.#texts.text(open === 'all' ? 'desk.close' : 'desk.open'))
     setText(this.summary, count ? this.#texts.text('incoming.count', { count }) : '')
   }
 

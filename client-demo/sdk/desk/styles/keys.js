@@ -24,6 +24,12 @@ export const KEYS = css`
     grid-template-columns: 7em minmax(0, 1fr);
     gap: 0.75em;
   }
+  .keys label {
+    display: flex;
+    gap: 0.5em;
+    align-items: center;
+    min-height: 24px;
+  }
   .keys > button {
     margin-top: 0.8em;
   }

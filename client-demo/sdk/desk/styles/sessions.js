@@ -255,7 +255,7 @@ export const SESSIONS = css`
   .toggle .picture {
     transition: rotate 0.12s;
   }
-  [data-open] .toggle .picture {
+  [data-open='all'] .toggle .picture {
     rotate: 180deg;
   }
 
