@@ -22,7 +22,7 @@ mod snapshotter;
 mod tests;
 
 pub use clock::{Clock, WallClock};
-pub use codec::{CodecError, decode_record, decode_snapshot, encode_snapshot};
+pub use codec::{CodecError, check_rules, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{CallRejected, Delivery};
 pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};
 pub use metrics::Metrics;

@@ -1,4 +1,4 @@
-//! Calls whose reply is a value for a waiting task instead of a frame for a socket: the calls of HTTP requests.
+//! The calls of HTTP requests. The reply to such a call is a value for a waiting task instead of a frame for a socket.
 //!
 //! A call is registered before it goes to the hub, under a number that its [`ReplyTo`](deskbell_core::effect::ReplyTo)
 //! carries back. On the hub's thread the fan-out completes it. A notify may wait longer, for the outcome.
@@ -43,7 +43,7 @@ pub(crate) struct PendingCalls(Mutex<CallTable>);
 struct CallTable {
     last_number: u64,
     calls: HashMap<u64, PendingCall>,
-    /// The acknowledged calls of each notification whose outcome has not come.
+    /// The acknowledged calls of each notification without an outcome.
     by_notification: HashMap<NotificationId, Vec<u64>>,
 }
 
@@ -85,8 +85,8 @@ impl PendingCalls {
     }
 
     /// Takes the reply for the call `number`, if it still waits. After an ack the call waits for the outcome. The caller
-    /// hands the reply over when everything of the same group is told, so that an outcome which comes together with the
-    /// ack is there when the task looks for it.
+    /// hands the reply over after all effects of the same record, so that an outcome in the same record is there when the task
+    /// looks for it.
     #[must_use]
     pub(crate) fn reply(&self, number: u64, reply: CallReply) -> Option<HeldReply> {
         let mut table = self.lock();
@@ -110,7 +110,7 @@ impl PendingCalls {
         let mut table = self.lock();
         for number in table.by_notification.remove(&id).unwrap_or_default() {
             if let Some(outcome) = table.calls.get_mut(&number).and_then(|call| call.outcome.take()) {
-                // A task that has gone asks again, or does not care.
+                // If the task has ended, its client can ask again.
                 let _ = outcome.send(json.clone());
             }
         }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calls_of_a_connection_that_ends_are_told_and_those_of_others_are_not() {
+    fn the_calls_of_a_connection_that_ends_fail_and_those_of_others_do_not() {
         let calls = Arc::<PendingCalls>::default();
         let (mut acked, mut open, mut other) =
             (calls.register(CONNECTION), calls.register(CONNECTION), calls.register(CONNECTION + 1));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_calls_for_which_nobody_waits() {
+    fn calls_without_a_waiting_task_are_removed() {
         let calls = Arc::<PendingCalls>::default();
         for id in 0..1_000 {
             let call = calls.register(CONNECTION);
