@@ -34,7 +34,7 @@ const CLOCK_STEP_MS: u64 = 1_000;
 /// One moment, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// For durations.
+    /// The monotonic clock, for durations.
     pub(super) monotonic: Timestamp,
     /// The log's time: deadlines are compared with it.
     pub(super) log: Timestamp,
