@@ -5,7 +5,7 @@ use deskbell_core::{Core, Timestamp};
 use super::query::ExplainQuery;
 use super::timeline::Explanation;
 use super::timeline_builder::TimelineBuilder;
-use crate::hub::{CodecError, decode_record, decode_snapshot};
+use crate::hub::{CodecError, FailedCheck, apply_record, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
 /// How often a replay starts again if the log is trimmed meanwhile.
@@ -20,6 +20,9 @@ pub enum ExplainError {
     /// A record or snapshot of the log cannot be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A record leads to a wrong state.
+    #[error(transparent)]
+    FailedCheck(#[from] FailedCheck),
     /// The caller does not wait any longer.
     #[error("given up: the caller does not wait any longer")]
     GivenUp,
@@ -95,11 +98,11 @@ fn replay(
         }
         // The core calls back once per entry, in order.
         let mut entries = record.entries.iter();
-        core.apply(&record, |core, effects| {
+        apply_record(&mut core, number, &record, |core, effects| {
             if let Some(entry) = entries.next() {
                 builder.step(core, record.incarnation, entry, &effects);
             }
-        });
+        })?;
     }
     Ok(builder.finish(since))
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use deskbell_core::{Core, Timestamp};
 
+use super::checked_apply::apply_record;
 use super::clock::Clock;
 use super::codec::{decode_record, decode_snapshot, encode_snapshot};
 use super::divergence::{DigestComparison, RECORDS_PER_DIGEST, digest};
@@ -238,7 +239,7 @@ impl SnapshotWorker {
             if let Some(ms) = stored.time_ms {
                 record.time = Timestamp(ms);
             }
-            self.core.apply(&record, |_, _| {});
+            apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;
             self.metrics.folded_record.store(self.number, Relaxed);
