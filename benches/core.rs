@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use deskbell_core::effect::Effect;
 use deskbell_core::entry::{
-    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, RULES, Recipients, Record,
-    Rendered, Resume,
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, Recipients, Record, Rendered,
+    Resume,
 };
+use deskbell_core::rules::RULES;
 use deskbell_core::{ConnectionId, Core, Incarnation, Millis, Name, NotificationId, Timestamp};
 
 const HUB: Incarnation = Incarnation(1);
@@ -137,7 +138,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self { now: Timestamp(1_000_000), ..Self::default() };
-        world.apply("", Input::Started { epoch: 1 });
+        world.apply("", Input::started(1, RULES.newest));
         world
     }
 
@@ -212,7 +213,7 @@ impl World {
         self.group += 1;
         self.now = self.now.plus_ms(1);
         let entries = vec![Entry { workspace: workspace.into(), input }];
-        let record = Record { rules: RULES, incarnation: HUB, group: self.group, time: self.now, entries };
+        let record = Record { rules: RULES.newest, incarnation: HUB, group: self.group, time: self.now, entries };
         self.core.apply(&record, |core, effects| {
             for (workspace, effect) in &effects.list {
                 black_box(resolve(core, workspace, effect));

@@ -20,9 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chance::Chance;
 use deskbell_core::entry::{
-    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, RULES, Recipients, Record,
-    Rendered, Resume, Settle,
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, Recipients, Record, Rendered,
+    Resume, Settle,
 };
+use deskbell_core::rules::RULES;
 use deskbell_core::{Core, Incarnation, Limits, Millis, NotificationId, Timestamp};
 
 /// A fuzz target: it must handle any bytes.
@@ -215,7 +216,7 @@ fn records() -> Vec<Record> {
     let mark =
         |should_reset| ProviderAction::Kpi { session_id: "conv-42".into(), should_reset, details: Some("late".into()) };
     let inputs = vec![
-        vec![Input::Started { epoch: 9 }, Input::Configured(Limits::default())],
+        vec![Input::started(9, RULES.newest), Input::Configured(Limits::default())],
         vec![Input::Join { connection: 1, client: agent }, Input::Join { connection: 2, client: provider }],
         vec![
             Input::Join { connection: 3, client: Joiner::Observer },
@@ -230,7 +231,7 @@ fn records() -> Vec<Record> {
     ];
     let entry = |input| Entry { workspace: "default".into(), input };
     let record = |(group, inputs): (u64, Vec<Input>)| Record {
-        rules: RULES,
+        rules: RULES.newest,
         incarnation: Incarnation(1),
         group,
         time: Timestamp(1_800_000_000_000 + group * 10),

@@ -210,6 +210,7 @@ fn hub_settings(config: &Config) -> HubSettings {
         next_incarnation,
         epoch: (Uuid::new_v4().as_u128() as u64).max(1),
         limits: config.core_limits(),
+        rules: deskbell_core::rules::RULES,
         deliveries_per_second: u64::from(config.limits.deliveries_per_second),
         snapshot_every: SnapshotInterval::default(),
         retention: Retention {

@@ -5,14 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
 use crate::limits::Limits;
 
-/// The number of the rules by which entries are applied. Raise it whenever the behaviour of the core changes: a hub
-/// applies only records with its own number, so that two hubs never read one history differently.
-pub const RULES: u32 = 5;
-
 /// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`RULES`] of the hub that wrote it.
+    /// The rules whose shape its bytes have: those in force when its hub wrote it, as far as that hub knew. They may
+    /// have been raised since; how it is applied depends on the state alone.
     pub rules: u32,
     /// The hub that wrote it.
     pub incarnation: Incarnation,
@@ -36,10 +33,17 @@ pub struct Entry {
 /// A change that clients may notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// A hub starts. The first start founds the log: its `epoch` becomes the log's own.
+    /// A hub starts. The first start founds the log: its `epoch` becomes the log's own. A hub that cannot apply the
+    /// rules in force does not become part of the log.
     Started {
         /// A random number that the hub drew.
         epoch: u64,
+        /// The newest rules that the hub can apply.
+        newest_rules: u32,
+        /// In the rules for tests only.
+        #[cfg(feature = "next-rules")]
+        #[serde(default)]
+        capped_before: u64,
     },
     /// These limits are in force from here on.
     Configured(Limits),
@@ -75,6 +79,19 @@ pub enum Input {
         /// The message.
         call: Call,
     },
+}
+
+impl Input {
+    /// A hub starts that can apply rules up to `newest_rules`.
+    #[must_use]
+    pub fn started(epoch: u64, newest_rules: u32) -> Self {
+        Self::Started {
+            epoch,
+            newest_rules,
+            #[cfg(feature = "next-rules")]
+            capped_before: epoch,
+        }
+    }
 }
 
 /// A client that joins.

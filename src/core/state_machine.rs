@@ -10,6 +10,7 @@ use crate::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use crate::entry::{Action, Call, Entry, Input, Joiner, Record, Resume};
 use crate::ids::{ConnectionId, Incarnation, LogTime, Millis, Name, Timestamp};
 use crate::limits::Limits;
+use crate::rules::Rules;
 use crate::workspace::step::{Counters, Deadline, Scratch, Step};
 use crate::workspace::{Workspace, WorkspaceSlot};
 
@@ -55,6 +56,8 @@ pub struct Core {
     pub(crate) idle: ExpiryIndex,
     /// When results, ended sessions and agents of a workspace are forgotten.
     pub(crate) forgetting: ExpiryIndex,
+    #[serde(default)]
+    pub(crate) rules: Rules,
 }
 
 /// One living hub.
@@ -65,6 +68,9 @@ pub(crate) struct HubState {
     /// [`Core::log_time`] at its last record.
     pub(crate) last_record_at: LogTime,
     pub(crate) connections: BTreeMap<u64, ConnectionState>,
+    /// The newest rules that it can apply.
+    #[serde(default)]
+    pub(crate) newest_rules: u32,
 }
 
 /// One connection that has joined.
@@ -115,6 +121,13 @@ impl Core {
         self.now
     }
 
+    /// The number of the rules in force; 0 before the first hub started. They are the highest that all hubs could apply
+    /// that were alive at some time, and never fall. A program whose rules end below this number must not go on.
+    #[must_use]
+    pub fn rules(&self) -> u32 {
+        self.rules.0
+    }
+
     /// When something happens by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
@@ -124,12 +137,16 @@ impl Core {
         notification.into_iter().chain(idle).chain(forget).min()
     }
 
-    /// Whether a record is new and its hub is alive. The first record of a hub begins with `Started`.
+    /// Whether a record is new and its hub is alive. The first record of a hub begins with `Started`, and counts only if
+    /// the hub can apply the rules in force.
     fn admit(&mut self, record: &Record) -> bool {
         if self.removed.contains(&record.incarnation) {
             return false;
         }
-        let starts = matches!(record.entries.first(), Some(Entry { input: Input::Started { .. }, .. }));
+        let starts = match record.entries.first() {
+            Some(Entry { input: Input::Started { newest_rules, .. }, .. }) => *newest_rules >= self.rules.0,
+            _ => false,
+        };
         let hub = match self.hubs.entry(record.incarnation) {
             std::collections::btree_map::Entry::Occupied(hub) => hub.into_mut(),
             std::collections::btree_map::Entry::Vacant(hub) if starts => hub.insert(HubState::default()),
@@ -197,10 +214,14 @@ impl Core {
 
     fn input(&mut self, incarnation: Incarnation, entry: &Entry, pass: &mut Pass) {
         match &entry.input {
-            Input::Started { epoch } => {
+            Input::Started { epoch, newest_rules, .. } => {
                 if self.counters.epoch == 0 {
                     self.counters.epoch = *epoch;
                 }
+                if let Some(hub) = self.hubs.get_mut(&incarnation) {
+                    hub.newest_rules = *newest_rules;
+                }
+                self.raise_rules();
             }
             Input::Configured(limits) => {
                 self.limits.clone_from(limits);
@@ -286,11 +307,18 @@ impl Core {
             self.on(slot, pass, |workspace, _| workspace.regroup(until, agents));
         }
         self.hubs.remove(&incarnation);
+        self.raise_rules();
         self.removed.insert(incarnation);
         if self.removed.len() > REMOVED_MAX {
             self.removed.pop_first();
         }
         pass.out.list.push((Name::default(), Effect::HubRemoved { incarnation }));
+    }
+
+    /// Raises the rules to the highest that every living hub can apply.
+    fn raise_rules(&mut self) {
+        let all_can = self.hubs.values().map(|hub| Rules(hub.newest_rules)).min();
+        self.rules = self.rules.max(all_can.unwrap_or_default());
     }
 
     fn call(&mut self, connection: ConnectionId, call: &Call, pass: &mut Pass) {
@@ -356,6 +384,7 @@ impl Core {
     ) -> T {
         let mut step = Step {
             now: self.now,
+            rules: self.rules,
             limits: &self.limits,
             counters: &mut self.counters,
             deadlines: &mut self.deadlines,

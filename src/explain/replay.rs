@@ -1,11 +1,12 @@
 //! Replays the log for one query.
 
-use deskbell_core::{Core, Timestamp};
+use deskbell_core::Core;
+use deskbell_core::rules::RULES;
 
 use super::query::ExplainQuery;
 use super::timeline::Explanation;
 use super::timeline_builder::TimelineBuilder;
-use crate::hub::{CodecError, FailedCheck, apply_record, decode_record, decode_snapshot};
+use crate::hub::{CodecError, FailedCheck, apply_record, check_rules, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
 /// How often a replay starts again if the log is trimmed meanwhile.
@@ -48,8 +49,8 @@ pub fn explain(
                     break;
                 }
                 // Only the version that wrote these records can replay them. A later snapshot may be this version's.
-                Err(error @ ExplainError::Codec(CodecError::OtherRules { .. } | CodecError::OtherForm { .. })) => {
-                    last = Some(error);
+                Err(error @ ExplainError::Codec(CodecError::OlderRules { .. } | CodecError::OtherFormat { .. })) => {
+                    last = Some(error)
                 }
                 done => return done,
             }
@@ -82,7 +83,7 @@ fn replay(
 ) -> Result<Explanation, ExplainError> {
     let mut core = match start {
         0 => Core::default(),
-        number => decode_snapshot(number, &history.snapshot_at(number)?)?,
+        number => decode_snapshot(number, &history.snapshot_at(number)?, RULES)?,
     };
     let since = (start > 0).then(|| core.now());
     let mut builder = TimelineBuilder::new(query, &core);
@@ -92,10 +93,7 @@ fn replay(
             return Err(ExplainError::GivenUp);
         }
         number = stored.number;
-        let mut record = decode_record(number, &stored.bytes)?;
-        if let Some(ms) = stored.time_ms {
-            record.time = Timestamp(ms);
-        }
+        let record = decode_record(&stored, RULES)?;
         // The core calls back once per entry, in order.
         let mut entries = record.entries.iter();
         apply_record(&mut core, number, &record, |core, effects| {
@@ -103,6 +101,7 @@ fn replay(
                 builder.step(core, record.incarnation, entry, &effects);
             }
         })?;
+        check_rules(number, &core, RULES)?;
     }
     Ok(builder.finish(since))
 }

@@ -1,9 +1,10 @@
 //! Stories of logs whose beginning is gone, or was written by others.
 
 use deskbell_core::entry::{
-    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, RULES, Recipients,
-    Record, Rendered, Resume,
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, Recipients, Record,
+    Rendered, Resume,
 };
+use deskbell_core::rules::RULES;
 use deskbell_core::{Core, Incarnation, Millis, NotificationId, Timestamp};
 
 use super::timeline::{DESKS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, TIMELINES_MAX};
@@ -91,7 +92,7 @@ fn records() -> Vec<Record> {
     let bot = Joiner::Provider { id: "bot".into(), resume: Resume::Nothing };
     let groups = [
         vec![
-            entry(Input::Started { epoch: 1 }),
+            entry(Input::started(1, RULES.newest)),
             entry(Input::Join { connection: 1, client: bot }),
             entry(Input::Join { connection: 2, client: ada }),
         ],
@@ -103,7 +104,7 @@ fn records() -> Vec<Record> {
     let numbered = groups.into_iter().zip(1..);
     numbered
         .map(|(entries, group)| Record {
-            rules: RULES,
+            rules: RULES.newest,
             incarnation: HUB,
             group,
             time: Timestamp(1_000 * group),
@@ -150,7 +151,7 @@ fn a_story_is_whole_as_long_as_its_beginning_is_kept() {
 #[test]
 fn what_another_version_wrote_is_left_out_and_nothing_else() {
     let mut others = records();
-    others[0].rules = RULES + 1;
+    others[0].rules = RULES.oldest - 1;
     let (from_the_beginning, later) = (state(&records(), 0), state(&records(), 2));
     let explained = told(vec![from_the_beginning.clone(), later], others.clone()).unwrap();
     assert!(!explained.notifications[0].whole);
@@ -163,7 +164,7 @@ fn whoever_says_it_again_and_again_fills_no_memory_and_hides_no_outcome() {
     let reject = AgentAction::Reject { notification_id: ID, reason: Some("\u{1}".repeat(1024).into()) };
     let late = (0..30_000).map(|_| call(2, reject.clone())).collect();
     let time = Timestamp(9_000);
-    records.push(Record { rules: RULES, incarnation: HUB, group: 6, time, entries: late });
+    records.push(Record { rules: RULES.newest, incarnation: HUB, group: 6, time, entries: late });
     let explained = told(vec![state(&records, 0)], records).unwrap();
     let timeline = &explained.notifications[0];
     assert!(timeline.cut && timeline.end.is_some());
@@ -178,7 +179,8 @@ fn whoever_says_it_again_and_again_fills_no_memory_and_hides_no_outcome() {
     let mut records = self::records();
     let presence = |to| call(2, AgentAction::Presence(to));
     let before = (0..EVENTS_MAX).flat_map(|_| [presence(Presence::Away), presence(Presence::Available)]).collect();
-    records.insert(1, Record { rules: RULES, incarnation: HUB, group: 2, time: Timestamp(1_500), entries: before });
+    records
+        .insert(1, Record { rules: RULES.newest, incarnation: HUB, group: 2, time: Timestamp(1_500), entries: before });
     for (record, group) in records.iter_mut().zip(1..) {
         record.group = group;
     }
@@ -199,7 +201,7 @@ fn a_crowd_that_goes_and_comes_is_not_looked_at_for_ever() {
     let presence = |to| call(10, AgentAction::Presence(to));
     let turns = 2 * DESKS_MAX / AGENTS;
     entries.extend((0..turns).map(|n| presence(if n % 2 == 0 { Presence::Away } else { Presence::Available })));
-    let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
+    let records = vec![Record { rules: RULES.newest, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
     let cut: Vec<bool> = explained.notifications.iter().map(|timeline| timeline.cut).collect();
     assert_eq!(cut, [false, false, false, true], "what is not told is said");
@@ -222,7 +224,7 @@ fn whose_id_it_is_is_told_however_many_bear_it_besides() {
     let others = (1..=TIMELINES_MAX as u128 + 5).map(|n| with_correlation(ring_as(NotificationId(ID.0 + n))));
     entries.extend(others);
     entries.push(ring());
-    let records = vec![Record { rules: RULES, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
+    let records = vec![Record { rules: RULES.newest, incarnation: HUB, group: 1, time: Timestamp(1_000), entries }];
     let explained = told(vec![state(&records, 0)], records).unwrap();
     let ids: Vec<&str> = explained.notifications.iter().map(|timeline| &*timeline.notification_id).collect();
     assert_eq!((ids.len(), explained.cut), (TIMELINES_MAX + 1, true));

@@ -48,7 +48,7 @@ impl Caller {
 }
 
 /// Inputs that are being collected into a group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GroupBuilder {
     pub(super) bytes: GroupBytes,
     callers: Vec<Caller>,
@@ -57,6 +57,11 @@ pub(super) struct GroupBuilder {
 }
 
 impl GroupBuilder {
+    /// Starts a group that every hub of this state can read.
+    pub(super) fn new(core: &Core) -> Self {
+        Self { bytes: GroupBytes::new(core), callers: Vec::new(), leaves: Vec::new(), permits: Vec::new() }
+    }
+
     /// Adds an input; returns the group's size in bytes.
     pub(super) fn add(&mut self, mut waiting: QueuedInput, incarnation: Incarnation) -> usize {
         let bytes = self.bytes.push(&waiting.entry);

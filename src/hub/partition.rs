@@ -19,7 +19,7 @@ pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
 use self::log_faults::{Health, LOG_ANSWER_MAX_MS};
 use super::checked_apply::{FailedCheck, apply_record};
 use super::clock::Clock;
-use super::codec::{CodecError, GroupBytes, decode_record};
+use super::codec::{CodecError, GroupBytes, check_rules, decode_record};
 use super::delivery::Delivery;
 use super::delivery_quota::DeliveryQuota;
 use super::group::{GroupBuilder, InFlight, exceeds_quota};
@@ -89,12 +89,8 @@ pub struct Progress {
 }
 
 impl<D: Delivery> Partition<D> {
-    /// A record as it is applied: if the log has a clock of its own, that is the record's time.
     fn decode(&mut self, stored: &Stored, clock: &dyn Clock) -> Result<Record, HubError> {
-        let mut record = decode_record(stored.number, &stored.bytes)?;
-        if let Some(ms) = stored.time_ms {
-            record.time = Timestamp(ms);
-        }
+        let record = decode_record(stored, self.settings.rules)?;
         self.membership.saw_record(record.time, clock);
         Ok(record)
     }
@@ -163,6 +159,7 @@ impl<D: Delivery> Partition<D> {
         let own = self.settings.incarnation;
         let (delivery, removed) = (&mut self.delivery, &mut self.removed);
         let metrics = (record.incarnation == own).then_some(&*self.metrics);
+        let rules = self.core.rules();
         apply_record(&mut self.core, stored.number, &record, |core, effects| {
             if let Some(metrics) = metrics {
                 metrics.count(&effects);
@@ -171,6 +168,15 @@ impl<D: Delivery> Partition<D> {
             *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
             delivery.deliver(core, core.now(), effects);
         })?;
+        // Before the flush: nothing leaves the hub that it may have decided by the wrong rules.
+        check_rules(stored.number, &self.core, self.settings.rules)?;
+        if self.core.rules() != rules {
+            tracing::info!(
+                rules = self.core.rules(),
+                record = stored.number,
+                "every hub can apply these rules: now in force"
+            );
+        }
         self.applied = stored.number;
         if record.incarnation == own {
             self.came_back(record.group);
@@ -208,7 +214,7 @@ impl<D: Delivery> Partition<D> {
         if waits || self.in_flight.is_some() {
             return false;
         }
-        let mut builder = GroupBuilder::default();
+        let mut builder = GroupBuilder::new(&self.core);
         if let Some(leaving) = self.membership.joining() {
             self.add_start(&mut builder, leaving);
             return self.append(builder, now);

@@ -78,13 +78,13 @@ impl Hub {
         settings: HubSettings,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, HubError> {
-        let (retention, every) = (settings.retention.clone(), settings.snapshot_every);
+        let (retention, every, rules) = (settings.retention.clone(), settings.snapshot_every, settings.rules);
         let incarnation = OwnIncarnation::new(settings.incarnation);
         let partition = Partition::start(log, delivery, &*clock, settings)?;
         let metrics = Arc::clone(partition.metrics());
         let snapshotter = partition
             .snapshot_duty(&incarnation)
-            .map(|duty| Snapshotter::start(duty, retention, every, Arc::clone(&clock), Arc::clone(&metrics)));
+            .map(|duty| Snapshotter::start(duty, retention, every, rules, Arc::clone(&clock), Arc::clone(&metrics)));
         // Not ready before the hub has joined.
         let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(false)), incarnation };
         let mut runner = Runner { partition, hub: handle.clone(), clock, snapshotter, published: None };

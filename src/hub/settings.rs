@@ -1,5 +1,6 @@
 //! How a hub runs, as the program that starts it decides.
 
+use deskbell_core::rules::RulesRange;
 use deskbell_core::{Incarnation, Limits};
 
 use crate::log::Retention;
@@ -15,6 +16,8 @@ pub struct HubSettings {
     pub epoch: u64,
     /// In force from the start on.
     pub limits: Limits,
+    /// The rules that the hub can apply; [`RULES`](deskbell_core::rules::RULES) but in tests of mixed versions.
+    pub rules: RulesRange,
     /// Deliveries that one provider may cause per second, with a burst of twice that.
     pub deliveries_per_second: u64,
     /// Which part of the past is kept for explanations.

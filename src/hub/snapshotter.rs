@@ -7,11 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use deskbell_core::{Core, Timestamp};
+use deskbell_core::Core;
+use deskbell_core::rules::RulesRange;
 
 use super::checked_apply::apply_record;
 use super::clock::Clock;
-use super::codec::{decode_record, decode_snapshot, encode_snapshot};
+use super::codec::{check_rules, decode_record, decode_snapshot, encode_snapshot};
 use super::divergence::{DigestComparison, RECORDS_PER_DIGEST, digest};
 use super::membership::SnapshotDuty;
 use super::metrics::Metrics;
@@ -51,13 +52,14 @@ impl Snapshotter {
         duty: SnapshotDuty,
         retention: Retention,
         every: SnapshotInterval,
+        rules: RulesRange,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
         // One place: a busy thread needs to know only that there is more.
         let (wake, woken) = sync_channel(1);
         let is_shared = duty.is_shared();
-        let worker = SnapshotWorker::new(duty, retention, every, clock, metrics);
+        let worker = SnapshotWorker::new(duty, retention, every, rules, clock, metrics);
         let wants_record = Arc::clone(&worker.wants_record);
         let span = tracing::Span::current();
         let thread = thread::spawn(move || {
@@ -105,6 +107,7 @@ pub(super) struct SnapshotWorker {
     duty: SnapshotDuty,
     retention: Retention,
     every: SnapshotInterval,
+    rules: RulesRange,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     pub(super) wants_record: Arc<AtomicBool>,
@@ -132,6 +135,7 @@ impl SnapshotWorker {
         duty: SnapshotDuty,
         retention: Retention,
         every: SnapshotInterval,
+        rules: RulesRange,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -139,6 +143,7 @@ impl SnapshotWorker {
             duty,
             retention,
             every,
+            rules,
             clock,
             metrics,
             wants_record: Arc::default(),
@@ -235,11 +240,9 @@ impl SnapshotWorker {
     /// Applies the records that the log has.
     fn follow(&mut self, woken: &Receiver<()>) -> Result<(), HubError> {
         while let Some(stored) = self.duty.store().after(self.number)? {
-            let mut record = decode_record(stored.number, &stored.bytes)?;
-            if let Some(ms) = stored.time_ms {
-                record.time = Timestamp(ms);
-            }
+            let record = decode_record(&stored, self.rules)?;
             apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
+            check_rules(stored.number, &self.core, self.rules)?;
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;
             self.metrics.folded_record.store(self.number, Relaxed);
@@ -259,7 +262,7 @@ impl SnapshotWorker {
 
     fn load(&mut self) -> Result<(), HubError> {
         if let Some((number, bytes)) = self.duty.store().snapshot()? {
-            self.core = decode_snapshot(number, &bytes)?;
+            self.core = decode_snapshot(number, &bytes, self.rules)?;
             self.number = number;
             self.due_at = number.saturating_add(self.every.records);
             self.bytes = 0;
@@ -337,8 +340,9 @@ mod tests {
     use super::super::membership::OwnIncarnation;
     use super::*;
     use crate::log::{AppendError, Digest, History, LogAge, OwnSnapshots, SharedSnapshots, SnapshotStore, Stored};
-    use deskbell_core::Incarnation;
     use deskbell_core::entry::{Entry, Input, Joiner};
+    use deskbell_core::rules::RULES;
+    use deskbell_core::{Incarnation, Timestamp};
 
     /// What the tests plan for a made-up store, and what they see of it.
     #[derive(Debug, Default)]
@@ -381,11 +385,11 @@ mod tests {
             }
             let next = number + 1;
             let input = match next {
-                1 | 2 => Input::Started { epoch: 1 },
+                1 | 2 => Input::started(1, RULES.newest),
                 7 if plan.differs => Input::Join { connection: 1, client: Joiner::Observer },
                 _ => Input::Tick,
             };
-            let mut group = GroupBytes::default();
+            let mut group = GroupBytes::new(&Core::default());
             group.push(&Entry { workspace: "default".into(), input });
             let hub = Incarnation(1 + next % 2);
             let there = next <= plan.records;
@@ -430,7 +434,7 @@ mod tests {
 
     fn worker(duty: SnapshotDuty, records: u64, bytes: u64) -> SnapshotWorker {
         let every = SnapshotInterval { records, bytes };
-        SnapshotWorker::new(duty, NO_HISTORY, every, Arc::new(WallClock), Arc::default())
+        SnapshotWorker::new(duty, NO_HISTORY, every, RULES, Arc::new(WallClock), Arc::default())
     }
 
     fn sole(store: &Store, records: u64) -> SnapshotWorker {

@@ -256,6 +256,7 @@ pub(crate) async fn run(count: u64) -> bool {
         next_incarnation: || Incarnation(u64::MAX),
         epoch: 1,
         limits: Limits::default(),
+        rules: deskbell_core::rules::RULES,
         deliveries_per_second: u64::MAX / 4,
         snapshot_every: SnapshotInterval::default(),
         retention: Retention { history_ms: 0, history_bytes: 256 * 1024 * 1024 },

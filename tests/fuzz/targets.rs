@@ -17,6 +17,7 @@ use deskbell::hub::{
 use deskbell::log::{Disk, Log as _, Memory, OwnLog as _, Retention, Stored, disk};
 use deskbell::protocol::{decode, encode};
 use deskbell::template::{Catalogue, ExpandFault, RENDERED_BYTES_MAX, SharedCatalogue, TemplateText, escape};
+use deskbell_core::rules::RULES;
 use deskbell_core::{Core, Incarnation, Limits};
 
 /// One message of a client: it is decoded, or refused with an `error` that is valid JSON and names the fault.
@@ -69,14 +70,14 @@ pub(crate) fn template(data: &[u8]) {
 pub(crate) fn record(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else { return };
     if kind % 2 == 0 {
-        if let Ok(record) = decode_record(1, bytes) {
+        if let Ok(record) = decode_record(&Stored { number: 1, time_ms: None, bytes: bytes.to_vec() }, RULES) {
             let mut core = Core::default();
             core.apply(&record, |_, _| {});
             let _ = core.next_deadline();
         }
-    } else if let Ok(core) = decode_snapshot(1, bytes) {
+    } else if let Ok(core) = decode_snapshot(1, bytes, RULES) {
         let written = encode_snapshot(&core);
-        let again = decode_snapshot(1, &written).expect("what was written is read");
+        let again = decode_snapshot(1, &written, RULES).expect("what was written is read");
         assert_eq!(written, encode_snapshot(&again));
     }
 }
@@ -207,6 +208,7 @@ fn gateway() -> &'static SocketAddr {
             next_incarnation: || Incarnation(u64::MAX),
             epoch: 1,
             limits: Limits::default(),
+            rules: RULES,
             deliveries_per_second: 1 << 40,
             snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },

@@ -9,9 +9,10 @@ use super::invariants::check_invariants;
 use super::told::BEGIN;
 use super::watch::Watch;
 use super::world::{Raise, raise};
-use crate::entry::{Action, AgentAction, Call, Entry, Input, Joiner, ProviderAction, RULES, Record, Resume};
+use crate::entry::{Action, AgentAction, Call, Entry, Input, Joiner, ProviderAction, Record, Resume};
 use crate::ids::{Incarnation, Name, NotificationId, Timestamp};
 use crate::limits::Limits;
+use crate::rules::RULES;
 use crate::state_machine::Core;
 
 /// How many things happen in the longest histories tried: some seconds in a debug build.
@@ -64,7 +65,7 @@ impl Moment {
             connected: [false; 2],
             raised: [false; 2],
         };
-        moment.apply(vec![Input::Started { epoch: 7 }, Input::Configured(limits), provider_joins()]);
+        moment.apply(vec![Input::started(7, RULES.newest), Input::Configured(limits), provider_joins()]);
         moment
     }
 
@@ -124,7 +125,7 @@ impl Moment {
                 let incarnation = Incarnation(self.hub);
                 then.connected = [false; 2];
                 (then.hub, then.group) = (self.hub + 1, 0);
-                then.apply(vec![Input::Started { epoch: 7 }, Input::Removed { incarnation }, provider_joins()]);
+                then.apply(vec![Input::started(7, RULES.newest), Input::Removed { incarnation }, provider_joins()]);
             }
         }
         then
@@ -140,7 +141,7 @@ impl Moment {
         self.group += 1;
         let workspace: Name = "default".into();
         let record = Record {
-            rules: RULES,
+            rules: RULES.newest,
             incarnation: Incarnation(self.hub),
             group: self.group,
             time: Timestamp(self.now),

@@ -7,11 +7,12 @@ use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
 use crate::effect::{Effect, Effects};
 use crate::entry::{
-    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, RULES, Recipients,
-    Record, RenderError, Rendered, Resume, Settle,
+    Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, Recipients, Record,
+    RenderError, Rendered, Resume, Settle,
 };
 use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Timestamp};
 use crate::limits::Limits;
+use crate::rules::RULES;
 use crate::state_machine::Core;
 use crate::workspace::OpenSlot;
 
@@ -148,7 +149,7 @@ impl World {
             clients: BTreeMap::new(),
             providers: BTreeSet::new(),
         };
-        world.apply(vec![Input::Started { epoch: 7 }, Input::Configured(limits)]);
+        world.apply(vec![Input::started(7, RULES.newest), Input::Configured(limits)]);
         world
     }
 
@@ -312,7 +313,7 @@ impl World {
         self.hub += 1;
         self.group = 0;
         self.clients.clear();
-        self.apply(vec![Input::Started { epoch: 8 }, Input::Removed { incarnation: old }])
+        self.apply(vec![Input::started(8, RULES.newest), Input::Removed { incarnation: old }])
     }
 
     /// Everything from here until [`World::together`] goes into one record.
@@ -347,7 +348,7 @@ impl World {
         }
         self.group += 1;
         let record = Record {
-            rules: RULES,
+            rules: RULES.newest,
             incarnation: Incarnation(self.hub),
             group: self.group,
             time: Timestamp(self.now),

@@ -140,8 +140,12 @@ impl Workspace {
             step.emit(&self.name, Effect::Refused { to, refusal: Refusal::SessionNotFound });
             return;
         };
-        session.unread = count;
+        let max = step.rules.unread_max();
+        session.unread = count.min(max);
         let agent = session.agent;
+        #[cfg(feature = "next-rules")]
+        self.sessions.count_capped(count > max);
+        let count = count.min(max);
         self.sessions.touch(id, step.now);
         let correlation_id = to.correlation_id.clone();
         step.emit(&self.name, Effect::Done { to });

@@ -63,6 +63,10 @@ pub(crate) struct Sessions {
     idle_marks: BTreeMap<Touch, Name>,
     owners: BTreeMap<Name, Owner>,
     touches: u64,
+    /// In the rules for tests only: how many unread counts were capped.
+    #[cfg(feature = "next-rules")]
+    #[serde(default)]
+    capped: u64,
 }
 
 impl Sessions {
@@ -72,6 +76,11 @@ impl Sessions {
 
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Session> {
         self.open.get_mut(id)
+    }
+
+    #[cfg(feature = "next-rules")]
+    pub(crate) fn count_capped(&mut self, capped: bool) {
+        self.capped += u64::from(capped);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -8,6 +8,7 @@ use crate::collections::slot_set::SlotSet;
 use crate::effect::{AgentSlot, Effect, Effects};
 use crate::ids::{Name, Position, Timestamp};
 use crate::limits::Limits;
+use crate::rules::Rules;
 use crate::workspace::agents::Agent;
 use crate::workspace::audiences::Arrival;
 use crate::workspace::{OpenSlot, WorkspaceSlot};
@@ -52,6 +53,7 @@ impl Scratch {
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
     pub(crate) now: Timestamp,
+    pub(crate) rules: Rules,
     pub(crate) limits: &'a Limits,
     pub(crate) counters: &'a mut Counters,
     pub(crate) deadlines: &'a mut BTreeSet<Deadline>,

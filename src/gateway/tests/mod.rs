@@ -103,6 +103,7 @@ impl TestGateway {
             next_incarnation: || Incarnation(8),
             epoch: 1,
             limits: Limits { regroup_time: Millis::ZERO, ..Limits::default() },
+            rules: deskbell_core::rules::RULES,
             deliveries_per_second: 50_000,
             snapshot_every: SnapshotInterval::default(),
             retention: Retention { history_ms: 0, history_bytes: 0 },

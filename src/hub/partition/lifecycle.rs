@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use deskbell_core::entry::{Entry, Input};
+use deskbell_core::rules::RulesRange;
 use deskbell_core::{Core, Incarnation, Name};
 
+use super::super::checked_apply::apply_record;
 use super::super::clock::Clock;
-use super::super::codec::{decode_snapshot, encode_snapshot};
+use super::super::codec::{check_rules, decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
 use super::super::delivery_quota::DeliveryQuota;
 use super::super::group::GroupBuilder;
@@ -29,7 +31,7 @@ impl<D: Delivery> Partition<D> {
         settings: HubSettings,
     ) -> Result<Self, HubError> {
         let membership = Membership::new(log.into());
-        let (core, applied) = newest_snapshot(membership.log())?;
+        let (core, applied) = newest_snapshot(membership.log(), settings.rules)?;
         let quota = DeliveryQuota::new(settings.deliveries_per_second);
         let mut partition = Self {
             core,
@@ -77,7 +79,7 @@ impl<D: Delivery> Partition<D> {
         self.leaves.clear();
         if !self.removed {
             self.membership.restart_log()?;
-            (self.core, self.applied) = newest_snapshot(self.membership.log())?;
+            (self.core, self.applied) = newest_snapshot(self.membership.log(), self.settings.rules)?;
         }
         self.catch_up(clock)?;
         let before = std::mem::replace(&mut self.settings.incarnation, incarnation);
@@ -92,7 +94,8 @@ impl<D: Delivery> Partition<D> {
     fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
         while let Some(stored) = self.membership.log_mut().next()? {
             let record = self.decode(&stored, clock)?;
-            self.core.apply(&record, |_, _| {});
+            apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
+            check_rules(stored.number, &self.core, self.settings.rules)?;
             self.applied = stored.number;
         }
         Ok(())
@@ -102,7 +105,7 @@ impl<D: Delivery> Partition<D> {
         if self.membership.start_joining(leaving) {
             return Ok(());
         }
-        let mut builder = GroupBuilder::default();
+        let mut builder = GroupBuilder::new(&self.core);
         self.add_start(&mut builder, leaving);
         let in_flight = self.seal(builder, self.now(clock));
         self.membership.log_mut().append(&in_flight.bytes)?;
@@ -113,7 +116,7 @@ impl<D: Delivery> Partition<D> {
     /// The first entries of a hub: that it has started, which hubs are gone, and which limits hold.
     pub(super) fn add_start(&self, builder: &mut GroupBuilder, leaving: &[Incarnation]) {
         let entry = |input| Entry { workspace: Name::default(), input };
-        builder.bytes.push(&entry(Input::Started { epoch: self.settings.epoch }));
+        builder.bytes.push(&entry(Input::started(self.settings.epoch, self.settings.rules.newest)));
         for &incarnation in leaving {
             builder.bytes.push(&entry(Input::Removed { incarnation }));
         }
@@ -128,7 +131,7 @@ impl<D: Delivery> Partition<D> {
         if !self.membership.announces_leave() {
             return false;
         }
-        let mut builder = GroupBuilder::default();
+        let mut builder = GroupBuilder::new(&self.core);
         let incarnation = self.settings.incarnation;
         builder.bytes.push(&Entry { workspace: Name::default(), input: Input::Removed { incarnation } });
         let now = self.now(clock);
@@ -158,10 +161,10 @@ impl<D: Delivery> Partition<D> {
 }
 
 /// The state of the newest snapshot, and the last record in it.
-fn newest_snapshot(log: &dyn Log) -> Result<(Core, RecordNumber), HubError> {
+fn newest_snapshot(log: &dyn Log, ours: RulesRange) -> Result<(Core, RecordNumber), HubError> {
     let snapshot = log.history().map(|mut history| history.snapshot()).transpose()?.flatten();
     Ok(match snapshot {
-        Some((number, bytes)) => (decode_snapshot(number, &bytes)?, number),
+        Some((number, bytes)) => (decode_snapshot(number, &bytes, ours)?, number),
         None => (Core::default(), 0),
     })
 }

@@ -141,7 +141,7 @@ impl<D: Delivery> Partition<D> {
 
     /// Answers the inputs that wait while the log takes nothing. Leaves are kept: they must reach the log one day.
     pub(super) fn refuse_waiting(&mut self, inputs: &InputQueue, now: Now) {
-        let mut builder = GroupBuilder::default();
+        let mut builder = GroupBuilder::new(&self.core);
         inputs.gather(|input| {
             builder.add(input, self.settings.incarnation);
             true

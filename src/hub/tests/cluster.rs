@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use deskbell_core::entry::{Entry, Input, Joiner};
+use deskbell_core::rules::{RULES, RulesRange};
 use deskbell_core::{Incarnation, Millis, Name};
 
 use super::clients::{AGENTS, Clients, Tally};
@@ -14,7 +15,7 @@ use super::dice::Dice;
 use super::recorder::{EVERYBODY, Inbox, Recorder, Told};
 use super::single::{seeds, settings};
 use super::stream::{SkewedClock, Stream, StreamLog};
-use crate::hub::codec::encode_snapshot;
+use crate::hub::codec::{CodecError, encode_snapshot};
 use crate::hub::input_queue::{InputQueue, QueuedInput};
 use crate::hub::partition::{HubError, Partition};
 use crate::log::AnyLog;
@@ -25,6 +26,9 @@ const STEPS: usize = 60;
 const HUBS: usize = 3;
 /// The longest jump of time between two turns: hubs say something every second.
 const TURN_MS: u64 = 400;
+/// The rules of a hub before an upgrade, and after it.
+const BEFORE: RulesRange = RulesRange { newest: RULES.oldest, ..RULES };
+const AFTER: RulesRange = RulesRange { newest: RULES.oldest + 1, ..RULES };
 
 thread_local! {
     static INCARNATIONS: Cell<u64> = const { Cell::new(0) };
@@ -46,6 +50,19 @@ struct Host {
     inbox: Inbox,
     partition: Option<Partition<Recorder>>,
     ready: bool,
+    /// The rules that its program applies.
+    rules: RulesRange,
+}
+
+/// What an upgrade led to.
+#[derive(Debug, Default)]
+struct Upgrade {
+    /// Hubs that started while the log followed the rules before, by their newest rules.
+    started_before: [u64; 2],
+    /// Starts of the version before that were refused because the rules had been raised.
+    starts_refused: u64,
+    /// Hubs of the version before that found, while they ran, that the rules had been raised without them.
+    ended: u64,
 }
 
 #[derive(Debug)]
@@ -57,6 +74,8 @@ struct Cluster {
     hosts: Vec<Host>,
     serials: u64,
     rejoined: u64,
+    /// While hubs are exchanged for those of another version.
+    upgrade: Option<Upgrade>,
     clients: Clients,
     /// At which host the provider is.
     provider_at: usize,
@@ -85,6 +104,7 @@ impl Cluster {
             inbox: Inbox::default(),
             partition: None,
             ready: false,
+            rules: RULES,
         });
         let hosts = hosts.collect();
         Self {
@@ -95,6 +115,7 @@ impl Cluster {
             hosts,
             serials: 0,
             rejoined: 0,
+            upgrade: None,
             clients: Clients::new(seed),
             provider_at: 0,
             agents_at: [0; AGENTS],
@@ -105,20 +126,51 @@ impl Cluster {
         self.world.load(Ordering::Relaxed)
     }
 
-    fn start(&mut self, host: usize) {
+    /// Starts the hub of a host; during an upgrade that of either version. The version before is refused once the rules
+    /// were raised.
+    fn start(&mut self, number: usize) {
+        if self.upgrade.is_some() {
+            let after = self.hosts[number].rules == AFTER;
+            // Some hosts are set back to the version before.
+            let stays = self.dice.one_in(2);
+            self.hosts[number].rules = if after == stays { AFTER } else { BEFORE };
+        }
         let (stream, seed) = (Arc::clone(&self.stream), self.seed);
-        let host = &mut self.hosts[host];
+        let host = &mut self.hosts[number];
         let due = stream.lock().unwrap().records.len();
         let log = StreamLog { stream, read: 0, due, cut: Arc::clone(&host.cut), refused: false };
         let incarnation = next_incarnation();
         let mut settings = settings(seed, incarnation, next_incarnation);
         // Nothing is forgotten, however long the provider was away.
         settings.limits.retention = Millis(1 << 40);
+        settings.rules = host.rules;
         host.inbox = Inbox::default();
         host.inputs = Arc::default();
         let recorder = Recorder { incarnation, inbox: Arc::clone(&host.inbox) };
-        host.partition =
-            Some(Partition::start(AnyLog::Shared(Box::new(log)), recorder, &host.clock, settings).unwrap());
+        match Partition::start(AnyLog::Shared(Box::new(log)), recorder, &host.clock, settings) {
+            Ok(partition) => {
+                if let Some(upgrade) = self.upgrade.as_mut().filter(|_| partition.core().rules() < AFTER.newest) {
+                    upgrade.started_before[usize::from(host.rules == AFTER)] += 1;
+                }
+                host.partition = Some(partition);
+            }
+            Err(error) => self.refused(number, &error),
+        }
+    }
+
+    /// A hub ended, or did not start, with an error: only one of the version before may, once the rules were raised.
+    fn refused(&mut self, number: usize, error: &HubError) {
+        let (seed, host) = (self.seed, &mut self.hosts[number]);
+        let raised = matches!(error, HubError::Codec(CodecError::NewerRules { theirs, .. }) if *theirs == AFTER.newest);
+        assert!(raised && host.rules == BEFORE, "seed {seed}: {error}");
+        let upgrade = self.upgrade.as_mut().unwrap_or_else(|| panic!("seed {seed}: no upgrade, and {error}"));
+        host.ready = false;
+        if host.partition.take().is_some() {
+            upgrade.ended += 1;
+            self.hang_up(number);
+        } else {
+            upgrade.starts_refused += 1;
+        }
     }
 
     /// All hubs that can have a few turns.
@@ -128,18 +180,30 @@ impl Cluster {
         for number in 0..HUBS {
             let host = &mut self.hosts[number];
             let Some(partition) = host.partition.as_mut().filter(|_| now >= host.paused_until) else { continue };
+            let mut ended = None;
             for _ in 0..4 {
-                match partition.poll(&host.inputs, &host.clock) {
-                    Ok(progress) => host.ready = progress.ready,
+                let polled = match partition.poll(&host.inputs, &host.clock) {
+                    Ok(progress) => {
+                        host.ready = progress.ready;
+                        Ok(())
+                    }
                     Err(HubError::Removed) => {
                         self.rejoined += 1;
                         host.ready = false;
-                        partition.rejoin(&host.clock).unwrap();
+                        partition.rejoin(&host.clock)
                     }
-                    Err(error) => panic!("seed {}: {error}", self.seed),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = polled {
+                    ended = Some(error);
+                    break;
                 }
+                assert!(partition.core().rules() <= host.rules.newest, "seed {}: rules that it lacks", self.seed);
             }
-            self.read_inbox(number);
+            match ended {
+                Some(error) => self.refused(number, &error),
+                None => self.read_inbox(number),
+            }
         }
     }
 
@@ -288,13 +352,20 @@ impl Cluster {
         stream.fault_every = 0;
         stream.stalled_until = 0;
         drop(stream);
+        let upgraded = self.upgrade.take();
         for host in 0..HUBS {
             self.hosts[host].cut.store(false, Ordering::Relaxed);
             self.hosts[host].paused_until = 0;
+            if upgraded.is_some() && self.hosts[host].rules != AFTER {
+                self.hosts[host].rules = AFTER;
+                self.hosts[host].partition = None;
+                self.hang_up(host);
+            }
             if self.hosts[host].partition.is_none() {
                 self.start(host);
             }
         }
+        self.upgrade = upgraded;
         self.pass(30_000);
         assert!(self.hosts.iter().all(|host| host.ready), "seed {}: a hub is not back", self.seed);
         for _ in 0..8 {
@@ -351,4 +422,39 @@ fn whatever_befalls_hubs_and_stream_every_acknowledged_notification_gets_one_out
     }
     println!("{seeds} seeds, {rejoined} hubs removed and back, {tally}");
     assert!(rejoined > 0 && tally.outcomes > 0);
+}
+
+#[test]
+fn hubs_of_two_versions_share_one_log_until_the_last_old_one_is_gone() {
+    let seeds = seeds("DESKBELL_CLUSTER_SEEDS", SEEDS);
+    let (mut all, mut tally) = (Upgrade::default(), Tally::default());
+    for seed in 0..seeds {
+        let mut cluster = Cluster::new(seed);
+        cluster.hosts.iter_mut().for_each(|host| host.rules = BEFORE);
+        for step in 0..STEPS {
+            if step == STEPS / 4 {
+                cluster.upgrade = Some(Upgrade::default());
+            }
+            cluster.step();
+        }
+        cluster.come_to_rest();
+        cluster.check();
+        for host in &cluster.hosts {
+            assert_eq!(host.partition.as_ref().unwrap().core().rules(), AFTER.newest, "seed {seed}");
+        }
+        tally.add(&cluster.clients, &cluster.stream.lock().unwrap().faults);
+        let upgrade = cluster.upgrade.unwrap();
+        for (all, one) in all.started_before.iter_mut().zip(upgrade.started_before) {
+            *all += one;
+        }
+        all.starts_refused += upgrade.starts_refused;
+        all.ended += upgrade.ended;
+    }
+    println!("{seeds} seeds, {all:?}, {tally}");
+    assert!(all.started_before.iter().all(|&starts| starts > 0), "both versions ran side by side: {all:?}");
+    assert!(
+        all.starts_refused > 0 && all.ended > 0,
+        "the version before was refused at its start, and while away: {all:?}"
+    );
+    assert!(tally.outcomes > 0);
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use deskbell_core::effect::{Effects, ReplyTo};
 use deskbell_core::entry::{AgentAction, Call, Entry, Input, ProviderAction};
+use deskbell_core::rules::RULES;
 use deskbell_core::{Core, Incarnation, NotificationId, Timestamp};
 
 use super::clients::Clients;
 use super::device::SimClock;
 use super::single::settings;
 use crate::hub::checked_apply::FailedCheck;
+use crate::hub::codec::decode_record;
 use crate::hub::delivery::{CallRejected, Delivery};
 use crate::hub::input_queue::{InputQueue, QueuedInput};
 use crate::hub::partition::{HubError, Partition};
@@ -168,9 +170,13 @@ fn a_failed_check_ends_the_hub_before_anything_of_the_record_is_delivered() {
         let mut log = ReadOnlyLog::open(scratch.path()).unwrap();
         for number in 0..record {
             let stored = log.after(number).unwrap().expect("every record is there");
-            crate::hub::decode_record(stored.number, &stored.bytes).unwrap();
+            decode_record(&stored, RULES).unwrap();
         }
         assert_eq!(log.after(record).unwrap(), None);
+        match Hub::start(scratch.path(), 3) {
+            Err(HubError::FailedCheck(again)) => assert_eq!(again.number, record),
+            other => panic!("{:?}", other.map(|hub| hub.partition)),
+        }
     }
     assert!(failed > 0, "no damage was noticed");
 }

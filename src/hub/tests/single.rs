@@ -204,6 +204,7 @@ pub(super) fn settings(seed: u64, incarnation: Incarnation, next_incarnation: fn
         next_incarnation,
         epoch: seed | 1,
         limits: Limits { display_limit: 2, queue_limit: 2, ..Limits::default() },
+        rules: deskbell_core::rules::RULES,
         deliveries_per_second: 1_000_000,
         retention: Retention { history_ms: 0, history_bytes: 0 },
         snapshot_every: SnapshotInterval::default(),
