@@ -14,15 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::gateway::admin::server::AdminServer;
-use crate::gateway::fanout::batch::{ShardBatch, ShardSenders};
-use crate::gateway::fanout::connection_serial::SHARDS_MAX;
+use crate::gateway::connection::connection_serial::SHARDS_MAX;
+use crate::gateway::connection::keep_alive;
+use crate::gateway::connection::shard::Shard;
 use crate::gateway::fanout::delivery::Fanout;
 use crate::gateway::fanout::disconnect::{self, Disconnector};
 use crate::gateway::fanout::message_sender::FanoutParts;
-use crate::gateway::fanout::shard::Shard;
+use crate::gateway::fanout::shard_batch::{ShardBatch, ShardSenders};
 use crate::gateway::fanout::write_loop::WriteLoop;
 use crate::gateway::http::api::ProviderApi;
-use crate::gateway::http::internal_server;
+use crate::gateway::http::metrics_listener;
 use crate::gateway::http::server;
 use crate::gateway::http::services::HttpServices;
 use crate::gateway::limits::client_address::{self, Peer};
@@ -31,7 +32,7 @@ use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::shared::bounds::{
     ACCEPT_BACKLOG, BATCHES_PER_SHARD_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_SPARE, SEND_BUFFER_BYTES, STOP_MAX,
 };
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::state::{Backend, GatewayState};
 use crate::network;
@@ -39,8 +40,11 @@ use crate::protocol::Close;
 
 /// Accepted sockets that wait for one shard. Further ones wait in the kernel.
 const SOCKETS_PER_SHARD_MAX: usize = 256;
-/// How long accepting pauses after it failed, which is most often for want of file descriptors.
+/// How long accepting pauses after it failed, most often because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The refusal of a connection that is closed without an answer.
+const ADDRESS_FULL: &str = "this address has as many connections as [limits] connectionsPerAddress allows; if it is the \
+    address of a proxy, add it to [server] trustedProxies";
 /// How often a failure to accept is logged.
 const ACCEPT_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
@@ -101,7 +105,7 @@ pub struct Serving {
 }
 
 impl Gateway {
-    /// Binds the listen addresses.
+    /// Binds the addresses of all listeners.
     ///
     /// # Errors
     /// [`BindError`]: an address is in use, does not belong to this machine, or is not permitted.
@@ -120,7 +124,7 @@ impl Gateway {
         let (http, http_batches) = mpsc::channel(BATCHES_PER_SHARD_MAX);
         let parts = FanoutParts {
             settings: Arc::new(settings),
-            counters: Arc::default(),
+            metrics: Arc::default(),
             hello_ids: Arc::default(),
             shards: ShardSenders::new(shards, http),
             calls: Arc::default(),
@@ -158,11 +162,11 @@ impl Gateway {
     /// The system has no thread, or no runtime for one.
     pub fn serve(self, backend: Backend) -> io::Result<Serving> {
         let admin_address = self.admin_addr();
-        let FanoutParts { settings, counters, hello_ids, shards: senders, calls } = self.parts;
+        let FanoutParts { settings, metrics, hello_ids, shards: senders, calls } = self.parts;
         let (authenticated, public_url) = (backend.verifier.is_some(), settings.public_url.as_ref());
         let origins =
             Origins::new(self.address, settings.tls.is_some(), authenticated, public_url, &settings.allowed_origins);
-        let state = Arc::new(GatewayState::new(settings, counters, hello_ids, backend, origins));
+        let state = Arc::new(GatewayState::new(settings, metrics, hello_ids, backend, origins));
         let api = Arc::new(ProviderApi::new(Arc::clone(&state), calls));
         let template_list = Arc::default();
         let (stop, stopped) = watch::channel(None);
@@ -260,7 +264,7 @@ async fn accept_until(
         tokio::spawn(admin.serve(listener));
     }
     if let Some(listener) = metrics {
-        tokio::spawn(internal_server::serve_metrics(listener, Arc::clone(&state)));
+        tokio::spawn(metrics_listener::serve(listener, Arc::clone(&state)));
     }
     tokio::select! {
         () = accept(listener, &state, shards) => {}
@@ -282,7 +286,7 @@ async fn accept(listener: TcpListener, state: &GatewayState, shards: Vec<mpsc::S
                     match state.http_by_address.take(client_address::network_of(peer), max) {
                         Some(by_address) => break (stream, peer, by_address),
                         // Closed without an answer, which would cost as much as serving it.
-                        None => state.note_turned_away(TurnedAway::Address, peer),
+                        None => state.note_refused(TurnedAway::Address, peer, ADDRESS_FULL),
                     }
                 }
                 Err(error) => {
@@ -333,7 +337,7 @@ fn run_shard(
         let writing = Arc::clone(&shard);
         tokio::spawn(async move { WriteLoop::new(batches).run(&writing).await });
         let pinging = Arc::clone(&shard);
-        tokio::spawn(async move { pinging.keep_alive().await });
+        tokio::spawn(async move { keep_alive::run(&pinging).await });
         if let Some(http_batches) = http_batches {
             let api = Arc::clone(&api);
             tokio::spawn(async move { api.providers.supervise(http_batches).await });

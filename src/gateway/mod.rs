@@ -4,11 +4,12 @@
 //! own. The hub's thread encodes each message once and hands every shard one batch per group of log entries
 //! ([`Fanout`]); it never writes to a socket. Client messages enter the hub's inputs from the task of their connection.
 //!
-//! Dependencies point one way: `admin` uses `http`, which uses `session`, which uses `fanout`, which uses `shared` and
-//! `limits`. Files and folders here, each of which may use those before it: `limits`, `shared`, `fanout`, `session`,
-//! `http`, `admin`, `listener`.
+//! Dependencies point one way: `admin` uses `http`, which uses `session`, which uses `fanout`, which uses `connection`, which
+//! uses `shared` and `limits`. Files and folders here, each of which may use those before it: `limits`, `shared`,
+//! `connection`, `fanout`, `session`, `http`, `admin`, `listener`.
 
 mod admin;
+mod connection;
 mod fanout;
 mod http;
 mod limits;

@@ -1,4 +1,4 @@
-//! `/explain` of the admin listener: the story of one notification.
+//! `/explain` of the admin listener: the history of one notification.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::thread;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::explain::{self, ExplainQuery};
-use crate::gateway::http::access::HttpRefusal;
+use crate::gateway::http::request_checks::HttpRefusal;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::shared::bounds::EXPLAIN_MAX;
 use crate::gateway::shared::state::Histories;
@@ -40,7 +40,7 @@ pub(crate) async fn explain(
             Err(TryLockError::WouldBlock) => return drop(sender.send(None)),
         };
         let explained = explain::explain_all(&mut histories, &question, &|| !sender.is_closed());
-        // Before the answer: its reader may ask the next question at once.
+        // This comes before the answer, because the client may ask the next question at once.
         drop(histories);
         // The client may have gone.
         let _ = sender.send(Some(explained));

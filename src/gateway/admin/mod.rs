@@ -1,4 +1,4 @@
-//! The operator's own listener.
+//! The admin listener, for operators.
 //!
 //! Files here, each of which may use those before it: `explain`, `server`.
 

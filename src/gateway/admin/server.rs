@@ -1,6 +1,6 @@
 //! The admin listener: lists and disconnects clients, revokes tokens, and serves metrics and explanations.
 //!
-//! It has no authentication: everybody who can reach it is an operator. It therefore listens on loopback unless the
+//! It has no authentication: every client that can reach it acts as an operator. It therefore listens on loopback unless the
 //! configuration allows more, and it is closed to web pages, which can reach loopback too. A page's `Origin` must be
 //! allowed. A name in `Host` must be `localhost`, since a page could use a name of its own that resolves to this machine.
 //! A request that changes something must have the type `application/json`, which no form can send.
@@ -18,15 +18,15 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::gateway::admin::explain;
-use crate::gateway::fanout::connection_serial::{ConnectionSerial, HTTP_SHARD};
+use crate::gateway::connection::connection_serial::{ConnectionSerial, HTTP_SHARD};
+use crate::gateway::connection::joined_client::JoinedClient;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::stream::Stream;
 use crate::gateway::fanout::disconnect::Disconnector;
-use crate::gateway::fanout::joined_client::JoinedClient;
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::Stream;
-use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::api::ProviderApi;
-use crate::gateway::http::internal_server;
+use crate::gateway::http::bounded_server;
 use crate::gateway::http::query;
+use crate::gateway::http::request_checks::{self, HttpRefusal};
 use crate::gateway::http::response::{self, HttpResponse, JSON};
 use crate::gateway::limits::origin::{Origins, without_port};
 use crate::gateway::shared::bounds::{ADMIN_BODY_BYTES_MAX, LISTED_MAX};
@@ -35,7 +35,7 @@ use crate::hub::HubHandle;
 use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
 use crate::protocol::{Close, Timestamp, check_name};
 
-/// Serves the operator.
+/// The server of the admin listener.
 #[derive(Debug)]
 pub(crate) struct AdminServer {
     state: Arc<GatewayState>,
@@ -46,7 +46,7 @@ pub(crate) struct AdminServer {
     disconnector: Disconnector,
 }
 
-/// What the operator may know of a connection.
+/// Receives one client and the milliseconds for which it has sent nothing. Returns whether to go on.
 type Visit<'v> = &'v mut dyn FnMut(&JoinedClient, u64) -> bool;
 
 impl AdminServer {
@@ -71,12 +71,12 @@ impl AdminServer {
                 admin.answer(request).await.unwrap_or_else(refused)
             }
         };
-        internal_server::serve(listener, head_timeout, answer).await;
+        bounded_server::serve(listener, head_timeout, answer).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
         check_host(self.address, request.headers())?;
-        access::check_origin(&self.origins, request.headers(), false)?;
+        request_checks::check_origin(&self.origins, request.headers(), false)?;
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = request.method() == Method::POST;
         match request.uri().path() {
@@ -219,7 +219,7 @@ impl AdminServer {
 
     /// The body of a request, which must be JSON and have that content type.
     async fn body<T: serde::de::DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, HttpRefusal> {
-        if !access::is_json(request.headers()) {
+        if !request_checks::is_json(request.headers()) {
             let text = "the Content-Type must be application/json";
             return Err(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
@@ -249,8 +249,7 @@ fn is_revoked_by(client: &JoinedClient, request: &Revoke) -> bool {
         && request.workspace.as_deref().is_none_or(|workspace| workspace == &*client.workspace)
 }
 
-/// A wildcard is for pages of desks. The admin listener has no authentication, so it accepts only origins that are listed
-/// in full.
+/// The origins without wildcards. The admin listener has no authentication, so it accepts only origins that are listed in full.
 fn without_wildcards(origins: &[String]) -> Vec<String> {
     origins.iter().filter(|origin| !origin.contains('*')).cloned().collect()
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use deskbell_core::effect::{Effects, ReplyTo};
 use deskbell_core::{Core, Incarnation, Outcome, Timestamp};
 
-use crate::gateway::fanout::batch::FrameKind;
 use crate::gateway::fanout::effects::EffectSender;
 use crate::gateway::fanout::message_sender::{FanoutParts, MessageSender};
 use crate::gateway::fanout::observer_stats::Counts;
+use crate::gateway::fanout::shard_batch::FrameKind;
 use crate::gateway::shared::state::whole_ms;
 use crate::hub::{CallRejected, Delivery};
 use crate::protocol::outbound::Stats;
@@ -80,8 +80,8 @@ impl Fanout {
     /// Sends observers the numbers of their workspaces.
     fn send_stats(&mut self, core: &Core, now: Instant) {
         let counts = Counts {
-            notifies: self.sender.counters.notifies.load(Relaxed),
-            deliveries: self.sender.counters.deliveries.load(Relaxed),
+            notifies: self.sender.metrics.notifies.load(Relaxed),
+            deliveries: self.sender.metrics.deliveries.load(Relaxed),
         };
         let rates = self.sender.observer_stats.next(now, counts);
         for workspace in core.observed_workspaces() {
@@ -113,9 +113,9 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::gateway::fanout::batch::ShardSenders;
-    use crate::gateway::fanout::connection_serial::{ConnectionSerial, HTTP_SHARD};
+    use crate::gateway::connection::connection_serial::{ConnectionSerial, HTTP_SHARD};
     use crate::gateway::fanout::pending_calls::PendingCalls;
+    use crate::gateway::fanout::shard_batch::ShardSenders;
 
     const INCARNATION: Incarnation = Incarnation(1);
 
@@ -155,7 +155,7 @@ mod tests {
         let mut waiting = calls.register(connection(HTTP_SHARD).serial);
         let parts = FanoutParts {
             settings: Arc::default(),
-            counters: Arc::default(),
+            metrics: Arc::default(),
             hello_ids: Arc::default(),
             shards: ShardSenders::new(vec![shard], http),
             calls,

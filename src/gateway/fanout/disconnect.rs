@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::gateway::fanout::batch::{ShardBatch, ShardSenders};
+use crate::gateway::fanout::shard_batch::{ShardBatch, ShardSenders};
 use crate::gateway::shared::bounds::EXPIRY_SLEEP_MAX;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::Close;
@@ -38,7 +38,7 @@ pub(crate) async fn close_expired(state: Arc<GatewayState>, disconnector: Discon
         let next = state.token_expiries.next_in_ms(state.wall_ms()).map_or(EXPIRY_SLEEP_MAX, Duration::from_millis);
         tokio::select! {
             () = tokio::time::sleep(next.min(EXPIRY_SLEEP_MAX)) => {}
-            () = state.token_expiries.sooner() => {}
+            () = state.token_expiries.earlier() => {}
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Sends the effects of one log entry: who receives which message. The messages themselves are made in
-//! [`to_wire`](super::to_wire).
+//! Sends the effects of one log entry to the clients concerned. [`to_wire`](super::to_wire) makes the messages.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,11 +9,12 @@ use deskbell_core::effect::{self, AgentSlot, Effect, ReplyTo};
 use deskbell_core::entry::Presence;
 use deskbell_core::{ConnectionId, Core, Name, NotificationId, Position, Settled, Timestamp};
 
-use crate::gateway::fanout::batch::FrameKind;
 use crate::gateway::fanout::message_sender::MessageSender;
 use crate::gateway::fanout::pending_calls::CallReplyKind;
-use crate::gateway::fanout::{to_wire, trace};
+use crate::gateway::fanout::shard_batch::FrameKind;
+use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::whole_ms;
+use crate::gateway::shared::trace_log;
 use crate::protocol::outbound::{
     Ack, Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionEnded, Welcome,
 };
@@ -35,8 +35,8 @@ pub(crate) struct EffectSender<'a> {
 
 impl EffectSender<'_> {
     pub(crate) fn send(&mut self, effect: Effect) {
-        if trace::is_enabled() {
-            trace::effect(self.core, self.workspace, &effect);
+        if trace_log::is_enabled() {
+            trace_log::effect(self.core, self.workspace, &effect);
         }
         match effect {
             Effect::Welcome(welcome) => self.welcome(&welcome),
@@ -56,6 +56,9 @@ impl EffectSender<'_> {
             }
             Effect::Refused { to, refusal } => {
                 let (code, detail, retry_after_ms) = to_wire::refusal(&refusal);
+                if trace_log::is_enabled() {
+                    trace_log::refused_by_the_hub(self.core, self.workspace, &to, code, &detail);
+                }
                 self.sender.send_error(&to, code, &detail, retry_after_ms);
             }
             Effect::Display { agents, card } => self.send_to_agents(&agents, &to_wire::notification(&card)),
@@ -86,7 +89,7 @@ impl EffectSender<'_> {
             Effect::AudienceFull { to, content } => {
                 self.sender.warn_of_full_audience(self.core, self.workspace, &to, &content);
             }
-            // For the hub itself.
+            // The hub itself handles this effect.
             Effect::HubRemoved { .. } => {}
         }
     }
@@ -115,7 +118,7 @@ impl EffectSender<'_> {
 
     fn ack(&mut self, to: &ReplyTo, id: NotificationId, duplicate: bool) {
         if !duplicate {
-            self.sender.counters.notifies.fetch_add(1, Relaxed);
+            self.sender.metrics.notifies.fetch_add(1, Relaxed);
         }
         let ids = to_wire::ids(to);
         let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: id, duplicate };

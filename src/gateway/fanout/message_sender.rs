@@ -11,18 +11,18 @@ use deskbell_core::entry::Recipients;
 use deskbell_core::{ConnectionId, Content, Core, Incarnation, NotificationId};
 use tokio::sync::oneshot;
 
-use crate::gateway::fanout::batch::{Broadcast, FrameKind, ShardBatch, ShardSenders};
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
+use crate::gateway::connection::connection_serial::ConnectionSerial;
 use crate::gateway::fanout::observer_stats::ObserverStats;
 use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, HeldReply, PendingCalls};
+use crate::gateway::fanout::shard_batch::{Broadcast, FrameKind, ShardBatch, ShardSenders};
 use crate::gateway::fanout::to_wire;
-use crate::gateway::shared::counters::Counters;
+use crate::gateway::shared::gateway_metrics::GatewayMetrics;
 use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::Settings;
 use crate::protocol::outbound::{ErrorReply, encode};
 use crate::protocol::{Close, Encode, ErrorCode, frame};
 
-/// How often the operator's log names a full audience.
+/// The least time between two warnings about full audiences.
 const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
 
 /// Sends the messages of one partition's hub.
@@ -30,7 +30,7 @@ const AUDIENCE_FULL_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct MessageSender {
     pub(crate) incarnation: Incarnation,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) hello_ids: Arc<PendingHelloIds>,
     pub(crate) observer_stats: ObserverStats,
     shards: ShardSenders,
@@ -50,7 +50,7 @@ pub(crate) struct MessageSender {
 #[derive(Debug, Clone)]
 pub(crate) struct FanoutParts {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) hello_ids: Arc<PendingHelloIds>,
     pub(crate) shards: ShardSenders,
     pub(crate) calls: Arc<PendingCalls>,
@@ -58,12 +58,12 @@ pub(crate) struct FanoutParts {
 
 impl MessageSender {
     pub(crate) fn new(incarnation: Incarnation, parts: FanoutParts) -> Self {
-        let FanoutParts { settings, counters, hello_ids, shards, calls } = parts;
+        let FanoutParts { settings, metrics, hello_ids, shards, calls } = parts;
         let channels = shards.count();
         Self {
             incarnation,
             settings,
-            counters,
+            metrics,
             hello_ids,
             observer_stats: ObserverStats::new(Instant::now()),
             batches: std::iter::repeat_with(ShardBatch::default).take(channels).collect(),
@@ -179,13 +179,13 @@ impl MessageSender {
 
     /// Counts and sends an error.
     pub(crate) fn send_error(&mut self, to: &ReplyTo, code: ErrorCode, detail: &str, retry_after_ms: Option<u64>) {
-        self.counters.count_refused(code);
+        self.metrics.count_refused(code);
         let reply = ErrorReply::new(to_wire::ids(to), to_wire::call(to), code, detail).retry_after_ms(retry_after_ms);
         self.send_reply(to, CallReplyKind::Refused { code, retry_after_ms }, &reply);
     }
 
     fn count(&self, deliveries: usize) {
-        self.counters.deliveries.fetch_add(deliveries as u64, Relaxed);
+        self.metrics.deliveries.fetch_add(deliveries as u64, Relaxed);
     }
 
     /// Logs that an audience is full, at most once in [`AUDIENCE_FULL_EVERY`].

@@ -1,4 +1,4 @@
-//! Calls whose reply is a value for a waiting task instead of a frame for a socket: the calls of HTTP requests.
+//! The calls of HTTP requests. The reply to such a call is a value for a waiting task instead of a frame for a socket.
 //!
 //! A call is registered before it goes to the hub, under a number that its [`ReplyTo`](deskbell_core::effect::ReplyTo)
 //! carries back. On the hub's thread the fan-out completes it. A notify may wait longer, for the outcome.
@@ -43,7 +43,7 @@ pub(crate) struct PendingCalls(Mutex<CallTable>);
 struct CallTable {
     last_number: u64,
     calls: HashMap<u64, PendingCall>,
-    /// The acknowledged calls of each notification whose outcome has not come.
+    /// The acknowledged calls of each notification without an outcome.
     by_notification: HashMap<NotificationId, Vec<u64>>,
 }
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calls_of_a_connection_that_ends_are_told_and_those_of_others_are_not() {
+    fn the_calls_of_a_connection_that_ends_fail_and_those_of_others_do_not() {
         let calls = Arc::<PendingCalls>::default();
         let (mut acked, mut open, mut other) =
             (calls.register(CONNECTION), calls.register(CONNECTION), calls.register(CONNECTION + 1));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_calls_for_which_nobody_waits() {
+    fn calls_without_a_waiting_task_are_removed() {
         let calls = Arc::<PendingCalls>::default();
         for id in 0..1_000 {
             let call = calls.register(CONNECTION);

@@ -9,9 +9,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::gateway::fanout::batch::{FrameKind, ShardBatch};
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::socket::Socket;
+use crate::gateway::fanout::shard_batch::{FrameKind, ShardBatch};
 use crate::gateway::fanout::write_plan::{JoinedFrames, WritePlan};
 use crate::gateway::shared::bounds::{BATCHES_PER_SHARD_MAX, CONNECTIONS_PER_TURN};
 
@@ -137,7 +137,7 @@ fn send<S: Socket>(shard: &Shard<S>, plan: &WritePlan, targets: Range<usize>, jo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::fanout::batch::{Broadcast, OVERTAKING_MAX};
+    use crate::gateway::fanout::shard_batch::{Broadcast, OVERTAKING_MAX};
     use crate::protocol::Close;
 
     fn batch(deliveries: usize) -> ShardBatch {

@@ -4,19 +4,19 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::gateway::fanout::batch::{Broadcast, FrameKind, ShardBatch};
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
-use crate::gateway::fanout::outbox::Weight;
+use crate::gateway::connection::connection_serial::ConnectionSerial;
+use crate::gateway::connection::outbox::Weight;
+use crate::gateway::fanout::shard_batch::{Broadcast, FrameKind, ShardBatch};
 use crate::gateway::shared::bounds::SEND_BUFFER_BYTES;
 use crate::protocol::Close;
 
-/// A plan with so many deliveries takes no further batches. Sorting them takes about a millisecond, in which nothing else
+/// A plan with this many deliveries takes no further batches. Sorting them takes about a millisecond, in which nothing else
 /// runs on the thread.
 const DELIVERIES_PER_PLAN: usize = 128 * 1024;
-/// A plan with so many deliveries is heavy. A lighter one is written within about a millisecond, and joining its frames
+/// A plan with this many deliveries is heavy. A lighter one is written within about a millisecond, and joining its frames
 /// saves more than overtaking would.
 const HEAVY_MIN: usize = 256;
-/// Frames for one connection are joined up to so many bytes: a socket takes no more in one write.
+/// Frames for one connection are joined up to this many bytes: a socket takes no more in one write.
 const JOINED_BYTES_MAX: usize = SEND_BUFFER_BYTES as usize;
 
 /// Everything that the shard has to send now. It is reused for its memory.
@@ -131,13 +131,13 @@ impl WritePlan {
         self.targets.len()
     }
 
-    /// The connections numbered `range` with their frames, without those whose frames were taken ahead.
+    /// The connections numbered `range` with their frames, except connections that received theirs ahead.
     pub(crate) fn frames(&self, range: Range<usize>) -> impl Iterator<Item = (u64, TargetFrames<'_>)> {
         let waiting = range.filter(|&at| !self.targets[at].is_taken);
         waiting.map(|at| (self.targets[at].serial, self.frames_of(at)))
     }
 
-    /// The partitions whose connections are all to be closed after the frames are sent.
+    /// The partitions to close completely after the frames are sent.
     pub(crate) fn close_all(&self) -> &[(usize, Close)] {
         &self.close_all
     }
@@ -239,7 +239,7 @@ impl JoinedFrames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::fanout::batch::OVERTAKING_MAX;
+    use crate::gateway::fanout::shard_batch::OVERTAKING_MAX;
 
     fn serial(slot: u32) -> u64 {
         ConnectionSerial { shard: 0, generation: 0, slot }.pack()

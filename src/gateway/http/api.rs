@@ -9,34 +9,32 @@ use std::time::Duration;
 use bytes::Bytes;
 use deskbell_core::entry::{Call, ProviderAction};
 use deskbell_core::{Name, NotificationId};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::gateway::fanout::joined_client::Identity;
+use crate::gateway::connection::joined_client::Identity;
 use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, PendingCalls, WaitingCall};
-use crate::gateway::http::access::{self, Peer};
 use crate::gateway::http::api_error::ApiError;
+use crate::gateway::http::api_request::{self, ApiQuery};
 use crate::gateway::http::endpoint::{Endpoint, NOTIFICATIONS};
 use crate::gateway::http::providers::{CallError, HttpProvider, HttpProviders, JoinError, ProviderKey};
 use crate::gateway::http::query;
+use crate::gateway::http::request_checks;
 use crate::gateway::http::response::{self, HttpResponse, JSON};
-use crate::gateway::limits::client_address;
+use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::limits::quota::Quota;
 use crate::gateway::session::admission::{self, AdmissionError};
 use crate::gateway::session::from_wire::{self, Intent};
 use crate::gateway::session::messages::over_rate_error;
-use crate::gateway::shared::bounds::{
-    REQUESTS_MAX, REQUESTS_PER_PROVIDER_MAX, WAIT_MAX, WAITING_MAX, WAITING_PER_PROVIDER_MAX,
-};
+use crate::gateway::shared::bounds::{REQUESTS_MAX, REQUESTS_PER_PROVIDER_MAX, WAITING_MAX, WAITING_PER_PROVIDER_MAX};
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::http::{self, HTTP_CALLS};
 use crate::protocol::inbound::{ClientMessage, Hello, HelloRole, ResumeFrom};
 use crate::protocol::outbound::ErrorReply;
-use crate::protocol::{CallName, Close, Envelope, ErrorCode, Role, parse_duration};
+use crate::protocol::{CallName, Close, Envelope, ErrorCode, Role};
 
 /// The providerId of a request that names none, without authentication.
 const DEFAULT_PROVIDER: &str = "http";
@@ -48,9 +46,9 @@ const PREFLIGHT_SECONDS: &str = "600";
 pub(crate) struct ProviderApi {
     state: Arc<GatewayState>,
     pub(crate) providers: HttpProviders,
-    /// A permit for each request under way.
+    /// One permit for each request that may be under way.
     requests: Semaphore,
-    /// A permit for each request that waits for an outcome.
+    /// One permit for each request that may wait for an outcome.
     waiting: Semaphore,
     requests_by_provider: Arc<Quota<ProviderKey>>,
     waiting_by_provider: Arc<Quota<ProviderKey>>,
@@ -99,11 +97,12 @@ impl ProviderApi {
             let detail = format!("the API has {} and notifications/<notificationId>", names.join(", "));
             return Err(ApiError::new(None, StatusCode::NOT_FOUND, ErrorCode::NotFound, &detail));
         };
-        let checked = access::check_origin(&state.origins, request.headers(), access::is_by_proxy(state, peer))
-            .and(access::check_host(state, peer, &request));
+        let checked =
+            request_checks::check_origin(&state.origins, request.headers(), request_checks::is_by_proxy(state, peer))
+                .and(request_checks::check_host(state, peer, &request));
         if let Err(refusal) = checked {
             let from = client_address::client(peer.address, request.headers(), &state.settings.trusted_proxies);
-            access::note_refused(state, from, &refusal);
+            request_checks::note_refused(state, from, &refusal);
             return Err(ApiError::new(Some(endpoint), refusal.status, ErrorCode::NotAllowed, &refusal.text));
         }
         if !endpoint.allows(request.method()) {
@@ -143,10 +142,10 @@ impl ProviderApi {
         })?;
         match endpoint {
             Endpoint::Call(call) => {
-                let (key_header, body) = self.read_body(endpoint, request).await?;
+                let (key_header, body) = api_request::read_body(&state.settings, endpoint, request).await?;
                 let message = http::decode_call(call, &body, key_header.as_deref());
                 let message = message.map_err(|error| {
-                    state.counters.count_refused(error.code);
+                    state.metrics.count_refused(error.code);
                     ApiError::from_reply(&error.reply())
                 })?;
                 let (provider, expires_ms) = self.join(endpoint, identity, address)?;
@@ -181,7 +180,7 @@ impl ProviderApi {
         let state = &self.state;
         let unauthorized =
             |detail: &str| ApiError::new(Some(endpoint), StatusCode::UNAUTHORIZED, ErrorCode::BadToken, detail);
-        let bearer = access::bearer(state, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
+        let bearer = request_checks::bearer(state, peer, headers).map_err(|refusal| unauthorized(&refusal.text))?;
         let default = state.backend.verifier.is_none().then_some(DEFAULT_PROVIDER);
         let provider_id = provider_id.or(default).map(Into::into);
         let hello = Hello { role: HelloRole::Provider { provider_id, resume: ResumeFrom::Nothing }, token: None };
@@ -293,71 +292,10 @@ impl ProviderApi {
             Err(_) => Ok(None),
         }
     }
-
-    /// The `Idempotency-Key` and the body of a call.
-    async fn read_body(
-        &self,
-        endpoint: Endpoint,
-        request: Request<Incoming>,
-    ) -> Result<(Option<String>, Bytes), ApiError> {
-        let refused = |status, code, detail: &str| ApiError::new(Some(endpoint), status, code, detail);
-        if !access::is_json(request.headers()) {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(refused(status, ErrorCode::BadMessage, "the Content-Type must be application/json"));
-        }
-        let key = idempotency_key(request.headers()).map_err(|what| {
-            ApiError::by_code(endpoint, ErrorCode::BadParameter, &format!("the header Idempotency-Key {what}"))
-        })?;
-        let (limit, bytes_max) = (self.state.settings.handshake_timeout, self.state.settings.max_message_bytes);
-        let body = timeout(limit, Limited::new(request.into_body(), bytes_max).collect()).await.map_err(|_| {
-            let detail = format!("the body did not arrive within {} ms", whole_ms(limit));
-            refused(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadMessage, &detail)
-        })?;
-        let body = body.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                let detail = format!("the body has more than {bytes_max} bytes");
-                return refused(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadParameter, &detail);
-            }
-            refused(StatusCode::BAD_REQUEST, ErrorCode::BadMessage, "the body ended too early")
-        })?;
-        Ok((key, body.to_bytes()))
-    }
 }
 
 /// The provider's connection ended before the outcome came.
 struct Ended;
-
-/// The parameters in the query of a request. Unknown ones are ignored, as unknown fields are.
-#[derive(Debug, Default)]
-struct ApiQuery {
-    wait: Duration,
-    provider_id: Option<String>,
-}
-
-impl ApiQuery {
-    fn parse(endpoint: Endpoint, text: Option<&str>) -> Result<Self, ApiError> {
-        let wrong = |detail: &str| ApiError::by_code(endpoint, ErrorCode::BadParameter, detail);
-        let mut parsed = Self::default();
-        for (key, value) in query::pairs(text) {
-            match key {
-                "wait" => {
-                    let wait = value.and_then(|value| parse_duration(&value));
-                    parsed.wait = wait.filter(|wait| *wait <= WAIT_MAX).ok_or_else(|| {
-                        let most = WAIT_MAX.as_secs();
-                        wrong(&format!("`wait` must be a duration such as \"30s\", at most \"{most}s\""))
-                    })?;
-                }
-                "providerId" => {
-                    let value = value.ok_or_else(|| wrong("`providerId` is not valid UTF-8"))?;
-                    http::name("providerId", &value).map_err(|what| wrong(&what))?;
-                    parsed.provider_id = Some(value);
-                }
-                _ => {}
-            }
-        }
-        Ok(parsed)
-    }
-}
 
 /// The answer to a browser that asks what a page of another origin may send.
 fn preflight(endpoint: Endpoint) -> HttpResponse {
@@ -438,36 +376,4 @@ fn with_location(
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
-}
-
-/// The value of the header `Idempotency-Key`, with or without quotes.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
-    let mut lines = headers.get_all("idempotency-key").iter();
-    let Some(line) = lines.next() else { return Ok(None) };
-    if lines.next().is_some() {
-        return Err("is there twice");
-    }
-    let text = std::str::from_utf8(line.as_bytes()).map_err(|_| "is not valid UTF-8")?.trim();
-    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    Ok(Some(bare.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idempotency_key_may_be_quoted_and_is_there_once() {
-        let of = |lines: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("idempotency-key", HeaderValue::from_static(line));
-            }
-            idempotency_key(&headers)
-        };
-        assert_eq!(of(&[]), Ok(None));
-        assert_eq!(of(&["a-1"]), Ok(Some("a-1".to_owned())));
-        assert_eq!(of(&[" \"a-1\" "]), Ok(Some("a-1".to_owned())));
-        assert!(of(&["a", "a"]).is_err());
-    }
 }

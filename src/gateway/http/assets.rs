@@ -1,8 +1,8 @@
-//! The files that the binary carries in itself and serves to browsers.
+//! The files for browsers. They are part of the binary.
 
 use crate::protocol::{asyncapi, openapi};
 
-/// One file.
+/// One file that is served to browsers.
 #[derive(Debug)]
 pub(crate) struct Asset {
     pub(crate) path: &'static str,
@@ -27,10 +27,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const PLAIN: &str = "text/plain; charset=utf-8";
-/// As plain text, because browsers download what is called YAML.
+/// Served as plain text, because browsers download files with the media type of YAML.
 const YAML: &str = PLAIN;
 
-/// A file of `client-demo/`: where it is served, as what, and where it lies.
+/// A file of `client-demo/`: the path at which it is served, its media type, and its path in the sources.
 macro_rules! demo {
     ($path:literal, $content_type:expr, $file:literal) => {
         Asset { path: $path, content_type: $content_type, text: include_str!(concat!("../../../client-demo/", $file)) }
@@ -54,7 +54,7 @@ const ASSETS: &[Asset] = &[
     demo!("/demo/dashboard.css", STYLE, "demo/dashboard.css"),
     demo!("/demo/dashboard.js", SCRIPT, "demo/dashboard.js"),
     demo!("/demo/desk-page.js", SCRIPT, "demo/desk-page.js"),
-    // The address decides which pages a service worker may control: all of /desk, so it is not in a folder.
+    // A service worker controls the pages below its own path. This one controls /desk, so it is not in a folder.
     demo!("/desk-worker.js", SCRIPT, "demo/desk-worker.js"),
     demo!("/demo/desk.css", STYLE, "demo/desk.css"),
     demo!("/demo/desk.js", SCRIPT, "demo/desk.js"),
@@ -116,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn no_page_loads_anything_from_elsewhere_or_runs_what_stands_in_it() {
+    fn pages_load_nothing_from_other_sites_and_have_no_inline_scripts() {
         for asset in ASSETS.iter().filter(|asset| [HTML, STYLE].contains(&asset.content_type)) {
-            // Nor by an absolute path: the hub may be served below the path of `publicUrl`.
+            // Absolute paths are not allowed either: the hub may be served below the path of `publicUrl`.
             for part in [
                 "src=\"http",
                 "src=\"/",

@@ -1,20 +1,20 @@
-//! The text of `/metrics`. docs/metrics.md has the same table; a test holds one against the other.
+//! The text of `/metrics`. docs/metrics.md lists the same metrics, and a test compares the two.
 //!
-//! Of several partitions it gives the sums, since what is asked is how the hub is; two families say by partition what
-//! no sum tells: which one is not ready, and how unlike their shares of the work are.
+//! With several partitions the values are sums, which describe the hub as a whole. Two families have one value for each
+//! partition, because a sum cannot show which partition is not ready, or how unevenly the work is shared.
 
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::{HubHandle, Metrics};
 use crate::metrics::{Histogram, Kind, Text};
 use deskbell_core::Outcome;
 
-/// Everything that this hub counts, as Prometheus reads it.
+/// All metrics of this hub, in the text format of Prometheus.
 pub(crate) fn text(state: &GatewayState) -> String {
     use Kind::{Counter, Gauge};
     let hubs = &state.backend.hubs;
     let sum = |of: fn(&Metrics) -> u64| hubs.iter().map(|hub| of(&hub.metrics)).sum::<u64>();
     let mut text = Text::default();
-    state.counters.write(&mut text);
+    state.metrics.write(&mut text, state.handshakes.taken());
     text.one("deskbell_ready", Gauge, "Whether the hub accepts notifications: 1 or 0.", u64::from(state.is_ready()));
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     text.by("deskbell_build_info", Gauge, "Always 1; the label is the version of the hub.", "version", version);

@@ -15,22 +15,22 @@ use deskbell_core::entry::{Call, Input};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::gateway::fanout::batch::ShardBatch;
-use crate::gateway::fanout::connection_serial::HTTP_SHARD;
-use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::connection_serial::HTTP_SHARD;
+use crate::gateway::connection::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::slab::ConnectionSlab;
 use crate::gateway::fanout::pending_calls::{CallReply, PendingCalls, WaitingCall};
-use crate::gateway::fanout::slab::ConnectionSlab;
+use crate::gateway::fanout::shard_batch::ShardBatch;
 use crate::gateway::limits::client_address;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::session::admission;
 use crate::gateway::session::rate_limits::RateLimits;
 use crate::gateway::shared::bounds::{CALL_REPLY_MAX, HTTP_PROVIDER_IDLE, HTTP_PROVIDERS_MAX};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
 use crate::protocol::Close;
 
-/// How often the providers are looked through for those that are idle.
+/// How often idle providers are looked for.
 const IDLE_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A provider, by workspace and name.
@@ -50,7 +50,7 @@ pub(crate) struct HttpProvider {
     used_ms: AtomicU64,
     /// The reason for which the provider was closed; `None` inside if it was idle.
     ended: OnceLock<Option<Close>>,
-    /// Its place among all connections, and among those of the address that asked first.
+    /// Its places among all connections, and among those of the address of its first request.
     _places: (PoolPermit, QuotaGuard<IpAddr>),
 }
 
@@ -94,7 +94,7 @@ impl HttpProvider {
     /// Counts one message.
     ///
     /// # Errors
-    /// The message is over the rate: the time after which the next one is allowed.
+    /// The message is over the rate. The error is the time after which the next one is allowed.
     pub(crate) fn take_message(&self, now: Duration) -> Result<(), Duration> {
         // The buckets are complete after every statement.
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).take_message(now)
@@ -105,7 +105,7 @@ impl HttpProvider {
         self.ended.get().copied().flatten()
     }
 
-    /// For how long it has made no request, in milliseconds.
+    /// The time since its latest request, in milliseconds.
     pub(crate) fn silent_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.used_ms.load(Relaxed))
     }
@@ -271,14 +271,14 @@ impl HttpProviders {
 
     fn take_places(&self, address: IpAddr) -> Result<(PoolPermit, QuotaGuard<IpAddr>), JoinError> {
         let (state, settings) = (&self.state, &self.state.settings);
-        // Otherwise a client that may have a few connections could have thousands, each under a new provider's name.
+        // Otherwise one address could exceed its limit by using thousands of providerIds.
         let network = client_address::network_of(address);
         let Some(by_address) = state.websockets_by_address.take(network, settings.connections_per_address) else {
-            state.counters.count_turned_away(TurnedAway::Address);
+            state.metrics.count_turned_away(TurnedAway::Address);
             return Err(JoinError::AddressFull);
         };
-        let Some(websocket) = state.counters.websockets.take(settings.max_connections) else {
-            state.counters.count_turned_away(TurnedAway::Full);
+        let Some(websocket) = state.websockets.take(settings.max_connections) else {
+            state.metrics.count_turned_away(TurnedAway::Full);
             return Err(JoinError::HubFull);
         };
         Ok((websocket, by_address))

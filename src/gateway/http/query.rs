@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// The characters that stay as they are in a query (RFC 3986, section 2.3).
+/// The characters to encode: all but the unreserved ones (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The pairs of a query string, decoded. A value is `None` if it is not valid UTF-8: it is not repaired, since two
@@ -19,7 +19,7 @@ pub(crate) fn path_segment(text: &str) -> Option<String> {
     decoded(text)
 }
 
-/// A value as it may stand in a query.
+/// A value, encoded for a query.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_survives_its_way_through_a_query_and_a_path() {
+    fn every_name_is_the_same_after_encoding_and_decoding() {
         for name in ["a+b", "100%", "a/b?c&d=e", "Zoë €", "%2B", " "] {
             let query = format!("k={}", encoded(name));
             assert_eq!(pairs(Some(&query)).next(), Some(("k", Some(name.to_owned()))), "{query}");

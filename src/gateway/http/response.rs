@@ -15,7 +15,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The media type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A response. Text and JSON get a line end, so that a terminal shows its prompt below them.
+/// A response. Text and JSON end with a line end, so that the prompt of a terminal appears on the next line.
 pub(crate) fn response(status: StatusCode, content_type: &'static str, mut body: Bytes) -> HttpResponse {
     if [JSON, TEXT].contains(&content_type) && !body.is_empty() && !body.ends_with(b"\n") {
         body = Bytes::from([&body[..], b"\n"].concat());

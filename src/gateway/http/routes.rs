@@ -5,8 +5,8 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use crate::gateway::http::access::{self, HttpRefusal};
 use crate::gateway::http::assets::{self, Asset};
+use crate::gateway::http::request_checks::{self, HttpRefusal};
 use crate::gateway::http::response::{self, HttpResponse, JSON, method_not_allowed, plain};
 use crate::gateway::http::services::HttpServices;
 use crate::gateway::http::upgrade;
@@ -23,7 +23,7 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
     let state = &services.state;
     let from = client_address::client(peer.address, request.headers(), &state.settings.trusted_proxies);
     let refused = |refusal| {
-        access::note_refused(state, from, &refusal);
+        request_checks::note_refused(state, from, &refusal);
         refusal_response(refusal)
     };
     let path = request.uri().path();
@@ -42,7 +42,7 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
         _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
             None => plain(StatusCode::NOT_FOUND, "there is nothing here; the WebSocket is at /ws, the demo at /"),
             Some(_) if !is_read => method_not_allowed("GET, HEAD"),
-            Some(resource) => match access::check_host(state, peer, &request) {
+            Some(resource) => match request_checks::check_host(state, peer, &request) {
                 Err(refusal) if resource.is_for_operators() => refused(refusal),
                 _ => resource.response(state),
             },
@@ -56,7 +56,7 @@ fn end_refused_upgrade(response: &mut HttpResponse) {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    // A client of WebSockets has no other request for this connection.
+    // A WebSocket client sends no further request over this connection.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::BAD_REQUEST {
         // RFC 6455, section 4.4: a client with another version of the protocol learns the supported one.
@@ -125,9 +125,9 @@ fn not_ready(state: &GatewayState) -> String {
 /// The templates in force. With authentication, a provider's or an observer's token is needed.
 fn templates(services: &HttpServices, peer: Peer, request: &Request<Incoming>) -> Result<HttpResponse, HttpRefusal> {
     let state = &services.state;
-    access::check_host(state, peer, request)?;
+    request_checks::check_host(state, peer, request)?;
     if state.backend.verifier.is_some() {
-        let claims = access::bearer(state, peer, request.headers())?.ok_or_else(|| {
+        let claims = request_checks::bearer(state, peer, request.headers())?.ok_or_else(|| {
             let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
             HttpRefusal::new(StatusCode::UNAUTHORIZED, text)
         })?;
@@ -158,7 +158,7 @@ fn page(asset: &Asset) -> HttpResponse {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if asset.content_type == assets::HTML {
-        // A page of another site that opened this one keeps no handle on it, so it cannot replace it by a copy that asks
+        // A page of another site that opened this page gets no reference to it, and so cannot replace it by a copy that asks
         // for tokens.
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_carry_the_headers_that_protect_them_and_scripts_those_that_apply() {
+    fn pages_have_the_headers_that_protect_them_and_scripts_those_that_apply() {
         let header = |path: &str, name: &str| {
             let response = page(assets::find(path).unwrap());
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_want_of_a_token_asks_for_one_and_others_do_not() {
+    fn only_a_refusal_with_401_asks_for_a_token() {
         let asks = |status| refusal_response(HttpRefusal::new(status, "no")).headers().contains_key("www-authenticate");
         assert!(asks(StatusCode::UNAUTHORIZED));
         assert!(!asks(StatusCode::FORBIDDEN) && !asks(StatusCode::SERVICE_UNAVAILABLE));

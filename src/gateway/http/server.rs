@@ -15,20 +15,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::gateway::fanout::stream::TLS_BYTES_MAX;
-use crate::gateway::http::access;
-use crate::gateway::http::activity::{Activity, Expired, HttpTimeouts, WatchedStream};
+use crate::gateway::connection::stream::TLS_BYTES_MAX;
 use crate::gateway::http::endpoint::is_api_path;
+use crate::gateway::http::request_checks;
 use crate::gateway::http::response::{HttpResponse, plain};
 use crate::gateway::http::routes;
 use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::timeouts::{Activity, Expired, HttpTimeouts, WatchedStream};
 use crate::gateway::limits::client_address::Peer;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::shared::bounds::{HEAD_BYTES_MAX, HTTP_LIFETIME, HTTP_WRITE_MAX, WAIT_MAX};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 
-/// How late a limit of a connection may be noticed.
+const TLS_FAILED: &str = "its TLS handshake failed; it may not trust the certificate, or does not speak TLS";
+const TOO_SLOW: &str = "it took longer than [server] handshakeTimeout for a TLS handshake or for the head of a request";
+/// The longest time between two checks of the limits of a connection.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves one TCP connection of `peer` until it has become a WebSocket, or ends.
@@ -37,12 +39,12 @@ pub(crate) async fn serve(services: &HttpServices, stream: TcpStream, peer: Peer
     let limit = services.state.settings.handshake_timeout;
     match timeout(limit, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
         Ok(Ok(mut stream)) => {
-            // A client that reads a response slowly holds no more of it than one that reads messages slowly.
+            // The hub buffers no more for a client that reads a response slowly than for one that reads messages slowly.
             stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES_MAX));
             serve_http(services, stream, peer).await;
         }
-        Ok(Err(_)) => services.state.note_turned_away(TurnedAway::Tls, peer.address),
-        Err(_) => services.state.note_turned_away(TurnedAway::Slow, peer.address),
+        Ok(Err(_)) => services.state.note_refused(TurnedAway::Tls, peer.address, TLS_FAILED),
+        Err(_) => services.state.note_refused(TurnedAway::Slow, peer.address, TOO_SLOW),
     }
 }
 
@@ -65,7 +67,7 @@ where
                 Err(redirect) => *redirect,
             };
             if started.elapsed() >= HTTP_LIFETIME {
-                // The client learns with its response that it must send the next request over a new connection.
+                // The client must send its next request over a new connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             activity.end_request(Instant::now());
@@ -86,14 +88,14 @@ where
             Err(expired) => break Some(expired),
         };
         tokio::select! {
-            // An error is a client that broke off or sent no valid HTTP; the library has answered it if it could.
+            // An error means that the client broke off or did not send valid HTTP. The library has answered it if possible.
             _ = connection.as_mut() => return,
             () = services.state.stop.wait() => break None,
             () = sleep(next) => {}
         }
     };
     match expired {
-        Some(Expired::Head) => return services.state.note_turned_away(TurnedAway::Slow, peer.address),
+        Some(Expired::Head) => return services.state.note_refused(TurnedAway::Slow, peer.address, TOO_SLOW),
         Some(Expired::Write) => return,
         Some(Expired::Idle) | None => connection.as_mut().graceful_shutdown(),
     }
@@ -135,11 +137,11 @@ async fn answer(
     request: Request<Incoming>,
     caller: &OnceLock<PoolPermit>,
 ) -> HttpResponse {
-    access::wait_for_keys(&services.state, request.headers()).await;
+    request_checks::wait_for_keys(&services.state, request.headers()).await;
     if !is_api_path(request.uri().path()) {
         return routes::answer(services, peer, request);
     }
     // A stop waits for the response.
-    caller.get_or_init(|| services.state.counters.http_callers.count_one());
+    caller.get_or_init(|| services.state.http_callers.count_one());
     services.api.answer(peer, request).await
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::stream::Stream;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::stream::Stream;
 use crate::gateway::http::api::ProviderApi;
 use crate::gateway::http::template_list::TemplateListCache;
 use crate::gateway::shared::state::GatewayState;
 
-/// The parts that serve HTTP on one shard. All but the shard are shared by all of them.
+/// The parts that serve HTTP on one shard. The other shards share all of them except `shard`.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpServices {
     pub(crate) state: Arc<GatewayState>,

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use crate::protocol::template_list::{ListedPlaceholder, ListedTemplate, TemplateList};
 use crate::template::{Catalogue, Outline, SharedCatalogue};
 
-/// The list as JSON, with the catalogue of which it was made.
+/// The list as JSON, with its catalogue.
 #[derive(Debug, Default)]
 pub(crate) struct TemplateListCache(Mutex<Option<(Arc<Catalogue>, Bytes)>>);
 
 impl TemplateListCache {
-    /// The list of the templates in force. It is made once for each catalogue and shared by all readers: it may be
-    /// several megabytes long, and a slow reader holds it until it has read everything.
+    /// The list of the templates in force. It can have several megabytes, and a slow client holds it until it has read
+    /// everything. Therefore it is made once for each catalogue, and all clients share it.
     pub(crate) fn json(&self, templates: &SharedCatalogue) -> Bytes {
         let catalogue = templates.get();
         // The value is complete after every statement.

@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use crate::gateway::fanout::stream::Stream;
-use crate::gateway::http::access::{HttpRefusal, bearer, check_origin, is_by_proxy};
-use crate::gateway::http::activity::WatchedStream;
+use crate::gateway::connection::stream::Stream;
+use crate::gateway::http::request_checks::{HttpRefusal, bearer, check_origin, is_by_proxy};
 use crate::gateway::http::response::HttpResponse;
 use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::timeouts::WatchedStream;
 use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::session::lifecycle::{self, Handshake};
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::SUBPROTOCOL;
 
@@ -50,7 +50,7 @@ pub(crate) fn upgrade(
     let handshake = admit(state, peer, request.headers())?;
     let upgraded = hyper::upgrade::on(&mut request);
     let shard = Arc::clone(&services.shard);
-    // A task of its own: the task that serves HTTP ends here and frees its memory.
+    // The session has a task of its own, so that the task of the HTTP connection ends and frees its memory.
     tokio::spawn(async move {
         let Some((stream, early)) = upgraded.await.ok().and_then(into_stream) else { return };
         lifecycle::run(shard, stream, early, handshake).await;
@@ -86,19 +86,18 @@ fn admit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handsh
         let text = "this address has as many connections as connectionsPerAddress allows";
         HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
     })?;
-    let unjoined = state.counters.handshakes.take(settings.pending_connections).ok_or_else(|| {
+    let unjoined = state.handshakes.take(settings.pending_connections).ok_or_else(|| {
         full("as many connections as pendingConnections allows wait for their hello", TurnedAway::Pending)
     })?;
     let websocket = state
-        .counters
         .websockets
         .take(settings.max_connections)
         .ok_or_else(|| full("the hub has as many connections as maxConnections allows", TurnedAway::Full))?;
     Ok(Handshake { address, bearer, websocket, by_address, unjoined })
 }
 
-/// The stream, and the bytes that the client sent together with the handshake. There are rarely any, so the copy frees
-/// the large read buffer.
+/// The stream, and the bytes that the client sent together with the handshake. They are copied, so that the large read buffer
+/// is freed; usually there are none.
 fn into_stream(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
     let upgraded = match upgraded.downcast::<TokioIo<WatchedStream<TcpStream>>>() {
         Ok(parts) => return Some((parts.io.into_inner().into_inner().into(), parts.read_buf.to_vec())),
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hubs_subprotocol_is_selected_wherever_it_is_offered_and_none_need_be_offered() {
+    fn the_subprotocol_is_selected_from_any_position_and_may_be_missing() {
         let offered = |lines: &[&'static str]| {
             subprotocol(&headers(&header::SEC_WEBSOCKET_PROTOCOL, lines)).map_err(|e| e.status)
         };

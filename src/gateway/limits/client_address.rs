@@ -1,4 +1,4 @@
-//! Where clients come from: the address behind trusted proxies.
+//! The address of a client, behind trusted proxies.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,19 @@ use crate::network::{self, Network};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
-    /// Whether it came to an address of loopback: then it is on this machine, and may be a browser.
+    /// Whether it connected to a loopback address. Then it runs on this machine, and may be a browser.
     pub(crate) by_loopback: bool,
 }
 
-/// The address of the client behind `peer`. Only what a trusted proxy says is believed: from the right, each proxy
-/// names who came to it; the first that is no trusted proxy is the client.
+/// The address of the client behind `peer`. `X-Forwarded-For` is read from the right: each proxy appends the address of the
+/// peer that connected to it. The first address that does not belong to a trusted proxy is the client; everything to its left
+/// may be forged.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
     let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    let mut said = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    let mut forwarded = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     while trusted.iter().any(|network| network::includes(network, client)) {
-        match said.next().and_then(address) {
+        match forwarded.next().and_then(address) {
             Some(before) => client = before,
             None => break,
         }
@@ -36,7 +37,8 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// What counts as one address: an IPv6 client has a whole /64 to itself.
+/// The network that counts as one address in limits: an IPv4 address, or the /64 of an IPv6 address, since one client usually
+/// has a whole /64.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !(u64::MAX as u128);
     match address {
@@ -61,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn only_trusted_proxies_can_name_the_client() {
         for (peer, lines, client) in [
             ("192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
             ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
-            // What the client itself put there stays on the left, and nobody looks at it.
+            // The client wrote the left entry itself, and it is ignored.
             ("10.0.0.1", &["127.0.0.1, 203.0.113.9, 10.7.7.7"], "203.0.113.9"),
             ("10.0.0.1", &["1.1.1.1", "203.0.113.9:5555"], "203.0.113.9"),
             ("::1", &["[2001:db8::7]:443"], "2001:db8::7"),

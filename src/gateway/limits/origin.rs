@@ -2,10 +2,10 @@
 //!
 //! Browsers send the origin of the page, and pages cannot forge it. Other programs need not send one, and may connect.
 //!
-//! With authentication, a page of another site has no token, so it gains nothing from a connection. The hub's own pages
-//! are then those whose origin equals the `Host` of the request, whatever name or proxy leads to the hub. Without
-//! authentication, a page of another site that reaches the hub under a name of its own (DNS rebinding) could do
-//! everything. Then only addresses, `localhost` and configured origins count as the hub's own.
+//! With authentication, a page of another site has no token, so it gains nothing from a connection. The hub's own pages are
+//! then those with an origin that equals the `Host` of the request, under any name and behind any proxy. Without
+//! authentication, a page of another site that reaches the hub under a name of its own (DNS rebinding) could do everything.
+//! Then only addresses, `localhost` and configured origins count as the hub's own.
 
 use std::net::{IpAddr, SocketAddr};
 

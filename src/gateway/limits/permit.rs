@@ -1,4 +1,4 @@
-//! Counted permits: at most so many of a kind at once, each given back when it is dropped.
+//! Counted permits. A permit returns to its pool when it is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

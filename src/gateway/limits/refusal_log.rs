@@ -9,7 +9,7 @@ const REPEAT_AFTER: Duration = Duration::from_secs(60);
 /// How many reasons and clients are remembered. Past that, old ones are forgotten, and then new ones are not logged.
 const REMEMBERED_MAX: usize = 1_000;
 
-/// Remembers what was logged.
+/// The refusals that were logged, each with the time.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalLog(Mutex<HashMap<String, Duration>>);
 

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use crate::auth::{self, Claims, TokenRefusal, TokenVerifier};
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
@@ -13,7 +13,7 @@ use crate::protocol::{Close, ErrorCode, Role};
 use deskbell_core::Name;
 use deskbell_core::entry::Joiner;
 
-/// The workspace of all clients where there are no tokens.
+/// The workspace of all clients without authentication.
 const DEFAULT_WORKSPACE: &str = "default";
 
 /// Why a client is not admitted.
@@ -112,7 +112,7 @@ pub(crate) fn check(
     verifier.check(token, state.wall_ms()).inspect_err(|why| log_refusal(state, why, from, Some(token)))
 }
 
-/// Extends the connection to the end of `token`.
+/// Keeps the connection open until `token` expires.
 ///
 /// # Errors
 /// Code and detail of the reply, if the token is refused or belongs to another client.
@@ -145,8 +145,8 @@ fn unauthenticated(hello: &HelloRole<'_>) -> Identity {
     Identity { workspace: DEFAULT_WORKSPACE.into(), role, name, client, expires_ms: None, issued_ms: None }
 }
 
-/// Checks the token of the hello, or else takes that of the upgrade. If there are both, they must have the same subject:
-/// a proxy that adds the header must have the last word.
+/// Checks the token of the hello, or else uses that of the upgrade. If there are both, they must belong to the same client:
+/// where a proxy adds the header, a client must not become another one by its hello.
 fn identify(
     state: &GatewayState,
     verifier: &TokenVerifier,
@@ -182,10 +182,10 @@ fn id<'h>(hello: &'h HelloRole<'_>) -> Option<&'h str> {
     }
 }
 
-/// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be a lie,
-/// so it is logged at debug only, and called a claim.
+/// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be forged, so it
+/// is logged at debug only, as a claim.
 fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Option<&str>) {
-    state.counters.count_token_refused(why);
+    state.metrics.count_token_refused(why);
     let reason = TokenRefusal::LABELS[why.label()];
     if state.refusal_log.is_due(reason, &from.to_string(), state.uptime()) {
         tracing::warn!(%from, reason, "a token was refused: {why}");

@@ -6,8 +6,8 @@ use std::task::{Poll, ready};
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::reader::SessionEnd;
 use crate::gateway::shared::bounds::{CLOSING_READ, CLOSING_WRITE, DISCARD_PAUSE, DISCARDED_AT_ONCE};
 use crate::protocol::outbound::ErrorReply;

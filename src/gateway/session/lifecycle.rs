@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::auth::Claims;
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::shard::Shard;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::shard::Shard;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::limits::permit::PoolPermit;
 use crate::gateway::limits::quota::QuotaGuard;
 use crate::gateway::session::messages::{self, message_bytes_max};
@@ -192,7 +192,7 @@ fn going_away(_: Stopping) -> SessionEnd {
     SessionEnd::Close(Close::GoingAway)
 }
 
-/// Lets the other connections of the thread be read in between, however much one client sends.
+/// Yields to the other connections of the thread after some messages, however much one client sends.
 #[derive(Debug, Default)]
 struct FairTurn(usize);
 
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_client_that_sends_much_leaves_turns_to_the_others_of_its_thread() {
+    async fn a_client_that_sends_a_lot_does_not_delay_the_others_of_its_thread() {
         let others = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&others);
         let other = tokio::spawn(async move {

@@ -1,12 +1,12 @@
-//! What the messages of a client that has joined lead to: an input for the hub, a reply at once, or an error.
+//! Handles the messages of a client that has joined: each becomes an input for the hub, an immediate reply, or an error.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use deskbell_core::entry::Input;
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::admission;
 use crate::gateway::session::from_wire::{self, Intent};
 use crate::gateway::session::rate_limits::RateLimits;

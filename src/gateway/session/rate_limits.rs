@@ -11,7 +11,7 @@ pub(crate) struct RateLimits {
     messages: CountedBucket,
     /// Pings, and pongs to the hub's own pings. They are counted apart, so that answering the hub costs no message.
     control_frames: CountedBucket,
-    /// To check a token costs one signature or several.
+    /// Fresh tokens. Each costs the verification of a signature, or of several.
     refreshes: TokenBucket,
 }
 
@@ -34,12 +34,12 @@ impl RateLimits {
     /// Counts one message at the time `now`, since any fixed moment.
     ///
     /// # Errors
-    /// The message is over the rate: the time after which the next one is allowed.
+    /// The message is over the rate. The error is the time after which the next one is allowed.
     pub(crate) fn take_message(&mut self, now: Duration) -> Result<(), Duration> {
         self.messages.take(now)
     }
 
-    /// Counts one control frame. There is no error reply to a control frame, so only [`is_flood`](Self::is_flood) tells.
+    /// Counts one control frame. There is no error reply to a control frame, so only [`is_flood`](Self::is_flood) reports it.
     pub(crate) fn take_control_frame(&mut self, now: Duration) {
         let _ = self.control_frames.take(now);
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_a_flood_after_so_many_messages_over_the_rate_in_a_row() {
+    fn a_client_floods_if_too_many_messages_in_a_row_are_over_the_rate() {
         let mut limits = RateLimits::new(1);
         let now = Duration::from_secs(9);
         while limits.take_message(now).is_ok() {}
@@ -79,7 +79,10 @@ mod tests {
             assert!(limits.take_message(now).is_err());
         }
         assert!(!limits.is_flood());
-        assert!(limits.take_message(now + Duration::from_secs(1)).is_ok(), "one within the rate begins anew");
+        assert!(
+            limits.take_message(now + Duration::from_secs(1)).is_ok(),
+            "a message within the rate resets the count"
+        );
         for _ in 0..OVER_RATE_MAX {
             assert!(limits.take_message(now + Duration::from_secs(1)).is_err() && !limits.is_flood());
         }
@@ -87,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn control_frames_cost_no_messages_and_are_a_flood_of_their_own() {
+    fn control_frames_are_counted_apart_from_messages() {
         let mut limits = RateLimits::new(1);
         let now = Duration::from_secs(9);
         for _ in 0..2 * CONTROL_FRAMES_PER_SECOND + OVER_RATE_MAX {

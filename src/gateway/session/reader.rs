@@ -1,7 +1,7 @@
 //! The receiving side of one connection: the WebSocket library reads the socket and writes into the outbox.
 //!
-//! The library's context is driven directly, not through its stream type: the limit on messages changes with the
-//! hello, and an idle connection costs less.
+//! This uses the library's context instead of its stream type, because the limit on message sizes changes with the hello, and
+//! an idle connection needs less memory.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::outbox::Weight;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::outbox::Weight;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::admission::AdmissionError;
 use crate::gateway::shared::bounds::READ_BUFFER_BYTES;
 use crate::protocol::Close;
@@ -43,7 +43,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads what follows `early`, which came with the handshake.
+    /// A reader that begins with `early`, the bytes that came together with the handshake.
     pub(crate) fn new(early: Vec<u8>, message_bytes_max: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -53,7 +53,7 @@ impl Reader {
         Self { context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)) }
     }
 
-    /// Takes larger (or smaller) messages from now on.
+    /// Changes the limit on the size of messages, in bytes.
     pub(crate) fn limit(&mut self, message_bytes_max: usize) {
         self.context.set_config(|config| {
             config.max_message_size = Some(message_bytes_max);
@@ -61,7 +61,8 @@ impl Reader {
         });
     }
 
-    /// The next text; `None` for a frame that is none, which the library has dealt with. Safe to drop and call again.
+    /// The next text message, or `None` for a control frame, which the library has handled. The future may be dropped and the
+    /// call repeated.
     pub(crate) async fn next<S: Socket>(
         &mut self,
         connection: &Arc<ConnectionHandle<S>>,
@@ -71,7 +72,7 @@ impl Reader {
                 Ok(Message::Text(text)) => Ok(Some(text)),
                 Ok(Message::Binary(_)) => Err(SessionEnd::Close(Close::Binary)),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(None),
-                // Its reply is written by the next read, which then says that all is over.
+                // The next read writes the reply to the close frame, and then reports the end.
                 Ok(Message::Close(_)) => continue,
                 Err(error) => Err(end_of(&error)),
             };
@@ -102,7 +103,7 @@ fn end_of(error: &tungstenite::Error) -> SessionEnd {
     }
 }
 
-/// Both ends of a connection, as the library sees them during one call.
+/// The socket and the outbox of a connection as one stream, which the library uses during one call.
 struct SocketAdapter<'a, 'b, S> {
     connection: &'a Arc<ConnectionHandle<S>>,
     cx: &'a mut Context<'b>,
@@ -118,7 +119,7 @@ impl<S: Socket> Read for SocketAdapter<'_, '_, S> {
 }
 
 impl<S: Socket> Write for SocketAdapter<'_, '_, S> {
-    /// Takes everything: the library writes whole frames, and an outbox never lets it wait.
+    /// Accepts everything: the library writes whole frames, and an outbox never blocks.
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         self.connection.send(&Bytes::copy_from_slice(frame), Weight::Counted);
         Ok(frame.len())

@@ -2,87 +2,91 @@
 
 use std::time::Duration;
 
-/// What the kernel may take in for one connection that does not read, before the outbox's own bound counts. The
-/// kernel's own idea is megabytes.
+/// The size of a socket's send buffer in bytes. The kernel accepts this much for a client that does not read, before the
+/// bound of the outbox counts. The kernel's default is several megabytes.
 pub(crate) const SEND_BUFFER_BYTES: u32 = 64 * 1024;
-/// Connections that the kernel keeps ready for the accepting task: a reconnect storm's first second.
+/// How many connections the kernel holds until they are accepted: those of the first second of a reconnect storm.
 pub(crate) const ACCEPT_BACKLOG: u32 = 4096;
-/// Sockets that have not become WebSockets (yet): being upgraded, fetching a page, or holding a slot. At the bound
-/// accepting waits.
+/// The most sockets that are not WebSockets (yet): they are being upgraded, fetch a page, or are idle. At this bound no
+/// further socket is accepted until one ends.
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8192;
-/// Connections of one address that are no WebSockets (yet), over and above `connectionsPerAddress`: so that one more
-/// WebSocket is told why it is not let in.
+/// How many connections of one address that are not WebSockets (yet) are allowed in addition to `connectionsPerAddress`. With
+/// them, a client over the limit receives a response with the reason.
 pub(crate) const HTTP_CONNECTIONS_SPARE: usize = 16;
 /// An HTTP connection that is older gets `Connection: close` with its next response, so that clients spread over the hubs
 /// of a cluster again.
 pub(crate) const HTTP_LIFETIME: Duration = Duration::from_secs(60);
-/// How long a request by HTTP may wait for an outcome.
+/// The longest time for which an HTTP request may wait for an outcome.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Requests by HTTP that may wait for an outcome at once, so that they leave room among [`HTTP_CONNECTIONS_MAX`] for
-/// those who come; one more is answered as if it did not want to wait.
+/// How many HTTP requests may wait for an outcome at once. They leave room for new clients among [`HTTP_CONNECTIONS_MAX`]. A
+/// further request is answered at once, as if it had no `wait`.
 pub(crate) const WAITING_MAX: usize = 2048;
-/// How many of them may be one provider's, so that none keeps the others from waiting.
+/// How many of [`WAITING_MAX`] one provider may use, so that it leaves some to the others.
 pub(crate) const WAITING_PER_PROVIDER_MAX: usize = WAITING_MAX / 2;
-/// Requests by HTTP under way at once; one more is refused.
+/// How many HTTP requests may be under way at once. A further one is refused.
 pub(crate) const REQUESTS_MAX: usize = 4096;
-/// How many of them may be one provider's, those whose body has not come yet included: so that none keeps the others
-/// out.
+/// How many of [`REQUESTS_MAX`] one provider may use, including requests with a body that has not arrived, so that it leaves
+/// some to the others.
 pub(crate) const REQUESTS_PER_PROVIDER_MAX: usize = REQUESTS_MAX / 2;
-/// Providers that are stood in for at once; one more is refused.
+/// How many providers may be joined over HTTP at once. A further one is refused.
 pub(crate) const HTTP_PROVIDERS_MAX: usize = 4096;
-/// A provider that calls over HTTP leaves the hub after so long without a request. This is longer than the two seconds
-/// after which a rate limit has forgotten earlier messages, so pauses do not raise the rate.
+/// A provider that calls over HTTP leaves the hub after this time without a request. It is longer than the two seconds after
+/// which a rate limit has forgotten earlier messages, so a provider cannot raise its rate by pausing.
 pub(crate) const HTTP_PROVIDER_IDLE: Duration = Duration::from_secs(10);
 /// How long a call over HTTP waits for the hub's reply. The hub ends the connections of calls after 10 s without an answer
 /// of its log; this bounds calls that have not reached the log by then.
 pub(crate) const CALL_REPLY_MAX: Duration = Duration::from_secs(30);
-/// When a request that was refused for the hub's own state may be repeated, in milliseconds.
+/// The `retryAfterMs` of a request that is refused because of the state of the hub.
 pub(crate) const RETRY_AFTER_MS: u64 = 1_000;
-/// How long a client may take nothing of an HTTP response.
+/// A client that reads nothing of an HTTP response for this time is disconnected.
 pub(crate) const HTTP_WRITE_MAX: Duration = Duration::from_secs(60);
-/// The largest request head.
+/// The largest head of an HTTP request, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// A connection's read buffer. With it an idle connection stays below 4 KiB; larger messages make it grow.
+/// The initial read buffer of a connection, in bytes. An idle connection needs less than 4 KiB in all. The buffer grows for
+/// larger messages.
 pub(crate) const READ_BUFFER_BYTES: usize = 512;
-/// How long a close frame, and what waits before it, may take to go out. From the contract's "Close codes".
+/// The time limit for sending a close frame and the data that waits before it ("Close codes" in docs/PROTOCOL.md).
 pub(crate) const CLOSING_WRITE: Duration = Duration::from_secs(5);
-/// How long the peer may take to finish after that.
+/// How long the hub then waits for the peer to close its side.
 pub(crate) const CLOSING_READ: Duration = Duration::from_secs(1);
-/// What of that is thrown away in one piece, and the pause after it: whoever was closed for saying too much goes on
-/// saying it.
+/// How many bytes of a closing connection are read and discarded before a pause of [`DISCARD_PAUSE`]. A client that was
+/// closed for sending too much may still send.
 pub(crate) const DISCARDED_AT_ONCE: usize = 64 * 1024;
 /// See [`DISCARDED_AT_ONCE`].
 pub(crate) const DISCARD_PAUSE: Duration = Duration::from_millis(5);
-/// Messages of one connection between which no other of its thread is heard. To hear one takes 5 to 10 µs.
+/// How many messages of one connection are handled before the other connections of its thread are read. One message takes 5 to
+/// 10 µs.
 pub(crate) const MESSAGES_PER_TURN: usize = 8;
-/// Connections served between two yields: a direct write costs the scheduler's budget nothing, and 3 to 10 µs. Between
-/// two of these turns other threads and other tasks have theirs, and what is little goes first. So few, since an answer
-/// may meet three turns on its way; and to look around costs a hundredth of them.
+/// How many connections are written to before the thread yields to other tasks and threads, and light batches overtake. One
+/// write takes 3 to 10 µs and does not use up the scheduler's budget. The number is small because a reply may have to wait for
+/// three such turns; yielding itself takes about a hundredth of a turn.
 pub(crate) const CONNECTIONS_PER_TURN: usize = 16;
-/// Groups on their way to one shard. At the bound the hub waits for the shard: nothing a client does makes a shard
-/// wait.
+/// How many batches may wait for one shard. At this bound the hub waits for the shard. No client can make a shard wait.
 pub(crate) const BATCHES_PER_SHARD_MAX: usize = 64;
-/// Messages over the rate in a row after which the connection is closed. From the contract's "Close codes".
+/// A connection is closed after more than this many messages over the rate in a row ("Close codes" in docs/PROTOCOL.md).
 pub(crate) const OVER_RATE_MAX: u32 = 100;
-/// WebSocket pings and pongs of one connection per second, with a burst of twice that, past which the same holds.
+/// The rate limit for WebSocket pings and pongs of one connection, per second, with a burst of twice that.
+/// [`OVER_RATE_MAX`] applies to them too.
 pub(crate) const CONTROL_FRAMES_PER_SECOND: u32 = 200;
-/// Fresh tokens that one connection may send per second, with a burst of twice that: to check one costs a signature, or
-/// several where keys have no names.
+/// How many fresh tokens one connection may send per second, with a burst of twice that. The hub verifies a signature for each,
+/// or several if the keys have no `kid`.
 pub(crate) const REFRESHES_PER_SECOND: u32 = 5;
-/// Over how long a stop spreads its closes, so that not all clients come back in one moment.
+/// The time over which a stop spreads the closes, so that clients do not all reconnect at the same moment.
 pub(crate) const STOP_SPREAD: Duration = Duration::from_millis(500);
-/// In how many steps.
+/// The number of steps within [`STOP_SPREAD`].
 pub(crate) const STOP_STEPS: u32 = 50;
-/// Connections to the admin listener at once; one more waits.
+/// How many connections the admin listener and the metrics listener each serve at once. A further one waits.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
-/// How long an explanation may take that is asked for here, and how long a connection to the admin listener may last.
+/// The time limit for an explanation over the admin listener.
 pub(crate) const EXPLAIN_MAX: Duration = Duration::from_secs(120);
+/// The longest time for which a connection to the admin listener or the metrics listener may last.
 pub(crate) const ADMIN_LIFETIME: Duration = Duration::from_secs(150);
-/// What an operator may post.
+/// The largest body of a request to the admin listener, in bytes.
 pub(crate) const ADMIN_BODY_BYTES_MAX: usize = 4096;
-/// Clients that one answer lists, unless asked for fewer.
+/// The most clients in one response of `/clients`.
 pub(crate) const LISTED_MAX: usize = 1000;
-/// How long the watch over tokens' ends sleeps at most: a wall clock that is set is noticed after that.
+/// The longest sleep of the task that closes connections with expired tokens. After a change of the wall clock it is late by at
+/// most this time.
 pub(crate) const EXPIRY_SLEEP_MAX: Duration = Duration::from_secs(1);
-/// How long a stop waits for all connections to end.
+/// How long a stop waits until all connections have ended.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(8);

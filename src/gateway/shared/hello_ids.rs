@@ -11,8 +11,8 @@ pub(crate) struct HelloIds {
     pub(crate) correlation_id: Option<Name>,
 }
 
-/// The connections' threads add ids, and the hub's thread removes them. The key is the connection's serial. There is at most one entry per
-/// connection, and none after its welcome or its end.
+/// The ids of hellos without a welcome, by the serial of the connection. The threads of the connections add them, and the hub's
+/// thread removes them. After the welcome or the end of a connection there is no entry for it.
 #[derive(Debug, Default)]
 pub(crate) struct PendingHelloIds(DashMap<u64, HelloIds>);
 

@@ -9,48 +9,48 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::network::{Network, PublicUrl};
 
-/// How the gateway listens and what it grants its clients. Defaults are the contract's.
+/// The addresses of the listeners and the limits of clients. The defaults are those of docs/configuration.md.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
+    /// The listen address. Port 0 takes a free port.
     pub listen: SocketAddr,
-    /// Origins of pages that may connect, besides the hub's own.
+    /// Origins of pages that may connect, in addition to the hub's own.
     pub allowed_origins: Vec<String>,
-    /// Where people reach the hub.
+    /// The URL at which people reach the hub, if it is not the listen address.
     pub public_url: Option<PublicUrl>,
-    /// Where metrics and probes alone are served.
+    /// The address of the listener that serves only metrics and probes.
     pub metrics_listen: Option<SocketAddr>,
-    /// TLS, if it is spoken: then by everybody.
+    /// The TLS configuration. If there is one, the listener accepts TLS only.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Where the operator is served; port 0 takes a free one.
+    /// The address of the admin listener. Port 0 takes a free port.
     pub admin_listen: Option<SocketAddr>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies that are trusted to send `X-Forwarded-For`.
     pub trusted_proxies: Vec<Network>,
-    /// How long a client may take for its TLS handshake, for the head of a request, and for a body.
+    /// The time limit for a TLS handshake, for the head of a request, and for its body.
     pub handshake_timeout: Duration,
     /// How long an HTTP connection stays open between two requests.
     pub http_idle_timeout: Duration,
-    /// How long a client may take from the upgrade to its hello.
+    /// The time limit from the upgrade to the hello.
     pub hello_timeout: Duration,
-    /// How often a client is pinged; at least 1 ms.
+    /// The time between two pings of a connection; at least 1 ms.
     pub ping_interval: Duration,
-    /// A client that has sent nothing for so long is dropped.
+    /// A client that has sent nothing for this time is disconnected.
     pub idle_timeout: Duration,
     /// The largest message of a provider, in bytes.
     pub max_message_bytes: usize,
-    /// WebSocket connections at once.
+    /// The most connections at once: WebSockets, and providers that call over HTTP.
     pub max_connections: usize,
-    /// WebSocket connections of one address; 0: no limit.
+    /// The most connections of one address. 0 means no limit.
     pub connections_per_address: usize,
-    /// WebSocket connections that have not got in yet.
+    /// The most WebSockets that have not completed their hello.
     pub pending_connections: usize,
-    /// Messages per second of one connection; the burst is twice that. At least 1.
+    /// How many messages per second one client may send, with a burst of twice that. At least 1.
     pub messages_per_second: u32,
-    /// Bytes that may wait for one client.
+    /// The most bytes that may wait for one client.
     pub outbound_bytes: usize,
-    /// Frames that may wait for one client.
+    /// The most frames that may wait for one client.
     pub outbound_frames: usize,
-    /// Threads that serve connections; `None`: one per processor.
+    /// The number of threads that serve connections. `None`: one for each processor.
     pub shards: Option<NonZeroUsize>,
 }
 

@@ -1,4 +1,4 @@
-//! The state that all connections share: settings, counters, limits by address, the way to the hub, and the stop signal.
+//! The state that all connections share: settings, metrics, limits by address, the way to the hub, and the stop signal.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use crate::auth::TokenVerifier;
 use crate::gateway::limits::origin::Origins;
+use crate::gateway::limits::permit::PermitPool;
 use crate::gateway::limits::quota::Quota;
 use crate::gateway::limits::refusal_log::RefusalLog;
 use crate::gateway::limits::token_expiry::TokenExpiries;
-use crate::gateway::shared::counters::{Counters, TurnedAway};
+use crate::gateway::shared::gateway_metrics::{GatewayMetrics, TurnedAway};
 use crate::gateway::shared::hello_ids::PendingHelloIds;
 use crate::gateway::shared::settings::Settings;
 use crate::gateway::shared::stop_signal::StopSignal;
@@ -43,13 +44,19 @@ impl std::fmt::Debug for Backend {
     }
 }
 
-/// Shared by all shards and connections.
+/// The state that all shards and connections share.
 #[derive(Debug)]
 pub(crate) struct GatewayState {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) hello_ids: Arc<PendingHelloIds>,
     pub(crate) backend: Backend,
+    /// WebSockets, from the upgrade until the socket is closed, and HTTP providers (`maxConnections`).
+    pub(crate) websockets: PermitPool,
+    /// WebSockets that have not joined yet (`pendingConnections`).
+    pub(crate) handshakes: PermitPool,
+    /// HTTP connections that have made a call: a stop waits for their answers.
+    pub(crate) http_callers: PermitPool,
     /// The origins of pages that may connect.
     pub(crate) origins: Origins,
     /// WebSockets by client address, and HTTP providers by the address of their first request.
@@ -65,16 +72,19 @@ pub(crate) struct GatewayState {
 impl GatewayState {
     pub(crate) fn new(
         settings: Arc<Settings>,
-        counters: Arc<Counters>,
+        metrics: Arc<GatewayMetrics>,
         hello_ids: Arc<PendingHelloIds>,
         backend: Backend,
         origins: Origins,
     ) -> Self {
         Self {
             settings,
-            counters,
+            metrics,
             hello_ids,
             backend,
+            websockets: PermitPool::default(),
+            handshakes: PermitPool::default(),
+            http_callers: PermitPool::default(),
             origins,
             websockets_by_address: Arc::default(),
             http_by_address: Arc::default(),
@@ -97,17 +107,17 @@ impl GatewayState {
         self.settings.public_url.as_ref().map_or("", |url| url.path.as_str())
     }
 
-    /// The issuers of tokens whose keys the hub has never had.
+    /// The issuers of tokens without any keys: the first fetch has not succeeded yet.
     pub(crate) fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
         self.backend.verifier.iter().flat_map(|verifier| verifier.issuers_without_keys())
     }
 
-    /// The partitions whose hubs take no notifications at the moment.
+    /// The partitions that accept no notifications at the moment.
     pub(crate) fn unready_partitions(&self) -> impl Iterator<Item = usize> {
         self.backend.hubs.iter().enumerate().filter(|(_, hub)| !hub.is_ready()).map(|(partition, _)| partition)
     }
 
-    /// Whether the hub takes notifications of every workspace, and can verify the tokens of every issuer.
+    /// Whether the hub accepts notifications for every workspace, and can verify the tokens of every issuer.
     pub(crate) fn is_ready(&self) -> bool {
         !self.is_stopping()
             && self.unready_partitions().next().is_none()
@@ -129,11 +139,13 @@ impl GatewayState {
         whole_ms(self.uptime())
     }
 
-    /// Counts a connection that is refused without an answer, and logs the reason with the setting that matters.
-    pub(crate) fn note_turned_away(&self, why: TurnedAway, from: IpAddr) {
-        self.counters.count_turned_away(why);
-        if self.refusal_log.is_due(why.label(), &from.to_string(), self.uptime()) {
-            tracing::warn!(%from, "a client was refused: {}", why.advice());
+    /// Counts a refused connection or request, and logs `text` once a minute for each client address. A text about an origin
+    /// contains that origin, so it is logged once a minute for each origin instead.
+    pub(crate) fn note_refused(&self, why: TurnedAway, from: IpAddr, text: &str) {
+        self.metrics.count_turned_away(why);
+        let client = if why == TurnedAway::Origin { String::new() } else { from.to_string() };
+        if self.refusal_log.is_due(text, &client, self.uptime()) {
+            tracing::warn!(%from, "a client was refused: {text}");
         }
     }
 

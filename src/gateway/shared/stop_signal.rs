@@ -12,7 +12,7 @@ pub(crate) struct StopSignal {
 }
 
 impl StopSignal {
-    /// Gives the signal and wakes everybody who waits for it.
+    /// Gives the signal and wakes all tasks that wait for it.
     pub(crate) fn give(&self) {
         self.given.store(true, SeqCst);
         self.notify.notify_waiters();

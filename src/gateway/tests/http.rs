@@ -1,21 +1,22 @@
-//! What is not WebSocket.
+//! Plain HTTP: pages, probes, the upgrade, and calls.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// Sends one request and reads the reply: its head in lower case, and its body.
+/// Sends one request and reads the response: its head in lower case, and its body.
 async fn ask(gateway: &TestGateway, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let close = if request.contains("Upgrade") { "" } else { "Connection: close\r\n" };
     stream.write_all(format!("{request}\r\nHost: x\r\n{close}\r\n").as_bytes()).await.unwrap();
     let mut reply = Vec::new();
     loop {
-        let read = tokio::time::timeout(SOON, stream.read_buf(&mut reply)).await.unwrap().unwrap();
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut reply)).await.unwrap().unwrap();
         let text = String::from_utf8_lossy(&reply);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();
-            // The hub ends the connection if it was asked to; else the reply tells its length, or is the handshake's.
+            // The hub ends the connection if the request said so. Otherwise the length of the body shows the end, or the
+            // response is that of a handshake.
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let whole = head.contains(" 101 ") || length.is_some_and(|length| length.parse() == Ok(body.len()));
             if read == 0 || close.is_empty() && whole {
@@ -102,24 +103,24 @@ async fn a_handshake_is_checked_in_every_part() {
 }
 
 #[tokio::test]
-async fn a_full_hub_answers_the_upgrade_with_503() {
+async fn a_full_hub_refuses_an_upgrade_with_503() {
     let gateway = TestGateway::with(|settings| settings.max_connections = 1);
     let mut only = gateway.connect().await;
     let (head, _) = ask(&gateway, UPGRADE).await;
     assert_eq!(status(&head), "503");
     only.send(Message::Close(None)).await;
     while only.frame().await.is_some() {}
-    // The seat is free once the socket is closed on the other side too, an instant later.
+    // The place is free when the hub has closed its side of the socket, a moment later.
     let freed = async { while status(&ask(&gateway, UPGRADE).await.0) != "101" {} };
-    tokio::time::timeout(SOON, freed).await.expect("the seat is free");
+    tokio::time::timeout(PATIENCE, freed).await.expect("the place is free");
 }
 
 #[tokio::test]
 async fn metrics_count_connections_and_refusals() {
     let gateway = TestGateway::new();
     let mut ada = gateway.agent("ada").await;
-    ada.say(&json!({"type": "dance"})).await;
-    ada.hear_type("error").await;
+    ada.send_json(&json!({"type": "dance"})).await;
+    ada.receive_type("error").await;
     let (_, body) = ask(&gateway, "GET /metrics HTTP/1.1").await;
     for line in ["deskbell_connections{role=\"agent\"} 1", "deskbell_refused_total{code=\"badMessage\"} 1"] {
         assert!(body.lines().any(|have| have == line), "{line} in {body}");
@@ -134,26 +135,26 @@ async fn an_address_in_use_is_named() {
     assert!(error.starts_with(&format!("cannot listen on {}: ", gateway.address)), "{error}");
 }
 
-/// A ring under that id, by HTTP.
-async fn ring(gateway: &TestGateway, id: &str) -> (String, Value) {
+/// Sends a notify with this id over HTTP, and returns the status and the JSON of the response.
+async fn notify(gateway: &TestGateway, id: &str) -> (String, Value) {
     let body = json!({"id": id, "templateName": "msdyn_call_incoming"}).to_string();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let head = "POST /api/notify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json";
     let length = body.len();
     stream.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut reply = String::new();
-    tokio::time::timeout(3 * SOON, stream.read_to_string(&mut reply)).await.unwrap().unwrap();
+    tokio::time::timeout(3 * PATIENCE, stream.read_to_string(&mut reply)).await.unwrap().unwrap();
     let (head, body) = reply.split_once("\r\n\r\n").unwrap();
     (status(head).to_owned(), serde_json::from_str(body).unwrap())
 }
 
 #[tokio::test]
-async fn where_the_log_does_not_answer_every_request_learns_that_its_fate_is_unknown() {
+async fn if_the_log_does_not_answer_every_request_learns_that_its_effect_is_unknown() {
     let gateway = TestGateway::new();
-    assert_eq!(ring(&gateway, "before").await.0, "202");
+    assert_eq!(notify(&gateway, "before").await.0, "202");
     gateway.silent.store(true, Ordering::SeqCst);
-    // The log has the first one; the second waits behind it and may still be written.
-    let (first, second) = tokio::join!(ring(&gateway, "first"), ring(&gateway, "second"));
+    // The first one is in the log. The second one waits behind it and may still be written.
+    let (first, second) = tokio::join!(notify(&gateway, "first"), notify(&gateway, "second"));
     for (status, error) in [&first, &second] {
         assert_eq!((status.as_str(), &error["code"]), ("503", &json!("unavailable")));
         let detail = error["detail"].as_str().unwrap();
@@ -162,7 +163,7 @@ async fn where_the_log_does_not_answer_every_request_learns_that_its_fate_is_unk
     gateway.silent.store(false, Ordering::SeqCst);
     gateway.inputs.wake();
     for id in ["first", "second"] {
-        let again = ring(&gateway, id).await;
+        let again = notify(&gateway, id).await;
         assert_eq!((again.0.as_str(), &again.1["type"]), ("202", &json!("ack")));
     }
 }
@@ -171,10 +172,10 @@ async fn where_the_log_does_not_answer_every_request_learns_that_its_fate_is_unk
 async fn calls_of_one_provider_are_under_way_together_and_each_receives_its_own_reply() {
     const CALLS: usize = 40;
     let gateway = TestGateway::new();
-    assert_eq!(ring(&gateway, "before").await.0, "202");
+    assert_eq!(notify(&gateway, "before").await.0, "202");
     gateway.silent.store(true, Ordering::SeqCst);
     let ids: Vec<String> = (0..CALLS).map(|number| format!("call-{number}")).collect();
-    let calls = futures::future::join_all(ids.iter().map(|id| ring(&gateway, id)));
+    let calls = futures::future::join_all(ids.iter().map(|id| notify(&gateway, id)));
     // The first group holds at most 16 calls of one provider; the others wait for the next one, none behind another's reply.
     let together = async {
         while gateway.inputs.depth() < CALLS / 2 {
@@ -184,7 +185,7 @@ async fn calls_of_one_provider_are_under_way_together_and_each_receives_its_own_
         gateway.inputs.wake();
     };
     let (replies, ()) = tokio::join!(calls, async {
-        tokio::time::timeout(SOON, together).await.expect("the calls wait for the log together");
+        tokio::time::timeout(PATIENCE, together).await.expect("the calls wait for the log together");
     });
     for (id, (status, reply)) in ids.iter().zip(&replies) {
         // Past the queue limit the notify has its result already.

@@ -23,10 +23,10 @@ use crate::hub::{Hub, HubSettings, InputQueue, SnapshotInterval, WallClock};
 use crate::log::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RecordNumber, Retention, Stored};
 use crate::template::SharedCatalogue;
 
-/// Long enough for anything that is to happen.
-const SOON: Duration = Duration::from_secs(10);
+/// The longest wait for an event; far more than any event takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A log that keeps nothing, and may fall silent.
+/// A log that keeps nothing. A test can make it stop answering.
 #[derive(Debug, Default)]
 struct Nothing {
     number: RecordNumber,
@@ -78,7 +78,7 @@ struct TestGateway {
     address: SocketAddr,
     hub: Option<Hub>,
     serving: Option<Serving>,
-    /// Whether the log is silent.
+    /// Whether the log has stopped answering.
     silent: Arc<AtomicBool>,
     inputs: Arc<InputQueue>,
 }
@@ -123,7 +123,7 @@ impl TestGateway {
         Self { address, hub: Some(hub), serving: Some(serving), silent, inputs }
     }
 
-    /// Connects a client that has not said anything yet.
+    /// Connects a client that has sent nothing yet.
     async fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!("ws://{}/ws", self.address);
@@ -132,11 +132,11 @@ impl TestGateway {
         Client { socket }
     }
 
-    /// Connects and says hello; the client and its welcome.
+    /// Connects and sends a hello. Returns the client and its welcome.
     async fn join(&self, hello: Value) -> (Client, Value) {
         let mut client = self.connect().await;
-        client.say(&hello).await;
-        let welcome = client.hear().await;
+        client.send_json(&hello).await;
+        let welcome = client.receive().await;
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         (client, welcome)
     }
@@ -153,7 +153,7 @@ impl TestGateway {
 impl Drop for TestGateway {
     fn drop(&mut self) {
         let (hub, serving) = (self.hub.take(), self.serving.take());
-        // Both block, and a test may be on a runtime's thread.
+        // Both block, which a thread of a runtime must not do.
         let stop = move || {
             let _ = hub.map(Hub::stop);
             if let Some(serving) = serving {
@@ -164,13 +164,13 @@ impl Drop for TestGateway {
     }
 }
 
-/// A client of the tests' own.
+/// A WebSocket client.
 struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Client {
-    async fn say(&mut self, message: &Value) {
+    async fn send_json(&mut self, message: &Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
@@ -178,10 +178,13 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
-    /// The next frame, pings aside.
+    /// The next frame except pings; `None` at the end of the connection.
     async fn frame(&mut self) -> Option<Message> {
         loop {
-            match tokio::time::timeout(SOON, self.socket.next()).await.expect("something comes") {
+            match tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a frame or the end of the connection")
+            {
                 Some(Ok(Message::Ping(_))) => {}
                 Some(Ok(message)) => return Some(message),
                 Some(Err(_)) | None => return None,
@@ -190,17 +193,17 @@ impl Client {
     }
 
     /// The next message.
-    async fn hear(&mut self) -> Value {
+    async fn receive(&mut self) -> Value {
         match self.frame().await {
             Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
-            other => panic!("no text: {other:?}"),
+            other => panic!("not a text message: {other:?}"),
         }
     }
 
-    /// The next message of that type.
-    async fn hear_type(&mut self, wanted: &str) -> Value {
+    /// The next message of this type. Others are skipped.
+    async fn receive_type(&mut self, wanted: &str) -> Value {
         loop {
-            let message = self.hear().await;
+            let message = self.receive().await;
             if message["type"] == wanted {
                 return message;
             }

@@ -1,8 +1,8 @@
 //! A client's stream: TCP, or TLS over TCP.
 //!
-//! TLS needs no task of its own to write: rustls takes plain bytes and gives bytes to write, and waits for nothing. So
-//! the fan-out writes to both kinds alike, and the outbox's bounds hold for both. What rustls has encrypted and the
-//! socket has not taken yet is at most [`TLS_BYTES_MAX`]; until it is gone nothing more is taken.
+//! Writing TLS needs no task of its own: rustls takes plain bytes and returns encrypted bytes without waiting. The fan-out
+//! therefore writes to both kinds of stream in the same way, and both have the outbox's bounds. At most [`TLS_BYTES_MAX`] bytes
+//! are encrypted and not yet written; until the socket has accepted them, rustls takes no more.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::socket::Socket;
 
-/// Encrypted bytes that wait for one socket: a few records, so that a large frame does not go out in crumbs.
+/// The most encrypted bytes that wait for one socket. This is a few TLS records, so that a large frame needs few writes.
 pub(crate) const TLS_BYTES_MAX: usize = 32 * 1024;
 
 /// A client's stream.
@@ -75,7 +75,7 @@ impl Socket for Stream {
     }
 }
 
-/// A TLS session over TCP. Used by one thread at a time, its shard's; the lock is for the compiler.
+/// A TLS session over TCP. Only the thread of its shard uses it, so the lock never waits.
 #[derive(Debug)]
 pub(crate) struct TlsSocket {
     tcp: TcpStream,
@@ -90,7 +90,7 @@ impl TlsSocket {
                 done => return Poll::Ready(done),
             }
             ready!(self.tcp.poll_read_ready(cx))?;
-            match self.take_in() {
+            match self.receive() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(()) => {}
@@ -98,15 +98,15 @@ impl TlsSocket {
         }
     }
 
-    /// Gives the session what the socket has.
-    fn take_in(&self) -> io::Result<()> {
+    /// Passes received bytes to the session.
+    fn receive(&self) -> io::Result<()> {
         let mut session = self.lock();
-        // 0 bytes are the end: the session's reader tells it next, and whether it was said in order.
+        // 0 bytes mean that the peer has finished. The session's reader reports that next, and whether TLS was closed properly.
         session.read_tls(&mut Raw(&self.tcp))?;
         let processed =
             session.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
-        // An answer to the peer's TLS, or the alert that says what was wrong with it. If the socket takes nothing now,
-        // it goes out before the next frame.
+        // Sends a reply to the peer's TLS, or the alert about an error. If the socket accepts nothing now, it is sent before the
+        // next frame.
         let _ = self.push(&mut session);
         processed.map(drop)
     }
@@ -122,7 +122,7 @@ impl TlsSocket {
         }
     }
 
-    /// Writes what is encrypted already.
+    /// Writes the encrypted bytes that wait.
     fn push(&self, session: &mut ServerConnection) -> io::Result<()> {
         while session.wants_write() {
             if session.write_tls(&mut Raw(&self.tcp))? == 0 {
@@ -141,7 +141,7 @@ impl TlsSocket {
     }
 
     fn lock(&self) -> MutexGuard<'_, ServerConnection> {
-        // A session that panicked half way fails its next step; nobody else's.
+        // After a panic in the middle of a step, only this session fails.
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

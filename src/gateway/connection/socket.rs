@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_socket_says_so_and_is_waited_for() {
+    async fn a_full_socket_reports_it_and_becomes_writable_again() {
         let (near, mut far) = pair().await;
         let sent = fill(&near);
         assert!(pin!(Socket::writable(&near)).poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_after_a_short_read_is_told() {
+    async fn data_after_a_short_read_is_noticed() {
         let (near, mut far) = pair().await;
         let mut buffer = [0; 8];
         for word in [b"one", b"two"] {

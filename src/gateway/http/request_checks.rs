@@ -8,21 +8,19 @@ use hyper::{Request, StatusCode};
 
 use crate::auth::Claims;
 use crate::gateway::http::response::JSON;
-use crate::gateway::limits::client_address;
+use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::limits::origin::{self, Origins};
 use crate::gateway::session::admission;
-use crate::gateway::shared::counters::TurnedAway;
+use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 use crate::network;
 use crate::telemetry::escape;
-
-pub(crate) use crate::gateway::limits::client_address::Peer;
 
 /// Why a request is refused.
 #[derive(Debug)]
 pub(crate) struct HttpRefusal {
     pub(crate) status: StatusCode,
-    /// A description for people, without a line end.
+    /// The description, without a line end.
     pub(crate) text: Cow<'static, str>,
     /// The reason under which the refusal is counted and logged, if it is.
     pub(crate) reason: Option<TurnedAway>,
@@ -38,14 +36,10 @@ impl HttpRefusal {
     }
 }
 
-/// Counts a refusal that has a reason, and logs it once a minute for each client address. The text about an origin contains
-/// that origin, so each origin is logged once a minute instead.
+/// Counts and logs a refusal that has a reason.
 pub(crate) fn note_refused(state: &GatewayState, from: IpAddr, refusal: &HttpRefusal) {
-    let Some(reason) = refusal.reason else { return };
-    state.counters.count_turned_away(reason);
-    let client = if reason == TurnedAway::Origin { String::new() } else { from.to_string() };
-    if state.refusal_log.is_due(&refusal.text, &client, state.uptime()) {
-        tracing::warn!(%from, "a client was refused: {}", refusal.text);
+    if let Some(reason) = refusal.reason {
+        state.note_refused(reason, from, &refusal.text);
     }
 }
 
@@ -74,7 +68,7 @@ pub(crate) async fn wait_for_keys(state: &GatewayState, headers: &HeaderMap) {
 /// The claims of the token in the `Authorization` header; `None` without authentication or without a token.
 ///
 /// # Errors
-/// The token is not valid, or there are two.
+/// The token is refused, or there are two.
 pub(crate) fn bearer(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Option<Claims>, HttpRefusal> {
     let Some(verifier) = &state.backend.verifier else { return Ok(None) };
     let mut tokens = bearer_tokens(headers);
@@ -92,7 +86,7 @@ pub(crate) fn bearer(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> R
 /// `by_proxy`: a trusted proxy sent the request.
 ///
 /// # Errors
-/// 403.
+/// A refusal with status 403.
 pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap, by_proxy: bool) -> Result<(), HttpRefusal> {
     let hosts = origin::hosts(headers, by_proxy);
     let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| origins.allow(origin, &hosts));
@@ -113,7 +107,7 @@ pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap, by_proxy: boo
 /// authentication is open to everybody anyway.
 ///
 /// # Errors
-/// 403.
+/// A refusal with status 403.
 pub(crate) fn check_host<B>(state: &GatewayState, peer: Peer, request: &Request<B>) -> Result<(), HttpRefusal> {
     let headers = request.headers();
     let is_allowed_page =
@@ -121,7 +115,7 @@ pub(crate) fn check_host<B>(state: &GatewayState, peer: Peer, request: &Request<
     if !peer.by_loopback || state.backend.verifier.is_some() || is_allowed_page {
         return Ok(());
     }
-    // A header that is not text is a name that nobody may use.
+    // A header that is not text counts as a name that is not allowed.
     let lines = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
     let mut names = lines.chain(request.uri().host());
     if names.all(|host| state.origins.may_be_called(host)) {
@@ -133,7 +127,7 @@ pub(crate) fn check_host<B>(state: &GatewayState, peer: Peer, request: &Request<
     Err(HttpRefusal::new(StatusCode::FORBIDDEN, text).counted_as(TurnedAway::Origin))
 }
 
-/// Whether every `Content-Type` is JSON. A form of another site's page cannot have it.
+/// Whether every `Content-Type` is JSON. A form on a page of another site cannot send this type.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let is_json = |value: &HeaderValue| {
         let media_type = value.to_str().ok().and_then(|value| value.split(';').next()).unwrap_or_default();

@@ -17,12 +17,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::gateway::fanout::control_frame::is_close;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::control_frame::is_close;
+use crate::gateway::connection::socket::Socket;
 use crate::protocol::{Close, frame};
 
-/// The most slices of one write. Enough for the frames of one record; few enough for the
-/// stack.
+/// The most slices of one write: enough for the frames of one record, and few enough to be kept on the stack.
 const SLICES_PER_WRITE: usize = 32;
 /// A queue that once held more frames than this frees its memory when it is empty.
 const FRAMES_KEPT_ALLOCATED: usize = 4;

@@ -1,4 +1,4 @@
-//! The numbers by which the hub knows this gateway's connections.
+//! The serial numbers of connections. The hub and the log identify a connection of this gateway by its serial.
 
 /// The most shards that a serial can distinguish. One number is left for [`HTTP_SHARD`].
 pub(crate) const SHARDS_MAX: usize = (1 << SHARD_BITS) - 1;

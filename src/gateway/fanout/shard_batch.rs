@@ -4,12 +4,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::gateway::fanout::connection_serial::ConnectionSerial;
-use crate::gateway::fanout::outbox::Weight;
+use crate::gateway::connection::connection_serial::ConnectionSerial;
+use crate::gateway::connection::outbox::Weight;
 use crate::protocol::Close;
 
-/// A batch of at most so many deliveries overtakes a heavy write plan: a few results must not wait for thousands of KPI
-/// marks.
+/// A batch of at most this many deliveries overtakes a heavy write plan. A few results must not wait for thousands of KPI marks.
 pub(crate) const OVERTAKING_MAX: usize = 16;
 
 /// The messages and closes of one group of log entries for one shard.

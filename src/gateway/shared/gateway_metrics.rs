@@ -1,79 +1,49 @@
-//! What the gateway counts. A value that is passed around, no global.
+//! The metrics of the gateway: clients, deliveries, and refusals.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::auth::TokenRefusal;
-use crate::gateway::limits::permit::PermitPool;
 use crate::metrics::{Kind, Text};
 use crate::protocol::{ErrorCode, Role, error};
 
-/// The gateway's counters, in Prometheus' words.
+/// The counters of the gateway. The text of `/metrics` contains them.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct GatewayMetrics {
     connections: [AtomicU64; Role::ALL.len()],
     /// Frames handed to connections.
     pub(crate) deliveries: AtomicU64,
-    /// Notifies acknowledged for the first time, at whichever hub.
+    /// Notifies that were acknowledged for the first time, at any hub of the cluster.
     pub(crate) notifies: AtomicU64,
-    /// Clients cut off because they read too slowly.
+    /// Clients that were closed with 1013 because they read too slowly.
     pub(crate) slow_clients: AtomicU64,
     refused: [AtomicU64; error::ERRORS.len()],
     turned_away: [AtomicU64; TurnedAway::LABELS.len()],
     tokens_refused: [AtomicU64; TokenRefusal::LABELS.len()],
-    /// WebSockets, from the upgrade until the socket is closed, and HTTP providers (`maxConnections`).
-    pub(crate) websockets: PermitPool,
-    /// WebSockets that have not joined yet (`pendingConnections`).
-    pub(crate) handshakes: PermitPool,
-    /// HTTP connections that have made a call: a stop waits for their answers.
-    pub(crate) http_callers: PermitPool,
 }
 
-/// Why a connection did not become a WebSocket.
+/// The reason for which a connection or a request is refused before the hub sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TurnedAway {
-    /// `maxConnections`.
+    /// The hub has `maxConnections`.
     Full,
-    /// `pendingConnections`.
+    /// As many WebSockets as `pendingConnections` have not completed their hello.
     Pending,
-    /// `connectionsPerAddress`.
+    /// The address has `connectionsPerAddress`.
     Address,
-    /// A page from elsewhere.
+    /// The page has an origin or a host name that may not be used.
     Origin,
-    /// `handshakeTimeout`: its TLS handshake, or the head of a request.
+    /// The TLS handshake or the head of a request took longer than `handshakeTimeout`.
     Slow,
-    /// Its TLS handshake failed.
+    /// The TLS handshake failed.
     Tls,
 }
 
 impl TurnedAway {
     /// In the order of declaration.
     const LABELS: [&str; 6] = ["full", "pending", "address", "origin", "handshakeTimeout", "tls"];
-
-    /// The reason as the metrics name it.
-    pub(crate) fn label(self) -> &'static str {
-        Self::LABELS[self as usize]
-    }
-
-    /// What happened, and what an operator can do about it.
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::Full => "the hub has as many connections as [limits] maxConnections allows",
-            Self::Pending => "as many connections as [limits] pendingConnections allows have sent no hello",
-            Self::Address => {
-                "its address has as many connections as [limits] connectionsPerAddress allows; if the address is a \
-                 proxy's, name it in [server] trustedProxies"
-            }
-            Self::Origin => {
-                "its page has an origin that may not connect, or it used a name that may not be used; if the page is \
-                 yours, name its origin in [server] allowedOrigins"
-            }
-            Self::Slow => "it took longer for a handshake or the head of a request than [server] handshakeTimeout",
-            Self::Tls => "its TLS handshake failed; it may not trust the certificate, or does not speak TLS",
-        }
-    }
 }
 
-impl Counters {
+impl GatewayMetrics {
     pub(crate) fn count_joined(&self, role: Role) {
         self.connections[role as usize].fetch_add(1, Relaxed);
     }
@@ -94,8 +64,8 @@ impl Counters {
         self.tokens_refused[why.label()].fetch_add(1, Relaxed);
     }
 
-    /// The gateway's families.
-    pub(crate) fn write(&self, text: &mut Text) {
+    /// Writes all families. `pending` is the number of WebSockets that have not completed their hello.
+    pub(crate) fn write(&self, text: &mut Text, pending: usize) {
         let roles = Role::ALL.map(|role| (role.as_str(), self.connections[role as usize].load(Relaxed)));
         text.by(
             "deskbell_connections",
@@ -104,12 +74,11 @@ impl Counters {
             "role",
             roles,
         );
-        let pending = self.handshakes.taken() as u64;
         text.one(
             "deskbell_pending_connections",
             Kind::Gauge,
             "WebSockets that have not completed their hello.",
-            pending,
+            pending as u64,
         );
         let deliveries = self.deliveries.load(Relaxed);
         text.one("deskbell_deliveries_total", Kind::Counter, "Messages handed to connections.", deliveries);
@@ -134,14 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_names_every_role_and_every_code() {
-        let counters = Counters::default();
-        counters.count_joined(Role::Agent);
-        counters.count_refused(ErrorCode::NotFound);
-        counters.count_turned_away(TurnedAway::Address);
-        counters.count_token_refused(&TokenRefusal::Revoked);
+    fn the_text_has_every_role_and_every_code() {
+        let metrics = GatewayMetrics::default();
+        metrics.count_joined(Role::Agent);
+        metrics.count_refused(ErrorCode::NotFound);
+        metrics.count_turned_away(TurnedAway::Address);
+        metrics.count_token_refused(&TokenRefusal::Revoked);
         let mut text = Text::default();
-        counters.write(&mut text);
+        metrics.write(&mut text, 0);
         let text = text.finish();
         for line in [
             "deskbell_connections{role=\"agent\"} 1",

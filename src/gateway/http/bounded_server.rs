@@ -1,21 +1,19 @@
-//! A small HTTP server for operators: few connections at once, and none for long.
+//! A small HTTP server for the admin listener and the metrics listener: few connections at once, and none for long.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::gateway::http::response::{HttpResponse, method_not_allowed, plain};
-use crate::gateway::http::routes::Resource;
+use crate::gateway::http::response::HttpResponse;
 use crate::gateway::shared::bounds::{ADMIN_CONNECTIONS_MAX, ADMIN_LIFETIME, HEAD_BYTES_MAX};
-use crate::gateway::shared::state::GatewayState;
 
 /// How long accepting pauses after it failed, most often because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,18 +49,4 @@ where
             drop(permit);
         });
     }
-}
-
-/// Serves `/metrics`, `/healthz` and `/readyz`, and nothing else, to everybody who can reach the listener.
-pub(crate) async fn serve_metrics(listener: TcpListener, state: Arc<GatewayState>) {
-    let head_timeout = state.settings.handshake_timeout;
-    let answer = move |request: Request<Incoming>| {
-        let response = match Resource::for_operators_at(request.uri().path()) {
-            None => plain(StatusCode::NOT_FOUND, "only /metrics, /healthz and /readyz are served here"),
-            Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => method_not_allowed("GET, HEAD"),
-            Some(resource) => resource.response(&state),
-        };
-        std::future::ready(response)
-    };
-    serve(listener, head_timeout, answer).await;
 }

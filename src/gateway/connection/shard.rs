@@ -4,21 +4,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
-use crate::gateway::fanout::connection::ConnectionHandle;
-use crate::gateway::fanout::slab::ConnectionSlab;
-use crate::gateway::fanout::socket::Socket;
+use crate::gateway::connection::handle::ConnectionHandle;
+use crate::gateway::connection::slab::ConnectionSlab;
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::shared::bounds::{CONNECTIONS_PER_TURN, STOP_SPREAD, STOP_STEPS};
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::Close;
-
-/// Rounds of the keep-alive over all connections within the shorter of ping interval and idle timeout.
-const ROUNDS_PER_TIMEOUT: u32 = 4;
-/// Steps of one round, so that pings go out evenly.
-const STEPS_PER_ROUND: u32 = 16;
-/// The longest round: by so much an idle peer may be dropped late.
-const ROUND_MAX: Duration = Duration::from_secs(1);
 
 /// The connections of one thread.
 #[derive(Debug)]
@@ -56,24 +49,6 @@ impl<S: Socket> Shard<S> {
         (from..self.slots()).filter_map(|slot| Some((slot, self.in_slot(slot)?)))
     }
 
-    /// Sends pings, and drops silent peers. Never ends.
-    pub(crate) async fn keep_alive(&self) {
-        let settings = &self.state.settings;
-        let round = (settings.ping_interval.min(settings.idle_timeout) / ROUNDS_PER_TIMEOUT).min(ROUND_MAX);
-        let mut steps = tokio::time::interval((round / STEPS_PER_ROUND).max(Duration::from_millis(1)));
-        steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for step in (0..STEPS_PER_ROUND as usize).cycle() {
-            steps.tick().await;
-            let now_ms = self.state.uptime_ms();
-            for (at, slot) in (step..self.slots()).step_by(STEPS_PER_ROUND as usize).enumerate() {
-                if let Some(connection) = self.in_slot(slot) {
-                    connection.keep_alive(now_ms);
-                }
-                yield_every(CONNECTIONS_PER_TURN, at).await;
-            }
-        }
-    }
-
     /// Closes all connections of a partition.
     pub(crate) async fn close_partition(&self, partition: usize, why: Close) {
         for slot in 0..self.slots() {
@@ -102,7 +77,7 @@ impl<S: Socket> Shard<S> {
         }
         // A stop happens once: connections do not announce their end, so this looks again and again.
         let all_ended = async {
-            while self.state.counters.websockets.taken() + self.state.counters.http_callers.taken() > 0 {
+            while self.state.websockets.taken() + self.state.http_callers.taken() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -115,17 +90,18 @@ impl<S: Socket> Shard<S> {
     }
 
     /// One past the last slot that was ever used.
-    fn slots(&self) -> usize {
+    pub(crate) fn slots(&self) -> usize {
         self.lock().slots()
     }
 
-    fn in_slot(&self, slot: usize) -> Option<Arc<ConnectionHandle<S>>> {
+    /// The connection in a slot, if the slot is in use.
+    pub(crate) fn in_slot(&self, slot: usize) -> Option<Arc<ConnectionHandle<S>>> {
         self.lock().at(slot).map(Arc::clone)
     }
 }
 
 /// Lets the other tasks of the thread run after every `turn`th step.
-async fn yield_every(turn: usize, step: usize) {
+pub(crate) async fn yield_every(turn: usize, step: usize) {
     if step % turn == turn - 1 {
         tokio::task::yield_now().await;
     }

@@ -1,6 +1,6 @@
 //! A shard's connections, in densely numbered slots.
 
-use crate::gateway::fanout::connection_serial::{ConnectionSerial, SLOTS_PER_SHARD_MAX};
+use crate::gateway::connection::connection_serial::{ConnectionSerial, SLOTS_PER_SHARD_MAX};
 
 /// Values by slot. After a value was removed, its slot is used again with the next generation.
 #[derive(Debug)]

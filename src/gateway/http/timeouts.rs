@@ -1,7 +1,7 @@
-//! How long an HTTP connection may take: for the head of a request, between requests, and to read a response.
+//! The time limits of an HTTP connection: for the head of a request, between requests, and for reading a response.
 //!
-//! The HTTP library has one timer for the head of a request, which also runs between requests. Proxies keep idle
-//! connections for a minute and more, so the two need limits of their own.
+//! The HTTP library has one timer for the head of a request, which also runs between requests. Proxies keep idle connections for
+//! a minute and longer, so the two need separate limits.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 /// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HttpTimeouts {
-    /// For the head of a request, from its first byte; for the first request, from the start of the connection.
+    /// The time for the head of a request from its first byte. For the first request it begins with the connection.
     pub(crate) head: Duration,
-    /// Between two requests.
+    /// The time between two requests.
     pub(crate) idle: Duration,
-    /// While the client takes nothing of a response.
+    /// The time for which the client may read nothing of a response.
     pub(crate) write: Duration,
 }
 
-/// A limit that a connection has passed.
+/// The limit that a connection has exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expired {
     Head,
@@ -31,24 +31,24 @@ pub(crate) enum Expired {
     Write,
 }
 
-/// What a connection is doing.
+/// What a connection does at the moment, and since when.
 #[derive(Debug)]
 pub(crate) struct Activity(Mutex<ActivityState>);
 
 #[derive(Debug, Clone, Copy)]
 struct ActivityState {
     phase: HttpPhase,
-    /// Since when the socket takes nothing.
+    /// The time since which the socket accepts nothing.
     blocked_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum HttpPhase {
-    /// The head of a request arrives, since then.
+    /// The head of a request has been arriving since this time.
     Head(Instant),
-    /// A request is served.
+    /// A request is being served.
     Serving,
-    /// The connection is idle, since then.
+    /// The connection has been idle since this time.
     Idle(Instant),
 }
 
@@ -57,12 +57,12 @@ impl Activity {
         Self(Mutex::new(ActivityState { phase: HttpPhase::Head(now), blocked_since: None }))
     }
 
-    /// The head of a request is complete.
+    /// Notes that the head of a request is complete.
     pub(crate) fn begin_request(&self) {
         self.lock().phase = HttpPhase::Serving;
     }
 
-    /// The response to it is ready.
+    /// Notes that the response is ready.
     pub(crate) fn end_request(&self, now: Instant) {
         self.lock().phase = HttpPhase::Idle(now);
     }
@@ -72,7 +72,10 @@ impl Activity {
         matches!(self.lock().phase, HttpPhase::Serving)
     }
 
-    /// The limit that is passed, or the time until the next one is.
+    /// The time until the next limit, if there is one.
+    ///
+    /// # Errors
+    /// The limit that the connection has exceeded.
     pub(crate) fn check(&self, now: Instant, timeouts: HttpTimeouts) -> Result<Option<Duration>, Expired> {
         let ActivityState { phase, blocked_since } = *self.lock();
         let phase = match phase {
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_reads_nothing_passes_the_limit_for_writing_and_a_slow_one_does_not() {
+    fn a_client_that_reads_nothing_exceeds_the_write_limit_and_a_slow_one_does_not() {
         let activity = Activity::new(Instant::now());
         activity.begin_request();
         activity.note_written(true);

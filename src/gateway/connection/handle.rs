@@ -8,12 +8,12 @@ use bytes::Bytes;
 use deskbell_core::entry::Input;
 use tokio::sync::Notify;
 
-use crate::gateway::fanout::control_frame::PING_FRAME;
-use crate::gateway::fanout::joined_client::{Identity, JoinedClient};
-use crate::gateway::fanout::outbox::{AfterSend, Outbox, OutboxBounds, Weight};
-use crate::gateway::fanout::socket::Socket;
-use crate::gateway::fanout::trace;
+use crate::gateway::connection::control_frame::PING_FRAME;
+use crate::gateway::connection::joined_client::{Identity, JoinedClient};
+use crate::gateway::connection::outbox::{AfterSend, Outbox, OutboxBounds, Weight};
+use crate::gateway::connection::socket::Socket;
 use crate::gateway::shared::state::{GatewayState, whole_ms};
+use crate::gateway::shared::trace_log;
 use crate::hub::{Permit, Stopping};
 use crate::protocol::outbound::ErrorReply;
 use crate::protocol::{Close, Encode, frame};
@@ -87,7 +87,7 @@ impl<S: Socket> ConnectionHandle<S> {
         client.join(ticket).map(|()| client)
     }
 
-    /// Tells the hub, once, that the client is gone.
+    /// Informs the hub, once, that the client is gone.
     pub(crate) fn leave(&self) {
         if let Some(client) = self.client.get() {
             client.leave();
@@ -120,8 +120,8 @@ impl<S: Socket> ConnectionHandle<S> {
         match self.client.get() {
             Some(client) => client.note_refused(reply),
             None => {
-                self.state.counters.count_refused(reply.code);
-                trace::refused_before_the_hub(self.serial, "", None, self.address, reply);
+                self.state.metrics.count_refused(reply.code);
+                trace_log::refused_before_the_hub(self.serial, "", None, self.address, reply);
             }
         }
         self.send_message(reply);
@@ -182,7 +182,7 @@ impl<S: Socket> ConnectionHandle<S> {
         self.state.uptime_ms().saturating_sub(self.received_ms.load(Relaxed))
     }
 
-    /// Drops a peer that has been silent for the idle timeout, and pings a peer whose ping is due.
+    /// Ends the connection if the peer was silent for the idle timeout, and otherwise sends a ping if one is due.
     pub(crate) fn keep_alive(self: &Arc<Self>, now_ms: u64) {
         let settings = &self.state.settings;
         if self.outbox.is_sealed() {
@@ -202,7 +202,7 @@ impl<S: Socket> ConnectionHandle<S> {
             tokio::spawn(async move { connection.outbox.drain().await });
         }
         if after.overflowed {
-            self.state.counters.slow_clients.fetch_add(1, Relaxed);
+            self.state.metrics.slow_clients.fetch_add(1, Relaxed);
             self.end();
         }
     }

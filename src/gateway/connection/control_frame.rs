@@ -1,4 +1,4 @@
-//! What of WebSocket framing the protocol leaves to the connection: control frames.
+//! WebSocket control frames: ping and close.
 
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ mod tests {
     use crate::protocol::{Close, frame};
 
     #[test]
-    fn a_close_frame_is_told_from_others() {
+    fn a_close_frame_is_recognized() {
         assert!(is_close(&frame::close(Close::TooSlow)));
         assert!(!is_close(&PING_FRAME));
         assert!(!is_close(&[]));

@@ -1,4 +1,4 @@
-//! The rules of the sending side, on a socket that takes only what a test grants.
+//! The rules of the sending side, on a socket that accepts only as many bytes as a test allows.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 
-/// A text frame; the tests' words are shorter than 126 bytes.
+/// A text frame with a payload of less than 126 bytes.
 fn text(word: &[u8]) -> Bytes {
     [&[0x81, u8::try_from(word.len()).unwrap()], word].concat().into()
 }
 
-/// A socket that takes only so many bytes as a test has granted.
+/// A socket that accepts only as many bytes as a test has allowed.
 #[derive(Debug, Default)]
 struct Grudging {
     state: Mutex<Taking>,
@@ -20,10 +20,10 @@ struct Grudging {
 
 #[derive(Debug, Default)]
 struct Taking {
-    /// Bytes that it still takes.
+    /// The number of bytes that it still accepts.
     room: usize,
     taken: Vec<u8>,
-    /// Calls of `try_write`.
+    /// The number of calls of `try_write`.
     writes: usize,
 }
 
@@ -82,7 +82,7 @@ fn send_all(outbox: &Outbox<Grudging>, frames: &[Bytes], joined: bool) -> AfterS
     outbox.send_all(&joined, frames.iter().map(|frame| (frame, Weight::Counted)))
 }
 
-/// Lets the drain go as far as it gets; whether it has ended.
+/// Runs the drain until the socket accepts nothing more, and returns whether it has ended.
 fn drain(outbox: &Outbox<Grudging>) -> bool {
     pin!(outbox.drain()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
@@ -91,7 +91,7 @@ const NOTHING: AfterSend = AfterSend { drain: false, overflowed: false };
 const DRAIN: AfterSend = AfterSend { drain: true, overflowed: false };
 
 #[test]
-fn a_frame_goes_straight_to_a_socket_that_takes_it() {
+fn a_frame_is_written_at_once_if_the_socket_accepts_it() {
     let outbox = outbox(100, 10);
     outbox.socket.grant(100);
     assert_eq!(outbox.send(&text(b"one"), Weight::Counted), NOTHING);
@@ -99,10 +99,10 @@ fn a_frame_goes_straight_to_a_socket_that_takes_it() {
 }
 
 #[test]
-fn a_torn_frame_is_finished_before_anything_else_is_written() {
+fn a_partly_written_frame_is_finished_before_anything_else_is_written() {
     let outbox = outbox(100, 10);
     outbox.socket.grant(3);
-    assert_eq!(outbox.send(&text(b"first"), Weight::Counted), DRAIN, "the caller is told once that a drain is due");
+    assert_eq!(outbox.send(&text(b"first"), Weight::Counted), DRAIN, "the caller learns once that a drain is due");
     assert_eq!(outbox.send(&text(b"second"), Weight::Counted), NOTHING);
     outbox.socket.grant(2);
     assert!(!drain(&outbox));
@@ -115,19 +115,19 @@ fn a_torn_frame_is_finished_before_anything_else_is_written() {
 }
 
 #[test]
-fn what_comes_together_goes_out_as_one_write() {
+fn frames_that_are_sent_together_need_one_write() {
     let outbox = outbox(100, 10);
     outbox.socket.grant(100);
     let frames = [text(b"a"), text(b"b"), text(b"c")];
     let all = b"\x81\x01a\x81\x01b\x81\x01c".to_vec();
     assert_eq!(send_all(&outbox, &frames, true), NOTHING);
     assert_eq!((outbox.socket.taken(), outbox.socket.writes()), (all.clone(), 1));
-    assert_eq!(send_all(&outbox, &frames, false), NOTHING, "nobody joined them: they are written as slices");
+    assert_eq!(send_all(&outbox, &frames, false), NOTHING, "their bytes are not joined, so they are written as slices");
     assert_eq!((outbox.socket.taken(), outbox.socket.writes()), ([all.clone(), all].concat(), 2));
 }
 
 #[test]
-fn what_comes_together_and_is_not_taken_waits_frame_by_frame() {
+fn frames_that_are_sent_together_and_not_accepted_wait_one_by_one() {
     let outbox = outbox(9, 10);
     outbox.socket.grant(4);
     let frames = [text(b"a"), text(b"b"), text(b"c"), text(b"d")];
@@ -140,12 +140,16 @@ fn what_comes_together_and_is_not_taken_waits_frame_by_frame() {
 }
 
 #[test]
-fn past_its_bytes_it_keeps_the_torn_head_and_says_1013_and_nothing_more() {
+fn above_the_bound_the_partly_written_head_and_a_close_with_1013_remain() {
     let outbox = outbox(20, 10);
     outbox.socket.grant(4);
     assert_eq!(outbox.send(&text(b"torn head"), Weight::Counted), DRAIN);
     assert_eq!(outbox.send(&text(b"13 bytes here"), Weight::Counted), AfterSend { drain: false, overflowed: true });
-    assert_eq!(outbox.send(&text(b"late"), Weight::Counted), NOTHING, "sealed, and said once");
+    assert_eq!(
+        outbox.send(&text(b"late"), Weight::Counted),
+        NOTHING,
+        "it is sealed, and the overflow is reported once"
+    );
     assert!(outbox.is_sealed() && !outbox.is_dead());
     outbox.socket.grant(1000);
     assert!(drain(&outbox));
@@ -153,7 +157,7 @@ fn past_its_bytes_it_keeps_the_torn_head_and_says_1013_and_nothing_more() {
 }
 
 #[test]
-fn the_bounds_are_what_may_still_wait() {
+fn as_much_as_the_bounds_allow_may_wait() {
     let by_frames = outbox(1000, 3);
     let said: Vec<_> = (0..4).map(|_| by_frames.send(&text(b""), Weight::Counted).overflowed).collect();
     assert_eq!(said, [false, false, false, true]);
@@ -163,7 +167,7 @@ fn the_bounds_are_what_may_still_wait() {
 }
 
 #[test]
-fn a_welcome_and_what_follows_from_joining_do_not_count() {
+fn a_welcome_and_repeated_results_do_not_count() {
     let outbox = outbox(10, 2);
     for _ in 0..100 {
         assert!(!outbox.send(&text(b"a long welcome"), Weight::Free).overflowed);
@@ -176,7 +180,7 @@ fn a_welcome_and_what_follows_from_joining_do_not_count() {
 }
 
 #[test]
-fn a_burst_over_the_bound_is_fine_for_a_socket_that_takes_it() {
+fn a_burst_over_the_bound_is_accepted_if_the_socket_accepts_it() {
     let outbox = outbox(10, 2);
     outbox.socket.grant(100_000);
     let burst = vec![text(b"burst"); 1000];
@@ -185,7 +189,7 @@ fn a_burst_over_the_bound_is_fine_for_a_socket_that_takes_it() {
 }
 
 #[test]
-fn a_close_waits_its_turn_and_then_nothing_goes_in() {
+fn a_close_frame_waits_for_its_turn_and_nothing_follows_it() {
     let outbox = outbox(100, 10);
     let _ = outbox.send(&text(b"before"), Weight::Counted);
     let _ = outbox.close(&frame::close(Close::BadHello));
@@ -199,7 +203,7 @@ fn a_close_waits_its_turn_and_then_nothing_goes_in() {
 }
 
 #[test]
-fn giving_up_ends_the_drain_and_frees_what_waits() {
+fn killing_the_outbox_ends_the_drain_and_drops_the_waiting_data() {
     let outbox = outbox(100, 10);
     let _ = outbox.send(&text(b"never"), Weight::Counted);
     let mut draining = pin!(outbox.drain());
@@ -212,9 +216,9 @@ fn giving_up_ends_the_drain_and_frees_what_waits() {
     assert!(outbox.is_dead() && outbox.lock().queue.is_empty());
 }
 
-/// Whatever the socket takes and when, what arrives is a prefix of what was sent.
+/// However much the socket accepts and when, the received bytes are a prefix of the sent ones.
 #[test]
-fn random_sockets_get_whole_frames_in_order() {
+fn sockets_that_accept_random_amounts_receive_whole_frames_in_order() {
     use proptest::prelude::*;
     proptest!(|(steps in prop::collection::vec((0..40usize, 0..60usize, any::<bool>()), 1..200))| {
         let outbox = outbox(100_000, 1000);

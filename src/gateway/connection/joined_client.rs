@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use deskbell_core::Name;
 use deskbell_core::entry::{Input, Joiner};
 
-use crate::gateway::fanout::trace;
 use crate::gateway::shared::state::GatewayState;
+use crate::gateway::shared::trace_log;
 use crate::hub::{InputSender, Permit, Stopping};
 use crate::protocol::Role;
 use crate::protocol::outbound::ErrorReply;
 
-/// Stands for the expiry of a client without a token: never.
+/// The expiry of a client without a token.
 const NEVER: u64 = u64::MAX;
 
 /// A client that may join: the result of admission.
@@ -46,11 +46,11 @@ pub(crate) struct JoinedClient {
     pub(crate) address: IpAddr,
     /// When the latest token expires, in milliseconds since 1970, or [`NEVER`].
     expires_ms: AtomicU64,
-    /// Whether the hub was told that the client is gone.
+    /// Whether the hub knows that the client is gone.
     left: AtomicBool,
 }
 
-/// What [`JoinedClient::join`] needs; it is there exactly once.
+/// The input of [`JoinedClient::join`]. There is one for each client, so it joins once.
 #[derive(Debug)]
 pub(crate) struct JoinTicket {
     permit: Permit,
@@ -81,7 +81,7 @@ impl JoinedClient {
     /// # Errors
     /// [`Stopping`]: the hub takes no more inputs.
     pub(crate) fn join(&self, ticket: JoinTicket) -> Result<(), Stopping> {
-        self.state.counters.count_joined(self.role);
+        self.state.metrics.count_joined(self.role);
         self.trace("joined");
         if let Some(expires_ms) = ticket.expires_ms {
             // The first token is never too late.
@@ -90,12 +90,12 @@ impl JoinedClient {
         self.submit(ticket.permit, Input::Join { connection: self.serial, client: ticket.client })
     }
 
-    /// Tells the hub, once, that the client is gone.
+    /// Informs the hub, once, that the client is gone.
     pub(crate) fn leave(&self) {
         if self.left.swap(true, Relaxed) {
             return;
         }
-        self.state.counters.count_left(self.role);
+        self.state.metrics.count_left(self.role);
         self.trace("left");
         if let Some(expires_ms) = self.expires_ms() {
             self.state.token_expiries.remove(self.serial, expires_ms);
@@ -126,7 +126,7 @@ impl JoinedClient {
     }
 
     /// Keeps the client connected until a fresh token expires, in milliseconds since 1970. An earlier expiry than the
-    /// present one changes nothing. `false`: it is too late, the connection is being closed.
+    /// present one changes nothing. Returns `false` if the present one has passed: the connection is being closed.
     #[must_use]
     pub(crate) fn extend_until(&self, expires_ms: u64) -> bool {
         let before_ms = self.expires_ms.load(Relaxed);
@@ -153,11 +153,11 @@ impl JoinedClient {
 
     /// Counts and traces a message that is refused before it reaches the hub.
     pub(crate) fn note_refused(&self, reply: &ErrorReply<'_>) {
-        self.state.counters.count_refused(reply.code);
-        trace::refused_before_the_hub(self.serial, &self.workspace, self.name.as_deref(), self.address, reply);
+        self.state.metrics.count_refused(reply.code);
+        trace_log::refused_before_the_hub(self.serial, &self.workspace, self.name.as_deref(), self.address, reply);
     }
 
     fn trace(&self, what: &str) {
-        trace::client(what, self.serial, &self.workspace, self.role, self.name.as_deref(), self.address);
+        trace_log::client(what, self.serial, &self.workspace, self.role, self.name.as_deref(), self.address);
     }
 }
