@@ -36,8 +36,8 @@ const FORGET_SLACK: Millis = Millis::from_minutes(1);
 ///   a snapshot and reading it back changes nothing.
 /// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
-/// - It checks its own indexes while it changes them. A failed check panics, before the effects of that entry reach
-///   anybody: the state is wrong, and every hub that applies the record fails alike.
+/// - It checks its own indexes while it changes them. A failed check panics: the state is wrong, and every hub that
+///   applies the record fails alike. The caller must not deliver effects of earlier entries of that record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Core {
     pub(crate) now: Timestamp,
