@@ -17,7 +17,7 @@ use super::revocations::{Revocations, RevokeError};
 use crate::outbound::HttpsClient;
 use deskbell_protocol::check_name;
 
-/// How many subjects are remembered whose warning about groups was logged. Past that, warnings can repeat.
+/// How many subjects with a logged warning about groups are remembered. Past that, warnings can repeat.
 const WARNED_SUBJECTS_MAX: usize = 10_000;
 
 /// The settings of a verifier.
@@ -64,7 +64,7 @@ pub enum VerifierError {
     },
 }
 
-/// What may be logged of a token whose signature nobody has verified. Its claims are not in it: they can be personal.
+/// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenOrigin {
     /// Its `iss`, if that is a configured issuer.
@@ -178,7 +178,7 @@ impl TokenVerifier {
         without.map(|issuer| issuer.rules.issuer.as_str())
     }
 
-    /// The issuers whose last fetch of keys failed, with the error.
+    /// The issuers with a last fetch of keys that failed, and its error.
     #[must_use]
     pub fn key_failures(&self) -> Vec<(String, String)> {
         let failures = self.remotes().filter_map(|remote| Some((remote.issuer().to_owned(), remote.failure()?)));
@@ -255,7 +255,7 @@ impl TokenVerifier {
         Ok(claims)
     }
 
-    /// The issuer whose keys verify this token: the one with its `iss`, else the keys of `[auth]`.
+    /// The issuer with the keys that verify this token: the one with its `iss`, else the keys of `[auth]`.
     fn issuer_of(&self, token: &SignedToken<'_>) -> Result<&IssuerEntry, TokenRefusal> {
         let issuer = token.claims.get("iss").and_then(Value::as_str);
         if let Some(entry) = self.issuers.iter().find(|entry| issuer == Some(&entry.rules.issuer)) {

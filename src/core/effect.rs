@@ -94,14 +94,14 @@ pub enum Effect {
     },
     /// To agents: display a notification on the desk.
     Display {
-        /// The agents on whose desks it appears.
+        /// The agents that get it on the desk.
         agents: Vec<AgentSlot>,
         /// The notification as the desk shows it.
         card: Card,
     },
     /// To agents: take a notification off the desk.
     Close {
-        /// The agents from whose desks it disappears.
+        /// The agents that lose it from the desk.
         agents: Vec<AgentSlot>,
         /// The notification to take off.
         notification_id: NotificationId,
@@ -139,7 +139,7 @@ pub enum Effect {
     Activity {
         /// The agent that has the session.
         agent: AgentSlot,
-        /// The session whose count changed.
+        /// The session with the new count.
         session_id: Name,
         /// The new count.
         count: u32,
@@ -314,7 +314,7 @@ pub struct Card {
 pub struct SessionView {
     /// The session's id.
     pub session_id: Name,
-    /// The notification by whose accept the session began or last moved.
+    /// The notification that began the session or moved it last, by its accept.
     pub notification_id: NotificationId,
     /// The correlationId of that notification.
     pub correlation_id: Name,

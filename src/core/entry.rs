@@ -8,7 +8,7 @@ use crate::limits::Limits;
 /// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The rules whose shape its bytes have: those in force when its hub wrote it, as far as that hub knew. They may
+    /// The rules that give its bytes their shape: those in force when its hub wrote it, as far as that hub knew. They may
     /// have been raised since; how it is applied depends on the state alone.
     pub rules: u32,
     /// The hub that wrote it.
@@ -146,7 +146,7 @@ pub struct Call {
     pub id: Option<Name>,
     /// The message's correlationId. Notify, cancel and kpi always have one, minted by the hub if need be.
     pub correlation_id: Option<Name>,
-    /// The gateway's own number for a call whose reply does not go to a socket: an HTTP request waits for it. The core
+    /// The gateway's own number for a call if an HTTP request waits for the reply, so that no socket gets it. The core
     /// copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
     pub number: Option<u64>,
     /// The request itself.
