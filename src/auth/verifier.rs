@@ -64,6 +64,15 @@ pub enum VerifierError {
     },
 }
 
+/// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenOrigin {
+    /// Its `iss`, if that is a configured issuer.
+    pub issuer: Option<String>,
+    /// The name of its key, if that is a valid name.
+    pub kid: Option<String>,
+}
+
 /// Verifies tokens. All connections share it; keys and revocations can change meanwhile.
 #[derive(Debug)]
 pub struct TokenVerifier {
@@ -256,6 +265,15 @@ impl TokenVerifier {
         self.own.as_ref().filter(accepts).ok_or(TokenRefusal::Issuer)
     }
 
+    /// Where a refused token seems to come from, for the log.
+    #[must_use]
+    pub fn origin_of(&self, token: &str) -> TokenOrigin {
+        let Ok(token) = SignedToken::parse(token) else { return TokenOrigin::default() };
+        let issuer = self.issuer_of(&token).ok().map(|entry| entry.rules.issuer.clone());
+        let kid = token.header.kid.filter(|kid| check_name(kid).is_ok());
+        TokenOrigin { issuer, kid }
+    }
+
     fn warn_about_groups(&self, claims: &Claims) {
         if claims.groups_left_out == 0 {
             return;
@@ -287,12 +305,4 @@ impl TokenVerifier {
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         revocations.includes(workspace, subject, issued_ms)
     }
-}
-
-/// The subject in a refused token, if it is a valid name. It may be forged, so it is for the log only.
-#[must_use]
-pub fn claimed_subject(token: &str) -> Option<String> {
-    let token = SignedToken::parse(token).ok()?;
-    let subject = token.claims.get("sub")?.as_str()?;
-    check_name(subject).ok().map(|()| subject.to_owned())
 }

@@ -173,6 +173,7 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
     Ok(Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
+        frame_ancestors: server.frame_ancestors.clone(),
         public_url: server.public_url.clone(),
         metrics_listen: server.metrics_listen,
         tls: certificate.map(Certificate::server_config).transpose()?,

@@ -61,6 +61,8 @@ pub struct ServerSettings {
     pub memory: bool,
     /// Origins in addition to the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub allowed_origins: Vec<String>,
+    /// Origins of pages that may frame the hub's pages; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
+    pub frame_ancestors: Vec<String>,
     /// The time limit from the upgrade to the hello.
     pub hello_timeout: Duration,
     /// The time between the hub's pings.
@@ -238,6 +240,7 @@ impl Default for ServerSettings {
             data_dir: PathBuf::from("./deskbell-data"),
             memory: false,
             allowed_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
             hello_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(40),

@@ -102,6 +102,14 @@ pub const SETTINGS: &[Setting] = &[
         kind: ValueKind::OriginPatterns(at!(server.allowed_origins)),
         meaning: "Origins of pages that may connect, in addition to the hub's own pages. The flag can be repeated.",
     },
+    key!(
+        FrameAncestors,
+        "server",
+        "frameAncestors",
+        "DESKBELL_FRAME_ANCESTORS",
+        ValueKind::Origins(at!(server.frame_ancestors)),
+        "Origins of pages that may show the hub's pages in a frame."
+    ),
     Setting {
         key: Key::TlsCert,
         file: Some(("server", "tlsCert")),

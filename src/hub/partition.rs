@@ -17,6 +17,7 @@ use deskbell_core::{Core, Incarnation, Name, Timestamp};
 #[cfg(test)]
 pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
 use self::log_faults::{Health, LOG_ANSWER_MAX_MS};
+use super::checked_apply::{FailedCheck, apply_record};
 use super::clock::Clock;
 use super::codec::{CodecError, GroupBytes, check_rules, decode_record};
 use super::delivery::Delivery;
@@ -40,6 +41,9 @@ pub enum HubError {
     /// The log contains something that cannot be applied.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A record leads to a wrong state.
+    #[error(transparent)]
+    FailedCheck(#[from] FailedCheck),
     /// The log did not take the first record of the hub.
     #[error("the hub's start could not be written: {0}")]
     Start(#[from] AppendError),
@@ -156,14 +160,14 @@ impl<D: Delivery> Partition<D> {
         let (delivery, removed) = (&mut self.delivery, &mut self.removed);
         let metrics = (record.incarnation == own).then_some(&*self.metrics);
         let rules = self.core.rules();
-        self.core.apply(&record, |core, effects| {
+        apply_record(&mut self.core, stored.number, &record, |core, effects| {
             if let Some(metrics) = metrics {
                 metrics.count(&effects);
             }
             let gone = Effect::HubRemoved { incarnation: own };
             *removed |= effects.list.iter().any(|(_, effect)| *effect == gone);
             delivery.deliver(core, core.now(), effects);
-        });
+        })?;
         // Before the flush: nothing leaves the hub that it may have decided by the wrong rules.
         check_rules(stored.number, &self.core, self.settings.rules)?;
         if self.core.rules() != rules {

@@ -40,7 +40,8 @@ pub(crate) struct Book {
     acknowledged: BTreeSet<String>,
     pub(crate) outcomes: BTreeMap<String, BTreeSet<String>>,
     winners: BTreeMap<String, BTreeSet<String>>,
-    reconnects: u64,
+    /// How often each client connected.
+    pub(crate) connects: BTreeMap<String, u64>,
     refused: u64,
 }
 
@@ -140,7 +141,7 @@ pub(crate) async fn provider(name: String, ports: Ports, book: Shared, mut stop:
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             };
-            book.lock().unwrap().reconnects += 1;
+            *book.lock().unwrap().connects.entry(name.clone()).or_default() += 1;
             assert_ne!(welcome["missed"], true, "{name}: {hello}: {welcome}");
             for call in pending.values().cloned().collect::<Vec<_>>() {
                 line.send(&call).await;
@@ -206,6 +207,7 @@ pub(crate) async fn agent(name: String, ports: Ports, book: Shared, mut stop: wa
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             };
+            *book.lock().unwrap().connects.entry(name.clone()).or_default() += 1;
             shown = welcome["notifications"].as_array().unwrap().iter().map(|n| text(&n["notificationId"])).collect();
             for id in shown.clone() {
                 line.send(&json!({"type": "accept", "id": id, "notificationId": id})).await;
@@ -377,13 +379,13 @@ async fn campaign_of_faults_under_traffic() {
     let book = book.lock().unwrap();
     let (lost, double, winners) = book.faults();
     println!(
-        "{} s, faults {faults:?}: {} acknowledged, {} outcomes, {} calls refused, {} reconnects; lost {lost}, double \
+        "{} s, faults {faults:?}: {} acknowledged, {} outcomes, {} calls refused, {} connections; lost {lost}, double \
          {double}, two winners {winners}",
         began.elapsed().as_secs(),
         book.acknowledged.len(),
         book.outcomes.len(),
         book.refused,
-        book.reconnects
+        book.connects.values().sum::<u64>()
     );
     assert_eq!((lost, double, winners), (0, 0, 0));
     assert!(book.outcomes.len() > 20, "there was too little traffic");

@@ -25,5 +25,6 @@ mod outages;
 mod partitions;
 mod proxy;
 mod state;
+mod upgrade;
 
 use harness::left_out;

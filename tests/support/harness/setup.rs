@@ -49,6 +49,8 @@ pub(crate) struct Setup {
     config: bool,
     listen: String,
     args: Vec<String>,
+    /// Another program than the one under test: another version.
+    program: Option<PathBuf>,
     pub(super) seen: Option<Seen>,
     variables: Vec<(&'static str, String)>,
     /// The log of the three hubs that take the place of one, in a run over a cluster.
@@ -72,6 +74,7 @@ impl Setup {
             config: true,
             listen: "127.0.0.1:0".into(),
             args: Vec::new(),
+            program: None,
             seen: None,
             variables: Vec::new(),
             account: Arc::default(),
@@ -112,6 +115,12 @@ impl Setup {
     /// Replaces the whole configuration.
     pub(crate) fn only_config(self, toml: &str) -> Self {
         self.write_config(toml);
+        self
+    }
+
+    /// Runs the program at this path.
+    pub(crate) fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
         self
     }
 
@@ -161,7 +170,8 @@ impl Setup {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deskbell"));
+        let this = Path::new(env!("CARGO_BIN_EXE_deskbell"));
+        let mut command = Command::new(self.program.as_deref().unwrap_or(this));
         command.arg("serve");
         if !self.listen.is_empty() {
             command.arg("--listen").arg(&self.listen);
