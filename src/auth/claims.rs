@@ -44,7 +44,7 @@ pub(super) struct CheckTime {
     pub(super) age_max_ms: Option<u64>,
 }
 
-/// Checks the times, the audience and the mapped claims of a token whose signature is verified.
+/// Checks the times, the audience and the mapped claims of a token after its signature was verified.
 pub(super) fn check(
     claims: &Map<String, Value>,
     issuer: &Issuer,

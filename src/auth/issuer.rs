@@ -1,4 +1,4 @@
-//! Issuers: whose tokens are accepted, where their claims are, and what they may grant.
+//! Issuers of tokens that the hub accepts: where their claims are, and what they may grant.
 
 use std::path::PathBuf;
 

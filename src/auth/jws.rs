@@ -118,7 +118,7 @@ pub(super) struct Header {
     crit: Option<Value>,
 }
 
-/// A token whose signature is not verified yet.
+/// A token with a signature that is not verified yet.
 #[derive(Debug)]
 pub(super) struct SignedToken<'t> {
     pub(super) header: Header,

@@ -17,7 +17,7 @@ use super::revocations::{Revocations, RevokeError};
 use crate::outbound::HttpsClient;
 use deskbell_protocol::check_name;
 
-/// How many subjects are remembered whose warning about groups was logged. Past that, warnings can repeat.
+/// How many subjects with a logged warning about groups are remembered. Past that, warnings can repeat.
 const WARNED_SUBJECTS_MAX: usize = 10_000;
 
 /// The settings of a verifier.
@@ -62,6 +62,15 @@ pub enum VerifierError {
         /// The cause.
         source: io::Error,
     },
+}
+
+/// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenOrigin {
+    /// Its `iss`, if that is a configured issuer.
+    pub issuer: Option<String>,
+    /// The name of its key, if that is a valid name.
+    pub kid: Option<String>,
 }
 
 /// Verifies tokens. All connections share it; keys and revocations can change meanwhile.
@@ -169,7 +178,7 @@ impl TokenVerifier {
         without.map(|issuer| issuer.rules.issuer.as_str())
     }
 
-    /// The issuers whose last fetch of keys failed, with the error.
+    /// The issuers with a last fetch of keys that failed, and its error.
     #[must_use]
     pub fn key_failures(&self) -> Vec<(String, String)> {
         let failures = self.remotes().filter_map(|remote| Some((remote.issuer().to_owned(), remote.failure()?)));
@@ -246,7 +255,7 @@ impl TokenVerifier {
         Ok(claims)
     }
 
-    /// The issuer whose keys verify this token: the one with its `iss`, else the keys of `[auth]`.
+    /// The issuer with the keys that verify this token: the one with its `iss`, else the keys of `[auth]`.
     fn issuer_of(&self, token: &SignedToken<'_>) -> Result<&IssuerEntry, TokenRefusal> {
         let issuer = token.claims.get("iss").and_then(Value::as_str);
         if let Some(entry) = self.issuers.iter().find(|entry| issuer == Some(&entry.rules.issuer)) {
@@ -254,6 +263,15 @@ impl TokenVerifier {
         }
         let accepts = |own: &&IssuerEntry| own.rules.issuer.is_empty() || issuer == Some(&own.rules.issuer);
         self.own.as_ref().filter(accepts).ok_or(TokenRefusal::Issuer)
+    }
+
+    /// Where a refused token seems to come from, for the log.
+    #[must_use]
+    pub fn origin_of(&self, token: &str) -> TokenOrigin {
+        let Ok(token) = SignedToken::parse(token) else { return TokenOrigin::default() };
+        let issuer = self.issuer_of(&token).ok().map(|entry| entry.rules.issuer.clone());
+        let kid = token.header.kid.filter(|kid| check_name(kid).is_ok());
+        TokenOrigin { issuer, kid }
     }
 
     fn warn_about_groups(&self, claims: &Claims) {
@@ -287,12 +305,4 @@ impl TokenVerifier {
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         revocations.includes(workspace, subject, issued_ms)
     }
-}
-
-/// The subject that a refused token claims to have, if it is a name. Nothing vouches for it, so it is for the log only.
-#[must_use]
-pub fn claimed_subject(token: &str) -> Option<String> {
-    let token = SignedToken::parse(token).ok()?;
-    let subject = token.claims.get("sub")?.as_str()?;
-    check_name(subject).ok().map(|()| subject.to_owned())
 }

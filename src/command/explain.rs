@@ -30,7 +30,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How many characters of foreign text an error message repeats.
 const SHOWN_MAX: usize = 300;
 
-/// Show the course of a notification: which desks displayed it, who saw it, who answered when, what settled it
+/// Show the course of a notification: which desks displayed it, which agents saw it and answered, and when, what settled it
 #[derive(Debug, Parser)]
 #[command(name = "explain", bin_name = "deskbell explain")]
 struct ExplainArguments {

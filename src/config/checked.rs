@@ -61,7 +61,7 @@ pub struct ServerSettings {
     pub memory: bool,
     /// Origins in addition to the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub allowed_origins: Vec<String>,
-    /// Origins whose pages may frame the hub's pages; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
+    /// Origins of pages that may frame the hub's pages; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub frame_ancestors: Vec<String>,
     /// The time limit from the upgrade to the hello.
     pub hello_timeout: Duration,

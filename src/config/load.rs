@@ -58,7 +58,7 @@ impl Config {
         })
     }
 
-    /// The names of the settings whose values differ from `other`.
+    /// The names of the settings that differ from `other`.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let settings = SETTINGS.iter().filter(|s| s.show(self) != s.show(other)).map(Setting::name);
         let issuers = (self.auth.issuers != other.auth.issuers).then(|| "[[auth.issuers]]".to_owned());

@@ -95,8 +95,8 @@ pub(crate) struct Pass {
 }
 
 impl Core {
-    /// Applies a record and calls `each` with the effects after each of its entries. A record that was applied before,
-    /// or whose hub is unknown or removed, changes nothing.
+    /// Applies a record and calls `each` with the effects after each of its entries. A record that was applied before
+    /// changes nothing, nor does one of a hub that is unknown or removed.
     ///
     /// # Panics
     /// If a check of the state fails.
@@ -121,8 +121,8 @@ impl Core {
         self.now
     }
 
-    /// The number of the rules in force; 0 before the first hub started. They are the highest that all hubs could apply
-    /// that were alive at some time, and never fall. A program whose rules end below this number must not go on.
+    /// The number of the rules in force; 0 before the first hub started. They never fall. A program that cannot apply
+    /// them must not go on.
     #[must_use]
     pub fn rules(&self) -> u32 {
         self.rules.0

@@ -43,14 +43,14 @@ pub enum CallRejected {
     Unavailable {
         /// When to try again.
         retry_after: Duration,
-        /// For people.
+        /// Why, as a text for people.
         detail: String,
     },
     /// The provider's calls cost more deliveries than it may cause (`rateLimited`).
     DeliveriesPerSecond {
         /// When to try again.
         retry_after: Duration,
-        /// The limit.
+        /// The limit in deliveries per second.
         limit: u64,
     },
 }

@@ -34,7 +34,7 @@ const CLOCK_STEP_MS: u64 = 1_000;
 /// One moment, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// For durations.
+    /// The monotonic clock, for durations.
     pub(super) monotonic: Monotonic,
     /// The log's time: deadlines are compared with it.
     pub(super) log: Timestamp,
@@ -236,7 +236,7 @@ impl Membership {
     }
 
     /// The log was read to its end, and its last record is of `last`. A log of the hub's own continues from there or from
-    /// the wall clock, whichever is later, by the monotonic clock: nobody who sets the wall clock moves a deadline.
+    /// the wall clock, whichever is later, by the monotonic clock: setting the wall clock moves no deadline.
     pub(super) fn caught_up(&mut self, last: Timestamp, clock: &dyn Clock) {
         if let Self::Sole(sole) = self {
             let wall = clock.now();

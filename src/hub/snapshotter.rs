@@ -207,7 +207,7 @@ impl SnapshotWorker {
             self.load()?;
         }
         match self.follow(woken) {
-            // The hub whose duty it is was faster, and trimmed the log.
+            // The hub with this duty was faster and trimmed the log.
             Err(HubError::Log(LogError::Trimmed(_))) if self.duty.is_shared() => self.load(),
             done => done,
         }
