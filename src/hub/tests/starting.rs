@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use deskbell_core::entry::{Entry, Input};
 use deskbell_core::rules::RULES;
@@ -44,7 +45,7 @@ fn a_hub_of_a_cluster_serves_only_after_the_stream_has_returned_its_start() {
     });
     // It appends again: so it has waited for an answer.
     while stream.lock().unwrap().attempts < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     cut.store(false, Ordering::Release);
     inputs.wake();
@@ -79,7 +80,7 @@ impl History for SlowStore {
 
     fn after(&mut self, number: RecordNumber) -> Result<Option<Stored>, LogError> {
         let mut group = GroupBytes::new(&Core::default());
-        group.push(&Entry { workspace: "default".into(), input: Input::Tick });
+        group.push(&Entry { workspace: "default".into(), input: Input::started(1, RULES.newest) });
         let stored = || Stored::new(number + 1, group.seal(Incarnation(1), number + 1, Timestamp(number)));
         Ok((number < 3).then(stored))
     }
@@ -120,7 +121,7 @@ fn writing(
     let retention = Retention { history_ms: 0, history_bytes: 0 };
     let mut snapshotter = Snapshotter::start(duty(store), retention, every, RULES, Arc::new(WallClock), Arc::default());
     snapshotter.reached(1_000);
-    has_begun.recv().unwrap();
+    has_begun.recv_timeout(Duration::from_secs(60)).expect("a snapshot is due");
     (snapshotter, go_on, saved)
 }
 

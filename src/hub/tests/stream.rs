@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use deskbell_core::Timestamp;
 
 use super::dice::Dice;
-use crate::hub::clock::Clock;
+use crate::hub::clock::{Clock, Monotonic};
 use crate::log::{
     AppendError, Digest, History, Log, LogError, RecordNumber, Retention, SharedLog, SharedSnapshots, SnapshotStore,
     Stored,
@@ -26,8 +26,8 @@ impl Clock for SkewedClock {
         Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms)
     }
 
-    fn monotonic(&self) -> Timestamp {
-        Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms / 7)
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.world.load(Ordering::Relaxed) + self.skew_ms / 7)
     }
 }
 
