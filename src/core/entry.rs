@@ -307,7 +307,6 @@ pub struct Rendered {
     pub settle: Settle,
     /// The notification's priority, 0 to [`PRIORITY_MAX`](super::limits::PRIORITY_MAX): what waits is ordered by it,
     /// the highest first, then by arrival.
-    #[serde(default)]
     pub priority: u8,
 }
 

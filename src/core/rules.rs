@@ -23,7 +23,7 @@ pub struct RulesRange {
 /// The rules that this program can apply: the newest, and those of the version before.
 ///
 /// The feature `next-rules` is for tests of an upgrade: it adds one change of behaviour and some of shape.
-pub const RULES: RulesRange = RulesRange { oldest: 4, newest: if cfg!(feature = "next-rules") { 6 } else { 5 } };
+pub const RULES: RulesRange = RulesRange { oldest: 4, newest: if cfg!(feature = "next-rules") { 5 } else { 4 } };
 
 impl RulesRange {
     /// Whether a program with these rules can apply `rules`.
@@ -42,11 +42,10 @@ impl RulesRange {
 pub const ADDED_FIELDS: &[(&str, &str, u32)] = &[
     ("Core", "rules", 4),
     ("HubState", "newest_rules", 4),
-    ("Rendered", "priority", 5),
     #[cfg(feature = "next-rules")]
-    ("Sessions", "capped", 6),
+    ("Sessions", "capped", 5),
     #[cfg(feature = "next-rules")]
-    ("Input", "capped_before", 6),
+    ("Input", "capped_before", 5),
 ];
 
 /// The number of the rules in force; 0 before the first hub started.
@@ -56,6 +55,6 @@ pub(crate) struct Rules(pub(crate) u32);
 impl Rules {
     /// The highest unread count of a session.
     pub(crate) fn unread_max(self) -> u32 {
-        if cfg!(feature = "next-rules") && self.0 >= 6 { 99 } else { u32::MAX }
+        if cfg!(feature = "next-rules") && self.0 >= 5 { 99 } else { u32::MAX }
     }
 }

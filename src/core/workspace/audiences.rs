@@ -17,8 +17,8 @@ pub(crate) type Arrival = u64;
 
 /// The place of a notification in the order of everything that waits: by priority, the highest first, then by arrival.
 ///
-/// The priority is in the four highest bits. A notification with priority 0 thus has its arrival as its rank, which is
-/// also the form that the rules before 5 gave to snapshots.
+/// The priority is in the four highest bits, the arrival in the others, so that an index with this key is as small and as
+/// fast as one by arrival.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rank(u64);
 
