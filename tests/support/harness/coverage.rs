@@ -66,6 +66,8 @@ impl Walk<'_> {
             match kind.as_str() {
                 Some("boolean") => self.found.extend([format!("{path} = true"), format!("{path} = false")]),
                 Some("null") => drop(self.found.insert(format!("{path} = null"))),
+                // A JSON value is a number, whole or not.
+                Some("integer") if kinds.len() > 1 => drop(self.found.insert(format!("{path} is number"))),
                 Some(kind) if kinds.len() > 1 => drop(self.found.insert(format!("{path} is {kind}"))),
                 _ => {}
             }
