@@ -80,6 +80,7 @@ impl GroupBuilder {
                 return bytes;
             }
             Input::Started { .. } | Input::Configured(_) | Input::Tick => {}
+            Input::Revoke { .. } | Input::LiftRevocation { .. } => {}
             Input::Removed { .. } | Input::Silent { .. } => {}
         }
         self.permits.extend(waiting.permit.take());

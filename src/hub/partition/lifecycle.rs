@@ -6,6 +6,7 @@ use std::sync::Arc;
 use deskbell_core::entry::{Entry, Input};
 use deskbell_core::rules::RulesRange;
 use deskbell_core::{Core, Incarnation, Name};
+use tokio::sync::watch;
 
 use super::super::clock::Clock;
 use super::super::codec::{check_rules, decode_snapshot, encode_snapshot};
@@ -46,6 +47,7 @@ impl<D: Delivery> Partition<D> {
             removed: false,
             owes_record: false,
             metrics: Arc::default(),
+            revocations: watch::Sender::default(),
         };
         partition.catch_up(clock)?;
         partition.membership.caught_up(partition.core.now(), clock);
@@ -97,6 +99,7 @@ impl<D: Delivery> Partition<D> {
             check_rules(stored.number, &self.core, self.settings.rules)?;
             self.applied = stored.number;
         }
+        self.publish_revocations();
         Ok(())
     }
 
