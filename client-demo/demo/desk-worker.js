@@ -1,5 +1,5 @@
-// The desk's service worker: it only carries a click on a desktop notification to the desk's pages. It fetches nothing,
-// keeps nothing, and never learns a token; a page answers.
+// The desk's service worker: it only passes a click on a desktop notification to the desk's pages. It fetches nothing,
+// stores nothing, and never sees a token; a page answers.
 
 self.addEventListener('install', () => self.skipWaiting())
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
@@ -17,13 +17,13 @@ async function pass(message, url) {
     (page) => page.url.split(/[?#]/)[0] === self.registration.scope,
   )
   for (const page of pages) page.postMessage(message)
-  // Who rejects wants to stay where they are.
+  // An agent that rejects wants to stay on the current page.
   if (message.action === 'reject' && pages.length) return
   const own = pages.find((page) => page.url === url) ?? pages[0]
   try {
     if (own) await own.focus()
     else if (url) await self.clients.openWindow(url)
   } catch {
-    // A browser that does not let itself be brought to the front: the answer is given all the same.
+    // The browser may refuse to come to the front; the answer is sent anyway.
   }
 }

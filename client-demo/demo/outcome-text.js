@@ -2,9 +2,9 @@
 
 const BY_REASON = {
   NotificationQueueLimitExceeded: 'refused: too many waiting',
-  NotificationQueueTimeLimitExceeded: 'nobody was there in time',
+  NotificationQueueTimeLimitExceeded: 'nobody was free in time',
   DisplayTimeout: 'nobody answered in time',
-  Cancelled: 'withdrawn by the caller',
+  Cancelled: 'cancelled by the caller',
 }
 
 /**
@@ -15,9 +15,9 @@ const BY_REASON = {
  */
 export function outcomeInWords(value, agentId, self) {
   const who = agentId && agentId === self ? 'you' : (agentId ?? 'nobody')
-  if (!value) return 'you let it pass'
-  if (value.responseReason === 'AutoAccept') return `given to ${who}`
-  if (value.responseReason === 'AutoAcceptOnTimeout') return `given to ${who} when time ran out`
+  if (!value) return 'passed on'
+  if (value.responseReason === 'AutoAccept') return `assigned to ${who}`
+  if (value.responseReason === 'AutoAcceptOnTimeout') return `assigned to ${who} when time ran out`
   if (value.actionName === 'Accept') return `taken by ${who}`
   if (value.responseReason === 'DeclinedByAgent') return agentId ? `declined by ${who}` : 'declined by all'
   return BY_REASON[value.responseReason] ?? `${value.actionName}: ${value.responseReason}`
@@ -25,9 +25,7 @@ export function outcomeInWords(value, agentId, self) {
 
 /** Who had the chance, for the one who called. */
 export function reachInWords({ displayed, seen, rejected }) {
-  if (!displayed) return 'on no desk'
-  const desks = `on ${displayed} ${displayed === 1 ? 'desk' : 'desks'}`
-  return `${desks}, looked at on ${seen}, rejected on ${rejected}`
+  return displayed ? `shown to ${displayed}, seen by ${seen}, rejected by ${rejected}` : 'shown to nobody'
 }
 
 /** How a client's connection is. @param {import('../sdk/deskbell.js').StateChange} connection */

@@ -7,7 +7,8 @@ const place = (id) => document.getElementById(id)
 const onMessage = mountMessageLog(place('wire'))
 for (const agentId of ['ada', 'bob']) {
   const desk = place(`desk-${agentId}`)
-  mountWithToken(desk, 'agent', (token) => mountDesk(desk, { agentId, token, onMessage }))
+  const attributes = { silent: true, layout: 'panel', language: 'en' }
+  mountWithToken(desk, 'agent', (token) => mountDesk(desk, { agentId, token, attributes, onMessage }).client)
 }
 mountWithToken(place('console'), 'provider', (token) =>
   mountProviderConsole(place('console'), { token, onMessage, playground: true }),

@@ -1,4 +1,4 @@
-// The number of ringing notifications in the page's title and icon, where it is seen without looking at the page.
+// The number of ringing notifications in the page's title and icon, which can be seen while another page is open.
 
 const BELL =
   '<rect width="32" height="32" rx="7" fill="#1f3a5f"/><path d="M6 22a10 10 0 0 1 20 0z" fill="#f2b84b"/>' +
@@ -10,13 +10,16 @@ const icon = /** @type {HTMLLinkElement | null} */ (document.querySelector('link
 const plainIcon = icon?.href ?? ''
 let shown = ''
 
-/** @param {{ name: string, ringing: number, away: boolean, offline: boolean }} desk */
-export function showTitleCount({ name, ringing, away, offline }) {
+/**
+ * @param {{ name: string, ringing: number, away: boolean, offline: boolean }} desk
+ * @param {import('../sdk/desk/texts.js').Texts} texts
+ */
+export function showTitleCount({ name, ringing, away, offline }, texts) {
   const count = ringing ? `(${ringing}) ` : ''
-  let state = ''
-  if (offline) state = ', not connected'
-  else if (away) state = ', away'
-  const title = `${count}${name}${state} · deskbell`
+  let state = name
+  if (offline) state = texts.text('page.offline', { name })
+  else if (away) state = texts.text('page.away', { name })
+  const title = `${count}${state} · deskbell`
   if (document.title !== title) document.title = title
   const badge = badgeText(ringing, offline)
   if (!icon || shown === badge) return

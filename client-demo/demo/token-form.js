@@ -1,34 +1,40 @@
-// The way in where the hub asks for tokens: a field to paste one. It stays in this page's memory, and nowhere else: not
-// in the address, not in any storage, not in what a browser restores.
+// Sign-in with a pasted token, if the hub requires tokens. The token stays in this page's memory: it is neither in the
+// address nor in any storage nor in anything that a browser restores.
 
-import { element, setText } from '../sdk/desk/dom.js'
+import { element, focusIn, setText } from '../sdk/desk/dom.js'
+import { loadTexts } from '../sdk/desk/texts.js'
 
 const BAD_TOKEN = 4401
 const NOT_ALLOWED = 4403
 
 /**
- * Mounts a part of the page. Where the hub does not let it in, asks for a token above it, and mounts it again with
- * that.
+ * Mounts a part of the page. If the hub refuses it, asks for a token above it, and mounts it again with the token.
  * @param {HTMLElement} place
- * @param {'agent' | 'provider' | 'observer'} role what the token must say that its bearer is
+ * @param {'agent' | 'provider' | 'observer'} role the role that the token must have
  * @param {(token?: string) => any} mount makes the part in `place` and returns its client
+ * @param {import('../sdk/desk/texts.js').Texts} [words] of an agent's page; other pages are in English
  */
-export function mountWithToken(place, role, mount) {
+export function mountWithToken(place, role, mount, words) {
   const begin = (token) => {
-    mount(token).on('state', ({ state, code, reason }) => {
-      // Without a token, that it is not allowed is no matter of tokens.
+    mount(token).on('state', async ({ state, code, reason }) => {
+      // Without a token, "not allowed" has other causes.
       if (state !== 'closed' || !(code === BAD_TOKEN || (code === NOT_ALLOWED && token))) return
-      place.append(tokenForm(place.id, role, begin, token ? refusedInWords(reason) : ''))
+      const texts = words ?? (await loadTexts(['en']))
+      const refused = token ? refusedInWords(texts, reason) : ''
+      place.prepend(tokenForm({ name: place.id, role, begin, refused, texts, forAgent: Boolean(words) }))
       // Whoever has just sent one stays where they were.
-      if (token && document.activeElement === document.body)
-        /** @type {HTMLElement | null} */ (place.querySelector('.token input'))?.focus()
+      const field = /** @type {HTMLElement | null} */ (place.querySelector('.token input'))
+      if (token && field && focusIn(field) === document.body) field.focus()
     })
   }
   begin()
 }
 
-/** @param {string} said of the token before */
-function tokenForm(name, role, begin, said) {
+/**
+ * @param {{ name: string, role: string, begin: (token: string) => void, refused: string, texts:
+ *   import('../sdk/desk/texts.js').Texts, forAgent: boolean }} options `refused`: why the last token was
+ */
+function tokenForm({ name, role, begin, refused, texts, forAgent }) {
   const field = element('input', {
     id: `${name}-way-in`,
     type: 'text',
@@ -36,39 +42,38 @@ function tokenForm(name, role, begin, said) {
     autocomplete: 'off',
     spellcheck: 'false',
   })
-  const fault = element('p', { class: 'fault', role: 'alert' }, said)
+  const fault = element('p', { class: 'fault', role: 'alert' }, refused)
   const submit = (event) => {
     event.preventDefault()
     const token = field.value.trim()
-    const wrong = whatIsWrong(token, role)
+    const wrong = whatIsWrong(token, role, texts)
     setText(fault, wrong)
     if (wrong) return
     field.value = ''
     begin(token)
   }
+  const developers = [
+    ' Developers: ',
+    element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`),
+    '.',
+  ]
   return element(
     'form',
     { class: 'panel token', autocomplete: 'off', submit },
-    element('label', { for: field.id }, 'Sign-in token'),
-    element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, 'Sign in')),
+    element('label', { for: field.id }, texts.text('signin.label')),
+    element('div', { class: 'way-in' }, field, element('button', { type: 'submit' }, texts.text('signin.button'))),
     fault,
-    element(
-      'p',
-      { class: 'small' },
-      'Ask your administrator for a token. Developers: ',
-      element('code', {}, `deskbell token --secret-file FILE --sub NAME --role ${role}`),
-      '. The token is forgotten when you reload or close this page.',
-    ),
+    element('p', { class: 'small' }, texts.text('signin.where'), ...(forAgent ? [] : developers)),
   )
 }
 
-/** What can be told without the hub: who reads a token need not trust it. Whether it is genuine the hub says. */
-function whatIsWrong(token, role) {
+/** What the page can see in a token. Only the hub knows whether it is genuine. */
+function whatIsWrong(token, role, texts) {
   const claims = claimsOf(token)
-  if (!claims) return 'That is not a valid token. A token looks like xxxxx.yyyyy.zzzzz.'
+  if (!claims) return texts.text('signin.notToken')
   if (claims.role === role) return ''
-  const found = typeof claims.role === 'string' ? `the role ${claims.role}` : 'no role'
-  return `That token has ${found}; this part of the page needs one with the role ${role}.`
+  if (typeof claims.role !== 'string') return texts.text('signin.noRole', { role })
+  return texts.text('signin.otherRole', { found: claims.role, role })
 }
 
 function claimsOf(token) {
@@ -80,7 +85,7 @@ function claimsOf(token) {
   }
 }
 
-/** The hub's reason begins by saying that the token is refused, which need not be said twice. @param {string} reason */
-function refusedInWords(reason) {
-  return `The hub refused the token: ${reason.replace(/^the token is refused: /, '')}.`
+/** The hub's reason begins with "the token is refused", which need not be repeated. */
+function refusedInWords(texts, reason) {
+  return texts.text('signin.refused', { reason: reason.replace(/^the token is refused: /, '') })
 }

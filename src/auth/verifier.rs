@@ -15,7 +15,7 @@ use super::remote_keys::RemoteKeys;
 use crate::outbound::HttpsClient;
 use deskbell_protocol::check_name;
 
-/// How many subjects are remembered whose warning about groups was logged. Past that, warnings can repeat.
+/// The most subjects that are remembered for a logged warning about their groups. Above this number, warnings can repeat.
 const WARNED_SUBJECTS_MAX: usize = 10_000;
 
 /// The settings of a verifier.
@@ -25,9 +25,9 @@ pub struct VerifierSettings {
     pub own: Option<OwnIssuer>,
     /// `[[auth.issuers]]`.
     pub issuers: Vec<Issuer>,
-    /// How far the clocks of hub and issuer may differ, in milliseconds.
+    /// The tolerated difference between the clocks of hub and issuer, in milliseconds.
     pub leeway_ms: u64,
-    /// How old a token may be, in milliseconds.
+    /// The greatest age of a token, in milliseconds.
     pub token_age_max_ms: Option<u64>,
     /// The directory for the last good keys of each issuer; `None`: they are not stored.
     pub key_store: Option<PathBuf>,
@@ -40,11 +40,11 @@ pub struct OwnIssuer {
     pub files: KeyFiles,
     /// The only `iss`; `None`: any, or none.
     pub issuer: Option<String>,
-    /// What `aud` must be or contain; `None`: anything.
+    /// The value that `aud` must be or contain. `None`: any value.
     pub audience: Option<String>,
 }
 
-/// Why tokens cannot be verified at all.
+/// The reason for which the verifier cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifierError {
     /// A file of keys cannot be used.
@@ -52,7 +52,7 @@ pub enum VerifierError {
     Keys(#[from] KeyError),
 }
 
-/// What may be logged of a token whose signature nobody has verified. Its claims are not in it: they can be personal.
+/// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenOrigin {
     /// Its `iss`, if that is a configured issuer.
@@ -120,7 +120,7 @@ impl TokenVerifier {
         Ok(Self { own: own.transpose()?, issuers, leeway_ms, token_age_max_ms, warned_subjects: Mutex::default() })
     }
 
-    /// Keeps the keys at URLs up to date, until it is dropped.
+    /// Keeps the keys at URLs up to date, until the future is dropped.
     pub async fn keep_keys_fresh(self: Arc<Self>, client: HttpsClient) {
         let tasks: Vec<_> =
             self.remotes().map(|remote| tokio::spawn(Arc::clone(remote).keep_fresh(client.clone()))).collect();
@@ -136,7 +136,7 @@ impl TokenVerifier {
         })
     }
 
-    /// Whether some keys are at URLs.
+    /// Whether the keys of any issuer are at a URL.
     #[must_use]
     pub fn issuers_with_remote_keys(&self) -> bool {
         self.remotes().next().is_some()
@@ -149,20 +149,20 @@ impl TokenVerifier {
         }
     }
 
-    /// The issuers that have never had keys. While there is one, the hub is not ready.
+    /// The issuers without any keys so far. While there is one, the hub is not ready.
     pub fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
         let without = self.issuers.iter().filter(|issuer| issuer.keys.current().is_none());
         without.map(|issuer| issuer.rules.issuer.as_str())
     }
 
-    /// The issuers whose last fetch of keys failed, with the error.
+    /// The issuers with a failed last fetch of keys, with the error.
     #[must_use]
     pub fn key_failures(&self) -> Vec<(String, String)> {
         let failures = self.remotes().filter_map(|remote| Some((remote.issuer().to_owned(), remote.failure()?)));
         failures.collect()
     }
 
-    /// The files of keys, to be watched.
+    /// The files of keys, which the caller watches for changes.
     #[must_use]
     pub fn key_paths(&self) -> Vec<PathBuf> {
         let sources = self.own.iter().chain(&self.issuers).map(|issuer| &issuer.keys);
@@ -210,7 +210,7 @@ impl TokenVerifier {
     /// Checks a token at the time `now_ms` (since 1970).
     ///
     /// # Errors
-    /// [`TokenRefusal`]: the first thing that is wrong with it.
+    /// [`TokenRefusal`]: the first problem of the token.
     pub fn check(&self, token: &str, now_ms: u64) -> Result<Claims, TokenRefusal> {
         let token = SignedToken::parse(token)?;
         let issuer = self.issuer_of(&token)?;
@@ -229,7 +229,7 @@ impl TokenVerifier {
         Ok(claims)
     }
 
-    /// The issuer whose keys verify this token: the one with its `iss`, else the keys of `[auth]`.
+    /// The issuer of this token: the one with its `iss`, or otherwise the keys of `[auth]`.
     fn issuer_of(&self, token: &SignedToken<'_>) -> Result<&IssuerEntry, TokenRefusal> {
         let issuer = token.claims.get("iss").and_then(Value::as_str);
         if let Some(entry) = self.issuers.iter().find(|entry| issuer == Some(&entry.rules.issuer)) {

@@ -25,7 +25,7 @@ use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
 
-/// Why a hub with a valid configuration cannot serve.
+/// The reason for which a hub with a valid configuration cannot serve.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
@@ -81,7 +81,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         runtime.block_on(revoked_file::move_into_log(&config.server.data_dir, &behind.hubs))?;
     }
     let mut serving = gateway.serve(behind)?;
-    // Before the announcement: its reader may send a signal at once.
+    // This comes before the announcement, because its reader may send a signal at once.
     let signals = {
         let _inside = runtime.enter();
         Signals::listen()?
@@ -107,7 +107,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
 
 /// At the limit of `ulimit -f`, SIGXFSZ would end the process. With a handler the write fails instead, and the log is full.
 fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
-    /// Its number on every Linux but MIPS.
+    /// The number of this signal on every Linux except MIPS.
     const SIGXFSZ: i32 = 25;
     let _inside = runtime.enter();
     // The handler stays installed when the stream is dropped.
@@ -119,7 +119,7 @@ fn is_durable(config: &Config) -> bool {
     !config.server.memory && config.cluster.servers.is_empty()
 }
 
-/// The verifier of tokens, if authentication is on. The last keys of each issuer are kept in the data directory.
+/// The verifier of tokens, if authentication is on. It stores the last keys of each issuer in the data directory.
 fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, VerifierError> {
     if !config.auth.is_on() {
         return Ok(None);
@@ -130,7 +130,7 @@ fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, Verifier
     Ok(Some(Arc::new(verifier)))
 }
 
-/// The settings of the verifier, with `directory` for what must survive a restart.
+/// The settings of the verifier. `directory` is for the files that must survive a restart.
 pub(super) fn verifier_settings(config: &Config, directory: Option<PathBuf>) -> VerifierSettings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     VerifierSettings {
@@ -176,6 +176,7 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
     Ok(Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
+        frame_ancestors: server.frame_ancestors.clone(),
         public_url: server.public_url.clone(),
         metrics_listen: server.metrics_listen,
         tls: certificate.map(Certificate::server_config).transpose()?,
@@ -201,7 +202,7 @@ fn as_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// 48 bits of time and 16 random bits: never used twice, and later runs sort after earlier ones.
+/// A new incarnation: 48 bits of time and 16 random bits. It is never used twice, and later runs sort after earlier ones.
 fn next_incarnation() -> Incarnation {
     Incarnation((WallClock.now().0 << 16) | (Uuid::new_v4().as_u128() as u64 & 0xffff))
 }

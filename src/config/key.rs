@@ -10,6 +10,7 @@ pub enum Key {
     DataDir,
     Memory,
     AllowedOrigin,
+    FrameAncestors,
     TlsCert,
     TlsKey,
     AdminListen,

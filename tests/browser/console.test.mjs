@@ -81,7 +81,7 @@ describe('the console', () => {
     await row('Katherine is calling')
       .getByRole('button', { name: /Cancel/ })
       .click()
-    await row('Katherine is calling').getByText('withdrawn by the caller').waitFor()
+    await row('Katherine is calling').getByText('cancelled by the caller').waitFor()
   })
 
   test('the table follows a call: ringing, outcome, reach, time; its session with KPI, activity, end', async () => {
@@ -96,7 +96,7 @@ describe('the console', () => {
     ada.seen(notificationId)
     await ada.accept(notificationId)
     await call.getByText('taken by ada').waitFor()
-    await call.getByText('on 1 desk, looked at on 1, rejected on 0').waitFor()
+    await call.getByText('shown to 1, seen by 1, rejected by 0').waitFor()
     await page.getByText(/^The last .*: .*1 accepted/).waitFor()
     await call.getByRole('button', { name: /Session of Margaret/ }).click()
     const session = page.getByRole('group', { name: /Session of Margaret/ })
@@ -144,7 +144,7 @@ describe('the console', () => {
     await told.first().waitFor()
     assert.deepEqual(await cancel.boundingBox(), before)
     await page.mouse.up()
-    await row('Alan').getByText('withdrawn by the caller').waitFor()
+    await row('Alan').getByText('cancelled by the caller').waitFor()
     await row('Edsger').getByText('declined by ada').waitFor()
   })
 

@@ -123,7 +123,10 @@ describe('a page from elsewhere', () => {
         browser.context,
         `${hub.url}${path}?agent=${encodeURIComponent(EVIL)}&token=${encodeURIComponent(EVIL)}#${EVIL}`,
       )
-      await page.getByText('connected', { exact: true }).first().waitFor()
+      await page
+        .getByText(/^connected$/i)
+        .first()
+        .waitFor()
       assert.equal(await page.evaluate(() => window.owned), undefined)
       assert.equal(await page.locator('img[src="x"]').count(), 0)
       assert.deepEqual(page.faults, [])

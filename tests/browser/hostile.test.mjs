@@ -50,15 +50,16 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
     await card.waitFor()
     assert.equal(await card.getByRole('heading').textContent(), EVIL)
     assert.equal(await card.getByRole('definition').textContent(), EVIL)
-    await card.getByRole('button', { name: EVIL, exact: true }).click()
+    await card.getByText(EVIL, { exact: true }).and(card.getByRole('button')).click()
     await call
     await bot.kpi(EVIL, false, EVIL)
     await page.ada
       .session(EVIL)
       .getByRole('img', { name: `KPI breach: ${EVIL}` })
       .waitFor()
+    await page.bob.elsewhere.getByText('1 breach at another desk').click()
     await page.bob.elsewhere.getByText(EVIL).waitFor()
-    await page.ada.justNow.getByText(EVIL).waitFor()
+    await page.ada.recent.getByText(EVIL).waitFor()
     await harmless(page)
     bot.close()
     await page.close()
@@ -78,7 +79,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
       'Cancellation token': EVIL,
     })
     const card = page.bob.ringing.getByRole('article').first()
-    await card.getByLabel('Reason for a reject').fill(EVIL)
+    await card.getByLabel(/^Reason for rejecting/).fill(EVIL)
     await card.getByRole('button', { name: /^no / }).click()
     await page.provider.call(EVIL).getByText(`“${EVIL}”`).waitFor()
     await harmless(page)
@@ -91,7 +92,7 @@ fields = [ { label = ${JSON.stringify(EVIL)}, value = "{customerName}" } ]
   test("through an agent's name, and a reason that another agent gives", async () => {
     const page = await openPage(browser.context, `${hub.url}/desk?agent=${encodeURIComponent(EVIL)}`)
     await page.getByRole('heading', { name: `Desk of ${EVIL}` }).waitFor()
-    await page.getByText('connected', { exact: true }).waitFor()
+    await page.getByText('Connected', { exact: true }).waitFor()
     const bot = new Provider(hub.ws)
     const call = bot.notify({ templateName: 'evil', templateParameters: { customerName: 'one' } })
     await page.getByRole('article', { name: 'one' }).waitFor()

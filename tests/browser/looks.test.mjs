@@ -44,7 +44,7 @@ describe('looks', () => {
     await desk.card('parcel').waitFor()
     await other.accept(other.notifications.find(({ title }) => title.startsWith('Grace')).notificationId)
     await taken.result
-    await desk.justNow.getByText(/taken by bob/).waitFor()
+    await desk.recent.getByText(/taken by bob/).waitFor()
     return desk
   }
 
@@ -64,7 +64,7 @@ describe('looks', () => {
       assert.deepEqual(small, [], `at ${width}`)
     }
     await desk.setViewportSize({ width: 320, height: 800 })
-    await desk.howToMend.click()
+    await desk.details.click()
     assert.ok((await desk.evaluate(() => document.documentElement.scrollWidth)) <= 320)
     assert.deepEqual(desk.faults, [])
     await desk.close()
@@ -77,7 +77,7 @@ describe('looks', () => {
     const desk = await busyDesk(context, 'dave')
     assert.deepEqual(await axeFaults(desk), [])
     await desk.setViewportSize({ width: 320, height: 800 })
-    await desk.howToMend.click()
+    await desk.details.click()
     assert.deepEqual(await axeFaults(desk), [])
     await desk.keyboard.press('Escape')
     await desk.keyboard.press('?')

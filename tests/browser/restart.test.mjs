@@ -81,7 +81,7 @@ describe('restarts under an open page', () => {
     context.after(() => hub.dispose())
     const page = await openPlayground(browser.context, hub)
     await hub.kill()
-    await page.ada.region.getByText(/^not connected|^trying again/).waitFor()
+    await page.ada.region.getByText(/^Not connected since/).waitFor()
     await hub.start()
     await page.evaluate(() => window.dispatchEvent(new Event('online')))
     for (const one of [page.provider, page.ada, page.bob]) await connected(one)

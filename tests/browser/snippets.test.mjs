@@ -89,7 +89,7 @@ describe('snippets, verbatim', () => {
         assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
       else assert.equal(result.value, null)
       if (code.includes('notifyKpiBreach'))
-        await page.ada.elsewhere.getByText(/conv-1 is in breach: first response > 60 s/).waitFor()
+        await page.ada.elsewhere.getByText('Session conv-1: first response > 60 s').waitFor({ state: 'attached' })
     })
   }
 

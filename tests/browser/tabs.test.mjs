@@ -34,6 +34,7 @@ describe('tabs of one agent', () => {
     await hub?.dispose()
   })
   const sounding = (pages) => Promise.all(pages.map((page) => page.evaluate(() => window.sounding)))
+  const soundOf = async (tab) => (await tab.menu.getAttribute('title'))?.replace('Sound and shortcuts. ', '')
   const sum = async (pages) => (await sounding(pages)).reduce((all, one) => all + one, 0)
 
   test('three tabs ring once and are answered once; when the one that rings goes, another does', async (context) => {
@@ -42,8 +43,8 @@ describe('tabs of one agent', () => {
     // Until somebody has touched it, a page is silent.
     for (const tab of tabs) await tab.getByRole('heading', { name: 'Desk of ada' }).click()
     await until(
-      async () => (await Promise.all(tabs.map((tab) => tab.sound.getByText('this tab rings').count()))).sort(),
-      [0, 0, 1],
+      async () => (await Promise.all(tabs.map(soundOf))).sort(),
+      ['Another tab of yours rings', 'Another tab of yours rings', 'This tab rings'],
     )
     const caller = bot(hub, 'ada')
     context.after(() => caller.close())
@@ -53,19 +54,22 @@ describe('tabs of one agent', () => {
     for (const tab of tabs) assert.match(await tab.title(), /^\(1\) ada/)
     const at = (await sounding(tabs)).indexOf(1)
     const [ringing] = tabs.splice(at, 1)
-    assert.equal(await tabs[0].sound.getByText('another tab rings').count(), 1)
+    await tabs[0].sound('Another tab of yours rings')
     await ringing.close()
     await until(() => sum(tabs), 1)
     // Muted in one is muted in all.
-    await tabs[0].sound.getByRole('button', { name: 'Mute' }).click()
+    await tabs[0].menu.click()
+    await tabs[0].region.getByRole('button', { name: 'Mute', exact: true }).click()
     await until(() => sum(tabs), 0)
-    await tabs[1].sound.getByText('muted').waitFor()
-    await tabs[1].sound.getByRole('button', { name: 'Mute' }).click()
+    await tabs[1].sound('Muted')
+    await tabs[1].menu.click()
+    await tabs[1].region.getByRole('button', { name: 'Mute', exact: true }).click()
+    await tabs[1].keyboard.press('Escape')
     await until(() => sum(tabs), 1)
     await tabs[1].accept('Grace').click()
     assert.equal((await first.result).agentId, 'ada')
     await until(() => sum(tabs), 0)
-    await tabs[0].justNow.getByText('Grace wants to chat: taken by you, in another tab').waitFor()
+    await tabs[0].recent.getByText('Grace wants to chat: taken by you in another tab').waitFor()
     for (const tab of tabs) {
       await tab.session('Grace').waitFor()
       assert.deepEqual(tab.faults, [])
@@ -147,7 +151,7 @@ describe('tabs of one agent', () => {
   })
 })
 
-describe('what would make an agent miss a ring', () => {
+describe('what would make an agent miss a call', () => {
   let hub
   let browser
   before(async () => {
@@ -161,30 +165,29 @@ describe('what would make an agent miss a ring', () => {
 
   test('a press that allows the sound is a click all the same: nothing moves away under it', async () => {
     const desk = await openDesk(browser.context, hub, 'bob')
-    await desk.line
-      .getByText('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
-      .waitFor()
-    await desk.howToMend.hover()
+    await desk.line.getByText('You may miss calls: sound is blocked, desktop notifications are off.').waitFor()
+    await desk.details.hover()
     await desk.mouse.down()
-    await desk.sound.getByText('this tab rings').waitFor()
+    await desk.sound('This tab rings')
     await desk.mouse.up()
-    await desk.mends.getByText('With them you see a ring while you work elsewhere.').waitFor()
-    await desk.line.getByText('You could miss a ring: desktop notifications are not allowed yet.').waitFor()
+    await desk.fixes.getByText('They show you a call while you work elsewhere.').waitFor()
+    await desk.line.getByText('You may miss calls: desktop notifications are off.').waitFor()
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
 
   test('so is one on what lies beside the words that change by it', async () => {
     const desk = await openDesk(browser.context, hub, 'carol')
-    await desk.sound.getByText('silent', { exact: true }).waitFor()
-    const mute = desk.sound.getByRole('button', { name: 'Mute' })
-    await mute.hover()
+    await desk.sound('Sound is blocked')
+    const mute = desk.region.getByRole('button', { name: 'Mute', exact: true })
+    await desk.menu.hover()
     await desk.mouse.down()
-    await desk.sound.getByText('this tab rings').waitFor()
+    await desk.sound('This tab rings')
     await desk.mouse.up()
-    await desk.sound.getByText('muted', { exact: true }).waitFor()
     await mute.click()
-    await desk.sound.getByText('this tab rings').waitFor()
+    await desk.sound('Muted')
+    await mute.click()
+    await desk.sound('This tab rings')
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
@@ -192,20 +195,22 @@ describe('what would make an agent miss a ring', () => {
   test('is said in a line, with what to do about it; all mended, it says that', async () => {
     const desk = await openDesk(browser.context, hub, 'ada')
     const says = (words) => desk.line.getByText(words).waitFor()
-    await says('You could miss a ring: sound is blocked, desktop notifications are not allowed yet.')
+    await says('You may miss calls: sound is blocked, desktop notifications are off.')
     // That click is what the sound has waited for.
-    await desk.howToMend.click()
-    await desk.mends.getByText('With them you see a ring while you work elsewhere.').waitFor()
+    await desk.details.click()
+    await desk.fixes.getByText('They show you a call while you work elsewhere.').waitFor()
     await desk.keyboard.press('Escape')
-    await says('You could miss a ring: desktop notifications are not allowed yet.')
+    await says('You may miss calls: desktop notifications are off.')
     await browser.context.grantPermissions(['notifications'], { origin: hub.url })
-    await says('All set: a ring will be heard and seen.')
+    await says('All set: you will hear and see incoming calls.')
     await desk.available.uncheck()
     await desk.line.getByRole('button', { name: 'Be available' }).click()
-    await says('All set: a ring will be heard and seen.')
-    await desk.sound.getByRole('slider', { name: 'Volume' }).fill('0')
+    await says('All set: you will hear and see incoming calls.')
+    await desk.menu.click()
+    await desk.region.getByRole('slider', { name: 'Volume' }).fill('0')
+    await desk.keyboard.press('Escape')
     await desk.line.getByRole('button', { name: 'Unmute' }).click()
-    await says('All set: a ring will be heard and seen.')
+    await says('All set: you will hear and see incoming calls.')
     assert.deepEqual(desk.faults, [])
     await desk.close()
   })
@@ -219,7 +224,7 @@ describe('what would make an agent miss a ring', () => {
     await page.goto(`${hub.url}/desk?agent=eve`)
     page.setDefaultTimeout(30_000)
     const desk = partsOf(page, 'eve')
-    await desk.line.getByText(/this computer’s clock is 5 min behind/).waitFor()
+    await desk.line.getByText(/this computer’s clock is 5\smin behind/).waitFor()
     await page.close()
   })
 })

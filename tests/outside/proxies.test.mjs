@@ -306,7 +306,7 @@ function testsOf(name) {
           ['Dashboard', 'dashboard'],
           ['Console', 'console'],
           ['Playground', ''],
-          ['Desk', 'desk?agent=ada'],
+          ['Desk', 'desk'],
         ]) {
           await page.getByRole('navigation').getByRole('link', { name: link, exact: true }).click()
           await page.waitForURL(`${proxy.url}${path}`)
@@ -314,7 +314,7 @@ function testsOf(name) {
         }
         await page.getByLabel('Sign-in token').fill(proxy.hub.token('eve', 'agent'))
         await page.getByRole('button', { name: 'Sign in' }).click()
-        await page.getByText('connected', { exact: true }).waitFor()
+        await page.getByText(/^connected$/i).waitFor()
         const { outcome } = ring(proxy, 'Katherine')
         await page
           .getByRole('article', { name: /Katherine/ })

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from '../../client-demo/node_modules/playwright-core/index.mjs'
+import { ROOT } from './hub.mjs'
 import { watchPages } from './wire.mjs'
 
 const CHROMIUM = process.env.DESKBELL_CHROMIUM ?? '/usr/bin/chromium'
@@ -48,23 +49,28 @@ export async function openBrowser({ led = '', args: more = [], ...options } = {}
   }
 }
 
-const CONTENT_TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' }
+const CONTENT_TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' }
 
 /**
- * Serves the pages from a folder instead of the hub's binary, so that a change of a page needs no build. Only for
- * work on the pages: DESKBELL_PAGES=client-demo.
+ * Serves scripts and style sheets from a folder instead of the hub's binary, so that a change to them needs no build.
+ * HTML still comes from the hub: Chromium lets no page that a test serves connect to loopback. Only for work on the
+ * pages: DESKBELL_PAGES=client-demo, from the root of the repository.
  */
 async function servePages(context, folder) {
-  await context.route('http://127.0.0.1:*/**', async (route) => {
-    const { pathname } = new URL(route.request().url())
-    const name = pathname === '/' ? 'index.html' : /^\/[a-z]+$/.test(pathname) ? `${pathname}.html` : pathname
-    const file = join(folder, name)
-    if (!existsSync(file) || route.request().method() !== 'GET') return route.fallback()
-    const { headers } = await fetch(new URL('/', route.request().url()))
-    const contentType = `${CONTENT_TYPES[name.split('.').at(-1)]}; charset=utf-8`
-    const own = { ...Object.fromEntries(headers), 'content-type': contentType, 'access-control-allow-origin': '*' }
-    delete own['content-length']
-    await route.fulfill({ status: 200, headers: own, body: readFileSync(file) })
+  const headersOf = new Map()
+  const isHub = (url) => url.hostname === '127.0.0.1'
+  await context.route(isHub, async (route) => {
+    const { origin, pathname } = new URL(route.request().url())
+    const type = CONTENT_TYPES[pathname.split('.').at(-1)]
+    const file = join(ROOT, folder, pathname)
+    if (!type || !existsSync(file) || route.request().method() !== 'GET') return route.fallback()
+    if (!headersOf.has(origin)) headersOf.set(origin, Object.fromEntries((await fetch(origin)).headers))
+    const { 'content-length': _, ...headers } = headersOf.get(origin)
+    await route.fulfill({
+      status: 200,
+      headers: { ...headers, 'content-type': `${type}; charset=utf-8`, 'access-control-allow-origin': '*' },
+      body: readFileSync(file),
+    })
   })
 }
 
@@ -103,7 +109,10 @@ export async function openPlayground(context, hub) {
 }
 
 export async function connected(part) {
-  await part.region.getByText('connected', { exact: true }).waitFor()
+  await part.region
+    .getByText(/^connected$/i)
+    .first()
+    .waitFor()
 }
 
 function consoleIn(region) {
@@ -128,14 +137,15 @@ function consoleIn(region) {
 }
 
 function deskIn(region) {
-  const ringing = region.getByRole('list', { name: 'Ringing' })
+  const ringing = region.getByRole('list', { name: 'Incoming' })
   return {
     region,
     ringing,
     card: (title) => ringing.getByRole('article', { name: title }),
     session: (title) => region.getByRole('list', { name: 'Sessions' }).getByRole('listitem').filter({ hasText: title }),
-    justNow: region.getByRole('list', { name: 'Just now' }),
-    elsewhere: region.getByRole('list', { name: 'KPI breaches elsewhere' }),
+    recent: region.getByRole('list', { name: 'Recent activity' }),
+    /** The line that says how many other sessions are in breach, and opens the list of them. */
+    elsewhere: region.locator('.elsewhere'),
     available: region.getByRole('switch', { name: 'Available' }),
   }
 }

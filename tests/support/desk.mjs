@@ -22,6 +22,11 @@ timeout = "10500ms"
 buttons = { accept = "Take it", reject = "Not now" }
 
 [[templates]]
+name = "brief"
+title = "{customerName} rings briefly"
+timeout = "300ms"
+
+[[templates]]
 name = "parcel"
 title = "A parcel for {customerName}"
 icon = "parcel"
@@ -37,7 +42,10 @@ export async function openDesk(context, hub, agentId) {
   heard.add(context)
   const page = await openPage(context, `${hub.url}/desk?agent=${agentId}`)
   page.setDefaultTimeout(TIMEOUT_MS)
-  await untilUntouched(page, "document.querySelector('[role=group][aria-label=Sound]') !== null")
+  await untilUntouched(
+    page,
+    "Boolean(document.querySelector('deskbell-desk')?.shadowRoot?.querySelector('.desk[data-keys] .sound'))",
+  )
   const desk = Object.assign(page, partsOf(page, agentId), {
     /** All announcements to screen readers, in order. */
     news: () => page.evaluate(() => window.news),
@@ -68,11 +76,16 @@ async function untilUntouched(page, expression) {
 /** In the page: records the live region, because each announcement replaces the one before. */
 function keepNews() {
   window.news = []
-  new MutationObserver((changes) => {
-    const region = document.querySelector('[role=status][aria-label=News]')
-    if (region?.textContent && changes.some(({ target }) => region.contains(target)))
-      window.news.push(region.textContent)
-  }).observe(document, { childList: true, characterData: true, subtree: true })
+  const { attachShadow } = Element.prototype
+  Element.prototype.attachShadow = function (options) {
+    const root = attachShadow.call(this, options)
+    new MutationObserver((changes) => {
+      const region = root.querySelector('[role=status][aria-label=News]')
+      if (region?.textContent && changes.some(({ target }) => region.contains(target)))
+        window.news.push(region.textContent)
+    }).observe(root, { childList: true, characterData: true, subtree: true })
+    return root
+  }
 }
 
 /** Opens a desk with a stopped clock, which all pages of that browser share; only `clock.runFor` advances it. */
@@ -85,8 +98,9 @@ export async function openStillDesk(context, hub, agentId) {
 
 export function partsOf(page, agentId) {
   const region = page.getByRole('region', { name: `Desk of ${agentId}` })
-  const ringing = region.getByRole('list', { name: 'Ringing' })
+  const ringing = region.getByRole('list', { name: 'Incoming' })
   const sessions = region.getByRole('list', { name: 'Sessions' })
+  const menu = region.getByLabel(/^Sound and shortcuts/).first()
   return {
     region,
     ringing,
@@ -98,20 +112,24 @@ export function partsOf(page, agentId) {
     accept: (title) => ringing.getByRole('article', { name: title }).getByRole('button').first(),
     sessions,
     session: (title) => sessions.getByRole('listitem').filter({ hasText: title }),
-    justNow: region.getByRole('list', { name: 'Just now' }),
+    recent: region.getByRole('list', { name: 'Recent activity' }),
     available: region.getByRole('switch', { name: 'Available' }),
-    sound: region.getByRole('group', { name: 'Sound' }),
+    /** The button with the sound and the shortcuts behind it. */
+    menu,
+    /** Waits until the sound is in that state. */
+    sound: (state) => region.getByLabel(`Sound and shortcuts. ${state}`).first().waitFor(),
     /** The line that warns of stale data and of anything that could make this agent miss a call. */
     line: region.getByRole('group', { name: 'Readiness' }),
-    mends: region.getByRole('list', { name: 'What could make you miss a ring' }),
-    howToMend: region.getByText('How to mend it'),
-    connected: () => region.getByText('connected', { exact: true }).waitFor(),
+    fixes: region.getByRole('list', { name: 'What could make you miss a call' }),
+    details: region.getByText('Details', { exact: true }),
+    connected: () => region.getByText('Connected', { exact: true }).waitFor(),
   }
 }
 
-/** A bot that rings for those agents only. */
+/** A bot that rings for those agents only. The last argument may be the options of its client. */
 export function bot(hub, ...agents) {
-  const provider = new Provider(hub.ws, { providerId: 'bot' })
+  const options = typeof agents.at(-1) === 'object' ? agents.pop() : { providerId: 'bot' }
+  const provider = new Provider(hub.ws, options)
   return {
     provider,
     close: () => provider.close(),

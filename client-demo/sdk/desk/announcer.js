@@ -1,26 +1,27 @@
-// What a screen reader is told: politely, and what comes together is said together.
+// What a screen reader announces: politely, and events that arrive together are announced together.
 
 const GATHER_MS = 400
 const SENTENCES_MAX = 3
-/** Sentences that matter are all told; more than can be told at once come a breath later. */
+/** Urgent sentences are all announced; those that do not fit follow after this time. */
 const BREATH_MS = 4_000
 const WAITING_MAX = 100
 
 export class Announcer {
-  /** @type {string[]} told whatever else there is, in the order in which it came */ #first = []
+  #more
+  /** @type {string[]} announced in any case, in order of arrival */ #first = []
   /** @type {string[]} */ #then = []
-  /** @type {Map<string, string>} by subject, what waits to be told of it */ #latest = new Map()
+  /** @type {Map<string, string>} by subject, the sentence that waits */ #latest = new Map()
   #timer
 
-  /** @param {HTMLElement} node the live region */
-  constructor(node) {
+  constructor(node, more) {
     this.node = node
+    this.#more = more
   }
 
   /**
-   * @param {string} text what happened; said once, however often it comes within the moment that is gathered
-   * @param {boolean} [first] it goes before what else is said then, and is never one of "and 2 more"
-   * @param {string} [subject] of all that waits to be told of it only the latest is
+   * @param {string} text announced once, however often it is given while sentences are gathered
+   * @param {boolean} [first] before other news, and never one of "and 2 more"
+   * @param {string} [subject] only the latest waiting sentence of a subject is announced
    */
   say(text, first = false, subject = '') {
     if (subject) {
@@ -33,14 +34,21 @@ export class Announcer {
     this.#timer ??= setTimeout(() => this.#speak(), GATHER_MS)
   }
 
+  /** The desk goes: nothing more is announced. */
+  stop() {
+    clearTimeout(this.#timer)
+    this.#first = []
+    this.#then = []
+  }
+
   #speak() {
     const said = this.#first.splice(0, SENTENCES_MAX)
     said.push(...this.#then.splice(0, SENTENCES_MAX - said.length))
     const more = this.#then.length
     this.#then = []
     this.#timer = this.#first.length ? setTimeout(() => this.#speak(), BREATH_MS) : undefined
-    const text = said.join('. ') + (more ? `. And ${more} more` : '')
-    // The same words twice are news twice: a no-break space makes them differ.
+    const text = [...said, ...(more ? [this.#more(more)] : [])].join('. ')
+    // The same words again are news again: a no-break space makes them differ.
     this.node.textContent = text === this.node.textContent ? `${text}\u00a0` : text
   }
 }

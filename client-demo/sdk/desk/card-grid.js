@@ -1,32 +1,30 @@
-// The cards in their places. A card keeps its place as long as it is there; one that has ended says how, and leaves its
-// place empty; the others close up only once nobody points at anything here.
+// The cards in their places. A card keeps its place until it ends; then it shows its outcome and leaves its place
+// empty. The other cards close up only when nobody points at anything here.
 
-import { element } from './dom.js'
+import { element, focusIn } from './dom.js'
 import { holdWhilePressed } from './click-guard.js'
 import { Card } from './card.js'
+import { preferences } from './preferences.js'
 
-/** How long a card that ended says so, before it goes. */
+/** For how long a card that has ended shows its outcome. */
 const OVER_MS = 4_000
 /** The same while somebody points at it. */
 const OVER_POINTED_MS = 10_000
-/** An empty place is closed up once the pointer has rested for so long, or is elsewhere. */
+/** An empty place is closed up when the pointer has rested this long, or is elsewhere. */
 const CALM_MS = 1_500
+const NUMBERS = 9
 
 export class CardGrid {
   #desk
-  /** @type {Map<string, Card>} by notification, those over included */ #cards = new Map()
+  /** @type {Map<string, Card>} by notification, including those that have ended */ #cards = new Map()
   #pointedAt = -Infinity
   #held
-  /** @type {Card | undefined} the one that keys answer */ #chosen
+  /** @type {Card | undefined} the one that keys answer */ #selected
 
-  /**
-   * @param {import('./card.js').Hands & { gone: (id: string) => void, shown: (card: Card) => void, home: () =>
-   *   HTMLElement,
-   *   say: (text: string) => void, guard: import('./click-guard.js').KeyGuard }} desk
-   */
+  /** @param {any} desk what a card needs, and: where the focus goes without cards, and who is told of them */
   constructor(desk) {
     this.#desk = desk
-    this.list = element('ul', { class: 'cards', 'aria-label': 'Ringing' })
+    this.list = element('ul', { class: 'cards', 'aria-label': desk.texts.text('incoming.title') })
     for (const type of ['pointermove', 'pointerdown'])
       this.list.addEventListener(type, () => {
         this.#pointedAt = performance.now()
@@ -34,60 +32,52 @@ export class CardGrid {
     this.list.addEventListener('pointerleave', () => {
       this.#pointedAt = -Infinity
     })
-    this.#held = holdWhilePressed(this.list, () => {})
+    this.#held = holdWhilePressed(this.list, () => {}, desk.signal)
     this.list.addEventListener('focusin', ({ target }) => {
       const card = this.#live.find(({ node }) => node.contains(/** @type {Node} */ (target)))
-      if (card) this.#choose(card)
+      if (card) this.#select(card)
     })
   }
 
-  /** @returns {Card[]} in the order in which they stand */
+  /** @returns {Card[]} in the order of their places */
   get #live() {
     return [...this.list.children]
       .map((place) => /** @type {any} */ (place).card)
       .filter((card) => card && card.state !== 'over')
   }
 
-  /** Those that nobody here has answered yet. */
-  get unanswered() {
+  get #unanswered() {
     return this.#live.filter((card) => card.state === 'live')
   }
 
-  get chosen() {
-    return this.#chosen
+  get selected() {
+    return this.#selected
   }
 
-  /** @param {string} id @returns {Card | undefined} */
   find(id) {
     return this.#cards.get(id)
   }
 
-  /**
-   * Brings the desk in line with what the hub says is on it.
-   * @param {readonly any[]} notifications
-   * @param {(card: Card) => void} missing told of each that is no longer among them, and did not say how it ended
-   */
-  show(notifications, missing) {
-    const now = new Set(notifications.map((one) => one.notificationId))
-    for (const card of this.#live) if (!now.has(card.id)) missing(card)
-    for (const one of notifications) {
-      const card = this.#cards.get(one.notificationId)
+  show(cards) {
+    for (const one of cards) {
+      const card = this.#cards.get(one.id)
       if (card && card.state !== 'over') card.update(one)
       else this.#put(one, card)
     }
-    if (!this.#chosen) this.#choose(this.#live[0])
+    if (!this.#selected) this.#select(this.#live[0])
+    const letters = preferences().letters
+    this.#live.forEach((card, index) => card.setNumber(letters && index < NUMBERS ? index + 1 : 0))
   }
 
-  /** @param {string} id @param {string} text @param {'good' | 'gone'} mark */
   end(id, text, mark) {
     const card = this.#cards.get(id)
     if (!card) return
     if (card.state === 'over') card.retell(text, mark)
     else this.#settle(card, text, mark)
-    this.#desk.gone(id)
+    this.#desk.gone(card)
   }
 
-  /** Time passes: clocks go on, and what has ended goes. */
+  /** Time passes: clocks go on, and cards that have ended go. */
   tick() {
     for (const card of this.#cards.values()) card.tick()
     const now = performance.now()
@@ -106,17 +96,15 @@ export class CardGrid {
   /** Puts the focus on the next card, or the one before. @param {1 | -1} step */
   move(step) {
     const live = this.#live
-    const at = this.#chosen ? live.indexOf(this.#chosen) : -1
+    const at = this.#selected ? live.indexOf(this.#selected) : -1
     const next = at < 0 ? live[0] : live[(at + step + live.length) % live.length]
     this.focus(next)
   }
 
-  /** @param {number} index @returns {boolean} whether there is such a card */
   pick(index) {
     return this.focus(this.#live[index])
   }
 
-  /** @param {Card} [card] */
   focus(card) {
     if (!card) return false
     card.node.focus()
@@ -126,19 +114,18 @@ export class CardGrid {
 
   /** By a key. @param {'accept' | 'reject'} action */
   answer(action) {
-    const card = this.#chosen
-    if (!card) return this.#desk.say('Nothing rings')
-    return card.answer(action)
+    if (!this.#selected) return this.#desk.nothing()
+    return this.#selected.answer(action)
   }
 
-  /** Goes to where a reason is typed. */
+  /** Goes to the field for a reason. */
   giveReason() {
-    if (this.#chosen?.state === 'live') this.#chosen.reason.focus()
+    if (this.#selected?.state === 'live') this.#selected.reason.focus()
   }
 
-  /** @param {any} notification @param {Card} [before] of the same notification, that was over */
-  #put(notification, before) {
-    const card = new Card(notification, this.#desk)
+  #put(one, before) {
+    const card = new Card(one.notification, this.#desk)
+    card.update(one)
     this.#cards.set(card.id, card)
     const places = /** @type {any[]} */ ([...this.list.children])
     const place =
@@ -153,44 +140,42 @@ export class CardGrid {
     this.#desk.shown(card)
   }
 
-  /** @param {Card} card @param {string} text @param {'good' | 'gone'} mark */
   #settle(card, text, mark) {
-    if (document.activeElement === card.reason) this.#desk.guard.typing()
-    hold(card.node.parentElement)
+    if (focusIn(card.node) === card.reason) this.#desk.guard.typing()
+    keepHeight(card.node.parentElement)
     card.end(text, mark)
-    if (card !== this.#chosen) return
-    const { unanswered } = this
+    if (card !== this.#selected) return
+    const unanswered = this.#unanswered
     const after = unanswered.find(
       ({ node }) => card.node.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING,
     )
-    this.#choose(after ?? unanswered[0] ?? this.#live[0])
+    this.#select(after ?? unanswered[0] ?? this.#live[0])
     this.#desk.guard.passed()
   }
 
   #vacate(place, card) {
-    const hadFocus = place.contains(document.activeElement)
+    const hadFocus = place.contains(focusIn(place))
     this.#cards.delete(card.id)
-    hold(place)
+    keepHeight(place)
     place.card = undefined
     place.emptySince = performance.now()
-    if (hadFocus && !this.focus(this.#chosen)) this.#desk.home().focus()
+    if (hadFocus && !this.focus(this.#selected)) this.#desk.home().focus()
     place.replaceChildren()
     place.classList.add('empty-place')
     place.setAttribute('aria-hidden', 'true')
   }
 
-  /** @param {Card} [card] */
-  #choose(card) {
-    if (card === this.#chosen) return
-    this.#chosen?.node.classList.remove('chosen')
-    this.#chosen?.node.removeAttribute('aria-current')
-    this.#chosen = card
+  #select(card) {
+    if (card === this.#selected) return
+    this.#selected?.node.classList.remove('chosen')
+    this.#selected?.node.removeAttribute('aria-current')
+    this.#selected = card
     card?.node.classList.add('chosen')
     card?.node.setAttribute('aria-current', 'true')
   }
 }
 
-/** It stays as high as it is: what is below does not move. @param {HTMLElement | null} place */
-function hold(place) {
+/** It stays as high as it is, so nothing below moves. @param {HTMLElement | null} place */
+function keepHeight(place) {
   if (place) place.style.minHeight = `${place.getBoundingClientRect().height}px`
 }

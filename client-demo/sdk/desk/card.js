@@ -1,61 +1,50 @@
-// One notification on the desk: who, what, over which channel, how long yet, and the two answers.
+// One notification on the desk: who is calling, about what, on which channel, the time left, and the two answers.
 
-import { clock, element, setText } from './dom.js'
+import { element, focusIn, isolated, setText } from './dom.js'
 import { channelOf, picture } from './icons.js'
 
 const URGENT_MS = 10_000
-/** A call that is answered at once needs no words about being sent. */
+/** An answer that is confirmed sooner needs no words about being sent. */
 const SENDING_MS = 400
-const REASONS = ['On another conversation', 'On a break', 'Not my field']
 
 /**
- * @typedef {object} Hands what a card needs of its desk
+ * @typedef {object} CardDesk what a card needs of its desk
+ * @property {import('./texts.js').Texts} texts
  * @property {(notification: any) => number} remainingMs
  * @property {() => boolean} connected
- * @property {(card: Card, action: 'accept' | 'reject', reason?: string) => Promise<void>} answer
- * @property {(notificationId: string, title: string) => void} urgent told once, when little time is left
+ * @property {(id: string, action: 'accept' | 'reject', reason?: string) => void} answer
+ * @property {(title: string) => void} urgent called once, when little time is left
  */
 
-let number = 0
+let count = 0
 
 export class Card {
   #notification
-  #hands
-  #began = 0
-  #told = false
+  #desk
+  #sentAt = 0
+  #warned = false
   /** @type {'live' | 'sent' | 'over'} */ state = 'live'
   /** When it was over, by performance.now(). */ overAt = 0
 
-  /** @param {any} notification @param {Hands} hands */
-  constructor(notification, hands) {
+  constructor(notification, desk) {
     this.#notification = notification
-    this.#hands = hands
-    const { title, icon, fields, buttons, providerId, showTimeout, timeoutMs } = notification
-    const id = `card-${++number}`
+    this.#desk = desk
+    const { title, icon, fields, providerId, showTimeout, timeoutMs } = notification
+    const { texts } = desk
+    const id = `card-${++count}`
     this.clock = element('span', { class: 'clock' })
-    this.bar = element('progress', { max: timeoutMs, 'aria-label': 'Time left' })
-    this.reason = element('input', {
-      type: 'text',
-      maxlength: 256,
-      placeholder: 'Reason (optional)',
-      'aria-label': 'Reason for a reject',
-      autocomplete: 'off',
-      list: `${id}-reasons`,
-      keydown: (event) => this.#key(event),
-    })
-    const button = (action, label) =>
-      element(
-        'button',
-        { type: 'button', class: action, 'aria-describedby': `${id}-title`, click: () => this.answer(action) },
-        label,
-      )
-    this.accept = button('accept', buttons.accept)
-    this.reject = button('reject', buttons.reject)
+    this.bar = element('progress', { max: timeoutMs, 'aria-label': texts.text('card.timeLeft') })
+    this.number = element('span', { class: 'number', 'aria-hidden': 'true' })
+    this.accept = this.#button('accept')
+    this.reject = this.#button('reject')
+    this.reason = this.#reasonField(`${id}-reasons`)
     this.note = element('p', { class: 'note' })
     this.ending = element('p', { class: 'ending', hidden: true })
+    const channel = channelOf(icon)
+    const about = [channel && texts.text(channel), providerId && texts.text('card.from', { provider: providerId })]
     this.node = element(
       'div',
-      { class: 'card', role: 'article', 'aria-label': title, tabindex: -1 },
+      { class: 'card', part: 'card', role: 'article', 'aria-label': title, tabindex: -1 },
       element(
         'header',
         {},
@@ -63,13 +52,17 @@ export class Card {
         element(
           'div',
           { class: 'who' },
-          element('h4', { id: `${id}-title`, title }, title),
           element(
-            'p',
-            { class: 'small' },
-            [channelOf(icon), providerId && `from ${providerId}`].filter(Boolean).join(' · '),
+            'h4',
+            { title, dir: 'auto', part: 'card-title' },
+            ...isolated(
+              title,
+              fields.map(({ value }) => value),
+            ),
           ),
+          element('p', { class: 'small' }, about.filter(Boolean).join(' · ')),
         ),
+        this.number,
         showTimeout && this.clock,
       ),
       showTimeout && this.bar,
@@ -77,19 +70,15 @@ export class Card {
         element(
           'dl',
           {},
-          ...fields.flatMap(({ label, value }) => [element('dt', {}, label), element('dd', {}, value || '\u2013')]),
+          ...fields.flatMap(({ label, value }) => [
+            element('dt', { dir: 'auto' }, label),
+            element('dd', { dir: 'auto' }, value || '\u2013'),
+          ]),
         ),
       element(
         'div',
         { class: 'foot' },
-        element(
-          'div',
-          { class: 'answers' },
-          this.accept,
-          this.reject,
-          this.reason,
-          element('datalist', { id: `${id}-reasons` }, ...REASONS.map((value) => element('option', { value }))),
-        ),
+        element('div', { class: 'answers' }, this.accept, this.reject, this.reason, this.#reasons(`${id}-reasons`)),
         this.ending,
       ),
       this.note,
@@ -105,33 +94,29 @@ export class Card {
     return this.#notification.title
   }
 
-  get icon() {
-    return this.#notification.icon
-  }
-
-  /** The same notification, told again: only what remains of its time is new. */
-  update(notification) {
+  update({ notification, state }) {
     this.#notification = notification
+    if (state === 'answering' && this.state === 'live') this.#setSent()
+    else if (state === 'ringing' && this.state === 'sent') this.#setLive()
   }
 
-  /** @param {'accept' | 'reject'} action */
-  async answer(action) {
+  setNumber(place) {
+    setText(this.number, place ? String(place) : '')
+  }
+
+  answer(action) {
     if (this.state !== 'live') return
-    this.#setSent(action)
-    try {
-      await this.#hands.answer(this, action, action === 'reject' ? this.reason.value.trim() || undefined : undefined)
-    } catch {
-      // The desk has said what is wrong; here it can be tried again.
-      if (this.state === 'sent') this.#setLive()
-    }
+    this.node.dataset.sent = action
+    this.#desk.answer(this.id, action, action === 'reject' ? this.reason.value.trim() || undefined : undefined)
+    if (this.state === 'live') delete this.node.dataset.sent
   }
 
-  /** It is settled: says how, in its own place. @param {string} text @param {'good' | 'gone'} mark */
+  /** It is settled: shows how, in its own place. @param {'good' | 'gone'} mark */
   end(text, mark) {
     this.state = 'over'
     this.overAt = performance.now()
-    // Before the button goes: a focus that falls to the page is lost.
-    if (this.node.contains(document.activeElement)) this.node.focus()
+    // Before the button is disabled: otherwise the focus would fall to the page.
+    if (this.node.contains(focusIn(this.node))) this.node.focus()
     this.node.setAttribute('role', 'group')
     this.retell(text, mark)
     this.node.classList.add('over')
@@ -141,41 +126,75 @@ export class Card {
     setText(this.note, '')
   }
 
-  /** @param {string} text @param {'good' | 'gone'} mark */
   retell(text, mark) {
-    this.node.setAttribute('aria-label', `${this.title}: ${text}`)
+    this.node.setAttribute('aria-label', this.#desk.texts.text('news.over', { title: this.title, outcome: text }))
     this.ending.dataset.mark = mark
     this.ending.replaceChildren(picture(mark), element('span', {}, text))
   }
 
   tick() {
     if (this.state === 'over') return
-    const left = this.#hands.remainingMs(this.#notification)
+    const { texts } = this.#desk
+    const left = this.#desk.remainingMs(this.#notification)
     const urgent = left < URGENT_MS
     this.bar.value = left
-    setText(this.clock, clock(left))
+    setText(this.clock, texts.countdown(left))
     this.node.classList.toggle('urgent', urgent && this.state === 'live')
-    if (urgent && !this.#told && this.state === 'live' && this.#notification.showTimeout) {
-      this.#told = true
-      this.#hands.urgent(this.id, this.title)
+    if (urgent && !this.#warned && this.state === 'live' && this.#notification.showTimeout) {
+      this.#warned = true
+      this.#desk.urgent(this.title)
     }
-    if (this.state === 'sent' && performance.now() - this.#began > SENDING_MS) {
-      setText(
-        this.note,
-        this.#hands.connected() ? 'Sending your answer …' : 'Your answer is sent once the hub is back.',
-      )
+    const connected = this.#desk.connected()
+    if (this.state === 'sent' && performance.now() - this.#sentAt > SENDING_MS) {
+      setText(this.note, texts.text(connected ? 'card.sending' : 'card.sentLater'))
     } else if (left === 0 && this.state === 'live') {
-      setText(
-        this.note,
-        this.#hands.connected() ? 'Time has run out.' : 'Time has run out; how it ended is not known here yet.',
-      )
+      setText(this.note, texts.text(connected ? 'card.timeUp' : 'card.timeUpOffline'))
     }
   }
 
-  #setSent(action) {
+  #button(action) {
+    const label = this.#notification.buttons[action]
+    const name = this.#desk.texts.text('action.answerOf', { label, title: this.#notification.title })
+    return element(
+      'button',
+      {
+        type: 'button',
+        class: action,
+        part: action,
+        'aria-label': name,
+        dir: 'auto',
+        click: () => this.answer(action),
+      },
+      label,
+    )
+  }
+
+  #reasonField(list) {
+    const { texts } = this.#desk
+    return element('input', {
+      type: 'text',
+      maxlength: 256,
+      dir: 'auto',
+      placeholder: texts.text('card.reason'),
+      'aria-label': texts.text('card.reasonFor', { title: this.#notification.title }),
+      autocomplete: 'off',
+      list,
+      keydown: (event) => this.#key(event),
+    })
+  }
+
+  #reasons(id) {
+    const reasons = ['card.reason.busy', 'card.reason.break', 'card.reason.skill']
+    return element(
+      'datalist',
+      { id },
+      ...reasons.map((key) => element('option', { value: this.#desk.texts.text(key) })),
+    )
+  }
+
+  #setSent() {
     this.state = 'sent'
-    this.#began = performance.now()
-    this.node.dataset.sent = action
+    this.#sentAt = performance.now()
     // Not disabled: that would take the focus away.
     for (const control of [this.accept, this.reject]) control.setAttribute('aria-disabled', 'true')
     this.reason.readOnly = true

@@ -1,14 +1,13 @@
-// A click or a key that was already on its way never lands on what has just taken the place of what it was aimed at,
-// and
-// what is pressed does not move away before the press has become a click.
+// A click or a key that was already on its way never lands on something that has just taken the place of its target,
+// and whatever is pressed does not move away before the press has become a click.
 
-/** From the release to the click that it makes: a finger's takes longest, which may yet become a double tap. */
+/** From the release to its click: a finger's takes longest, because it may become a double tap. */
 const CLICK_MS = 350
-/** Longer than a person takes from seeing that something moved to holding back the finger. */
+/** Longer than a person needs to see that something moved, and to hold back the finger. */
 const GUARD_MS = 600
-/** Who types goes on typing: letters that follow each other so closely belong together. */
+/** Letters that follow each other this closely belong to one text. */
 const TYPING_MS = 1_000
-/** People do not aim exactly: a point this close to a control was meant for it. */
+/** A point this close to a control was meant for it. */
 const AIM_PX = 12
 /** What can be pressed in a card or a row. */
 const CONTROLS = 'button:enabled, input:enabled'
@@ -58,7 +57,7 @@ export function guardClicks(root, selector, refused) {
 
 /**
  * In coordinates of the page, so that scrolling it does not count as a move.
- * @param {Element} control @param {Element} owner the card or row that has it @returns {Box}
+ * @param {Element} owner the card or row that has it @returns {Box}
  */
 function boxOf(control, owner) {
   const { left, top, right, bottom } = control.getBoundingClientRect()
@@ -72,7 +71,6 @@ function boxOf(control, owner) {
   }
 }
 
-/** @param {Box} box @param {MouseEvent} point */
 function contains({ left, top, right, bottom }, { pageX, pageY }) {
   return pageX >= left && pageX < right && pageY >= top && pageY < bottom
 }
@@ -81,9 +79,10 @@ function contains({ left, top, right, bottom }, { pageX, pageY }) {
  * Holds still what is pressed: while a pointer, Enter or the space bar is down in `node`, and until its click has come.
  * @param {Element} node
  * @param {() => void} draw called as soon as it may change again
+ * @param {AbortSignal} [signal] ends it
  * @returns {() => boolean} whether it has to hold still now
  */
-export function holdWhilePressed(node, draw) {
+export function holdWhilePressed(node, draw, signal) {
   let held = false
   let timer
   const hold = () => {
@@ -109,12 +108,16 @@ export function holdWhilePressed(node, draw) {
     },
     true,
   )
-  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, true)
+  for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, { capture: true, signal })
   // A click is heard here last: whatever it does is done. One that a script makes ends no press.
-  globalThis.addEventListener('click', ({ isTrusted }) => {
-    if (isTrusted) letGo()
-  })
-  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo)
+  globalThis.addEventListener(
+    'click',
+    ({ isTrusted }) => {
+      if (isTrusted) letGo()
+    },
+    { signal },
+  )
+  for (const type of ['pointercancel', 'blur']) globalThis.addEventListener(type, letGo, { signal })
   return () => held
 }
 

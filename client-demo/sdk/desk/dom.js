@@ -18,13 +18,13 @@ export function element(tag, properties = {}, ...children) {
   return node
 }
 
-/** Sets the text only where it differs, so that a screen reader is not told the same twice. */
+/** Sets the text only if it differs, so that a screen reader does not announce the same text again. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text
 }
 
 /**
- * Brings a list's children in line with `items`: what stays keeps its node, and so its focus and what is typed in it.
+ * Brings a list's children in line with `items`. An item that stays keeps its node, and so its focus and its input.
  * @template T
  * @param {HTMLElement} list
  * @param {readonly T[]} items
@@ -43,13 +43,38 @@ export function reconcile(list, items, key, build) {
   for (const node of old.values()) node.remove()
 }
 
-/** An id in so few characters that it fits, as it is where it is short; the whole of it is the tooltip. */
-export function shortId(id) {
-  return element('span', { title: id }, id.length > 20 ? `…${id.slice(-8)}` : id)
+/**
+ * The focused element of the document or shadow tree that has this node.
+ * @param {Node} node @returns {Element | null}
+ */
+export function focusIn(node) {
+  const root = node.getRootNode()
+  return root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null
 }
 
-/** `2:05`, and `0:09` below. */
-export function clock(ms) {
-  const seconds = Math.ceil(ms / 1_000)
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+/**
+ * Whether a modal dialog covers the page, in the document or in the shadow tree that has this node.
+ * @param {Node} node
+ */
+export function isCovered(node) {
+  const root = /** @type {ParentNode & Node} */ (node.getRootNode())
+  return Boolean(document.querySelector('dialog:modal') ?? root.querySelector?.('dialog:modal'))
+}
+
+/**
+ * A title from a template, as it was filled in: the values in it are isolated, because a name may be written in the
+ * other direction.
+ * @param {readonly string[]} values
+ * @returns {(string | Node)[]}
+ */
+export function isolated(title, values) {
+  const value = values.filter((one) => one && title.includes(one)).sort((a, b) => b.length - a.length)[0]
+  if (!value) return [title]
+  const at = title.indexOf(value)
+  const rest = values.filter((one) => one !== value)
+  return [
+    ...isolated(title.slice(0, at), rest),
+    element('bdi', {}, value),
+    ...isolated(title.slice(at + value.length), rest),
+  ]
 }

@@ -10,11 +10,11 @@ const PATHS = {
   bell: ['M5.5 17V11a6.5 6.5 0 0 1 13 0v6l1.5 1.5H4z', 'M10 21.2h4M12 4.5V2.8'],
   sound: ['M4 9.5h3.5L12 5.5v13l-4.5-4H4z', 'M15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11'],
   muted: ['M4 9.5h3.5L12 5.5v13l-4.5-4H4z', 'M16 9.7l4.6 4.6M20.6 9.7 16 14.3'],
-  keys: ['M3 6h18v12H3z', 'M6.5 9.7h.01M10 9.7h.01M13.5 9.7h.01M17 9.7h.01M8 14.3h8'],
   good: ['M4.5 12.5 10 18 19.5 6.5'],
   warn: ['M12 3.5 21.5 20h-19z', 'M12 9.5v5M12 17.3h.01'],
+  settings: ['M4 7h9M19 7h1M4 12h3M13 12h7M4 17h11M19.5 17h.5', 'M16 5v4M10 10v4M17.2 15v4'],
+  more: ['M7 10l5 5 5-5'],
   gone: ['M5.5 5.5l13 13M18.5 5.5l-13 13'],
-  clock: ['M12 3.5a8.5 8.5 0 1 0 .01 0z', 'M12 7.5V12l3 2'],
 }
 const ALIASES = {
   call: 'phone',
@@ -26,7 +26,13 @@ const ALIASES = {
   email: 'mail',
   letter: 'mail',
 }
-const CHANNELS = { chat: 'Chat', phone: 'Phone call', sms: 'Text message', mail: 'Mail', video: 'Video call' }
+const CHANNELS = {
+  chat: 'channel.chat',
+  phone: 'channel.phone',
+  sms: 'channel.sms',
+  mail: 'channel.mail',
+  video: 'channel.video',
+}
 
 /** A picture by its name; the bell for a name that is not known here. */
 export function picture(name = 'bell') {
@@ -37,7 +43,7 @@ export function picture(name = 'bell') {
     ['class', 'picture'],
   ])
     svg.setAttribute(key, value)
-  for (const d of PATHS[known(name)]) {
+  for (const d of PATHS[pictureName(name)]) {
     const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
     path.setAttribute('d', d)
     svg.append(path)
@@ -45,13 +51,14 @@ export function picture(name = 'bell') {
   return svg
 }
 
-/** What a template's icon says of the channel; nothing for one that is not known here. */
+/** The key of the channel's name, by a template's icon; nothing for an icon that is not known here. */
 export function channelOf(name = '') {
-  const channel = known(name)
+  const channel = pictureName(name)
   return Object.hasOwn(CHANNELS, channel) ? CHANNELS[channel] : undefined
 }
 
-function known(name) {
+/** The name of the picture that stands for an icon. */
+export function pictureName(name = '') {
   const plain = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name
   return Object.hasOwn(PATHS, plain) ? plain : 'bell'
 }

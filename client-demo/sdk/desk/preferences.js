@@ -1,4 +1,4 @@
-// What an agent chose for this browser: the same in all tabs, and after a reload.
+// The agent's choices for this browser: the same in all tabs, and after a reload.
 
 const KEY = 'deskbell.desk'
 const DEFAULTS = { volume: 0.6, muted: false, letters: true }
@@ -23,14 +23,18 @@ export function prefer(what) {
   try {
     localStorage.setItem(KEY, JSON.stringify(current))
   } catch {
-    // A browser may refuse to keep anything; then it holds for this page.
+    // The browser may refuse to store anything; then the choice holds for this page.
   }
   tell()
 }
 
-/** @param {() => void} listener called after every change, also one that another tab made */
-export function onPreferences(listener) {
+/**
+ * @param {() => void} listener called after every change, also one that another tab made
+ * @param {AbortSignal} signal ends it
+ */
+export function onPreferences(listener, signal) {
   listeners.add(listener)
+  signal.addEventListener('abort', () => listeners.delete(listener))
 }
 
 function tell() {
@@ -45,7 +49,7 @@ function read() {
   }
 }
 
-/** Storage is anybody's: only what has the right form is taken. */
+/** Anything may be in the storage: only values of the right type are used. */
 function checked(found) {
   const kept = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS)) if (typeof found?.[name] === typeof DEFAULTS[name]) kept[name] = found[name]

@@ -1,190 +1,146 @@
-// What would make this agent miss a ring, and how to mend it.
+// The line that warns of anything that could make this agent miss a call, and the list of what to do about it.
 
 import { element, reconcile, setText } from './dom.js'
 import { picture } from './icons.js'
 import { onPreferences } from './preferences.js'
 import { holdWhilePressed } from './click-guard.js'
-import { span } from './time-format.js'
 
-/** Further off than people set a clock by hand. */
+/** People set a clock by hand more exactly than this. */
 const SKEW_MS = 5_000
 const SLOW_MS = 1_500
 const BREAKS = 3
 
 /**
  * @typedef {object} Item
- * @property {string} id
- * @property {string} what
- * @property {string} mend
- * @property {string} [label] of a button that mends it
- * @property {() => void} [act]
+ * @property {string} key of the texts: what is wrong, and with `.fix` and `.act` what to do
+ * @property {Record<string, string | number>} [values]
+ * @property {string} [fix] the key of the fix, if it is another
+ * @property {() => void} [act] fixes it
  */
 
 export class Readiness {
   #parts
-  #announcer
+  #texts
   #said = ''
   #held
-  /** @type {Item | undefined} the worst that a button mends */ first
+  /** @type {Item | undefined} the worst that a button fixes */ first
 
   /**
-   * @param {{ link: import('./connection-status.js').Link, sound: import('./sound-control.js').Sound, toasts: () =>
-   *   import('./desktop-notifications.js').Toasts | undefined,
-   *   agent: import('../deskbell.js').Agent, available: () => void }} parts
-   * @param {import('./announcer.js').Announcer} announcer
+   * @param {{
+   *   health: import('./connection-health.js').ConnectionHealth,
+   *   sound: import('./sound-control.js').SoundControl | undefined,
+   *   toasts: () => import('./desktop-notifications.js').DesktopNotifications | undefined,
+   *   presence: () => string | undefined,
+   *   available: () => void,
+   *   announcer: import('./announcer.js').Announcer,
+   *   texts: import('./texts.js').Texts,
+   *   signal: AbortSignal,
+   * }} parts
    */
-  constructor(parts, announcer) {
+  constructor(parts) {
     this.#parts = parts
-    this.#announcer = announcer
+    const { texts, signal } = parts
+    this.#texts = texts
     this.words = element('span', { class: 'words' })
-    this.mend = element('button', { type: 'button', class: 'quiet', click: () => this.first?.act?.() })
-    this.list = element('ul', { 'aria-label': 'What could make you miss a ring' })
-    // The list lies over the desk: what comes and goes in it moves nothing.
-    this.details = element('details', {}, element('summary', {}, 'How to mend it'), this.list)
+    this.fix = element('button', { type: 'button', class: 'quiet', click: () => this.first?.act?.() })
+    this.list = element('ul', { class: 'over-desk', 'aria-label': texts.text('ready.list') })
+    // The list covers the desk, so nothing moves when it changes.
+    this.details = element('details', {}, element('summary', {}, texts.text('ready.fix')), this.list)
     this.node = element(
       'div',
       { class: 'preflight' },
       element('span', { class: 'lamp' }),
       this.words,
-      this.mend,
+      this.fix,
       this.details,
     )
-    document.addEventListener('click', ({ target }) => {
-      if (!this.details.contains(/** @type {Node} */ (target))) this.details.open = false
-    })
+    document.addEventListener(
+      'click',
+      (event) => {
+        if (!event.composedPath().includes(this.details)) this.details.open = false
+      },
+      { signal },
+    )
     this.details.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || !this.details.open) return
       this.details.open = false
       this.details.querySelector('summary').focus()
     })
-    // The press itself allows the sound, by which the line gets shorter.
-    this.#held = holdWhilePressed(this.node, () => this.show())
-    onPreferences(() => this.show())
+    // The press itself allows the sound, which makes the line shorter.
+    this.#held = holdWhilePressed(this.node, () => this.show(), signal)
+    onPreferences(() => this.show(), signal)
     this.show()
   }
 
   show() {
     if (this.#held()) return
-    const { link } = this.#parts
-    // Not connected is the first thing that is wrong, and the desk says so in this place.
-    this.node.hidden = !link.known || !link.fresh
+    const { health, announcer } = this.#parts
+    const texts = this.#texts
+    // Without a connection the banner is in this place.
+    this.node.hidden = !health.known || !health.fresh
     if (this.node.hidden) return
     const items = [...this.#items()]
-    const all = items.map(({ what }) => what).join(', ')
+    const list = items.map(({ key, values }) => texts.text(key, values)).join(', ')
     this.node.dataset.state = items.length ? 'warn' : 'good'
     this.first = items.find(({ act }) => act)
-    this.mend.hidden = !this.first
+    this.fix.hidden = !this.first
     this.details.hidden = !items.length
-    setText(this.mend, this.first?.label ?? '')
-    setText(this.words, all ? `You could miss a ring: ${all}.` : 'All set: a ring will be heard and seen.')
+    setText(this.fix, this.first ? texts.text(`${this.first.key}.act`) : '')
+    const warning = list ? texts.text('ready.warning', { list }) : texts.text('ready.all')
+    setText(this.words, warning)
+    this.words.title = warning
     reconcile(
       this.list,
       items,
-      ({ id }) => id,
+      ({ key }) => key,
       () => this.#row(),
     )
-    if (all && all !== this.#said) this.#announcer.say(`You could miss a ring: ${all}`, false, 'readiness')
-    this.#said = all
+    if (list && list !== this.#said) announcer.say(warning, false, 'readiness')
+    this.#said = list
   }
 
-  /** @returns {Generator<Item>} worst first */
+  /** @returns {Generator<Item>} the worst first */
   *#items() {
-    const { link, sound, agent } = this.#parts
-    const toasts = this.#parts.toasts()
-    if (agent.presence === 'away')
+    const { health, sound, presence, available } = this.#parts
+    if (presence() === 'away') yield { key: 'ready.away', act: available }
+    if (sound?.muted) yield { key: 'ready.muted', act: () => sound.try() }
+    else if (sound?.tone.state === 'none') yield { key: 'ready.noSound' }
+    else if (sound?.tone.state === 'blocked' && !sound.elsewhere) yield { key: 'ready.sound', act: () => sound.try() }
+    yield* this.#notifications()
+    if (Math.abs(health.skewMs) > SKEW_MS)
       yield {
-        id: 'away',
-        what: 'you are away',
-        mend: 'New conversations go to others until you are available.',
-        label: 'Be available',
-        act: this.#parts.available,
+        key: health.skewMs > 0 ? 'ready.clockBehind' : 'ready.clockAhead',
+        values: { time: this.#texts.span(health.skewMs) },
+        fix: 'ready.clock.fix',
       }
-    if (sound.muted)
-      yield {
-        id: 'muted',
-        what: 'the ring is muted',
-        mend: 'In all tabs of this browser.',
-        label: 'Unmute',
-        act: () => sound.try(),
-      }
-    else if (sound.tone.state === 'none')
-      yield {
-        id: 'no sound',
-        what: 'this browser makes no sound',
-        mend: 'Use a current browser, and keep this page in view.',
-      }
-    else if (sound.tone.state === 'blocked' && !sound.elsewhere)
-      yield {
-        id: 'sound',
-        what: 'sound is blocked',
-        mend: 'The browser keeps a page silent until someone has clicked or typed in it.',
-        label: 'Turn sound on',
-        act: () => sound.try(),
-      }
-    yield* this.#notifications(toasts)
-    if (Math.abs(link.skewMs) > SKEW_MS)
-      yield {
-        id: 'clock',
-        what: `this computer\u2019s clock is ${span(link.skewMs)} ${link.skewMs > 0 ? 'behind' : 'ahead'}`,
-        mend: 'Countdowns are right all the same; times of day are not. Let the system set its clock by itself.',
-      }
-    if (link.breaks >= BREAKS)
-      yield {
-        id: 'breaks',
-        what: 'the connection broke several times',
-        mend: `${link.breaks} times within ten minutes. A cable, or another network, may be better.`,
-      }
-    else if (link.roundTripMs > SLOW_MS)
-      yield {
-        id: 'slow',
-        what: 'the connection is slow',
-        mend: `The hub\u2019s answers take ${(link.roundTripMs / 1_000).toFixed(1)} s or more.`,
-      }
+    if (health.breaks >= BREAKS) yield { key: 'ready.breaks', values: { count: health.breaks } }
+    else if (health.roundTripMs > SLOW_MS)
+      yield { key: 'ready.slow', values: { time: this.#texts.seconds(health.roundTripMs) } }
   }
 
   /** @returns {Generator<Item>} */
-  *#notifications(toasts) {
-    if (!globalThis.isSecureContext) {
-      yield {
-        id: 'insecure',
-        what: 'this page came by plain http',
-        mend: 'Without https there are no desktop notifications, and each tab rings. Ask for an https address.',
-      }
-    } else if (toasts?.permission === 'none') {
-      yield { id: 'no toasts', what: 'this browser has no desktop notifications', mend: 'Keep this page in view.' }
-    } else if (toasts?.permission === 'default') {
-      yield {
-        id: 'ask',
-        what: 'desktop notifications are not allowed yet',
-        mend: 'With them you see a ring while you work elsewhere.',
-        label: 'Allow',
-        act: () => toasts.ask(),
-      }
-    } else if (toasts?.permission === 'denied') {
-      yield {
-        id: 'denied',
-        what: 'desktop notifications are blocked',
-        mend: 'Allow them for this site: the icon beside the address, then \u201cNotifications\u201d.',
-      }
-    } else if (toasts?.fault) {
-      yield {
-        id: 'worker',
-        what: 'desktop notifications do not work',
-        mend: `The browser says: ${toasts.fault}. Reload the page.`,
-      }
-    }
+  *#notifications() {
+    const toasts = this.#parts.toasts()
+    if (!toasts) return
+    if (!globalThis.isSecureContext) yield { key: 'ready.http' }
+    else if (toasts.permission === 'none') yield { key: 'ready.noToasts' }
+    else if (toasts.permission === 'default') yield { key: 'ready.toasts', act: () => void toasts.ask() }
+    else if (toasts.permission === 'denied') yield { key: 'ready.blocked' }
+    else if (toasts.fault) yield { key: 'ready.worker', values: { fault: toasts.fault } }
   }
 
-  /** @param {Item} item */
   #row() {
     const text = element('span')
     const button = element('button', { type: 'button', class: 'quiet', click: () => row.item.act?.() })
     const row = element('li', {}, picture('warn'), text, button)
-    row.update = (current) => {
-      row.item = current
-      setText(text, `${current.what[0].toUpperCase()}${current.what.slice(1)}. ${current.mend}`)
-      button.hidden = !current.act
-      setText(button, current.label ?? '')
+    row.update = (item) => {
+      row.item = item
+      const texts = this.#texts
+      const what = texts.text(item.key, item.values)
+      const fix = texts.text(item.fix ?? `${item.key}.fix`, item.values)
+      setText(text, texts.text('ready.item', { what: what[0].toUpperCase() + what.slice(1), fix }))
+      button.hidden = !item.act
+      setText(button, item.act ? texts.text(`${item.key}.act`) : '')
     }
     return row
   }

@@ -1,27 +1,81 @@
-// The ring: two strikes of a bell, made here of sines, repeated until somebody answers.
+// The sounds of the desk, computed here from sines: a ring that repeats until somebody answers, and a short sign for a
+// breach. A ring starts softly.
 
 const LENGTH_S = 3.2
-/** When it is struck, in seconds, how high in hertz, and how hard. */
-const STRIKES = [
-  [0, 784, 1],
-  [0.42, 622.25, 0.85],
-]
-/** Of each strike: the multiple of its pitch, how loud, how fast it dies away. */
-const PARTIALS = [
-  [1, 1, 3.4],
-  [2.004, 0.32, 5.5],
-  [3.01, 0.16, 8],
-  [5.2, 0.05, 13],
-]
 const ATTACK_S = 0.006
+/** A ring begins with this part of its loudness, and reaches all of it after this time. */
+const SOFT = 0.25
+const SOFT_S = 6
+
+/**
+ * When each tone is struck, in seconds, its pitch in hertz, and how hard; then the partials: the multiple of the pitch,
+ * how loud, and how fast it dies away.
+ * @type {Record<string, { strikes: number[][], partials: number[][] }>}
+ */
+const SOUNDS = {
+  phone: {
+    strikes: [
+      [0, 784, 1],
+      [0.42, 622.25, 0.85],
+    ],
+    partials: [
+      [1, 1, 3.4],
+      [2.004, 0.32, 5.5],
+      [3.01, 0.16, 8],
+      [5.2, 0.05, 13],
+    ],
+  },
+  chat: {
+    strikes: [
+      [0, 1174.66, 0.7],
+      [0.13, 1567.98, 0.6],
+    ],
+    partials: [
+      [1, 1, 7],
+      [2, 0.18, 11],
+    ],
+  },
+  soft: {
+    strikes: [[0, 392, 0.8]],
+    partials: [
+      [1, 1, 2],
+      [1.5, 0.35, 2.6],
+      [2, 0.15, 4],
+    ],
+  },
+  breach: {
+    strikes: [
+      [0, 440, 0.8],
+      [0.18, 415.3, 0.8],
+      [0.36, 440, 0.8],
+    ],
+    partials: [
+      [1, 1, 6],
+      [3, 0.3, 8],
+    ],
+  },
+}
+
+/** @typedef {'phone' | 'chat' | 'soft' | 'none'} Sound */
+const BY_ICON = { phone: 'phone', video: 'phone', chat: 'chat', sms: 'chat', mail: 'soft' }
+
+/**
+ * The sound of a notification: its template's, or the host page's, or the one of its channel.
+ * @param {string} preferred the host page's choice; empty: none
+ * @param {string} channel the picture's name
+ * @returns {Sound}
+ */
+export function soundOf({ sound }, preferred, channel) {
+  for (const one of [sound, preferred]) if (one === 'none' || Object.hasOwn(SOUNDS, one ?? '')) return one
+  return BY_ICON[channel] ?? 'phone'
+}
 
 export class Ringtone {
   #context
   #gain
-  #looping
+  /** @type {{ source: AudioBufferSourceNode, sound: string } | undefined} */ #ringing
 
-  /** @param {() => void} changed told when the browser allows sound, or no longer */
-  constructor(changed) {
+  constructor(changed, signal) {
     const { AudioContext } = globalThis
     if (!AudioContext) return
     try {
@@ -31,65 +85,77 @@ export class Ringtone {
     }
     this.#gain = this.#context.createGain()
     this.#gain.connect(this.#context.destination)
-    this.#context.addEventListener('statechange', changed)
+    this.#context.addEventListener('statechange', changed, { signal })
     // A browser keeps a page silent until someone has touched it.
-    for (const type of ['pointerdown', 'keydown']) document.addEventListener(type, () => this.unlock(), true)
+    for (const type of ['pointerdown', 'keydown'])
+      document.addEventListener(type, () => this.unlock(), { capture: true, signal })
+    signal.addEventListener('abort', () => {
+      this.stop()
+      this.#context.close().catch(() => {})
+    })
   }
 
-  /** Whether a ring would be heard: `none` where there is no sound at all. @returns {'ready' | 'blocked' | 'none'} */
+  /** Whether a ring can be heard: `none` if there is no sound at all. @returns {'ready' | 'blocked' | 'none'} */
   get state() {
     if (!this.#context) return 'none'
     return this.#context.state === 'running' ? 'ready' : 'blocked'
   }
 
-  get rings() {
-    return Boolean(this.#looping)
+  /** What rings; empty: nothing. */
+  get sound() {
+    return this.#ringing?.sound ?? ''
   }
 
   unlock() {
     if (this.state === 'blocked') this.#context.resume().catch(() => {})
   }
 
-  /** @param {number} volume 0 to 1 */
   set volume(volume) {
-    // Loudness is heard by powers.
+    // People hear loudness by powers.
     if (this.#gain) this.#gain.gain.value = volume ** 2
   }
 
-  start() {
-    if (this.#looping || this.state !== 'ready') return
-    this.#looping = this.#play(true)
+  ring(sound) {
+    if (this.sound === sound || this.state !== 'ready') return
+    this.stop()
+    const soft = this.#context.createGain()
+    const now = this.#context.currentTime
+    soft.gain.setValueAtTime(SOFT, now)
+    soft.gain.linearRampToValueAtTime(1, now + SOFT_S)
+    soft.connect(this.#gain)
+    this.#ringing = { source: this.#play(sound, true, soft), sound }
   }
 
   stop() {
-    this.#looping?.stop()
-    this.#looping = undefined
+    this.#ringing?.source.stop()
+    this.#ringing = undefined
   }
 
-  once() {
+  once(sound) {
     this.unlock()
-    if (this.#context && !this.#looping) this.#play(false)
+    if (this.#context && !this.#ringing) this.#play(sound, false, this.#gain)
   }
 
-  #play(loop) {
+  #play(sound, loop, to) {
     const source = this.#context.createBufferSource()
-    source.buffer = this.#bell()
-    // A loop needs no timers, which a browser slows down in pages that nobody looks at.
+    source.buffer = this.#samples(sound)
+    // A loop needs no timers, which browsers slow down in background tabs.
     source.loop = loop
-    source.connect(this.#gain)
+    source.connect(to)
     source.start()
     return source
   }
 
-  #bell() {
+  #samples(sound) {
+    const { strikes, partials } = SOUNDS[sound] ?? SOUNDS.phone
     const rate = this.#context.sampleRate
     const buffer = this.#context.createBuffer(1, Math.round(LENGTH_S * rate), rate)
     const samples = buffer.getChannelData(0)
-    for (const [begin, pitch, force] of STRIKES) {
+    for (const [begin, pitch, force] of strikes) {
       for (let n = Math.round(begin * rate); n < samples.length; n++) {
         const t = n / rate - begin
         let sum = 0
-        for (const [multiple, loudness, decay] of PARTIALS)
+        for (const [multiple, loudness, decay] of partials)
           sum += loudness * Math.exp(-decay * t) * Math.sin(2 * Math.PI * pitch * multiple * t)
         samples[n] += 0.4 * force * Math.min(1, t / ATTACK_S) * sum
       }

@@ -1,72 +1,91 @@
-// What is being talked about: the agent's sessions, with what is unread and the mark of a KPI in breach.
+// The agent's sessions: those in breach first, with unread messages, a search if there are many, and an end that can be
+// taken back; below them the breaches at other desks, on one line that opens.
 
-import { element, reconcile, setText, shortId } from './dom.js'
+import { element, focusIn, reconcile, setText } from './dom.js'
 import { holdWhilePressed } from './click-guard.js'
-import { keep, kept } from '../../demo/tab-storage.js'
 import { picture } from './icons.js'
-import { duration, timeOfDay } from './time-format.js'
+import { shortIds } from './short-ids.js'
 
-const ICONS_MAX = 500
-const ICONS = 'deskbell.icons'
+/** With more sessions than this there is a search. */
+const SEARCH_FROM = 8
 
 export class SessionList {
-  #agent
+  #model
   #desk
+  #texts
   #held
-  /** @type {Map<string, string>} by session id; the hub does not repeat it */ #icons = keptIcons()
+  #query = ''
 
   /**
-   * @param {import('../deskbell.js').Agent} agent
-   * @param {{ end: (sessionId: string) => Promise<void>, now: () => number, home: () => HTMLElement }} desk
+   * @param {import('./model.js').DeskModel} model
+   * @param {any} desk texts, pictures, the clock, and where the focus goes without sessions
    */
-  constructor(agent, desk) {
-    this.#agent = agent
+  constructor(model, desk) {
+    this.#model = model
     this.#desk = desk
-    this.sessions = element('ul', { class: 'sessions', 'aria-label': 'Sessions' })
-    this.elsewhere = element('ul', { class: 'elsewhere', 'aria-label': 'KPI breaches elsewhere' })
-    this.#held = holdWhilePressed(this.sessions, () => this.show())
-  }
-
-  /** Of a notification that is on the desk, which may become a session. @param {any} notification */
-  remember({ sessionId, icon = '' }) {
-    if (this.#icons.get(sessionId) === icon) return
-    this.#icons.delete(sessionId)
-    this.#icons.set(sessionId, icon)
-    for (const oldest of this.#icons.keys()) {
-      if (this.#icons.size <= ICONS_MAX) break
-      this.#icons.delete(oldest)
-    }
-    keep(ICONS, [...this.#icons])
+    const { texts } = desk
+    this.#texts = texts
+    this.sessions = element('ul', { class: 'sessions', 'aria-label': texts.text('sessions.title') })
+    this.search = element('input', {
+      type: 'search',
+      class: 'search',
+      placeholder: texts.text('sessions.search'),
+      'aria-label': texts.text('sessions.search'),
+      dir: 'auto',
+      autocomplete: 'off',
+      hidden: true,
+      input: () => {
+        this.#query = this.search.value.trim().toLowerCase()
+        this.show()
+      },
+    })
+    this.none = element('p', { class: 'empty' })
+    this.elsewhereCount = element('summary')
+    this.elsewhereList = element('ul', { 'aria-label': texts.text('kpi.elsewhereList') })
+    this.elsewhere = element('details', { class: 'elsewhere', hidden: true }, this.elsewhereCount, this.elsewhereList)
+    this.#held = holdWhilePressed(this.sessions, () => this.show(), desk.signal)
   }
 
   show() {
     if (this.#held()) return
-    const { sessions, kpi } = this.#agent
-    const own = new Set(sessions.map((one) => one.sessionId))
-    const rows = [...this.sessions.children]
-    const focused = rows.findIndex((row) => row.contains(document.activeElement))
+    const all = this.#model.sessions
+    const ids = shortIds(all.map(({ sessionId }) => sessionId))
+    this.search.hidden = all.length <= SEARCH_FROM && !this.#query
+    const sessions = all
+      .filter((one) => `${one.title} ${one.sessionId}`.toLowerCase().includes(this.#query))
+      .map((one) => ({ ...one, shown: ids.get(one.sessionId) }))
+    const focused = focusIn(this.sessions)
+    const at = this.#focused
+    const firstBefore = /** @type {any} */ (this.sessions.firstElementChild)?.key
     reconcile(
       this.sessions,
       sessions,
       (one) => one.sessionId,
       (one) => this.#session(one),
     )
-    if (focused >= 0 && !rows[focused].isConnected) this.focus(Math.min(focused, sessions.length - 1))
-    reconcile(
-      this.elsewhere,
-      kpi.filter((one) => !own.has(one.sessionId)),
-      (one) => one.sessionId,
-      (one) => this.#breach(one),
-    )
+    if (at >= 0) {
+      // A row that moves loses the focus.
+      if (focused?.isConnected) /** @type {HTMLElement} */ (focused).focus({ preventScroll: true })
+      else this.focus(Math.min(at, sessions.length - 1))
+    } else if (sessions[0]?.breach && sessions[0].sessionId !== firstBefore) {
+      this.sessions.scrollTop = 0
+    }
+    this.none.hidden = sessions.length > 0
+    setText(this.none, this.#texts.text(this.#query && all.length ? 'sessions.notFound' : 'sessions.none'))
+    this.#showElsewhere()
   }
 
-  /** Goes to a session's row, or home if there is none. @param {number} index */
+  /** Time passes: the sessions' ages. */
+  tick() {
+    for (const row of this.sessions.children) /** @type {any} */ (row).tick()
+  }
+
+  /** Goes to a session's row, or home if there is none. */
   focus(index) {
     const row = /** @type {HTMLElement | undefined} */ (this.sessions.children[index])
     ;(row ?? this.#desk.home()).focus()
   }
 
-  /** @param {1 | -1} step @returns {boolean} whether the focus is in the rail */
   move(step) {
     const at = this.#focused
     if (at < 0) return false
@@ -78,79 +97,87 @@ export class SessionList {
   /** Ends the session whose row has the focus. */
   endFocused() {
     const row = /** @type {any} */ (this.sessions.children[this.#focused])
-    if (row) this.#desk.end(row.key)
+    if (row) this.#model.endSession(row.key)
   }
 
   get #focused() {
-    return [...this.sessions.children].findIndex((row) => row.contains(document.activeElement))
+    const focused = focusIn(this.sessions)
+    return [...this.sessions.children].findIndex((row) => row.contains(focused))
+  }
+
+  #showElsewhere() {
+    const breaches = this.#model.breachesElsewhere
+    this.elsewhere.hidden = !breaches.length
+    const ids = shortIds(breaches.map(({ sessionId }) => sessionId))
+    setText(this.elsewhereCount, this.#texts.text('kpi.elsewhere', { count: breaches.length }))
+    reconcile(
+      this.elsewhereList,
+      breaches.map((one) => ({ ...one, shown: ids.get(one.sessionId) ?? one.sessionId })),
+      (one) => one.sessionId,
+      ({ sessionId }) => {
+        const row = element('li', { title: sessionId })
+        row.update = ({ shown, details }) =>
+          setText(row, this.#texts.text(details ? 'kpi.elsewhereWith' : 'kpi.elsewhereOf', { id: shown, details }))
+        return row
+      },
+    )
   }
 
   #session(session) {
+    const { sessionId, title: name } = session
+    const texts = this.#texts
     const mark = element('span', { class: 'mark', role: 'img' }, '!')
-    const details = element('p', { class: 'details' })
-    const said = element('span')
+    const said = element('span', { dir: 'auto' })
     const since = element('span', { class: 'since' })
-    details.append(said, since)
-    const meta = element('span')
-    const title = element('p', { class: 'title' })
+    const details = element('p', { class: 'details' }, said, ' ', since)
+    const title = element('h4', { class: 'title', dir: 'auto' }, name)
     const unread = element('span', { class: 'unread' })
-    const end = element(
-      'button',
-      { type: 'button', class: 'quiet', click: () => this.#desk.end(session.sessionId) },
-      'End',
-    )
+    const id = element('span', { title: sessionId })
+    const age = element('span')
+    const press = () => {
+      if (this.#model.can('undo', sessionId)) this.#model.undoEnd(sessionId)
+      else this.#model.endSession(sessionId)
+    }
+    const end = element('button', { type: 'button', class: 'quiet', part: 'end', click: press })
     const row = element(
       'li',
-      { 'data-steady': '', tabindex: -1 },
-      element('span', { class: 'face' }, picture(this.#icons.get(session.sessionId) ?? 'person'), mark),
-      element(
-        'div',
-        { class: 'about' },
-        title,
-        element('p', { class: 'small' }, unread, 'session ', shortId(session.sessionId), meta),
-        details,
-      ),
+      { 'data-steady': '', part: 'session', tabindex: -1 },
+      element('span', { class: 'face' }, picture(this.#desk.iconOf(session) ?? 'person'), mark),
+      element('div', { class: 'about' }, title, element('p', { class: 'small' }, unread, ' ', id, ' ', age), details),
       end,
     )
     row.tick = () => {
-      const age = this.#desk.now() - Date.parse(row.startedAt)
-      setText(meta, age >= 0 ? ` ·\u00a0${duration(age).replaceAll(' ', '\u00a0')}` : '')
+      const ms = this.#desk.now() - Date.parse(row.startedAt)
+      setText(age, ms >= 0 ? `·\u00a0${texts.duration(ms)}` : '')
     }
     row.update = (current) => {
-      const { sessionId, breached, unread: count, startedAt } = current
+      const { breach, unread: count, startedAt, state, shown } = current
+      const isEnding = state === 'ending'
       row.startedAt = startedAt
-      const breach = this.#agent.kpi.find((one) => one.sessionId === sessionId)
-      mark.hidden = details.hidden = !breached
-      mark.setAttribute('aria-label', breach?.details ? `KPI breach: ${breach.details}` : 'KPI breach')
-      row.classList.toggle('breached', Boolean(breached))
-      setText(said, breach?.details || 'KPI breach')
-      setText(since, breach?.since ? ` since ${timeOfDay(breach.since)}` : '')
+      mark.hidden = details.hidden = !breach
+      mark.setAttribute('aria-label', breachWords(texts, breach?.details))
+      row.classList.toggle('breached', Boolean(breach))
+      row.classList.toggle('ending-session', state !== 'open')
+      setText(said, breach?.details || texts.text('kpi.breach'))
+      setText(since, breach?.since ? texts.text('kpi.since', { time: texts.timeOfDay(breach.since) }) : '')
       setText(title, current.title)
       title.title = current.title
-      end.setAttribute('aria-label', `End session: ${current.title}`)
+      setText(end, texts.text(isEnding ? 'action.undo' : 'action.endSession'))
+      // Not hidden or disabled: that would take the focus away.
+      end.setAttribute('aria-disabled', String(state === 'ended'))
+      end.setAttribute(
+        'aria-label',
+        texts.text(isEnding ? 'action.undoOf' : 'action.endSessionOf', { title: current.title }),
+      )
       unread.hidden = !count
-      setText(unread, `${count} unread`)
+      setText(unread, texts.text('session.unread', { count }))
+      setText(id, state === 'open' ? texts.text('session.id', { id: shown }) : texts.text('session.ending'))
       row.tick()
     }
     return row
   }
-
-  #breach({ sessionId }) {
-    const said = element('span')
-    const row = element(
-      'li',
-      {},
-      element('span', { class: 'mark', 'aria-hidden': 'true' }, '!'),
-      element('span', {}, 'Session ', shortId(sessionId), ' is in breach', said),
-    )
-    row.update = ({ details }) => setText(said, details ? `: ${details}` : '')
-    return row
-  }
 }
 
-/** Storage is anybody's: only what has the right form is taken. @returns {Map<string, string>} */
-function keptIcons() {
-  const found = kept(ICONS, () => [])
-  const isPair = (one) => Array.isArray(one) && one.length === 2 && one.every((part) => typeof part === 'string')
-  return new Map(Array.isArray(found) ? found.filter(isPair).slice(-ICONS_MAX) : [])
+function breachWords(texts, details) {
+  return details ? texts.text('kpi.breachWith', { details }) : texts.text('kpi.breach')
 }

@@ -1,49 +1,56 @@
-// Who rings, how loud, and what it looks like: of several tabs of an agent one.
+// Who rings, what, and how loud; of several tabs of an agent one rings. The controls are behind one button.
 
 import { element, setText } from './dom.js'
 import { picture } from './icons.js'
 import { onPreferences, prefer, preferences } from './preferences.js'
 import { Ringtone } from './ringtone.js'
 
-/** What a ring that was turned down to nothing is turned up to. */
+/** Unmuting a ring whose volume is 0 sets it to this. */
 const AUDIBLE = 0.6
 
 export class SoundControl {
   #part
   #tabs
-  #wanted = false
+  #texts
+  /** @type {string} the sound that is to ring; empty: none */ #wanted = ''
   #left = false
   #changed
   /** Whether another tab of the agent rings. */ elsewhere = false
 
-  /** @param {import('./tab-lock.js').Tabs} tabs @param {() => void} changed told when anything of it is new */
-  constructor(tabs, changed) {
+  /**
+   * @param {{ tabs: import('./tab-lock.js').TabLocks, texts: import('./texts.js').Texts, changed: () => void,
+   *   signal: AbortSignal }} options `changed` is called when anything of it is new
+   */
+  constructor({ tabs, texts, changed, signal }) {
     this.#changed = changed
     this.#tabs = tabs
-    this.tone = new Ringtone(() => this.#check())
+    this.#texts = texts
+    this.tone = new Ringtone(() => this.#check(), signal)
     this.#part = tabs.part('ring', () => this.#check())
-    this.mute = element('button', { type: 'button', class: 'mute', 'aria-label': 'Mute', click: () => this.toggle() })
+    this.mute = element(
+      'button',
+      { type: 'button', class: 'quiet mute', click: () => this.toggle() },
+      picture('muted'),
+      texts.text('settings.mute'),
+    )
     this.volume = element('input', {
       type: 'range',
       min: 0,
       max: 100,
       step: 5,
-      'aria-label': 'Volume',
+      'aria-label': texts.text('settings.volume'),
       class: 'volume',
       input: () => prefer({ volume: this.volume.valueAsNumber / 100, muted: this.volume.valueAsNumber === 0 }),
-      change: () => this.tone.once(),
+      change: () => this.tone.once('phone'),
     })
-    this.test = element('button', { type: 'button', class: 'quiet', click: () => this.try() }, 'Test ring')
-    this.words = element('span', { class: 'small' })
-    this.node = element(
-      'div',
-      { class: 'sound', role: 'group', 'aria-label': 'Sound' },
-      this.words,
-      this.mute,
-      this.volume,
-      this.test,
+    const test = element(
+      'button',
+      { type: 'button', class: 'quiet', click: () => this.try() },
+      texts.text('settings.test'),
     )
-    onPreferences(() => this.#check())
+    this.words = element('p', { class: 'small' })
+    this.node = element('div', { class: 'sound' }, this.words, this.mute, this.volume, test)
+    onPreferences(() => this.#check(), signal)
     this.#check()
   }
 
@@ -55,16 +62,20 @@ export class SoundControl {
     prefer({ muted: !this.muted, volume: preferences().volume || AUDIBLE })
   }
 
-  /** Lets it be heard, also where it is muted: whoever presses that wants to hear something. */
+  /** Plays the ring once, also if it is muted: whoever asks for that wants to hear something. */
   try() {
     if (this.muted) this.toggle()
-    this.tone.once()
+    this.tone.once('phone')
   }
 
-  /** @param {boolean} wanted whether anything on the desk waits for an answer */
-  ring(wanted) {
-    this.#wanted = wanted
+  ring(sound) {
+    this.#wanted = sound
     this.#ringOrNot()
+  }
+
+  /** A session of this agent is in breach. */
+  breach() {
+    if (this.#part.holds) this.tone.once('breach')
   }
 
   /** The desk is closed for good: silent, and another tab may ring. */
@@ -73,7 +84,7 @@ export class SoundControl {
     this.#check()
   }
 
-  /** Looks who rings. */
+  /** Finds out whether another tab rings. */
   async look() {
     const elsewhere = !this.#part.holds && (await this.#tabs.isPlayed('ring'))
     if (elsewhere === this.elsewhere) return
@@ -93,25 +104,25 @@ export class SoundControl {
   }
 
   #ringOrNot() {
-    if (this.#wanted && this.#part.holds) this.tone.start()
+    if (this.#wanted && this.#wanted !== 'none' && this.#part.holds) this.tone.ring(this.#wanted)
     else this.tone.stop()
-    this.node.classList.toggle('ringing', this.tone.rings)
   }
 
   #show() {
     const { muted } = this
-    if (this.mute.getAttribute('aria-pressed') !== String(muted)) {
-      this.mute.setAttribute('aria-pressed', String(muted))
-      this.mute.replaceChildren(picture(muted ? 'muted' : 'sound'))
-    }
-    this.volume.value = String(Math.round(preferences().volume * 100))
-    this.volume.setAttribute('aria-valuetext', muted ? 'muted' : `${this.volume.value} %`)
+    this.mute.setAttribute('aria-pressed', String(muted))
+    const percent = Math.round(preferences().volume * 100)
+    this.volume.value = String(percent)
+    this.volume.setAttribute(
+      'aria-valuetext',
+      this.#texts.text(muted ? 'settings.volumeMuted' : 'settings.volumeOf', { count: percent }),
+    )
     setText(this.words, this.#inWords(muted))
   }
 
   #inWords(muted) {
-    if (muted) return 'muted'
-    if (this.elsewhere) return 'another tab rings'
-    return this.tone.state === 'ready' ? 'this tab rings' : 'silent'
+    if (muted) return this.#texts.text('settings.muted')
+    if (this.elsewhere) return this.#texts.text('settings.elsewhere')
+    return this.#texts.text(this.tone.state === 'ready' ? 'settings.here' : 'settings.silent')
   }
 }

@@ -9,21 +9,19 @@ export class TabLocks {
   #letGo = () => {}
   #left = false
 
-  /** @param {string} name the same in all tabs of the agent, and in no others */
   constructor(name) {
     this.#name = name
     this.#channel = globalThis.BroadcastChannel && new BroadcastChannel(`deskbell ${name}`)
     if (this.#channel) this.#channel.onmessage = () => this.#tell()
-    document.addEventListener('visibilitychange', () => this.#show())
+    document.addEventListener('visibilitychange', this.#show)
     this.#show()
   }
 
-  /** @param {string} what @param {(holds: boolean) => void} changed */
   part(what, changed) {
     return new Part(`deskbell ${this.#name} ${what}`, changed)
   }
 
-  /** Whether somebody plays that part now. @param {string} what */
+  /** Whether somebody plays that part now. */
   async isPlayed(what) {
     return (await held()).includes(`deskbell ${this.#name} ${what}`)
   }
@@ -36,18 +34,18 @@ export class TabLocks {
   /** The desk is closed for good: this tab is none of them any longer. */
   leave() {
     this.#left = true
+    document.removeEventListener('visibilitychange', this.#show)
     this.#listeners = []
     this.#show()
     this.#channel?.close()
   }
 
-  /** @param {() => void} listener told when a tab comes before someone's eyes, or leaves them */
   onVisible(listener) {
     this.#listeners.push(listener)
   }
 
   /** A tab that shows holds a lock that several can hold: a tab that died in between cannot be mistaken for one. */
-  async #show() {
+  #show = async () => {
     this.#letGo()
     if (this.#left) return
     if (document.visibilityState === 'visible' && navigator.locks) {
@@ -80,7 +78,6 @@ class Part {
     this.#changed = changed
   }
 
-  /** @param {boolean} wanted whether this tab could play it */
   want(wanted) {
     if (wanted === Boolean(this.#letGo)) return
     if (!wanted) return this.#letGo()

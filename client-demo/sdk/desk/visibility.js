@@ -1,16 +1,18 @@
-// Tells the hub what has really been before someone's eyes: on the screen, in a window that shows, under nothing.
+// Reports to the hub which cards somebody could really see: on the screen, in the foreground tab, not behind a dialog.
+
+import { isCovered } from './dom.js'
 
 const HALF = 0.5
 
-/** @param {import('../deskbell.js').Agent} agent */
-export function watchVisibility(agent) {
+/** @param {import('../deskbell.js').Agent} client @param {AbortSignal} signal ends it */
+export function watchVisibility(client, signal) {
+  /** @type {Map<Element, { id: string, inView: boolean }>} */
   const waiting = new Map()
   const look = () => {
-    if (document.visibilityState !== 'visible' || agent.state !== 'open' || document.querySelector('dialog:modal'))
-      return
+    if (document.visibilityState !== 'visible' || client.state !== 'open') return
     for (const [card, { id, inView }] of waiting) {
-      if (!inView || !card.isConnected) continue
-      agent.seen(id)
+      if (!inView || !card.isConnected || isCovered(card)) continue
+      client.seen(id)
       forget(card)
     }
   }
@@ -28,11 +30,12 @@ export function watchVisibility(agent) {
     waiting.delete(card)
     observer.unobserve(card)
   }
-  document.addEventListener('visibilitychange', look)
-  document.addEventListener('close', look, true)
-  agent.on('state', look)
+  document.addEventListener('visibilitychange', look, { signal })
+  document.addEventListener('close', look, { capture: true, signal })
+  client.on('state', look, { signal })
+  signal.addEventListener('abort', () => observer.disconnect())
   return {
-    /** @param {Element} card @param {string} id */
+    look,
     watch(card, id) {
       waiting.set(card, { id, inView: false })
       observer.observe(card)

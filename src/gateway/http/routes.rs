@@ -14,9 +14,9 @@ use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::{ErrorCode, Role, http};
 
-/// Pages run only scripts of this hub and connect only to it.
+/// Pages run only scripts of this hub and connect only to it. The origins that may frame them follow.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors";
 
 /// Answers a request.
 pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incoming>) -> HttpResponse {
@@ -102,7 +102,7 @@ impl Resource {
             Self::Readiness if state.is_ready() => plain(StatusCode::OK, "ready"),
             Self::Readiness => plain(StatusCode::SERVICE_UNAVAILABLE, not_ready(state)),
             Self::Metrics => response::metrics(state),
-            Self::Page(asset) => page(asset),
+            Self::Page(asset) => page(asset, &state.settings.frame_ancestors),
         }
     }
 }
@@ -152,10 +152,10 @@ fn refusal_response(refusal: HttpRefusal) -> HttpResponse {
     response
 }
 
-fn page(asset: &Asset) -> HttpResponse {
+fn page(asset: &Asset, frame_ancestors: &[String]) -> HttpResponse {
     let mut page = response::response(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(frame_ancestors));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if asset.content_type == assets::HTML {
         // A page of another site that opened this page gets no reference to it, and so cannot replace it by a copy that asks
@@ -170,6 +170,13 @@ fn page(asset: &Asset) -> HttpResponse {
     page
 }
 
+/// The policy of every page. A configured origin is always a valid header value; if one were not, nobody may frame.
+fn content_security_policy(frame_ancestors: &[String]) -> HeaderValue {
+    let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
+    HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {ancestors}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +184,7 @@ mod tests {
     #[test]
     fn pages_have_the_headers_that_protect_them_and_scripts_those_that_apply() {
         let header = |path: &str, name: &str| {
-            let response = page(assets::find(path).unwrap());
+            let response = page(assets::find(path).unwrap(), &[]);
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
         for path in ["/", "/desk", "/console", "/dashboard"] {
@@ -187,6 +194,14 @@ mod tests {
         }
         assert_eq!(header("/sdk/deskbell.js", "cross-origin-opener-policy"), None);
         assert_eq!(header("/sdk/deskbell.js", "cache-control").as_deref(), Some("no-cache"));
+    }
+
+    #[test]
+    fn only_configured_origins_may_frame_a_page() {
+        let origins = ["https://crm.example.org".to_owned(), "https://help.example.org:8443".to_owned()];
+        let policy = content_security_policy(&origins);
+        let ancestors = policy.to_str().unwrap().split("; ").find(|part| part.starts_with("frame-ancestors"));
+        assert_eq!(ancestors, Some("frame-ancestors https://crm.example.org https://help.example.org:8443"));
     }
 
     #[test]

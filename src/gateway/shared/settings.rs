@@ -16,6 +16,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Origins of pages that may connect, in addition to the hub's own.
     pub allowed_origins: Vec<String>,
+    /// Origins of pages that may frame the hub's pages.
+    pub frame_ancestors: Vec<String>,
     /// The URL at which people reach the hub, if it is not the listen address.
     pub public_url: Option<PublicUrl>,
     /// The address of the listener that serves only metrics and probes.
@@ -59,6 +61,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
             public_url: None,
             metrics_listen: None,
             tls: None,

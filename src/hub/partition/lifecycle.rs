@@ -8,6 +8,7 @@ use deskbell_core::rules::RulesRange;
 use deskbell_core::{Core, Incarnation, Name};
 use tokio::sync::watch;
 
+use super::super::checked_apply::apply_record;
 use super::super::clock::Clock;
 use super::super::codec::{check_rules, decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
@@ -63,7 +64,7 @@ impl<D: Delivery> Partition<D> {
         match error {
             HubError::Removed => true,
             HubError::Log(error) => self.membership.can_rejoin(error),
-            HubError::Codec(_) | HubError::Start(_) => false,
+            HubError::Codec(_) | HubError::FailedCheck(_) | HubError::Start(_) => false,
         }
     }
 
@@ -95,7 +96,7 @@ impl<D: Delivery> Partition<D> {
     fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
         while let Some(stored) = self.membership.log_mut().next()? {
             let record = self.decode(&stored, clock)?;
-            self.core.apply(&record, |_, _| {});
+            apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
             check_rules(stored.number, &self.core, self.settings.rules)?;
             self.applied = stored.number;
         }
