@@ -9,7 +9,7 @@ use deskbell_core::Timestamp;
 
 use super::dice::Dice;
 use crate::hub::clock::{Clock, Monotonic};
-use crate::log::{AppendError, History, Log, LogError, SharedLog, SharedSnapshots, Stored};
+use crate::log::{AppendError, Cause, History, Log, LogError, SharedLog, SharedSnapshots, Stored};
 
 /// A clock that counts as the world does, from where it likes.
 #[derive(Debug)]
@@ -141,8 +141,8 @@ impl Log for StreamLog {
 }
 
 impl SharedLog for StreamLog {
-    fn take_refusal(&mut self) -> Option<String> {
-        std::mem::take(&mut self.refused).then(|| "simulated".to_owned())
+    fn take_refusal(&mut self) -> Option<Cause> {
+        std::mem::take(&mut self.refused).then(|| Cause::new("simulated"))
     }
 
     fn restart(&mut self) -> Result<(), LogError> {
