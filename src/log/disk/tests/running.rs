@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
 use crate::log::disk::directory::{segment_path, snapshot_path};
 use crate::log::disk::files::{Files, Op};
-use crate::log::disk::{DiskError, Disk, Options, READ_BACK_BYTES_MAX};
+use crate::log::disk::{Disk, DiskError, Options, READ_BACK_BYTES_MAX};
 use crate::log::{AppendError, Log, LogError, OwnLog, RecordNumber, Retention, Stored};
 
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
