@@ -13,7 +13,7 @@ const DEFAULT_WORKSPACE: &str = "default";
 /// What a verified token grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The agentId or providerId; a name.
+    /// The agentId or providerId. It is a valid name.
     pub subject: String,
     /// The name that is displayed, if the token has one.
     pub name: Option<String>,
@@ -23,7 +23,7 @@ pub struct Claims {
     pub groups: Vec<String>,
     /// Groups of the token that were left out, because they are not valid names or too many.
     pub groups_left_out: usize,
-    /// The workspace; a name.
+    /// The workspace. It is a valid name.
     pub workspace: String,
     /// The capacity of an agent, if the token has one.
     pub capacity: Option<u32>,
@@ -31,20 +31,20 @@ pub struct Claims {
     pub issuer: Option<String>,
     /// `iat` in milliseconds since 1970, if the token has it.
     pub issued_ms: Option<u64>,
-    /// When the token ends, including the leeway, in milliseconds since 1970.
+    /// The expiry of the token plus the leeway, in milliseconds since 1970.
     pub ends_ms: u64,
 }
 
-/// When the check happens, and how exact clocks are.
+/// The time of the check, and the tolerance for clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CheckTime {
     pub(super) now_ms: u64,
     pub(super) leeway_ms: u64,
-    /// How old a token may be.
+    /// The greatest age of a token.
     pub(super) age_max_ms: Option<u64>,
 }
 
-/// Checks the times, the audience and the mapped claims of a token whose signature is verified.
+/// Checks the times, the audience and the mapped claims of a token after its signature was verified.
 pub(super) fn check(
     claims: &Map<String, Value>,
     issuer: &Issuer,
@@ -176,7 +176,7 @@ fn workspace(claims: &Map<String, Value>, issuer: &Issuer) -> Result<String, Tok
     Ok(workspace.to_owned())
 }
 
-/// The valid groups, and how many were left out.
+/// The valid groups, and the number of groups that were left out.
 fn groups(claims: &Map<String, Value>, path: &ClaimPath) -> (Vec<String>, usize) {
     let listed: Vec<&Value> = match path.get(claims) {
         None => Vec::new(),

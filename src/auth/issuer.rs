@@ -1,11 +1,11 @@
-//! Issuers: whose tokens are accepted, where their claims are, and what they may grant.
+//! Issuers of tokens: their keys, the paths of their claims, and the roles and workspaces that they may grant.
 
 use std::path::PathBuf;
 
 use super::claim_path::ClaimPath;
 use deskbell_protocol::Role;
 
-/// How many groups of a token count. Directories can put hundreds into one.
+/// The most groups of a token that count. Directories can put hundreds into one token.
 pub const GROUPS_OF_TOKEN_MAX: usize = 256;
 
 /// An issuer of tokens, as `[[auth.issuers]]` describes it.
@@ -15,43 +15,43 @@ pub struct Issuer {
     pub issuer: String,
     /// A token must name one of these in `aud`, or, without `aud`, in `client_id` or `azp`. Empty: any audience.
     pub audiences: Vec<String>,
-    /// Where its keys are.
+    /// The source of its keys.
     pub jwks: JwksLocation,
-    /// Where its claims are.
+    /// The paths of its claims.
     pub claims: ClaimPaths,
-    /// The claim values that stand for each role; `None`: the values are the names of the roles.
+    /// The claim values for each role. `None`: the values are the names of the roles.
     pub roles: Option<Vec<(Role, Vec<String>)>>,
     /// The workspaces that it may grant; `None`: any.
     pub workspaces: Option<Vec<String>>,
-    /// Put before each subject, so that two issuers cannot grant the same subject.
+    /// A prefix for each subject, so that two issuers cannot grant the same subject.
     pub subject_prefix: String,
 }
 
-/// Where the keys of an issuer are.
+/// The source of the keys of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwksLocation {
-    /// At the URL that the discovery document of the issuer names.
+    /// The URL in the discovery document of the issuer.
     Discovery,
-    /// At this URL.
+    /// A URL of a key set.
     Url(String),
-    /// In this file.
+    /// A file with PEM blocks or a key set.
     File(PathBuf),
 }
 
-/// Where claims are within a token.
+/// The paths of the claims in a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimPaths {
-    /// The agentId or providerId.
+    /// The path of the agentId or providerId.
     pub subject: ClaimPath,
-    /// The name that is displayed.
+    /// The path of the displayed name.
     pub name: ClaimPath,
-    /// The role or roles.
+    /// The path of the role or roles.
     pub role: ClaimPath,
-    /// The groups of an agent.
+    /// The path of the groups of an agent.
     pub groups: ClaimPath,
-    /// The workspace.
+    /// The path of the workspace.
     pub workspace: ClaimPath,
-    /// The capacity of an agent.
+    /// The path of the capacity of an agent.
     pub capacity: ClaimPath,
 }
 
@@ -84,7 +84,7 @@ impl Issuer {
         }
     }
 
-    /// The roles that a claim value stands for.
+    /// The roles for a claim value.
     pub(super) fn roles_of<'s>(&'s self, value: &'s str) -> impl Iterator<Item = Role> + 's {
         Role::ALL.into_iter().filter(move |role| match &self.roles {
             None => role.as_str() == value,
@@ -94,7 +94,7 @@ impl Issuer {
         })
     }
 
-    /// Whether it can grant this role at all.
+    /// Whether the issuer can grant this role.
     fn can_grant(&self, role: Role) -> bool {
         self.roles
             .as_ref()

@@ -54,15 +54,15 @@ impl Algorithm {
 
 /// A key that verifies signatures.
 pub(super) enum VerificationKey {
-    /// The own secret of the hub.
+    /// The hub's own secret, for HS256.
     Secret(hmac::Key),
-    /// Modulus and exponent, big-endian and without leading zeros.
+    /// An RSA key: modulus and exponent, big-endian and without leading zeros.
     Rsa(RsaPublicKeyComponents<Vec<u8>>),
-    /// An uncompressed point: 65 bytes.
+    /// A P-256 key: an uncompressed point of 65 bytes.
     P256(Vec<u8>),
-    /// An uncompressed point: 97 bytes.
+    /// A P-384 key: an uncompressed point of 97 bytes.
     P384(Vec<u8>),
-    /// 32 bytes.
+    /// An Ed25519 key of 32 bytes.
     Ed25519(Vec<u8>),
 }
 
@@ -81,7 +81,7 @@ impl VerificationKey {
 
     fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            // In constant time.
+            // The comparison takes constant time.
             Self::Secret(key) => algorithm == Algorithm::Hs256 && hmac::verify(key, message, signature).is_ok(),
             Self::Rsa(key) => {
                 rsa_parameters(algorithm).is_some_and(|parameters| key.verify(parameters, message, signature).is_ok())
@@ -114,15 +114,15 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
 pub(super) struct Header {
     pub(super) alg: String,
     pub(super) kid: Option<String>,
-    /// Extensions that must be understood (RFC 7515, 4.1.11). None is.
+    /// Extensions that the verifier must support (RFC 7515, 4.1.11). This one supports none.
     crit: Option<Value>,
 }
 
-/// A token whose signature is not verified yet.
+/// A parsed token. Its signature is not verified yet.
 #[derive(Debug)]
 pub(super) struct SignedToken<'t> {
     pub(super) header: Header,
-    /// The claims. Nothing vouches for them before [`verify`](Self::verify).
+    /// The claims. They may be forged until [`verify`](Self::verify) succeeds.
     pub(super) claims: Map<String, Value>,
     signed: &'t str,
     signature: Vec<u8>,
@@ -153,7 +153,8 @@ fn json<T: DeserializeOwned>(part: &str) -> Result<T, TokenRefusal> {
     serde_json::from_slice(&bytes).map_err(|_| TokenRefusal::Malformed)
 }
 
-/// Claims without a repeated name. Other parsers could take another one of two values, so such a token is refused.
+/// Claims without a repeated name. Of two values with one name another parser could use the other one, so such a token is
+/// refused.
 struct UniqueClaims(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueClaims {
@@ -202,7 +203,7 @@ mod tests {
         URL_SAFE_NO_PAD.decode(text).unwrap()
     }
 
-    /// RFC 7515, A.1 (HS256) and RFC 8037, A.4 (EdDSA).
+    /// The examples of RFC 7515, A.1 (HS256) and RFC 8037, A.4 (EdDSA).
     #[test]
     fn the_examples_of_the_standards_verify() {
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\

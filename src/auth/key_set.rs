@@ -34,13 +34,12 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 pub struct KeyFiles {
     /// The secret of HS256. Line ends at the end of a text, and a byte order mark, are not part of it.
     pub secret: Option<PathBuf>,
-    /// Public keys: PEM blocks `PUBLIC KEY`, each with a line `kid: NAME` before it if it has a name, or a JSON Web Key
-    /// Set.
+    /// Public keys: a JSON Web Key Set, or PEM blocks `PUBLIC KEY`. A line `kid: NAME` before a block names its key.
     pub public: Option<PathBuf>,
 }
 
 impl KeyFiles {
-    /// The given files.
+    /// The files that are configured.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         self.secret.iter().chain(&self.public).cloned().collect()
@@ -51,9 +50,9 @@ impl KeyFiles {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {what}", .path.display())]
 pub struct KeyError {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The problem with the file, and how to solve it.
     pub what: String,
 }
 
@@ -72,7 +71,7 @@ struct NamedKey {
 }
 
 impl fmt::Debug for NamedKey {
-    /// Leaves out the key itself.
+    /// Does not show the key itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamedKey").field("kid", &self.kid).field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
@@ -151,7 +150,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// What the operator should know about the keys.
+    /// Warnings about the keys, for the operator.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -189,12 +188,12 @@ impl KeySet {
     }
 }
 
-/// What to do with symmetric keys in a key set.
+/// How symmetric keys in a key set are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OctKeys {
-    /// In a file of public keys, such a key is a dangerous mistake.
+    /// It is an error: a secret in a file of public keys is a dangerous mistake.
     Refuse,
-    /// In a key set from a URL, it is ignored.
+    /// It is ignored, in a key set from a URL.
     Ignore,
 }
 
@@ -279,7 +278,7 @@ pub(super) fn secret(path: &Path) -> Result<Vec<u8>, KeyError> {
         return error("it is empty; openssl rand -base64 32 makes a secret");
     }
     if secret.starts_with(b"-----BEGIN ") {
-        // Used as a secret, a public key would let everybody sign tokens.
+        // With a public key as the secret, everybody could sign tokens.
         return error("it is a PEM file, not a secret; --auth-public-key-file takes public keys");
     }
     Ok(secret)
@@ -300,7 +299,7 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
     Ok(bytes)
 }
 
-/// Editors on Windows put it before a text.
+/// The UTF-8 byte order mark. Editors on Windows put it before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 const BEGIN: &str = "-----BEGIN ";

@@ -1,4 +1,4 @@
-//! Makes tokens for development. In production, an identity provider or a token service makes them.
+//! Issues tokens for development. In production, an identity provider or a token service issues them.
 
 use std::path::Path;
 
@@ -11,21 +11,21 @@ use deskbell_protocol::Role;
 /// The claims of a new token.
 #[derive(Debug, Clone)]
 pub struct TokenRequest {
-    /// `sub`.
+    /// The claim `sub`: the agentId or providerId.
     pub subject: String,
-    /// `role`.
+    /// The claim `role`.
     pub role: Role,
-    /// `groups`; left out if empty.
+    /// The claim `groups`. It is left out if empty.
     pub groups: Vec<String>,
-    /// `workspace`.
+    /// The claim `workspace`.
     pub workspace: Option<String>,
-    /// `iss`.
+    /// The claim `iss`.
     pub issuer: Option<String>,
-    /// `aud`.
+    /// The claim `aud`.
     pub audience: Option<String>,
-    /// `iat`, in seconds since 1970.
+    /// The claim `iat`, in seconds since 1970.
     pub issued: u64,
-    /// `exp`, in seconds since 1970.
+    /// The claim `exp`, in seconds since 1970.
     pub expires: u64,
 }
 
@@ -45,18 +45,18 @@ struct MintedClaims<'a> {
     exp: u64,
 }
 
-/// Why no token was made.
+/// The reason for which no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
     /// The file of the secret cannot be used.
     #[error(transparent)]
     Secret(#[from] KeyError),
-    /// The claims cannot be written as JSON, which never happens.
+    /// The claims cannot be written as JSON. This does not happen.
     #[error("cannot write the token: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// Makes a token, signed with HS256 and the secret in that file.
+/// Issues a token, signed with HS256 and the secret in that file.
 ///
 /// # Errors
 /// [`MintError`]: the file cannot be used.

@@ -24,7 +24,7 @@ pub use key_set::{KEYS_MAX, KeyError, KeyFiles, KeySet};
 pub use mint::{MintError, TokenRequest, mint};
 pub use refusal::TokenRefusal;
 pub use revocations::{REVOKED_MAX, RevokeError};
-pub use verifier::{OwnIssuer, TokenVerifier, VerifierError, VerifierSettings, claimed_subject};
+pub use verifier::{OwnIssuer, TokenOrigin, TokenVerifier, VerifierError, VerifierSettings};
 
 #[cfg(test)]
 mod tests;

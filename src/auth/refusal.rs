@@ -1,7 +1,7 @@
-//! Why a token is refused.
+//! The reasons for which a token is refused.
 
-/// Why a token is refused. The text tells the client what is wrong with its token, and never reveals what is configured.
-/// Except for the path of a claim, nothing of the token is in it, so it can be logged.
+/// The reason for which a token is refused. The text describes the problem to the client, and reveals nothing of the
+/// configuration. It contains nothing of the token except the path of a claim, so it can be logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the text explains each")]
 pub enum TokenRefusal {

@@ -13,7 +13,7 @@ use super::issuer::{Issuer, JwksLocation};
 use super::key_set::{KeySet, OctKeys};
 use crate::outbound::{FetchError, HttpsClient};
 
-/// How often keys are fetched without `Cache-Control`.
+/// The time between two fetches without `Cache-Control`.
 const FETCH_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// The shortest interval that `Cache-Control` can ask for.
 const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(60);
@@ -36,12 +36,12 @@ pub(super) struct RemoteKeys {
     current: RwLock<Option<Arc<KeySet>>>,
     /// The error of the last fetch, if it failed.
     failure: RwLock<Option<String>>,
-    /// Counts completed fetches, good and bad.
+    /// The number of completed fetches, including failed ones.
     fetches: watch::Sender<u64>,
     demand: Notify,
 }
 
-/// Why the keys could not be fetched.
+/// The reason for which the keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum KeyFetchError {
     #[error("{url}: {source}")]
@@ -65,7 +65,7 @@ struct StoredKeys {
 }
 
 impl RemoteKeys {
-    /// Starts with the stored keys, if there are any.
+    /// Begins with the stored keys, if there are any.
     pub(super) fn new(issuer: &Issuer, store: Option<&Path>) -> Self {
         let store = store
             .map(|directory| directory.join(format!(".issuer-keys-{:08x}", crc32c::crc32c(issuer.issuer.as_bytes()))));
@@ -89,7 +89,7 @@ impl RemoteKeys {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The issuer.
+    /// The issuer of these keys.
     pub(super) fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -99,7 +99,7 @@ impl RemoteKeys {
         self.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the keys were fetched once more, at most ten seconds.
+    /// Waits until the next fetch is complete, at most ten seconds.
     pub(super) async fn wait_for_fetch(&self) {
         let mut fetches = self.fetches.subscribe();
         let before = *fetches.borrow_and_update();
@@ -107,7 +107,7 @@ impl RemoteKeys {
         let _ = timeout(WAIT_MAX, fetches.wait_for(|count| *count > before)).await;
     }
 
-    /// Fetches the keys again and again until it is dropped.
+    /// Fetches the keys repeatedly, until the future is dropped.
     pub(super) async fn keep_fresh(self: Arc<Self>, client: HttpsClient) {
         loop {
             let started = Instant::now();

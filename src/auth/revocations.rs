@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 /// change of the keys, the file can be removed.
 pub const REVOKED_MAX: usize = 10_000;
 
-/// A revocation failed, or works but was not stored.
+/// A revocation failed, or is in force but was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
     /// There are [`REVOKED_MAX`] already.
     #[error("{REVOKED_MAX} subjects are revoked already; change the keys, then remove the file of revocations")]
     Full,
-    /// It works, but a restart would lose it.
+    /// The revocation is in force, but a restart would lose it.
     #[error("it works now, but a restart will lose it: {}: {source}", .path.display())]
     NotKept {
-        /// The file.
+        /// The path of the file of revocations.
         path: PathBuf,
-        /// The cause.
+        /// The error of the file system.
         source: io::Error,
     },
 }
@@ -53,7 +53,7 @@ pub(super) struct Revocations {
 }
 
 impl Revocations {
-    /// Loads the file. A missing file means no revocations. `None`: they last as long as the process.
+    /// Loads the file. A missing file means that there are no revocations. `None`: revocations last as long as the process.
     pub(super) fn open(file: Option<PathBuf>) -> io::Result<Self> {
         let Some(path) = &file else { return Ok(Self::default()) };
         let text = match fs::read_to_string(path) {
@@ -69,7 +69,7 @@ impl Revocations {
         Ok(Self { file, at_ms })
     }
 
-    /// Whether a token of that subject with that `iat` is refused. A token without `iat` counts as issued before.
+    /// Whether a token of this subject with this `iat` is refused. A token without `iat` counts as issued before.
     pub(super) fn includes(&self, workspace: &str, subject: &str, issued_ms: Option<u64>) -> bool {
         if self.at_ms.is_empty() {
             return false;
@@ -79,7 +79,7 @@ impl Revocations {
         latest.is_some_and(|at| issued_ms.is_none_or(|issued| issued <= *at))
     }
 
-    /// Revokes the tokens that were issued until now.
+    /// Revokes all tokens that were issued until now.
     pub(super) fn add(&mut self, workspace: Option<&str>, subject: &str, now_ms: u64) -> Result<(), RevokeError> {
         let revoked = RevokedSubject { subject: subject.to_owned(), workspace: workspace.map(str::to_owned) };
         if self.at_ms.len() >= REVOKED_MAX && !self.at_ms.contains_key(&revoked) {

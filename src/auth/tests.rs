@@ -1,6 +1,6 @@
-//! Good and bad tokens, and the files of keys.
+//! Valid and invalid tokens, and the files of keys.
 
-// A JSON object that a test has just built is given away, as a caller would.
+// Tests pass JSON objects by value, as a caller would.
 #![allow(clippy::needless_pass_by_value)]
 
 #[path = "../../tests/auth/forge.rs"]
@@ -63,7 +63,7 @@ impl Bench {
         self.verifier.check(token, NOW_MS)
     }
 
-    /// What a token signed by the secret with these claims comes to.
+    /// The result of the check of a token with these claims, signed with the secret.
     fn claim(&self, claims: &Value) -> Result<Claims, TokenRefusal> {
         self.check(&token_of(&json!({"alg": "HS256"}), claims, by_secret(SECRET)))
     }
@@ -121,7 +121,7 @@ fn no_key_works_as_a_key_of_another_kind() {
         (unsigned, TokenRefusal::Algorithm),
         (token_of(&json!({"alg": "None"}), &text, |_| Vec::new()), TokenRefusal::Algorithm),
         (token_of(&json!({"alg": "HS256"}), &text, |_| Vec::new()), TokenRefusal::Signature),
-        // The public key as the secret, in every form that it is at hand in.
+        // The public key as the secret, in each of its forms.
         (
             token_of(&json!({"alg": "HS256"}), &text, by_secret(pem_of("rsa.pub.pem").as_bytes())),
             TokenRefusal::Signature,
@@ -166,7 +166,7 @@ fn a_header_cannot_bring_its_own_key() {
 }
 
 #[test]
-fn a_changed_or_swapped_part_spoils_the_signature() {
+fn a_token_with_a_changed_or_swapped_part_is_refused() {
     let bench = Bench::new();
     let good = token_of(&json!({"alg": "HS256"}), claims(), by_secret(SECRET));
     let boss = with(json!({"sub": "boss"})).to_string();
@@ -265,7 +265,7 @@ fn claims_must_follow_the_rules_of_the_wire() {
 }
 
 #[test]
-fn issuer_and_audience_count_where_they_are_configured() {
+fn issuer_and_audience_are_checked_if_they_are_configured() {
     let bench = Bench::with(|settings| {
         let own = settings.own.as_mut().unwrap();
         own.issuer = Some("https://id.example".into());
@@ -287,7 +287,7 @@ fn issuer_and_audience_count_where_they_are_configured() {
 }
 
 #[test]
-fn a_revocation_refuses_earlier_tokens_and_no_later_ones() {
+fn a_revocation_refuses_earlier_tokens_but_no_later_ones() {
     let bench = Bench::new();
     bench.verifier.revoke(None, "ada", NOW_MS).unwrap();
     bench.verifier.revoke(Some("acme"), "bob", NOW_MS).unwrap();
@@ -393,18 +393,18 @@ fn a_key_set_has_rsa_and_p256_keys_too_and_never_a_symmetric_one() {
     let token = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
     assert!(verifier.check(&token, NOW_MS).is_ok());
     assert!(verifier.check(&token_of(&json!({"alg": "ES256", "kid": "e"}), claims(), by_ec), NOW_MS).is_ok());
-    // A key for another algorithm than its type can have is not used, and then there is no key.
+    // A key with an algorithm that does not fit its type is not used, so no key is left.
     let wrong = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "ES256"});
     let only = json!({"kty": "RSA", "n": base64(n), "e": base64(e), "alg": "PS256", "kid": "r"});
     assert_eq!(load(json!({"keys": [only]})).unwrap().check(&token, NOW_MS), Err(TokenRefusal::Algorithm));
     assert!(load(json!({"keys": [wrong]})).is_err());
-    // A symmetric key beside good ones is a secret in a public file.
+    // A symmetric key next to public keys is a secret in a public file.
     let symmetric = json!({"kty": "oct", "k": "c2VjcmV0"});
     assert!(load(json!({"keys": [rsa, symmetric, ec]})).unwrap_err().to_string().contains("symmetric"));
 }
 
 #[test]
-fn a_key_file_may_have_one_mebibyte_and_not_one_byte_more() {
+fn a_key_file_may_have_one_mebibyte_and_no_byte_more() {
     let home = tempfile::tempdir().unwrap();
     let load = |bytes: usize| {
         let mut text = pem_of("ed.pub.pem");
@@ -439,7 +439,7 @@ fn each_refusal_has_a_label_of_its_own() {
 }
 
 #[test]
-fn what_an_interrupted_write_left_does_not_end_up_among_the_revocations() {
+fn the_rest_of_an_interrupted_write_is_not_read_as_a_revocation() {
     let bench = Bench::new();
     write(&bench.home, "revoked.new", "{\"subject\":\"left over\",\"at\":1}\n".repeat(100).as_bytes());
     bench.verifier.revoke(None, "ada", NOW_MS).unwrap();

@@ -17,7 +17,7 @@ use super::revocations::{Revocations, RevokeError};
 use crate::outbound::HttpsClient;
 use deskbell_protocol::check_name;
 
-/// How many subjects are remembered whose warning about groups was logged. Past that, warnings can repeat.
+/// The most subjects that are remembered for a logged warning about their groups. Above this number, warnings can repeat.
 const WARNED_SUBJECTS_MAX: usize = 10_000;
 
 /// The settings of a verifier.
@@ -27,11 +27,11 @@ pub struct VerifierSettings {
     pub own: Option<OwnIssuer>,
     /// `[[auth.issuers]]`.
     pub issuers: Vec<Issuer>,
-    /// How far the clocks of hub and issuer may differ, in milliseconds.
+    /// The tolerated difference between the clocks of hub and issuer, in milliseconds.
     pub leeway_ms: u64,
-    /// How old a token may be, in milliseconds.
+    /// The greatest age of a token, in milliseconds.
     pub token_age_max_ms: Option<u64>,
-    /// The file of revocations; `None`: they last as long as the process.
+    /// The file of revocations. `None`: revocations last as long as the process.
     pub revocations: Option<PathBuf>,
     /// The directory for the last good keys of each issuer; `None`: they are not stored.
     pub key_store: Option<PathBuf>,
@@ -44,11 +44,11 @@ pub struct OwnIssuer {
     pub files: KeyFiles,
     /// The only `iss`; `None`: any, or none.
     pub issuer: Option<String>,
-    /// What `aud` must be or contain; `None`: anything.
+    /// The value that `aud` must be or contain. `None`: any value.
     pub audience: Option<String>,
 }
 
-/// Why tokens cannot be verified at all.
+/// The reason for which the verifier cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifierError {
     /// A file of keys cannot be used.
@@ -57,11 +57,20 @@ pub enum VerifierError {
     /// The file of revocations cannot be used.
     #[error("the file of revoked subjects cannot be read: {}: {source}", .path.display())]
     Revocations {
-        /// The file.
+        /// The path of the file of revocations.
         path: PathBuf,
-        /// The cause.
+        /// The error of the file system.
         source: io::Error,
     },
+}
+
+/// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenOrigin {
+    /// Its `iss`, if that is a configured issuer.
+    pub issuer: Option<String>,
+    /// The name of its key, if that is a valid name.
+    pub kid: Option<String>,
 }
 
 /// Verifies tokens. All connections share it; keys and revocations can change meanwhile.
@@ -134,7 +143,7 @@ impl TokenVerifier {
         })
     }
 
-    /// Keeps the keys at URLs up to date, until it is dropped.
+    /// Keeps the keys at URLs up to date, until the future is dropped.
     pub async fn keep_keys_fresh(self: Arc<Self>, client: HttpsClient) {
         let tasks: Vec<_> =
             self.remotes().map(|remote| tokio::spawn(Arc::clone(remote).keep_fresh(client.clone()))).collect();
@@ -150,7 +159,7 @@ impl TokenVerifier {
         })
     }
 
-    /// Whether some keys are at URLs.
+    /// Whether the keys of any issuer are at a URL.
     #[must_use]
     pub fn issuers_with_remote_keys(&self) -> bool {
         self.remotes().next().is_some()
@@ -163,20 +172,20 @@ impl TokenVerifier {
         }
     }
 
-    /// The issuers that have never had keys. While there is one, the hub is not ready.
+    /// The issuers without any keys so far. While there is one, the hub is not ready.
     pub fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
         let without = self.issuers.iter().filter(|issuer| issuer.keys.current().is_none());
         without.map(|issuer| issuer.rules.issuer.as_str())
     }
 
-    /// The issuers whose last fetch of keys failed, with the error.
+    /// The issuers with a failed last fetch of keys, with the error.
     #[must_use]
     pub fn key_failures(&self) -> Vec<(String, String)> {
         let failures = self.remotes().filter_map(|remote| Some((remote.issuer().to_owned(), remote.failure()?)));
         failures.collect()
     }
 
-    /// The files of keys, to be watched.
+    /// The files of keys, which the caller watches for changes.
     #[must_use]
     pub fn key_paths(&self) -> Vec<PathBuf> {
         let sources = self.own.iter().chain(&self.issuers).map(|issuer| &issuer.keys);
@@ -224,7 +233,7 @@ impl TokenVerifier {
     /// Checks a token at the time `now_ms` (since 1970).
     ///
     /// # Errors
-    /// [`TokenRefusal`]: the first thing that is wrong with it.
+    /// [`TokenRefusal`]: the first problem of the token.
     pub fn check(&self, token: &str, now_ms: u64) -> Result<Claims, TokenRefusal> {
         let token = SignedToken::parse(token)?;
         let issuer = self.issuer_of(&token)?;
@@ -246,7 +255,7 @@ impl TokenVerifier {
         Ok(claims)
     }
 
-    /// The issuer whose keys verify this token: the one with its `iss`, else the keys of `[auth]`.
+    /// The issuer of this token: the one with its `iss`, or otherwise the keys of `[auth]`.
     fn issuer_of(&self, token: &SignedToken<'_>) -> Result<&IssuerEntry, TokenRefusal> {
         let issuer = token.claims.get("iss").and_then(Value::as_str);
         if let Some(entry) = self.issuers.iter().find(|entry| issuer == Some(&entry.rules.issuer)) {
@@ -254,6 +263,15 @@ impl TokenVerifier {
         }
         let accepts = |own: &&IssuerEntry| own.rules.issuer.is_empty() || issuer == Some(&own.rules.issuer);
         self.own.as_ref().filter(accepts).ok_or(TokenRefusal::Issuer)
+    }
+
+    /// Where a refused token seems to come from, for the log.
+    #[must_use]
+    pub fn origin_of(&self, token: &str) -> TokenOrigin {
+        let Ok(token) = SignedToken::parse(token) else { return TokenOrigin::default() };
+        let issuer = self.issuer_of(&token).ok().map(|entry| entry.rules.issuer.clone());
+        let kid = token.header.kid.filter(|kid| check_name(kid).is_ok());
+        TokenOrigin { issuer, kid }
     }
 
     fn warn_about_groups(&self, claims: &Claims) {
@@ -287,12 +305,4 @@ impl TokenVerifier {
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         revocations.includes(workspace, subject, issued_ms)
     }
-}
-
-/// The subject that a refused token claims to have, if it is a name. Nothing vouches for it, so it is for the log only.
-#[must_use]
-pub fn claimed_subject(token: &str) -> Option<String> {
-    let token = SignedToken::parse(token).ok()?;
-    let subject = token.claims.get("sub")?.as_str()?;
-    check_name(subject).ok().map(|()| subject.to_owned())
 }

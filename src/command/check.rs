@@ -1,5 +1,5 @@
-//! `deskbell check`: makes the checks that `serve` would make with the same flags. With `--token FILE`, it also shows what
-//! the token in that file grants.
+//! `deskbell check`: makes the checks that `serve` would make with the same flags. With `--token FILE`, it also shows the
+//! rights that the token in that file grants.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::outbound::HttpsClient;
 use crate::telemetry::escape;
 
 /// Prints `ok` with the warnings on standard error, or prints all errors and exits with
-/// [`EXIT_USAGE`](super::EXIT_USAGE). With a token, prints what it grants, or exits with 1 and says why it is refused.
+/// [`EXIT_USAGE`](super::EXIT_USAGE). With a token, prints the rights that it grants, or exits with 1 and prints the reason of the refusal.
 pub(super) fn run(sources: &Sources, usage: ConfigErrors, token: Option<&Path>) -> ExitCode {
     let config = match load(sources, usage) {
         Ok(config) => config,
@@ -43,7 +43,7 @@ fn fail(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The verifier with the keys of all issuers, if authentication is on. Warns about issuers whose keys cannot be fetched.
+/// The verifier with the keys of all issuers, if authentication is on. Warns about issuers if their keys cannot be fetched.
 fn verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, String> {
     if !config.auth.is_on() {
         return Ok(None);

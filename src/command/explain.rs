@@ -27,10 +27,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(130);
 /// The size limit of the answer, larger than any real one.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// How many characters of foreign text an error message repeats.
+/// How many characters of a text from another program an error message repeats.
 const SHOWN_MAX: usize = 300;
 
-/// Show the course of a notification: which desks displayed it, who saw it, who answered when, what settled it
+/// Show the course of a notification: the desks that displayed it, the agents that saw it, each answer, and the outcome
 #[derive(Debug, Parser)]
 #[command(name = "explain", bin_name = "deskbell explain")]
 struct ExplainArguments {
@@ -45,7 +45,7 @@ struct ExplainArguments {
     /// Ask a running hub instead, at its --admin-listen: http://127.0.0.1:PORT
     #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "config"])]
     admin: Option<String>,
-    /// Print JSON
+    /// Print the explanation as JSON
     #[arg(long)]
     json: bool,
 }
@@ -144,7 +144,7 @@ fn ask(admin: &str, id: &str, json: bool) -> Result<(bool, Vec<u8>), String> {
     }
 }
 
-/// Foreign text as a part of a line: escaped and cut.
+/// A text from another program as a part of a line: escaped and cut.
 fn shown(text: &str) -> String {
     let more = if text.chars().nth(SHOWN_MAX).is_some() { "…" } else { "" };
     escape(&text.chars().take(SHOWN_MAX).collect::<String>()) + more

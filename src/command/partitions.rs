@@ -132,7 +132,7 @@ fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) ->
     Ok(AnyLog::Shared(Box::new(JetStream::open(&servers, place, Arc::new(move || inputs.wake()))?)))
 }
 
-/// Never called: the configuration check has reported this.
+/// A build without clusters never calls this: the configuration check has reported the setting.
 #[cfg(not(feature = "cluster"))]
 fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
     Err(LogError::Device("this binary was built without the feature \"cluster\"".to_owned()))

@@ -28,7 +28,7 @@ use crate::watched::Watched;
 /// The file of revocations in the data directory. The log ignores names that start with a dot.
 const REVOKED_FILE: &str = ".revoked-subjects";
 
-/// Why a hub with a valid configuration cannot serve.
+/// The reason for which a hub with a valid configuration cannot serve.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
@@ -81,7 +81,7 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         histories: histories.map(|histories| Arc::new(Mutex::new(histories))),
     };
     let mut serving = gateway.serve(behind)?;
-    // Before the announcement: its reader may send a signal at once.
+    // This comes before the announcement, because its reader may send a signal at once.
     let signals = {
         let _inside = runtime.enter();
         Signals::listen()?
@@ -107,15 +107,14 @@ fn serve(config: &Config) -> Result<(), ServeError> {
 
 /// At the limit of `ulimit -f`, SIGXFSZ would end the process. With a handler the write fails instead, and the log is full.
 fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
-    /// Its number on every Linux but MIPS.
+    /// The number of this signal on every Linux except MIPS.
     const SIGXFSZ: i32 = 25;
     let _inside = runtime.enter();
     // The handler stays installed when the stream is dropped.
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-/// The verifier of tokens, if authentication is on. Revocations, and the last keys of each issuer, are kept in the data
-/// directory.
+/// The verifier of tokens, if authentication is on. It stores revocations and the last keys of each issuer in the data directory.
 fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, VerifierError> {
     if !config.auth.is_on() {
         return Ok(None);
@@ -127,7 +126,7 @@ fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, Verifier
     Ok(Some(Arc::new(verifier)))
 }
 
-/// The settings of the verifier, with `directory` for what must survive a restart.
+/// The settings of the verifier. `directory` is for the files that must survive a restart.
 pub(super) fn verifier_settings(config: &Config, directory: Option<PathBuf>) -> VerifierSettings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     VerifierSettings {
@@ -200,7 +199,7 @@ fn as_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// 48 bits of time and 16 random bits: never used twice, and later runs sort after earlier ones.
+/// A new incarnation: 48 bits of time and 16 random bits. It is never used twice, and later runs sort after earlier ones.
 fn next_incarnation() -> Incarnation {
     Incarnation((WallClock.now().0 << 16) | (Uuid::new_v4().as_u128() as u64 & 0xffff))
 }

@@ -15,14 +15,14 @@ pub(super) fn stopping() {
     notify_systemd(&[NotifyState::Stopping, NotifyState::Status("closing clients")]);
 }
 
-/// How often the watchdog expects a sign of life; this is half of the time after which systemd restarts the hub.
+/// The time between two signs of life. It is half of the time after which systemd restarts the hub.
 pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// Feeds the watchdog while each counter of `turns` keeps moving. If one thread of a hub is stuck, the hub is not alive,
+/// Sends signs of life to the watchdog while each counter of `turns` keeps moving. If one thread of a hub is stuck, the hub is not alive,
 /// even if its sockets still work. `wake` wakes the threads, because an idle one can sleep for longer than `every`. Runs
-/// until it is dropped.
+/// until the future is dropped.
 pub(super) async fn feed_watchdog(every: Duration, turns: impl Fn() -> Vec<u64>, wake: impl Fn()) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

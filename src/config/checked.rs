@@ -34,11 +34,11 @@ pub struct Config {
     pub log: LogSettings,
     /// `[cluster]`
     pub cluster: ClusterSettings,
-    /// How long to wait for the data directory's lock.
+    /// The time limit for the lock of the data directory.
     pub wait_lock: Duration,
     /// The format of the log on standard error.
     pub log_format: telemetry::LogFormat,
-    /// What is logged; see [`telemetry::check_filter`].
+    /// The filter of the log; see [`telemetry::check_filter`].
     pub log_filter: String,
     /// The built-in templates and those of the file.
     pub templates: Arc<Catalogue>,
@@ -48,7 +48,7 @@ pub struct Config {
     pub sources: Arc<Sources>,
 }
 
-/// `[server]`
+/// The settings of `[server]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
     /// The address to serve; port 0 means a free port.
@@ -61,13 +61,13 @@ pub struct ServerSettings {
     pub memory: bool,
     /// Origins in addition to the hub's own, as browsers write them; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub allowed_origins: Vec<String>,
-    /// Origins whose pages may frame the hub's pages; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
+    /// Origins of pages that may frame the hub's pages; at most [`ORIGINS_MAX`](super::ORIGINS_MAX).
     pub frame_ancestors: Vec<String>,
     /// The time limit from the upgrade to the hello.
     pub hello_timeout: Duration,
     /// The time between the hub's pings.
     pub ping_interval: Duration,
-    /// How long a peer may be silent; longer than `ping_interval`.
+    /// A peer that is silent for this time is disconnected. It is longer than `ping_interval`.
     pub idle_timeout: Duration,
     /// The time limit for the TLS handshake, and for the head of each request.
     pub handshake_timeout: Duration,
@@ -77,7 +77,7 @@ pub struct ServerSettings {
     pub tls_cert: Option<PathBuf>,
     /// The private key of `tls_cert`.
     pub tls_key: Option<PathBuf>,
-    /// Where people reach the hub.
+    /// The URL at which people reach the hub, if it is not the listen address.
     pub public_url: Option<PublicUrl>,
     /// The address of the listener for metrics and probes only.
     pub metrics_listen: Option<SocketAddr>,
@@ -87,7 +87,7 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<Network>,
 }
 
-/// `[auth]`
+/// The settings of `[auth]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSettings {
     /// The file with the secret for HS256.
@@ -96,11 +96,11 @@ pub struct AuthSettings {
     pub public_key_file: Option<PathBuf>,
     /// The only `iss` that a token may have.
     pub issuer: Option<String>,
-    /// What `aud` must be or contain.
+    /// The value that `aud` must be or contain.
     pub audience: Option<String>,
-    /// How far the clocks of hub and issuer may differ.
+    /// The tolerated difference between the clocks of hub and issuer.
     pub leeway: Duration,
-    /// How old a token may be; `None`: any age.
+    /// The greatest age of a token. `None`: any age.
     pub max_token_age: Option<Duration>,
     /// `[[auth.issuers]]`.
     pub issuers: Vec<Issuer>,
@@ -185,7 +185,7 @@ pub struct LogSettings {
     pub history_bytes: u64,
 }
 
-/// `[cluster]`
+/// The settings of `[cluster]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterSettings {
     /// The URLs of the NATS servers, which may contain credentials. Empty: no cluster.
@@ -199,7 +199,7 @@ pub struct ClusterSettings {
 }
 
 impl fmt::Debug for ClusterSettings {
-    /// Leaves out the credentials.
+    /// Does not show the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = self.servers.iter().map(|url| without_userinfo(url)).collect();
         f.debug_struct("ClusterSettings").field("servers", &servers).finish_non_exhaustive()

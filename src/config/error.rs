@@ -1,4 +1,4 @@
-//! Configuration errors: what is wrong, and where.
+//! Configuration errors: the problem, and its place.
 
 use std::fmt;
 
@@ -23,9 +23,9 @@ pub enum Location {
     Place {
         /// The path as the user wrote it.
         file: String,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// In characters, counted from 1.
+        /// The column in characters, counted from 1.
         column: usize,
     },
 }
@@ -43,9 +43,9 @@ impl fmt::Display for Location {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("{location}: {what}")]
 pub struct ConfigError {
-    /// Where it is.
+    /// The place of the error.
     pub location: Location,
-    /// What is wrong and what is allowed, on one line.
+    /// The problem and the allowed values, on one line.
     pub what: String,
 }
 

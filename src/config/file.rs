@@ -48,7 +48,7 @@ pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// How the messages of syntax errors start.
+/// The beginning of the messages of syntax errors.
 const SYNTAX: &str = "TOML syntax error: ";
 
 /// Collects the errors of one file and sorts them by their place.
@@ -108,7 +108,7 @@ pub(super) struct Document<'t> {
     pub(super) unreliable: Unreliable,
 }
 
-/// Which parts of a file with syntax errors were parsed into something that its author did not mean.
+/// The parts of a file with syntax errors that were parsed into something that its author did not mean.
 pub(super) enum Unreliable {
     /// Only these lines, each given by the offset of its first byte.
     Lines(Vec<usize>),

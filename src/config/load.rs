@@ -45,8 +45,8 @@ impl Config {
         self.file.as_ref().map(|file| Watch::new(file.clone(), catalogue, self.reload()))
     }
 
-    /// How to reload the templates: load and check the whole configuration again, and log which other settings have
-    /// changed, because those need a restart.
+    /// The function that reloads the templates. It loads and checks the whole configuration again, and logs the other settings
+    /// that have changed, because those need a restart.
     pub(super) fn reload(&self) -> Load {
         let running = self.clone();
         Arc::new(move || {
@@ -58,7 +58,7 @@ impl Config {
         })
     }
 
-    /// The names of the settings whose values differ from `other`.
+    /// The names of the settings that differ from `other`.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let settings = SETTINGS.iter().filter(|s| s.show(self) != s.show(other)).map(Setting::name);
         let issuers = (self.auth.issuers != other.auth.issuers).then(|| "[[auth.issuers]]".to_owned());
@@ -71,7 +71,7 @@ impl Config {
 struct Loader {
     config: Config,
     errors: ConfigErrors,
-    /// For each setting that some layer gives: the strongest such layer, and the place in it.
+    /// The strongest layer that gives each setting, and the place in it.
     given: HashMap<Key, (Layer, Location)>,
 }
 

@@ -28,7 +28,7 @@ pub(super) const SERVERS_MAX: usize = 100;
 /// One row of the table of settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its identity in the code.
+    /// The key that identifies it in the code.
     pub key: Key,
     /// Table and key in the file.
     pub file: Option<(&'static str, &'static str)>,
@@ -93,7 +93,7 @@ pub(super) enum RawValue<'g> {
     File(&'g DeValue<'g>),
 }
 
-/// One reason why a value is rejected.
+/// One reason for which a value is rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ValueError {
     /// The part of the file's text, if it is not the value as a whole.
@@ -101,7 +101,7 @@ pub(super) struct ValueError {
     pub(super) what: String,
 }
 
-/// Why a value is rejected. A list can have several reasons.
+/// The reasons for which a value is rejected. A list can have several.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ValueErrors(pub(super) Vec<ValueError>);
 

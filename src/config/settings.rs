@@ -100,7 +100,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("allowed-origin"),
         variable: "DESKBELL_ALLOWED_ORIGIN",
         kind: ValueKind::OriginPatterns(at!(server.allowed_origins)),
-        meaning: "Origins whose pages may connect, in addition to the hub's own pages. The flag can be repeated.",
+        meaning: "Origins of pages that may connect, in addition to the hub's own pages. The flag can be repeated.",
     },
     key!(
         FrameAncestors,
@@ -108,7 +108,7 @@ pub const SETTINGS: &[Setting] = &[
         "frameAncestors",
         "DESKBELL_FRAME_ANCESTORS",
         ValueKind::Origins(at!(server.frame_ancestors)),
-        "Origins whose pages may show the hub's pages in a frame."
+        "Origins of pages that may show the hub's pages in a frame."
     ),
     Setting {
         key: Key::TlsCert,
@@ -156,7 +156,7 @@ pub const SETTINGS: &[Setting] = &[
         "trustedProxies",
         "DESKBELL_TRUSTED_PROXIES",
         ValueKind::Networks(at!(server.trusted_proxies)),
-        "Proxies whose `X-Forwarded-For` header gives the client's address. The hub ignores the header from any other address."
+        "Trusted proxies. The hub takes the client's address from their `X-Forwarded-For` header, and ignores the header from any other address."
     ),
     key!(
         HandshakeTimeout,
@@ -229,7 +229,7 @@ pub const SETTINGS: &[Setting] = &[
         "audience",
         "DESKBELL_AUTH_AUDIENCE",
         ValueKind::OptionalText(at!(auth.audience)),
-        "What a token's `aud` must be or contain."
+        "The value that the `aud` of a token must be or contain."
     ),
     key!(
         AuthLeeway,
@@ -237,7 +237,7 @@ pub const SETTINGS: &[Setting] = &[
         "leeway",
         "DESKBELL_AUTH_LEEWAY",
         ValueKind::Time { min: ms(0), max: seconds(600), at: at!(auth.leeway) },
-        "How far a token's `exp`, `nbf` and `iat` may differ from the hub's clock."
+        "The tolerance for `exp`, `nbf` and `iat` of a token, because clocks differ."
     ),
     key!(
         AuthMaxTokenAge,
@@ -421,7 +421,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("cluster"),
         variable: "DESKBELL_CLUSTER",
         kind: ValueKind::Servers(at!(cluster.servers)),
-        meaning: "The NATS servers whose JetStream holds the log of several hubs, instead of a data directory.",
+        meaning: "The NATS servers with JetStream that hold the log of several hubs, instead of a data directory.",
     },
     key!(
         ClusterPartitions,
@@ -536,7 +536,7 @@ mod tests {
                 }
                 name.extend(c.to_uppercase());
             }
-            // The contract's flags name these, and so their variables.
+            // The names of these flags are given by the protocol, and the names of their variables follow from them.
             let expected = match (table, key) {
                 ("server", "allowedOrigins") => "DESKBELL_ALLOWED_ORIGIN",
                 ("cluster", "servers") => "DESKBELL_CLUSTER",

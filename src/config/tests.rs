@@ -1,4 +1,4 @@
-//! The configuration as a whole: which source wins, what is rejected, and with which message.
+//! The configuration as a whole: the order of the sources, the rejected values, and the messages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -249,7 +249,7 @@ fn each_error_says_what_is_allowed() {
     ] {
         let error = format!("deskbell.toml:{error}");
         let mut errors = Setup::file(text).errors();
-        // Where the cluster is left out of the build, naming its servers is a error besides.
+        // In a build without the cluster, naming its servers is an additional error.
         errors.retain(|error| cfg!(feature = "cluster") || !error.contains("built without the feature"));
         assert_eq!(errors, [error], "{text}");
     }
@@ -269,7 +269,7 @@ fn a_syntax_error_has_a_place_and_does_not_hide_other_errors() {
             &["deskbell.toml:2:10: TOML syntax error: ", "deskbell.toml:4:16: [limits] displayLimit: 0 is out"][..],
         ),
         ("[server]\nmemory = true\nmemory = true", &["deskbell.toml:3:1: TOML syntax error: duplicate key"]),
-        // Without its bracket nobody knows which table a key is in.
+        // If a bracket is missing, it is unknown in which table a key is.
         ("[limits\ndisplayLimit = 0", &["deskbell.toml:1:8: TOML syntax error: "]),
     ] {
         let errors = Setup::file(text).errors();
@@ -322,7 +322,7 @@ fn an_address_that_other_machines_can_reach_needs_insecure() {
 }
 
 #[test]
-fn a_mistyped_variable_is_a_warning_and_foreign_variables_are_not() {
+fn a_mistyped_variable_is_a_warning_and_other_variables_are_not() {
     let config = Setup::nothing()
         .variable("DESKBELL_LISTN", "x")
         .variable("DESKBELL_PORT_8080_TCP", "x")

@@ -1,4 +1,4 @@
-//! How single values are written: sizes, addresses, browsers' origins, URLs of NATS servers.
+//! Parses single values: sizes, addresses, origins of pages, and URLs.
 
 use std::net::{Ipv6Addr, SocketAddr};
 

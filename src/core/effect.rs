@@ -2,7 +2,7 @@
 //!
 //! An effect names agents by their slot. The caller resolves slots to connections with
 //! [`Core::agent_connections`](super::Core::agent_connections) right after the entry was applied, and leaves out
-//! [`Effects::joiner`], whose welcome contains everything.
+//! [`Effects::joiner`]: its welcome contains everything.
 
 use std::sync::Arc;
 
@@ -76,11 +76,11 @@ pub enum Effect {
     Answered {
         /// The connection that answered; `correlation_id` is the notification's.
         to: ReplyTo,
-        /// The notification.
+        /// The notification that the agent answered.
         notification_id: NotificationId,
         /// The outcome; `None` if the notification is still open after this reject.
         outcome: Option<Outcome>,
-        /// The agent whose answer settled it, or for whom the hub accepted it.
+        /// The agent that settled it by an answer or got it by an automatic accept.
         agent_id: Option<Name>,
         /// Whether the answer of this agent settled it.
         won: bool,
@@ -89,41 +89,41 @@ pub enum Effect {
     Refused {
         /// The connection that sent the request, and its ids.
         to: ReplyTo,
-        /// The reason.
+        /// Why the hub refused it; the wire makes the error of it.
         refusal: Refusal,
     },
     /// To agents: display a notification on the desk.
     Display {
-        /// The agents.
+        /// The agents that get it on the desk.
         agents: Vec<AgentSlot>,
-        /// The notification.
+        /// The notification as the desk shows it.
         card: Card,
     },
     /// To agents: take a notification off the desk.
     Close {
-        /// The agents.
+        /// The agents that lose it from the desk.
         agents: Vec<AgentSlot>,
-        /// The notification.
+        /// The notification to take off.
         notification_id: NotificationId,
         /// The notification's correlationId.
         correlation_id: Name,
         /// The outcome; `None` if the notification is still open for others after this agent's reject.
         outcome: Option<Outcome>,
-        /// The agent whose answer settled it, or for whom the hub accepted it.
+        /// The agent that settled it by an answer or got it by an automatic accept.
         agent_id: Option<Name>,
     },
     /// To one agent: a session starts here or moves here.
     SessionStarted {
-        /// The agent.
+        /// The agent that has the session from here on.
         agent: AgentSlot,
-        /// The session.
+        /// The session as the agent sees it.
         session: SessionView,
     },
     /// To one agent: a session ended or moved to another agent.
     SessionEnded {
-        /// The agent who had the session.
+        /// The agent that had the session until now.
         agent: AgentSlot,
-        /// The session.
+        /// The session that ended or moved away.
         session_id: Name,
         /// The correlationId of the call that caused it; `None` if the session was idle for too long.
         correlation_id: Option<Name>,
@@ -137,9 +137,9 @@ pub enum Effect {
     },
     /// To one agent: the unread count of a session.
     Activity {
-        /// The agent who has the session.
+        /// The agent that has the session.
         agent: AgentSlot,
-        /// The session.
+        /// The session with the new count.
         session_id: Name,
         /// The new count.
         count: u32,
@@ -148,7 +148,7 @@ pub enum Effect {
     },
     /// To all connections of one agent: the agent's presence. The connection that asked receives its ids too.
     Presence {
-        /// The agent.
+        /// The agent with the new presence.
         agent: AgentSlot,
         /// The presence from here on.
         presence: Presence,
@@ -159,19 +159,19 @@ pub enum Effect {
     Event {
         /// When it happened.
         at: Timestamp,
-        /// The event.
+        /// What happened.
         event: Event,
     },
     /// To the operator's log: a notification was refused because its audience is full.
     AudienceFull {
-        /// The audience.
+        /// The audience that has no room left.
         to: Recipients,
         /// The notification that was refused.
         content: Arc<Content>,
     },
     /// To one hub: it was removed from the log and must join again under another incarnation.
     HubRemoved {
-        /// The hub.
+        /// The incarnation that was removed.
         incarnation: Incarnation,
     },
 }
@@ -237,7 +237,7 @@ pub enum Refusal {
     TokenTaken,
     /// The workspace has as many open notifications as the limit allows.
     OpenNotifications {
-        /// The limit.
+        /// The limit: open notifications of one workspace.
         limit: u32,
     },
     /// The session belongs to another provider or another agent.
@@ -290,7 +290,7 @@ pub enum Welcome {
 /// An open notification as its provider's welcome contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenView {
-    /// The notification.
+    /// The id that the hub gave the notification.
     pub notification_id: NotificationId,
     /// The `id` of the notify, if it had one.
     pub id: Option<Name>,
@@ -303,7 +303,7 @@ pub struct OpenView {
 /// A notification as a desk displays it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// The content.
+    /// What the card says; shared by all desks that display it.
     pub content: Arc<Content>,
     /// The rest of its display time; all of it if the display time has not begun.
     pub remaining: Millis,
@@ -312,9 +312,9 @@ pub struct Card {
 /// A session as its agent sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionView {
-    /// The session.
+    /// The session's id.
     pub session_id: Name,
-    /// The notification whose accept began the session or moved it last.
+    /// The notification that began the session or moved it last, by its accept.
     pub notification_id: NotificationId,
     /// The correlationId of that notification.
     pub correlation_id: Name,
@@ -346,12 +346,12 @@ pub struct MarkView {
 pub enum Event {
     /// A notification arrived.
     Notified {
-        /// The notification.
+        /// The notification that arrived.
         content: Arc<Content>,
     },
     /// A notification was displayed for the first time.
     Displayed {
-        /// The notification.
+        /// The notification that a desk displays now.
         content: Arc<Content>,
     },
     /// A notification was settled. The wire gives a cancelled one an event of its own.
@@ -361,40 +361,40 @@ pub enum Event {
     },
     /// A KPI mark was set or cleared.
     Kpi {
-        /// The session.
+        /// The session that is marked or no longer marked.
         session_id: Name,
         /// The correlationId of the call that caused it.
         correlation_id: Option<Name>,
-        /// The agent who has the session, if it is open.
+        /// The agent that has the session, if it is open.
         agent_id: Option<Name>,
         /// Whether the session is in breach now.
         breached: bool,
     },
     /// An agent's first connection joined.
     AgentJoined {
-        /// The agent.
+        /// The agent's name.
         agent_id: Name,
         /// The agent's presence.
         presence: Presence,
     },
     /// An agent's last connection left.
     AgentLeft {
-        /// The agent.
+        /// The agent's name.
         agent_id: Name,
     },
     /// A provider's first connection joined.
     ProviderJoined {
-        /// The provider.
+        /// The provider's name.
         provider_id: Name,
     },
     /// A provider's last connection left.
     ProviderLeft {
-        /// The provider.
+        /// The provider's name.
         provider_id: Name,
     },
     /// An agent's presence changed.
     Presence {
-        /// The agent.
+        /// The agent's name.
         agent_id: Name,
         /// The presence from here on.
         presence: Presence,

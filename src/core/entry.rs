@@ -8,7 +8,7 @@ use crate::limits::Limits;
 /// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The rules whose shape its bytes have: those in force when its hub wrote it, as far as that hub knew. They may
+    /// The rules that give its bytes their shape: those in force when its hub wrote it, as far as that hub knew. They may
     /// have been raised since; how it is applied depends on the state alone.
     pub rules: u32,
     /// The hub that wrote it.
@@ -26,7 +26,7 @@ pub struct Record {
 pub struct Entry {
     /// The workspace; empty where the input concerns the whole log.
     pub workspace: Name,
-    /// The change.
+    /// The change that happens in it.
     pub input: Input,
 }
 
@@ -64,7 +64,7 @@ pub enum Input {
     Join {
         /// The hub's number for the connection.
         connection: u64,
-        /// The client.
+        /// The role and name under which the client joins.
         client: Joiner,
     },
     /// A connection is gone.
@@ -76,7 +76,7 @@ pub enum Input {
     Call {
         /// The hub's number for the client's connection.
         connection: u64,
-        /// The message.
+        /// The client's message, checked and complete.
         call: Call,
     },
 }
@@ -146,10 +146,10 @@ pub struct Call {
     pub id: Option<Name>,
     /// The message's correlationId. Notify, cancel and kpi always have one, minted by the hub if need be.
     pub correlation_id: Option<Name>,
-    /// The gateway's own number for a call whose reply does not go to a socket: an HTTP request waits for it. The core
+    /// The gateway's own number for a call if an HTTP request waits for the reply, so that no socket gets it. The core
     /// copies it into [`ReplyTo`](super::effect::ReplyTo) and does not look at it.
     pub number: Option<u64>,
-    /// The request.
+    /// The request itself.
     pub action: Action,
 }
 
@@ -187,7 +187,7 @@ pub enum ProviderAction {
     },
     /// Marks a session as in breach, or clears the mark.
     Kpi {
-        /// The session.
+        /// The session to mark.
         session_id: Name,
         /// Whether to clear the mark instead of setting it.
         should_reset: bool,
@@ -196,19 +196,19 @@ pub enum ProviderAction {
     },
     /// Sets the unread count of a session.
     Activity {
-        /// The session.
+        /// The session that has unread messages.
         session_id: Name,
         /// The new count.
         count: u32,
     },
     /// Ends a session.
     EndSession {
-        /// The session.
+        /// The session to end.
         session_id: Name,
     },
     /// Asks for the state of a notification.
     Lookup {
-        /// The notification.
+        /// The notification to look up.
         notification_id: NotificationId,
     },
 }
@@ -218,26 +218,26 @@ pub enum ProviderAction {
 pub enum AgentAction {
     /// Accepts a notification.
     Accept {
-        /// The notification.
+        /// The notification that the agent accepts.
         notification_id: NotificationId,
     },
     /// Rejects a notification.
     Reject {
-        /// The notification.
+        /// The notification that the agent rejects.
         notification_id: NotificationId,
         /// The reason, for people.
         reason: Option<Text>,
     },
     /// Reports that the agent's page was visible while a notification was displayed.
     Seen {
-        /// The notification.
+        /// The notification that was visible.
         notification_id: NotificationId,
     },
     /// Changes the agent's presence.
     Presence(Presence),
     /// Ends one of the agent's sessions.
     EndSession {
-        /// The session.
+        /// The session to end.
         session_id: Name,
     },
 }
@@ -299,7 +299,7 @@ pub struct Rendered {
     pub queue_timeout: Millis,
     /// Whether pages show the countdown.
     pub show_timeout: bool,
-    /// Whether the hub accepts it at once for the agent who has been idle longest.
+    /// Whether the hub accepts it at once for the agent that has been idle longest.
     pub auto_accept: bool,
     /// Whether the hub accepts it for an agent when the display time ends.
     pub auto_accept_on_timeout: bool,
@@ -343,7 +343,7 @@ pub struct Field {
 pub enum Settle {
     /// The first accept or reject.
     FirstResponse,
-    /// The first accept, or the reject after which nobody is left who could accept.
+    /// The first accept, or the reject that leaves no agent able to accept.
     FirstAccept,
 }
 

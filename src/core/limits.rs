@@ -30,7 +30,7 @@ pub struct Limits {
     pub kpi_marks: u32,
     /// Settled notifications kept per workspace. Past it the oldest are forgotten.
     pub retained_outcomes: u32,
-    /// Disconnected agents remembered per workspace. Past it those who left first are forgotten.
+    /// Disconnected agents remembered per workspace. Past it the hub forgets the earliest departures.
     pub remembered_agents: u32,
     /// A session or mark ends after this time without a message about it.
     pub session_idle: Millis,

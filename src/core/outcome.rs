@@ -13,7 +13,7 @@ pub enum Outcome {
     AutoAccepted,
     /// Its display time ended and the hub accepted it for an agent (`autoAcceptOnTimeout`).
     AutoAcceptedOnTimeout,
-    /// An agent rejected it. Under `firstAccept`: everybody who could have accepted it did.
+    /// An agent rejected it. Under `firstAccept`: all agents rejected it that could have accepted it.
     Declined,
     /// There was no room for it, neither on a desk nor in the queue of its audience.
     QueueFull,
@@ -48,18 +48,18 @@ impl Outcome {
 /// How many agents a notification reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
-    /// Agents who had it displayed.
+    /// Agents with a desk that displayed it.
     pub displayed: u32,
-    /// Agents whose page reported it as seen.
+    /// Agents with a page that reported it as seen.
     pub seen: u32,
-    /// Agents who rejected it.
+    /// Agents that rejected it.
     pub rejected: u32,
 }
 
 /// A settled notification, kept for the retention time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The notification.
+    /// The notification that was settled.
     pub notification_id: NotificationId,
     /// The provider that raised it.
     pub provider_id: Name,
@@ -75,7 +75,7 @@ pub struct Settled {
     pub session_id: Name,
     /// How it ended.
     pub outcome: Outcome,
-    /// The agent whose answer settled it, or for whom the hub accepted it.
+    /// The agent that settled it by an answer or got it by an automatic accept.
     pub agent_id: Option<Name>,
     /// The reason that the agent gave with the reject that settled it.
     pub decline_reason: Option<Text>,

@@ -38,7 +38,7 @@ impl Core {
         self.hubs.iter().filter(move |(_, hub)| silent(hub)).map(|(&incarnation, _)| incarnation)
     }
 
-    /// The connections of the provider whose notification is due next; none if something else is due next.
+    /// If a notification is due next, the connections of its provider. Otherwise none.
     #[must_use]
     pub fn next_due_connections(&self) -> &[ConnectionId] {
         let Some(&(at, _, slot, notification)) = self.deadlines.first() else { return &[] };
@@ -65,7 +65,7 @@ impl Core {
         Some((&self.workspaces.get(state.workspace)?.name, id))
     }
 
-    /// The workspace and the name of the agent who has this connection.
+    /// The workspace and the name of the agent with this connection.
     #[must_use]
     pub fn agent_of(&self, connection: ConnectionId) -> Option<(&Name, &Name)> {
         let state = self.connection(connection)?;

@@ -36,8 +36,8 @@ const FORGET_SLACK: Millis = Millis::from_minutes(1);
 ///   a snapshot and reading it back changes nothing.
 /// - Within one record each entry is a step: first everything that is due, by deadline, then arrival; then the entry;
 ///   then the places that these free; then waiting automatic accepts; then the desks.
-/// - It checks its own indexes while it changes them. A failed check panics, before the effects of that entry reach
-///   anybody: the state is wrong, and every hub that applies the record fails alike.
+/// - It checks its own indexes while it changes them. A failed check panics: the state is wrong, and every hub that
+///   applies the record fails alike. The caller must not deliver effects of earlier entries of that record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Core {
     pub(crate) now: Timestamp,
@@ -95,8 +95,8 @@ pub(crate) struct Pass {
 }
 
 impl Core {
-    /// Applies a record and calls `each` with the effects after each of its entries. A record that was applied before,
-    /// or whose hub is unknown or removed, changes nothing.
+    /// Applies a record and calls `each` with the effects after each of its entries. A record that was applied before
+    /// changes nothing, nor does one of a hub that is unknown or removed.
     ///
     /// # Panics
     /// If a check of the state fails.
@@ -121,8 +121,8 @@ impl Core {
         self.now
     }
 
-    /// The number of the rules in force; 0 before the first hub started. They are the highest that all hubs could apply
-    /// that were alive at some time, and never fall. A program whose rules end below this number must not go on.
+    /// The number of the rules in force; 0 before the first hub started. They never fall. A program that cannot apply
+    /// them must not go on.
     #[must_use]
     pub fn rules(&self) -> u32 {
         self.rules.0
@@ -327,7 +327,7 @@ impl Core {
             pass.out.list.push((Name::default(), Effect::Refused { to, refusal: Refusal::NotJoined }));
             return;
         };
-        self.on(workspace, pass, |workspace, step| match (role, call.action.clone()) {
+        self.on(workspace, pass, |workspace, step| match (role, &call.action) {
             (ConnectionRole::Provider(id), Action::Provider(action)) => workspace.provider_call(step, to, &id, action),
             (ConnectionRole::Agent(agent), Action::Agent(action)) => workspace.agent_call(step, to, agent, action),
             _ => step.emit(&workspace.name, Effect::Refused { to, refusal: Refusal::WrongRole }),

@@ -7,7 +7,7 @@ use crate::workspace::agents::Agent;
 use crate::workspace::notification::OpenNotification;
 use crate::workspace::{OpenSlot, Workspace};
 
-/// An open notification and the agents whom it has reached.
+/// An open notification and the agents that it has reached.
 #[derive(Debug, Clone, Copy)]
 pub struct NotificationView<'a> {
     workspace: &'a Workspace,
@@ -26,7 +26,7 @@ impl<'a> NotificationView<'a> {
         &self.workspace.name
     }
 
-    /// The content.
+    /// What its card says.
     #[must_use]
     pub fn content(&self) -> &'a Content {
         &self.open.content
@@ -38,19 +38,19 @@ impl<'a> NotificationView<'a> {
         self.open.on_desk.len()
     }
 
-    /// The agents in whose queues it is.
+    /// The agents that have it in their queue.
     pub fn queued_at(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
         let (workspace, slot) = (self.workspace, self.slot);
         let on_desk = self.open.on_desk.iter().filter_map(move |agent| workspace.agents.try_get(agent));
         on_desk.filter(move |agent| !agent.displayed.contains(&slot)).map(|agent| &agent.name)
     }
 
-    /// The agents who ever had it displayed.
+    /// The agents that ever had it displayed.
     pub fn displayed_to(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
         names(self.workspace, &self.open.displayed_to)
     }
 
-    /// The agents whose page reported it as seen.
+    /// The agents with a page that reported it as seen.
     pub fn seen_by(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
         names(self.workspace, &self.open.seen_by)
     }

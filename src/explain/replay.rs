@@ -6,7 +6,7 @@ use deskbell_core::rules::RULES;
 use super::query::ExplainQuery;
 use super::timeline::Explanation;
 use super::timeline_builder::TimelineBuilder;
-use crate::hub::{CodecError, check_rules, decode_record, decode_snapshot};
+use crate::hub::{CodecError, FailedCheck, apply_record, check_rules, decode_record, decode_snapshot};
 use crate::log::{History, LogError, RecordNumber};
 
 /// How often a replay starts again if the log is trimmed meanwhile.
@@ -21,6 +21,9 @@ pub enum ExplainError {
     /// A record or snapshot of the log cannot be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A record leads to a wrong state.
+    #[error(transparent)]
+    FailedCheck(#[from] FailedCheck),
     /// The caller does not wait any longer.
     #[error("given up: the caller does not wait any longer")]
     GivenUp,
@@ -93,11 +96,11 @@ fn replay(
         let record = decode_record(&stored, RULES)?;
         // The core calls back once per entry, in order.
         let mut entries = record.entries.iter();
-        core.apply(&record, |core, effects| {
+        apply_record(&mut core, number, &record, |core, effects| {
             if let Some(entry) = entries.next() {
                 builder.step(core, record.incarnation, entry, &effects);
             }
-        });
+        })?;
         check_rules(number, &core, RULES)?;
     }
     Ok(builder.finish(since))

@@ -74,7 +74,7 @@ impl Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// The notification.
+    /// The notification that it is about.
     pub notification_id: String,
     /// The correlationId of the notify.
     pub correlation_id: String,

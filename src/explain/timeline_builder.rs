@@ -44,7 +44,7 @@ struct TrackedNotification {
     timeline: Timeline,
     notified_at: Timestamp,
     settled_at: Option<Timestamp>,
-    /// The number of desks that had it at the last step, and the agents behind whose notifications it was queued.
+    /// The number of desks that had it at the last step, and the agents that had it in their queue.
     desks: u32,
     waits: BTreeSet<Name>,
     seen: BTreeSet<Name>,
@@ -75,7 +75,7 @@ impl<'q> TimelineBuilder<'q> {
         builder
     }
 
-    /// The explanation.
+    /// Ends the timelines and returns the explanation.
     pub(super) fn finish(self, since: Option<Timestamp>) -> Explanation {
         Explanation {
             asked: self.query.asked.clone(),

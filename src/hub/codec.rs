@@ -1,6 +1,6 @@
 //! Records and snapshots as bytes (postcard).
 //!
-//! Both begin with the number of the rules whose shape they have: those in force when they were written. A hub that is
+//! Both begin with the number of the rules in force when they were written. These rules give them their shape. A hub that is
 //! ahead of the rules in force writes and reads the older shape (`shape`).
 
 mod shape;
@@ -19,7 +19,7 @@ const FORMAT: u32 = 4;
 /// The first number of a snapshot from before its rules were written: the state follows.
 const FORMAT_WITHOUT_RULES: u32 = 3;
 
-/// The rules whose shape a snapshot of [`FORMAT_WITHOUT_RULES`] has.
+/// The rules that give a snapshot of [`FORMAT_WITHOUT_RULES`] its shape.
 const RULES_OF_FORMAT_3: u32 = 3;
 
 /// Why encoding is not expected to fail.
@@ -35,7 +35,7 @@ pub enum CodecError {
         ours.oldest, ours.newest
     )]
     NewerRules {
-        /// The record.
+        /// The record at which the hub stops.
         number: RecordNumber,
         /// The record's rules, or those in force after it.
         theirs: u32,
@@ -50,7 +50,7 @@ pub enum CodecError {
         ours.oldest, ours.newest
     )]
     OlderRules {
-        /// The record.
+        /// The record at which the hub stops.
         number: RecordNumber,
         /// The record's rules.
         theirs: u32,
@@ -62,7 +62,7 @@ pub enum CodecError {
         "the snapshot has format {theirs}, and this version of deskbell reads format {FORMAT}: use the version that wrote it"
     )]
     OtherFormat {
-        /// The snapshot's.
+        /// The format of the snapshot.
         theirs: u32,
     },
     /// The checksum is right, but the contents cannot be decoded.
@@ -131,7 +131,7 @@ impl GroupBytes {
     }
 }
 
-/// The rules in whose shape a hub writes: those in force, so that every living hub can read it.
+/// The rules that give the shape in which a hub writes: those in force, so that every living hub can read it.
 fn shape_to_write(core: &Core) -> u32 {
     core.rules().clamp(RULES.oldest, RULES.newest)
 }

@@ -6,6 +6,9 @@ use deskbell_core::effect::{Effects, ReplyTo};
 use deskbell_core::{Core, Incarnation, Timestamp};
 
 /// Carries effects to the connections of this hub. Called from the hub's own thread only; must never wait for a client.
+///
+/// Messages and disconnections are collected, and leave with [`flush`](Self::flush) only. The hub calls it when a whole
+/// record is applied. If a check fails within the record, the hub ends without a flush and nothing of the record leaves.
 pub trait Delivery: Send {
     /// The effects of one entry, right after it was applied: `core` is the state that the entry left. Connections of
     /// other incarnations than this hub's own belong to other hubs.
@@ -15,7 +18,7 @@ pub trait Delivery: Send {
     /// be called again at the latest; `None` if nobody observes.
     fn tick(&mut self, core: &Core) -> Option<Duration>;
 
-    /// The group is over: what was collected goes out now.
+    /// Sends everything that was collected.
     fn flush(&mut self);
 
     /// Reports to its sender that a call was not attempted.
@@ -40,14 +43,14 @@ pub enum CallRejected {
     Unavailable {
         /// When to try again.
         retry_after: Duration,
-        /// For people.
+        /// Why, as a text for people.
         detail: String,
     },
     /// The provider's calls cost more deliveries than it may cause (`rateLimited`).
     DeliveriesPerSecond {
         /// When to try again.
         retry_after: Duration,
-        /// The limit.
+        /// The limit in deliveries per second.
         limit: u64,
     },
 }

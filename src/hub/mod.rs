@@ -1,9 +1,10 @@
 //! Runs one partition: gathers inputs, appends them to the log, applies what comes back, and hands on the effects. A
 //! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `group`,
-//! `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
+//! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`,
+//! `checked_apply`, `group`, `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
 
+mod checked_apply;
 mod clock;
 mod codec;
 mod delivery;
@@ -21,7 +22,8 @@ mod snapshotter;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{Clock, WallClock};
+pub use checked_apply::{FailedCheck, apply_record};
+pub use clock::{Clock, Monotonic, WallClock};
 pub use codec::{CodecError, check_rules, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{CallRejected, Delivery};
 pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use deskbell_core::Core;
 use deskbell_core::rules::RulesRange;
 
+use super::checked_apply::apply_record;
 use super::clock::Clock;
 use super::codec::{check_rules, decode_record, decode_snapshot, encode_snapshot};
 use super::divergence::{DigestComparison, RECORDS_PER_DIGEST, digest};
@@ -206,7 +207,7 @@ impl SnapshotWorker {
             self.load()?;
         }
         match self.follow(woken) {
-            // The hub whose duty it is was faster, and trimmed the log.
+            // The hub with this duty was faster and trimmed the log.
             Err(HubError::Log(LogError::Trimmed(_))) if self.duty.is_shared() => self.load(),
             done => done,
         }
@@ -240,7 +241,7 @@ impl SnapshotWorker {
     fn follow(&mut self, woken: &Receiver<()>) -> Result<(), HubError> {
         while let Some(stored) = self.duty.store().after(self.number)? {
             let record = decode_record(&stored, self.rules)?;
-            self.core.apply(&record, |_, _| {});
+            apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
             check_rules(stored.number, &self.core, self.rules)?;
             self.number = stored.number;
             self.bytes += stored.bytes.len() as u64;

@@ -68,7 +68,7 @@ impl Latency {
     }
 }
 
-/// The counters.
+/// Everything that the clients count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
     /// Scheduled notifies.

@@ -28,7 +28,7 @@ pub(crate) struct LoadShare {
     pub(crate) churn: f64,
 }
 
-/// A client.
+/// One simulated client: its role, name and token.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadClient {
     /// `None` if its name is in its token.

@@ -3,7 +3,7 @@
 use deskbell_core::entry::Settle;
 use serde::Serialize;
 
-/// The response.
+/// The body of the response.
 #[derive(Debug, Clone, Serialize)]
 pub struct TemplateList {
     /// The templates, sorted by name.

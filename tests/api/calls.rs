@@ -178,6 +178,24 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_closed_and_one_with_a_waiting_request_is_not() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let hub = hub("[server]\nhttpIdleTimeout = \"1s\"").await;
+    let ask = ring("?wait=3s", json!({"id": "a"}));
+    let bytes = String::from_utf8(ask.bytes(hub.port)).unwrap().replace("Connection: close\r\n", "");
+    let mut stream = hub.tcp().await;
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    // The wait is longer than the limit for an idle connection, and its answer still arrives. Then the hub ends the connection.
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .expect("the end of the connection")
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert!(!answer.to_lowercase().contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
 async fn calls_of_one_provider_run_concurrently() {
     let hub = hub("").await;
     let mut ada = hub.agent("ada").await;

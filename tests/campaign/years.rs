@@ -204,6 +204,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
     Call {
         id: Some(id.clone().into()),
         correlation_id: Some(id.into()),
+        number: None,
         action: ProviderAction::Notify(Box::new(notify)).into(),
     }
 }

@@ -46,6 +46,11 @@ impl ExpiryIndex {
         self.by_workspace.get(&workspace).copied()
     }
 
+    /// A damaged index: it has a time for the workspace that is missing in the order.
+    pub(crate) fn without_order(workspace: WorkspaceSlot) -> Self {
+        Self { by_time: BTreeSet::new(), by_workspace: BTreeMap::from([(workspace, Timestamp(1))]) }
+    }
+
     /// Checks that both maps agree.
     pub(crate) fn check(&self) {
         assert!(self.by_time.iter().all(|(at, workspace)| self.by_workspace.get(workspace) == Some(at)));

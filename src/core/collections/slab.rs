@@ -132,14 +132,14 @@ impl<T> Slab<T> {
 impl<T> Index<Slot<T>> for Slab<T> {
     type Output = T;
 
-    /// Panics if the slot is free: whoever keeps a slot gives it up before the value is removed.
+    /// Panics if the slot is free. Every holder of a slot gives it up before its value is removed.
     fn index(&self, slot: Slot<T>) -> &T {
         self.get(slot).unwrap_or_else(|| panic!("slot {slot:?} is in use and has no value"))
     }
 }
 
 impl<T> IndexMut<Slot<T>> for Slab<T> {
-    /// Panics if the slot is free: whoever keeps a slot gives it up before the value is removed.
+    /// Panics if the slot is free. Every holder of a slot gives it up before its value is removed.
     fn index_mut(&mut self, slot: Slot<T>) -> &mut T {
         self.get_mut(slot).unwrap_or_else(|| panic!("slot {slot:?} is in use and has no value"))
     }

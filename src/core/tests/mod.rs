@@ -1,12 +1,14 @@
 //! The core, held against the contract: rule by rule, by random histories, and by all histories of small worlds.
 //!
 //! Files: `inside`, `invariants`, `told`, `watch`, `world` (the language of these tests); `offering`, `timing`, `answering`,
-//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule); `model`, `model_calls`,
+//! `automatic`, `providing`, `presence`, `sessions`, `regrouping`, `counting` (rule by rule);
+//! `failed_checks` (damaged states); `model`, `model_calls`,
 //! `happening`, `histories` (random histories against a simple model), `small_worlds` (all histories).
 
 mod answering;
 mod automatic;
 mod counting;
+mod failed_checks;
 mod happening;
 mod histories;
 mod inside;

@@ -2,6 +2,7 @@
 
 use super::world::{World, check, raise};
 use crate::entry::Presence::{Available, Away};
+use crate::entry::{Input, Joiner, Resume};
 
 #[test]
 fn presence_is_told_on_all_connections_of_the_agent() {
@@ -128,4 +129,27 @@ fn agents_that_were_only_named_leave_nothing_behind() {
     }
     let (_, workspace) = world.core.all_workspaces().next().expect("the bot's workspace");
     assert!(workspace.agents.is_empty());
+}
+
+/// Each connection joins once. A hub that sends a hello twice must not change the agent, nor count a second connection.
+#[test]
+fn a_second_join_of_one_connection_is_ignored() {
+    let mut world = World::new();
+    world.agent_in("ada", &["day"]);
+    world.provider("bot");
+    let stats = world.core.stats("default");
+    let joiners = [
+        Joiner::Agent { id: "ada".into(), groups: Some(vec!["night".into()]), presence: Some(Away) },
+        Joiner::Agent { id: "bob".into(), groups: None, presence: None },
+        Joiner::Provider { id: "bot".into(), resume: Resume::All },
+        Joiner::Observer,
+    ];
+    for client in joiners {
+        for connection in [1, 2] {
+            check(world.apply(vec![Input::Join { connection, client: client.clone() }]), "");
+        }
+    }
+    assert_eq!(world.core.stats("default"), stats);
+    assert_eq!(world.core.totals().workspaces, 1, "the workspace of the second join does not exist");
+    check(world.notify("bot", raise(1).groups(&["day"])), "bot: ack n1\nada: show n1 120000");
 }

@@ -59,6 +59,20 @@ fn a_provider_is_told_what_became_of_its_notification_and_no_other_is() {
     check(world.recall("bot", 1), "bot: refused NotificationUnknownToProvider");
 }
 
+/// The hub mints the ids, so this happens only if a hub writes one twice. The first notification must not be replaced.
+#[test]
+fn a_notify_with_a_known_notification_id_is_refused() {
+    let mut world = bot_and_ada();
+    world.notify("bot", raise(1).id("a"));
+    check(world.notify("bot", raise(1).id("b")), "bot: [b] refused IdTaken");
+    world.provider("other");
+    check(world.notify("other", raise(1)), "other: refused IdTaken");
+    world.reject("ada", 1);
+    // Its result is retained, so the id is still known.
+    check(world.notify("bot", raise(1).id("c")), "bot: [c] refused IdTaken");
+    check(world.notify("bot", raise(1).id("a")), "bot: [a] ack n1 again\nbot: again n1 Declined by ada (1/0/1)");
+}
+
 #[test]
 fn the_same_id_saying_the_same_is_one_notification() {
     let mut world = bot_and_ada();

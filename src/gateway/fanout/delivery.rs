@@ -103,3 +103,83 @@ impl Fanout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use deskbell_core::effect::{CallKind, Effect, Refusal};
+    use deskbell_core::{ConnectionId, NotificationId, Position, Reach, Settled};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::gateway::connection::connection_serial::{ConnectionSerial, HTTP_SHARD};
+    use crate::gateway::fanout::pending_calls::PendingCalls;
+    use crate::gateway::fanout::shard_batch::ShardSenders;
+
+    const INCARNATION: Incarnation = Incarnation(1);
+
+    fn connection(shard: u8) -> ConnectionId {
+        let serial = ConnectionSerial { shard, generation: 0, slot: 0 }.pack();
+        ConnectionId { incarnation: INCARNATION, serial }
+    }
+
+    fn reply_to(connection: ConnectionId, number: Option<u64>) -> ReplyTo {
+        ReplyTo { connection, call: Some(CallKind::Notify), id: None, correlation_id: None, number }
+    }
+
+    fn settled(notification_id: NotificationId) -> Arc<Settled> {
+        Arc::new(Settled {
+            notification_id,
+            provider_id: "bot".into(),
+            id: None,
+            correlation_id: "c".into(),
+            fingerprint: 1,
+            cancellation_token: None,
+            session_id: "s".into(),
+            outcome: Outcome::Cancelled,
+            agent_id: None,
+            decline_reason: None,
+            reach: Reach::default(),
+            notified_at: Timestamp(1),
+            settled_at: Timestamp(2),
+            number: 1,
+        })
+    }
+
+    #[test]
+    fn nothing_leaves_before_the_flush() {
+        let (shard, mut frames) = mpsc::channel(8);
+        let (http, _http) = mpsc::channel(8);
+        let calls = Arc::<PendingCalls>::default();
+        let mut waiting = calls.register(connection(HTTP_SHARD).serial);
+        let parts = FanoutParts {
+            settings: Arc::default(),
+            metrics: Arc::default(),
+            hello_ids: Arc::default(),
+            shards: ShardSenders::new(vec![shard], http),
+            calls,
+        };
+        let mut fanout = Fanout::new(0, INCARNATION, parts);
+        let notification_id = NotificationId(7);
+        let to = reply_to(connection(HTTP_SHARD), Some(waiting.number));
+        let position = Position { epoch: 1, settled: 1 };
+        let effects = [
+            Effect::Refused { to: reply_to(connection(0), None), refusal: Refusal::IdTaken },
+            Effect::Ack { to, notification_id, duplicate: true },
+            Effect::SettledAgain { to: connection(HTTP_SHARD), settled: settled(notification_id), position },
+        ];
+        for effect in effects {
+            let list = vec![("default".into(), effect)];
+            fanout.deliver(&Core::default(), Timestamp(2), Effects { joiner: None, list });
+        }
+        fanout.disconnect(&[connection(0).serial]);
+        assert!(frames.try_recv().is_err(), "no frame and no close");
+        assert!(waiting.reply.try_recv().is_err(), "no reply over HTTP");
+        assert!(waiting.outcome.try_recv().is_err(), "no outcome over HTTP");
+        fanout.flush();
+        let batch = frames.try_recv().unwrap();
+        assert_eq!((batch.broadcasts.len(), batch.closes.len()), (1, 1));
+        assert!(waiting.reply.try_recv().is_ok() && waiting.outcome.try_recv().is_ok());
+    }
+}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use deskbell_core::effect::ReplyTo;
 use deskbell_core::entry::Recipients;
 use deskbell_core::{ConnectionId, Content, Core, Incarnation, NotificationId};
+use tokio::sync::oneshot;
 
 use crate::gateway::connection::connection_serial::ConnectionSerial;
 use crate::gateway::fanout::observer_stats::ObserverStats;
@@ -38,6 +39,8 @@ pub(crate) struct MessageSender {
     /// The targets of one message, by shard. Empty between messages.
     targets: Vec<Vec<u64>>,
     calls: Arc<PendingCalls>,
+    /// Outcomes for calls over HTTP, held until the next flush.
+    held_outcomes: Vec<(oneshot::Sender<Bytes>, Bytes)>,
     /// Replies to calls over HTTP, held until the next flush.
     held_replies: Vec<HeldReply>,
     warned_at: Option<Instant>,
@@ -68,6 +71,7 @@ impl MessageSender {
             targets: vec![Vec::new(); channels - 1],
             shards,
             calls,
+            held_outcomes: Vec::new(),
             held_replies: Vec::new(),
             warned_at: None,
         }
@@ -79,6 +83,11 @@ impl MessageSender {
             if !batch.is_empty() {
                 self.shards.send_blocking(index, std::mem::take(batch));
             }
+        }
+        // The outcomes first: a task that receives its ack looks for the outcome at once.
+        for (sender, outcome) in self.held_outcomes.drain(..) {
+            // The client of the request may have gone.
+            let _ = sender.send(outcome);
         }
         for (sender, reply) in self.held_replies.drain(..) {
             // The client of the request may have gone.
@@ -162,7 +171,8 @@ impl MessageSender {
         let own = self.incarnation;
         let is_http = |to: ConnectionId| to.incarnation == own && ConnectionSerial::is_http(to.serial);
         if to.into_iter().any(is_http) && self.calls.awaits(id) {
-            self.calls.settled(id, &encode(result).into());
+            let json = Bytes::from(encode(result));
+            self.held_outcomes.extend(self.calls.settled(id).into_iter().map(|sender| (sender, json.clone())));
             self.count(1);
         }
     }

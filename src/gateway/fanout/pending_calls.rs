@@ -85,8 +85,8 @@ impl PendingCalls {
     }
 
     /// Takes the reply for the call `number`, if it still waits. After an ack the call waits for the outcome. The caller
-    /// hands the reply over after all effects of the same record, so that an outcome in the same record is there when the task
-    /// looks for it.
+    /// hands the reply over when everything of the same record is applied, and after the outcomes of that record, so that
+    /// the task finds an outcome that belongs to the same record as the ack.
     #[must_use]
     pub(crate) fn reply(&self, number: u64, reply: CallReply) -> Option<HeldReply> {
         let mut table = self.lock();
@@ -105,15 +105,13 @@ impl PendingCalls {
         self.lock().by_notification.contains_key(&id)
     }
 
-    /// Completes all calls that wait for the outcome of this notification.
-    pub(crate) fn settled(&self, id: NotificationId, json: &Bytes) {
+    /// Takes all calls that wait for the outcome of this notification. The caller hands the outcome over when the whole
+    /// record is applied.
+    #[must_use]
+    pub(crate) fn settled(&self, id: NotificationId) -> Vec<oneshot::Sender<Bytes>> {
         let mut table = self.lock();
-        for number in table.by_notification.remove(&id).unwrap_or_default() {
-            if let Some(outcome) = table.calls.get_mut(&number).and_then(|call| call.outcome.take()) {
-                // If the task has ended, its client can ask again.
-                let _ = outcome.send(json.clone());
-            }
-        }
+        let numbers = table.by_notification.remove(&id).unwrap_or_default();
+        numbers.into_iter().filter_map(|number| table.calls.get_mut(&number)?.outcome.take()).collect()
     }
 
     /// Ends all calls of a connection: their tasks receive an error.
@@ -194,7 +192,11 @@ mod tests {
         answer(&calls, waiting[0].number, ack(1));
         answer(&calls, waiting[1].number, ack(1));
         answer(&calls, waiting[2].number, ack(2));
-        calls.settled(NotificationId(1), &Bytes::from_static(b"result"));
+        let taken = calls.settled(NotificationId(1));
+        assert!(!waiting.iter_mut().any(|call| call.outcome.try_recv().is_ok()), "the caller hands it over");
+        for sender in taken {
+            sender.send(Bytes::from_static(b"result")).unwrap();
+        }
         let outcomes: Vec<_> = waiting.iter_mut().map(|call| call.outcome.try_recv()).collect();
         let result = Bytes::from_static(b"result");
         assert_eq!(outcomes, [Ok(result.clone()), Ok(result), Err(TryRecvError::Empty)]);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Claims, TokenRefusal, TokenVerifier};
+use crate::auth::{Claims, TokenOrigin, TokenRefusal, TokenVerifier};
 use crate::gateway::connection::handle::ConnectionHandle;
 use crate::gateway::connection::joined_client::{Identity, JoinedClient};
 use crate::gateway::connection::socket::Socket;
@@ -182,16 +182,19 @@ fn id<'h>(hello: &'h HelloRole<'_>) -> Option<&'h str> {
     }
 }
 
-/// Counts a refusal, and logs it once a minute for each reason and address. The subject of a refused token may be forged, so it
-/// is logged at debug only, as a claim.
+/// Counts a refusal, and logs it once a minute for each reason and address; at debug, each one. No claim of the token is
+/// logged.
 fn log_refusal(state: &GatewayState, why: &TokenRefusal, from: IpAddr, token: Option<&str>) {
     state.metrics.count_token_refused(why);
     let reason = TokenRefusal::LABELS[why.label()];
-    if state.refusal_log.is_due(reason, &from.to_string(), state.uptime()) {
-        tracing::warn!(%from, reason, "a token was refused: {why}");
+    let is_due = state.refusal_log.is_due(reason, &from.to_string(), state.uptime());
+    if !is_due && !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
     }
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        let claim = token.and_then(auth::claimed_subject).unwrap_or_default();
-        tracing::debug!(%from, claim, %why, "refused token");
+    let origin = state.backend.verifier.as_ref().zip(token).map(|(verifier, token)| verifier.origin_of(token));
+    let TokenOrigin { issuer, kid } = origin.unwrap_or_default();
+    if is_due {
+        tracing::warn!(%from, reason, issuer, kid, "a token was refused: {why}");
     }
+    tracing::debug!(%from, reason, issuer, kid, "refused token");
 }

@@ -16,7 +16,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Origins of pages that may connect, in addition to the hub's own.
     pub allowed_origins: Vec<String>,
-    /// Origins whose pages may frame the hub's pages.
+    /// Origins of pages that may frame the hub's pages.
     pub frame_ancestors: Vec<String>,
     /// The URL at which people reach the hub, if it is not the listen address.
     pub public_url: Option<PublicUrl>,

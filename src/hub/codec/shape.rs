@@ -169,7 +169,7 @@ impl<S: Serializer> Serializer for Shaped<S> {
     }
 }
 
-/// A compound whose parts have no names: all of them are written.
+/// Compounds with parts that have no names: all parts are written.
 macro_rules! write_parts {
     ($($compound:ident::$method:ident),* $(,)?) => {
         $(impl<C: ser::$compound> ser::$compound for Shaped<C> {

@@ -7,6 +7,7 @@ use deskbell_core::entry::{Entry, Input};
 use deskbell_core::rules::RulesRange;
 use deskbell_core::{Core, Incarnation, Name};
 
+use super::super::checked_apply::apply_record;
 use super::super::clock::Clock;
 use super::super::codec::{check_rules, decode_snapshot, encode_snapshot};
 use super::super::delivery::Delivery;
@@ -61,7 +62,7 @@ impl<D: Delivery> Partition<D> {
         match error {
             HubError::Removed => true,
             HubError::Log(error) => self.membership.can_rejoin(error),
-            HubError::Codec(_) | HubError::Start(_) => false,
+            HubError::Codec(_) | HubError::FailedCheck(_) | HubError::Start(_) => false,
         }
     }
 
@@ -93,7 +94,7 @@ impl<D: Delivery> Partition<D> {
     fn catch_up(&mut self, clock: &dyn Clock) -> Result<(), HubError> {
         while let Some(stored) = self.membership.log_mut().next()? {
             let record = self.decode(&stored, clock)?;
-            self.core.apply(&record, |_, _| {});
+            apply_record(&mut self.core, stored.number, &record, |_, _| {})?;
             check_rules(stored.number, &self.core, self.settings.rules)?;
             self.applied = stored.number;
         }

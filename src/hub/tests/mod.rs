@@ -4,6 +4,7 @@ mod clients;
 mod cluster;
 mod device;
 mod dice;
+mod failed_check;
 mod recorder;
 mod single;
 mod stream;

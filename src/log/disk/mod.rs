@@ -41,7 +41,7 @@
 //! - A snapshot is a witness: a log that ends before the newest snapshot is damaged, not torn. After [`Log::close`] it ends
 //!   with an empty segment: there is nothing then that could be taken for a torn write.
 //! - *After a failed `fdatasync`* the kernel may call pages clean that never reached the device. So nothing is written any
-//!   more, and whoever opens the log next (also [`Log::reopen`]) writes the last whole record once more before believing it.
+//!   more, and the next opening (also [`Log::reopen`]) writes the last whole record once more before it trusts it.
 //!
 //! What cannot be seen: a last segment that somebody cut looks as if what is missing had never been written whole.
 

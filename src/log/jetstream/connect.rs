@@ -85,8 +85,8 @@ pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, Log
     Err(LogError::Device("no NATS servers are configured".to_owned()))
 }
 
-/// `turn` chooses the servers: each in turn, begun anywhere, so that hubs are spread over them, and whoever leaves one
-/// comes to another.
+/// `turn` chooses the servers in a circle from a random start, so that hubs spread over them, and a hub that leaves one
+/// goes to another.
 fn tune(options: ConnectOptions, turn: &Arc<AtomicUsize>) -> ConnectOptions {
     let turn = Arc::clone(turn);
     options

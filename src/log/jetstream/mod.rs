@@ -39,7 +39,7 @@ use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber,
 /// Records that wait to be taken; behind them the reader waits, and the server behind it. With the largest: 64 MiB.
 const UNREAD_MAX: usize = 64;
 
-/// Appends that may be under way at once; one more is not sent (whoever appends does so again).
+/// Appends that may be under way at once; one more is not sent, and the hub appends it again.
 const OUTSTANDING_MAX: usize = 64;
 
 /// How long the servers may take to answer an append, before it counts as unanswered.
@@ -226,7 +226,7 @@ impl Log for JetStream {
             return Err(AppendError::Full(format!("a record of {bytes} bytes, the most are {RECORD_BYTES_MAX}")));
         }
         self.appends += 1;
-        // Without a connection it would wait in the client; whoever appends does so again.
+        // Without a connection it would wait in the client. The hub appends it again.
         let connected = self.shared.client.connection_state() == State::Connected;
         if connected {
             self.move_on();

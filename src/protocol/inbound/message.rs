@@ -148,7 +148,7 @@ pub struct Hello<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "role", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum HelloRole<'a> {
-    /// A provider.
+    /// The hello of a provider.
     Provider {
         /// The provider's name; if absent, the hub mints one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ pub enum HelloRole<'a> {
         #[serde(skip_serializing_if = "ResumeFrom::is_nothing")]
         resume: ResumeFrom<'a>,
     },
-    /// An agent.
+    /// The hello of an agent.
     Agent {
         /// The agent's name; if absent, the hub mints one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,18 +170,18 @@ pub enum HelloRole<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         presence: Option<Presence>,
     },
-    /// An observer.
+    /// The hello of an observer.
     Observer,
     /// The hello has no role, so its token decides it. These are the fields of all roles.
     #[serde(untagged)]
     ByToken {
-        /// A name.
+        /// The provider's name, if the token makes it a provider.
         #[serde(skip_serializing_if = "Option::is_none")]
         provider_id: Option<Text<'a>>,
         /// Which results a provider wants again.
         #[serde(skip_serializing_if = "ResumeFrom::is_nothing")]
         resume: ResumeFrom<'a>,
-        /// A name.
+        /// The agent's name, if the token makes it an agent.
         #[serde(skip_serializing_if = "Option::is_none")]
         agent_id: Option<Text<'a>>,
         /// The groups of an agent.

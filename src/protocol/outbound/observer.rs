@@ -93,7 +93,7 @@ pub struct Stats<'a> {
 /// The median and the 99th percentile of a distribution, in milliseconds; 0 if nothing was measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// The median.
+    /// The median, in milliseconds.
     pub p50: u64,
     /// The 99th percentile.
     pub p99: u64,
