@@ -327,7 +327,7 @@ impl Core {
             pass.out.list.push((Name::default(), Effect::Refused { to, refusal: Refusal::NotJoined }));
             return;
         };
-        self.on(workspace, pass, |workspace, step| match (role, call.action.clone()) {
+        self.on(workspace, pass, |workspace, step| match (role, &call.action) {
             (ConnectionRole::Provider(id), Action::Provider(action)) => workspace.provider_call(step, to, &id, action),
             (ConnectionRole::Agent(agent), Action::Agent(action)) => workspace.agent_call(step, to, agent, action),
             _ => step.emit(&workspace.name, Effect::Refused { to, refusal: Refusal::WrongRole }),

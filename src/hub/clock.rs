@@ -11,11 +11,30 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The wall clock. It may jump in both directions.
     fn now(&self) -> Timestamp;
 
-    /// Milliseconds since an arbitrary moment of this process; never jumps. For everything that lasts.
-    fn monotonic(&self) -> Timestamp;
+    /// The monotonic clock, which never jumps. It measures everything that lasts.
+    fn monotonic(&self) -> Monotonic;
 }
 
-/// What the monotonic clock counts from.
+/// A reading of the monotonic clock: milliseconds since an arbitrary moment of this process. Only the difference of two
+/// readings of one process means anything, so this is not a [`Timestamp`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Monotonic(pub u64);
+
+impl Monotonic {
+    /// This reading plus `ms` milliseconds. It stays at the largest reading instead of wrapping.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` until this reading; 0 if `earlier` is later.
+    #[must_use]
+    pub fn since_ms(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The moment from which [`WallClock`] counts its monotonic readings.
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
 /// The machine's clocks.
@@ -29,8 +48,8 @@ impl Clock for WallClock {
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn monotonic(&self) -> Timestamp {
+    fn monotonic(&self) -> Monotonic {
         let since = ORIGIN.get_or_init(Instant::now).elapsed();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Monotonic(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

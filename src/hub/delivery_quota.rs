@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deskbell_core::{Name, Timestamp};
+use deskbell_core::Name;
+
+use super::clock::Monotonic;
 
 /// Above this number of providers, those with a full quota are forgotten.
 const KEPT_MAX: usize = 1_024;
@@ -19,7 +21,7 @@ pub(super) struct DeliveryQuota {
 struct Bucket {
     /// The remaining deliveries × 1000, so that rounding to milliseconds loses nothing.
     milli_left: u64,
-    at: Timestamp,
+    at: Monotonic,
 }
 
 impl DeliveryQuota {
@@ -43,7 +45,7 @@ impl DeliveryQuota {
         workspace: &Name,
         provider: &Name,
         cost: u64,
-        now: Timestamp,
+        now: Monotonic,
     ) -> Result<(), Duration> {
         if cost == 0 {
             return Ok(());
@@ -77,7 +79,7 @@ mod tests {
     fn a_burst_of_twice_the_rate_then_the_rate() {
         let mut rates = DeliveryQuota::new(100);
         let (workspace, a, b): (Name, Name, Name) = ("default".into(), "a".into(), "b".into());
-        let mut take = |provider: &Name, cost, at| rates.take(&workspace, provider, cost, Timestamp(at));
+        let mut take = |provider: &Name, cost, at| rates.take(&workspace, provider, cost, Monotonic(at));
         assert_eq!(take(&a, 200, 0), Ok(()));
         assert_eq!(take(&a, 1, 0), Err(Duration::from_millis(10)));
         assert_eq!(take(&a, 0, 0), Ok(()), "what goes to nobody costs nothing");

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use deskbell_core::effect::ReplyTo;
 use deskbell_core::entry::{Action, AgentAction, Input};
-use deskbell_core::{ConnectionId, Core, Incarnation, Timestamp};
+use deskbell_core::{ConnectionId, Core, Incarnation};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::clock::Monotonic;
 use super::codec::GroupBytes;
 use super::delivery::CallRejected;
 use super::delivery_quota::DeliveryQuota;
@@ -18,15 +19,21 @@ pub(super) struct InFlight {
     pub(super) group: u64,
     pub(super) bytes: Vec<u8>,
     /// When it was first appended, by the monotonic clock.
-    pub(super) since: Timestamp,
+    pub(super) since: Monotonic,
     /// The same moment with more precision, for the metrics only.
     pub(super) began: Instant,
     /// When it was last appended.
-    pub(super) sent_at: Timestamp,
+    pub(super) sent_at: Monotonic,
+    pub(super) inputs: GroupInputs,
+}
+
+/// The inputs of a group, by what the hub owes to their senders until the group is done.
+#[derive(Debug, Default)]
+pub(super) struct GroupInputs {
     pub(super) callers: Vec<Caller>,
     pub(super) leaves: Vec<QueuedInput>,
-    /// Held until the group is done: they bound the inputs that a connection has in flight.
-    _permits: Vec<OwnedSemaphorePermit>,
+    /// They bound the inputs that a connection has in flight.
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
 /// A caller that waits for a group.
@@ -51,21 +58,13 @@ impl Caller {
 #[derive(Debug)]
 pub(super) struct GroupBuilder {
     pub(super) bytes: GroupBytes,
-    callers: Vec<Caller>,
-    leaves: Vec<QueuedInput>,
-    permits: Vec<OwnedSemaphorePermit>,
+    inputs: GroupInputs,
 }
 
-impl GroupBuilder {
-    /// Starts a group that every hub of this state can read.
-    pub(super) fn new(core: &Core) -> Self {
-        Self { bytes: GroupBytes::new(core), callers: Vec::new(), leaves: Vec::new(), permits: Vec::new() }
-    }
-
-    /// Adds an input; returns the group's size in bytes.
-    pub(super) fn add(&mut self, mut waiting: QueuedInput, incarnation: Incarnation) -> usize {
-        let bytes = self.bytes.push(&waiting.entry);
-        match &waiting.entry.input {
+impl GroupInputs {
+    /// Adds an input.
+    pub(super) fn add(&mut self, mut input: QueuedInput, incarnation: Incarnation) {
+        match &input.entry.input {
             // `seen` has no reply.
             Input::Call { call, .. } if matches!(call.action, Action::Agent(AgentAction::Seen { .. })) => {}
             Input::Call { connection, call } => {
@@ -76,27 +75,38 @@ impl GroupBuilder {
                 self.callers.push(Caller::Join(*connection));
             }
             Input::Leave { .. } => {
-                self.leaves.push(waiting);
-                return bytes;
+                self.leaves.push(input);
+                return;
             }
             Input::Started { .. } | Input::Configured(_) | Input::Tick => {}
             Input::Removed { .. } | Input::Silent { .. } => {}
         }
-        self.permits.extend(waiting.permit.take());
+        self.permits.extend(input.permit.take());
+    }
+}
+
+impl GroupBuilder {
+    /// Starts a group that every hub of this state can read.
+    pub(super) fn new(core: &Core) -> Self {
+        Self { bytes: GroupBytes::new(core), inputs: GroupInputs::default() }
+    }
+
+    /// Adds an input and returns the group's size in bytes.
+    pub(super) fn add(&mut self, input: QueuedInput, incarnation: Incarnation) -> usize {
+        let bytes = self.bytes.push(&input.entry);
+        self.inputs.add(input, incarnation);
         bytes
     }
 
     /// The group as it is appended: `seal` makes the record of its entries.
-    pub(super) fn in_flight(self, group: u64, now: Timestamp, seal: impl FnOnce(GroupBytes) -> Vec<u8>) -> InFlight {
+    pub(super) fn in_flight(self, group: u64, now: Monotonic, seal: impl FnOnce(GroupBytes) -> Vec<u8>) -> InFlight {
         InFlight {
             group,
             bytes: seal(self.bytes),
             since: now,
             began: Instant::now(),
             sent_at: now,
-            callers: self.callers,
-            leaves: self.leaves,
-            _permits: self.permits,
+            inputs: self.inputs,
         }
     }
 }
@@ -107,7 +117,7 @@ pub(super) fn exceeds_quota(
     rates: &mut DeliveryQuota,
     incarnation: Incarnation,
     waiting: &QueuedInput,
-    now: Timestamp,
+    now: Monotonic,
 ) -> Option<(ReplyTo, CallRejected)> {
     let Input::Call { connection, call } = &waiting.entry.input else { return None };
     let connection = ConnectionId { incarnation, serial: *connection };

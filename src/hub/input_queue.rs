@@ -159,32 +159,50 @@ impl InputQueue {
     }
 
     /// Takes the next inputs, round-robin by connection and at most [`PER_GROUP_MAX`] of each, until `take` returns
-    /// `false`.
+    /// `false`. The queues are locked for the removal of each input only, so that `take` never makes a session wait.
     pub(super) fn gather(&self, mut take: impl FnMut(QueuedInput) -> bool) {
-        let mut queues = self.lock();
-        // Connections that had their share stay in the rotation, behind the others, for the next group.
-        let mut taken: HashMap<u64, usize> = HashMap::new();
-        let mut full = VecDeque::new();
-        while let Some(serial) = queues.rotation.pop_front() {
-            let count = taken.entry(serial).or_default();
-            *count += 1;
-            if *count > PER_GROUP_MAX {
-                full.push_back(serial);
-                continue;
-            }
-            let Some(queue) = queues.waiting.get_mut(&serial) else { continue };
-            let Some(waiting) = queue.pop_front() else { continue };
-            let last = queue.is_empty();
-            queues.depth -= 1;
-            if last {
-                queues.waiting.remove(&serial);
-            } else {
-                queues.rotation.push_back(serial);
-            }
-            if !take(waiting) {
+        let mut round = Round::default();
+        while let Some(input) = self.pop(&mut round) {
+            if !take(input) {
                 break;
             }
         }
-        queues.rotation.append(&mut full);
+        self.lock().rotation.append(&mut round.had_their_share);
+    }
+
+    fn pop(&self, round: &mut Round) -> Option<QueuedInput> {
+        self.lock().pop(round)
+    }
+}
+
+/// What is taken for one group.
+#[derive(Debug, Default)]
+struct Round {
+    /// The number of inputs of each connection.
+    taken: HashMap<u64, usize>,
+    /// Connections with [`PER_GROUP_MAX`] inputs in this group. They return to the end of the rotation after it.
+    had_their_share: VecDeque<u64>,
+}
+
+impl Queues {
+    fn pop(&mut self, round: &mut Round) -> Option<QueuedInput> {
+        while let Some(serial) = self.rotation.pop_front() {
+            let taken = round.taken.entry(serial).or_default();
+            if *taken == PER_GROUP_MAX {
+                round.had_their_share.push_back(serial);
+                continue;
+            }
+            let Some(queue) = self.waiting.get_mut(&serial) else { continue };
+            let Some(input) = queue.pop_front() else { continue };
+            *taken += 1;
+            self.depth -= 1;
+            if queue.is_empty() {
+                self.waiting.remove(&serial);
+            } else {
+                self.rotation.push_back(serial);
+            }
+            return Some(input);
+        }
+        None
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use deskbell_core::{Core, Incarnation, Timestamp};
 
-use super::clock::Clock;
+use super::clock::{Clock, Monotonic};
 use crate::log::{
     AnyLog, Digest, Log, LogAge, LogError, OwnLog, OwnSnapshots, Retention, SharedLog, SharedSnapshots, SnapshotStore,
 };
@@ -35,7 +35,7 @@ const CLOCK_STEP_MS: u64 = 1_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     /// The monotonic clock, for durations.
-    pub(super) monotonic: Timestamp,
+    pub(super) monotonic: Monotonic,
     /// The log's time: deadlines are compared with it.
     pub(super) log: Timestamp,
 }
@@ -90,9 +90,9 @@ pub(super) struct Cluster {
 #[derive(Debug, Default)]
 struct Liveness {
     /// When the newest of this hub's groups that came back was first appended.
-    confirmed_at: Option<Timestamp>,
+    confirmed_at: Option<Monotonic>,
     /// When a new group was last appended.
-    appended_at: Timestamp,
+    appended_at: Monotonic,
     /// The hub has yet to join; these incarnations leave when it does.
     joining: Option<Vec<Incarnation>>,
     /// The clients were already disconnected during this absence.
@@ -302,7 +302,7 @@ impl Membership {
     }
 
     /// When a group that is in flight is appended again.
-    pub(super) fn resend_at(&self, sent_at: Timestamp) -> Option<Timestamp> {
+    pub(super) fn resend_at(&self, sent_at: Monotonic) -> Option<Monotonic> {
         matches!(self, Self::Cluster(_)).then(|| sent_at.plus_ms(RESEND_MS))
     }
 
@@ -344,14 +344,14 @@ impl Membership {
     }
 
     /// A new group was appended.
-    pub(super) fn appended(&mut self, now: Timestamp) {
+    pub(super) fn appended(&mut self, now: Monotonic) {
         if let Self::Cluster(cluster) = self {
             cluster.liveness.appended_at = now;
         }
     }
 
     /// A group of this hub came back that was first appended at `since`.
-    pub(super) fn confirmed(&mut self, since: Timestamp) {
+    pub(super) fn confirmed(&mut self, since: Monotonic) {
         if let Self::Cluster(Cluster { liveness, .. }) = self {
             liveness.joining = None;
             liveness.confirmed_at = Some(since);
@@ -388,7 +388,7 @@ impl Membership {
     }
 
     /// When the membership asks for the next poll, if nothing comes back from the log.
-    pub(super) fn next_event(&self, now: Now, in_flight: bool) -> Option<Timestamp> {
+    pub(super) fn next_event(&self, now: Now, in_flight: bool) -> Option<Monotonic> {
         let Self::Cluster(Cluster { liveness, .. }) = self else { return None };
         let heartbeat = (!in_flight).then(|| liveness.appended_at.plus_ms(HEARTBEAT_MS));
         let confirmed = liveness.confirmed_at;

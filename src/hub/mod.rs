@@ -23,7 +23,7 @@ mod snapshotter;
 mod tests;
 
 pub use checked_apply::{FailedCheck, apply_record};
-pub use clock::{Clock, WallClock};
+pub use clock::{Clock, Monotonic, WallClock};
 pub use codec::{CodecError, check_rules, decode_record, decode_snapshot, encode_snapshot};
 pub use delivery::{CallRejected, Delivery};
 pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Permit, Stopping};

@@ -18,7 +18,7 @@ use deskbell_core::{Core, Incarnation, Name, Timestamp};
 pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
 use self::log_faults::{Health, LOG_ANSWER_MAX_MS};
 use super::checked_apply::{FailedCheck, apply_record};
-use super::clock::Clock;
+use super::clock::{Clock, Monotonic};
 use super::codec::{CodecError, GroupBytes, check_rules, decode_record};
 use super::delivery::Delivery;
 use super::delivery_quota::DeliveryQuota;
@@ -209,7 +209,7 @@ impl<D: Delivery> Partition<D> {
         // An own log shows by the next group whether it takes records again; a shared one by a tick that comes back.
         let refuses = if self.membership.is_tried_with_inputs() { waits } else { self.refuses(now) };
         if refuses {
-            self.refuse_waiting(inputs, now);
+            self.refuse_waiting(inputs);
         }
         if waits || self.in_flight.is_some() {
             return false;
@@ -302,7 +302,7 @@ impl<D: Delivery> Partition<D> {
     }
 
     fn next_poll(&self, now: Now) -> Option<Duration> {
-        let until = |at: Timestamp| Duration::from_millis(at.since_ms(now.monotonic));
+        let until = |at: Monotonic| Duration::from_millis(at.since_ms(now.monotonic));
         let work = match self.health.retry_at() {
             None => {
                 let due = self.tick_at().filter(|_| self.in_flight.is_none() && !self.refuses(now));
@@ -311,7 +311,7 @@ impl<D: Delivery> Partition<D> {
             Some(at) => Some(until(at)),
         };
         let in_flight = self.in_flight.as_ref();
-        let give_up = in_flight.filter(|in_flight| !in_flight.callers.is_empty());
+        let give_up = in_flight.filter(|in_flight| !in_flight.inputs.callers.is_empty());
         let give_up = give_up.map(|in_flight| in_flight.since.plus_ms(LOG_ANSWER_MAX_MS));
         let resend = in_flight.and_then(|in_flight| self.membership.resend_at(in_flight.sent_at));
         let event = self.membership.next_event(now, in_flight.is_some());

@@ -16,28 +16,34 @@ use crate::outcome::{Outcome, Settled};
 
 impl Workspace {
     /// A notify. It is checked in this order: duplicate, template, token, owner of the session, limit.
-    pub(crate) fn notify(&mut self, step: &mut Step<'_>, mut to: ReplyTo, provider_id: &Name, notify: NewNotification) {
+    pub(crate) fn notify(
+        &mut self,
+        step: &mut Step<'_>,
+        mut to: ReplyTo,
+        provider_id: &Name,
+        notify: &NewNotification,
+    ) {
         if let Some(found) = self.find_by_id(provider_id, to.id.as_ref()) {
-            self.notify_again(step, to, found, &notify);
+            self.notify_again(step, to, found, notify);
             return;
         }
-        if let Err(refusal) = self.admit(step, provider_id, &notify) {
+        if let Err(refusal) = self.admit(step, provider_id, notify) {
             step.emit(&self.name, Effect::Refused { to, refusal });
             return;
         }
-        let Ok(rendered) = notify.rendered else { return };
+        let Ok(rendered) = &notify.rendered else { return };
         let content = Arc::new(Content {
             notification_id: notify.notification_id,
             // The edge mints one if the provider sent none.
             correlation_id: to.correlation_id.clone().unwrap_or_else(|| notify.notification_id.to_name()),
             id: to.id.clone(),
             provider_id: provider_id.clone(),
-            session_id: notify.session_id.unwrap_or_else(|| notify.notification_id.to_name()),
-            cancellation_token: notify.cancellation_token,
-            template_name: notify.template_name,
+            session_id: notify.session_id.clone().unwrap_or_else(|| notify.notification_id.to_name()),
+            cancellation_token: notify.cancellation_token.clone(),
+            template_name: notify.template_name.clone(),
             fingerprint: notify.fingerprint,
             notified_at: step.now,
-            rendered,
+            rendered: rendered.clone(),
         });
         to.correlation_id = Some(content.correlation_id.clone());
         let notification_id = content.notification_id;
@@ -190,8 +196,8 @@ impl Workspace {
     }
 
     /// Rule 9: a cancel settles a notification, unless another outcome came first.
-    pub(crate) fn cancel(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, token: Name) {
-        let found = self.providers.get(provider_id).and_then(|provider| provider.by_token(&token));
+    pub(crate) fn cancel(&mut self, step: &mut Step<'_>, to: ReplyTo, provider_id: &Name, token: &Name) {
+        let found = self.providers.get(provider_id).and_then(|provider| provider.by_token(token));
         let settled: Option<Arc<Settled>> = match found {
             Some(NotificationRef::Open(slot)) => {
                 Some(self.settle(step, slot, Settlement::without_agent(Outcome::Cancelled)))
@@ -202,7 +208,7 @@ impl Workspace {
         let effect = match settled {
             Some(settled) => Effect::CancelResult {
                 to,
-                cancellation_token: token,
+                cancellation_token: token.clone(),
                 notification_id: settled.notification_id,
                 outcome: settled.outcome,
             },

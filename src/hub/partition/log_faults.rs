@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use deskbell_core::Timestamp;
-
-use super::super::clock::Clock;
-use super::super::codec::GroupBytes;
+use super::super::clock::{Clock, Monotonic};
 use super::super::delivery::{CallRejected, Delivery};
-use super::super::group::{Caller, GroupBuilder, InFlight};
+use super::super::group::{Caller, GroupInputs, InFlight};
 use super::super::input_queue::InputQueue;
 use super::super::membership::Now;
 use super::{HubError, Partition};
@@ -29,13 +26,13 @@ const REPEAT_LOG_MS: u64 = 60_000;
 pub(super) enum Health {
     Good,
     /// The log has no room; tried again at that time.
-    Full(Timestamp),
+    Full(Monotonic),
     /// The log has to be reopened.
     Broken {
         /// When that is tried again.
-        retry_at: Timestamp,
+        retry_at: Monotonic,
         /// When a failure was last logged.
-        logged_at: Timestamp,
+        logged_at: Monotonic,
     },
 }
 
@@ -44,7 +41,7 @@ impl Health {
         matches!(self, Self::Broken { .. })
     }
 
-    pub(super) fn retry_at(self) -> Option<Timestamp> {
+    pub(super) fn retry_at(self) -> Option<Monotonic> {
         match self {
             Self::Good => None,
             Self::Full(at) | Self::Broken { retry_at: at, .. } => Some(at),
@@ -68,7 +65,7 @@ impl<D: Delivery> Partition<D> {
             tracing::error!(%why, "the log has no room: new work is refused until there is room");
         }
         self.health = Health::Full(now.monotonic.plus_ms(LOG_RETRY_MS));
-        self.refuse_all(in_flight, why);
+        self.refuse_all(in_flight.inputs, why);
     }
 
     /// The device failed: nobody knows what is on it.
@@ -118,7 +115,7 @@ impl<D: Delivery> Partition<D> {
             Ok(()) => {
                 tracing::warn!("the log is open again");
                 if let Some(in_flight) = self.in_flight.take() {
-                    self.refuse_all(in_flight, "the log's device failed");
+                    self.refuse_all(in_flight.inputs, "the log's device failed");
                 }
             }
             Err(error) => {
@@ -140,20 +137,19 @@ impl<D: Delivery> Partition<D> {
     }
 
     /// Answers the inputs that wait while the log takes nothing. Leaves are kept: they must reach the log one day.
-    pub(super) fn refuse_waiting(&mut self, inputs: &InputQueue, now: Now) {
-        let mut builder = GroupBuilder::new(&self.core);
+    pub(super) fn refuse_waiting(&mut self, inputs: &InputQueue) {
+        let mut refused = GroupInputs::default();
         inputs.gather(|input| {
-            builder.add(input, self.settings.incarnation);
+            refused.add(input, self.settings.incarnation);
             true
         });
-        let nothing = |_: GroupBytes| Vec::new();
-        self.refuse_all(builder.in_flight(0, now.monotonic, nothing), "the log takes nothing at the moment");
+        self.refuse_all(refused, "the log takes nothing at the moment");
     }
 
     /// Nothing of this group was done, and its callers are told so.
-    pub(super) fn refuse_all(&mut self, in_flight: InFlight, why: &str) {
+    pub(super) fn refuse_all(&mut self, inputs: GroupInputs, why: &str) {
         let mut joins = Vec::new();
-        for caller in in_flight.callers {
+        for caller in inputs.callers {
             match caller {
                 Caller::Call(to) => {
                     let detail = format!("nothing was done: {why}");
@@ -163,7 +159,7 @@ impl<D: Delivery> Partition<D> {
             }
         }
         self.delivery.disconnect(&joins);
-        self.leaves.extend(in_flight.leaves);
+        self.leaves.extend(inputs.leaves);
         self.delivery.flush();
     }
 
@@ -176,10 +172,10 @@ impl<D: Delivery> Partition<D> {
             self.delivery.flush();
         }
         let Some(in_flight) = &mut self.in_flight else { return };
-        if now.monotonic.since_ms(in_flight.since) < LOG_ANSWER_MAX_MS || in_flight.callers.is_empty() {
+        if now.monotonic.since_ms(in_flight.since) < LOG_ANSWER_MAX_MS || in_flight.inputs.callers.is_empty() {
             return;
         }
-        let serials: Vec<u64> = in_flight.callers.drain(..).map(|caller| caller.serial()).collect();
+        let serials: Vec<u64> = in_flight.inputs.callers.drain(..).map(|caller| caller.serial()).collect();
         tracing::error!(
             connections = serials.len(),
             "the log does not answer: connections with calls in flight are closed"

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use deskbell_core::Timestamp;
 
 use super::dice::Dice;
-use crate::hub::clock::Clock;
+use crate::hub::clock::{Clock, Monotonic};
 use crate::log::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, Stored};
 
 /// A wall clock and a monotonic one. Both move together unless a test sets the wall clock.
@@ -39,8 +39,8 @@ impl Clock for SimClock {
         Timestamp(self.wall.load(Ordering::Relaxed))
     }
 
-    fn monotonic(&self) -> Timestamp {
-        Timestamp(self.monotonic.load(Ordering::Relaxed))
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.monotonic.load(Ordering::Relaxed))
     }
 }
 

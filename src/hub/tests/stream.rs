@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use deskbell_core::Timestamp;
 
 use super::dice::Dice;
-use crate::hub::clock::Clock;
+use crate::hub::clock::{Clock, Monotonic};
 use crate::log::{AppendError, History, Log, LogError, SharedLog, SharedSnapshots, Stored};
 
 /// A clock that counts as the world does, from where it likes.
@@ -23,8 +23,8 @@ impl Clock for SkewedClock {
         Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms)
     }
 
-    fn monotonic(&self) -> Timestamp {
-        Timestamp(self.world.load(Ordering::Relaxed) + self.skew_ms / 7)
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.world.load(Ordering::Relaxed) + self.skew_ms / 7)
     }
 }
 
