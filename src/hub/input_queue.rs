@@ -206,3 +206,92 @@ impl Queues {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// A queue with so many inputs of each connection. Each input is known by its workspace.
+    fn queue(connections: &[(u64, usize)]) -> InputQueue {
+        let queue = InputQueue::default();
+        for &(serial, count) in connections {
+            for number in 0..count {
+                let entry = Entry { workspace: number.to_string().into(), input: Input::Tick };
+                queue.push(QueuedInput { serial, entry, permit: None }).unwrap();
+            }
+        }
+        queue
+    }
+
+    /// The next group of at most `room` inputs.
+    fn group(queue: &InputQueue, room: usize) -> Vec<(u64, usize)> {
+        let mut group = Vec::new();
+        queue.gather(|input| {
+            group.push((input.serial, input.entry.workspace.parse().unwrap()));
+            group.len() < room
+        });
+        group
+    }
+
+    #[test]
+    fn a_connection_gets_only_its_share_of_a_group_and_keeps_its_order() {
+        let queue = queue(&[(1, 60), (2, 1), (3, 20)]);
+        let mut taken = Vec::new();
+        for expected in [[PER_GROUP_MAX, 1, PER_GROUP_MAX], [PER_GROUP_MAX, 0, 4], [PER_GROUP_MAX, 0, 0], [12, 0, 0]] {
+            let group = group(&queue, usize::MAX);
+            let counts = [1, 2, 3].map(|serial| group.iter().filter(|(other, _)| *other == serial).count());
+            assert_eq!(counts, expected);
+            taken.extend(group);
+        }
+        assert!(queue.is_empty() && queue.depth() == 0);
+        for (serial, count) in [(1, 60), (2, 1), (3, 20)] {
+            let numbers: Vec<_> =
+                taken.iter().filter(|(other, _)| *other == serial).map(|(_, number)| *number).collect();
+            assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "connection {serial}");
+        }
+    }
+
+    #[test]
+    fn a_group_takes_from_each_connection_in_turn_and_a_full_one_costs_nobody_a_turn() {
+        let queue = queue(&[(1, 60), (2, 3), (3, 3)]);
+        assert_eq!(group(&queue, 4), [(1, 0), (2, 0), (3, 0), (1, 1)]);
+        assert_eq!(group(&queue, 4), [(2, 1), (3, 1), (1, 2), (2, 2)]);
+        assert_eq!(queue.depth(), 66 - 8);
+        // A connection that had its share waits behind those that came meanwhile.
+        assert_eq!(group(&queue, usize::MAX).len(), 1 + PER_GROUP_MAX);
+        queue
+            .push(QueuedInput { serial: 4, entry: Entry { workspace: "0".into(), input: Input::Tick }, permit: None })
+            .unwrap();
+        assert_eq!(group(&queue, 2), [(1, 19), (4, 0)]);
+    }
+
+    #[test]
+    fn a_queue_that_stops_takes_no_more_and_keeps_what_it_has() {
+        let queue = queue(&[(1, 2)]);
+        queue.stop();
+        let entry = Entry { workspace: "2".into(), input: Input::Tick };
+        assert_eq!(queue.push(QueuedInput { serial: 1, entry, permit: None }), Err(Stopping));
+        assert!(queue.is_stopping() && !queue.is_empty());
+        assert_eq!(group(&queue, usize::MAX), [(1, 0), (1, 1)]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_all_inputs_in_flight_waits_until_one_is_done() {
+        let queue = Arc::new(InputQueue::default());
+        let (sender, first) = InputSender::new(Arc::clone(&queue), 1);
+        let mut permits = vec![first];
+        for _ in 1..IN_FLIGHT_PER_CONNECTION_MAX {
+            permits.push(sender.permit().await.unwrap());
+        }
+        assert!(sender.permit().now_or_never().is_none());
+        sender.submit(permits.pop().unwrap(), "default".into(), Input::Tick).unwrap();
+        assert!(sender.permit().now_or_never().is_none(), "an input that is queued holds its permit");
+        queue.gather(|_| true);
+        let _permit = sender.permit().now_or_never().expect("one is done").unwrap();
+        // A close never waits.
+        sender.leave("default".into());
+        assert_eq!(queue.depth(), 1);
+    }
+}

@@ -55,17 +55,6 @@ async fn the_token_decides_the_role_if_it_allows_one_only() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_between_upgrade_and_hello_is_refused() {
-    let hub = guarded().start().await;
-    let bearer = format!("Bearer {}", token_with("ada", "agent", json!({"exp": now() + 2})));
-    let (mut client, _) = hub.connect_with(None, &[("Authorization", &bearer)]).await.unwrap();
-    // Nothing but time makes a token expire.
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
-    client.send(json!({"type": "hello", "role": "agent"})).await;
-    assert_eq!(client.first_or_close().await, Err(4401));
-}
-
-#[tokio::test]
 async fn with_authentication_the_own_pages_may_connect_under_every_name() {
     let setup = guarded()
         .args(&["--allowed-origin", "https://*.crm.example"])

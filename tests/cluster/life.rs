@@ -113,8 +113,7 @@ async fn a_timeout_happens_once_and_reaches_every_hub() {
         let id = bot.ring("short").await;
         let result = bot.result_of(&id).await;
         has(&result, json!({"value": {"actionName": "Timeout", "responseReason": "DisplayTimeout"}}));
-        let elapsed = result["elapsedMs"].as_u64().unwrap();
-        assert!((300..2_000).contains(&elapsed), "{result}");
+        assert!(result["elapsedMs"].as_u64().unwrap() >= 300, "{result}");
         ada.closed(&id).await;
         bob.closed(&id).await;
     }

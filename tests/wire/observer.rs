@@ -78,6 +78,7 @@ async fn cancelled_instead_of_settled() {
 #[tokio::test]
 async fn stats_once_a_second() {
     let hub = hub("").await;
+    let began = tokio::time::Instant::now();
     let mut watcher = hub.observer().await;
     let mut ada = hub.agent("ada").await;
     let _tab = hub.agent("ada").await;
@@ -90,10 +91,10 @@ async fn stats_once_a_second() {
     bot.ring_to("chat", &["nobody"]).await;
     let settled = |m: &Value| m["type"] == "stats" && m["outcomes"]["DeclinedByAgent"] == 1;
     watcher.take("stats", settled).await;
-    let began = tokio::time::Instant::now();
     let stats = watcher.expect("stats").await;
-    // Not at every event, and not much more often than once a second.
-    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+    // Not at every event, and not much more often than once a second. A reader that is late may find two at once.
+    watcher.expect("stats").await;
+    assert!(began.elapsed() >= Duration::from_millis(1_500), "{:?}", began.elapsed());
     has(&stats, json!({"agents": 1, "providers": 1, "observers": 1, "open": 2, "waiting": 1}));
     for field in ["notifiesPerSecond", "deliveriesPerSecond"] {
         assert!(stats[field].is_number(), "{field} in {stats}");

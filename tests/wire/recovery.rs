@@ -304,10 +304,11 @@ async fn rule_10_holds_at_most_for_the_regroup_time() {
     let mut bot = hub.provider("bot").await;
     bot.ring("chat").await;
     let second = bot.call(json!({"type": "notify", "templateName": "chat"})).await;
-    let in_time = restarted.elapsed() < Duration::from_millis(700);
     assert_eq!(second["type"], "ack");
-    if in_time {
-        bot.expect_silence().await;
+    let rest = bot.rest().await;
+    // On a slow machine the regroup time may be over by now.
+    if restarted.elapsed() < Duration::from_millis(700) {
+        assert!(rest.is_empty(), "{rest:?}");
     }
     for _ in 0..3 {
         bot.let_time_pass().await;

@@ -148,9 +148,9 @@ async fn an_agent_whose_connection_is_reset_leaves_at_once() {
 #[tokio::test]
 async fn the_hub_pings_once_in_each_interval_and_no_more_often() {
     let hub = hub("[server]\npingInterval = \"1s\"\nidleTimeout = \"1m\"").await;
+    let began = Instant::now();
     let mut ada = Raw::connect(hub.port).await;
     ada.join(hub.port, &json!({"type": "hello", "role": "agent"})).await;
-    let began = Instant::now();
     let mut pings = 0_u64;
     while pings < 3 {
         let (opcode, _) = ada.frame().await.expect("the connection stays");

@@ -138,7 +138,7 @@ async fn a_changed_file_takes_effect_and_a_wrong_one_never_does() {
     let has = async |count: usize| {
         let start = Instant::now();
         while catalogue.get().len() != count {
-            assert!(start.elapsed() < Duration::from_secs(2), "not within 2 s");
+            assert!(start.elapsed() < Duration::from_secs(60), "not {count} templates after a minute");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -2,7 +2,6 @@
 //! cut off; clocks that agree on nothing. Each seed is one history, held against the same promise.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -87,15 +86,8 @@ impl Cluster {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let world = Arc::new(AtomicU64::new(1_000_000));
-        let stream = Stream {
-            world: Arc::clone(&world),
-            records: Vec::new(),
-            late: Vec::new(),
-            dice: Dice::new(seed ^ 0xbeef),
-            fault_every: dice.fault_every(),
-            faults: BTreeMap::new(),
-            stalled_until: 0,
-        };
+        let stream =
+            Stream { dice: Dice::new(seed ^ 0xbeef), fault_every: dice.fault_every(), ..Stream::reliable(&world) };
         let hosts = (0..HUBS).map(|_| Host {
             clock: SkewedClock { world: Arc::clone(&world), skew_ms: dice.below(1_000_000_000) },
             cut: Arc::default(),

@@ -7,5 +7,7 @@ mod dice;
 mod failed_check;
 mod recorder;
 mod single;
+mod starting;
 mod stream;
+mod timers;
 mod trouble;

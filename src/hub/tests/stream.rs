@@ -9,7 +9,10 @@ use deskbell_core::Timestamp;
 
 use super::dice::Dice;
 use crate::hub::clock::{Clock, Monotonic};
-use crate::log::{AppendError, History, Log, LogError, SharedLog, SharedSnapshots, Stored};
+use crate::log::{
+    AppendError, Digest, History, Log, LogError, RecordNumber, Retention, SharedLog, SharedSnapshots, SnapshotStore,
+    Stored,
+};
 
 /// A clock that counts as the world does, from where it likes.
 #[derive(Debug)]
@@ -41,9 +44,25 @@ pub(super) struct Stream {
     pub(super) faults: BTreeMap<&'static str, u64>,
     /// Until then nothing is taken: there is no quorum.
     pub(super) stalled_until: u64,
+    /// Appends that were tried, also by hubs that are cut off.
+    pub(super) attempts: u64,
 }
 
 impl Stream {
+    /// One without faults.
+    pub(super) fn reliable(world: &Arc<AtomicU64>) -> Self {
+        Self {
+            world: Arc::clone(world),
+            records: Vec::new(),
+            late: Vec::new(),
+            dice: Dice::new(1),
+            fault_every: 0,
+            faults: BTreeMap::new(),
+            stalled_until: 0,
+            attempts: 0,
+        }
+    }
+
     fn now(&self) -> u64 {
         self.world.load(Ordering::Relaxed)
     }
@@ -106,8 +125,10 @@ pub(super) struct StreamLog {
 
 impl Log for StreamLog {
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
+        let mut stream = self.stream.lock().unwrap();
+        stream.attempts += 1;
         if !self.cut.load(Ordering::Relaxed) {
-            self.refused = self.stream.lock().unwrap().append(record);
+            self.refused = stream.append(record);
         }
         Ok(())
     }
@@ -150,6 +171,44 @@ impl SharedLog for StreamLog {
     }
 
     fn snapshots(&self) -> Box<dyn SharedSnapshots> {
-        unreachable!("a partition without a thread makes no snapshots")
+        Box::new(NoSnapshots)
+    }
+}
+
+/// Nobody makes snapshots of a simulated stream.
+#[derive(Debug)]
+struct NoSnapshots;
+
+impl History for NoSnapshots {
+    fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+        Ok(None)
+    }
+
+    fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
+        Ok(Vec::new())
+    }
+
+    fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
+        Err(LogError::Trimmed(number))
+    }
+
+    fn oldest(&self) -> RecordNumber {
+        1
+    }
+
+    fn after(&mut self, _: RecordNumber) -> Result<Option<Stored>, LogError> {
+        Ok(None)
+    }
+}
+
+impl SnapshotStore for NoSnapshots {
+    fn save_snapshot(&mut self, _: RecordNumber, _: &[u8], _: &Retention) -> Result<(), AppendError> {
+        Ok(())
+    }
+}
+
+impl SharedSnapshots for NoSnapshots {
+    fn exchange_digests(&mut self, _: Digest) -> Vec<Digest> {
+        Vec::new()
     }
 }
