@@ -28,6 +28,7 @@ use crate::gateway::http::api::ProviderApi;
 use crate::gateway::http::metrics_listener;
 use crate::gateway::http::server;
 use crate::gateway::http::services::HttpServices;
+use crate::gateway::http::upgrade::ADDRESS_FULL;
 use crate::gateway::limits::client_address::{self, Peer};
 use crate::gateway::limits::origin::Origins;
 use crate::gateway::limits::quota::QuotaGuard;
@@ -44,9 +45,6 @@ use crate::protocol::Close;
 const SOCKETS_PER_SHARD_MAX: usize = 256;
 /// How long accepting pauses after it failed, most often because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// The refusal of a connection that is closed without an answer.
-const ADDRESS_FULL: &str = "this address has as many connections as [limits] connectionsPerAddress allows; if it is the \
-    address of a proxy, add it to [server] trustedProxies";
 /// How often a failure to accept is logged.
 const ACCEPT_LOGGED_EVERY: Duration = Duration::from_secs(10);
 

@@ -6,6 +6,7 @@ mod lifecycle;
 mod log_faults;
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -49,6 +50,12 @@ pub enum HubError {
     /// The log did not take the first record of the hub.
     #[error("the hub's start could not be written: {0}")]
     Start(#[from] AppendError),
+    /// A shared log did not return the first record of the hub in time.
+    #[error("the hub's start could not be confirmed: the log does not return what this hub appends")]
+    NotConfirmed,
+    /// The system refused a thread for the hub.
+    #[error("no thread for the hub: {0}")]
+    Thread(#[source] io::Error),
     /// The log removed this hub; it has to rejoin as another incarnation.
     #[error("this hub was removed from the log by another hub")]
     Removed,

@@ -16,7 +16,7 @@ use super::partition::{HubError, Partition};
 use super::revoking::PartitionRevocations;
 use super::settings::HubSettings;
 use super::snapshotter::Snapshotter;
-use crate::log::{AnyLog, AppendError, LogError, RecordNumber};
+use crate::log::{AnyLog, RecordNumber};
 
 /// The longest wait between two polls: the watchdog and the metrics expect one a second.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl Hub {
                 let _within = span.enter();
                 runner.run()
             })
-            .map_err(|error| HubError::Log(LogError::Device(format!("no thread for the hub: {error}"))))?;
+            .map_err(HubError::Thread)?;
         Ok(Self { handle, thread })
     }
 
@@ -158,8 +158,7 @@ impl<D: Delivery> Runner<D> {
                 return Ok(());
             }
             if began.elapsed() > JOIN_MAX {
-                let why = "the log does not return what this hub appends".to_owned();
-                return Err(AppendError::Broken(why).into());
+                return Err(HubError::NotConfirmed);
             }
             if !progress.busy {
                 self.hub.inputs.wait(progress.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);

@@ -64,7 +64,7 @@ impl<D: Delivery> Partition<D> {
         match error {
             HubError::Removed => true,
             HubError::Log(error) => self.membership.can_rejoin(error),
-            HubError::Codec(_) | HubError::FailedCheck(_) | HubError::Start(_) => false,
+            _ => false,
         }
     }
 
