@@ -135,5 +135,5 @@ fn open_shared_log(config: &Config, partition: u32, inputs: &Arc<InputQueue>) ->
 /// A build without clusters never calls this: the configuration check has reported the setting.
 #[cfg(not(feature = "cluster"))]
 fn open_shared_log(_: &Config, _: u32, _: &Arc<InputQueue>) -> Result<AnyLog, LogError> {
-    Err(LogError::Device("this binary was built without the feature \"cluster\"".to_owned()))
+    Err(LogError::device("this binary was built without the feature \"cluster\""))
 }

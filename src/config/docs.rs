@@ -7,7 +7,7 @@ use super::settings::SETTINGS;
 const BEFORE: &str = "\
 # Configuration
 
-<!-- Written by `deskbell check --list-settings`; a test holds it to the code. -->
+<!-- Written by `deskbell check --list-settings`. A test compares it with the code. -->
 
 You can give a setting as a flag, as an environment variable, or in the TOML file that `--config` names. A flag takes precedence
 over a variable, a variable over the file, and the file over the default. An empty variable counts as unset.
@@ -29,7 +29,7 @@ reads the same files, and prints `ok` or the errors; it starts nothing.
 const AFTER: &str = "
 ## Authentication
 
-Without authentication clients are whoever they claim to be, and the hub listens on loopback only. With a secret for signing
+Without authentication the hub believes the id and the role that a client claims, and listens on loopback only. With a secret for signing
 tokens (HS256; at least 32 bytes) every client needs a token:
 
 ```sh

@@ -24,6 +24,9 @@ pub enum ExplainError {
     /// A record leads to a wrong state.
     #[error(transparent)]
     FailedCheck(#[from] FailedCheck),
+    /// The log keeps no state from which a replay can start.
+    #[error("the log has no snapshot to start from")]
+    NoStart,
     /// The caller does not wait any longer.
     #[error("given up: the caller does not wait any longer")]
     GivenUp,
@@ -56,7 +59,7 @@ pub fn explain(
             }
         }
     }
-    Err(last.unwrap_or_else(|| LogError::Damaged("the log has no snapshot to start from".to_owned()).into()))
+    Err(last.unwrap_or(ExplainError::NoStart))
 }
 
 /// Explains the notifications in several logs, one after the other.

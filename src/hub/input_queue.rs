@@ -267,6 +267,19 @@ mod tests {
         assert_eq!(group(&queue, 2), [(1, 19), (4, 0)]);
     }
 
+    /// The hub encodes an input in `take`; a session that hands in another one must not wait for that.
+    #[test]
+    fn the_queues_are_not_locked_while_an_input_is_taken() {
+        let queue = queue(&[(1, 3)]);
+        let mut taken = 0;
+        queue.gather(|_| {
+            assert!(queue.queues.try_lock().is_ok());
+            taken += 1;
+            true
+        });
+        assert_eq!(taken, 3);
+    }
+
     #[test]
     fn a_queue_that_stops_takes_no_more_and_keeps_what_it_has() {
         let queue = queue(&[(1, 2)]);

@@ -9,7 +9,8 @@ use deskbell_core::{Core, Incarnation, Timestamp};
 
 use super::clock::{Clock, Monotonic};
 use crate::log::{
-    AnyLog, Digest, Log, LogAge, LogError, OwnLog, OwnSnapshots, Retention, SharedLog, SharedSnapshots, SnapshotStore,
+    AnyLog, Cause, Digest, Log, LogAge, LogError, OwnLog, OwnSnapshots, Retention, SharedLog, SharedSnapshots,
+    SnapshotStore,
 };
 
 /// A hub of a cluster that has appended nothing for this long appends a tick, so that the others know it is alive.
@@ -294,7 +295,7 @@ impl Membership {
     }
 
     /// Why the last append to a shared log was refused, once. An own log refuses at the append itself.
-    pub(super) fn take_refusal(&mut self) -> Option<String> {
+    pub(super) fn take_refusal(&mut self) -> Option<Cause> {
         match self {
             Self::Sole(_) => None,
             Self::Cluster(cluster) => cluster.log.take_refusal(),

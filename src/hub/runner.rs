@@ -13,9 +13,10 @@ use super::input_queue::InputQueue;
 use super::membership::OwnIncarnation;
 use super::metrics::Metrics;
 use super::partition::{HubError, Partition};
+use super::revoking::PartitionRevocations;
 use super::settings::HubSettings;
 use super::snapshotter::Snapshotter;
-use crate::log::{AnyLog, AppendError, LogError, RecordNumber};
+use crate::log::{AnyLog, RecordNumber};
 
 /// The longest wait between two polls: the watchdog and the metrics expect one a second.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -46,6 +47,8 @@ pub struct HubHandle {
     pub inputs: Arc<InputQueue>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// The revoked subjects of this partition.
+    pub revocations: PartitionRevocations,
     ready: Arc<AtomicBool>,
     incarnation: OwnIncarnation,
 }
@@ -86,7 +89,8 @@ impl Hub {
             .snapshot_duty(&incarnation)
             .map(|duty| Snapshotter::start(duty, retention, every, rules, Arc::clone(&clock), Arc::clone(&metrics)));
         // Not ready before the hub has joined.
-        let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(false)), incarnation };
+        let revocations = PartitionRevocations::new(Arc::clone(&inputs), partition.revocations());
+        let handle = HubHandle { inputs, metrics, revocations, ready: Arc::new(AtomicBool::new(false)), incarnation };
         let mut runner = Runner { partition, hub: handle.clone(), clock, snapshotter, published: None };
         runner.join()?;
         runner.publish();
@@ -100,7 +104,7 @@ impl Hub {
                 let _within = span.enter();
                 runner.run()
             })
-            .map_err(|error| HubError::Log(LogError::Device(format!("no thread for the hub: {error}"))))?;
+            .map_err(HubError::Thread)?;
         Ok(Self { handle, thread })
     }
 
@@ -154,8 +158,7 @@ impl<D: Delivery> Runner<D> {
                 return Ok(());
             }
             if began.elapsed() > JOIN_MAX {
-                let why = "the log does not return what this hub appends".to_owned();
-                return Err(AppendError::Broken(why).into());
+                return Err(HubError::NotConfirmed);
             }
             if !progress.busy {
                 self.hub.inputs.wait(progress.next.map_or(WAIT_MAX, |next| next.min(WAIT_MAX)), false);

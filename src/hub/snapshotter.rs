@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn a_snapshot_that_cannot_be_written_is_counted_and_tried_again_soon() {
         let store = store(Plan { records: 1_000, ..Plan::default() });
-        store.0.lock().unwrap().save_errors.push_back(AppendError::Full("simulated".to_owned()));
+        store.0.lock().unwrap().save_errors.push_back(AppendError::full("simulated"));
         let mut worker = sole(&store, 600);
         step(&mut worker).unwrap();
         assert_eq!(saved(&store), [600 + RECORDS_PER_STEP]);
@@ -487,14 +487,14 @@ mod tests {
     #[test]
     fn a_passing_failure_to_read_is_counted_and_tried_again_and_only_damage_ends_the_thread() {
         let store = store(Plan { records: 100, ..Plan::default() });
-        let passing = || LogError::Device("no descriptors".to_owned());
+        let passing = || LogError::device("no descriptors");
         store.0.lock().unwrap().read_errors.extend([passing(), passing()]);
         let mut worker = sole(&store, 100);
         assert_eq!(step(&mut worker).unwrap(), Step::Retry);
         assert_eq!(step(&mut worker).unwrap(), Step::Retry);
         assert_eq!(step(&mut worker).unwrap(), Step::Done);
         assert_eq!((saved(&store), worker.metrics.snapshots()), (vec![100], (1, 2)));
-        store.0.lock().unwrap().read_errors.push_back(LogError::Damaged("a byte".to_owned()));
+        store.0.lock().unwrap().read_errors.push_back(LogError::damaged("a byte"));
         assert!(matches!(step(&mut worker), Err(HubError::Log(LogError::Damaged(_)))));
     }
 

@@ -2,10 +2,19 @@
 
 use std::collections::VecDeque;
 
-use super::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RECORD_BYTES_MAX, RecordNumber, Stored};
+use super::{
+    AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RECORD_BYTES_MAX, RecordNumber, RecordTooLarge, Stored,
+};
 
 /// Bytes that may wait to be read back.
 const UNREAD_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+
+/// Too many records wait to be read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes wait to be read back")]
+struct UnreadFull {
+    bytes: usize,
+}
 
 /// The log without a device (`--memory`): ordered, and trimmed with the process. At most 16 MiB of records wait to
 /// be read back; past that [`AppendError::Full`].
@@ -26,14 +35,11 @@ impl Memory {
 
 impl Log for Memory {
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
-        if record.len() > RECORD_BYTES_MAX {
-            let bytes = record.len();
-            return Err(AppendError::Full(format!("a record of {bytes} bytes, the most are {RECORD_BYTES_MAX}")));
-        }
+        RecordTooLarge::check(record)?;
         // An empty record takes memory too.
         let bytes = self.unread_bytes + record.len() + size_of::<Vec<u8>>();
         if bytes > UNREAD_BYTES_MAX {
-            return Err(AppendError::Full(format!("{} bytes wait to be read back", self.unread_bytes)));
+            return Err(AppendError::full(UnreadFull { bytes: self.unread_bytes }));
         }
         self.unread_bytes = bytes;
         self.unread.push_back(record.to_vec());

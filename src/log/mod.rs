@@ -1,8 +1,9 @@
 //! The ordered log: what was appended, in order, and nothing else.
 //!
-//! Files here may use those above them: `memory`, `disk`, `jetstream`.
+//! Files here may use those above them: `error`, `memory`, `disk`, `jetstream`.
 
 pub mod disk;
+mod error;
 #[cfg(feature = "cluster")]
 pub mod jetstream;
 mod memory;
@@ -12,6 +13,8 @@ mod tests;
 use std::fmt;
 
 pub use disk::Disk;
+use error::RecordTooLarge;
+pub use error::{AppendError, Cause, LogError};
 #[cfg(feature = "cluster")]
 pub use jetstream::JetStream;
 pub use memory::Memory;
@@ -87,7 +90,7 @@ pub trait OwnLog: Log {
 pub trait SharedLog: Log {
     /// The reason if the last append is now known to have been refused for want of room; reported once. The record left
     /// no trace and will not come back. (An append without an answer is not reported.)
-    fn take_refusal(&mut self) -> Option<String>;
+    fn take_refusal(&mut self) -> Option<Cause>;
 
     /// Continues with the records after the newest snapshot, after [`LogError::Trimmed`]: other hubs trimmed the log
     /// while this hub was away.
@@ -265,34 +268,3 @@ pub struct Retention {
 
 /// The largest record: twice the hub's largest group (512 KiB), since one entry may follow the group's last byte.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
-
-/// An append did not happen, or may not have happened.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// No room. Nothing was written; it may go better later.
-    #[error("the log has no room: {0}")]
-    Full(String),
-    /// The device failed, and nobody knows what is on it.
-    #[error("the log's device failed: {0}")]
-    Broken(String),
-}
-
-/// The log cannot be opened or read.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// What is there is not what was written. Says where and how to go on.
-    #[error("{0}")]
-    Damaged(String),
-    /// The record was there and is no longer kept (see [`Retention`]).
-    #[error("record {0} is no longer kept")]
-    Trimmed(RecordNumber),
-    /// Another hub has it.
-    #[error("{0}")]
-    InUse(String),
-    /// A newer version wrote it.
-    #[error("{0}")]
-    Newer(String),
-    /// The device or its permissions.
-    #[error("{0}")]
-    Device(String),
-}

@@ -286,6 +286,78 @@ describe('the desk', () => {
   })
 })
 
+describe('a desk with many sessions', () => {
+  let hub
+  let browser
+  before(async () => {
+    hub = await startHub({ toml: TEMPLATES })
+    browser = await openBrowser()
+  })
+  after(async () => {
+    await browser?.dispose()
+    await hub?.dispose()
+  })
+
+  test('sixty: a breach comes first and in view, a search finds one, ids differ', async () => {
+    const caller = bot(hub, 'ada')
+    const agent = new Agent(hub.ws, { agentId: 'ada' })
+    agent.on('notification', ({ notificationId }) => agent.accept(notificationId))
+    await agent.ready
+    const id = (n) => `s-${n}-with-a-rather-long-session-identifier-from-another-system`
+    for (let n = 0; n < 60; n++) await caller.ring(`Customer ${n}`, { sessionId: id(n) }).result
+    const desk = await openDesk(browser.context, hub, 'ada')
+    await desk.region.getByRole('heading', { name: 'Sessions (60)' }).waitFor()
+    const last = desk.session(/Customer 59 /)
+    const isInView = (row) =>
+      row.evaluate((node) => {
+        const { top, bottom } = node.getBoundingClientRect()
+        const list = node.parentElement.getBoundingClientRect()
+        return top >= list.top && bottom <= list.bottom && bottom <= innerHeight
+      })
+    await desk.session(/Customer 30 /).scrollIntoViewIfNeeded()
+    await caller.provider.kpi(id(59), false, 'x'.repeat(280))
+    await desk.region.getByRole('heading', { name: 'Sessions (60, 1 in breach)' }).waitFor()
+    await until(() => isInView(last), true)
+    for (let n = 0; n < 45; n++) await caller.provider.kpi(`elsewhere-${n}`, false, 'late')
+    await desk.region.getByText('45 breaches at other desks').click()
+    await desk.region.getByText('Session elsewhere-44: late').waitFor()
+    await until(() => isInView(last), true)
+    const ids = await desk.sessions.locator('.small [title]').allTextContents()
+    assert.equal(new Set(ids).size, 60)
+    await desk.region.getByRole('searchbox', { name: 'Search sessions' }).fill('customer 42')
+    await until(() => desk.sessions.getByRole('listitem').count(), 1)
+    await desk.session(/Customer 42 /).waitFor()
+    await desk.region.getByRole('searchbox', { name: 'Search sessions' }).fill('nobody')
+    await desk.region.getByText('No session matches.').waitFor()
+    assert.deepEqual(desk.faults, [])
+    await desk.close()
+    agent.close()
+    caller.close()
+  })
+
+  test('an end can be undone for a while, and then is one', async () => {
+    const caller = bot(hub, 'bob')
+    const desk = await openDesk(browser.context, hub, 'bob')
+    caller.ring('Grace', { sessionId: 'bob-1' })
+    await desk.accept('Grace').click()
+    await desk.session('Grace').waitFor()
+    const end = desk.region.getByRole('button', { name: 'End session: Grace' })
+    await end.press('Enter')
+    await desk.told('Session ended: Grace wants to chat. You can undo this for 5')
+    await desk.region.getByRole('button', { name: 'Undo: keep the session Grace' }).press('Enter')
+    await end.waitFor()
+    await desk.session('Grace').getByText('session bob-1').waitFor()
+    await end.press('Enter')
+    // The page goes within the five seconds: the session ends nevertheless.
+    await desk.close()
+    const agent = new Agent(hub.ws, { agentId: 'bob' })
+    await agent.ready
+    await until(async () => agent.sessions.length, 0)
+    agent.close()
+    caller.close()
+  })
+})
+
 describe('a desk without its hub', () => {
   let browser
   before(async () => {

@@ -91,6 +91,19 @@ describe('looks', () => {
     await desk.close()
   })
 
+  test('fields in one row of the playground start at the same height', async () => {
+    const page = await openPlayground(browser.context, hub)
+    await page.provider.region.getByText('More fields').click()
+    for (const width of [768, 1280, 1920]) {
+      await page.setViewportSize({ width, height: 900 })
+      const [agents, groups] = await Promise.all(
+        ['For agents', 'For groups'].map((label) => page.provider.region.getByLabel(label).boundingBox()),
+      )
+      if (agents.x !== groups.x) assert.equal(agents.y, groups.y, `at ${width}`)
+    }
+    await page.close()
+  })
+
   test('axe finds nothing on the playground', async () => {
     const page = await openPlayground(browser.context, hub)
     await page.provider.ring('Grace', { Session: 'playground-1' })

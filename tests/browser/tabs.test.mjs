@@ -151,6 +151,54 @@ describe('tabs of one agent', () => {
   })
 })
 
+describe('sounds', () => {
+  test('a ring starts softly; a breach has a sound of its own, once', async (context) => {
+    const hub = await startHub({ toml: TEMPLATES })
+    context.after(() => hub.dispose())
+    const browser = await openBrowser()
+    context.after(() => browser.dispose())
+    await browser.context.addInitScript(() => {
+      window.played = []
+      const { start } = AudioBufferSourceNode.prototype
+      AudioBufferSourceNode.prototype.start = function (...when) {
+        // The loudness of the first second tells the sounds apart.
+        const samples = this.buffer.getChannelData(0).subarray(0, this.buffer.sampleRate)
+        const sum = samples.reduce((all, one) => all + Math.abs(one), 0)
+        window.played.push({ loop: this.loop, sum: Math.round(sum) })
+        return start.apply(this, when)
+      }
+      window.ramps = []
+      for (const name of ['setValueAtTime', 'linearRampToValueAtTime']) {
+        const { [name]: original } = AudioParam.prototype
+        AudioParam.prototype[name] = function (value, at) {
+          window.ramps.push(value)
+          return original.call(this, value, at)
+        }
+      }
+    })
+    const desk = await openDesk(browser.context, hub, 'ada')
+    await desk.getByRole('heading', { name: 'Desk of ada' }).click()
+    await desk.sound('This tab rings')
+    const caller = bot(hub, 'ada')
+    context.after(() => caller.close())
+    const played = () => desk.evaluate(() => window.played.map(({ loop }) => loop))
+    caller.ring('Grace', { templateName: 'call', sessionId: 'ada-1' })
+    await until(played, [true])
+    assert.deepEqual(await desk.evaluate(() => window.ramps), [0.25, 1])
+    await desk.accept('Grace').click()
+    await desk.session('Grace').waitFor()
+    caller.ring('Alan')
+    await until(played, [true, true])
+    await desk.accept('Alan').click()
+    await desk.session('Alan').waitFor()
+    await caller.provider.kpi('ada-1', false, 'late')
+    await until(played, [true, true, false])
+    const sums = await desk.evaluate(() => window.played.map(({ sum }) => sum))
+    assert.equal(new Set(sums).size, 3, `a call, a chat and a breach sound alike: ${sums}`)
+    assert.deepEqual(desk.faults, [])
+  })
+})
+
 describe('what would make an agent miss a call', () => {
   let hub
   let browser

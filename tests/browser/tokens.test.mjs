@@ -98,6 +98,19 @@ describe('with authentication on', () => {
     }
   })
 
+  test('the desk says ten minutes ahead that a pasted token ends, and a new one brings everything back', async () => {
+    const page = await openPage(browser.context, `${hub.url}/desk`)
+    page.setDefaultTimeout(60_000)
+    await comeIn(page, '#desk', hub.token('eve', 'agent', '--ttl', '10s'))
+    await page.getByText(/^You may miss calls: your sign-in ends at \d+:\d\d/).waitFor()
+    // Signed out, the desk stays, and the form is above it.
+    await page.getByText(/^Signed out at/).waitFor()
+    await comeIn(page, '#desk', hub.token('eve', 'agent', '--ttl', '1h'))
+    await page.getByText('Connected', { exact: true }).waitFor()
+    assert.equal(await page.getByText(/your sign-in ends at/).count(), 0)
+    await page.close()
+  })
+
   test("a page from elsewhere cannot connect, nor have the operator's listener do anything", async () => {
     const admin = await hub.admin()
     const elsewhere = createServer((_, response) => response.end('<!doctype html><title>elsewhere</title>')).listen(

@@ -20,10 +20,10 @@ async fn one_grep_finds_all_log_lines_of_a_conversation() {
         let other = bot.ring("chat").await;
         ada.take_on(&id).await;
         bot.result_of(&id).await;
-        hub.says(&["settled", "session at this agent"]).await;
+        hub.says(&["settled", "session started"]).await;
         hub.says(&["answered"]).await;
         let said = hub.stderr.so_far();
-        let words = ["notify taken", "displayed", "settled", "answered", "session at this agent"];
+        let words = ["notify acknowledged", "displayed", "settled", "answered", "session started"];
         let story: Vec<&str> = said.lines().filter(|line| line.contains(correlation)).collect();
         for word in words {
             let line =
@@ -35,7 +35,7 @@ async fn one_grep_finds_all_log_lines_of_a_conversation() {
                     (text(&line["correlationId"]), text(&line["notificationId"])),
                     (correlation.into(), id.clone())
                 );
-                let client = if ["answered", "session at this agent"].contains(&word) { "ada" } else { "bot" };
+                let client = if ["answered", "session started"].contains(&word) { "ada" } else { "bot" };
                 assert_eq!((&line["client"], &line["workspace"]), (&json!(client), &json!("default")), "{line}");
             }
         }

@@ -27,12 +27,13 @@ export class Alarms {
    *   who: string,
    *   worker?: string,
    *   preferredSound: () => string,
+   *   token: () => any,
    *   answer: (action: string, notificationId: string) => void,
    *   changed: () => void,
    *   signal: AbortSignal,
    * }} desk `who` is the same in all tabs of the agent; `changed` is called when the state of the sound may be new
    */
-  constructor({ model, health, texts, announcer, who, worker, preferredSound, answer, changed, signal }) {
+  constructor({ model, health, texts, announcer, who, worker, preferredSound, token, answer, changed, signal }) {
     this.#model = model
     this.#preferredSound = preferredSound
     this.#changed = changed
@@ -56,6 +57,7 @@ export class Alarms {
       sound: this.sound,
       toasts: () => this.#toasts,
       presence: () => model.presence,
+      expiresAt: () => expiry(token()),
       available: () => void model.setPresence('available'),
       announcer,
       texts,
@@ -81,6 +83,7 @@ export class Alarms {
 
   tick() {
     this.sound.look()
+    this.#readiness?.tick()
   }
 
   /** The desk is closed for good, or drawn anew: another one may take its place. */
@@ -88,5 +91,15 @@ export class Alarms {
     this.sound.leave()
     await this.#toasts?.leave()
     this.#tabs.leave()
+  }
+}
+
+/** When a token ends that the page cannot renew. @returns {number} milliseconds since 1970; Infinity: not known */
+function expiry(token) {
+  try {
+    const claims = JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')))
+    return claims.exp * 1_000 || Infinity
+  } catch {
+    return Infinity
   }
 }

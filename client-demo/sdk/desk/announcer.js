@@ -47,7 +47,8 @@ export class Announcer {
     const more = this.#then.length
     this.#then = []
     this.#timer = this.#first.length ? setTimeout(() => this.#speak(), BREATH_MS) : undefined
-    const text = [...said, ...(more ? [this.#more(more)] : [])].join('. ')
+    const sentences = [...said, ...(more ? [this.#more(more)] : [])]
+    const text = sentences.map((one) => (/[.?!…]$/.test(one) ? one : `${one}.`)).join(' ')
     // The same words again are news again: a no-break space makes them differ.
     this.node.textContent = text === this.node.textContent ? `${text}\u00a0` : text
   }

@@ -28,13 +28,12 @@ export class ConnectionStatus {
     const { doubtful, known, fresh } = this.#health
     this.chip.dataset.state = doubtful ? 'waiting' : state
     setText(this.words, this.#inWords(state, doubtful))
-    // For whoever is asked for help; an agent cannot do anything with an address.
-    if (reason) this.chip.title = reason
-    else this.chip.removeAttribute('title')
+    // Not for agents, who cannot do anything with it, but for whoever helps them.
+    this.chip.dataset.reason = reason ?? ''
     this.banner.hidden = fresh || !known
     if (this.banner.hidden) return
     setText(this.banner, this.#bannerWords(state, doubtful))
-    this.banner.title = reason ? `${this.banner.textContent} ${reason}` : ''
+    this.banner.title = this.banner.textContent
   }
 
   #inWords(state, doubtful) {

@@ -128,7 +128,7 @@ export class DeskModel extends EventTarget {
     const timer = setTimeout(() => this.#end(sessionId), UNDO_MS)
     this.#ending.set(sessionId, { timer, state: 'ending' })
     this.#tell('change')
-    this.#news('news.ending', { title: this.#titleOf(sessionId), undoMs: UNDO_MS })
+    this.#news('news.ending', { title: this.#titleOf(sessionId), undoMs: UNDO_MS }, true)
   }
 
   undoEnd(sessionId) {

@@ -9,6 +9,8 @@ import { holdWhilePressed } from './click-guard.js'
 const SKEW_MS = 5_000
 const SLOW_MS = 1_500
 const BREAKS = 3
+/** A token that was pasted cannot be renewed by the page: the agent learns of its end this long before. */
+const EXPIRY_MS = 10 * 60_000
 
 /**
  * @typedef {object} Item
@@ -22,6 +24,7 @@ export class Readiness {
   #parts
   #texts
   #said = ''
+  #expiryShown = false
   #held
   /** @type {Item | undefined} the worst that a button fixes */ first
 
@@ -31,6 +34,7 @@ export class Readiness {
    *   sound: import('./sound-control.js').SoundControl | undefined,
    *   toasts: () => import('./desktop-notifications.js').DesktopNotifications | undefined,
    *   presence: () => string | undefined,
+   *   expiresAt: () => number,
    *   available: () => void,
    *   announcer: import('./announcer.js').Announcer,
    *   texts: import('./texts.js').Texts,
@@ -79,6 +83,7 @@ export class Readiness {
     // Without a connection the banner is in this place.
     this.node.hidden = !health.known || !health.fresh
     if (this.node.hidden) return
+    this.#expiryShown = this.#expiresSoon
     const items = [...this.#items()]
     const list = items.map(({ key, values }) => texts.text(key, values)).join(', ')
     this.node.dataset.state = items.length ? 'warn' : 'good'
@@ -99,9 +104,20 @@ export class Readiness {
     this.#said = list
   }
 
+  /** Time passes: the sign-in may end soon. */
+  tick() {
+    if (this.#expiresSoon !== this.#expiryShown) this.show()
+  }
+
+  get #expiresSoon() {
+    return this.#parts.expiresAt() - this.#parts.health.now() < EXPIRY_MS
+  }
+
   /** @returns {Generator<Item>} the worst first */
   *#items() {
     const { health, sound, presence, available } = this.#parts
+    if (this.#expiresSoon)
+      yield { key: 'ready.expires', values: { time: this.#texts.timeOfDay(this.#parts.expiresAt()) } }
     if (presence() === 'away') yield { key: 'ready.away', act: available }
     if (sound?.muted) yield { key: 'ready.muted', act: () => sound.try() }
     else if (sound?.tone.state === 'none') yield { key: 'ready.noSound' }

@@ -57,6 +57,7 @@ const SOUNDS = {
 }
 
 /** @typedef {'phone' | 'chat' | 'soft' | 'none'} Sound */
+const RINGS = ['phone', 'chat', 'soft', 'none']
 const BY_ICON = { phone: 'phone', video: 'phone', chat: 'chat', sms: 'chat', mail: 'soft' }
 
 /**
@@ -66,7 +67,7 @@ const BY_ICON = { phone: 'phone', video: 'phone', chat: 'chat', sms: 'chat', mai
  * @returns {Sound}
  */
 export function soundOf({ sound }, preferred, channel) {
-  for (const one of [sound, preferred]) if (one === 'none' || Object.hasOwn(SOUNDS, one ?? '')) return one
+  for (const one of [sound, preferred]) if (RINGS.includes(one)) return one
   return BY_ICON[channel] ?? 'phone'
 }
 

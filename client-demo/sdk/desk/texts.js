@@ -104,7 +104,7 @@ export class Texts {
   /** How long something has lasted, in minutes and hours. */
   duration(ms) {
     const minutes = Math.floor(ms / 60_000)
-    if (minutes < 1) return this.text('time.underMinute')
+    if (minutes < 1) return this.text('time.underMinute').replaceAll(' ', '\u00a0')
     if (minutes < 60) return this.#amount(minutes, 'minute')
     return `${this.#amount(Math.floor(minutes / 60), 'hour')} ${this.#amount(minutes % 60, 'minute')}`
   }

@@ -171,11 +171,11 @@ impl<S: Socket> Outbox<S> {
     /// Waits until a closing outbox has written everything, or is dead.
     pub(crate) async fn emptied(&self) {
         loop {
-            let told = self.emptied.notified();
+            let emptied = self.emptied.notified();
             if self.is_finished() {
                 return;
             }
-            told.await;
+            emptied.await;
         }
     }
 

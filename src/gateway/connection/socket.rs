@@ -102,12 +102,12 @@ mod tests {
         let (near, mut far) = pair().await;
         let sent = fill(&near);
         assert!(pin!(Socket::writable(&near)).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        let mut heard = vec![0; sent];
-        far.read_exact(&mut heard).await.unwrap();
+        let mut received = vec![0; sent];
+        far.read_exact(&mut received).await.unwrap();
         Socket::writable(&near).await.unwrap();
         assert_eq!(Socket::try_write(&near, &[IoSlice::new(b"more")]).unwrap(), 4);
-        far.read_exact(&mut heard[..4]).await.unwrap();
-        assert_eq!(&heard[..4], b"more");
+        far.read_exact(&mut received[..4]).await.unwrap();
+        assert_eq!(&received[..4], b"more");
     }
 
     /// Writes until the socket accepts nothing more, and returns the number of bytes.

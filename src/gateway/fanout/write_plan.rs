@@ -266,8 +266,8 @@ mod tests {
         let words = |of: Vec<(u32, Vec<u8>)>| -> Vec<_> {
             of.into_iter().map(|(slot, bytes)| (slot, String::from_utf8(bytes).unwrap())).collect()
         };
-        let told = words(sorted(&mut plan, &[]));
-        assert_eq!(told, [(7, "ab".to_owned()), (1, "bd".to_owned()), (2, "bcd".to_owned())]);
+        let frames = words(sorted(&mut plan, &[]));
+        assert_eq!(frames, [(7, "ab".to_owned()), (1, "bd".to_owned()), (2, "bcd".to_owned())]);
         let rest: Vec<_> = plan.frames(2..3).map(|(serial, _)| serial).collect();
         assert_eq!(rest, [serial(2)]);
         plan.clear();
@@ -291,7 +291,7 @@ mod tests {
         plan.clear();
         plan.add(much());
         plan.sort(|_| true);
-        assert!(plan.take_ahead(serial(1), 1).is_empty(), "it was the first, and has got it");
+        assert!(plan.take_ahead(serial(1), 1).is_empty(), "it was the first, and has received them");
         assert_eq!(words(plan.take_ahead(serial(3), 1)), b"ab");
         let another = ConnectionSerial { shard: 0, generation: 1, slot: 2 }.pack();
         assert!(plan.take_ahead(serial(3), 1).is_empty() && plan.take_ahead(another, 1).is_empty());

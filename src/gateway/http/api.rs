@@ -157,7 +157,7 @@ impl ProviderApi {
                 let id = request.uri().path().strip_prefix(NOTIFICATIONS).and_then(query::path_segment);
                 let id: Option<NotificationId> = id.and_then(|id| id.parse().ok());
                 let notification_id = id.ok_or_else(|| {
-                    ApiError::by_code(endpoint, ErrorCode::NotFound, "the path has no valid notificationId")
+                    ApiError::by_code(endpoint, ErrorCode::NotFound, "the path does not contain a valid notificationId")
                 })?;
                 let (provider, expires_ms) = self.join(endpoint, identity, address)?;
                 self.take_message(&provider, Envelope::default(), endpoint.call_name())?;
@@ -185,7 +185,7 @@ impl ProviderApi {
         let provider_id = provider_id.or(default).map(Into::into);
         let hello = Hello { role: HelloRole::Provider { provider_id, resume: ResumeFrom::Nothing }, token: None };
         admission::admit(state, &hello, bearer, address).map_err(|why| match why {
-            AdmissionError::Token(_) => unauthorized("a token is needed: Authorization: Bearer"),
+            AdmissionError::Token(_) => unauthorized("a token is needed, in the header Authorization: Bearer"),
             AdmissionError::Role => ApiError::by_code(endpoint, ErrorCode::NotAllowed, "a provider's token is needed"),
             AdmissionError::Other(how) => ApiError::by_code(endpoint, ErrorCode::NotAllowed, &how),
         })
@@ -319,12 +319,14 @@ fn method_not_allowed(endpoint: Endpoint) -> HttpResponse {
 
 fn join_error(endpoint: Endpoint, error: JoinError) -> ApiError {
     let (code, detail) = match error {
-        JoinError::HubFull => {
-            (ErrorCode::Unavailable, "the hub has as many connections as the limits allow; nothing was done")
-        }
-        JoinError::AddressFull => {
-            (ErrorCode::RateLimited, "this address has as many connections as the limit allows; nothing was done")
-        }
+        JoinError::HubFull => (
+            ErrorCode::Unavailable,
+            "the hub has as many connections or HTTP providers as the limits allow; nothing was done",
+        ),
+        JoinError::AddressFull => (
+            ErrorCode::RateLimited,
+            "this address has as many connections as [limits] connectionsPerAddress allows; nothing was done",
+        ),
         JoinError::Stopping => (ErrorCode::Unavailable, "the hub is stopping; nothing was done"),
         JoinError::Revoked => {
             let detail = "the token was revoked; nothing was done";

@@ -104,7 +104,7 @@ pub(crate) fn check_origin(origins: &Origins, headers: &HeaderMap, by_proxy: boo
 /// is the hub's own: it may read the answers, and its read requests have no `Origin`.
 ///
 /// This is checked only without authentication, and only on loopback: a hub that listens on other addresses without
-/// authentication is open to everybody anyway.
+/// authentication is open to every client anyway.
 ///
 /// # Errors
 /// A refusal with status 403.

@@ -40,7 +40,9 @@ pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incom
         "/templates" if is_read => templates(services, peer, &request).unwrap_or_else(refused),
         "/templates" => method_not_allowed("GET, HEAD"),
         _ => match Resource::at(path).filter(|resource| resource.is_public(state)) {
-            None => plain(StatusCode::NOT_FOUND, "there is nothing here; the WebSocket is at /ws, the demo at /"),
+            None => {
+                plain(StatusCode::NOT_FOUND, "there is nothing at this path; the WebSocket is at /ws, the demo at /")
+            }
             Some(_) if !is_read => method_not_allowed("GET, HEAD"),
             Some(resource) => match request_checks::check_host(state, peer, &request) {
                 Err(refusal) if resource.is_for_operators() => refused(refusal),
@@ -113,12 +115,15 @@ fn not_ready(state: &GatewayState) -> String {
     match state.backend.hubs.len() {
         partitions @ 2.. if !unready.is_empty() => {
             let last = partitions - 1;
-            format!("not ready to take notifications: of the partitions 0 to {last} not {}", unready.join(", "))
+            format!(
+                "not ready to accept notifications: of the partitions 0 to {last}, these are not ready: {}",
+                unready.join(", ")
+            )
         }
         _ if state.issuers_without_keys().next().is_some() => {
             "not ready: the keys of an issuer of tokens could not be fetched yet".to_owned()
         }
-        _ => "not ready to take notifications".to_owned(),
+        _ => "not ready to accept notifications".to_owned(),
     }
 }
 
@@ -128,7 +133,7 @@ fn templates(services: &HttpServices, peer: Peer, request: &Request<Incoming>) -
     request_checks::check_host(state, peer, request)?;
     if state.backend.verifier.is_some() {
         let claims = request_checks::bearer(state, peer, request.headers())?.ok_or_else(|| {
-            let text = "a token is needed: Authorization: Bearer, of a provider or an observer";
+            let text = "the token of a provider or an observer is needed, in the header Authorization: Bearer";
             HttpRefusal::new(StatusCode::UNAUTHORIZED, text)
         })?;
         if claims.roles.iter().all(|role| *role == Role::Agent) {
@@ -170,7 +175,7 @@ fn page(asset: &Asset, frame_ancestors: &[String]) -> HttpResponse {
     page
 }
 
-/// The policy of every page. A configured origin is always a valid header value; if one were not, nobody may frame.
+/// The policy of every page. A configured origin is always a valid header value. Otherwise no page may frame this one.
 fn content_security_policy(frame_ancestors: &[String]) -> HeaderValue {
     let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
     HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {ancestors}"))

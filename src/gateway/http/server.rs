@@ -119,7 +119,7 @@ fn below_public_path(
         return Ok(request);
     }
     if !rest.starts_with('/') {
-        let mut redirect = plain(StatusCode::PERMANENT_REDIRECT, "this page is at the path with a slash");
+        let mut redirect = plain(StatusCode::PERMANENT_REDIRECT, "this page is at the path with a slash at its end");
         if let Ok(location) = HeaderValue::from_str(&format!("{prefix}/{rest}")) {
             redirect.headers_mut().insert(header::LOCATION, location);
         }

@@ -23,6 +23,10 @@ use crate::gateway::shared::gateway_metrics::TurnedAway;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::SUBPROTOCOL;
 
+/// The refusal of a connection over `connectionsPerAddress`.
+pub(crate) const ADDRESS_FULL: &str = "this address has as many connections as [limits] connectionsPerAddress allows; if it \
+    is the address of a proxy, add it to [server] trustedProxies";
+
 /// Answers a request to become a WebSocket and starts the session.
 ///
 /// # Errors
@@ -82,17 +86,20 @@ fn admit(state: &GatewayState, peer: Peer, headers: &HeaderMap) -> Result<Handsh
     let bearer = bearer(state, peer, headers)?.map(Box::new);
     let address = client_address::client(peer.address, headers, &settings.trusted_proxies);
     let network = client_address::network_of(address);
-    let by_address = state.websockets_by_address.take(network, settings.connections_per_address).ok_or_else(|| {
-        let text = "this address has as many connections as connectionsPerAddress allows";
-        HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, text).counted_as(TurnedAway::Address)
-    })?;
+    let by_address = state
+        .websockets_by_address
+        .take(network, settings.connections_per_address)
+        .ok_or_else(|| HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, ADDRESS_FULL).counted_as(TurnedAway::Address))?;
     let unjoined = state.handshakes.take(settings.pending_connections).ok_or_else(|| {
-        full("as many connections as pendingConnections allows wait for their hello", TurnedAway::Pending)
+        full(
+            "as many connections as [limits] pendingConnections allows have not completed their hello",
+            TurnedAway::Pending,
+        )
     })?;
     let websocket = state
         .websockets
         .take(settings.max_connections)
-        .ok_or_else(|| full("the hub has as many connections as maxConnections allows", TurnedAway::Full))?;
+        .ok_or_else(|| full("the hub has as many connections as [limits] maxConnections allows", TurnedAway::Full))?;
     Ok(Handshake { address, bearer, websocket, by_address, unjoined })
 }
 

@@ -103,7 +103,12 @@ fn answer<S: Socket>(connection: &Arc<ConnectionHandle<S>>, role: Role, message:
         Intent::NoSuchNotification => refuse(connection, message, ErrorCode::NotFound, "no such notification"),
         Intent::Ignore => {}
         Intent::NotACall => match message.body {
-            Body::Hello(_) => refuse(connection, message, ErrorCode::NotAllowed, "hello comes once, and first"),
+            Body::Hello(_) => refuse(
+                connection,
+                message,
+                ErrorCode::NotAllowed,
+                "the hello must be the first message, and there is only one",
+            ),
             Body::Refresh { ref token } => match admission::refresh(connection, token) {
                 Ok(()) => connection.send_message(&Refreshed { ids: message.envelope.reply() }),
                 Err((code, detail)) => refuse(connection, message, code, &detail),

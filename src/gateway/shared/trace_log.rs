@@ -29,7 +29,7 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
     match effect {
         Effect::Ack { to, notification_id, duplicate } => {
             let client = client_of(core, to);
-            let what = if *duplicate { "notify repeated, or asked after" } else { "notify taken" };
+            let what = if *duplicate { "notify repeated or queried" } else { "notify acknowledged" };
             trace_line!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");
         }
         Effect::Display { agents, card } => {
@@ -67,7 +67,7 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
             let client = core.agent_name(workspace, *agent).map_or("", |name| &**name);
             trace_line!(
                 %workspace, client, notificationId = %session.notification_id, correlationId = %session.correlation_id,
-                session = %session.session_id, "session at this agent"
+                session = %session.session_id, "session started"
             );
         }
         Effect::Kpi { mark, breached } => {

@@ -142,5 +142,5 @@ async fn a_close_frame_is_answered_with_the_same_code() {
     let (mut observer, _) = gateway.join(json!({"type": "hello", "role": "observer"})).await;
     bot.send_json(&json!({"type": "ping"})).await;
     assert_eq!(bot.receive().await["type"], "pong");
-    assert_eq!(observer.receive_type("stats").await["agents"], 0, "and the hub was told");
+    assert_eq!(observer.receive_type("stats").await["agents"], 0, "the agent has left the hub");
 }

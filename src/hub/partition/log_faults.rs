@@ -8,6 +8,7 @@ use super::super::group::{Caller, GroupInputs, InFlight};
 use super::super::input_queue::InputQueue;
 use super::super::membership::Now;
 use super::{HubError, Partition};
+use crate::log::Cause;
 
 /// How long a call waits for a log that does not answer before its connection is closed (docs/PROTOCOL.md).
 pub(super) const LOG_ANSWER_MAX_MS: u64 = 10_000;
@@ -60,16 +61,16 @@ impl Health {
 
 impl<D: Delivery> Partition<D> {
     /// The log has no room: nothing of this group was done.
-    pub(super) fn found_full(&mut self, in_flight: InFlight, why: &str, now: Now) {
+    pub(super) fn found_full(&mut self, in_flight: InFlight, why: &Cause, now: Now) {
         if self.health == Health::Good {
             tracing::error!(%why, "the log has no room: new work is refused until there is room");
         }
         self.health = Health::Full(now.monotonic.plus_ms(LOG_RETRY_MS));
-        self.refuse_all(in_flight.inputs, why);
+        self.refuse_all(in_flight.inputs, &why.to_string());
     }
 
     /// The device failed: nobody knows what is on it.
-    pub(super) fn found_broken(&mut self, why: &str, now: Now) {
+    pub(super) fn found_broken(&mut self, why: &Cause, now: Now) {
         tracing::error!(%why, "the log's device failed: the log is reopened; new work is refused until then");
         self.health = Health::Broken { retry_at: now.monotonic, logged_at: now.monotonic };
     }

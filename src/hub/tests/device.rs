@@ -108,7 +108,7 @@ impl Log for SimLog {
         }
         if device.full_until > 0 {
             device.full_until -= 1;
-            return Err(AppendError::Full("simulated".to_owned()));
+            return Err(AppendError::full("simulated"));
         }
         let fault = if device.is_down {
             2
@@ -122,7 +122,7 @@ impl Log for SimLog {
         match fault {
             0 => {
                 device.full_until = device.dice.below(4);
-                return Err(AppendError::Full("simulated".to_owned()));
+                return Err(AppendError::full("simulated"));
             }
             // It fails, and the record is there or is not.
             1 => device.records.push(record.to_vec()),
@@ -134,7 +134,7 @@ impl Log for SimLog {
         device.crashed = matches!(fault, 3 | 4);
         if matches!(fault, 1 | 2) {
             self.broken = true;
-            return Err(AppendError::Broken("simulated".to_owned()));
+            return Err(AppendError::broken("simulated"));
         }
         Ok(())
     }
@@ -145,12 +145,12 @@ impl Log for SimLog {
             return Ok(None);
         }
         if self.broken {
-            return Err(LogError::Device("simulated".to_owned()));
+            return Err(LogError::device("simulated"));
         }
         if (self.opened_with..device.records.len()).contains(&self.read) && device.goes_wrong() {
             *device.faults.entry("unreadable").or_default() += 1;
             self.broken = true;
-            return Err(LogError::Device("simulated: the read failed".to_owned()));
+            return Err(LogError::device("simulated: the read failed"));
         }
         let Some(record) = device.records.get(self.read) else { return Ok(None) };
         self.read += 1;
@@ -170,7 +170,7 @@ impl Log for SimLog {
         device.attempts += 1;
         // Once nothing fails any more, this does not either: else the last of a history may never come.
         if device.is_down || (device.fault_every > 0 && device.dice.one_in(3)) {
-            return Err(LogError::Device("simulated: not yet".to_owned()));
+            return Err(LogError::device("simulated: not yet"));
         }
         self.opened_with = device.records.len();
         self.broken = false;

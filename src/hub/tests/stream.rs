@@ -10,8 +10,8 @@ use deskbell_core::Timestamp;
 use super::dice::Dice;
 use crate::hub::clock::{Clock, Monotonic};
 use crate::log::{
-    AppendError, Digest, History, Log, LogError, RecordNumber, Retention, SharedLog, SharedSnapshots, SnapshotStore,
-    Stored,
+    AppendError, Cause, Digest, History, Log, LogError, RecordNumber, Retention, SharedLog, SharedSnapshots,
+    SnapshotStore, Stored,
 };
 
 /// A clock that counts as the world does, from where it likes.
@@ -162,8 +162,8 @@ impl Log for StreamLog {
 }
 
 impl SharedLog for StreamLog {
-    fn take_refusal(&mut self) -> Option<String> {
-        std::mem::take(&mut self.refused).then(|| "simulated".to_owned())
+    fn take_refusal(&mut self) -> Option<Cause> {
+        std::mem::take(&mut self.refused).then(|| Cause::new("simulated"))
     }
 
     fn restart(&mut self) -> Result<(), LogError> {

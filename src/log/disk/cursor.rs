@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::directory::{damaged, device, segment_path};
+use super::directory::segment_path;
+use super::error::{damaged, device};
 use super::header::HEADER_BYTES;
 use super::record::{Found, RECORD_HEADER_BYTES, RecordHeader, frame_bytes, inspect};
 use super::segment::Segment;
@@ -67,7 +68,7 @@ impl Cursor {
             if matches!(self.shared.place(segment.first), Location::Trimmed) {
                 return LogError::Trimmed(segment.first);
             }
-            device(&path, "cannot be opened", &error)
+            device(&path, "cannot be opened", error)
         })?;
         let (first, offset) = (segment.first, HEADER_BYTES as u64);
         Ok(At { path, file, first, next: first, offset, window: Vec::new(), window_at: offset })
@@ -118,7 +119,7 @@ impl At {
             self.window.clear();
             match error.kind() {
                 ErrorKind::UnexpectedEof => damaged(&self.path, range.start, "the file has become shorter"),
-                _ => device(&self.path, "cannot be read", &error),
+                _ => device(&self.path, "cannot be read", error),
             }
         })
     }

@@ -1,6 +1,5 @@
-//! The data directory: permissions, the lock, the files in it, and the error messages about it.
+//! The data directory: permissions, the lock, and the files in it.
 
-use std::fmt::Display;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -8,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::files::is_full;
-use super::header::{HeaderFault, VERSION};
-use crate::log::{AppendError, LogError, RecordNumber};
+use super::error::{DiskError, device};
+use crate::log::{Cause, LogError, RecordNumber};
 
 pub(super) const LOCK: &str = "LOCK";
 pub(super) const FORMAT: &str = "FORMAT";
@@ -52,13 +50,10 @@ pub(super) fn unfinished_path(path: &Path) -> PathBuf {
 
 /// Creates the directory if it does not exist, and restricts it to its owner.
 pub(super) fn prepare(directory: &Path) -> Result<(), LogError> {
-    create(directory).map_err(|error| device(directory, "cannot be made", &error))?;
+    create(directory).map_err(|error| device(directory, "cannot be made", error))?;
     let metadata = metadata(directory)?;
     if !metadata.is_dir() {
-        return Err(LogError::Device(format!(
-            "{} is not a directory; name another data directory",
-            directory.display()
-        )));
+        return Err(LogError::device(DiskError::NotADirectory(directory.to_owned())));
     }
     close_to_others(directory, &metadata, 0o700).map(drop)
 }
@@ -98,12 +93,12 @@ pub(super) fn lock(directory: &Path, wait: Duration) -> Result<Lock, LogError> {
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(|error| device(&path, "cannot be opened", &error))?;
+    let mut file = options.open(&path).map_err(|error| device(&path, "cannot be opened", error))?;
     let since = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => break,
-            Err(std::fs::TryLockError::Error(error)) => return Err(device(&path, "cannot be locked", &error)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(device(&path, "cannot be locked", error)),
             Err(std::fs::TryLockError::WouldBlock) if since.elapsed() >= wait => {
                 return Err(in_use(directory, &mut file));
             }
@@ -118,22 +113,14 @@ pub(super) fn lock(directory: &Path, wait: Duration) -> Result<Lock, LogError> {
 fn in_use(directory: &Path, lock: &mut File) -> LogError {
     let mut holder = String::new();
     let _ = lock.take(20).read_to_string(&mut holder);
-    let holder = match holder.trim() {
-        "" => String::new(),
-        pid => format!(" (process {pid})"),
-    };
-    LogError::InUse(format!(
-        "the data directory {} is in use by another hub{holder}; stop that one, give this one its own --data-dir, or let \
-         it wait with --wait-lock",
-        directory.display()
-    ))
+    LogError::InUse(Cause::new(DiskError::InUse { directory: directory.to_owned(), holder: holder.trim().to_owned() }))
 }
 
 impl Listing {
     /// Reads the directory and restricts its files to their owner.
     pub(super) fn read(directory: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
-        let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
+        let unreadable = |error: io::Error| device(directory, "cannot be read", error);
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -153,13 +140,13 @@ impl Listing {
     /// forever) is refused.
     pub(super) fn look(directory: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
-        let unreadable = |error: io::Error| device(directory, "cannot be read", &error);
+        let unreadable = |error: io::Error| device(directory, "cannot be read", error);
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             match std::fs::metadata(&path) {
                 Ok(metadata) if !metadata.is_file() && is_ours(&name) => {
-                    return Err(LogError::Device(format!("{} is not a file", path.display())));
+                    return Err(LogError::device(DiskError::NotAFile(path)));
                 }
                 // The file was removed after the directory was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -199,7 +186,7 @@ fn number(name: &str, prefix: &str) -> Option<RecordNumber> {
 }
 
 fn metadata(path: &Path) -> Result<Metadata, LogError> {
-    std::fs::metadata(path).map_err(|error| device(path, "cannot be read", &error))
+    std::fs::metadata(path).map_err(|error| device(path, "cannot be read", error))
 }
 
 /// Whether other users have access.
@@ -208,61 +195,6 @@ fn close_to_others(path: &Path, metadata: &Metadata, mode: u32) -> Result<bool, 
         return Ok(false);
     }
     let closed = std::fs::set_permissions(path, Permissions::from_mode(mode));
-    closed.map_err(|error| device(path, "holds customers' names and cannot be closed to other users", &error))?;
+    closed.map_err(|error| device(path, "holds customers' names and cannot be closed to other users", error))?;
     Ok(metadata.permissions().mode() & 0o077 != 0)
-}
-
-/// Advice for the operator of a damaged log.
-const GO_ON: &str = "Nothing was changed. To go on, stop here and restore the whole data directory from a backup, or move \
-                     it away to start with an empty log (docs/data-directory.md)";
-
-/// The error for a damaged file, found at `byte`.
-pub(super) fn damaged(path: &Path, byte: u64, what: impl Display) -> LogError {
-    LogError::Damaged(format!("{} is damaged at byte {byte}: {what}. {GO_ON}", path.display()))
-}
-
-/// The error for a missing file.
-pub(super) fn missing(path: &Path, why: impl Display) -> LogError {
-    LogError::Damaged(format!("{} is missing (byte 0): {why}. {GO_ON}", path.display()))
-}
-
-/// If the snapshot `snapshot` includes all records before `next`, a start does not need them, and the error says so.
-pub(super) fn or_give_up_history(error: LogError, next: Option<RecordNumber>, snapshot: RecordNumber) -> LogError {
-    match (error, next) {
-        (LogError::Damaged(text), Some(next)) if next <= snapshot + 1 => LogError::Damaged(format!(
-            "{text}. Or, since snapshot {snapshot} holds everything that came of these records, give up the explanations of \
-             what was settled before: move all log- files with numbers below {next} away"
-        )),
-        (error, _) => error,
-    }
-}
-
-pub(super) fn header_fault(path: &Path, fault: &HeaderFault) -> LogError {
-    match fault {
-        HeaderFault::Damaged(byte, what) => damaged(path, *byte, what),
-        HeaderFault::Newer(version) => LogError::Newer(format!(
-            "{} was written by a newer deskbell (format {version}; this one knows formats up to {VERSION}): start that \
-             version, or give this one another --data-dir",
-            path.display()
-        )),
-    }
-}
-
-/// The error for a failed access, such as missing permissions.
-pub(super) fn device(path: &Path, what: &str, error: &io::Error) -> LogError {
-    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
-    let advice = match error.kind() {
-        PermissionDenied => ": give the hub's user the data directory (chown), or name another with --data-dir",
-        ReadOnlyFilesystem => ": mount it writable, or name another data directory with --data-dir",
-        NotADirectory => ": a part of the path is a file; name another data directory with --data-dir",
-        _ if is_full(error) => ": make room on the device",
-        _ => "",
-    };
-    LogError::Device(format!("{} {what}: {error}{advice}", path.display()))
-}
-
-/// The error for a failed change: no space, or an unknown state.
-pub(super) fn append_error(path: &Path, what: &str, error: &io::Error) -> AppendError {
-    let text = format!("{} {what}: {error}", path.display());
-    if is_full(error) { AppendError::Full(text) } else { AppendError::Broken(text) }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cursor::Cursor;
-use super::directory::{append_error, segment_path, snapshot_path};
+use super::directory::{segment_path, snapshot_path};
+use super::error::{DiskError, append_error};
 use super::recovery::SnapshotFile;
 use super::segment::Segment;
 use super::shared::{DiskShared, LogFiles};
@@ -81,7 +82,7 @@ impl SnapshotStore for DiskHistory {
             (state.durable(), state.newest_snapshot())
         };
         if number > durable {
-            return Err(AppendError::Broken(format!("a snapshot of record {number}, but the log ends with {durable}")));
+            return Err(AppendError::broken(DiskError::SnapshotAhead { number, last: durable }));
         }
         if number > 0 && number >= newest {
             self.write_snapshot(number, snapshot, retention)?;
@@ -128,7 +129,7 @@ impl DiskHistory {
         };
         let path = snapshot_path(shared.directory(), number);
         let written = snapshot::write(&shared.files, shared.directory(), shared.id, number, oldest, contents);
-        let bytes = written.map_err(|error| append_error(&path, "cannot be written", &error))?;
+        let bytes = written.map_err(|error| append_error(&path, "cannot be written", error))?;
         let mut state = shared.state();
         state.snapshots = with_new(&state);
         if let Some(kept) = state.snapshots.last_mut() {
@@ -182,7 +183,7 @@ impl DiskHistory {
     fn remove(&self, path: &Path) -> Result<(), AppendError> {
         let files = &self.shared.files;
         let removed = files.remove(path).and_then(|()| files.sync_directory(self.shared.directory()));
-        removed.map_err(|error| append_error(path, "cannot be removed", &error))
+        removed.map_err(|error| append_error(path, "cannot be removed", error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The log on disk: append-only segment files, snapshots beside them, one `fdatasync` per append.
 //!
-//! Files here may use those above them: `files`, `header`, `record`, `directory`, `segment`, `snapshot`, `recovery`,
+//! Files here may use those above them: `files`, `header`, `record`, `error`, `directory`, `segment`, `snapshot`, `recovery`,
 //! `shared`, `cursor`, `writer`, `history`, `read_only`.
 //!
 //! # Format, version 1
@@ -47,6 +47,7 @@
 
 mod cursor;
 mod directory;
+mod error;
 mod files;
 mod header;
 mod history;
@@ -66,6 +67,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use error::DiskError;
 pub use read_only::ReadOnlyLog;
 pub use recovery::{Dropped, RecoveryReport};
 
@@ -209,11 +211,7 @@ impl Log for Disk {
         let recovered = recovery::recover(&shared.files, shared.directory(), shared.id)?;
         if recovered.id != shared.id || recovered.report.last < durable {
             let path = shared.directory();
-            return Err(directory::damaged(
-                path,
-                0,
-                format_args!("records up to {durable} were there and are not now"),
-            ));
+            return Err(error::damaged(path, 0, format_args!("records up to {durable} were there and are not now")));
         }
         tell(&recovered.report);
         *shared.state() = LogFiles::new(recovered);

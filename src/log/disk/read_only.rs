@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::directory::{Listing, damaged, device, header_fault, missing, segment_path};
+use super::directory::{Listing, segment_path};
+use super::error::{DiskError, damaged, device, header_fault, missing};
 use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Found, inspect};
 use super::segment::SEGMENT_BYTES_MAX;
@@ -47,7 +48,7 @@ impl ReadOnlyLog {
     pub fn open(directory: &Path) -> Result<Self, LogError> {
         let read_only = Self { directory: directory.to_owned(), at: None };
         if read_only.list()?.segments.is_empty() {
-            return Err(LogError::Device(format!("{} holds no log of a hub", directory.display())));
+            return Err(LogError::device(DiskError::NoLog(directory.to_owned())));
         }
         Ok(read_only)
     }
@@ -70,7 +71,7 @@ impl ReadOnlyLog {
                 Ok(_) => {}
                 // Trimmed between the look and now.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(device(&path, "cannot be read", &error)),
+                Err(error) => return Err(device(&path, "cannot be read", error)),
             }
             let header = Header::decode(FileKind::Segment, &data).map_err(|fault| header_fault(&path, &fault))?;
             return Ok(At { first, next: first, id: header.id, data, offset: HEADER_BYTES });

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::directory::{
-    FORMAT, Listing, damaged, device, header_fault, missing, or_give_up_history, segment_path, snapshot_path,
-};
+use super::directory::{FORMAT, Listing, segment_path, snapshot_path};
+use super::error::{DiskError, damaged, device, header_fault, missing, or_give_up_history};
 use super::files::{Files, is_full};
 use super::header::{FileKind, Header, HeaderFault};
 use super::record::{Broken, RECORD_HEADER_BYTES, encode_seal};
@@ -82,9 +81,9 @@ pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Re
     repair.note(directory, &listing, &scans, &snapshots);
     repair.apply(files, directory, id, &scans, &data)?;
     for path in &listing.unfinished {
-        files.remove(path).map_err(|error| device(path, "cannot be removed", &error))?;
+        files.remove(path).map_err(|error| device(path, "cannot be removed", error))?;
     }
-    files.sync_directory(directory).map_err(|error| device(directory, "cannot be synced", &error))?;
+    files.sync_directory(directory).map_err(|error| device(directory, "cannot be synced", error))?;
     Ok(repair.recovered(directory, id, scans, snapshots))
 }
 
@@ -92,16 +91,14 @@ pub(super) fn recover(files: &Files, directory: &Path, new_id: u64) -> Result<Re
 fn refuse_unknown_files(directory: &Path, listing: &Listing) -> Result<(), LogError> {
     let stranger = listing.unknown.iter().find(|name| !name.starts_with('.') && *name != "lost+found");
     stranger.map_or(Ok(()), |name| {
-        Err(LogError::Device(format!(
-            "{} holds other things ({name}) and no log; name an empty or a new directory with --data-dir",
-            directory.display()
-        )))
+        let (directory, name) = (directory.to_owned(), name.clone());
+        Err(LogError::device(DiskError::NotEmpty { directory, name }))
     })
 }
 
 fn found(files: &Files, directory: &Path, id: u64) -> Result<(), LogError> {
     // Before the first file, and not when the directory is created: this process may be the second that tries.
-    files.sync_parents(directory).map_err(|error| device(directory, "cannot be synced", &error))?;
+    files.sync_parents(directory).map_err(|error| device(directory, "cannot be synced", error))?;
     create_segment(files, directory, id, 1)?;
     // FORMAT is written last, so that its existence means that there is a log.
     write_format(files, directory, id)
@@ -111,7 +108,7 @@ fn create_segment(files: &Files, directory: &Path, id: u64, first: RecordNumber)
     let created = segment::create(files, directory, id, first).map(drop);
     created.map_err(|error| {
         let (CreateError::Nothing(error) | CreateError::Unclear(error)) = error;
-        device(&segment_path(directory, first), "cannot be made", &error)
+        device(&segment_path(directory, first), "cannot be made", error)
     })
 }
 
@@ -119,7 +116,7 @@ fn write_format(files: &Files, directory: &Path, id: u64) -> Result<(), LogError
     let path = directory.join(FORMAT);
     let header = Header { kind: FileKind::Format, id, number: 0, length: 0, oldest: 0 };
     let written = write_whole(files, &path, &[&header.encode()]).and_then(|_| files.sync_directory(directory));
-    written.map_err(|error| device(&path, "cannot be written", &error))
+    written.map_err(|error| device(&path, "cannot be written", error))
 }
 
 /// The log's id from FORMAT; `None` if FORMAT must be rewritten.
@@ -130,7 +127,7 @@ fn read_format(directory: &Path, listing: &Listing, repair: &mut Repair) -> Resu
         return Ok(None);
     }
     let path = directory.join(FORMAT);
-    let bytes = std::fs::read(&path).map_err(|error| device(&path, "cannot be read", &error))?;
+    let bytes = std::fs::read(&path).map_err(|error| device(&path, "cannot be read", error))?;
     match Header::decode(FileKind::Format, &bytes) {
         Ok(header) if bytes.len() == super::header::HEADER_BYTES => {
             repair.format = false;
@@ -296,8 +293,8 @@ fn finish(directory: &Path, scans: &[Scan], snapshots: &Snapshots, repair: &mut 
 
 fn no_beginning(directory: &Path, begin: RecordNumber, snapshots: &Snapshots) -> LogError {
     let newest = snapshots.newest();
-    if let Some((_, LogError::Damaged(text))) = snapshots.damaged.iter().rfind(|(number, _)| *number > newest) {
-        return LogError::Damaged(text.clone());
+    if let Some((_, LogError::Damaged(cause))) = snapshots.damaged.iter().rfind(|(number, _)| *number > newest) {
+        return LogError::Damaged(cause.clone());
     }
     let why = format_args!("records {} to {} are in no file and no snapshot", newest + 1, begin - 1);
     missing(&segment_path(directory, newest + 1), why)
@@ -386,7 +383,7 @@ fn seal(files: &Files, directory: &Path, id: u64, segment: &Segment) -> Result<(
         files.sync(&file, &path)
     });
     match sealed {
-        Err(error) if !is_full(&error) => Err(device(&path, "cannot be sealed", &error)),
+        Err(error) if !is_full(&error) => Err(device(&path, "cannot be sealed", error)),
         _ => Ok(()),
     }
 }
@@ -406,5 +403,5 @@ fn secure_end(files: &Files, directory: &Path, last: &Scan, data: &[u8]) -> Resu
         }
         files.sync(&file, &path)
     });
-    secured.map_err(|error| device(&path, "cannot be written", &error))
+    secured.map_err(|error| device(&path, "cannot be written", error))
 }

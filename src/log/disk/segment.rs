@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::directory::{damaged, device, header_fault, segment_path, unfinished_path};
+use super::directory::{segment_path, unfinished_path};
+use super::error::{damaged, device, header_fault};
 use super::files::Files;
 use super::header::{FileKind, HEADER_BYTES, Header};
 use super::record::{Broken, FRAME_BYTES_MAX, Found, inspect};
@@ -136,7 +137,7 @@ pub(super) fn scan(directory: &Path, first: RecordNumber, data: &mut Vec<u8>) ->
 
 fn read(path: &Path, data: &mut Vec<u8>) -> Result<(), LogError> {
     data.clear();
-    let unreadable = |error: io::Error| device(path, "cannot be read", &error);
+    let unreadable = |error: io::Error| device(path, "cannot be read", error);
     let file = open(path).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     if bytes > SEGMENT_BYTES_MAX {

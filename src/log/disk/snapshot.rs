@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::directory::{damaged, device, header_fault, snapshot_path};
+use super::directory::snapshot_path;
+use super::error::{damaged, device, header_fault};
 use super::files::Files;
 use super::header::{FileKind, HEADER_BYTES, Header};
 use super::segment::write_whole;
@@ -41,7 +42,7 @@ pub(super) fn check(directory: &Path, number: RecordNumber) -> Result<(Header, u
     loop {
         chunk.clear();
         let read = (&mut contents).take(CHUNK_BYTES).read_to_end(&mut chunk);
-        if read.map_err(|error| device(&path, "cannot be read", &error))? == 0 {
+        if read.map_err(|error| device(&path, "cannot be read", error))? == 0 {
             break;
         }
         crc = crc32c::crc32c_append(crc, &chunk);
@@ -56,13 +57,13 @@ pub(super) fn read(directory: &Path, number: RecordNumber) -> Result<Vec<u8>, Lo
     let (header, file) = open(&path, number)?;
     let mut contents = Vec::new();
     let read = (&file).take(header.length).read_to_end(&mut contents);
-    read.map_err(|error| device(&path, "cannot be read", &error))?;
+    read.map_err(|error| device(&path, "cannot be read", error))?;
     verify(&path, file, &header, crc32c::crc32c(&contents))?;
     Ok(contents)
 }
 
 fn open(path: &Path, number: RecordNumber) -> Result<(Header, File), LogError> {
-    let unreadable = |error: io::Error| device(path, "cannot be read", &error);
+    let unreadable = |error: io::Error| device(path, "cannot be read", error);
     let file = File::open(path).map_err(unreadable)?;
     let mut head = Vec::new();
     (&file).take(HEADER_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;

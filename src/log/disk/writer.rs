@@ -1,16 +1,16 @@
 //! The end of the log: appends, and the step from one segment to the next.
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::directory::{append_error, device, segment_path};
+use super::directory::segment_path;
+use super::error::{append_error, broken, device};
 use super::files::is_full;
 use super::record::{encode, encode_seal};
 use super::segment::{self, CreateError, Segment};
 use super::shared::DiskShared;
-use crate::log::{AppendError, LogError, RECORD_BYTES_MAX, RecordNumber};
+use crate::log::{AppendError, Cause, LogError, RecordNumber, RecordTooLarge};
 
 /// The only writer of records.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Writer {
     /// A finished segment without its seal. No record is written into the next segment before the seal.
     unsealed: Option<(File, Segment)>,
     /// Set when the state of the device is unknown.
-    broken: Option<String>,
+    broken: Option<Cause>,
     frame: Vec<u8>,
 }
 
@@ -30,16 +30,13 @@ impl Writer {
     pub(super) fn open(shared: Arc<DiskShared>) -> Result<Self, LogError> {
         let segment = shared.state().segments.back().copied().unwrap_or_else(|| Segment::empty(1));
         let path = segment_path(shared.directory(), segment.first);
-        let file = segment::open(&path).map_err(|error| device(&path, "cannot be opened", &error))?;
+        let file = segment::open(&path).map_err(|error| device(&path, "cannot be opened", error))?;
         Ok(Self { shared, file, segment, unsealed: None, broken: None, frame: Vec::new() })
     }
 
     /// Appends a record, durably, and returns its number.
     pub(super) fn append(&mut self, payload: &[u8]) -> Result<RecordNumber, AppendError> {
-        if payload.len() > RECORD_BYTES_MAX {
-            let bytes = payload.len();
-            return Err(AppendError::Full(format!("a record of {bytes} bytes, the most are {RECORD_BYTES_MAX}")));
-        }
+        RecordTooLarge::check(payload)?;
         self.guarded(|writer| {
             if writer.wants_new_segment(payload.len() as u64) {
                 writer.begin_segment()?;
@@ -81,8 +78,8 @@ impl Writer {
         let path = segment_path(self.shared.directory(), first);
         let created = segment::create(&self.shared.files, self.shared.directory(), self.shared.id, first);
         let file = created.map_err(|error| match error {
-            CreateError::Nothing(error) => append_error(&path, "cannot be made", &error),
-            CreateError::Unclear(error) => AppendError::Broken(format!("{} cannot be made: {error}", path.display())),
+            CreateError::Nothing(error) => append_error(&path, "cannot be made", error),
+            CreateError::Unclear(error) => broken(&path, "cannot be made", error),
         })?;
         let finished = std::mem::replace(&mut self.segment, Segment::empty(first));
         self.unsealed = Some((std::mem::replace(&mut self.file, file), finished));
@@ -131,10 +128,10 @@ impl Writer {
         let Err(error) = written else { return Ok(()) };
         if is_full(&error) {
             // The failed sync is not repeated. The data that it should have covered is cut off, and the cut must be durable.
-            files.truncate(file, &path, segment.end).map_err(|error: io::Error| {
-                AppendError::Broken(format!("{} is full and cannot be cut back: {error}", path.display()))
-            })?;
+            files
+                .truncate(file, &path, segment.end)
+                .map_err(|error| broken(&path, "is full and cannot be cut back", error))?;
         }
-        Err(append_error(&path, "cannot be written", &error))
+        Err(append_error(&path, "cannot be written", error))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ReconnectToServer};
 use uuid::Uuid;
 
-use crate::log::LogError;
+use super::error::{StreamError, chain};
 use crate::network::without_userinfo;
 
 /// The time limit for the first connection at a start; the servers may be starting, too.
@@ -60,7 +60,7 @@ fn userinfo(url: &str) -> Option<&str> {
 }
 
 /// Connects under the name `name` as soon as one of the servers answers.
-pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, LogError> {
+pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, StreamError> {
     let urls: Vec<String> = servers.urls.iter().map(|url| without_userinfo(url)).collect();
     let began = tokio::time::Instant::now();
     let turn = Arc::new(AtomicUsize::new(Uuid::new_v4().as_u128() as usize));
@@ -74,15 +74,14 @@ pub(super) async fn connect(servers: &Servers, name: &str) -> Result<Client, Log
         let unknown =
             matches!(error.kind(), ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
         if unknown || began.elapsed() > CONNECT_MAX {
-            let shown = servers.shown();
-            return Err(LogError::Device(format!("no NATS server at {shown} takes this hub: {}", chain(&error))));
+            return Err(StreamError::Connect { servers: servers.shown(), source: error });
         }
         if attempt.is_multiple_of(urls.len().max(1)) {
             tracing::warn!(servers = %servers.shown(), error = %chain(&error), "no NATS server yet");
             tokio::time::sleep(CONNECT_AGAIN).await;
         }
     }
-    Err(LogError::Device("no NATS servers are configured".to_owned()))
+    Err(StreamError::NoServers)
 }
 
 /// `turn` chooses the servers in a circle from a random start, so that hubs spread over them, and a hub that leaves one
@@ -107,10 +106,10 @@ fn tune(options: ConnectOptions, turn: &Arc<AtomicUsize>) -> ConnectOptions {
         })
 }
 
-async fn authenticated(servers: &Servers) -> Result<ConnectOptions, LogError> {
+async fn authenticated(servers: &Servers) -> Result<ConnectOptions, StreamError> {
     if let Some(path) = &servers.creds_file {
         let options = ConnectOptions::with_credentials_file(path).await;
-        return options.map_err(|error| LogError::Device(format!("{}: {error}", path.display())));
+        return options.map_err(|source| StreamError::CredentialsFile { path: path.clone(), source });
     }
     let in_url = servers.urls.iter().find_map(|url| userinfo(url));
     let secret = match &servers.password_file {
@@ -134,26 +133,13 @@ fn with_user(secret: &str, in_url: Option<&str>) -> String {
     }
 }
 
-fn secret_of(path: &Path) -> Result<String, LogError> {
-    let text = fs::read_to_string(path).map_err(|error| LogError::Device(format!("{}: {error}", path.display())))?;
+fn secret_of(path: &Path) -> Result<String, StreamError> {
+    let unreadable = |source| StreamError::CredentialsFile { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
     match text.lines().next().map(str::trim) {
         Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
-        _ => Err(LogError::Device(format!("{}: its first line is empty", path.display()))),
+        _ => Err(StreamError::EmptyPasswordFile(path.to_owned())),
     }
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crc32c::crc32c;
 use futures::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use super::connect::chain;
+use super::error::{StreamError, chain};
 use crate::log::{LogError, RecordNumber, Stored};
 
 /// The number of records that a server sends ahead; at most 64 MiB with the largest records.
@@ -68,8 +68,8 @@ impl Cursor {
     pub(super) async fn next(&mut self) -> Result<Stored, LogError> {
         loop {
             let Some(messages) = &mut self.messages else {
-                if let Err(why) = self.subscribe().await? {
-                    tracing::debug!(why, "the stream cannot be read yet");
+                if let Err(error) = self.subscribe().await? {
+                    tracing::debug!(%error, "the stream cannot be read yet");
                     sleep(AGAIN).await;
                 }
                 continue;
@@ -121,13 +121,13 @@ impl Cursor {
     }
 
     /// Requests the records that follow. `Ok(Err)`: not possible now.
-    async fn subscribe(&mut self) -> Result<Result<(), String>, LogError> {
+    async fn subscribe(&mut self) -> Result<Result<(), StreamError>, LogError> {
         let state = match self.stream.get_info().await {
             Ok(info) => info.state,
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return Ok(Err(StreamError::request(error))),
         };
         if !self.is_long_enough(&state)? {
-            return Ok(Err(format!("the stream ends at {}", state.last_sequence)));
+            return Ok(Err(StreamError::EndsAt(state.last_sequence)));
         }
         if self.next < state.first_sequence {
             return Err(LogError::Trimmed(self.next));
@@ -148,32 +148,28 @@ impl Cursor {
         };
         let consumer = match self.stream.create_consumer(config).await {
             Ok(consumer) => consumer,
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return Ok(Err(StreamError::request(error))),
         };
         let messages = consumer.stream().max_messages_per_batch(AHEAD_MAX).heartbeat(HEARTBEAT).expires(REQUEST);
         match messages.messages().await {
             Ok(messages) => self.messages = Some(messages),
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return Ok(Err(StreamError::request(error))),
         }
         Ok(Ok(()))
     }
 
     /// Whether the stream still has the same record at the position read last. Servers that lost the end of
     /// the stream continue with other records under the same numbers. `Ok(Err)`: the question cannot be answered now.
-    async fn is_still_there(&self, last: Mark) -> Result<Result<(), String>, LogError> {
+    async fn is_still_there(&self, last: Mark) -> Result<Result<(), StreamError>, LogError> {
         let message = match self.stream.get_raw_message(last.number).await {
             Ok(message) => message,
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return Ok(Err(StreamError::request(error))),
         };
         let (stamp_ns, checksum) = (message.time.unix_timestamp_nanos(), crc32c(&message.payload));
         if (Mark { number: last.number, stamp_ns, checksum }) == last {
             return Ok(Ok(()));
         }
-        Err(LogError::Damaged(format!(
-            "record {} of the stream is another than was read: the stream was emptied or replaced, or its servers lost \
-             the end of it; stop all hubs and start them again, they go on with what is there",
-            last.number
-        )))
+        Err(StreamError::Replaced(last.number).into())
     }
 
     /// Whether the stream contains everything already read. If it does not for a while, it was emptied, or restored from a copy.
@@ -186,11 +182,6 @@ impl Cursor {
         if since.elapsed() < SHORT_MAX {
             return Ok(false);
         }
-        let (read, last) = (self.next - 1, state.last_sequence);
-        Err(LogError::Damaged(format!(
-            "record {read} of the stream was read, and now it ends at {last}: it was emptied, replaced, or its servers \
-             lost what they had not written to their disks yet (set sync_interval: always); stop all hubs and start \
-             them again, they go on with what is there"
-        )))
+        Err(StreamError::Shortened { read: self.next - 1, last: state.last_sequence }.into())
     }
 }

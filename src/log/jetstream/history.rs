@@ -9,8 +9,8 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep};
 
-use super::connect::chain;
 use super::cursor::Cursor;
+use super::error::StreamError;
 use super::shared::StreamShared;
 use crate::log::{
     AppendError, Digest, History, LogError, RecordNumber, Retention, SharedSnapshots, SnapshotStore, Stored,
@@ -58,12 +58,12 @@ impl StreamHistory {
 impl History for StreamHistory {
     fn snapshot(&mut self) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
         let shared = Arc::clone(&self.shared);
-        shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared)).unwrap_or_else(|late| Err(LogError::Device(late)))
+        shared.wait(SNAPSHOT_MAX, newest_snapshot(&shared))?.map_err(LogError::from)
     }
 
     fn replay_points(&mut self) -> Result<Vec<RecordNumber>, LogError> {
         let shared = Arc::clone(&self.shared);
-        let kept = shared.wait(SNAPSHOT_MAX, snapshots(&shared)).unwrap_or_else(Err).map_err(LogError::Device)?;
+        let kept = shared.wait(SNAPSHOT_MAX, snapshots(&shared))??;
         let oldest = self.oldest();
         let empty = (oldest == 1).then_some(0);
         let kept = kept.into_iter().rev().filter(|number| *number + 1 >= oldest);
@@ -72,8 +72,7 @@ impl History for StreamHistory {
 
     fn snapshot_at(&mut self, number: RecordNumber) -> Result<Vec<u8>, LogError> {
         let shared = Arc::clone(&self.shared);
-        let bytes = shared.wait(SNAPSHOT_MAX, read(&shared, number)).unwrap_or_else(Err);
-        bytes.map_err(LogError::Device)
+        Ok(shared.wait(SNAPSHOT_MAX, read(&shared, number))??)
     }
 
     fn oldest(&self) -> RecordNumber {
@@ -92,8 +91,7 @@ impl History for StreamHistory {
             self.cursor = Cursor::new(self.shared.ahead.clone(), next);
         }
         let shared = Arc::clone(&self.shared);
-        let record = shared.wait(RECORD_MAX, self.cursor.next());
-        record.unwrap_or_else(|late| Err(LogError::Device(late))).map(Some)
+        shared.wait(RECORD_MAX, self.cursor.next())?.map(Some)
     }
 }
 
@@ -106,11 +104,9 @@ impl SnapshotStore for StreamHistory {
     ) -> Result<(), AppendError> {
         let shared = Arc::clone(&self.shared);
         if number > shared.seen() {
-            let seen = shared.seen();
-            return Err(AppendError::Broken(format!("a snapshot of record {number}, but the stream ends with {seen}")));
+            return Err(StreamError::SnapshotAhead { number, last: shared.seen() }.into());
         }
-        let kept = shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, retention));
-        kept.unwrap_or_else(Err).map_err(AppendError::Broken)
+        Ok(shared.wait(SNAPSHOT_MAX, write_and_trim(&shared, number, snapshot, retention))??)
     }
 }
 
@@ -142,11 +138,11 @@ fn digest(message: &[u8]) -> Option<Digest> {
 }
 
 /// The snapshots' numbers, newest first.
-async fn snapshots(shared: &StreamShared) -> Result<Vec<RecordNumber>, String> {
-    let mut list = shared.snapshots.list().await.map_err(|error| chain(&error))?;
+async fn snapshots(shared: &StreamShared) -> Result<Vec<RecordNumber>, StreamError> {
+    let mut list = shared.snapshots.list().await.map_err(StreamError::request)?;
     let mut numbers = Vec::new();
     while let Some(info) = list.next().await {
-        let info: ObjectInfo = info.map_err(|error| chain(&error))?;
+        let info: ObjectInfo = info.map_err(StreamError::request)?;
         numbers.extend(info.name.strip_prefix(PREFIX).and_then(|number| number.parse::<RecordNumber>().ok()));
     }
     numbers.sort_unstable_by(|a, b| b.cmp(a));
@@ -154,12 +150,12 @@ async fn snapshots(shared: &StreamShared) -> Result<Vec<RecordNumber>, String> {
 }
 
 /// The newest snapshot that can be read. While the servers elect a leader none can, so it is asked again for a while.
-async fn newest_snapshot(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
+async fn newest_snapshot(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, StreamError> {
     let began = Instant::now();
     loop {
         match newest_snapshot_now(shared).await {
-            Err(LogError::Device(why)) if began.elapsed() < ELECTION_MAX => {
-                tracing::debug!(why, "the snapshots cannot be read yet");
+            Err(error @ StreamError::Request(_)) if began.elapsed() < ELECTION_MAX => {
+                tracing::debug!(%error, "the snapshots cannot be read yet");
                 sleep(AGAIN).await;
             }
             other => return other,
@@ -167,35 +163,32 @@ async fn newest_snapshot(shared: &StreamShared) -> Result<Option<(RecordNumber, 
     }
 }
 
-async fn newest_snapshot_now(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, LogError> {
-    let numbers = snapshots(shared).await.map_err(LogError::Device)?;
+async fn newest_snapshot_now(shared: &StreamShared) -> Result<Option<(RecordNumber, Vec<u8>)>, StreamError> {
+    let numbers = snapshots(shared).await?;
     for &number in &numbers {
         match read(shared, number).await {
             Ok(bytes) => return Ok(Some((number, bytes))),
-            Err(why) => tracing::error!(number, why, "a snapshot cannot be read"),
+            Err(error) => tracing::error!(number, %error, "a snapshot cannot be read"),
         }
     }
-    let first = shared.stream.get_info().await.map_err(|error| LogError::Device(chain(&error)))?.state.first_sequence;
+    let first = shared.stream.get_info().await.map_err(StreamError::request)?.state.first_sequence;
     if numbers.is_empty() && first > 1 {
-        let text = format!("the stream begins with record {first}, and there is no snapshot of what was before it");
-        return Err(LogError::Damaged(text));
+        return Err(StreamError::NoBeginning(first));
     }
     if !numbers.is_empty() && first > 1 {
-        return Err(LogError::Damaged(
-            "none of the snapshots can be read, and the records before them are gone".into(),
-        ));
+        return Err(StreamError::NoSnapshot);
     }
     Ok(None)
 }
 
 /// One snapshot, whole: the store holds its bytes against their hash.
-async fn read(shared: &StreamShared, number: RecordNumber) -> Result<Vec<u8>, String> {
-    let mut object = shared.snapshots.get(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
+async fn read(shared: &StreamShared, number: RecordNumber) -> Result<Vec<u8>, StreamError> {
+    let mut object = shared.snapshots.get(format!("{PREFIX}{number}")).await.map_err(StreamError::request)?;
     let mut bytes = Vec::with_capacity(object.info().size);
-    object.read_to_end(&mut bytes).await.map_err(|error| chain(&error))?;
+    object.read_to_end(&mut bytes).await.map_err(StreamError::request)?;
     match bytes.split_first_chunk::<8>() {
         Some((stamp, contents)) if u64::from_be_bytes(*stamp) == number => Ok(contents.to_vec()),
-        _ => Err("it is not what its name says".to_owned()),
+        _ => Err(StreamError::WrongSnapshot),
     }
 }
 
@@ -204,27 +197,27 @@ async fn write_and_trim(
     number: RecordNumber,
     snapshot: &[u8],
     retention: &Retention,
-) -> Result<(), String> {
+) -> Result<(), StreamError> {
     let mut kept = snapshots(shared).await?;
     if number > 0 && kept.first().is_none_or(|newest| number > *newest) {
         // The number goes before it, so that even an empty snapshot is an object with something in it.
         let bytes = [&number.to_be_bytes()[..], snapshot].concat();
         let meta = ObjectMetadata { name: format!("{PREFIX}{number}"), ..ObjectMetadata::default() };
-        shared.snapshots.put(meta, &mut &bytes[..]).await.map_err(|error| chain(&error))?;
+        shared.snapshots.put(meta, &mut &bytes[..]).await.map_err(StreamError::request)?;
         kept.insert(0, number);
     }
     if let Some(&older) = kept.get(SNAPSHOTS - 1) {
         trim(shared, older, retention).await?;
     }
     for number in kept.iter().skip(SNAPSHOTS) {
-        shared.snapshots.delete(format!("{PREFIX}{number}")).await.map_err(|error| chain(&error))?;
+        shared.snapshots.delete(format!("{PREFIX}{number}")).await.map_err(StreamError::request)?;
     }
     Ok(())
 }
 
 /// Forgets the records up to `older`, the older snapshot's last one, but keeps what `keep` asks for.
-async fn trim(shared: &StreamShared, older: RecordNumber, retention: &Retention) -> Result<(), String> {
-    let state = shared.stream.get_info().await.map_err(|error| chain(&error))?.state;
+async fn trim(shared: &StreamShared, older: RecordNumber, retention: &Retention) -> Result<(), StreamError> {
+    let state = shared.stream.get_info().await.map_err(StreamError::request)?.state;
     if state.messages == 0 {
         return Ok(());
     }
@@ -235,8 +228,8 @@ async fn trim(shared: &StreamShared, older: RecordNumber, retention: &Retention)
         if retention.history_ms == 0 { older + 1 } else { written_within(shared, first, older, retention).await? };
     let from = (older + 1).min(by_bytes.max(by_time));
     if from > first {
-        shared.stream.purge().sequence(from).await.map_err(|error| chain(&error))?;
-        let state = shared.stream.get_info().await.map_err(|error| chain(&error))?.state;
+        shared.stream.purge().sequence(from).await.map_err(StreamError::request)?;
+        let state = shared.stream.get_info().await.map_err(StreamError::request)?.state;
         shared.hold(state.bytes);
     }
     Ok(())
@@ -248,11 +241,11 @@ async fn written_within(
     first: RecordNumber,
     older: RecordNumber,
     retention: &Retention,
-) -> Result<RecordNumber, String> {
+) -> Result<RecordNumber, StreamError> {
     let age_max = i128::from(retention.history_ms);
     let stamp = async |number| {
-        let message = shared.stream.get_raw_message(number).await.map_err(|error| chain(&error))?;
-        Ok::<i128, String>(message.time.unix_timestamp_nanos() / 1_000_000)
+        let message = shared.stream.get_raw_message(number).await.map_err(StreamError::request)?;
+        Ok::<i128, StreamError>(message.time.unix_timestamp_nanos() / 1_000_000)
     };
     let now = stamp(shared.seen()).await?;
     let (mut low, mut high) = (first, older + 1);

@@ -4,10 +4,11 @@
 //! its append is done: it reads it back, like everybody else's. What an append's own answer says only shortens the wait
 //! where the stream is full.
 //!
-//! Files here may use those above them: `connect`, `stream`, `shared`, `cursor`, `history`.
+//! Files here may use those above them: `error`, `connect`, `stream`, `shared`, `cursor`, `history`.
 
 mod connect;
 mod cursor;
+mod error;
 mod history;
 mod shared;
 mod stream;
@@ -27,14 +28,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as Task;
 
 pub use connect::Servers;
-use connect::chain;
 use cursor::Cursor;
+pub use error::StreamError;
+use error::chain;
 use history::StreamHistory;
 use shared::StreamShared;
 use stream::Names;
 pub use stream::StreamPartition;
 
-use super::{AppendError, History, Log, LogError, RECORD_BYTES_MAX, RecordNumber, SharedLog, SharedSnapshots, Stored};
+use super::{
+    AppendError, Cause, History, Log, LogError, RecordNumber, RecordTooLarge, SharedLog, SharedSnapshots, Stored,
+};
 
 /// Records that wait to be taken; behind them the reader waits, and the server behind it. With the largest: 64 MiB.
 const UNREAD_MAX: usize = 64;
@@ -87,7 +91,7 @@ pub struct JetStream {
 #[derive(Debug, Clone)]
 enum Ended {
     Trimmed(RecordNumber),
-    Damaged(String),
+    Damaged(Cause),
 }
 
 impl fmt::Debug for JetStream {
@@ -105,8 +109,7 @@ impl JetStream {
     /// [`LogError::Device`]: no server is there, or none lets this hub in, or the stream is one with which a hub must
     /// not run. [`LogError::Damaged`]: no start is possible with what is there.
     pub fn open(servers: &Servers, place: StreamPartition, wake: Waker) -> Result<Self, LogError> {
-        let device = |error: std::io::Error| LogError::Device(format!("no thread for the log: {error}"));
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(device)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(StreamError::Thread)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let span = tracing::Span::current();
@@ -115,11 +118,10 @@ impl JetStream {
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         };
-        let thread = thread::Builder::new().name("nats".to_owned()).spawn(run).map_err(device)?;
+        let thread = thread::Builder::new().name("nats".to_owned()).spawn(run).map_err(StreamError::Thread)?;
         let opening = async { tokio::time::timeout(OPEN_MAX, open(handle.clone(), servers, place)).await };
         let shared = handle.block_on(opening);
-        let late = |_| Err(LogError::Device("the NATS servers do not answer".to_owned()));
-        let shared = Arc::new(shared.unwrap_or_else(late)?);
+        let shared = Arc::new(shared.map_err(|_| StreamError::NoAnswer(OPEN_MAX))??);
         let mut log = Self {
             reader: handle.spawn(async {}),
             news: mpsc::channel(1).1,
@@ -164,7 +166,8 @@ impl JetStream {
             Err(error) => {
                 let ended = match error {
                     LogError::Trimmed(number) => Ended::Trimmed(number),
-                    other => Ended::Damaged(other.to_string()),
+                    LogError::Damaged(cause) => Ended::Damaged(cause),
+                    other => Ended::Damaged(Cause::new(other)),
                 };
                 Err(self.ended.insert(ended).error())
             }
@@ -176,7 +179,7 @@ impl Ended {
     fn error(&self) -> LogError {
         match self {
             Self::Trimmed(number) => LogError::Trimmed(*number),
-            Self::Damaged(why) => LogError::Damaged(why.clone()),
+            Self::Damaged(cause) => LogError::Damaged(cause.clone()),
         }
     }
 }
@@ -185,7 +188,7 @@ async fn open(
     handle: tokio::runtime::Handle,
     servers: &Servers,
     place: StreamPartition,
-) -> Result<StreamShared, LogError> {
+) -> Result<StreamShared, StreamError> {
     let names = Names::of(place);
     let client = connect::connect(servers, &names.client).await?;
     let patient = |patience| jetstream::ContextBuilder::new().timeout(patience).build(client.clone());
@@ -195,7 +198,7 @@ async fn open(
     let snapshots = stream::open_snapshots(&context, &names, replicas).await?;
     // What reads asks again soon: while the servers elect a leader nobody answers, and then at once.
     let ahead = patient(READER_PATIENCE).get_stream(&names.stream).await;
-    let ahead = ahead.map_err(|error| LogError::Device(chain(&error)))?;
+    let ahead = ahead.map_err(StreamError::request)?;
     Ok(StreamShared::new(handle, context, stream, ahead, snapshots, names, servers.urls.len()))
 }
 
@@ -221,10 +224,7 @@ async fn read(shared: Arc<StreamShared>, from: RecordNumber, out: mpsc::Sender<R
 
 impl Log for JetStream {
     fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
-        if record.len() > RECORD_BYTES_MAX {
-            let bytes = record.len();
-            return Err(AppendError::Full(format!("a record of {bytes} bytes, the most are {RECORD_BYTES_MAX}")));
-        }
+        RecordTooLarge::check(record)?;
         self.appends += 1;
         // Without a connection it would wait in the client. The hub appends it again.
         let connected = self.shared.client.connection_state() == State::Connected;
@@ -250,8 +250,8 @@ impl Log for JetStream {
             Err(_) if self.returned >= self.due => Ok(None),
             Err(_) => match self.shared.wait(RECORD_MAX, self.news.recv()) {
                 Ok(Some(news)) => self.took(news),
-                Ok(None) => Err(LogError::Device("the log's reader is gone".to_owned())),
-                Err(late) => Err(LogError::Device(late)),
+                Ok(None) => Err(StreamError::NoReader.into()),
+                Err(late) => Err(late.into()),
             },
         }
     }
@@ -279,7 +279,7 @@ impl Log for JetStream {
 }
 
 impl SharedLog for JetStream {
-    fn take_refusal(&mut self) -> Option<String> {
+    fn take_refusal(&mut self) -> Option<Cause> {
         let (append, why) = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         // An answer to an earlier append says nothing about the last one.
         (append == self.appends).then_some(why)
@@ -315,18 +315,18 @@ impl Drop for JetStream {
 }
 
 /// The last record that is there now; asked again for a while, as the servers may be electing a leader.
-fn end_of(shared: &StreamShared) -> Result<RecordNumber, LogError> {
+fn end_of(shared: &StreamShared) -> Result<RecordNumber, StreamError> {
     let began = Instant::now();
     loop {
-        let why = match shared.wait(ANSWER_MAX, shared.stream.get_info()) {
+        let error = match shared.wait(ANSWER_MAX, shared.stream.get_info()) {
             Ok(Ok(info)) => return Ok(info.state.last_sequence),
-            Ok(Err(error)) => chain(&error),
+            Ok(Err(error)) => StreamError::request(error),
             Err(late) => late,
         };
         if began.elapsed() > RECORD_MAX {
-            return Err(LogError::Device(why));
+            return Err(error);
         }
-        tracing::debug!(why, "the end of the stream is not known yet");
+        tracing::debug!(%error, "the end of the stream is not known yet");
         thread::sleep(READER_PATIENCE / 8);
     }
 }
@@ -344,7 +344,8 @@ async fn publish(shared: Arc<StreamShared>, append: u64, record: Bytes, wake: Wa
     };
     if is_refused(&error) {
         shared.answers.fetch_add(1, Relaxed);
-        *shared.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((append, chain(&error)));
+        *shared.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((append, Cause::new(StreamError::request(error))));
         wake();
     } else {
         tracing::debug!(error = %chain(&error), "an append was not answered well; it is sent again if it does not come");

@@ -12,8 +12,9 @@ use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream::Stream;
 use tokio::runtime::Handle;
 
+use super::error::StreamError;
 use super::stream::Names;
-use crate::log::RecordNumber;
+use crate::log::{Cause, RecordNumber};
 
 /// One partition's open stream.
 pub(super) struct StreamShared {
@@ -35,7 +36,7 @@ pub(super) struct StreamShared {
     /// Answered appends: accepted, or refused because the stream is full.
     pub(super) answers: AtomicU64,
     /// The last append that the servers refused, and their reason.
-    pub(super) refused: Mutex<Option<(u64, String)>>,
+    pub(super) refused: Mutex<Option<(u64, Cause)>>,
 }
 
 impl fmt::Debug for StreamShared {
@@ -103,10 +104,8 @@ impl StreamShared {
     }
 
     /// Waits for at most `most`, on a thread other than the log's own.
-    pub(super) fn wait<T>(&self, most: Duration, what: impl Future<Output = T>) -> Result<T, String> {
+    pub(super) fn wait<T>(&self, most: Duration, what: impl Future<Output = T>) -> Result<T, StreamError> {
         let bounded = async { tokio::time::timeout(most, what).await };
-        self.handle
-            .block_on(bounded)
-            .map_err(|_| format!("the NATS servers did not answer within {} s", most.as_secs()))
+        self.handle.block_on(bounded).map_err(|_| StreamError::NoAnswer(most))
     }
 }

@@ -9,8 +9,8 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy
 use async_nats::jetstream::{Context, ErrorCode};
 use tokio::time::{Instant, sleep};
 
-use super::connect::chain;
-use crate::log::{LogError, RECORD_BYTES_MAX};
+use super::error::{StreamError, chain};
+use crate::log::RECORD_BYTES_MAX;
 
 /// Replicas of a stream if there are enough servers: one of three may fail.
 const REPLICAS: usize = 3;
@@ -65,23 +65,21 @@ fn subject(StreamPartition { partition, of }: StreamPartition) -> String {
 }
 
 /// Creates the stream, or checks an existing one, and returns it with its number of replicas.
-pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Result<Stream, LogError> {
+pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Result<Stream, StreamError> {
     let client = context.client();
     let payload_max = client.max_payload();
     if payload_max < RECORD_BYTES_MAX {
-        let text =
-            format!("the NATS servers take messages of {payload_max} bytes only: set max_payload to 1MB or more");
-        return Err(LogError::Device(text));
+        return Err(StreamError::PayloadTooSmall(payload_max));
     }
     let began = Instant::now();
     let stream = loop {
         match existing_or_new(context, &client, names, servers).await {
             Ok(stream) => break stream,
-            Err(why) if began.elapsed() > CREATE_MAX => {
-                return Err(LogError::Device(format!("the stream {} cannot be had: {why}", names.stream)));
+            Err(error) if began.elapsed() > CREATE_MAX => {
+                return Err(StreamError::Stream { name: names.stream.clone(), source: Box::new(error) });
             }
-            Err(why) => {
-                tracing::warn!(stream = names.stream, why, "the stream cannot be had yet");
+            Err(error) => {
+                tracing::warn!(stream = names.stream, %error, "the stream cannot be had yet");
                 sleep(CREATE_AGAIN).await;
             }
         }
@@ -97,7 +95,11 @@ pub(super) async fn open(context: &Context, names: &Names, servers: usize) -> Re
 }
 
 /// Opens the object store for snapshots, and creates it if it does not exist.
-pub(super) async fn open_snapshots(context: &Context, names: &Names, replicas: usize) -> Result<ObjectStore, LogError> {
+pub(super) async fn open_snapshots(
+    context: &Context,
+    names: &Names,
+    replicas: usize,
+) -> Result<ObjectStore, StreamError> {
     let config = object_store::Config {
         bucket: names.bucket.clone(),
         storage: StorageType::File,
@@ -114,24 +116,29 @@ pub(super) async fn open_snapshots(context: &Context, names: &Names, replicas: u
             },
         };
         if began.elapsed() > CREATE_MAX {
-            let why = chain(&error);
-            return Err(LogError::Device(format!("the object store {} cannot be had: {why}", names.bucket)));
+            let source = Box::new(StreamError::request(error));
+            return Err(StreamError::ObjectStore { name: names.bucket.clone(), source });
         }
         sleep(CREATE_AGAIN).await;
     }
 }
 
-async fn existing_or_new(context: &Context, client: &Client, names: &Names, servers: usize) -> Result<Stream, String> {
+async fn existing_or_new(
+    context: &Context,
+    client: &Client,
+    names: &Names,
+    servers: usize,
+) -> Result<Stream, StreamError> {
     match context.get_stream(&names.stream).await {
         Ok(stream) => return Ok(stream),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            _ => return Err(chain(&error)),
+            _ => return Err(StreamError::request(error)),
         },
     }
     let clustered = client.server_info().cluster.is_some();
     if !clustered {
-        return create(context, names, 1).await.map_err(|error| chain(&error));
+        return create(context, names, 1).await.map_err(StreamError::request);
     }
     match create(context, names, REPLICAS).await {
         Err(error) if servers < REPLICAS && is_want_of_servers(&error) => {
@@ -140,7 +147,7 @@ async fn existing_or_new(context: &Context, client: &Client, names: &Names, serv
         }
         created => created,
     }
-    .map_err(|error| chain(&error))
+    .map_err(StreamError::request)
 }
 
 async fn create(context: &Context, names: &Names, replicas: usize) -> Result<Stream, CreateStreamError> {
@@ -171,22 +178,18 @@ fn config(names: &Names, replicas: usize) -> Config {
 }
 
 /// Refuses a stream that was created for another number of partitions.
-fn refuse_another_number(have: &Config, names: &Names) -> Result<(), LogError> {
+fn refuse_another_number(have: &Config, names: &Names) -> Result<(), StreamError> {
     let StreamPartition { partition, of } = names.place;
     let [subject] = &have.subjects[..] else { return Ok(()) };
     let is = |of: &u32| *subject == self::subject(StreamPartition { partition, of: *of });
     match (1..=PARTITIONS_MAX).find(is) {
-        Some(others) if others != of => Err(LogError::Device(format!(
-            "the stream {} is one of {others}, and [cluster] partitions says {of}: the number holds for as long as there \
-             are streams; set partitions = {others}, or begin with new ones in another NATS account",
-            names.stream
-        ))),
+        Some(others) if others != of => Err(StreamError::OtherPartitions { name: names.stream.clone(), others, of }),
         _ => Ok(()),
     }
 }
 
 /// Refuses a stream with settings that could lose entries or change their order.
-fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
+fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), StreamError> {
     let faults: Vec<&str> = [
         (have.subjects != [names.subject.clone()], "other subjects than the hub's own"),
         (!have.max_age.is_zero(), "max_age: the stream would delete old entries"),
@@ -210,12 +213,7 @@ fn refuse_what_loses(have: &Config, names: &Names) -> Result<(), LogError> {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(LogError::Device(format!(
-        "the stream {} has settings with which a hub must not run: {}; change them (nats stream edit {}) or rename it",
-        names.stream,
-        faults.join("; "),
-        names.stream
-    )))
+    Err(StreamError::Settings { name: names.stream.clone(), faults })
 }
 
 /// Warns once about servers that are too old.

@@ -116,7 +116,7 @@ fn a_full_stream_says_so_and_takes_records_again_when_there_is_room() {
         }
         assert!(began.elapsed().as_secs() < 20);
     };
-    assert!(why.contains("maximum bytes"), "{why}");
+    assert!(why.to_string().contains("maximum bytes"), "{why}");
     nats.0.limit_stream("DESKBELL_0", "deskbell.0.log", -1);
     log.append(b"there is room").unwrap();
     assert_eq!(await_next(&mut log).bytes, b"there is room");

@@ -82,7 +82,7 @@ export const ALARMS = css`
     display: none;
   }
   .preflight ul {
-    inset-inline: auto 0;
+    inset-inline: 0 auto;
     width: min(32em, 100%);
   }
   .preflight li {

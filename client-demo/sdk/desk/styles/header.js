@@ -117,6 +117,7 @@ export const HEADER = css`
   }
   /* The picture may change while it is pressed. */
   .menu > summary * {
+    display: grid;
     pointer-events: none;
   }
   .menu > summary::-webkit-details-marker {

@@ -260,6 +260,9 @@ export const SESSIONS = css`
   }
 
   @media (forced-colors: active) {
+    ::placeholder {
+      color: FieldText;
+    }
     .chosen,
     .place:focus-within .card {
       outline: 2px solid Highlight;

@@ -140,6 +140,8 @@ export default {
   'ready.warning': 'Sie könnten Anrufe verpassen: {list}.',
   'ready.fix': 'Details',
   'ready.item': '{what}. {fix}',
+  'ready.expires': 'Ihre Anmeldung endet um {time}',
+  'ready.expires.fix': 'Besorgen Sie ein neues Token, und melden Sie sich dann wieder an. Nichts geht verloren.',
   'ready.away': 'Sie sind abwesend',
   'ready.away.fix': 'Neue Anrufe gehen an andere, bis Sie verfügbar sind.',
   'ready.away.act': 'Verfügbar werden',

@@ -134,6 +134,8 @@ export default {
   'ready.warning': 'You may miss calls: {list}.',
   'ready.fix': 'Details',
   'ready.item': '{what}. {fix}',
+  'ready.expires': 'your sign-in ends at {time}',
+  'ready.expires.fix': 'Get a new token, and sign in again then. Nothing on the desk is lost.',
   'ready.away': 'you are away',
   'ready.away.fix': 'New calls go to others until you are available.',
   'ready.away.act': 'Be available',

@@ -136,6 +136,8 @@ export default {
   'ready.warning': 'Podría perder llamadas: {list}.',
   'ready.fix': 'Detalles',
   'ready.item': '{what}. {fix}',
+  'ready.expires': 'su sesión termina a las {time}',
+  'ready.expires.fix': 'Pida un token nuevo y vuelva a entrar entonces. No se pierde nada.',
   'ready.away': 'está ausente',
   'ready.away.fix': 'Las llamadas nuevas van a otros hasta que esté disponible.',
   'ready.away.act': 'Estar disponible',

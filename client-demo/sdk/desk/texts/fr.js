@@ -139,6 +139,8 @@ export default {
   'ready.warning': 'Vous pourriez manquer des appels : {list}.',
   'ready.fix': 'Détails',
   'ready.item': '{what}. {fix}',
+  'ready.expires': 'votre session se termine à {time}',
+  'ready.expires.fix': 'Demandez un nouveau jeton et identifiez-vous alors de nouveau. Rien n’est perdu.',
   'ready.away': 'vous êtes absent',
   'ready.away.fix': 'Les nouveaux appels vont à d’autres jusqu’à ce que vous soyez disponible.',
   'ready.away.act': 'Être disponible',

@@ -159,11 +159,11 @@ fn above_the_bound_the_partly_written_head_and_a_close_with_1013_remain() {
 #[test]
 fn as_much_as_the_bounds_allow_may_wait() {
     let by_frames = outbox(1000, 3);
-    let said: Vec<_> = (0..4).map(|_| by_frames.send(&text(b""), Weight::Counted).overflowed).collect();
-    assert_eq!(said, [false, false, false, true]);
+    let overflowed: Vec<_> = (0..4).map(|_| by_frames.send(&text(b""), Weight::Counted).overflowed).collect();
+    assert_eq!(overflowed, [false, false, false, true]);
     let by_bytes = outbox(10, 100);
-    let said: Vec<_> = (0..3).map(|_| by_bytes.send(&text(b"abc"), Weight::Counted).overflowed).collect();
-    assert_eq!(said, [false, false, true]);
+    let overflowed: Vec<_> = (0..3).map(|_| by_bytes.send(&text(b"abc"), Weight::Counted).overflowed).collect();
+    assert_eq!(overflowed, [false, false, true]);
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn whole_or_refused(directory: &Path, file: &str, what: &str) -> Option<Recovery
             assert_eq!(recovery.dropped, None, "{what}");
             Some(recovery)
         }
-        Err(LogError::Damaged(text)) => {
+        Err(LogError::Damaged(cause)) => {
+            let text = cause.to_string();
             assert!(text.contains(file), "{what}: {text}");
             assert!(text.contains("byte ") && text.contains("restore") && text.contains("move"), "{what}: {text}");
             None
@@ -140,7 +141,8 @@ fn a_missing_segment_is_named() {
     sample(scratch.path());
     let missing = last_segment(scratch.path());
     fs::remove_file(scratch.path().join(&missing)).unwrap();
-    let Err(LogError::Damaged(text)) = open(scratch.path()) else { panic!("opened") };
+    let Err(LogError::Damaged(cause)) = open(scratch.path()) else { panic!("opened") };
+    let text = cause.to_string();
     assert!(text.contains(missing.to_str().unwrap()) && text.contains("missing"), "{text}");
 }
 
@@ -246,7 +248,8 @@ fn a_log_that_ends_before_its_snapshot_is_damaged_not_torn() {
     drop(log);
     let segment = segment_path(&directory, 1);
     cut(&segment, length(&segment) - 1);
-    let Err(LogError::Damaged(text)) = open(&directory) else { panic!("opened") };
+    let Err(LogError::Damaged(cause)) = open(&directory) else { panic!("opened") };
+    let text = cause.to_string();
     assert!(text.contains("records 3 to 3 are missing"), "{text}");
 }
 
@@ -256,7 +259,8 @@ fn damage_in_mere_history_says_what_may_be_given_up_and_that_works() {
     sample(scratch.path());
     let path = segment_path(scratch.path(), 1);
     flip(&path, HEADER_BYTES as u64 + 40, 0x10);
-    let Err(LogError::Damaged(text)) = open(scratch.path()) else { panic!("opened") };
+    let Err(LogError::Damaged(cause)) = open(scratch.path()) else { panic!("opened") };
+    let text = cause.to_string();
     let (_, below) = text.split_once("numbers below ").unwrap();
     let below: RecordNumber = below.split(' ').next().unwrap().parse().unwrap();
     for file in files(scratch.path()) {
@@ -410,7 +414,8 @@ fn a_file_under_the_number_of_another_is_damaged() {
     fs::remove_dir_all(&mixed).unwrap();
     copy(&intact, &mixed);
     fs::copy(segment_path(&mixed, 1), mixed.join(last_segment(&mixed))).unwrap();
-    let Err(LogError::Damaged(text)) = open(&mixed) else { panic!("opened") };
+    let Err(LogError::Damaged(cause)) = open(&mixed) else { panic!("opened") };
+    let text = cause.to_string();
     assert!(text.contains("contradicts its name"), "{text}");
 }
 
@@ -439,7 +444,8 @@ fn a_segment_longer_than_any_that_was_written_is_refused_unread() {
     let scratch = scratch();
     sample(scratch.path());
     cut(&scratch.path().join(last_segment(scratch.path())), SEGMENT_BYTES_MAX + 1);
-    let Err(LogError::Damaged(text)) = open(scratch.path()) else { panic!("opened") };
+    let Err(LogError::Damaged(cause)) = open(scratch.path()) else { panic!("opened") };
+    let text = cause.to_string();
     assert!(text.contains("longer than any"), "{text}");
 }
 
@@ -455,7 +461,8 @@ fn a_newer_format_in_any_file_is_recognised() {
         let crc = crc32c::crc32c(&bytes[..12]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         fs::write(newer.join(&file), bytes).unwrap();
-        let Err(LogError::Newer(text)) = open(&newer) else { panic!("{file:?} was opened") };
+        let Err(LogError::Newer(cause)) = open(&newer) else { panic!("{file:?} was opened") };
+        let text = cause.to_string();
         assert!(text.contains("format 7") && text.contains(file.to_str().unwrap()), "{text}");
         fs::remove_dir_all(&newer).unwrap();
     }

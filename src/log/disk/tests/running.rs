@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::faults::{Faults, check, copy, names, noon, options, payload, scratch, snapshot_of};
 use crate::log::disk::directory::{segment_path, snapshot_path};
 use crate::log::disk::files::{Files, Op};
-use crate::log::disk::{Disk, Options, READ_BACK_BYTES_MAX};
+use crate::log::disk::{Disk, DiskError, Options, READ_BACK_BYTES_MAX};
 use crate::log::{AppendError, Log, LogError, OwnLog, RecordNumber, Retention, Stored};
 
 const ALL: Retention = Retention { history_ms: u64::MAX, history_bytes: u64::MAX };
@@ -122,7 +122,9 @@ fn a_start_brings_the_last_record_to_the_device_before_it_believes_it() {
         append(&mut log, 1, 3);
         drop(log);
         faults.fail_next(op, ErrorKind::Other);
-        assert!(matches!(Disk::open(&options), Err(LogError::Device(_))), "{op:?}");
+        let Err(LogError::Device(cause)) = Disk::open(&options) else { panic!("{op:?}: opened") };
+        let Some(DiskError::Access { source, .. }) = cause.downcast_ref() else { panic!("{op:?}: {cause}") };
+        assert_eq!(source.kind(), ErrorKind::Other, "the error keeps its source");
         assert_eq!(check(&mut Disk::open(&options).unwrap().0), 3);
     }
 }
@@ -182,7 +184,8 @@ fn a_second_hub_is_refused_until_the_first_lets_go_of_everything() {
     let scratch = scratch();
     let directory = scratch.path().join("data");
     let (log, _) = Disk::open(&options(&directory)).unwrap();
-    let Err(LogError::InUse(text)) = Disk::open(&options(&directory)) else { panic!("opened twice") };
+    let Err(LogError::InUse(cause)) = Disk::open(&options(&directory)) else { panic!("opened twice") };
+    let text = cause.to_string();
     assert!(text.contains(&std::process::id().to_string()) && text.contains("--wait-lock"), "{text}");
     let history = log.snapshots();
     drop(log);
@@ -226,13 +229,15 @@ fn a_wrong_place_is_refused_with_advice() {
     let file = scratch.path().join("file");
     fs::write(&file, "x").unwrap();
     for (place, word) in [(file.clone(), "not a directory"), (file.join("data"), "directory")] {
-        let Err(LogError::Device(text)) = Disk::open(&options(&place)) else { panic!("{place:?} was opened") };
+        let Err(LogError::Device(cause)) = Disk::open(&options(&place)) else { panic!("{place:?} was opened") };
+        let text = cause.to_string();
         assert!(text.contains(word), "{text}");
     }
     let home = scratch.path().join("home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("letter.txt"), "dear").unwrap();
-    let Err(LogError::Device(text)) = Disk::open(&options(&home)) else { panic!("a home became a data directory") };
+    let Err(LogError::Device(cause)) = Disk::open(&options(&home)) else { panic!("a home became a data directory") };
+    let text = cause.to_string();
     assert!(text.contains("letter.txt") && text.contains("--data-dir"), "{text}");
     let link = scratch.path().join("link");
     symlink(scratch.path().join("new"), &link).unwrap();
