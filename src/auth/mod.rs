@@ -4,7 +4,7 @@
 //! subjects it may grant. This module reads files and fetches keys, but it never reads a clock: the time is an argument.
 //!
 //! Files here may use those above them: `refusal`, `claim_path`, `jws`, `key_set`, `issuer`, `claims`, `remote_keys`,
-//! `revocations`, `verifier`, `mint`.
+//! `verifier`, `mint`.
 
 mod claim_path;
 mod claims;
@@ -14,7 +14,6 @@ mod key_set;
 mod mint;
 mod refusal;
 mod remote_keys;
-mod revocations;
 mod verifier;
 
 pub use claim_path::ClaimPath;
@@ -23,7 +22,6 @@ pub use issuer::{ClaimPaths, GROUPS_OF_TOKEN_MAX, Issuer, JwksLocation};
 pub use key_set::{KEYS_MAX, KeyError, KeyFiles, KeySet};
 pub use mint::{MintError, TokenRequest, mint};
 pub use refusal::TokenRefusal;
-pub use revocations::{REVOKED_MAX, RevokeError};
 pub use verifier::{OwnIssuer, TokenOrigin, TokenVerifier, VerifierError, VerifierSettings};
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn with(more: Value) -> Value {
 
 /// A verifier with the secret and all public keys: RSA as `r`, P-256 as `e`, and Ed25519 without a name.
 struct Bench {
-    home: tempfile::TempDir,
+    _home: tempfile::TempDir,
     verifier: TokenVerifier,
     files: KeyFiles,
 }
@@ -54,9 +54,8 @@ impl Bench {
             public: Some(write(&home, "keys.pem", three_keys().as_bytes())),
         };
         let mut settings = own(&files);
-        settings.revocations = Some(home.path().join("revoked"));
         change(&mut settings);
-        Self { home, verifier: TokenVerifier::open(settings).unwrap(), files }
+        Self { _home: home, verifier: TokenVerifier::open(settings).unwrap(), files }
     }
 
     fn check(&self, token: &str) -> Result<Claims, TokenRefusal> {
@@ -287,41 +286,6 @@ fn issuer_and_audience_are_checked_if_they_are_configured() {
 }
 
 #[test]
-fn a_revocation_refuses_earlier_tokens_but_no_later_ones() {
-    let bench = Bench::new();
-    bench.verifier.revoke(None, "ada", NOW_MS).unwrap();
-    bench.verifier.revoke(Some("acme"), "bob", NOW_MS).unwrap();
-    let mut settings = own(&bench.files);
-    settings.revocations = Some(bench.home.path().join("revoked"));
-    for verifier in [&bench.verifier, &TokenVerifier::open(settings).unwrap()] {
-        let check = |claims: Value, now_ms| {
-            verifier.check(&token_of(&json!({"alg": "HS256"}), &claims, by_secret(SECRET)), now_ms).map(drop)
-        };
-        assert_eq!(check(claims(), NOW_MS), Err(TokenRefusal::Revoked));
-        assert_eq!(check(with(json!({"iat": null})), NOW_MS), Err(TokenRefusal::Revoked), "nobody knows when");
-        assert_eq!(check(with(json!({"workspace": "acme"})), NOW_MS), Err(TokenRefusal::Revoked), "in every workspace");
-        assert_eq!(check(with(json!({"iat": NOW + 1})), NOW_MS + 1000), Ok(()));
-        assert_eq!(check(with(json!({"sub": "bob"})), NOW_MS), Ok(()), "only in acme");
-        assert_eq!(check(with(json!({"sub": "bob", "workspace": "acme"})), NOW_MS), Err(TokenRefusal::Revoked));
-    }
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(bench.home.path().join("revoked")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-}
-
-#[test]
-fn revocations_are_bounded_and_none_is_forgotten() {
-    let home = tempfile::tempdir().unwrap();
-    let files = KeyFiles { secret: Some(write(&home, "secret", SECRET)), public: None };
-    let verifier = TokenVerifier::open(own(&files)).unwrap();
-    for number in 0..REVOKED_MAX {
-        verifier.revoke(None, &number.to_string(), NOW_MS).unwrap();
-    }
-    assert!(matches!(verifier.revoke(None, "one more", NOW_MS), Err(RevokeError::Full)));
-    verifier.revoke(None, "0", NOW_MS + 5000).unwrap();
-}
-
-#[test]
 fn a_reload_with_a_wrong_file_keeps_the_old_keys() {
     let bench = Bench::new();
     let by_r = token_of(&json!({"alg": "RS256", "kid": "r"}), claims(), by_rsa("rsa.key.pem"));
@@ -436,16 +400,6 @@ fn each_refusal_has_a_label_of_its_own() {
     for (refusal, label) in all {
         assert_eq!(TokenRefusal::LABELS[refusal.label()], label);
     }
-}
-
-#[test]
-fn the_rest_of_an_interrupted_write_is_not_read_as_a_revocation() {
-    let bench = Bench::new();
-    write(&bench.home, "revoked.new", "{\"subject\":\"left over\",\"at\":1}\n".repeat(100).as_bytes());
-    bench.verifier.revoke(None, "ada", NOW_MS).unwrap();
-    let text = fs::read_to_string(bench.home.path().join("revoked")).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.contains("ada"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Verifies tokens with the keys of their issuers.
 
 use std::collections::HashSet;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
@@ -13,7 +12,6 @@ use super::jws::SignedToken;
 use super::key_set::{KeyError, KeyFiles, KeySet};
 use super::refusal::TokenRefusal;
 use super::remote_keys::RemoteKeys;
-use super::revocations::{Revocations, RevokeError};
 use crate::outbound::HttpsClient;
 use deskbell_protocol::check_name;
 
@@ -31,8 +29,6 @@ pub struct VerifierSettings {
     pub leeway_ms: u64,
     /// The greatest age of a token, in milliseconds.
     pub token_age_max_ms: Option<u64>,
-    /// The file of revocations. `None`: revocations last as long as the process.
-    pub revocations: Option<PathBuf>,
     /// The directory for the last good keys of each issuer; `None`: they are not stored.
     pub key_store: Option<PathBuf>,
 }
@@ -54,14 +50,6 @@ pub enum VerifierError {
     /// A file of keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The file of revocations cannot be used.
-    #[error("the file of revoked subjects cannot be read: {}: {source}", .path.display())]
-    Revocations {
-        /// The path of the file of revocations.
-        path: PathBuf,
-        /// The error of the file system.
-        source: io::Error,
-    },
 }
 
 /// What may be logged of a token before its signature is verified. Its claims are not in it: they can be personal.
@@ -80,7 +68,6 @@ pub struct TokenVerifier {
     issuers: Vec<IssuerEntry>,
     leeway_ms: u64,
     token_age_max_ms: Option<u64>,
-    revocations: RwLock<Revocations>,
     warned_subjects: Mutex<HashSet<String>>,
 }
 
@@ -116,7 +103,7 @@ impl TokenVerifier {
     /// # Errors
     /// [`VerifierError`]: a file cannot be used.
     pub fn open(settings: VerifierSettings) -> Result<Self, VerifierError> {
-        let VerifierSettings { own, issuers, leeway_ms, token_age_max_ms, revocations, key_store } = settings;
+        let VerifierSettings { own, issuers, leeway_ms, token_age_max_ms, key_store } = settings;
         let own = own.map(|own| -> Result<_, KeyError> {
             let mut rules = Issuer::new(own.issuer.as_deref().unwrap_or_default());
             rules.audiences = own.audience.into_iter().collect();
@@ -130,17 +117,7 @@ impl TokenVerifier {
             Ok(IssuerEntry { rules, keys })
         };
         let issuers = issuers.into_iter().map(open).collect::<Result<_, _>>()?;
-        let path = revocations.as_deref().unwrap_or(Path::new("")).to_owned();
-        let revocations =
-            Revocations::open(revocations).map_err(|source| VerifierError::Revocations { path, source })?;
-        Ok(Self {
-            own: own.transpose()?,
-            issuers,
-            leeway_ms,
-            token_age_max_ms,
-            revocations: RwLock::new(revocations),
-            warned_subjects: Mutex::default(),
-        })
+        Ok(Self { own: own.transpose()?, issuers, leeway_ms, token_age_max_ms, warned_subjects: Mutex::default() })
     }
 
     /// Keeps the keys at URLs up to date, until the future is dropped.
@@ -248,9 +225,6 @@ impl TokenVerifier {
         let time = CheckTime { now_ms, leeway_ms: self.leeway_ms, age_max_ms: self.token_age_max_ms };
         let mut claims = claims::check(&token.claims, &issuer.rules, &others, time)?;
         claims.issuer = (!is_own).then(|| issuer.rules.issuer.clone());
-        if self.is_revoked(&claims.workspace, &claims.subject, claims.issued_ms) {
-            return Err(TokenRefusal::Revoked);
-        }
         self.warn_about_groups(&claims);
         Ok(claims)
     }
@@ -291,18 +265,22 @@ impl TokenVerifier {
         }
     }
 
-    /// Revokes the tokens of a subject that were issued until now, in one workspace or (`None`) in all.
-    ///
-    /// # Errors
-    /// [`RevokeError`]: there are too many revocations, or a restart would lose this one.
-    pub fn revoke(&self, workspace: Option<&str>, subject: &str, now_ms: u64) -> Result<(), RevokeError> {
-        self.revocations.write().unwrap_or_else(PoisonError::into_inner).add(workspace, subject, now_ms)
+    /// The number of issuers that could have issued tokens of this subject; the keys of `[auth]` count as one.
+    #[must_use]
+    pub fn issuers_of(&self, subject: &str) -> usize {
+        let entries = self.own.iter().chain(&self.issuers);
+        entries.filter(|entry| subject.starts_with(&entry.rules.subject_prefix)).count()
     }
 
-    /// Whether a token of that subject with that `iat` is revoked.
+    /// Whether this issuer is configured. An empty name stands for the keys of `[auth]`.
     #[must_use]
-    pub fn is_revoked(&self, workspace: &str, subject: &str, issued_ms: Option<u64>) -> bool {
-        let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
-        revocations.includes(workspace, subject, issued_ms)
+    pub fn knows_issuer(&self, issuer: &str) -> bool {
+        if issuer.is_empty() { self.own.is_some() } else { self.issuers.iter().any(|one| one.rules.issuer == issuer) }
+    }
+
+    /// How old a token may be, including the leeway, in milliseconds; `None`: any age.
+    #[must_use]
+    pub fn token_age_max_ms(&self) -> Option<u64> {
+        self.token_age_max_ms.map(|age_ms| age_ms.saturating_add(self.leeway_ms))
     }
 }

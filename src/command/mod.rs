@@ -1,7 +1,7 @@
 //! The commands: `serve` (the default), `check`, `explain`, `load`, `token`.
 //!
 //! Files here may use those above them: `answer`, `load`, `token`, `explain`, `arguments`, `supervisor`,
-//! `partitions`, `serve`, `check`.
+//! `partitions`, `revoked_file`, `serve`, `check`.
 
 mod answer;
 mod arguments;
@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod load;
 mod partitions;
+mod revoked_file;
 pub mod serve;
 mod supervisor;
 mod token;

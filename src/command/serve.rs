@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls;
 use uuid::Uuid;
 
-use super::{partitions, supervisor};
+use super::{partitions, revoked_file, supervisor};
 use crate::auth::{TokenVerifier, VerifierError, VerifierSettings};
 use crate::config::Config;
 use crate::gateway::{Backend, BindError, Gateway, Settings};
@@ -24,9 +24,6 @@ use crate::outbound::HttpsClient;
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
-
-/// The file of revocations in the data directory. The log ignores names that start with a dot.
-const REVOKED_FILE: &str = ".revoked-subjects";
 
 /// The reason for which a hub with a valid configuration cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +77,9 @@ fn serve(config: &Config) -> Result<(), ServeError> {
         clock: Arc::new(clock),
         histories: histories.map(|histories| Arc::new(Mutex::new(histories))),
     };
+    if verifier.is_some() && is_durable(config) {
+        runtime.block_on(revoked_file::move_into_log(&config.server.data_dir, &behind.hubs))?;
+    }
     let mut serving = gateway.serve(behind)?;
     // This comes before the announcement, because its reader may send a signal at once.
     let signals = {
@@ -114,13 +114,17 @@ fn survive_file_size_limit(runtime: &Runtime) -> io::Result<()> {
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-/// The verifier of tokens, if authentication is on. It stores revocations and the last keys of each issuer in the data directory.
+/// Whether this hub has a data directory.
+fn is_durable(config: &Config) -> bool {
+    !config.server.memory && config.cluster.servers.is_empty()
+}
+
+/// The verifier of tokens, if authentication is on. It stores the last keys of each issuer in the data directory.
 fn open_verifier(config: &Config) -> Result<Option<Arc<TokenVerifier>>, VerifierError> {
     if !config.auth.is_on() {
         return Ok(None);
     }
-    let durable = !config.server.memory && config.cluster.servers.is_empty();
-    let directory = durable.then(|| config.server.data_dir.clone());
+    let directory = is_durable(config).then(|| config.server.data_dir.clone());
     let verifier = TokenVerifier::open(verifier_settings(config, directory))?;
     tracing::info!(keys = verifier.key_count(), "clients need tokens");
     Ok(Some(Arc::new(verifier)))
@@ -134,7 +138,6 @@ pub(super) fn verifier_settings(config: &Config, directory: Option<PathBuf>) -> 
         issuers: config.auth.issuers.clone(),
         leeway_ms: ms(config.auth.leeway),
         token_age_max_ms: config.auth.max_token_age.map(ms),
-        revocations: directory.as_ref().map(|directory| directory.join(REVOKED_FILE)),
         key_store: directory,
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
 use crate::limits::Limits;
+use crate::revocations::{Revocation, RevokedSubject};
 
 /// One group of entries. It is appended as a whole and applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,18 @@ pub enum Input {
         connection: u64,
         /// The client's message, checked and complete.
         call: Call,
+    },
+    /// The tokens of a subject are revoked.
+    Revoke {
+        /// The subject.
+        subject: RevokedSubject,
+        /// Which of its tokens.
+        revocation: Revocation,
+    },
+    /// A revocation no longer holds.
+    LiftRevocation {
+        /// The subject of the revocation.
+        subject: RevokedSubject,
     },
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It has no async, clock, randomness, I/O, JSON, logging, hash map or floating point. Time and ids come with the entry.
 //!
-//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `entry`, `content`,
+//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `revocations`, `entry`, `content`,
 //! `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
 
 mod collections;
@@ -14,6 +14,7 @@ mod ids;
 mod limits;
 mod outcome;
 mod queries;
+pub mod revocations;
 pub mod rules;
 mod state_machine;
 #[cfg(test)]

@@ -42,6 +42,7 @@ impl RulesRange {
 pub const ADDED_FIELDS: &[(&str, &str, u32)] = &[
     ("Core", "rules", 4),
     ("HubState", "newest_rules", 4),
+    ("Core", "revocations", 4),
     #[cfg(feature = "next-rules")]
     ("Sessions", "capped", 5),
     #[cfg(feature = "next-rules")]

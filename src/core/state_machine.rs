@@ -10,6 +10,7 @@ use crate::effect::{AgentSlot, Effect, Effects, Refusal, ReplyTo, Welcome};
 use crate::entry::{Action, Call, Entry, Input, Joiner, Record, Resume};
 use crate::ids::{ConnectionId, Incarnation, LogTime, Millis, Name, Timestamp};
 use crate::limits::Limits;
+use crate::revocations::Revocations;
 use crate::rules::Rules;
 use crate::workspace::step::{Counters, Deadline, Scratch, Step};
 use crate::workspace::{Workspace, WorkspaceSlot};
@@ -58,6 +59,8 @@ pub struct Core {
     pub(crate) forgetting: ExpiryIndex,
     #[serde(default)]
     pub(crate) rules: Rules,
+    #[serde(default)]
+    pub(crate) revocations: Revocations,
 }
 
 /// One living hub.
@@ -126,6 +129,12 @@ impl Core {
     #[must_use]
     pub fn rules(&self) -> u32 {
         self.rules.0
+    }
+
+    /// The revoked subjects.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// When something happens by itself.
@@ -238,6 +247,8 @@ impl Core {
                 }
             }
             Input::Tick => {}
+            Input::Revoke { subject, revocation } => self.revocations.revoke(subject, *revocation, self.now),
+            Input::LiftRevocation { subject } => self.revocations.lift(subject),
             Input::Join { connection, client } => {
                 let connection = ConnectionId { incarnation, serial: *connection };
                 self.join(connection, &entry.workspace, client, pass);

@@ -13,6 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use crate::gateway::admin::all_clients::AllClients;
+use crate::gateway::admin::revocations;
 use crate::gateway::admin::server::AdminServer;
 use crate::gateway::connection::connection_serial::SHARDS_MAX;
 use crate::gateway::connection::keep_alive;
@@ -191,15 +193,18 @@ impl Gateway {
             serving.shards.push(thread.spawn(move || run_shard(runtime, services, channels, stopped))?);
         }
         let disconnector = Disconnector::new(senders);
-        let admin = admin_address
-            .map(|address| Arc::new(AdminServer::new(Arc::clone(&state), address, shards, api, disconnector.clone())));
+        let clients = AllClients::new(Arc::clone(&state), shards, api);
+        let admin = admin_address.map(|address| {
+            Arc::new(AdminServer::new(Arc::clone(&state), address, clients.clone(), disconnector.clone()))
+        });
+        let closing = (disconnector, clients);
         let admin = self.admin.zip(admin);
         let (listener, metrics, mut runtime) = (self.listener, self.metrics, self.runtime);
         let thread = thread::Builder::new().name("accept".to_owned());
         let (stop_accepting, stopped) = watch::channel(false);
         let accepting = move || {
             if let Some(runtime) = runtime.0.take() {
-                runtime.block_on(accept_until(listener, admin, metrics, state, disconnector, sockets, stopped));
+                runtime.block_on(accept_until(listener, admin, metrics, state, closing, sockets, stopped));
             }
         };
         serving.accepting = Some((stop_accepting, thread.spawn(accepting)?));
@@ -252,11 +257,15 @@ async fn accept_until(
     admin: Option<(TcpListener, Arc<AdminServer>)>,
     metrics: Option<TcpListener>,
     state: Arc<GatewayState>,
-    disconnector: Disconnector,
+    (disconnector, clients): (Disconnector, AllClients),
     shards: Vec<mpsc::Sender<AcceptedSocket>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     // All of these end with the runtime of this thread.
+    for hub in state.backend.hubs.iter().filter(|_| state.backend.verifier.is_some()) {
+        let (hub, clients, disconnector) = (hub.clone(), clients.clone(), disconnector.clone());
+        tokio::spawn(revocations::close_revoked(Arc::clone(&state), hub, clients, disconnector));
+    }
     tokio::spawn(disconnect::close_expired(Arc::clone(&state), disconnector));
     if let Some((listener, admin)) = admin {
         tokio::spawn(admin.serve(listener));

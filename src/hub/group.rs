@@ -79,6 +79,7 @@ impl GroupInputs {
                 return;
             }
             Input::Started { .. } | Input::Configured(_) | Input::Tick => {}
+            Input::Revoke { .. } | Input::LiftRevocation { .. } => {}
             Input::Removed { .. } | Input::Silent { .. } => {}
         }
         self.permits.extend(input.permit.take());

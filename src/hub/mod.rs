@@ -1,8 +1,9 @@
 //! Runs one partition: gathers inputs, appends them to the log, applies what comes back, and hands on the effects. A
 //! cluster may have several partitions, each a hub of its own with its own log; nothing here knows of the others.
 //!
-//! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`,
-//! `checked_apply`, `group`, `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `runner`, `partitioning`.
+//! Files here may use those above them: `clock`, `delivery`, `input_queue`, `delivery_quota`, `codec`, `checked_apply`,
+//! `group`, `membership`, `metrics`, `settings`, `partition`, `divergence`, `snapshotter`, `revoking`, `runner`,
+//! `partitioning`.
 
 mod checked_apply;
 mod clock;
@@ -16,6 +17,7 @@ mod membership;
 mod metrics;
 mod partition;
 mod partitioning;
+mod revoking;
 mod runner;
 mod settings;
 mod snapshotter;
@@ -30,5 +32,6 @@ pub use input_queue::{IN_FLIGHT_PER_CONNECTION_MAX, InputQueue, InputSender, Per
 pub use metrics::Metrics;
 pub use partition::{HubError, Partition, Progress};
 pub use partitioning::partition_of;
+pub use revoking::{PartitionRevocations, Unconfirmed};
 pub use runner::{Hub, HubHandle};
 pub use settings::{HubSettings, SnapshotInterval};

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use deskbell_core::effect::Effect;
 use deskbell_core::entry::{Entry, Input, Record};
+use deskbell_core::revocations::Revocations;
 use deskbell_core::{Core, Incarnation, Name, Timestamp};
+use tokio::sync::watch;
 
 #[cfg(test)]
 pub(in crate::hub) use self::log_faults::LOG_RETRY_MS;
@@ -80,6 +82,8 @@ pub struct Partition<D> {
     /// A record is to be written though nothing happened.
     owes_record: bool,
     metrics: Arc<Metrics>,
+    /// The revoked subjects, for other threads.
+    revocations: watch::Sender<Arc<Revocations>>,
 }
 
 /// The result of one [`Partition::poll`].
@@ -184,12 +188,25 @@ impl<D: Delivery> Partition<D> {
                 "every hub can apply these rules: now in force"
             );
         }
+        self.publish_revocations();
         self.applied = stored.number;
         if record.incarnation == own {
             self.came_back(record.group);
         }
         self.delivery.flush();
         Ok(())
+    }
+
+    /// Makes the revoked subjects known to other threads, if they have changed.
+    fn publish_revocations(&self) {
+        let revocations = self.core.revocations();
+        self.revocations.send_if_modified(|known| {
+            let changed = known.changes() != revocations.changes();
+            if changed {
+                *known = Arc::new(revocations.clone());
+            }
+            changed
+        });
     }
 
     /// A group of this hub was read back: it is done.
@@ -366,6 +383,11 @@ impl<D: Delivery> Partition<D> {
         metrics.hubs.store(self.core.incarnations().count() as u64, Relaxed);
         metrics.log_bytes.store(self.log().bytes(), Relaxed);
         metrics.last_record.store(self.applied, Relaxed);
+    }
+
+    /// The revoked subjects, for other threads.
+    pub(super) fn revocations(&self) -> watch::Receiver<Arc<Revocations>> {
+        self.revocations.subscribe()
     }
 
     /// The last record applied.

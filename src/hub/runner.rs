@@ -13,6 +13,7 @@ use super::input_queue::InputQueue;
 use super::membership::OwnIncarnation;
 use super::metrics::Metrics;
 use super::partition::{HubError, Partition};
+use super::revoking::PartitionRevocations;
 use super::settings::HubSettings;
 use super::snapshotter::Snapshotter;
 use crate::log::{AnyLog, RecordNumber};
@@ -46,6 +47,8 @@ pub struct HubHandle {
     pub inputs: Arc<InputQueue>,
     /// The metrics of the hub.
     pub metrics: Arc<Metrics>,
+    /// The revoked subjects of this partition.
+    pub revocations: PartitionRevocations,
     ready: Arc<AtomicBool>,
     incarnation: OwnIncarnation,
 }
@@ -86,7 +89,8 @@ impl Hub {
             .snapshot_duty(&incarnation)
             .map(|duty| Snapshotter::start(duty, retention, every, rules, Arc::clone(&clock), Arc::clone(&metrics)));
         // Not ready before the hub has joined.
-        let handle = HubHandle { inputs, metrics, ready: Arc::new(AtomicBool::new(false)), incarnation };
+        let revocations = PartitionRevocations::new(Arc::clone(&inputs), partition.revocations());
+        let handle = HubHandle { inputs, metrics, revocations, ready: Arc::new(AtomicBool::new(false)), incarnation };
         let mut runner = Runner { partition, hub: handle.clone(), clock, snapshotter, published: None };
         runner.join()?;
         runner.publish();

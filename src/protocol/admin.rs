@@ -21,7 +21,7 @@ fn yes() -> bool {
     true
 }
 
-/// A request to refuse all tokens of a subject that were issued until now, and to close its connections.
+/// A request to refuse all tokens of a subject that were issued until now, and to close its connections; or to lift that.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
@@ -29,6 +29,40 @@ pub struct Revoke {
     pub subject: String,
     /// The workspace; if absent, all workspaces.
     pub workspace: Option<String>,
+    /// The issuer of the tokens, empty for the keys of `[auth]`; needed where several could have issued them.
+    pub issuer: Option<String>,
+}
+
+/// A revocation in the list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedEntry<'a> {
+    /// The subject.
+    pub subject: &'a str,
+    /// The workspace; absent: all workspaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<&'a str>,
+    /// The issuer, empty for the keys of `[auth]`; absent: all issuers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<&'a str>,
+    /// Tokens that were issued until then are refused.
+    pub at: Timestamp,
+    /// When it is forgotten; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The response with all revocations.
+#[must_use]
+pub fn revoked(entries: &[RevokedEntry<'_>]) -> Vec<u8> {
+    // Strings and times are always valid JSON.
+    serde_json::to_vec(&serde_json::json!({ "revoked": entries })).unwrap_or_default()
+}
+
+/// The response to a revocation that was lifted.
+#[must_use]
+pub fn lifted() -> Vec<u8> {
+    b"{\"lifted\":true}".to_vec()
 }
 
 /// Parses the body of a request.

@@ -8,7 +8,10 @@ use crate::{attempt, guard, guarded, join, now, token, token_with};
 
 /// A hub with an admin listener, and that listener's port.
 pub(crate) async fn with_admin(setup: Setup) -> (Hub, u16) {
-    let hub = setup.args(&["--admin-listen", "127.0.0.1:0"]).start().await;
+    admin_of(setup.args(&["--admin-listen", "127.0.0.1:0"]).start().await).await
+}
+
+async fn admin_of(hub: Hub) -> (Hub, u16) {
     let before = "admin listener on http://127.0.0.1:";
     hub.says(&[before]).await;
     let said = hub.stderr.so_far();
@@ -124,15 +127,64 @@ async fn a_revocation_between_upgrade_and_hello_refuses_the_client() {
 }
 
 #[tokio::test]
-async fn a_revocation_outlasts_a_crash() {
+async fn a_revocation_outlasts_a_crash_and_a_clean_restart_until_it_is_lifted() {
     let (hub, admin) = with_admin(guard(Setup::on_disk())).await;
-    assert_eq!(status(&post(admin, "/revoke", json!({"subject": "ada"})).await), 200);
-    let stolen = token_with("ada", "agent", json!({"iat": now() - 1}));
+    let ada = json!({"subject": "ada"});
+    assert_eq!(status(&post(admin, "/revoke", ada.clone()).await), 200);
+    assert_eq!(status(&post(admin, "/revoke", json!({"subject": "bob", "workspace": "acme"})).await), 200);
+    let stolen = || json!({"role": "agent", "token": token_with("ada", "agent", json!({"iat": now() - 1}))});
     let hub = hub.crash_and_restart().await;
-    assert_eq!(attempt(&hub, json!({"role": "agent", "token": stolen})).await, Err(4401));
-    let file = hub.setup.data_dir().join(".revoked-subjects");
-    use std::os::unix::fs::PermissionsExt as _;
-    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(attempt(&hub, stolen()).await, Err(4401));
+    // The second time from the snapshot of an orderly stop.
+    let (hub, admin) = restarted(hub).await;
+    assert_eq!(attempt(&hub, stolen()).await, Err(4401));
+    let listed = body(&get(admin, "/revoked").await);
+    let revoked = listed["revoked"].as_array().unwrap();
+    assert_eq!(revoked.len(), 2, "{listed}");
+    assert!(revoked[0]["subject"] == "ada" && revoked[0]["at"].is_string() && revoked[0]["workspace"].is_null());
+    has(&revoked[1], json!({"subject": "bob", "workspace": "acme"}));
+    let lift = async |request: Value| status(&asked(admin, "DELETE", "/revoke", JSON, &request.to_string()).await);
+    assert_eq!(lift(json!({"subject": "ada", "workspace": "acme"})).await, 404, "not exactly this one");
+    assert_eq!(lift(ada.clone()).await, 200);
+    assert_eq!(lift(ada).await, 404);
+    assert!(attempt(&hub, stolen()).await.is_ok());
+    let (hub, _) = restarted(hub).await;
+    assert!(attempt(&hub, stolen()).await.is_ok());
+}
+
+/// The same hub after an orderly stop and a start.
+async fn restarted(hub: Hub) -> (Hub, u16) {
+    hub.terminate();
+    let setup = hub.setup.clone();
+    assert_eq!(hub.exit().await.code, Some(0));
+    admin_of(setup.start().await).await
+}
+
+#[tokio::test]
+async fn the_file_of_revocations_of_earlier_versions_is_moved_into_the_log() {
+    let setup = guard(Setup::on_disk());
+    std::fs::create_dir_all(setup.data_dir()).unwrap();
+    let [old, moved] = [".revoked-subjects", ".revoked-subjects.moved"].map(|name| setup.data_dir().join(name));
+    let line = json!({"subject": "ada", "workspace": "default", "at": (now() - 5) * 1000});
+    std::fs::write(&old, format!("{line}\n")).unwrap();
+    let (hub, admin) = with_admin(setup).await;
+    let issued = |at: u64| json!({"role": "agent", "token": token_with("ada", "agent", json!({"iat": at}))});
+    assert_eq!(attempt(&hub, issued(now() - 6)).await, Err(4401));
+    assert!(attempt(&hub, issued(now())).await.is_ok());
+    assert!(!old.exists() && moved.exists());
+    has(&body(&get(admin, "/revoked").await)["revoked"][0], json!({"subject": "ada", "workspace": "default"}));
+    let hub = hub.crash_and_restart().await;
+    assert_eq!(attempt(&hub, issued(now() - 60)).await, Err(4401));
+}
+
+#[tokio::test]
+async fn a_revocation_expires_with_the_tokens_if_these_have_a_greatest_age() {
+    let setup = guarded().config("[auth]\nmaxTokenAge = \"1h\"\nleeway = \"5s\"");
+    let (hub, admin) = with_admin(setup).await;
+    assert_eq!(status(&post(admin, "/revoke", json!({"subject": "ada"})).await), 200);
+    let entry = body(&get(admin, "/revoked").await)["revoked"][0].clone();
+    assert!(entry["until"].as_str() > entry["at"].as_str(), "{entry}");
+    drop(hub);
 }
 
 #[tokio::test]
@@ -166,6 +218,9 @@ async fn web_pages_cannot_use_the_admin_listener() {
         ("GET", "/clients", "Origin: http://evil.example\r\n", 403),
         ("GET", "/revoke", &own, 405),
         ("PUT", "/revoke", &own, 405),
+        ("DELETE", "/revoke", "Content-Type: text/plain\r\n", 415),
+        ("DELETE", "/revoke", &format!("{JSON}Origin: http://evil.example\r\n"), 403),
+        ("POST", "/revoked", &own, 405),
         ("OPTIONS", "/revoke", "Access-Control-Request-Method: POST\r\n", 405),
         ("POST", "/clients", &own, 405),
         ("POST", "//revoke", &own, 404),

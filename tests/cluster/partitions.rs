@@ -41,12 +41,30 @@ async fn three_hubs() -> Option<Cluster> {
 
 /// Somebody of a workspace, at a hub.
 async fn join(hub: &Hub, workspace: &str, sub: &str, role: &str, more: Value) -> Client {
-    let claims = json!({"sub": sub, "role": role, "workspace": workspace, "exp": 32_503_680_000_u64});
+    let token = token(&json!({"sub": sub, "role": role, "workspace": workspace}));
+    hub.join(with(json!({"role": role, "token": token}), more)).await
+}
+
+/// A token with these claims that does not expire.
+fn token(claims: &Value) -> String {
+    let claims = with(claims.clone(), json!({"exp": 32_503_680_000_u64}));
     let encoded = [json!({"alg": "HS256", "typ": "JWT"}), claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let message = encoded.join(".");
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), message.as_bytes());
-    let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
-    hub.join(with(json!({"role": role, "token": token}), more)).await
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+}
+
+/// The response of a hub's admin listener.
+async fn ask(hub: &Hub, method: &str, path: &str, body: Value) -> String {
+    let body = body.to_string();
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", admin(hub))).await.unwrap();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
+    let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    tokio::io::AsyncWriteExt::write_all(&mut stream, whole.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+    answer
 }
 
 /// The port of its admin listener.
@@ -315,28 +333,17 @@ async fn ids_tokens_positions_and_admin_actions_stay_within_their_workspace() {
             again.leave().await;
         }
     }
-    let post = async |path: &str, body: Value| {
-        let body = body.to_string();
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", admin(&hub))).await.unwrap();
-        let head =
-            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
-        let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        tokio::io::AsyncWriteExt::write_all(&mut stream, whole.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
-        answer
-    };
     // A connectionId that mixes two partitions is nobody's; one of a partition closes that one.
     let ids: Vec<String> = sides.iter().map(|(_, ada, ..)| text(&ada.welcome["connectionId"])).collect();
     let (incarnation, serial) = (ids[1].split_once('-').unwrap().0, ids[0].split_once('-').unwrap().1);
-    let mixed = post("/disconnect", json!({"connectionId": format!("{incarnation}-{serial}")})).await;
+    let mixed = ask(&hub, "POST", "/disconnect", json!({"connectionId": format!("{incarnation}-{serial}")})).await;
     assert!(mixed.contains(" 404 "), "{mixed}");
-    let closed = post("/disconnect", json!({"connectionId": ids[0], "comeBack": true})).await;
+    let closed = ask(&hub, "POST", "/disconnect", json!({"connectionId": ids[0], "comeBack": true})).await;
     assert!(closed.contains("\"disconnected\":1"), "{closed}");
     let (_, mut ada, ..) = sides.remove(0);
     ada.expect_close(1001).await;
     // One workspace's ada, though all are called so.
-    let revoked = post("/revoke", json!({"subject": "ada", "workspace": "globex"})).await;
+    let revoked = ask(&hub, "POST", "/revoke", json!({"subject": "ada", "workspace": "globex"})).await;
     assert!(revoked.contains("\"disconnected\":1"), "{revoked}");
     for (workspace, mut ada, mut bot, _) in sides {
         bot.round_trip().await;
@@ -345,4 +352,32 @@ async fn ids_tokens_positions_and_admin_actions_stay_within_their_workspace() {
             _ => ada.round_trip().await,
         }
     }
+}
+
+#[tokio::test]
+async fn a_revocation_at_one_hub_holds_at_every_hub_and_after_all_have_restarted() {
+    let Some(mut cluster) = three_hubs().await else { return };
+    let hello = |sub: &str| json!({"role": "agent", "token": token(&json!({"sub": sub, "role": "agent", "iat": 1}))});
+    let mut ada = cluster.hubs[1].join(hello("ada")).await;
+    let mut bob = cluster.hubs[2].join(hello("bob")).await;
+    // Without a workspace: in every partition.
+    let revoked = ask(&cluster.hubs[0], "POST", "/revoke", json!({"subject": "ada"})).await;
+    assert!(revoked.contains("\"disconnected\":0"), "{revoked}");
+    ada.expect_close(4401).await;
+    bob.round_trip().await;
+    drop((ada, bob));
+    let hubs = std::mem::take(&mut cluster.hubs);
+    for hub in hubs {
+        hub.terminate();
+        assert_eq!(hub.exit().await.code, Some(0));
+    }
+    let hub = guarded(cluster.setup(&config(PARTITIONS))).start().await;
+    let mut client = hub.connect().await;
+    client.send(with(hello("ada"), json!({"type": "hello"}))).await;
+    assert_eq!(client.first_or_close().await, Err(4401));
+    let listed = ask(&hub, "GET", "/revoked", json!({})).await;
+    assert_eq!(listed.matches("\"subject\":\"ada\"").count(), 1, "{listed}");
+    let lifted = ask(&hub, "DELETE", "/revoke", json!({"subject": "ada"})).await;
+    assert!(lifted.contains(" 200 "), "{lifted}");
+    hub.join(hello("ada")).await;
 }

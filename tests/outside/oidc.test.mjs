@@ -105,8 +105,8 @@ workspaces = ["default"]
 ${more}
 `
 
-async function hubFor(toml) {
-  const hub = await startHub({ toml })
+async function hubFor(toml, flags = []) {
+  const hub = await startHub({ toml, flags })
   opened.push(() => hub.dispose())
   return hub
 }
@@ -250,7 +250,8 @@ test('two issuers cannot grant the roles, workspaces or subjects of each other',
     keys: [await newKey('bots')],
     clients: { bot: { permissions: { deskbell: ['ring'] } }, ada: { permissions: { deskbell: ['desk'] } } },
   })
-  const hub = await hubFor(`
+  const hub = await hubFor(
+    `
 [[auth.issuers]]
 issuer = "${people.url}"
 audience = "deskbell"
@@ -264,7 +265,9 @@ claims = { role = "permissions.deskbell" }
 roles = { provider = ["ring"], agent = ["bot-desk"] }
 workspaces = ["default"]
 subjectPrefix = "bots:"
-`)
+`,
+    ['--admin-listen', '127.0.0.1:0'],
+  )
   assert.equal((await join(hub, await people.token('ada'))).welcome.agentId, 'ada')
   const wrongRole = await join(hub, await people.token('ada'), { role: 'provider' })
   assert.equal(wrongRole.code, 4403, 'a role of the other issuer')
@@ -274,4 +277,16 @@ subjectPrefix = "bots:"
   assert.match(workspace.error.detail, /workspace/)
   const subject = await join(hub, await people.token('bots:bot'))
   assert.match(subject.error.detail, /another issuer/)
+  const revoke = async (request) => {
+    const headers = { 'Content-Type': 'application/json' }
+    const url = `${await hub.admin()}/revoke`
+    return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(request) })).status
+  }
+  assert.equal(await revoke({ subject: 'bots:bot' }), 400, 'both issuers could have issued it')
+  assert.equal(await revoke({ subject: 'bots:bot', issuer: 'https://other.example' }), 400)
+  const token = await bots.token('bot')
+  assert.equal(await revoke({ subject: 'bots:bot', issuer: people.url }), 200)
+  assert.equal((await join(hub, token)).welcome.providerId, 'bots:bot', 'it is the token of the other issuer')
+  assert.equal(await revoke({ subject: 'bots:bot', issuer: bots.url }), 200)
+  assert.match((await join(hub, token)).error.detail, /revoked/)
 })

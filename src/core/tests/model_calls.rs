@@ -9,6 +9,7 @@ impl Model {
     pub(super) fn input(&mut self, incarnation: Incarnation, entry: &Entry) -> Option<String> {
         match &entry.input {
             Input::Started { .. } | Input::Tick | Input::Silent { .. } => None,
+            Input::Revoke { .. } | Input::LiftRevocation { .. } => None,
             Input::Configured(limits) => {
                 self.limits = limits.clone();
                 for place in 0..self.places.len() {

@@ -17,13 +17,11 @@ use hyper::{Method, Request, StatusCode};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::gateway::admin::explain;
-use crate::gateway::connection::connection_serial::{ConnectionSerial, HTTP_SHARD};
+use crate::gateway::admin::all_clients::AllClients;
+use crate::gateway::admin::{explain, revocations};
+use crate::gateway::connection::connection_serial::ConnectionSerial;
 use crate::gateway::connection::joined_client::JoinedClient;
-use crate::gateway::connection::shard::Shard;
-use crate::gateway::connection::stream::Stream;
 use crate::gateway::fanout::disconnect::Disconnector;
-use crate::gateway::http::api::ProviderApi;
 use crate::gateway::http::bounded_server;
 use crate::gateway::http::query;
 use crate::gateway::http::request_checks::{self, HttpRefusal};
@@ -32,8 +30,8 @@ use crate::gateway::limits::origin::{Origins, without_port};
 use crate::gateway::shared::bounds::{ADMIN_BODY_BYTES_MAX, LISTED_MAX};
 use crate::gateway::shared::state::GatewayState;
 use crate::hub::HubHandle;
-use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect, Revoke};
-use crate::protocol::{Close, Timestamp, check_name};
+use crate::protocol::admin::{self, ClientInfo, Clients, Disconnect};
+use crate::protocol::{Close, Timestamp};
 
 /// The server of the admin listener.
 #[derive(Debug)]
@@ -41,24 +39,19 @@ pub(crate) struct AdminServer {
     state: Arc<GatewayState>,
     address: SocketAddr,
     origins: Origins,
-    shards: Vec<Arc<Shard<Stream>>>,
-    api: Arc<ProviderApi>,
+    clients: AllClients,
     disconnector: Disconnector,
 }
-
-/// Receives one client and the milliseconds for which it has sent nothing. Returns whether to go on.
-type Visit<'v> = &'v mut dyn FnMut(&JoinedClient, u64) -> bool;
 
 impl AdminServer {
     pub(crate) fn new(
         state: Arc<GatewayState>,
         address: SocketAddr,
-        shards: Vec<Arc<Shard<Stream>>>,
-        api: Arc<ProviderApi>,
+        clients: AllClients,
         disconnector: Disconnector,
     ) -> Self {
         let origins = Origins::new(address, false, false, None, &without_wildcards(&state.settings.allowed_origins));
-        Self { state, address, origins, shards, api, disconnector }
+        Self { state, address, origins, clients, disconnector }
     }
 
     /// Serves until its task is dropped.
@@ -84,12 +77,20 @@ impl AdminServer {
             "/metrics" if get => Ok(response::metrics(&self.state)),
             "/explain" if get => self.explain(&AdminQuery::parse(request.uri().query())).await,
             "/disconnect" if post => self.disconnect(self.body(request).await?).await,
-            "/revoke" if post => self.revoke(self.body(request).await?).await,
-            "/clients" | "/metrics" | "/explain" => Ok(response::method_not_allowed("GET, HEAD")),
-            "/disconnect" | "/revoke" => Ok(response::method_not_allowed("POST")),
+            "/revoke" if post => {
+                let request = self.body(request).await?;
+                revocations::revoke(&self.state, &self.clients, &self.disconnector, &request).await
+            }
+            "/revoke" if request.method() == Method::DELETE => {
+                revocations::lift(&self.state, &self.body(request).await?).await
+            }
+            "/revoked" if get => Ok(revocations::list(&self.state)),
+            "/clients" | "/metrics" | "/explain" | "/revoked" => Ok(response::method_not_allowed("GET, HEAD")),
+            "/disconnect" => Ok(response::method_not_allowed("POST")),
+            "/revoke" => Ok(response::method_not_allowed("POST, DELETE")),
             _ => Err(HttpRefusal::new(
                 StatusCode::NOT_FOUND,
-                "the admin listener has /clients, /metrics, /explain, /disconnect and /revoke",
+                "the admin listener has /clients, /metrics, /explain, /disconnect, /revoke and /revoked",
             )),
         }
     }
@@ -99,7 +100,7 @@ impl AdminServer {
         let mut clients = Clients::default();
         let mut is_cut = false;
         let after = query.after.as_deref().and_then(|id| self.serial(id)).map(ConnectionSerial::unpack);
-        self.visit(after, &mut |client, silent_ms| {
+        self.clients.visit(after, &mut |client, silent_ms| {
             let Some(entry) = self.entry(client, silent_ms).filter(|entry| query.matches(entry)) else { return true };
             is_cut = clients.count() == query.limit;
             if !is_cut {
@@ -108,30 +109,6 @@ impl AdminServer {
             !is_cut
         });
         response::response(StatusCode::OK, JSON, Bytes::from(clients.finish(is_cut)))
-    }
-
-    /// Visits the clients behind the connection `after`, or all, in the order of their connections, each with the
-    /// milliseconds for which it has sent nothing. Stops when `visit` returns false.
-    fn visit(&self, after: Option<ConnectionSerial>, visit: Visit<'_>) {
-        let first_slot = |shard: usize| match after {
-            Some(after) if usize::from(after.shard) > shard => None,
-            Some(after) if usize::from(after.shard) == shard => Some(after.slot as usize + 1),
-            _ => Some(0),
-        };
-        for (number, shard) in self.shards.iter().enumerate() {
-            let Some(first) = first_slot(number) else { continue };
-            for (_, connection) in shard.connections(first) {
-                if connection.client().is_some_and(|client| !visit(client, connection.silent_ms())) {
-                    return;
-                }
-            }
-        }
-        let now_ms = self.state.uptime_ms();
-        for (_, provider) in self.api.providers.providers(first_slot(usize::from(HTTP_SHARD)).unwrap_or(0)) {
-            if !visit(&provider.client, provider.silent_ms(now_ms)) {
-                return;
-            }
-        }
     }
 
     async fn explain(&self, query: &AdminQuery) -> Result<HttpResponse, HttpRefusal> {
@@ -157,7 +134,7 @@ impl AdminServer {
     async fn disconnect(&self, request: Disconnect) -> Result<HttpResponse, HttpRefusal> {
         let mut found = None;
         if let Some(serial) = self.serial(&request.connection_id) {
-            self.with_client(serial, |client| {
+            self.clients.with_client(serial, |client| {
                 // The serial is the same in every partition; the whole id is not.
                 let entry = self.entry(client, 0).filter(|entry| entry.connection_id == request.connection_id)?;
                 found = Some(serial);
@@ -171,50 +148,6 @@ impl AdminServer {
         let why = if request.come_back { Close::GoingAway } else { Close::NotAllowed };
         self.disconnector.close(&[serial], why).await;
         Ok(response::response(StatusCode::OK, JSON, admin::disconnected(1).into()))
-    }
-
-    /// Calls `with` with the client of a connection, if there is one.
-    fn with_client(&self, serial: u64, with: impl FnOnce(&JoinedClient) -> Option<()>) {
-        if ConnectionSerial::is_http(serial) {
-            self.api.providers.find(serial).and_then(|provider| with(&provider.client));
-            return;
-        }
-        let shard = self.shards.get(usize::from(ConnectionSerial::unpack(serial).shard));
-        let connection = shard.and_then(|shard| shard.find(serial));
-        connection.and_then(|connection| with(connection.client()?));
-    }
-
-    async fn revoke(&self, request: Revoke) -> Result<HttpResponse, HttpRefusal> {
-        let Some(verifier) = &self.state.backend.verifier else {
-            return Err(HttpRefusal::new(
-                StatusCode::CONFLICT,
-                "authentication is off, so there are no tokens to revoke",
-            ));
-        };
-        for name in [Some(&request.subject), request.workspace.as_ref()].into_iter().flatten() {
-            check_name(name).map_err(|what| HttpRefusal::new(StatusCode::BAD_REQUEST, format!("a name {what}")))?;
-        }
-        let stored = verifier.revoke(request.workspace.as_deref(), &request.subject, self.state.wall_ms());
-        // The revocation is in force even if it could not be stored. The verifier refuses clients that join from here on.
-        let mut serials = Vec::new();
-        self.visit(None, &mut |client, _| {
-            if is_revoked_by(client, &request) {
-                serials.push(client.serial);
-            }
-            true
-        });
-        self.disconnector.close(&serials, Close::BadToken).await;
-        tracing::info!(
-            client = request.subject,
-            workspace = request.workspace.as_deref(),
-            closed = serials.len(),
-            "subject revoked"
-        );
-        stored.map_err(|error| {
-            tracing::error!(client = request.subject, "{error}");
-            HttpRefusal::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string())
-        })?;
-        Ok(response::response(StatusCode::OK, JSON, admin::disconnected(serials.len()).into()))
     }
 
     /// The body of a request, which must be JSON and have that content type.
@@ -242,11 +175,6 @@ impl AdminServer {
             |hub: &HubHandle| ConnectionId { incarnation: hub.incarnation(), serial }.to_string() == connection_id;
         self.state.backend.hubs.iter().any(is_of).then_some(serial)
     }
-}
-
-fn is_revoked_by(client: &JoinedClient, request: &Revoke) -> bool {
-    client.name.as_deref() == Some(request.subject.as_str())
-        && request.workspace.as_deref().is_none_or(|workspace| workspace == &*client.workspace)
 }
 
 /// The origins without wildcards. The admin listener has no authentication, so it accepts only origins that are listed in full.

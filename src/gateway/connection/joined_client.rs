@@ -28,6 +28,8 @@ pub(crate) struct Identity {
     pub(crate) expires_ms: Option<u64>,
     /// When the token was issued, in milliseconds since 1970, if the token says so.
     pub(crate) issued_ms: Option<u64>,
+    /// The issuer of the token; `None`: the keys of `[auth]`, or no token.
+    pub(crate) issuer: Option<Name>,
 }
 
 /// A client that has joined. Each WebSocket has one after its hello; so has each provider that calls over HTTP.
@@ -44,6 +46,10 @@ pub(crate) struct JoinedClient {
     /// See [`Identity::name`].
     pub(crate) name: Option<Name>,
     pub(crate) address: IpAddr,
+    /// See [`Identity::issuer`].
+    pub(crate) issuer: Option<Name>,
+    /// When the latest token was issued, in milliseconds since 1970; 0 if the token does not say so.
+    issued_ms: AtomicU64,
     /// When the latest token expires, in milliseconds since 1970, or [`NEVER`].
     expires_ms: AtomicU64,
     /// Whether the hub knows that the client is gone.
@@ -67,12 +73,24 @@ impl JoinedClient {
         address: IpAddr,
         identity: Identity,
     ) -> (Self, JoinTicket) {
-        let Identity { workspace, role, name, client, expires_ms, issued_ms: _ } = identity;
+        let Identity { workspace, role, name, client, expires_ms, issued_ms, issuer } = identity;
         let (partition, hub) = state.hub_of(&workspace);
         let (inputs, permit) = InputSender::new(Arc::clone(&hub.inputs), serial);
         let (expires_ms_now, left) = (AtomicU64::new(NEVER), AtomicBool::new(false));
-        let joined =
-            Self { state, inputs, serial, partition, workspace, role, name, address, expires_ms: expires_ms_now, left };
+        let joined = Self {
+            state,
+            inputs,
+            serial,
+            partition,
+            workspace,
+            role,
+            name,
+            address,
+            issuer,
+            issued_ms: AtomicU64::new(issued_ms.unwrap_or(0)),
+            expires_ms: expires_ms_now,
+            left,
+        };
         (joined, JoinTicket { permit, client, expires_ms })
     }
 
@@ -139,6 +157,16 @@ impl JoinedClient {
             self.expires_ms.store(expires_ms, Relaxed);
         }
         true
+    }
+
+    /// When the latest token was issued, in milliseconds since 1970, if the token says so.
+    pub(crate) fn issued_ms(&self) -> Option<u64> {
+        Some(self.issued_ms.load(Relaxed)).filter(|ms| *ms != 0)
+    }
+
+    /// Notes when a fresh token was issued.
+    pub(crate) fn set_issued_ms(&self, issued_ms: Option<u64>) {
+        self.issued_ms.store(issued_ms.unwrap_or(0), Relaxed);
     }
 
     /// When the latest token expires, in milliseconds since 1970.

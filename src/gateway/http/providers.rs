@@ -137,7 +137,6 @@ impl HttpProviders {
             return Err(JoinError::HubFull);
         }
         let places = self.take_places(address)?;
-        let issued_ms = identity.issued_ms;
         let mut ticket = None;
         let make = |serial| {
             let (client, join) = JoinedClient::new(Arc::clone(&self.state), serial, address, identity);
@@ -160,7 +159,7 @@ impl HttpProviders {
             self.close(joined.client.serial, None);
             return Err(JoinError::Stopping);
         }
-        if admission::is_revoked(&self.state, &joined.client, issued_ms) {
+        if admission::is_revoked(&self.state, &joined.client) {
             self.close(joined.client.serial, Some(Close::BadToken));
             return Err(JoinError::Revoked);
         }

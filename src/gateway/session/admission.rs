@@ -9,7 +9,7 @@ use crate::gateway::connection::socket::Socket;
 use crate::gateway::session::from_wire;
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::inbound::{Hello, HelloRole};
-use crate::protocol::{Close, ErrorCode, Role};
+use crate::protocol::{Close, ErrorCode, Role, Timestamp};
 use deskbell_core::Name;
 use deskbell_core::entry::Joiner;
 
@@ -77,6 +77,7 @@ pub(crate) fn admit(
         client: from_wire::client_of(&claims, &hello_role),
         expires_ms: Some(claims.ends_ms),
         issued_ms: claims.issued_ms,
+        issuer: claims.issuer.as_deref().map(Into::into),
     })
 }
 
@@ -97,9 +98,29 @@ fn choose_role(hello: &HelloRole<'_>, granted: &[Role]) -> Result<Role, Admissio
 
 /// Whether the token with which a client has joined was revoked meanwhile. This is checked after joining, and a revocation
 /// looks for connections after it takes effect, so that one of the two sees the other.
-pub(crate) fn is_revoked(state: &GatewayState, client: &JoinedClient, issued_ms: Option<u64>) -> bool {
-    let Some(verifier) = &state.backend.verifier else { return false };
-    client.name.as_deref().is_some_and(|name| verifier.is_revoked(&client.workspace, name, issued_ms))
+pub(crate) fn is_revoked(state: &GatewayState, client: &JoinedClient) -> bool {
+    let Some(name) = client.name.as_deref().filter(|_| state.backend.verifier.is_some()) else { return false };
+    is_subject_revoked(state, &client.workspace, name, client.issuer.as_deref(), client.issued_ms())
+}
+
+fn is_subject_revoked(
+    state: &GatewayState,
+    workspace: &str,
+    subject: &str,
+    issuer: Option<&str>,
+    issued_ms: Option<u64>,
+) -> bool {
+    let revocations = state.hub_of(workspace).1.revocations.current();
+    revocations.includes(workspace, subject, issuer.unwrap_or_default(), issued_ms.map(Timestamp))
+}
+
+/// What a token grants, if it is good and not revoked.
+fn verified(state: &GatewayState, verifier: &TokenVerifier, token: &str) -> Result<Claims, TokenRefusal> {
+    let claims = verifier.check(token, state.wall_ms())?;
+    if is_subject_revoked(state, &claims.workspace, &claims.subject, claims.issuer.as_deref(), claims.issued_ms) {
+        return Err(TokenRefusal::Revoked);
+    }
+    Ok(claims)
 }
 
 /// Checks a token, and counts and logs a refusal.
@@ -109,7 +130,7 @@ pub(crate) fn check(
     token: &str,
     from: IpAddr,
 ) -> Result<Claims, TokenRefusal> {
-    verifier.check(token, state.wall_ms()).inspect_err(|why| log_refusal(state, why, from, Some(token)))
+    verified(state, verifier, token).inspect_err(|why| log_refusal(state, why, from, Some(token)))
 }
 
 /// Keeps the connection open until `token` expires.
@@ -131,6 +152,7 @@ pub(crate) fn refresh<S: Socket>(connection: &ConnectionHandle<S>, token: &str) 
     if !client.extend_until(claims.ends_ms) {
         return Err((ErrorCode::NotAllowed, "`token` came too late: the previous token has ended".to_owned()));
     }
+    client.set_issued_ms(claims.issued_ms);
     Ok(())
 }
 
@@ -142,7 +164,15 @@ fn unauthenticated(hello: &HelloRole<'_>) -> Identity {
         Joiner::Observer => None,
     };
     let role = hello.role().unwrap_or(Role::Observer);
-    Identity { workspace: DEFAULT_WORKSPACE.into(), role, name, client, expires_ms: None, issued_ms: None }
+    Identity {
+        workspace: DEFAULT_WORKSPACE.into(),
+        role,
+        name,
+        client,
+        expires_ms: None,
+        issued_ms: None,
+        issuer: None,
+    }
 }
 
 /// Checks the token of the hello, or else uses that of the upgrade. If there are both, they must belong to the same client:
@@ -164,7 +194,7 @@ fn identify(
         bearer => bearer,
     };
     let Some(token) = token else { return bearer.ok_or_else(|| refused(TokenRefusal::Missing)) };
-    let claims = verifier.check(token, state.wall_ms()).map_err(refused)?;
+    let claims = verified(state, verifier, token).map_err(refused)?;
     let client = |claims: &Claims| (claims.subject.clone(), claims.roles.clone(), claims.workspace.clone());
     match bearer {
         Some(bearer) if client(&bearer) != client(&claims) => Err(AdmissionError::Other(

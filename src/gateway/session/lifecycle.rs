@@ -175,9 +175,9 @@ fn join<S: Socket>(
             return Err(SessionEnd::Close(Close::BadHello));
         }
     };
-    let (role, issued_ms) = (identity.role, identity.issued_ms);
+    let role = identity.role;
     let client = connection.join(identity).map_err(going_away)?;
-    if admission::is_revoked(state, client, issued_ms) {
+    if admission::is_revoked(state, client) {
         return Err(SessionEnd::Close(Close::BadToken));
     }
     Ok(role)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use deskbell_core::entry::{Entry, Input};
 use deskbell_core::rules::RulesRange;
 use deskbell_core::{Core, Incarnation, Name};
+use tokio::sync::watch;
 
 use super::super::checked_apply::apply_record;
 use super::super::clock::Clock;
@@ -47,6 +48,7 @@ impl<D: Delivery> Partition<D> {
             removed: false,
             owes_record: false,
             metrics: Arc::default(),
+            revocations: watch::Sender::default(),
         };
         partition.catch_up(clock)?;
         partition.membership.caught_up(partition.core.now(), clock);
@@ -98,6 +100,7 @@ impl<D: Delivery> Partition<D> {
             check_rules(stored.number, &self.core, self.settings.rules)?;
             self.applied = stored.number;
         }
+        self.publish_revocations();
         Ok(())
     }
 
