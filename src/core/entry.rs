@@ -265,7 +265,7 @@ pub struct NewNotification {
     /// A digest of templateName, templateParameters, sessionId, cancellationToken and to, as the hub understands them.
     /// Two notifies with the same content have the same digest.
     pub fingerprint: u128,
-    /// The session that the notify names; `None` stands for the notificationId.
+    /// The session that the notify names. Without one, the session has the notificationId as its name.
     pub session_id: Option<Name>,
     /// The token by which its provider can cancel it.
     pub cancellation_token: Option<Name>,
@@ -286,7 +286,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Whether it has no name and so stands for everybody.
+    /// Whether it has no name and so means everybody.
     #[must_use]
     pub fn is_everyone(&self) -> bool {
         self.agents.is_empty() && self.groups.is_empty()

@@ -5,7 +5,7 @@
 //! number, and never lowers them. So hubs of two versions share one log, and they decide alike until the last old hub
 //! is gone.
 //!
-//! To change the behaviour of the core: raise [`RULES`], let the code ask [`Rules`] here for what differs, and list each
+//! To change the behaviour of the core: raise [`RULES`], let the code ask `Rules` here for what differs, and list each
 //! new field of a type in records or snapshots in [`ADDED_FIELDS`]. Once no supported version needs the old rules any
 //! more, raise `oldest` and delete what asks for them.
 

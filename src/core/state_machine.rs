@@ -125,7 +125,7 @@ impl Core {
     }
 
     /// The number of the rules in force; 0 before the first hub started. They never fall. A program that cannot apply
-    /// them must not go on.
+    /// them must stop.
     #[must_use]
     pub fn rules(&self) -> u32 {
         self.rules.0

@@ -26,7 +26,7 @@ impl<'a> NotificationView<'a> {
         &self.workspace.name
     }
 
-    /// What its card says.
+    /// The content of its card.
     #[must_use]
     pub fn content(&self) -> &'a Content {
         &self.open.content

@@ -171,7 +171,7 @@ pub fn decode_record(stored: &Stored, ours: RulesRange) -> Result<Record, CodecE
 /// Checks after record `number` that a hub with the rules `ours` can go on: the record may have raised the rules.
 ///
 /// # Errors
-/// [`CodecError::NewerRules`]: whatever the state and the effects are, they may be wrong.
+/// [`CodecError::NewerRules`]: the state and the effects may be wrong.
 pub fn check_rules(number: RecordNumber, core: &Core, ours: RulesRange) -> Result<(), CodecError> {
     CodecError::check(number, core.rules().max(ours.oldest), ours)
 }

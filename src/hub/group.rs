@@ -27,7 +27,7 @@ pub(super) struct InFlight {
     pub(super) inputs: GroupInputs,
 }
 
-/// The inputs of a group, by what the hub owes to their senders until the group is done.
+/// The inputs of a group until it is done: the calls that wait for a reply, the leaves and the permits.
 #[derive(Debug, Default)]
 pub(super) struct GroupInputs {
     pub(super) callers: Vec<Caller>,

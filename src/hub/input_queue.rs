@@ -175,7 +175,7 @@ impl InputQueue {
     }
 }
 
-/// What is taken for one group.
+/// The inputs that are taken for one group, by number.
 #[derive(Debug, Default)]
 struct Round {
     /// The number of inputs of each connection.

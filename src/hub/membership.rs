@@ -87,7 +87,7 @@ pub(super) struct Cluster {
     liveness: Liveness,
 }
 
-/// What a hub of a cluster knows of its own place in the log.
+/// Whether a hub of a cluster counts as alive, as far as it knows.
 #[derive(Debug, Default)]
 struct Liveness {
     /// When the newest of this hub's groups that came back was first appended.
@@ -421,7 +421,7 @@ impl Membership {
         }
     }
 
-    /// Whether other hubs have to be told that this one leaves.
+    /// Whether this hub announces to other hubs that it leaves.
     pub(super) fn announces_leave(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }

@@ -109,8 +109,8 @@ impl<D: Delivery> Partition<D> {
     /// Applies what the log has, appends the next group, and applies that too if it is back already.
     ///
     /// # Errors
-    /// If [`can_rejoin`](Self::can_rejoin), the hub goes on with [`rejoin`](Self::rejoin). After any other error it must
-    /// stop; whatever it acknowledged is in the log.
+    /// If [`can_rejoin`](Self::can_rejoin), the hub continues with [`rejoin`](Self::rejoin). After any other error it must
+    /// stop. All that it acknowledged is in the log.
     pub fn poll(&mut self, inputs: &InputQueue, clock: &dyn Clock) -> Result<Progress, HubError> {
         self.membership.report_clock_step(clock);
         self.recover(clock);
@@ -141,7 +141,7 @@ impl<D: Delivery> Partition<D> {
         self.membership.now(clock)
     }
 
-    /// Applies and delivers whatever the log has; `true` if there was something. Nothing is read from a broken log.
+    /// Applies and delivers the records that the log has, and returns whether there were any. Nothing is read from a broken log.
     fn read(&mut self, clock: &dyn Clock) -> Result<bool, HubError> {
         if self.health.is_broken() {
             return Ok(false);

@@ -45,7 +45,7 @@ pub struct Hub {
 pub struct HubHandle {
     /// Where inputs go.
     pub inputs: Arc<InputQueue>,
-    /// What it counts.
+    /// The metrics of the hub.
     pub metrics: Arc<Metrics>,
     /// The revoked subjects of this partition.
     pub revocations: PartitionRevocations,
@@ -69,7 +69,7 @@ impl HubHandle {
 
 impl Hub {
     /// Reads the log, joins, and runs on a thread of its own until [`InputQueue::stop`]. `ended` is called when the
-    /// thread ends for whatever reason. Its threads log within the span that is entered now.
+    /// thread ends, also after a panic. Its threads log within the span that is entered now.
     ///
     /// # Errors
     /// [`HubError`]: the hub cannot start.
@@ -127,7 +127,7 @@ impl Hub {
     }
 }
 
-/// Calls a function when it is dropped, whatever the reason.
+/// Calls a function when it is dropped, also by a panic.
 struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {

@@ -121,7 +121,7 @@ pub(super) struct SnapshotWorker {
     digests: DigestComparison,
 }
 
-/// What the age of the log asks for.
+/// The actions that the age of the log makes necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Aged {
     /// A snapshot, if there is anything new.
@@ -197,7 +197,7 @@ impl SnapshotWorker {
         Ok(Step::Done)
     }
 
-    /// Whether `error` may pass by itself. Whatever a shared log's servers report may be their state during an election.
+    /// Whether `error` may pass by itself. Any error of a shared log's servers may be caused by an election.
     fn may_pass(&self, error: &LogError) -> bool {
         self.duty.is_shared() || matches!(error, LogError::Device(_))
     }
@@ -344,7 +344,7 @@ mod tests {
     use deskbell_core::rules::RULES;
     use deskbell_core::{Incarnation, Timestamp};
 
-    /// What the tests plan for a made-up store, and what they see of it.
+    /// The plan of a test for its store, and the state of the store.
     #[derive(Debug, Default)]
     struct Plan {
         records: RecordNumber,

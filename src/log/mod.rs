@@ -30,8 +30,8 @@ pub type RecordNumber = u64;
 /// - **Done means read back.** A record is in the log when [`next`](Log::next) has returned it. The result of
 ///   [`append`](Log::append) reports errors only: after `Ok` the record comes back sooner or later (memory and disk: at
 ///   the next call), unless another error is reported first.
-/// - **Durable.** What `next` returned survives whatever this kind of log promises to survive: memory nothing, disk the
-///   loss of the process and of power.
+/// - **Durable.** A record that `next` returned survives as this kind of log promises: in memory not at all, on disk a
+///   crash of the process and a loss of power.
 /// - **Whole.** A record comes back as it was appended, or the log reports [`LogError::Damaged`]. No record comes back
 ///   in part, and none is left out.
 /// - **A refused append leaves no trace.** After [`AppendError::Full`] the record is not in the log and will not come
@@ -70,8 +70,8 @@ pub trait Log: Send + fmt::Debug {
     /// [`LogError`], as when the log is opened. The log stays broken; `reopen` may be called again.
     fn reopen(&mut self) -> Result<(), LogError>;
 
-    /// The orderly end: whatever makes the next start simpler. Not needed for safety: a log that is merely dropped loses
-    /// nothing either. To save a snapshot of everything before is the owner's business.
+    /// Closes the log in a way that makes the next start simpler. A log that is only dropped loses nothing either. The owner
+    /// saves a snapshot before, if it wants one.
     ///
     /// # Errors
     /// As [`append`](Log::append); nothing is lost.
@@ -222,24 +222,24 @@ impl Retention {
 /// However short the history: a snapshot costs something.
 const SPACING_MIN_MS: u64 = 10_000;
 
-/// What the state came to after a record: hubs that folded the same have the same.
+/// A digest of the state after a record. Hubs that applied the same records have the same state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// The last record folded.
+    /// The last record that was applied.
     pub number: RecordNumber,
     /// A hash of the state then.
     pub value: u64,
 }
 
-/// A record as it stands in the log.
+/// A record in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its place in the order.
     pub number: RecordNumber,
     /// The log's own stamp, in milliseconds since 1970, where the log has a clock of its own: then it is the time of the
-    /// record, whatever its writer's clock said.
+    /// record, and the clock of its writer does not count.
     pub time_ms: Option<u64>,
-    /// What was appended.
+    /// The bytes that were appended.
     pub bytes: Vec<u8>,
 }
 
@@ -257,7 +257,7 @@ impl Stored {
     }
 }
 
-/// What of the records before a snapshot is kept for explanations (`[log] history`, `historyBytes`).
+/// How many of the records before a snapshot are kept for explanations (`[log] history`, `historyBytes`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     /// Records written within so many milliseconds before now are kept …

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The slot of a `T` in its [`Slab`]. A slot of another kind of value is another type.
+/// The slot of a `T` in its `Slab`. A slot of another kind of value is another type.
 pub struct Slot<T> {
     index: u32,
     kind: PhantomData<fn() -> T>,

@@ -129,7 +129,7 @@ impl<D: Delivery> Partition<D> {
     }
 
     /// Tells the other hubs of a shared log that this one leaves; [`poll`](Self::poll) returns [`HubError::Removed`] once
-    /// they know. `false`: there are no others to tell.
+    /// they know. `false`: the log is not shared.
     pub fn announce_leave(&mut self, clock: &dyn Clock) -> bool {
         if !self.membership.announces_leave() {
             return false;

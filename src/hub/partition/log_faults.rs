@@ -13,7 +13,7 @@ use crate::log::Cause;
 /// How long a call waits for a log that does not answer before its connection is closed (docs/PROTOCOL.md).
 pub(super) const LOG_ANSWER_MAX_MS: u64 = 10_000;
 
-/// When clients are told to try again while the log takes nothing.
+/// The time after which refused clients may try again while the log takes nothing.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often a log that takes nothing is tried again.
@@ -105,7 +105,7 @@ impl<D: Delivery> Partition<D> {
         }
     }
 
-    /// Reopens a broken log; then whatever is read back was appended, and the rest was not.
+    /// Reopens a broken log. Afterwards a record was appended exactly if it is read back.
     pub(super) fn recover(&mut self, clock: &dyn Clock) {
         let now = self.now(clock).monotonic;
         let Health::Broken { retry_at, logged_at } = self.health else { return };
@@ -147,7 +147,7 @@ impl<D: Delivery> Partition<D> {
         self.refuse_all(refused, "the log takes nothing at the moment");
     }
 
-    /// Nothing of this group was done, and its callers are told so.
+    /// Refuses all calls of a group that was not appended.
     pub(super) fn refuse_all(&mut self, inputs: GroupInputs, why: &str) {
         let mut joins = Vec::new();
         for caller in inputs.callers {

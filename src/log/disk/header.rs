@@ -8,7 +8,7 @@ pub(super) const HEADER_BYTES: usize = 64;
 
 const MAGIC: &[u8; 8] = b"deskbell";
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Format,
@@ -16,7 +16,7 @@ pub(super) enum FileKind {
     Snapshot,
 }
 
-/// What a file's header says.
+/// The contents of a file's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: FileKind,

@@ -193,7 +193,7 @@ impl LogFiles {
         snapshots.len().checked_sub(SNAPSHOTS).map_or(0, |index| snapshots[index].number)
     }
 
-    /// The state from which what is to stay explainable can be told: segments that it contains may go when they are old.
+    /// The state from which the kept history can be explained. Segments that it contains can be deleted when they are old.
     /// The newest one that is older than the history, else the oldest that there is.
     fn base(&self, snapshots: &[SnapshotFile], retention: &Retention, now_ms: u64) -> RecordNumber {
         let needed_after = Self::needed_after(snapshots);

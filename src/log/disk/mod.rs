@@ -25,25 +25,26 @@
 //! with `"se"`, number = first record of the next segment, the rest 0. A record is at most
 //! [`RECORD_BYTES_MAX`](super::RECORD_BYTES_MAX), a segment takes no more records from 8 MiB on.
 //!
-//! # What keeps it whole
+//! # How it stays complete
 //!
 //! - *Append*: one write behind the last record, one `fdatasync`. If there is no room the file is cut back.
-//! - *Next segment*: made under another name, synced, named, the directory synced; then the old one is sealed; only then
-//!   a record goes into the new one. So a last segment that is sealed means that one is missing.
-//! - *Snapshot*: likewise under another name first. Two are kept, and all records after the older one. What nobody needs is
-//!   deleted after that, oldest first.
-//! - *Start*: every byte of every file is read. An incomplete last record of the last segment is dropped and reported:
-//!   the file ends before it does, or a whole sector of it reads as zeros. Its header has a checksum of its own, so its
-//!   length is only believed where it is as it was written; a header never lies across two sectors, so it arrived or it did
-//!   not; how many sectors hold (almost) nothing but zeros by themselves is written in it, so that a changed byte cannot
-//!   look like a sector that never arrived. Anything else is put right where nothing is lost by that (a seal, `FORMAT`, a
-//!   snapshot while an older one and all records after it are there), or [`LogError::Damaged`] names file and byte.
-//! - A snapshot is a witness: a log that ends before the newest snapshot is damaged, not torn. After [`Log::close`] it ends
-//!   with an empty segment: there is nothing then that could be taken for a torn write.
-//! - *After a failed `fdatasync`* the kernel may call pages clean that never reached the device. So nothing is written any
-//!   more, and the next opening (also [`Log::reopen`]) writes the last whole record once more before it trusts it.
+//! - *Next segment*: it is created under another name, synced and renamed, and the directory is synced. Then the old segment
+//!   is sealed. Only then a record goes into the new one. So if the last segment is sealed, another one is missing.
+//! - *Snapshot*: it is also written under another name first. Two snapshots are kept, with all records after the older one.
+//!   Older files are deleted afterwards, oldest first.
+//! - *Start*: every byte of every file is read. An incomplete last record of the last segment is dropped and reported. It is
+//!   incomplete if the file ends before the record does, or if a whole sector of it reads as zeros. The header of a record has
+//!   its own checksum, so a damaged length is noticed. A header never spans two sectors, so it is there as a whole or not at
+//!   all. It contains the number of sectors with (almost) only zeros, so that a changed byte cannot look like a sector that
+//!   was never written. Other faults are repaired if nothing is lost by that: a seal, `FORMAT`, or a snapshot if an older one
+//!   and all records after it exist. Otherwise [`LogError::Damaged`] names the file and the byte.
+//! - *Snapshots prove records*: a log that ends before the newest snapshot is damaged, not incomplete. After [`Log::close`]
+//!   the log ends with an empty segment, so that nothing looks like an incomplete write.
+//! - *After a failed `fdatasync`* the kernel may treat pages as clean that never reached the device. So nothing more is
+//!   written, and the next opening (also [`Log::reopen`]) writes the last complete record again before it trusts it.
 //!
-//! What cannot be seen: a last segment that somebody cut looks as if what is missing had never been written whole.
+//! One kind of damage cannot be noticed: if somebody truncates the last segment, the missing part looks as if it had never
+//! been written completely.
 
 mod cursor;
 mod directory;
@@ -93,8 +94,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The log in `directory`; `now_ms` tells the time in milliseconds since 1970 (it is written beside each record, and
-    /// decides nothing but when a record is trimmed).
+    /// The log in `directory`; `now_ms` returns the time in milliseconds since 1970. It is written beside each record, and
+    /// only decides when a record is trimmed.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, now_ms: fn() -> u64) -> Self {
         Self {
@@ -107,7 +108,7 @@ impl Options {
         }
     }
 
-    /// Waits so long for another hub to let go of the directory (`--wait-lock`); default: not at all.
+    /// How long to wait until another hub releases the directory (`--wait-lock`). The default is no wait.
     #[must_use]
     pub fn wait_lock(mut self, wait: Duration) -> Self {
         self.wait_lock = wait;
@@ -134,7 +135,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens the log, or founds it; tells on stderr's log and in the [`RecoveryReport`] what was found wrong and put right.
+    /// Opens the log, or creates it. Faults that were found and repaired are logged, and listed in the [`RecoveryReport`].
     ///
     /// # Errors
     /// [`LogError::InUse`], `Newer`, `Damaged` or `Device`, with what to do about it. Then nothing was changed but

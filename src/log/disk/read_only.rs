@@ -33,10 +33,10 @@ struct At {
     offset: usize,
 }
 
-/// What is next in a segment.
+/// The next item in a segment.
 enum Next {
     Record(Stored),
-    /// Nothing more here; `Some`: it is no end that a running log may have.
+    /// The end of the records. `Some`: a log that a hub uses cannot end in this way.
     End(Option<&'static str>),
 }
 

@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// How long small questions may take.
 const QUESTION_MAX: Duration = Duration::from_secs(5);
 
-/// What the names of snapshots begin with; the number of their last record follows.
+/// The prefix of the names of snapshots. The number of their last record follows.
 const PREFIX: &str = "snapshot-";
 
 /// A reader of a stream's past.

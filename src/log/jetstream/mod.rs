@@ -1,8 +1,8 @@
 //! The log of a cluster: a JetStream stream, which every hub appends to and reads. The only room that knows NATS.
 //!
-//! The order is the stream's, the numbers are its sequence numbers, the time is its own stamp. A hub is not told that
-//! its append is done: it reads it back, like everybody else's. What an append's own answer says only shortens the wait
-//! where the stream is full.
+//! The order is the stream's, the numbers are its sequence numbers, the time is its own stamp. A hub does not
+//! rely on the answer to an append: it reads its own records back, like those of the others. The answer only shortens the
+//! wait if the stream is full.
 //!
 //! Files here may use those above them: `error`, `connect`, `stream`, `shared`, `cursor`, `history`.
 
@@ -63,7 +63,7 @@ const RECORD_MAX: Duration = Duration::from_secs(20);
 /// How long opening may take in all.
 const OPEN_MAX: Duration = Duration::from_secs(90);
 
-/// What a record costs the stream besides its bytes, about.
+/// The approximate number of bytes that the stream adds to each record.
 const OVERHEAD_BYTES: u64 = 48;
 
 /// Called when the log has something new.
@@ -82,7 +82,7 @@ pub struct JetStream {
     appends: u64,
     /// Since when appends wait for any sign of life, and what the signs were then.
     waiting: Option<(Instant, u64)>,
-    /// Reading came to an end; why, each time it is asked.
+    /// The reason why reading ended. It is reported for each later call.
     ended: Option<Ended>,
     /// Ends the thread when dropped.
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
