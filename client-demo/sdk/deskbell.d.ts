@@ -1,9 +1,9 @@
 /**
- * The types of deskbell.js. `npm run types` holds them against the source.
- * Times in fields that end in `Ms` are milliseconds; others are RFC 3339, UTC.
+ * The types of deskbell.js. `npm run types` checks them against the source.
+ * Fields that end in `Ms` are milliseconds. Other times are RFC 3339 in UTC.
  */
 
-/** How a notification ended. Exactly one per notification, ever. */
+/** How a notification ended. Each notification has exactly one outcome. */
 export type Outcome =
   | { actionName: 'Accept'; responseReason: 'Accept' | 'AutoAccept' | 'AutoAcceptOnTimeout' }
   | {
@@ -15,57 +15,57 @@ export type Outcome =
 
 export type Presence = 'available' | 'away'
 
-/** The numbers and booleans of a template are taken as JSON writes them. */
+/** Values for the placeholders of a template. Numbers and booleans are inserted as JSON writes them. */
 export type TemplateParameters = Record<string, string | number | boolean>
 
 export interface Options {
   /**
-   * A JWT, or a function that gets one. With a function the client asks anew whenever it connects, and
-   * half a minute before the token ends; with a string a 4401 is the end.
+   * A JWT, or a function that returns one. The client calls the function each time it connects, and half a minute
+   * before the token expires. With a string, the client ends when the hub closes the connection with 4401.
    */
   token?: string | (() => string | Promise<string>)
-  /** The class to connect with, if `globalThis` has none: undici's, or that of ws. */
+  /** The WebSocket class to use where `globalThis` has none, for example that of undici or ws. */
   WebSocket?: unknown
   /**
-   * After how long an absence of the hub its calls are given up (rejected, `unavailable`), unless the hub
-   * still has them open. Default 540 000: less than the ten minutes for which a hub remembers what is
-   * settled, since what it has forgotten would ring a second time.
+   * After this long without a connection, pending calls are rejected with `unavailable`, unless the hub still has
+   * them open. Default: 540 000. A hub remembers settled notifications for ten minutes; a call repeated later than that
+   * would ring a second time.
    */
   giveUpAfterMs?: number
-  /** How fast to send, also after a reconnect. Default 150, less than the hub's own default limit. */
+  /** Greatest number of messages per second, also after a reconnection. Default: 150, below the hub's default limit. */
   messagesPerSecond?: number
-  /** Aborted, it closes the client, as `close()` does. */
+  /** Aborting it closes the client, as `close()` does. */
   signal?: AbortSignal
 }
 
-/** How long a caller waits. Without any of these a call waits until it is settled, also over reconnections. */
+/** How long a call waits. Without these options it waits until it has a result, also across reconnections. */
 export interface CallOptions {
   /**
-   * Aborted, the call rejects at once with the signal's `reason`. It stops the waiting, also for a connection, and
-   * not what the hub may have begun: a notification that it holds rings on, until `cancel` withdraws it.
+   * Aborting it rejects the call at once with the signal's `reason`. This ends only the wait. A notification that the
+   * hub already has rings on until `cancel` withdraws it.
    */
   signal?: AbortSignal
-  /** Likewise after so long; the call then rejects with a `CallError` of code `timeout`. */
+  /** Ends the wait after this long. The call is rejected with a `CallError` of code `timeout`. */
   timeoutMs?: number
-  /** A GUID, to group calls by. For a notify, that in its input wins. */
+  /** A GUID that groups calls. For `notify`, a `correlationId` in its input takes precedence. */
   correlationId?: string
 }
 
 export interface ListenOptions {
-  /** Aborted, it stops listening. */
+  /** Aborting it removes the listener. */
   signal?: AbortSignal
   once?: boolean
 }
 
 export interface ProviderOptions extends Options {
   /**
-   * Name it if the provider shall come back as itself after a reload. One that is minted holds as long as this
-   * object.
+   * Set it if the provider must keep its identity across a reload. Otherwise the hub generates one, which this object
+   * keeps for as long as it lives.
    */
   providerId?: string
   /**
-   * A `position` kept from earlier: what was settled since comes as `result` events. `true`: all that the hub
-   * retains.
+   * A `position` from an earlier connection: every outcome since then arrives as a `result` event. `true`: every
+   * outcome that the hub retains.
    */
   resume?: string | true
 }
@@ -73,13 +73,13 @@ export interface ProviderOptions extends Options {
 export interface AgentOptions extends Options {
   agentId?: string
   groups?: string[]
-  /** Said once; afterwards the hub keeps what the agent chose last. */
+  /** Sent with the first connection only. After that the hub keeps the agent's last choice. */
   presence?: Presence
 }
 
 /**
- * What every call is rejected with, unless a signal's `reason`. It is a plain object, as in the Channel Integration
- * Framework.
+ * The reason with which calls are rejected, except for calls aborted by a signal. It is a plain object, as in the
+ * Channel Integration Framework.
  */
 export interface CallError {
   message: 'NotificationTemplateNotFoundError' | 'NotificationTemplateResolverNotFoundError' | 'RejectAfterClientError'
@@ -97,26 +97,26 @@ export interface CallError {
     | 'limit'
     | 'rateLimited'
     | 'unavailable'
-    /** Of this client, after `timeoutMs`; whether the hub has done it is not known. */
+    /** Set by this client after `timeoutMs`. The hub may or may not have carried out the call. */
     | 'timeout'
-  /** For people: what is wrong, and where. */
+  /** A sentence for people: what is wrong, and where. */
   detail: string
   retryAfterMs?: number
-  /** If the connection ended for good: the WebSocket close code. */
+  /** The WebSocket close code, if the client will not reconnect. */
   closeCode?: number
 }
 
 export interface NotifyInput {
-  /** Default: a UUID. A call repeated under the same id is the same notification. */
+  /** Default: a UUID. A call repeated with the same id is the same notification. */
   id?: string
   templateName: string
   templateParameters?: TemplateParameters
   cancellationToken?: string
   sessionId?: string
   to?: { agents?: string[]; groups?: string[] }
-  /** 0 to 9, instead of the template's. */
+  /** 0 to 9. Overrides the template's priority. */
   priority?: number
-  /** A GUID, to group calls by. */
+  /** A GUID that groups calls. */
   correlationId?: string
 }
 
@@ -136,14 +136,14 @@ export interface NotifyResult {
   msdyn_name: 'NotifyEvent'
   notificationId: string
   value: Outcome
-  /** Who settled it; absent if nobody did. */
+  /** The agent whose answer settled it. Absent if no answer did. */
   agentId?: string
-  /** For an Accept only. */
+  /** The session that an accept began. Absent for other outcomes. */
   sessionId?: string
   cancellationToken?: string
   declineReason?: string
   elapsedMs: number
-  /** How many agents it was displayed to, how many looked, how many rejected it. */
+  /** How many agents it was displayed to, how many saw it, and how many rejected it. */
   reach: { displayed: number; seen: number; rejected: number }
   position: string
 }
@@ -155,7 +155,7 @@ export interface CancelResult {
   msdyn_name: 'CancelEvent'
   cancellationToken: string
   notificationId: string
-  /** The notification's outcome: what came first, the cancel or another answer. */
+  /** The notification's outcome: that of the cancel, or of the answer that came before it. */
   value: Outcome
 }
 
@@ -172,7 +172,7 @@ export interface AnswerResult {
   id?: string
   notificationId: string
   correlationId: string
-  /** `null`: this reject alone does not settle it. */
+  /** `null` if this reject alone does not settle the notification. */
   value: Outcome | null
   agentId?: string
   /** Whether this agent's answer settled it. */
@@ -192,10 +192,10 @@ export interface Notification {
   sessionId: string
   notifiedAt: string
   timeoutMs: number
-  /** When the message was sent; `agent.remainingMs(notification)` is what remains now. */
+  /** Display time left when the message was sent. `agent.remainingMs(notification)` returns what is left now. */
   remainingMs: number
   showTimeout: boolean
-  /** 0 to 9: what waits is ordered by it, the highest first. */
+  /** 0 to 9. Waiting notifications are ordered by priority, the highest first. */
   priority: number
 }
 
@@ -258,9 +258,9 @@ export interface Welcome {
 export interface ProviderWelcome extends Welcome {
   role: 'provider'
   providerId: string
-  /** What has no outcome yet. */
+  /** This provider's notifications without an outcome. */
   open: { notificationId: string; id?: string; correlationId: string; cancellationToken?: string }[]
-  /** Some outcomes after the position are forgotten already. */
+  /** True if the hub no longer retains some outcomes after the position. */
   missed?: boolean
 }
 
@@ -274,45 +274,44 @@ export interface AgentWelcome extends Welcome {
   kpi: Kpi[]
 }
 
-/** How the connection is. */
+/** The state of the connection. */
 export interface StateChange {
-  /** `waiting` for the next try; `closed` for good. */
+  /** `waiting`: before the next attempt. `closed`: the client will not reconnect. */
   state: 'connecting' | 'open' | 'waiting' | 'closed'
-  /** When it became so, by `Date.now()`. */
+  /** When this state began, by `Date.now()`. */
   since: number
-  /** Why the last connection, or the last try, ended: with `waiting` and `closed`, and with `connecting` after one. */
+  /** The close code of the last connection or attempt. Set in `waiting` and `closed`, and in a later `connecting`. */
   code?: number
   /**
-   * The same for people, and never empty: the hub's own words, what the WebSocket says, or that no hub answers and
-   * where.
+   * The reason as a sentence for people, never empty: the hub's own text, the WebSocket's, or that no hub answers at
+   * that address.
    */
   reason?: string
-  /** From `since` to the next try, at the latest. */
+  /** The longest time from `since` to the next attempt. */
   retryInMs?: number
 }
 
 export interface ClientEvents<W> {
   state: StateChange
-  /** Each time that a connection stands. */
+  /** Fires each time the hub has accepted a connection. */
   welcome: W
-  /** Everything that goes over the wire, as it passes (tokens left out). */
+  /** Every message on the wire, without tokens. */
   message: { direction: 'in' | 'out'; message: Record<string, any> }
-  /** The end: closed by this side, or for a reason that coming back would not mend. */
+  /** The client has ended: it was closed, or for a reason that a reconnection would not change. */
   close: CallError
 }
 
 export interface ProviderEvents extends ClientEvents<ProviderWelcome> {
-  /** The hub holds it; never after its result. */
+  /** The hub has the notification. It never arrives after the notification's result. */
   ack: Ack
-  /** Every outcome once, also of what this provider raised elsewhere or before. */
+  /** Every outcome once, including those of notifications that this provider raised elsewhere or earlier. */
   result: NotifyResult
 }
 
 export interface AgentEvents extends ClientEvents<AgentWelcome> {
   /**
-   * It rings from now on. What rang before the connection stood, also what came while it was away, is not told so: it
-   * is
-   * in the `notifications` of each `welcome`, and `change` comes for both.
+   * A notification begins to ring. Notifications that rang before the connection, or while it was lost, have no such
+   * event: they are in the `notifications` of the `welcome`. `change` fires for both.
    */
   notification: Notification
   closed: Closed
@@ -321,7 +320,7 @@ export interface AgentEvents extends ClientEvents<AgentWelcome> {
   kpi: Kpi
   activity: Activity
   presence: PresenceMessage
-  /** Something of `notifications`, `sessions`, `kpi` or `presence` is new. */
+  /** `notifications`, `sessions`, `kpi` or `presence` has changed. */
   change: Agent
 }
 
@@ -329,7 +328,7 @@ export interface ObserverWelcome extends Welcome {
   role: 'observer'
 }
 
-/** Something happened in the workspace. It carries the fields that apply. */
+/** An event in the workspace. Only the fields that apply to it are present. */
 export interface WorkspaceEvent {
   type: 'event'
   event:
@@ -354,95 +353,95 @@ export interface WorkspaceEvent {
   presence?: Presence
 }
 
-/** The workspace in numbers, once a second; rates and latencies are of the hub that was asked. */
+/** Figures of the workspace, once a second. Rates and latencies are those of the connected hub. */
 export interface Stats {
   type: 'stats'
   agents: number
   providers: number
   observers: number
   open: number
-  /** Of the open ones, those never displayed to anyone yet. */
+  /** Open notifications that no desk has displayed yet. */
   waiting: number
   notifiesPerSecond: number
   deliveriesPerSecond: number
-  /** Settled so far, by `responseReason`. */
+  /** The number of settled notifications, by `responseReason`. */
   outcomes: Partial<Record<Outcome['responseReason'], number>>
   notifyToResultMs: { p50: number; p99: number }
 }
 
 export interface ObserverEvents extends ClientEvents<ObserverWelcome> {
-  /** Named `event`, as its message is. What happens while the connection is away is not told later. */
+  /** Named `event`, like its message. Events during a lost connection are not delivered later. */
   event: WorkspaceEvent
   stats: Stats
 }
 
-/** What Provider, Agent and Observer have in common. Events are `CustomEvent`s; `on` hands over their `detail`. */
+/** The base of Provider, Agent and Observer. Events are `CustomEvent`s; `on` passes their `detail`. */
 declare class Client<E extends ClientEvents<any>> extends EventTarget {
-  /** Resolves with the first welcome; rejects if the hub does not want this client. */
+  /** Resolves with the first welcome. Rejects if the hub refuses this client. */
   readonly ready: Promise<E['welcome']>
-  /** The last one, as it came. */
+  /** The last welcome, unchanged. */
   readonly welcome: E['welcome'] | null
   readonly state: StateChange['state']
-  /** What the last `state` event said, for who begins to render it later. Replaced, never changed. */
+  /** The last `state` event. The object is replaced, never changed. */
   readonly connection: StateChange
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
   /**
-   * Gives the hub a fresh token on this connection; it is also used for the next. A `token` function is asked by
-   * itself.
+   * Sends a new token on this connection, and uses it for later connections. Not needed with a `token` function,
+   * which the client calls by itself.
    */
   refresh(token: string, options?: CallOptions): Promise<{ type: 'refreshed' }>
   endSession(sessionId: string, options?: CallOptions): Promise<EmptyResult>
-  /** Ends the connection; what is pending is rejected. */
+  /** Closes the connection and rejects pending calls. */
   close(): void
 }
 
-/** Raises notifications and learns their outcomes. */
+/** Raises notifications and receives their outcomes. */
 export class Provider extends Client<ProviderEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
+  /** @param url `ws:`, `http:` or relative to the page; a path that ends with `/` gets `ws` appended */
   constructor(url: string | URL, options?: ProviderOptions)
   readonly providerId: string | undefined
-  /** Keep it and hand it to `resume`, if the outcomes of a time without this object matter. */
+  /** Store it and pass it to `resume` to receive the outcomes of a time without a client. */
   readonly position: string | true | undefined
-  /** Resolves with the outcome; `ack` events tell that the hub holds it. */
+  /** Resolves with the outcome. The `ack` event says that the hub has the notification. */
   notify(input: NotifyInput, options?: CallOptions): Promise<NotifyResult>
-  /** Withdraws the notification that bears the token. Resolves with its outcome, whatever came first. */
+  /** Withdraws the notification with that token. Resolves with its outcome, which may be an earlier answer. */
   cancel(cancellationToken: string, options?: CallOptions): Promise<CancelResult>
-  /** Marks a session as in breach, or with `shouldReset` no longer. */
+  /** Marks a session as in breach. With `shouldReset` it clears the mark. */
   kpi(sessionId: string, shouldReset?: boolean, details?: string, options?: CallOptions): Promise<EmptyResult>
   /** Sets the session's unread count. */
   activity(sessionId: string, count: number, options?: CallOptions): Promise<EmptyResult>
 }
 
-/** A desk: what is on it now, and the answers that a person gives. */
+/** An agent's desk: what is on it now, and the agent's answers. */
 export class Agent extends Client<AgentEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
+  /** @param url `ws:`, `http:` or relative to the page; a path that ends with `/` gets `ws` appended */
   constructor(url: string | URL, options?: AgentOptions)
   readonly agentId: string | undefined
-  /** What is on the desk, in order of display. The arrays are replaced, never changed. */
+  /** The displayed notifications, in order of display. The arrays are replaced, never changed. */
   readonly notifications: readonly Notification[]
   readonly sessions: readonly Session[]
-  /** The breaches that stand, of all sessions of the workspace. */
+  /** The present breaches of all sessions in the workspace. */
   readonly kpi: readonly Kpi[]
   readonly presence: Presence | undefined
-  /** What remains of its display time now, by a clock that nobody sets. */
+  /** What is left of its display time now. A change of the computer's clock does not affect it. */
   remainingMs(notification: Notification): number
   accept(notificationId: string, options?: CallOptions): Promise<AnswerResult>
   reject(notificationId: string, reason?: string, options?: CallOptions): Promise<AnswerResult>
-  /** To be called once it has been before someone's eyes. */
+  /** Call it once the agent has seen the notification. */
   seen(notificationId: string): void
   setPresence(presence: Presence, options?: CallOptions): Promise<PresenceMessage>
 }
 
-/** Reads what happens in the workspace, from its welcome on; for dashboards. */
+/** Receives the events of the workspace from its welcome on. For dashboards. */
 export class Observer extends Client<ObserverEvents> {
-  /** @param url the hub's address, `ws:`, `http:` or relative to the page; `ws` is added to a path that ends with `/` */
+  /** @param url `ws:`, `http:` or relative to the page; a path that ends with `/` gets `ws` appended */
   constructor(url: string | URL, options?: Options)
 }
 
-/** `Microsoft.CIFramework`, as far as it goes. */
+/** The methods of `Microsoft.CIFramework` that deskbell offers. */
 export interface CIFramework {
-  /** A `cancellationToken` in `input` wins over the third argument. */
+  /** A `cancellationToken` in `input` takes precedence over the third argument. */
   notifyEvent(input: NotifyInput, correlationId?: string, cancellationToken?: string): Promise<NotifyResult>
   cancelEvent(cancellationToken: string, correlationId?: string): Promise<CancelResult>
   /** `shouldReset` clears the mark; its default is `false`. */
@@ -451,9 +450,9 @@ export interface CIFramework {
 }
 
 /**
- * Connects as a provider and sets `Microsoft.CIFramework`. What is called before the connection stands waits for it.
- * @param url the hub's address, or a provider that is there already
- * @returns once connected
+ * Connects as a provider and sets `Microsoft.CIFramework`. Calls made before the connection is open wait for it.
+ * @param url the hub's address, or an existing provider
+ * @returns the provider, once connected
  */
 export function install(url: string | URL | Provider, options?: ProviderOptions): Promise<Provider>
 
