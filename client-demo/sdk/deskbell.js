@@ -1,9 +1,9 @@
 /**
- * deskbell in the browser, and in Node: one ES module, no dependencies, no build. What everything does stands in
- * deskbell.d.ts. What was under way when a connection broke is said again under the same id, by which the hub knows it.
+ * The deskbell client for browsers and Node: one ES module without dependencies or a build. deskbell.d.ts documents
+ * all of it. After a reconnection, pending calls are sent again with the same id, so the hub recognizes them.
  *
- * Below come Connection, Client and its three roles, install. They stay one file: nothing would join the parts of it
- * again, so that a page would ask for each, and who copies it would have to know of all.
+ * This file holds Connection, then Client and its three roles, then install. It stays one file, so that a page loads it
+ * with one request and a project can copy it.
  */
 
 /**
@@ -18,11 +18,11 @@
  */
 
 const BACKOFF_FIRST_MS = 500
-/** Less than the 10 s for which a new hub waits for its agents. */
+/** Below the 10 s for which a restarted hub waits for its agents. */
 const BACKOFF_MAX_MS = 8_000
-/** After a connection that held this long the backoff begins anew. */
+/** A connection that lasted this long resets the back-off. */
 const STEADY_MS = 5_000
-/** To the welcome. */
+/** Longest time from the start of a connection to the welcome. */
 const OPEN_MS = 15_000
 const PONG_MS = 10_000
 const RETRIES_MAX = 5
@@ -30,9 +30,9 @@ const RETRY_AFTER_MAX_MS = 60_000
 const CALLS_MAX = 10_000
 const TIMER_MAX_MS = 2 ** 31 - 1
 const RESULTS_REMEMBERED = 10_000
-/** A provider is told its limit in the welcome. */
+/** The limit of agents. A provider's welcome contains its limit. */
 const AGENT_MESSAGE_BYTES = 16_384
-/** Close codes to which coming back changes nothing, and what calls are told. */
+/** Close codes after which the client does not reconnect, with the error code for pending calls. */
 const FINAL = new Map([
   [1003, 'unavailable'],
   [1007, 'unavailable'],
@@ -47,26 +47,26 @@ const CALLS = new Map([
   ['activity', 'NotifyNewActivity'],
 ])
 
-/** One connection at a time to the hub, and the calls that wait for their answers. */
+/** The connection to the hub, one socket at a time, and the pending calls. */
 class Connection {
   /** @type {StateChange} */ now = { state: 'connecting', since: Date.now() }
   /** @type {any} */ #socket = null
   /** @type {Map<string, Call>} */ #calls = new Map()
   /** @type {string[]} */ #outbox = []
-  /** @type {Record<string, any>} the timers that run, by name */ #timers = {}
+  /** @type {Record<string, any>} running timers, by name */ #timers = {}
   #attempt = 0
   #failures = 0
   #refusals = 0
   #welcomedAt = 0
   #heardAt = 0
-  /** When the hub was last heard. */
+  /** When the last connection that is now lost received its last message. */
   #aliveAt = 0
   #pingIntervalMs = 15_000
   #maxBytes = AGENT_MESSAGE_BYTES
   #clockSkewMs = 0
   #budget
   #budgetAt = Date.now()
-  /** What the hub had against the hello. */
+  /** Why the hub refused the hello. */
   #refusal = ''
   #url
   #hello
@@ -102,7 +102,7 @@ class Connection {
     for (const [target, type] of wakeUps()) target.addEventListener(type, this.#wake)
     signal?.addEventListener('abort', () => this.close())
     if (signal?.aborted) this.close()
-    // Time to begin to listen.
+    // Later, so that the caller can add listeners first.
     queueMicrotask(() => this.#connect())
   }
 
@@ -116,18 +116,21 @@ class Connection {
     try {
       text = JSON.stringify({ ...message, id })
     } catch (error) {
-      return no('badParameter', `this is not JSON: ${error}`)
+      return no('badParameter', `not valid as JSON: ${error}`)
     }
-    // The hub could not answer it by its id.
-    if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(text)) return no('badParameter', 'half a character: a surrogate alone')
+    // The hub could not read such a message, so its reply would not carry the id.
+    if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(text))
+      return no('badParameter', 'a text contains half a character (a lone surrogate)')
     if (typeof id !== 'string' || !/^[^\p{Cc}\p{Bidi_C}]+$/u.test(id) || bytes(id) > 128) {
       return no('badParameter', 'id: 1 to 128 bytes, no control characters')
     }
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     const same = this.#calls.get(id)
     if (same)
-      return same.text === text ? this.#wait(id, same, options) : no('idTaken', `a call under way has the id "${id}"`)
-    if (this.#calls.size >= CALLS_MAX) return no('limit', `${CALLS_MAX} calls are waiting already`)
+      return same.text === text
+        ? this.#wait(id, same, options)
+        : no('idTaken', `another pending call has the id "${id}"`)
+    if (this.#calls.size >= CALLS_MAX) return no('limit', `${CALLS_MAX} calls are pending already`)
     if (this.#welcomedAt && bytes(text) > this.#maxBytes) return no('badParameter', this.#tooLong())
     const call = /** @type {Call} */ ({ text, type, since: Date.now(), retries: 0, resting: false, waiting: 0 })
     call.promise = new Promise((resolve, reject) => Object.assign(call, { resolve, reject }))
@@ -137,8 +140,8 @@ class Connection {
   }
 
   /**
-   * One caller waits; when the last gives up, it is not said again. @param {string} id @param {Call} call @param
-   * {CallOptions} options @returns {Promise<any>}
+   * Waits on behalf of one caller. When the last caller gives up, the call is not sent again. @param {string} id
+   * @param {Call} call @param {CallOptions} options @returns {Promise<any>}
    */
   #wait(id, call, { signal, timeoutMs }) {
     /** @type {any} */ let timer
@@ -175,14 +178,14 @@ class Connection {
   }
 
   close() {
-    this.#end(1000, 'closed by this side')
+    this.#end(1000, 'the client was closed')
   }
 
   async #connect() {
     if (this.state === 'closed') return
     const attempt = ++this.#attempt
     this.#refusal = ''
-    this.#timer('open', OPEN_MS, () => this.#lost(1006, 'no welcome in time'))
+    this.#timer('open', OPEN_MS, () => this.#lost(1006, 'the hub sent no welcome in time'))
     const { code, reason } = this.now
     this.#setState('connecting', { code, reason })
     const token = this.#token
@@ -193,18 +196,18 @@ class Connection {
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
       socket.onmessage = (/** @type {any} */ event) => this.#receive(event.data, fresh)
       socket.onclose = (/** @type {any} */ event) => this.#lost(event.code, event.reason)
-      // Node's may say no more than this; a page is told nothing, so that nobody looks into other people's networks.
+      // In Node this event has the reason. In a browser it has none, and `close` follows.
       socket.onerror = (/** @type {any} */ event) => {
         if (socket === this.#socket) this.#lost(1006, event.message ?? '')
       }
     } catch (error) {
-      // A page may not speak ws: from https:, ever; a token may be had later.
+      // A page on https: may never open ws:. A token function that failed may succeed later.
       const final = /** @type {any} */ (error)?.name === 'SecurityError'
       if (attempt === this.#attempt) this.#lost(final ? 4403 : 1006, String(error))
     }
   }
 
-  /** The connection is over: come back, or end. @param {number} code @param {string} reason */
+  /** After the connection is lost: reconnects, or ends. @param {number} code @param {string} reason */
   #lost(code, reason) {
     if (this.state === 'closed') return
     reason ||=
@@ -223,14 +226,14 @@ class Connection {
     }
     const refused = code === 4401 && (typeof this.#token !== 'function' || ++this.#refusals > 3)
     if (refused || FINAL.has(code)) return this.#end(code, reason)
-    // Full jitter: thousands may have lost the same hub.
+    // Full jitter, because thousands of clients may have lost the same hub.
     const pause = code === 1013 || code === 4429 ? 1_000 : 0
     const delayMs = pause + Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++)
     this.#timer('retry', delayMs, () => this.#connect())
     this.#setState('waiting', { code, reason, retryInMs: Math.round(delayMs) })
   }
 
-  /** From here on the old socket is deaf, so that never two of them speak. */
+  /** Ignores the old socket from now on, so that two never deliver messages. */
   #drop() {
     const socket = this.#socket
     this.#socket = null
@@ -258,7 +261,7 @@ class Connection {
     this.#tell.ended(error(''))
   }
 
-  /** @param {any} data @param {string} [token] the one that this connection was opened with */
+  /** @param {any} data @param {string} [token] the token of this connection */
   #receive(data, token) {
     this.#heard()
     let message
@@ -309,7 +312,7 @@ class Connection {
     }
   }
 
-  /** Tries again when the hub asks for that. @param {Message} error @param {Call} call */
+  /** Repeats the call later if the hub asks for that. @param {Message} error @param {Call} call */
   #later({ id, code, retryAfterMs }, call) {
     if (code !== 'rateLimited' && code !== 'unavailable') return false
     if (retryAfterMs > RETRY_AFTER_MAX_MS || ++call.retries > RETRIES_MAX) return false
@@ -330,8 +333,8 @@ class Connection {
   }
 
   /**
-   * Lets go of calls that the hub may have settled and forgotten: said again they would ring once more. @param
-   * {Message[]} open what it still knows
+   * Rejects calls that the hub may have settled and forgotten: sent again, they would ring a second time.
+   * @param {Message[]} open the notifications that the hub still has
    */
   #forgetOld(open) {
     const giveUpAfterMs = this.#giveUpAfterMs
@@ -354,14 +357,14 @@ class Connection {
     return `the message is longer than ${this.#maxBytes} bytes`
   }
 
-  /** No faster than the hub takes it. */
+  /** Sends queued messages within the rate limit. */
   #pump() {
     if (this.state !== 'open' || this.#timers.pump) return
     const rate = this.#messagesPerSecond
     const now = Date.now()
     this.#budget = Math.min(rate, this.#budget + (Math.max(0, now - this.#budgetAt) * rate) / 1_000)
     this.#budgetAt = now
-    // Off the list first: who listens may call or close.
+    // Removed from the queue first: a listener may call or close.
     for (; this.#outbox.length && this.#budget >= 1; this.#budget--)
       this.#transmit(/** @type {string} */ (this.#outbox.shift()))
     if (this.#outbox.length) this.#timer('pump', 10_000 / rate, () => this.#pump())
@@ -375,7 +378,7 @@ class Connection {
     this.#tell.message('out', message)
   }
 
-  /** A page does not see the hub's pings, so after a silence it asks. */
+  /** A browser does not show the hub's pings to the page, so the client sends a ping after a silence. */
   #heard() {
     this.#heardAt = Date.now()
     this.#timer('pong')
@@ -388,7 +391,7 @@ class Connection {
     this.#timer('pong', PONG_MS, () => this.#lost(1006, 'the hub did not answer'))
   }
 
-  /** The page or the network came back, and timers may have slept. */
+  /** The page or the network is back; timers may have been suspended. */
   #wake = () => {
     if (this.state === 'open') this.#probe()
     else if (this.state === 'waiting') this.#timer('retry', Math.random() * BACKOFF_FIRST_MS, () => this.#connect())
@@ -405,12 +408,15 @@ class Connection {
         await this.call({ type: 'refresh', token: fresh })
         this.#refreshInTime(fresh)
       } catch {
-        // The hub will close with 4401; the way back asks again.
+        // The hub will close with 4401, and the reconnection gets a token.
       }
     })
   }
 
-  /** Without a delay only stops it. @param {string} name @param {number} [ms] @param {() => void} [then] */
+  /**
+   * Starts a timer. Without a delay it only stops it. @param {string} name @param {number} [ms]
+   * @param {() => void} [then]
+   */
   #timer(name, ms, then) {
     clearTimeout(this.#timers[name])
     delete this.#timers[name]
@@ -435,7 +441,7 @@ class Connection {
 
 /** @template {ClientEvents<any>} E */
 class Client extends EventTarget {
-  /** @type {E['welcome'] | null} the last one, as it came */ welcome = null
+  /** @type {E['welcome'] | null} */ welcome = null
   /** @type {Promise<E['welcome']>} */ ready
   /** @protected @type {Message} */ _hello
   /** @protected @type {Connection} */ _connection
@@ -449,7 +455,7 @@ class Client extends EventTarget {
     this.ready = new Promise((yes, no) => {
       ;[resolve, reject] = [yes, no]
     })
-    // No unhandled rejection for who does not wait for it.
+    // Otherwise a caller that does not use `ready` gets an unhandled rejection.
     this.ready.catch(() => {})
     this._connection = new Connection(url, options, this._hello, {
       state: (detail) => this._emit('state', detail),
@@ -569,13 +575,13 @@ export class Provider extends Client {
 
   /** @protected @param {Message} message */
   _receive(message) {
-    // After a reconnect the result may be first.
+    // After a reconnection the result may arrive first.
     if (message.type === 'ack' && !this.#seen.has(message.notificationId)) this._emit('ack', message)
     if (message.type !== 'result' || message.msdyn_name !== 'NotifyEvent') return
     this._hello.resume = message.position ?? this._hello.resume
     if (this.#seen.has(message.notificationId)) return
     this.#seen.add(message.notificationId)
-    // A set gives its oldest first.
+    // A set iterates in insertion order, so this is the oldest.
     if (this.#seen.size > RESULTS_REMEMBERED)
       for (const oldest of this.#seen) {
         this.#seen.delete(oldest)
@@ -591,8 +597,7 @@ export class Agent extends Client {
   /** @type {readonly Session[]} */ sessions = []
   /** @type {readonly Kpi[]} */ kpi = []
   /** @type {Presence | undefined} */ presence
-  /** @type {WeakMap<object, number>} when each notification came, on a clock that nobody sets */ #cameAt =
-    new WeakMap()
+  /** @type {WeakMap<object, number>} arrival of each notification, by the monotonic clock */ #cameAt = new WeakMap()
   /** @type {Set<string>} */ #looked = new Set()
 
   /** @param {string | URL} url @param {AgentOptions} [options] */
@@ -639,7 +644,7 @@ export class Agent extends Client {
   /** @protected @param {Message} welcome */
   _welcomed(welcome) {
     this._hello.agentId = welcome.agentId
-    // From now on the hub remembers what was set last, here or in another tab.
+    // From now on the hub keeps the last choice, from this tab or another.
     delete this._hello.presence
     this.presence = welcome.presence
     this.notifications = welcome.notifications ?? []
@@ -649,7 +654,7 @@ export class Agent extends Client {
     this.#looked = new Set()
     for (const one of this.notifications) {
       this.#cameAt.set(one, performance.now())
-      // The hub may have missed it; twice is no harm.
+      // The hub may not have received it. Sending it twice is harmless.
       if (looked.has(one.notificationId)) this.seen(one.notificationId)
     }
     this._emit('change', this)
