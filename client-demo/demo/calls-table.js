@@ -1,5 +1,4 @@
-// The calls as a table that lives: what became of each, whom it reached, how long it took, and what can be done with
-// it.
+// The live table of calls: the outcome of each, the agents it reached, how long it took, and the actions on it.
 
 import { element, reconcile, setText } from '../sdk/desk/dom.js'
 import { guardClicks, holdWhilePressed } from '../sdk/desk/click-guard.js'
@@ -44,7 +43,7 @@ export class CallsTable {
       'No calls yet. Press Ring and answer at a desk: calls and their outcomes appear here.',
     )
     this.sum = element('p', { class: 'small' })
-    // With their roles said, since the narrow layout is no table to the browser any more.
+    // Explicit roles: in the narrow layout the CSS makes the browser drop those of a table.
     this.table = element(
       'table',
       { class: 'calls-table', role: 'table', 'aria-label': 'Calls' },
@@ -65,7 +64,7 @@ export class CallsTable {
     this.#noteClicks = guardClicks(this.table, 'tr', () =>
       setText(this.refused, 'That had just moved: nothing was pressed. Press again.'),
     )
-    // Of those that are let through.
+    // Only of clicks that the guard lets through.
     this.table.addEventListener('click', () => setText(this.refused, ''))
   }
 
@@ -89,7 +88,7 @@ export class CallsTable {
     this.tick()
   }
 
-  /** Brings what depends on the time up to it; to be called often, at least each 150 ms. */
+  /** Updates everything that depends on the time. Call it at least every 150 ms. */
   tick() {
     this.#noteClicks()
     for (const one of this.table.querySelectorAll('[data-since]'))
@@ -107,7 +106,7 @@ export class CallsTable {
     return this.#toggled.has(id) !== this.#opened && state === 'settled' && sessionId !== undefined
   }
 
-  /** A button that does it, and says beside itself why not. */
+  /** A button for an action, which shows the error beside itself. */
   button(label, act, fault, current) {
     return element(
       'button',
@@ -198,7 +197,7 @@ function sessionRow() {
   const current = () => node.current
   const button = (label, act) => this.button(label, act, fault, current)
   const breach = button('Breach KPI', (call) => this.act.kpi(call, true, details.value))
-  // Always there: what comes and goes would push the others about. A reset of what is not set is no error.
+  // Always present: a button that comes and goes would move the others. Resetting a mark that is not set is no error.
   const clear = button('Reset KPI', (call) => this.act.kpi(call, false))
   const unread = button('New activity', this.act.unread)
   const end = button('End session', this.act.end)

@@ -6,7 +6,7 @@ const LEFT = 34
 const BOTTOM = 24
 const TOP = 8
 const GAP = 2
-/** What a word below the axis takes at least; one that would stand on its neighbour is left out. */
+/** The least width of a label below the axis. A label that would overlap its neighbour is left out. */
 const LABEL_WIDTH = 46
 
 /**
@@ -65,13 +65,13 @@ export function stackedBars(bars, classes, said, width) {
   return svg
 }
 
-/** The least round number that is not below `value`. */
+/** The smallest round number that is at least `value`. */
 function ceiling(value) {
   const unit = 10 ** Math.floor(Math.log10(value))
   return [1, 2, 4, 5, 10].map((factor) => factor * unit).find((round) => round >= value) ?? value
 }
 
-/** Where lines are drawn: whole numbers, at most five. */
+/** The values of the grid lines: whole numbers, at most five. */
 function lines(top) {
   const parts = [4, 5, 2, 1].find((count) => Number.isInteger(top / count)) ?? 1
   return Array.from({ length: parts + 1 }, (_, n) => (top / parts) * n)

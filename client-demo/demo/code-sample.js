@@ -1,4 +1,4 @@
-// A provider's call as code: with the SDK, and as it goes over the wire. Knows no page.
+// A provider's call as code: with the SDK, and as a message on the wire. Independent of the page.
 
 /**
  * The message, as it is sent.
@@ -40,7 +40,7 @@ function call(type, message) {
     .join(', ')})`
 }
 
-/** A value as JavaScript writes it; what is short stands on one line. */
+/** A value as JavaScript source. A short one takes one line. */
 export function literal(value, indent = '') {
   if (typeof value === 'string') return quoted(value)
   if (value === null || typeof value !== 'object') return String(value)
@@ -60,7 +60,7 @@ export function literal(value, indent = '') {
 }
 
 function name(key) {
-  // As a key in braces that one would set the prototype.
+  // Written as a plain key, `__proto__` would set the prototype.
   if (key === '__proto__') return "['__proto__']"
   return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quoted(key)
 }

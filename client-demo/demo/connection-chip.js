@@ -1,4 +1,4 @@
-// A short line that says whether a client is connected, and keeps itself up to date.
+// A short line that always says whether a client is connected.
 
 import { element, setText } from '../sdk/desk/dom.js'
 import { connectionInWords, nextTryInWords } from './outcome-text.js'
@@ -8,7 +8,7 @@ const UPDATE_MS = 1_000
 /** @param {import('../sdk/deskbell.js').Agent | import('../sdk/deskbell.js').Provider | any} client */
 export function connectionChip(client) {
   const words = element('span')
-  // Counts down, which a screen reader should not read out each second.
+  // A screen reader should not read the countdown every second.
   const next = element('span', { 'aria-hidden': 'true' })
   const chip = element('span', { class: 'chip', role: 'status', 'aria-label': 'Connection' }, words, next)
   const show = () => {

@@ -1,4 +1,4 @@
-// Every message as it passes, newest last.
+// Every message on the wire, newest last.
 
 import { element } from '../sdk/desk/dom.js'
 import { holdWhilePressed } from '../sdk/desk/click-guard.js'
@@ -14,7 +14,7 @@ const AT_END_PX = 40
  */
 export function mountMessageLog(place) {
   const rows = element('ol')
-  // Follows the newest as long as the end is in view; not away from under a press, nor from one that was opened.
+  // Scrolls to the newest message while the end is in view, but not during a press or away from an opened message.
   let follows = true
   const log = element('div', { role: 'log', 'aria-label': 'Wire log', 'aria-live': 'off', tabindex: 0 }, rows)
   const pause = element('input', { type: 'checkbox' })

@@ -13,7 +13,7 @@ import { lines, uuid } from './tab-storage.js'
 
 export class NotifyForm {
   /** @type {readonly Template[]} */ #templates = []
-  /** what was typed, by parameter, so that another template with the same parameter keeps it */ #typed = new Map()
+  /** typed values by parameter, so that another template with the same parameter keeps them */ #typed = new Map()
   #id = uuid()
   #made = 0
   #changed
@@ -30,7 +30,7 @@ export class NotifyForm {
     this.fault = element('p', { class: 'fault', role: 'alert' })
     this.other = control('input', 'templateName', { type: 'text' })
     this.choice.addEventListener('change', () => this.#chosen())
-    // Until it is known what there is to ring with.
+    // Disabled until the templates are loaded.
     this.ring = element('button', { class: 'ring', type: 'submit', disabled: true }, 'Ring')
     const submit = (event) => {
       event.preventDefault()
@@ -76,7 +76,7 @@ export class NotifyForm {
   offer(templates) {
     setText(this.fault, '')
     this.ring.disabled = false
-    // Asked again whenever the page gets the focus: what is the same is not made anew under someone's hands.
+    // Loaded again whenever the page gets the focus. Unchanged fields stay, because someone may be typing.
     if (JSON.stringify(templates) === JSON.stringify(this.#templates)) return this.#tell()
     this.#templates = templates
     const chosen = this.choice.value
@@ -130,7 +130,7 @@ export class NotifyForm {
     return this.#templates.find(({ name }) => name === this.choice.value)
   }
 
-  /** The fields of the template: one that stays is the same field, with what is typed in it and with its focus. */
+  /** The fields of the template. A field that stays keeps its text and its focus. */
   #chosen() {
     for (const field of this.#fields()) this.#typed.set(field.dataset.parameter, field.value)
     const placeholders = this.#template()?.placeholders ?? []

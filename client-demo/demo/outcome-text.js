@@ -23,7 +23,7 @@ export function outcomeInWords(value, agentId, self) {
   return BY_REASON[value.responseReason] ?? `${value.actionName}: ${value.responseReason}`
 }
 
-/** Who had the chance, for the one who called. */
+/** How many agents a call reached, for its provider. */
 export function reachInWords({ displayed, seen, rejected }) {
   return displayed ? `shown to ${displayed}, seen by ${seen}, rejected by ${rejected}` : 'shown to nobody'
 }

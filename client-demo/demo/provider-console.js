@@ -1,4 +1,4 @@
-// The provider's console: a form that rings, the same call as code, and what became of each call.
+// The provider's console: a form that rings, the same call as code, and the outcome of each call.
 
 import { install, Provider } from '../sdk/deskbell.js'
 import { NotifyForm } from './notify-form.js'
@@ -10,7 +10,7 @@ import { keep, kept, providerName } from './tab-storage.js'
 import { outcomeInWords } from './outcome-text.js'
 
 const CALLS_MAX = 100
-/** How long after the welcome the outcomes of before may take. */
+/** How long after the welcome earlier outcomes may still arrive. */
 const RESUME_MS = 5_000
 const COPIED_MS = 2_000
 const TICK_MS = 125
@@ -30,7 +30,7 @@ export function mountProviderConsole(place, { token, playground = false, onMessa
   const stop = new AbortController()
   const offer = () => caller.offerTemplates(token)
   provider.on('welcome', offer)
-  // They may have changed while nobody looked.
+  // The templates may have changed meanwhile.
   window.addEventListener('focus', offer, { signal: stop.signal })
   const clock = setInterval(() => caller.tick(), TICK_MS)
   provider.on('close', () => {
@@ -43,7 +43,7 @@ export function mountProviderConsole(place, { token, playground = false, onMessa
 
 class ProviderConsole {
   /** @type {import('./calls-table.js').Call[]} newest first */ #calls = kept('deskbell.calls', () => [])
-  /** ids that another load of this page left without an outcome */
+  /** ids of calls without an outcome from before a reload of this page */
   #earlier = this.#calls.filter(({ state }) => state === 'ringing' || state === 'sending').map(({ id }) => id)
   #provider
   #token
@@ -176,7 +176,7 @@ class ProviderConsole {
     setTimeout(() => this.#forget(doubtful), RESUME_MS)
   }
 
-  /** What rang before a reload, and is neither open nor among the outcomes that came: the hub lost it, or forgot it. */
+  /** Calls from before a reload that are neither open nor settled: the hub has lost or forgotten them. */
   #forget(ids) {
     for (const { id, result } of this.#calls) {
       if (ids.includes(id) && !result)
@@ -189,7 +189,7 @@ class ProviderConsole {
     if (!this.#calls.some((one) => one.id === id))
       this.#add({ id, at: Date.now() - elapsedMs, label: 'An earlier call', state: 'ringing' })
     const call = this.#calls.find((one) => one.id === id)
-    // Outcomes of the past come again after a reload; what happened since is not undone by that.
+    // After a reload earlier outcomes arrive again. They must not undo later changes.
     if (!call || call.result) return
     this.#change(id, { state: 'settled', result, sessionId })
     setText(this.said, `${call.label}: ${outcomeInWords(value, agentId)}`)
@@ -242,7 +242,7 @@ function listing(title, code) {
   )
 }
 
-/** A page that came by plain http from elsewhere than this machine has no clipboard to write to. */
+/** A page served over plain http from another machine cannot write to the clipboard. */
 async function copy(node) {
   try {
     await navigator.clipboard.writeText(node.textContent)

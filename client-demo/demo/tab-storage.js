@@ -1,6 +1,6 @@
-// What a tab keeps over a reload, and ids that no restart repeats.
+// Values that a tab keeps across a reload, and ids that no restart repeats.
 
-/** What this tab kept under that name; else what `make` gives, kept from now on. */
+/** The value that this tab stored under that name, or a new one from `make`, which is stored. */
 export function kept(name, make) {
   try {
     const value = JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? make()
@@ -11,7 +11,7 @@ export function kept(name, make) {
   }
 }
 
-/** A browser may refuse to keep anything; then a reload forgets, and that is all. */
+/** A browser may refuse to store anything. Then a reload loses the value, and nothing else happens. */
 export function keep(name, value) {
   try {
     sessionStorage.setItem(name, JSON.stringify(value))
@@ -19,7 +19,7 @@ export function keep(name, value) {
 }
 
 /**
- * The name under which this tab rings: kept, so that the outcomes of what is ringing now still arrive after a reload.
+ * The providerId of this tab. It is stored, so that outcomes of ringing notifications still arrive after a reload.
  */
 export function providerName() {
   return kept('deskbell.providerId', () => `console-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`)

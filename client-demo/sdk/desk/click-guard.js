@@ -1,11 +1,11 @@
-// A click or a key that was already on its way never lands on something that has just taken the place of its target,
-// and whatever is pressed does not move away before the press has become a click.
+// Prevents accidental answers: a click or a key aimed at one control must not hit another that has just taken its
+// place, and a pressed control stays where it is until the click is complete.
 
-/** From the release to its click: a finger's takes longest, because it may become a double tap. */
+/** Longest time from the release to the click. A touch takes longest, because it may become a double tap. */
 const CLICK_MS = 350
 /** Longer than a person needs to see that something moved, and to hold back the finger. */
 const GUARD_MS = 600
-/** Letters that follow each other this closely belong to one text. */
+/** Keys in such quick succession are text that is being typed. */
 const TYPING_MS = 1_000
 /** A point this close to a control was meant for it. */
 const AIM_PX = 12
@@ -30,7 +30,7 @@ export function guardClicks(root, selector, refused) {
       [...owner.querySelectorAll(CONTROLS)].map((control) => boxOf(control, owner)),
     )
     const at = performance.now()
-    // The last one before that moment was still valid when it began.
+    // The last record before that moment was still true when the moment began.
     const begin = history.findLastIndex((one) => one.at < at - GUARD_MS)
     history = [...history.slice(Math.max(0, begin)), { at, boxes }]
   }
@@ -109,7 +109,7 @@ export function holdWhilePressed(node, draw, signal) {
     true,
   )
   for (const type of ['pointerup', 'keyup']) globalThis.addEventListener(type, released, { capture: true, signal })
-  // A click is heard here last: whatever it does is done. One that a script makes ends no press.
+  // This listener runs last, after the click's effect. A click made by a script does not end a press.
   globalThis.addEventListener(
     'click',
     ({ isTrusted }) => {
@@ -121,17 +121,17 @@ export function holdWhilePressed(node, draw, signal) {
   return () => held
 }
 
-/** Knows for a moment that the keys pressed now were meant for something else. */
+/** For a moment, treats pressed keys as meant for something else. */
 export class KeyGuard {
   #passedUntil = -Infinity
   #typingUntil = -Infinity
 
-  /** What keys answered has gone, and something else has taken its place. */
+  /** The notification that keys would answer has been replaced by another. */
   passed() {
     this.#passedUntil = performance.now() + GUARD_MS
   }
 
-  /** Somebody types, and the field for it has gone or did not open: the letters are no commands. */
+  /** Someone is typing, but the field is gone or did not open: the letters are not commands. */
   typing() {
     this.#typingUntil = performance.now() + TYPING_MS
   }
@@ -145,7 +145,7 @@ export class KeyGuard {
     const now = performance.now()
     if (now < this.#typingUntil) {
       if (name.length > 1 && name !== 'enter' && name !== 'backspace') return false
-      // Enter is the last of what is typed; a press of the space bar would be one of a button.
+      // Enter ends typed text. The space bar would press a button.
       if (name === 'enter') this.#typingUntil = -Infinity
       else this.typing()
       return true

@@ -1,10 +1,10 @@
-// Ids in so few characters that they fit, and so many that they differ.
+// Shortens ids to as few characters as still tell them apart.
 
 const SHORT_MAX = 16
 const KEPT = 8
 
 /**
- * The last characters of each long id; of ids that end alike, the characters before the common end, which differ.
+ * The last characters of each long id. For ids with the same ending, the characters before that ending.
  * @param {readonly string[]} ids
  * @returns {Map<string, string>} by id; an id that is short stays as it is
  */

@@ -1,7 +1,7 @@
-// Several tabs of one agent are one desk. What only one of them should do is a part, and a part is played by one tab at
-// a time: whoever holds its lock. When that tab goes, however it goes, the browser gives the lock to the next.
+// Several tabs of one agent are one desk. A task that only one of them should do, such as ringing, belongs to the tab
+// that holds the task's lock. When that tab ends in any way, the browser gives the lock to the next.
 
-/** What the tabs of that agent share. */
+/** The locks that the tabs of one agent share. */
 export class TabLocks {
   #name
   #channel
@@ -21,17 +21,17 @@ export class TabLocks {
     return new Part(`deskbell ${this.#name} ${what}`, changed)
   }
 
-  /** Whether somebody plays that part now. */
+  /** Whether a tab has that task now. */
   async isPlayed(what) {
     return (await held()).includes(`deskbell ${this.#name} ${what}`)
   }
 
-  /** Whether any of the tabs shows. */
+  /** Whether any of the tabs is visible. */
   async anyVisible() {
     return document.visibilityState === 'visible' || this.isPlayed('visible')
   }
 
-  /** The desk is closed for good: this tab is none of them any longer. */
+  /** The desk is closed: this tab no longer takes part. */
   leave() {
     this.#left = true
     document.removeEventListener('visibilitychange', this.#show)
@@ -44,7 +44,7 @@ export class TabLocks {
     this.#listeners.push(listener)
   }
 
-  /** A tab that shows holds a lock that several can hold: a tab that died in between cannot be mistaken for one. */
+  /** A visible tab holds a shared lock, so a tab that has crashed does not count as visible. */
   #show = async () => {
     this.#letGo()
     if (this.#left) return
@@ -92,7 +92,7 @@ class Part {
       end()
       this.#set(false)
     }
-    // Without locks (a page that came by plain http) every tab is the only one that it knows of.
+    // Without locks (a page served over plain http) every tab acts as if it were the only one.
     if (!navigator.locks) return this.#set(true)
     const mine = this.#letGo
     navigator.locks
