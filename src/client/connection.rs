@@ -91,7 +91,7 @@ enum Lost {
 enum RetryWhen {
     /// After the next pause.
     Soon,
-    /// Later than that, because the hub is busy.
+    /// After a longer pause, because the hub is busy.
     AfterAWhile,
     /// After the next pause, with another token, because the hub refused this one.
     WithFreshToken,

@@ -63,7 +63,8 @@ fn serve(config: &Config) -> Result<(), ServeError> {
     let histories: Option<Vec<_>> = opened.iter().map(partitions::OpenedPartition::history).collect();
     let certificate = config.server.certificate().map(Certificate::open).transpose()?.map(Arc::new);
     let verifier = open_verifier(config)?;
-    let gateway = Gateway::bind(gateway_settings(config, certificate.as_ref())?)?;
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let gateway = Gateway::bind(Settings { tls, ..gateway_settings(config) })?;
     let (address, admin, metrics) = (gateway.local_addr(), gateway.admin_addr(), gateway.metrics_addr());
     let clock = WallClock;
     let ended = Arc::new(Notify::new());
@@ -171,15 +172,17 @@ fn watch_keys(
     Ok(())
 }
 
-fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> Result<Settings, ServeError> {
+/// The gateway's part of the configuration, without TLS.
+#[must_use]
+pub fn gateway_settings(config: &Config) -> Settings {
     let (server, limits) = (&config.server, &config.limits);
-    Ok(Settings {
+    Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
         frame_ancestors: server.frame_ancestors.clone(),
         public_url: server.public_url.clone(),
         metrics_listen: server.metrics_listen,
-        tls: certificate.map(Certificate::server_config).transpose()?,
+        tls: None,
         admin_listen: server.admin_listen,
         trusted_proxies: server.trusted_proxies.clone(),
         handshake_timeout: server.handshake_timeout,
@@ -195,7 +198,7 @@ fn gateway_settings(config: &Config, certificate: Option<&Arc<Certificate>>) -> 
         outbound_bytes: as_usize(limits.outbound_bytes),
         outbound_frames: limits.outbound_frames as usize,
         shards: None,
-    })
+    }
 }
 
 fn as_usize(bytes: u64) -> usize {

@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(again.totals(), core.totals());
     }
 
-    /// A provider rings and withdraws: the core then, and the records.
+    /// The core and the records after a provider has raised and cancelled a notification.
     fn with_settled(notifies: u64) -> (Core, Vec<Record>) {
         use deskbell_core::entry::{
             Action, Call, Joiner, NewNotification, ProviderAction, Recipients, Rendered, Resume,

@@ -42,7 +42,7 @@ pub(super) struct Snapshotter {
     /// The record for which the thread was last woken.
     woken_for: RecordNumber,
     is_shared: bool,
-    /// The thread wants one more record, so that old records can go although nothing happens.
+    /// The thread asks for one more record, so that old records can be removed in a quiet hub too.
     wants_record: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }

@@ -365,7 +365,7 @@ async fn campaign_of_faults_under_traffic() {
     for client in clients {
         failed.extend(client.await.err());
     }
-    // Whatever became of anything, the hubs have come to one state.
+    // Whatever happened, all hubs have the same state.
     let digests = digests(&cluster.servers[0], cluster.hubs.len());
     if digests.iter().any(|digest| *digest != digests[0]) {
         let report = report(&mut cluster, &digests);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use deskbell::command::serve::gateway_settings;
 use deskbell::config::{Config, SETTINGS, Sources};
 use deskbell::gateway::{Backend, Gateway, Settings};
 use deskbell::hub::{
@@ -198,7 +199,7 @@ fn gateway() -> &'static SocketAddr {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             hello_timeout: Duration::from_millis(100),
-            ..Settings::default()
+            ..gateway_settings(&Config::default())
         };
         let gateway = Gateway::bind(settings).expect("bound");
         let address = gateway.local_addr();

@@ -1,4 +1,4 @@
-//! Rule 7: answers, `seen`, and what who comes late is told.
+//! Rule 7: answers, `seen`, and late answers.
 
 use super::world::{World, check, raise};
 use crate::entry::{AgentAction, Presence};

@@ -67,7 +67,7 @@ impl Both {
                         0 => Resume::Nothing,
                         1 => Resume::All,
                         2 => Resume::After(None),
-                        // May be of the future, and so of no hub.
+                        // The incarnation may be one that no hub has had yet.
                         more => world.position(u64::from(*more) * 3),
                     };
                     world.provider_from(client, resume);

@@ -306,7 +306,7 @@ impl World {
         self.apply(vec![Input::Tick])
     }
 
-    /// Time goes on, and the hub sleeps through it.
+    /// Time passes while the hub is suspended.
     pub(super) fn oversleep(&mut self, ms: u64) {
         self.now += ms;
     }

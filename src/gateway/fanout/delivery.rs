@@ -154,7 +154,7 @@ mod tests {
         let calls = Arc::<PendingCalls>::default();
         let mut waiting = calls.register(connection(HTTP_SHARD).serial);
         let parts = FanoutParts {
-            settings: Arc::default(),
+            settings: Arc::new(crate::command::serve::gateway_settings(&crate::config::Config::default())),
             metrics: Arc::default(),
             hello_ids: Arc::default(),
             shards: ShardSenders::new(vec![shard], http),

@@ -55,31 +55,3 @@ pub struct Settings {
     /// The number of threads that serve connections. `None`: one for each processor.
     pub shards: Option<NonZeroUsize>,
 }
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            allowed_origins: Vec::new(),
-            frame_ancestors: Vec::new(),
-            public_url: None,
-            metrics_listen: None,
-            tls: None,
-            admin_listen: None,
-            trusted_proxies: Vec::new(),
-            handshake_timeout: Duration::from_secs(10),
-            http_idle_timeout: Duration::from_secs(75),
-            hello_timeout: Duration::from_secs(5),
-            ping_interval: Duration::from_secs(15),
-            idle_timeout: Duration::from_secs(40),
-            max_message_bytes: crate::protocol::size::MESSAGE_BYTES_DEFAULT,
-            max_connections: 20_000,
-            connections_per_address: 0,
-            pending_connections: 10_000,
-            messages_per_second: 200,
-            outbound_bytes: 1024 * 1024,
-            outbound_frames: 1024,
-            shards: None,
-        }
-    }
-}

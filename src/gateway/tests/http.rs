@@ -130,7 +130,7 @@ async fn metrics_count_connections_and_refusals() {
 #[tokio::test]
 async fn an_address_in_use_is_named() {
     let gateway = TestGateway::new();
-    let settings = Settings { listen: gateway.address, ..Settings::default() };
+    let settings = Settings { listen: gateway.address, ..default_settings() };
     let error = Gateway::bind(settings).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {}: ", gateway.address)), "{error}");
 }

@@ -19,6 +19,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{Backend, Gateway, Serving, Settings};
+use crate::command::serve::gateway_settings;
+use crate::config::Config;
 use crate::hub::{Hub, HubSettings, InputQueue, SnapshotInterval, WallClock};
 use crate::log::{AppendError, History, Log, LogError, OwnLog, OwnSnapshots, RecordNumber, Retention, Stored};
 use crate::template::SharedCatalogue;
@@ -73,6 +75,11 @@ impl OwnLog for Nothing {
     }
 }
 
+/// The settings of a hub without a configuration file, on a free port.
+fn default_settings() -> Settings {
+    Settings { listen: ([127, 0, 0, 1], 0).into(), ..gateway_settings(&Config::default()) }
+}
+
 /// A gateway with a hub behind it.
 struct TestGateway {
     address: SocketAddr,
@@ -89,11 +96,7 @@ impl TestGateway {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            shards: std::num::NonZeroUsize::new(2),
-            ..Settings::default()
-        };
+        let mut settings = Settings { shards: std::num::NonZeroUsize::new(2), ..default_settings() };
         change(&mut settings);
         let gateway = Gateway::bind(settings).unwrap();
         let (address, inputs) = (gateway.local_addr(), Arc::new(InputQueue::default()));

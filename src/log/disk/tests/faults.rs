@@ -27,7 +27,7 @@ struct Plan {
     device: Option<Device>,
     /// Bytes that the device still takes.
     room: Option<usize>,
-    /// Fails, once, with this, after so many more that do not.
+    /// The error of one operation, and how many operations succeed before it.
     failing: Option<(Op, usize, io::ErrorKind)>,
 }
 

@@ -1,4 +1,4 @@
-//! Whatever comes, it is answered: no text makes the decoder panic or take what is past its sizes.
+//! No text makes the decoder panic, or accept anything beyond its size limits.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
