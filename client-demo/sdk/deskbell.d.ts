@@ -439,14 +439,35 @@ export class Observer extends Client<ObserverEvents> {
   constructor(url: string | URL, options?: Options)
 }
 
-/** The methods of `Microsoft.CIFramework` that deskbell offers. */
+/**
+ * A result of the framework: an object that `JSON.parse` can read too. `JSON.parse(result).actionName` and
+ * `result.value.actionName` are the same. Errors can be read both ways as well.
+ */
+export type Readable<T> = T & string
+
+/** As {@link NotifyInput}. A parameter may be an object, which is sent as JSON text; `correlationId` may be any text. */
+export type CIFNotifyInput = Omit<NotifyInput, 'templateParameters'> & { templateParameters?: Record<string, unknown> }
+
+/** The methods of `Microsoft.CIFramework` that deskbell offers. A `correlationId` that is not a GUID is not sent. */
 export interface CIFramework {
   /** A `cancellationToken` in `input` takes precedence over the third argument. */
-  notifyEvent(input: NotifyInput, correlationId?: string, cancellationToken?: string): Promise<NotifyResult>
-  cancelEvent(cancellationToken: string, correlationId?: string): Promise<CancelResult>
-  /** `shouldReset` clears the mark; its default is `false`. */
-  notifyKpiBreach(sessionId: string, shouldReset?: boolean, details?: string): Promise<EmptyResult>
-  notifyNewActivity(sessionId: string, count: number): Promise<EmptyResult>
+  notifyEvent(
+    input: CIFNotifyInput,
+    correlationId?: string,
+    cancellationToken?: string,
+  ): Promise<Readable<NotifyResult>>
+  cancelEvent(cancellationToken: string, correlationId?: string): Promise<Readable<CancelResult>>
+  /**
+   * Marks the session as in breach. Only `breached === false` clears the mark, as with Microsoft's own samples. This is
+   * the opposite of `shouldReset` of {@link Provider.kpi}.
+   */
+  notifyKpiBreach(
+    sessionId: string,
+    breached?: boolean | null,
+    details?: string | null,
+    correlationId?: string,
+  ): Promise<Readable<EmptyResult>>
+  notifyNewActivity(sessionId: string, count: number): Promise<Readable<EmptyResult>>
 }
 
 /**

@@ -721,18 +721,62 @@ export async function install(url, options) {
   /** @type {CIFramework} */
   const framework = {
     notifyEvent: (input, correlationId, cancellationToken) =>
-      provider.notify({
-        ...input,
-        correlationId: correlationId ?? input?.correlationId,
-        cancellationToken: input?.cancellationToken ?? cancellationToken,
-      }),
-    cancelEvent: (cancellationToken, correlationId) => provider.cancel(cancellationToken, { correlationId }),
-    notifyKpiBreach: (sessionId, shouldReset, details) => provider.kpi(sessionId, shouldReset, details),
-    notifyNewActivity: (sessionId, count) => provider.activity(sessionId, count),
+      readable(
+        provider.notify({
+          ...input,
+          templateParameters: textsOf(input?.templateParameters),
+          correlationId: guid(correlationId ?? input?.correlationId),
+          cancellationToken: input?.cancellationToken ?? cancellationToken,
+        }),
+      ),
+    cancelEvent: (cancellationToken, correlationId) =>
+      readable(provider.cancel(cancellationToken, { correlationId: guid(correlationId) })),
+    notifyKpiBreach: (sessionId, breached, details, correlationId) => {
+      if (breached === false && details)
+        console.warn(
+          'deskbell: notifyKpiBreach(id, false, details) clears the mark and drops the details. Pass true to set it.',
+        )
+      return readable(
+        provider.kpi(sessionId, breached === false, details ?? undefined, { correlationId: guid(correlationId) }),
+      )
+    },
+    notifyNewActivity: (sessionId, count) => readable(provider.activity(sessionId, count)),
   }
   globalThis.Microsoft = { ...globalThis.Microsoft, CIFramework: framework }
   await provider.ready
   return provider
+}
+
+/**
+ * The same result or error, which `JSON.parse` can read too: the framework's own results and errors are JSON texts, of
+ * the outcome alone.
+ * @param {Promise<any>} call @returns {Promise<any>}
+ */
+function readable(call) {
+  const both = (/** @type {any} */ value, /** @type {any} */ as) =>
+    Object.defineProperty(value, 'toString', { value: () => JSON.stringify(as), configurable: true, writable: true })
+  return call.then(
+    (result) => both(result, result.value),
+    (error) => Promise.reject(error?.message ? both(error, error) : error),
+  )
+}
+
+/** An id that is not a GUID has a meaning in the framework only, so it is not sent. @param {any} id */
+function guid(id) {
+  const bare = String(id).replace(/^\{(.*)\}$/, '$1')
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$|^[\da-f]{32}$/i.test(bare) ? id : undefined
+}
+
+/** Objects among the values become JSON texts. @param {any} parameters */
+function textsOf(parameters) {
+  if (!parameters || typeof parameters !== 'object' || Array.isArray(parameters)) return parameters
+  const text = (/** @type {any} */ value) => (value && typeof value === 'object' ? JSON.stringify(value) : value)
+  try {
+    return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, text(value)]))
+  } catch {
+    // Not valid as JSON: the call is rejected with the reason.
+    return parameters
+  }
 }
 
 /** @param {string} type @param {string} code @param {string} detail */

@@ -16,7 +16,11 @@ Microsoft.CIFramework.notifyEvent({
     console.log(error.message, error.msdyn_name, error.detail)
   },
 )
-Microsoft.CIFramework.notifyKpiBreach('conv-42', true, 'answered').then((result) => result.value satisfies null)
+Microsoft.CIFramework.notifyKpiBreach('conv-42', true, null, 'any text').then((result) => result.value satisfies null)
+// Results can be read as a JSON text, too; a parameter can be an object.
+Microsoft.CIFramework.notifyEvent({ templateName: 'chat', templateParameters: { customer: { name: 'Grace' } } }).then(
+  (result) => (JSON.parse(result) as Outcome).actionName === result.value.actionName,
+)
 
 const stop: () => void = provider.on('result', ({ reach, position }) => console.log(reach.seen, position))
 stop()

@@ -78,7 +78,12 @@ describe('snippets, verbatim', () => {
           window.logged = first
           said('logged')
         }
-        Object.assign(window, { sessionId: 'conv-1', shouldReset: false, details: 'first response > 60 s' })
+        // Whatever its name says: `true` marks the breach (docs/sdk.md).
+        Object.assign(window, {
+          sessionId: 'conv-1',
+          shouldReset: true,
+          details: 'first response > 60 s',
+        })
       })
       // As in the browser's own console. The function keeps the snippets' variables apart; inside, nothing is changed.
       await page.evaluate(`(function () {\n${code}\n})()`)
@@ -86,7 +91,10 @@ describe('snippets, verbatim', () => {
       await logged
       const result = await page.evaluate(() => window.logged)
       if (code.includes('notifyEvent'))
-        assert.deepEqual(result.value, { actionName: 'Accept', responseReason: 'Accept' })
+        assert.deepEqual(result.value, {
+          actionName: 'Accept',
+          responseReason: 'Accept',
+        })
       else assert.equal(result.value, null)
       if (code.includes('notifyKpiBreach'))
         await page.ada.elsewhere.getByText('Session conv-1: first response > 60 s').waitFor({ state: 'attached' })
@@ -120,7 +128,10 @@ describe('snippets, verbatim', () => {
       })
       return [reply.value, (await call).value, refused]
     })
-    assert.deepEqual(cancelled, { actionName: 'Cancel', responseReason: 'Cancelled' })
+    assert.deepEqual(cancelled, {
+      actionName: 'Cancel',
+      responseReason: 'Cancelled',
+    })
     assert.deepEqual(first, cancelled)
     assert.equal(error.message, 'NotificationTemplateNotFoundError')
     assert.equal(error.msdyn_name, 'NotifyEvent')
