@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chance::Chance;
 use deskbell_core::entry::{
     Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, ProviderAction, Recipients, Record, Rendered,
-    Resume, Settle,
+    Resume, Settle, Sound,
 };
 use deskbell_core::rules::RULES;
 use deskbell_core::{Core, Incarnation, Limits, Millis, NotificationId, Timestamp};
@@ -202,6 +202,8 @@ fn records() -> Vec<Record> {
         auto_accept_on_timeout: true,
         priority: 5,
         settle: Settle::FirstAccept,
+        link: Some("https://crm.example/1".into()),
+        sound: Some(Sound::Soft),
     };
     let notify = NewNotification {
         notification_id,

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("outbound", &[]),
     ("metrics", &[]),
     ("watched", &[]),
-    ("template", &["core", "protocol", "watched"]),
+    ("template", &["core", "outbound", "protocol", "watched"]),
     ("auth", &["outbound", "protocol"]),
     ("tls", &[]),
     ("log", &["network"]),

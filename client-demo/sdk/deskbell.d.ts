@@ -179,6 +179,12 @@ export interface AnswerResult {
   won: boolean
 }
 
+/** A line of a card. */
+export interface CardField {
+  label: string
+  value: string
+}
+
 export interface Notification {
   type: 'notification'
   notificationId: string
@@ -186,7 +192,7 @@ export interface Notification {
   templateName: string
   title: string
   icon?: string
-  fields: { label: string; value: string }[]
+  fields: CardField[]
   buttons: { accept: string; reject: string }
   providerId: string
   sessionId: string
@@ -197,6 +203,10 @@ export interface Notification {
   showTimeout: boolean
   /** 0 to 9. Waiting notifications are ordered by priority, the highest first. */
   priority: number
+  /** The address of the customer's page. Open it with `noopener noreferrer`. */
+  link?: string
+  /** The template's sound. Without one the page chooses. */
+  sound?: 'phone' | 'chat' | 'soft' | 'none'
 }
 
 export interface Closed {
@@ -216,6 +226,10 @@ export interface Session {
   startedAt: string
   breached: boolean
   unread: number
+  /** Title, icon, fields and link are those of the notification that began the session. */
+  icon?: string
+  fields: CardField[]
+  link?: string
 }
 
 export interface SessionEnded {

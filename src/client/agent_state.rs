@@ -163,6 +163,8 @@ mod tests {
             remaining_ms: 0,
             show_timeout: true,
             priority: 0,
+            link: None,
+            sound: None,
         })
     }
 
@@ -175,6 +177,9 @@ mod tests {
             started_at: Timestamp(0),
             breached: false,
             unread: 0,
+            icon: None,
+            fields: [].as_slice().into(),
+            link: None,
         })
     }
 

@@ -65,6 +65,8 @@ autoAccept = false
 autoAcceptOnTimeout = false
 settle = \"firstResponse\"           # or \"firstAccept\"
 priority = 0                       # 0 to 9; what waits is ordered by it, the highest first
+link = \"https://crm.example/cases/{caseId|new}\"   # the customer's page; https, or http with a loopback host
+sound = \"phone\"                    # \"phone\", \"chat\", \"soft\" or \"none\"; default: the page chooses by the icon
 buttons = { accept = \"Take it\", reject = \"Not now\" }
 fields = [ { label = \"Number\", value = \"{phoneNumber|unknown}\" }, { label = \"Queue\", value = \"{queue}\" } ]
 ```
@@ -73,8 +75,12 @@ A template replaces the built-in one of the same name, or is added to them. The 
 `msdyn_chat_incoming_unauthenticated`, `msdyn_chat_incoming_authenticated`, `msdyn_sms_incoming_unauthenticated` (with those of the
 parameters `customerName`, `phoneNumber` and `queueName` that apply) and `msdyn_call_incoming`.
 
-Only `title` and the `value` of fields are expanded, and only once: braces in a parameter are ordinary text. `{{` and `}}` are
+Only `title`, the `value` of fields and `link` are expanded, and only once: braces in a parameter are ordinary text. `{{` and `}}` are
 literal braces; a default runs to the closing brace. An empty parameter counts as given.
+
+In `link`, scheme, host and port are literal and end with `/` before the first placeholder. Values are percent-encoded, all characters but
+`A-Z a-z 0-9 - . _ ~`, so a parameter cannot change where the link leads. A notification has no link if a value is `.` or `..`, or if
+the link would have more than 1024 bytes.
 
 There can be at most 1000 templates with at most 20 fields each. Names, icons, labels and buttons have 1 to 128 bytes without control
 characters, line separators and characters that change the text direction. A title or value has at most 4096 bytes as written and

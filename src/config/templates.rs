@@ -12,9 +12,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::quoted;
 use super::file::{FileErrors, unknown};
 use super::setting::shown;
-use crate::template::{Definition, DefinitionPart, FieldDefinition, Settle, TEMPLATES_MAX, Template};
+use crate::template::{Definition, DefinitionPart, FieldDefinition, Settle, Sound, TEMPLATES_MAX, Template};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "name",
     "title",
     "icon",
@@ -25,9 +25,18 @@ const KEYS: [&str; 12] = [
     "autoAcceptOnTimeout",
     "settle",
     "priority",
+    "link",
+    "sound",
     "buttons",
     "fields",
 ];
+
+/// The values of `settle`.
+const SETTLES: [(&str, Settle); 2] = [("firstResponse", Settle::FirstResponse), ("firstAccept", Settle::FirstAccept)];
+
+/// The values of `sound`.
+const SOUNDS: [(&str, Sound); 4] =
+    [("phone", Sound::Phone), ("chat", Sound::Chat), ("soft", Sound::Soft), ("none", Sound::None)];
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -122,8 +131,10 @@ impl<'k, 'd, 'f, 't> TemplateReader<'k, 'd, 'f, 't> {
             show_timeout: self.switch("showTimeout").unwrap_or(unset.show_timeout),
             auto_accept: self.switch("autoAccept").unwrap_or(unset.auto_accept),
             auto_accept_on_timeout: self.switch("autoAcceptOnTimeout").unwrap_or(unset.auto_accept_on_timeout),
-            settle: self.settle(),
+            settle: self.choice("settle", &SETTLES).unwrap_or(unset.settle),
             priority: self.number("priority", 0..=PRIORITY_MAX.into()).unwrap_or(unset.priority.into()) as u8,
+            link: self.string("link", DefinitionPart::Link),
+            sound: self.choice("sound", &SOUNDS),
             accept_label: self.button("accept", DefinitionPart::AcceptLabel).unwrap_or(unset.accept_label),
             reject_label: self.button("reject", DefinitionPart::RejectLabel).unwrap_or(unset.reject_label),
             fields: self.fields(),
@@ -189,17 +200,16 @@ impl<'k, 'd, 'f, 't> TemplateReader<'k, 'd, 'f, 't> {
         number
     }
 
-    fn settle(&mut self) -> Settle {
-        let Some(value) = self.keys.get("settle") else { return Settle::FirstResponse };
-        match value.get_ref().as_str() {
-            Some("firstResponse") => Settle::FirstResponse,
-            Some("firstAccept") => Settle::FirstAccept,
-            _ => {
-                let what = format!("{}; allowed: \"firstResponse\", \"firstAccept\"", shown(value.get_ref()));
-                self.error(&value.span(), "settle", &what);
-                Settle::FirstResponse
-            }
+    /// One of several words; `None` if absent or wrong.
+    fn choice<T: Copy>(&mut self, key: &str, allowed: &[(&str, T)]) -> Option<T> {
+        let value = self.keys.get(key)?;
+        let chosen = value.get_ref().as_str().and_then(|word| allowed.iter().find(|(name, _)| *name == word));
+        if chosen.is_none() {
+            let words: Vec<_> = allowed.iter().map(|(name, _)| quoted(name)).collect();
+            let what = format!("{}; allowed: {}", shown(value.get_ref()), words.join(", "));
+            self.error(&value.span(), key, &what);
         }
+        chosen.map(|&(_, choice)| choice)
     }
 
     fn button(&mut self, key: &str, part: DefinitionPart) -> Option<String> {
@@ -275,6 +285,7 @@ fn name_of(part: DefinitionPart) -> String {
         DefinitionPart::Icon => "icon".to_owned(),
         DefinitionPart::Timeout => "timeout".to_owned(),
         DefinitionPart::QueueTimeout => "queueTimeout".to_owned(),
+        DefinitionPart::Link => "link".to_owned(),
         DefinitionPart::AcceptLabel => "buttons.accept".to_owned(),
         DefinitionPart::RejectLabel => "buttons.reject".to_owned(),
         DefinitionPart::Fields => "fields".to_owned(),

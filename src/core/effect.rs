@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::collections::slab::Slot;
 use crate::content::Content;
-use crate::entry::{Action, AgentAction, Call, Presence, ProviderAction, Recipients, RenderError};
+use crate::entry::{Action, AgentAction, Call, Field, Presence, ProviderAction, Recipients, RenderError};
 use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
 use crate::outcome::{Outcome, Settled};
 use crate::workspace::agents::Agent;
@@ -326,6 +326,12 @@ pub struct SessionView {
     pub breached: bool,
     /// The unread count.
     pub unread: u32,
+    /// The icon's name, of the notification that began the session.
+    pub icon: Option<Name>,
+    /// The card's lines, of that notification.
+    pub fields: Vec<Field>,
+    /// The address of the customer's page, of that notification.
+    pub link: Option<Text>,
 }
 
 /// A KPI mark.

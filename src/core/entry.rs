@@ -320,7 +320,14 @@ pub struct Rendered {
     pub settle: Settle,
     /// The notification's priority, 0 to [`PRIORITY_MAX`](super::limits::PRIORITY_MAX): what waits is ordered by it,
     /// the highest first, then by arrival.
+    #[serde(default)]
     pub priority: u8,
+    /// The address of the customer's page, complete.
+    #[serde(default)]
+    pub link: Option<Text>,
+    /// The sound with which it rings; `None`: the page chooses one.
+    #[serde(default)]
+    pub sound: Option<Sound>,
 }
 
 impl Rendered {
@@ -341,6 +348,8 @@ impl Rendered {
             auto_accept_on_timeout: false,
             settle: Settle::FirstResponse,
             priority: 0,
+            link: None,
+            sound: None,
         }
     }
 }
@@ -352,6 +361,20 @@ pub struct Field {
     pub label: Text,
     /// The value, for people.
     pub value: Text,
+}
+
+/// The sound of a ringing notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sound {
+    /// A ring like a telephone's.
+    Phone,
+    /// A short sign like a chat's.
+    Chat,
+    /// A quiet one.
+    Soft,
+    /// No sound.
+    None,
 }
 
 /// Which answer settles a notification.

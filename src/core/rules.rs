@@ -43,6 +43,12 @@ pub const ADDED_FIELDS: &[(&str, &str, u32)] = &[
     ("Core", "rules", 4),
     ("HubState", "newest_rules", 4),
     ("Core", "revocations", 4),
+    ("Rendered", "priority", 4),
+    ("Rendered", "link", 4),
+    ("Rendered", "sound", 4),
+    ("Session", "icon", 4),
+    ("Session", "fields", 4),
+    ("Session", "link", 4),
     #[cfg(feature = "next-rules")]
     ("Sessions", "capped", 5),
     #[cfg(feature = "next-rules")]

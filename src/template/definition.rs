@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deskbell_core::Millis;
-use deskbell_core::entry::{Field, Rendered, Settle};
+use deskbell_core::entry::{Field, Rendered, Settle, Sound};
 
+use super::link::TemplateLink;
 use super::rendering::Template;
 use super::text::TemplateText;
 
@@ -43,6 +44,10 @@ pub struct Definition {
     pub settle: Settle,
     /// The priority of a notify without one, 0 to 9.
     pub priority: u8,
+    /// The address of the customer's page, with placeholders.
+    pub link: Option<String>,
+    /// The sound with which it rings; `None`: the page chooses one.
+    pub sound: Option<Sound>,
     /// The label of the accept button.
     pub accept_label: String,
     /// The label of the reject button.
@@ -73,6 +78,8 @@ impl Default for Definition {
             auto_accept_on_timeout: false,
             settle: Settle::FirstResponse,
             priority: 0,
+            link: None,
+            sound: None,
             accept_label: "Accept".to_owned(),
             reject_label: "Reject".to_owned(),
             fields: Vec::new(),
@@ -93,6 +100,8 @@ pub enum DefinitionPart {
     Timeout,
     /// `queueTimeout`
     QueueTimeout,
+    /// `link`
+    Link,
     /// `buttons.accept`
     AcceptLabel,
     /// `buttons.reject`
@@ -128,6 +137,7 @@ impl Template {
             name: check.name(DefinitionPart::Name, definition.name),
             title,
             values,
+            link: definition.link.and_then(|link| check.link(&link)),
             card: Rendered {
                 title: "".into(),
                 icon: definition.icon.map(|icon| check.name(DefinitionPart::Icon, icon)),
@@ -140,6 +150,8 @@ impl Template {
                 auto_accept_on_timeout: definition.auto_accept_on_timeout,
                 settle: definition.settle,
                 priority: definition.priority,
+                link: None,
+                sound: definition.sound,
                 accept_label: check.name(DefinitionPart::AcceptLabel, definition.accept_label),
                 reject_label: check.name(DefinitionPart::RejectLabel, definition.reject_label),
             },
@@ -167,6 +179,10 @@ impl Check {
             self.fault(part, fault.to_string());
             TemplateText::default()
         })
+    }
+
+    fn link(&mut self, source: &str) -> Option<TemplateLink> {
+        TemplateLink::parse(source).map_err(|fault| self.fault(DefinitionPart::Link, fault.to_string())).ok()
     }
 
     fn name(&mut self, part: DefinitionPart, name: String) -> Arc<str> {

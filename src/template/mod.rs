@@ -1,10 +1,11 @@
 //! Notification templates: their texts, the catalogue, rendering into the core's [`Rendered`](deskbell_core::entry::Rendered),
 //! and their reload. The room `config` reads templates from the configuration file.
 //!
-//! Files here may use those above them: `nearest`, `text`, `rendering`, `definition`, `catalogue`, `watch`.
+//! Files here may use those above them: `nearest`, `text`, `link`, `rendering`, `definition`, `catalogue`, `watch`.
 
 mod catalogue;
 mod definition;
+mod link;
 mod nearest;
 mod rendering;
 mod text;
@@ -15,7 +16,8 @@ pub use definition::{
     Definition, DefinitionFault, DefinitionPart, FIELDS_MAX, FieldDefinition, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
     TIMEOUT_MAX, TIMEOUT_MIN,
 };
-pub use deskbell_core::entry::Settle;
+pub use deskbell_core::entry::{Settle, Sound};
+pub use link::{LINK_BYTES_MAX, LinkFault, TemplateLink};
 pub use nearest::nearest;
 pub use rendering::{Outline, Placeholder, Template};
 pub use text::{

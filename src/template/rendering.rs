@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use deskbell_core::Text;
 use deskbell_core::entry::{Field, RenderError, Rendered};
 
+use super::link::TemplateLink;
 use super::text::{ExpandFault, RENDERED_BYTES_MAX, TemplateText};
 
 /// A checked template. Its own texts are valid, so that only parameters can make its rendering fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     pub(super) name: Arc<str>,
-    /// The card without its title and the values of its fields.
+    /// The card without its title, the values of its fields, and its link.
     pub(super) card: Rendered,
+    pub(super) link: Option<TemplateLink>,
     pub(super) title: TemplateText,
     /// The values of the card's fields, in the same order.
     pub(super) values: Vec<TemplateText>,
@@ -26,7 +29,7 @@ pub struct Outline<'a> {
     pub title: String,
     /// The card. Its title and the values of its fields are empty.
     pub card: &'a Rendered,
-    /// The placeholders of title and fields in the order of their first use, each name once.
+    /// The placeholders of title, fields and link in the order of their first use, each name once.
     pub placeholders: Vec<Placeholder>,
 }
 
@@ -52,7 +55,8 @@ impl Template {
     #[must_use]
     pub fn outline(&self) -> Outline<'_> {
         let mut placeholders: Vec<Placeholder> = Vec::new();
-        let texts = std::iter::once(&self.title).chain(&self.values);
+        let link = self.link.as_ref().map(TemplateLink::text);
+        let texts = std::iter::once(&self.title).chain(&self.values).chain(link);
         for (name, default) in texts.flat_map(TemplateText::placeholders) {
             match placeholders.iter_mut().find(|known| known.name == name) {
                 Some(known) => {
@@ -69,14 +73,15 @@ impl Template {
         Outline { name: &self.name, title: self.title.written(), card: &self.card, placeholders }
     }
 
-    /// Fills in the placeholders of title and fields. `parameters` returns the value of a parameter.
+    /// Fills in the placeholders of title, fields and link. `parameters` returns the value of a parameter.
     ///
     /// # Errors
     /// The first placeholder without a value, else the first text that is too long. The title comes first.
     pub fn render<'p>(&self, parameters: &dyn Fn(&str) -> Option<&'p str>) -> Result<Rendered, RenderError> {
         let title = self.title.expand(parameters);
         let values: Vec<_> = self.values.iter().map(|value| value.expand(parameters)).collect();
-        if let Some(fault) = self.first_fault(&title, &values) {
+        let link = self.link.as_ref().map(|link| link.expand(parameters)).transpose();
+        if let Some(fault) = self.first_fault(&title, &values, &link) {
             return Err(fault);
         }
         let fields = self
@@ -85,19 +90,26 @@ impl Template {
             .iter()
             .zip(values)
             .map(|(field, value)| Field { label: field.label.clone(), value: value.unwrap_or_default().into() });
-        Ok(Rendered { title: title.unwrap_or_default().into(), fields: fields.collect(), ..self.card.clone() })
+        Ok(Rendered {
+            title: title.unwrap_or_default().into(),
+            fields: fields.collect(),
+            link: link.unwrap_or_default().flatten(),
+            ..self.card.clone()
+        })
     }
 
     fn first_fault(
         &self,
         title: &Result<String, ExpandFault>,
         values: &[Result<String, ExpandFault>],
+        link: &Result<Option<Option<Text>>, ExpandFault>,
     ) -> Option<RenderError> {
         let title = title.as_ref().err().map(|fault| ("the title".to_owned(), fault));
         let fields = self.card.fields.iter().zip(values);
         let fields =
             fields.filter_map(|(field, value)| Some((format!("the field {:?}", field.label), value.as_ref().err()?)));
-        let faults: Vec<_> = title.into_iter().chain(fields).collect();
+        let link = link.as_ref().err().map(|fault| ("the link".to_owned(), fault));
+        let faults: Vec<_> = title.into_iter().chain(fields).chain(link).collect();
         let unresolved = faults.iter().find(|(_, fault)| matches!(fault, ExpandFault::Unresolved { .. }));
         let (place, fault) = unresolved.or(faults.first())?;
         let name = &self.name;

@@ -127,14 +127,39 @@ impl TemplateText {
         if bytes > RENDERED_BYTES_MAX { Err(ExpandFault::TooLong { bytes }) } else { Ok(parts.concat()) }
     }
 
+    /// Passes the parts in order, each with whether it is a placeholder's value.
+    ///
+    /// # Errors
+    /// [`ExpandFault::Unresolved`], after the parts before it.
+    pub(super) fn each_part<'p>(
+        &self,
+        parameters: &dyn Fn(&str) -> Option<&'p str>,
+        mut each: impl FnMut(&str, bool),
+    ) -> Result<(), ExpandFault> {
+        for piece in &self.pieces {
+            each(piece.resolve(parameters)?, matches!(piece, Piece::Placeholder { .. }));
+        }
+        Ok(())
+    }
+
+    /// The text before the first placeholder.
+    pub(super) fn literal_start(&self) -> &str {
+        match self.pieces.first() {
+            Some(Piece::Literal(literal)) => literal,
+            _ => "",
+        }
+    }
+
+    /// The text outside the placeholders.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Literal(literal) => Some(literal.as_str()),
+            Piece::Placeholder { .. } => None,
+        })
+    }
+
     fn literal_bytes(&self) -> usize {
-        self.pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Literal(literal) => literal.len(),
-                Piece::Placeholder { .. } => 0,
-            })
-            .sum()
+        self.literals().map(str::len).sum()
     }
 }
 

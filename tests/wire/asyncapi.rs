@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::damage::{fill_the_disk, on_a_disk_that_may_fill};
 use crate::harness::{
     Client, Hub, Seen, Setup, Side, accepted, auto_accepted, cancelled, declined, display_timeout, document, has, hub,
-    is_error, queue_full, queue_timeout, with, within,
+    is_error, queue_full, queue_timeout, text, with, within,
 };
 use crate::raw;
 
@@ -29,12 +29,31 @@ queueLimit = 1
 name = "plain"
 title = "Without icon and countdown"
 showTimeout = false
+sound = "none"
 
 [[templates]]
 name = "late"
 title = "Taken when its time is up"
 timeout = "300ms"
 autoAcceptOnTimeout = true
+icon = "phone"
+link = "https://crm.example/"
+
+[[templates]]
+name = "quiet"
+title = "Rings softly"
+link = "https://crm.example/"
+sound = "soft"
+
+[[templates]]
+name = "phone"
+title = "Rings like a telephone"
+sound = "phone"
+
+[[templates]]
+name = "message"
+title = "Rings like a chat"
+sound = "chat"
 "#;
 
 // ---------------------------------------------------------------- the document itself
@@ -296,6 +315,13 @@ impl Day {
     /// Welcomes with every field.
     async fn a_full_desk(&mut self) {
         let Self { hub, bob, bot, .. } = self;
+        for (template, sound) in [("phone", "phone"), ("message", "chat"), ("quiet", "soft")] {
+            let id = bot.ring_with(template, json!({"cancellationToken": sound})).await;
+            has(&bob.shown(&id).await, json!({"sound": sound}));
+            let tab = hub.agent(&text(&bob.welcome["agentId"])).await;
+            has(&tab.welcome["notifications"][0], json!({"sound": sound}));
+            bot.call(json!({"type": "cancel", "cancellationToken": sound})).await;
+        }
         bot.ring_with("chat", json!({"id": "open", "cancellationToken": "open"})).await;
         let plain = bot.ring("plain").await;
         bob.shown(&plain).await;

@@ -62,6 +62,8 @@ async fn the_notification_on_the_desk_has_all_its_fields() {
         timeout = "20s"
         showTimeout = false
         priority = 3
+        link = "https://crm.example/cases/{case|none}?who={customerName}"
+        sound = "phone"
         buttons = { accept = "Take it", reject = "Not now" }
         fields = [ { label = "Number", value = "{phoneNumber|unknown}" }, { label = "Queue", value = "{queue}" } ]"#;
     let hub = hub(template).await;
@@ -76,7 +78,8 @@ async fn the_notification_on_the_desk_has_all_its_fields() {
         json!({"type": "notification", "notificationId": id, "correlationId": GUID, "templateName": "vip",
         "title": "Grace is calling", "icon": "phone", "buttons": {"accept": "Take it", "reject": "Not now"},
         "fields": [{"label": "Number", "value": "unknown"}, {"label": "Queue", "value": "7"}],
-        "providerId": "bot", "sessionId": "conv-42", "timeoutMs": 20_000, "showTimeout": false, "priority": 3}),
+        "providerId": "bot", "sessionId": "conv-42", "timeoutMs": 20_000, "showTimeout": false, "priority": 3, "sound": "phone",
+        "link": "https://crm.example/cases/none?who=Grace"}),
     );
     is_time(&shown["notifiedAt"]);
     let remaining = shown["remainingMs"].as_u64().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, has, hub, is_error, is_time, text};
+use crate::harness::{Client, Setup, has, hub, is_error, is_time, text};
 
 async fn ring(bot: &mut Client, session: &str, agent: &str) -> String {
     bot.ring_with("chat", json!({"sessionId": session, "to": {"agents": [agent]}})).await
@@ -34,6 +34,51 @@ async fn an_accept_starts_a_session_at_the_winners_desk_only() {
     bob.shown(&id).await;
     bob.closed(&id).await;
     bob.expect_silence().await;
+}
+
+#[tokio::test]
+async fn a_session_keeps_the_card_that_began_it() {
+    let template = r#"
+        [[templates]]
+        name = "case"
+        title = "{name}"
+        icon = "phone"
+        link = "https://crm.example/{name}/{id|x}"
+        fields = [ { label = "Number", value = "{number}" } ]"#;
+    let hub = Setup::on_disk().config(template).start().await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    let more = |name: &str| json!({"sessionId": "s-1", "to": {"agents": ["ada"]}, "templateParameters": {"name": name, "number": "+1 555"}});
+    let card = json!({"title": "Grace/1", "icon": "phone", "fields": [{"label": "Number", "value": "+1 555"}],
+        "link": "https://crm.example/Grace%2F1/x"});
+    let id = bot.ring_with("case", more("Grace/1")).await;
+    ada.accept(&id).await;
+    has(&ada.expect("session").await, card.clone());
+    // Another notification for the session changes the card no more than the title.
+    let id = bot.ring_with("case", more("Someone else")).await;
+    ada.accept(&id).await;
+    has(&ada.expect("session").await, card.clone());
+    let tab = hub.agent("ada").await;
+    has(&tab.welcome["sessions"][0], card.clone());
+    let hub = hub.crash_and_restart().await;
+    has(&hub.agent("ada").await.welcome["sessions"][0], card);
+}
+
+#[tokio::test]
+async fn a_value_that_would_leave_the_path_gives_no_link() {
+    let template = "[[templates]]\nname = \"case\"\ntitle = \"t\"\nlink = \"https://crm.example/{id}\"";
+    let hub = hub(template).await;
+    let mut ada = hub.agent("ada").await;
+    let mut bot = hub.provider("bot").await;
+    for (id, link) in [("..", None), (".", None), ("...", Some("https://crm.example/..."))] {
+        let id = bot.ring_with("case", json!({"templateParameters": {"id": id}})).await;
+        assert_eq!(ada.shown(&id).await["link"].as_str(), link);
+    }
+    is_error(
+        &bot.call(json!({"type": "notify", "templateName": "case"})).await,
+        "unresolvedParameter",
+        Some("NotifyEvent"),
+    );
 }
 
 #[tokio::test]

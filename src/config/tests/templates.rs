@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::Config;
 use super::Setup;
-use crate::template::{Settle, SharedCatalogue};
+use crate::template::{Settle, SharedCatalogue, Sound};
 
 const VIP_CALL: &str = r#"
 [[templates]]
@@ -37,12 +37,13 @@ fn the_documented_template_is_parsed() {
 fn every_part_of_a_template_can_be_set() {
     let config = Setup::file(
         "[[templates]]\nname='t'\ntitle=''\nshowTimeout=false\nautoAccept=true\nautoAcceptOnTimeout=true\n\
-         settle='firstAccept'\npriority=9\nbuttons.reject='No'",
+         settle='firstAccept'\npriority=9\nlink='https://crm.example/{a|b c}'\nsound='soft'\nbuttons.reject='No'",
     )
     .load();
     let rendered = config.templates.render("t", &|_| None).unwrap();
     assert!(!rendered.show_timeout && rendered.auto_accept && rendered.auto_accept_on_timeout);
     assert_eq!((rendered.settle, rendered.priority), (Settle::FirstAccept, 9));
+    assert_eq!((rendered.link.as_deref(), rendered.sound), (Some("https://crm.example/b%20c"), Some(Sound::Soft)));
     assert_eq!((&*rendered.accept_label, &*rendered.reject_label), ("Accept", "No"));
 }
 
@@ -69,7 +70,9 @@ fn every_error_in_a_template_has_its_place() {
          [[templates]]\n\
          name = 't'\n\
          title = 'twice'\n\
-         priority = 10\n",
+         priority = 10\n\
+         link = '{host}/x'\n\
+         sound = 'loud'\n",
     );
     let expected = [
         "1:1: [[templates]] \"\": title is missing",
@@ -94,6 +97,9 @@ fn every_error_in_a_template_has_its_place() {
         "17:9: [[templates]] \"t\" title: character 1: the placeholder has no name; write {name} or {name|default}",
         "19:8: [[templates]] \"t\": template 3 has this name already",
         "21:12: [[templates]] \"t\" priority: 10; allowed: 0 to 9",
+        "22:8: [[templates]] \"t\" link: it must begin with \"https://host/\", or \"http://\" and a loopback host; the \"/\" \
+         after the host comes before the first placeholder",
+        "23:9: [[templates]] \"t\" sound: \"loud\"; allowed: \"phone\", \"chat\", \"soft\", \"none\"",
     ];
     let errors = setup.errors();
     for (error, expected) in errors.iter().zip(expected) {

@@ -31,14 +31,7 @@ impl Workspace {
                 }
             }
             None => {
-                let session = Session::new(
-                    agent,
-                    content.provider_id.clone(),
-                    content.notification_id,
-                    content.correlation_id.clone(),
-                    content.rendered.title.clone(),
-                    step.now,
-                );
+                let session = Session::new(agent, &content, step.now);
                 self.sessions.start(id, session);
                 self.attach_session(agent, id);
             }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::content::Content;
 use crate::effect::{AgentSlot, MarkView, SessionView};
+use crate::entry::Field;
 use crate::ids::{Name, NotificationId, Text, Timestamp};
 
 /// When a session or mark was touched last, and the number of that touch in the workspace, which orders the touches of
@@ -23,6 +25,13 @@ pub(crate) struct Session {
     pub(crate) started_at: Timestamp,
     pub(crate) unread: u32,
     touched: Touch,
+    /// Icon, lines and link of the card that started the session.
+    #[serde(default)]
+    icon: Option<Name>,
+    #[serde(default)]
+    fields: Vec<Field>,
+    #[serde(default)]
+    link: Option<Text>,
 }
 
 /// A session that ended within the retention time. To end it again is not an error.
@@ -234,6 +243,9 @@ impl Sessions {
             notification_id: session.notification_id,
             correlation_id: session.correlation_id.clone(),
             title: session.title.clone(),
+            icon: session.icon.clone(),
+            fields: session.fields.clone(),
+            link: session.link.clone(),
             started_at: session.started_at,
             breached: self.is_marked(id),
             unread: session.unread,
@@ -242,16 +254,22 @@ impl Sessions {
 }
 
 impl Session {
-    /// A session that starts now.
-    pub(crate) fn new(
-        agent: AgentSlot,
-        provider: Name,
-        notification_id: NotificationId,
-        correlation_id: Name,
-        title: Text,
-        now: Timestamp,
-    ) -> Self {
-        Self { agent, provider, notification_id, correlation_id, title, started_at: now, unread: 0, touched: (now, 0) }
+    /// A session that starts now, with the card that was accepted.
+    pub(crate) fn new(agent: AgentSlot, content: &Content, now: Timestamp) -> Self {
+        let card = &content.rendered;
+        Self {
+            agent,
+            provider: content.provider_id.clone(),
+            notification_id: content.notification_id,
+            correlation_id: content.correlation_id.clone(),
+            title: card.title.clone(),
+            started_at: now,
+            unread: 0,
+            touched: (now, 0),
+            icon: card.icon.clone(),
+            fields: card.fields.clone(),
+            link: card.link.clone(),
+        }
     }
 }
 

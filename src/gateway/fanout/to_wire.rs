@@ -91,6 +91,8 @@ pub(crate) fn notification(card: &Card) -> Notification<'_> {
         remaining_ms: card.remaining.0,
         show_timeout: rendered.show_timeout,
         priority: rendered.priority,
+        link: optional(rendered.link.as_ref()),
+        sound: rendered.sound,
     }
 }
 
@@ -103,6 +105,9 @@ pub(crate) fn session(session: &SessionView) -> Session<'_> {
         started_at: session.started_at,
         breached: session.breached,
         unread: session.unread,
+        icon: optional(session.icon.as_ref()),
+        fields: Cow::Borrowed(&session.fields),
+        link: optional(session.link.as_ref()),
     }
 }
 

@@ -214,18 +214,11 @@ fn notify(id: &Name) -> Box<NewNotification> {
         cancellation_token: None,
         to: Recipients::default(),
         rendered: Ok(Rendered {
-            title: "title".into(),
-            icon: None,
-            fields: Vec::new(),
-            accept_label: "Accept".into(),
-            reject_label: "Reject".into(),
-            timeout: Millis(5_000),
-            queue_timeout: Millis(5_000),
-            show_timeout: true,
             auto_accept: n.is_multiple_of(7),
             auto_accept_on_timeout: n.is_multiple_of(5),
             priority: (n % 3) as u8,
             settle: if n.is_multiple_of(3) { Settle::FirstAccept } else { Settle::FirstResponse },
+            ..Rendered::titled("title", Millis(5_000))
         }),
     })
 }

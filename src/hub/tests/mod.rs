@@ -6,6 +6,7 @@ mod device;
 mod dice;
 mod failed_check;
 mod recorder;
+mod released_data;
 mod single;
 mod starting;
 mod stream;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use deskbell_core::entry::{Field, Presence};
+use deskbell_core::entry::{Field, Presence, Sound};
 use deskbell_core::{NotificationId, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,12 @@ pub struct Notification<'a> {
     /// The notification's priority, 0 to 9.
     #[serde(default)]
     pub priority: u8,
+    /// The address of the customer's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Cow<'a, str>>,
+    /// The sound with which it rings; absent: the page chooses one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Sound>,
 }
 
 /// The labels of a card's buttons.
@@ -86,6 +92,15 @@ pub struct Session<'a> {
     pub breached: bool,
     /// The session's unread count.
     pub unread: u32,
+    /// The icon's name, of the notification that started the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<Cow<'a, str>>,
+    /// The card's lines, of that notification.
+    #[serde(default)]
+    pub fields: Cow<'a, [Field]>,
+    /// The address of the customer's page, of that notification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Cow<'a, str>>,
 }
 
 /// A session ended, or moved to another desk.

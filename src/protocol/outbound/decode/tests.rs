@@ -1,6 +1,6 @@
 //! A client reads each message exactly as the hub wrote it.
 
-use deskbell_core::entry::{Field, Presence};
+use deskbell_core::entry::{Field, Presence, Sound};
 use deskbell_core::{NotificationId, Outcome, Reach, Timestamp};
 
 use super::super::encode::{Encode, encode};
@@ -87,6 +87,8 @@ fn notification() -> Notification<'static> {
         remaining_ms: 1,
         show_timeout: true,
         priority: 0,
+        link: Some("https://crm.example/1".into()),
+        sound: Some(Sound::Soft),
     }
 }
 

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::super::observer::{EventKind, Quantiles};
 use super::super::welcome::{ClientLimits, OpenNotification, WelcomeState};
+use deskbell_core::entry::Sound;
+
 use super::super::{Buttons, Field};
 use super::*;
 use crate::{CallName, Envelope, ErrorCode, NotificationId, Outcome, Presence, Reach, Timestamp};
@@ -40,12 +42,14 @@ fn notification() -> Notification<'static> {
         remaining_ms: 118_200,
         show_timeout: true,
         priority: 0,
+        link: Some("https://crm.example/1".into()),
+        sound: Some(Sound::None),
     }
 }
 
 const NOTIFICATION: &str = r#"{"type":"notification","notificationId":"$ID","correlationId":"7f9c","templateName":"t","title":"Grace wants to chat","icon":"chat",
  "fields":[{"label":"Customer","value":"Grace"}],"buttons":{"accept":"Accept","reject":"Reject"},
- "providerId":"chat-bot-1","sessionId":"conv-42","notifiedAt":"2026-11-21T10:00:00.000Z","timeoutMs":120000,"remainingMs":118200,"showTimeout":true,"priority":0}"#;
+ "providerId":"chat-bot-1","sessionId":"conv-42","notifiedAt":"2026-11-21T10:00:00.000Z","timeoutMs":120000,"remainingMs":118200,"showTimeout":true,"priority":0,"link":"https://crm.example/1","sound":"none"}"#;
 
 fn session() -> Session<'static> {
     Session {
@@ -56,10 +60,14 @@ fn session() -> Session<'static> {
         started_at: TIME,
         breached: false,
         unread: 0,
+        icon: Some("chat".into()),
+        fields: vec![Field { label: "Customer".into(), value: "Grace".into() }].into(),
+        link: None,
     }
 }
 
-const SESSION: &str = r#"{"type":"session","sessionId":"conv-42","notificationId":"$ID","correlationId":"7f9c","title":"Grace wants to chat","startedAt":"2026-11-21T10:00:00.000Z","breached":false,"unread":0}"#;
+const SESSION: &str = r#"{"type":"session","sessionId":"conv-42","notificationId":"$ID","correlationId":"7f9c","title":"Grace wants to chat","startedAt":"2026-11-21T10:00:00.000Z","breached":false,"unread":0,"icon":"chat",
+ "fields":[{"label":"Customer","value":"Grace"}]}"#;
 
 fn kpi() -> Kpi<'static> {
     Kpi {
