@@ -205,6 +205,17 @@ fn apply_table(
         if (table, key.get_ref().as_ref()) == ISSUERS {
             continue;
         }
+        let inner = format!("{table}.{}", key.get_ref());
+        if tables().any(|known| known == inner) {
+            match value.get_ref() {
+                DeValue::Table(keys) => apply_table(&inner, keys, config, errors, named),
+                other => {
+                    let what = format!("{inner} is {}, but it must be a table: [{inner}]", shown(other));
+                    errors.add(&value.span(), what);
+                }
+            }
+            continue;
+        }
         let setting = SETTINGS.iter().find(|s| s.file.is_some_and(|file| file == (table, key.get_ref().as_ref())));
         let Some(setting) = setting else {
             errors.add(&key.span(), unknown_in(table, key.get_ref()));
