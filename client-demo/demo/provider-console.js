@@ -19,7 +19,6 @@ const TICK_MS = 125
  * Puts the console into `place`.
  * @param {HTMLElement} place
  * @param {{ token?: string | (() => Promise<string>), playground?: boolean, onMessage?: (who: string, event: any) =>
- * @param {{ token?: string | (() => Promise<string>), playground?: boolean, onMessage?: (who: string, event: any) =>
  *   void }} options with a token, that says who it is; in the playground it is short, and `Microsoft.CIFramework` rings
  *   through it
  */

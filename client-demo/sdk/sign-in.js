@@ -88,6 +88,7 @@ export class SignIn extends EventTarget {
    */
   async begin({ prompt } = {}) {
     // A browser that leaves for a provider that is down would lose the desk.
+    this.#provider = undefined
     const { authorization_endpoint: endpoint } = await this.#discover()
     const [state, nonce, verifier] = [random(), random(), random()]
     const back = location.pathname + location.search + location.hash
@@ -191,7 +192,8 @@ export class SignIn extends EventTarget {
   async #discover() {
     const { issuer } = this.#settings
     if (this.#provider) return this.#provider
-    const found = await json(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+    const found = await json(url, { cache: 'no-store' })
     if (found.issuer !== issuer) throw new Refused('the provider is another issuer')
     return (this.#provider = found)
   }

@@ -6,7 +6,7 @@ use crate::config::{Key, Setting};
 const ISSUER: &str = "[[auth.issuers]]\nissuer = 'https://id.example.com/'\naudience = 'deskbell'\n";
 
 fn file(oidc: &str) -> Setup {
-    Setup::file(&format!("[auth.oidc]\n{oidc}\n{ISSUER}"))
+    Setup::file(format!("[auth.oidc]\n{oidc}\n{ISSUER}"))
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn every_error_has_its_place() {
 fn check_warns_of_settings_with_which_nobody_can_sign_in() {
     let warnings = |more: &str| {
         let issuer = "issuer = 'https://id.example.com/'\nclientId = 'pages'";
-        let config = Setup::file(&format!("{}\n{ISSUER}", more.replace("OIDC", issuer))).load();
+        let config = Setup::file(format!("{}\n{ISSUER}", more.replace("OIDC", issuer))).load();
         assert_eq!(config.auth.oidc.client_id.as_deref(), Some("pages"));
         config.warnings
     };
