@@ -560,7 +560,7 @@ mod tests {
             let Some((table, key)) = setting.file else { continue };
             let mut name = String::from("DESKBELL_");
             if table != "server" {
-                name.push_str(&format!("{}_", table.to_uppercase()));
+                name.push_str(&format!("{}_", table.to_uppercase().replace('.', "_")));
             }
             for c in key.chars() {
                 if c.is_uppercase() {
