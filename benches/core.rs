@@ -177,6 +177,7 @@ impl World {
             cancellation_token: None,
             to,
             rendered: Ok(rendered),
+            unused: Vec::new(),
         };
         self.call(desk, PROVIDER, ProviderAction::Notify(Box::new(notify)));
         notification_id

@@ -213,6 +213,7 @@ fn records() -> Vec<Record> {
         cancellation_token: Some("tok-1".into()),
         to: Recipients { agents: vec!["ada".into()], groups: vec!["billing".into()] },
         rendered: Ok(rendered),
+        unused: Vec::new(),
     };
     let agent = Joiner::Agent { id: "ada".into(), groups: Some(vec!["billing".into()]), presence: None };
     let provider = Joiner::Provider { id: "bot".into(), resume: Resume::All };

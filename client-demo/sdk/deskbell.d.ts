@@ -127,6 +127,10 @@ export interface Ack {
   msdyn_name: 'NotifyEvent'
   notificationId: string
   duplicate: boolean
+  /** Parameters that no placeholder of the template takes, as `templateParameters.name`. */
+  unused?: string[]
+  /** Agents in `to` that the hub has never seen in the workspace, or has forgotten, as `to.agents.name`. */
+  unknown?: string[]
 }
 
 export interface NotifyResult {

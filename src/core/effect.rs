@@ -38,6 +38,10 @@ pub enum Effect {
         notification_id: NotificationId,
         /// Whether the hub already had this notify.
         duplicate: bool,
+        /// The parameters that no placeholder of the template takes; empty for a duplicate.
+        unused: Vec<Name>,
+        /// The named agents that the workspace has never seen, or forgotten; empty for a duplicate.
+        unknown: Vec<Name>,
     },
     /// To all connections of its provider: a notification is settled. Resolve them with
     /// [`Core::provider_connections`](super::Core::provider_connections).
@@ -189,6 +193,13 @@ pub struct ReplyTo {
     pub correlation_id: Option<Name>,
     /// The [number](Call::number) of the call, if its reply does not go to a socket.
     pub number: Option<u64>,
+}
+
+impl Effect {
+    /// The ack of a repeated notify, or of a query for a notification.
+    pub(crate) fn ack_again(to: ReplyTo, notification_id: NotificationId) -> Self {
+        Self::Ack { to, notification_id, duplicate: true, unused: Vec::new(), unknown: Vec::new() }
+    }
 }
 
 impl ReplyTo {

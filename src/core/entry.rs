@@ -273,6 +273,9 @@ pub struct NewNotification {
     pub to: Recipients,
     /// The rendered template, or the reason why it could not be rendered.
     pub rendered: Result<Rendered, RenderError>,
+    /// The parameters that no placeholder of the template takes.
+    #[serde(default)]
+    pub unused: Vec<Name>,
 }
 
 /// The recipients of a notification: the named agents and the agents of the named groups. Without any name: everybody.

@@ -74,6 +74,7 @@ fn ring_as(notification_id: NotificationId) -> Entry {
         cancellation_token: None,
         to: Recipients::default(),
         rendered: Ok(rendered),
+        unused: Vec::new(),
     };
     call(1, ProviderAction::Notify(Box::new(notify)))
 }

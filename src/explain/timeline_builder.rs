@@ -135,7 +135,7 @@ impl<'q> TimelineBuilder<'q> {
         for (_, effect) in &effects.list {
             match (effect, &call.action) {
                 (
-                    Effect::Ack { to, notification_id, duplicate: false },
+                    Effect::Ack { to, notification_id, duplicate: false, .. },
                     Action::Provider(ProviderAction::Notify(notify)),
                 ) => {
                     let correlation = to.correlation_id.as_deref();

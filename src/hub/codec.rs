@@ -308,6 +308,7 @@ mod tests {
             cancellation_token: Some(format!("the-token-{n}").into()),
             to: Recipients::default(),
             rendered: Ok(rendered.clone()),
+            unused: Vec::new(),
         };
         let bot = Joiner::Provider { id: "bot".into(), resume: Resume::Nothing };
         let mut inputs = vec![Input::started(1, RULES.newest), Input::Join { connection: 1, client: bot }];

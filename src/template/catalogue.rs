@@ -50,6 +50,11 @@ impl Catalogue {
         }
     }
 
+    /// Those of `parameters` that no placeholder of the template `name` takes; none if the template is unknown.
+    pub fn unused<'p>(&self, name: &str, parameters: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
+        self.templates.get(name).map_or_else(Vec::new, |template| template.unused(parameters))
+    }
+
     fn unknown(&self, name: &str) -> RenderError {
         let near = nearest(name, self.names()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
         let detail = format!("no template has the name {name:?}{near}; GET /templates lists all templates").into();

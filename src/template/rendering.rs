@@ -1,5 +1,6 @@
 //! A checked template, and how it is rendered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deskbell_core::Text;
@@ -55,9 +56,7 @@ impl Template {
     #[must_use]
     pub fn outline(&self) -> Outline<'_> {
         let mut placeholders: Vec<Placeholder> = Vec::new();
-        let link = self.link.as_ref().map(TemplateLink::text);
-        let texts = std::iter::once(&self.title).chain(&self.values).chain(link);
-        for (name, default) in texts.flat_map(TemplateText::placeholders) {
+        for (name, default) in self.texts().flat_map(TemplateText::placeholders) {
             match placeholders.iter_mut().find(|known| known.name == name) {
                 Some(known) => {
                     known.required |= default.is_none();
@@ -71,6 +70,18 @@ impl Template {
             }
         }
         Outline { name: &self.name, title: self.title.written(), card: &self.card, placeholders }
+    }
+
+    /// Those of `parameters` that no placeholder takes.
+    pub(super) fn unused<'p>(&self, parameters: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
+        let taken: BTreeSet<&str> = self.texts().flat_map(TemplateText::placeholders).map(|(name, _)| name).collect();
+        parameters.filter(|parameter| !taken.contains(parameter)).collect()
+    }
+
+    /// Every text with placeholders, in the order of the contract.
+    fn texts(&self) -> impl Iterator<Item = &TemplateText> {
+        let link = self.link.as_ref().map(TemplateLink::text);
+        std::iter::once(&self.title).chain(&self.values).chain(link)
     }
 
     /// Fills in the placeholders of title, fields and link. `parameters` returns the value of a parameter.

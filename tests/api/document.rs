@@ -326,8 +326,8 @@ fn whole_calls() -> Vec<(&'static str, Value)> {
         (
             "notify",
             json!({"type": "notify", "id": "n-1", "correlationId": GUID, "templateName": "chat",
-            "templateParameters": {"customerName": "Grace"}, "cancellationToken": "t", "sessionId": "s",
-            "to": {"agents": ["ada"]}, "priority": 5}),
+            "templateParameters": {"customerName": "Grace", "more": 1}, "cancellationToken": "t", "sessionId": "s",
+            "to": {"agents": ["ada", "nobody"]}, "priority": 5}),
         ),
         (
             "kpi",

@@ -199,6 +199,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         cancellation_token: Some(token(number)),
         to: Recipients { agents: vec![agent.clone()], groups: Vec::new() },
         rendered: Ok(rendered),
+        unused: Vec::new(),
     };
     let id = format!("{lane:08x}-0000-4000-8000-{number:012x}");
     Call {

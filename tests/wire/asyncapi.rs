@@ -220,8 +220,9 @@ impl Day {
         let Self { ada, bob, bot, .. } = self;
         let bob_too = bob.welcome["agentId"].clone();
         let parameters = json!({"customerName": "Grace", "n": 3, "vip": true, "new": false, "nothing": null});
+        let nobody = "nobody yet";
         let notify = full(json!({"type": "notify", "templateName": "chat", "templateParameters": parameters,
-            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too], "groups": ["billing"]}, "priority": 5}));
+            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too, nobody], "groups": ["billing"]}, "priority": 5}));
         has(&bot.call(notify.clone()).await, json!({"type": "ack", "duplicate": false}));
         has(&bot.call(notify).await, json!({"type": "ack", "duplicate": true}));
         let id = ada.expect("notification").await["notificationId"].as_str().unwrap().to_owned();

@@ -87,6 +87,31 @@ async fn the_notification_on_the_desk_has_all_its_fields() {
 }
 
 #[tokio::test]
+async fn an_ack_names_unused_parameters_and_unknown_agents() {
+    let hub = hub("[[templates]]\nname = \"t\"\ntitle = \"{customerName|?}\"\nlink = \"https://a/{case|1}\"").await;
+    drop(hub.agent("ada").await);
+    let mut bot = hub.provider("bot").await;
+    let parameters = json!({"custmerName": "Grace", "customerName": "Grace", "case": "7", "{}": 1});
+    let to = json!({"agents": ["ada", "Ada", "nobody"], "groups": ["none"]});
+    let notify =
+        json!({"type": "notify", "id": "n-1", "templateName": "t", "templateParameters": parameters, "to": to});
+    let ack = bot.call(notify.clone()).await;
+    has(
+        &ack,
+        json!({"duplicate": false, "unused": ["templateParameters.custmerName", "templateParameters.{}"],
+        "unknown": ["to.agents.Ada", "to.agents.nobody"]}),
+    );
+    let again = bot.call(notify).await;
+    has(&again, json!({"duplicate": true, "unused": null, "unknown": null}));
+    // An agent that only a notification names has never been here.
+    let plain = json!({"type": "notify", "id": "n-2", "templateName": "t", "to": {"agents": ["nobody"]}});
+    has(&bot.call(plain).await, json!({"unused": null, "unknown": ["to.agents.nobody"]}));
+    let _nobody = hub.agent("nobody").await;
+    let plain = json!({"type": "notify", "id": "n-3", "templateName": "t", "to": {"agents": ["nobody"]}});
+    has(&bot.call(plain).await, json!({"unused": null, "unknown": null}));
+}
+
+#[tokio::test]
 async fn what_waits_is_ordered_by_priority_then_arrival() {
     let hub = hub("[limits]\ndisplayLimit = 1\n[[templates]]\nname = \"vip\"\ntitle = \"t\"\npriority = 5").await;
     let mut bot = hub.provider("bot").await;

@@ -53,7 +53,7 @@ fn audience(to: &Recipients) -> String {
 pub(super) fn words(effect: &Effect) -> String {
     match effect {
         Effect::Welcome(welcome) => welcome_words(welcome),
-        Effect::Ack { to, notification_id, duplicate } => {
+        Effect::Ack { to, notification_id, duplicate, .. } => {
             let again = if *duplicate { " again" } else { "" };
             format!("{}ack {}{again}", asked(to), short(*notification_id))
         }

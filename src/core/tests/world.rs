@@ -414,6 +414,7 @@ impl Raise {
             cancellation_token: self.token,
             to: self.to,
             rendered: self.rendered,
+            unused: Vec::new(),
         }))
     }
 }

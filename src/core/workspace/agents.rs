@@ -99,6 +99,14 @@ impl Agents {
         self.by_name.get(name).copied()
     }
 
+    /// Whether the agent is connected or remembered. An agent that only a notification names is neither.
+    pub(crate) fn has_seen(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|slot| {
+            let agent = &self.slots[slot];
+            agent.is_connected() || agent.left_at.is_some()
+        })
+    }
+
     pub(crate) fn connected(&self) -> &SlotSet<Agent> {
         &self.connected
     }

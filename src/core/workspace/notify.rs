@@ -47,7 +47,9 @@ impl Workspace {
         });
         to.correlation_id = Some(content.correlation_id.clone());
         let notification_id = content.notification_id;
-        step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false });
+        let unknown = notify.to.agents.iter().filter(|name| !self.agents.has_seen(name)).cloned().collect();
+        let unused = notify.unused.clone();
+        step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false, unused, unknown });
         self.observe(step, || Event::Notified { content: Arc::clone(&content) });
         self.arrive(step, &content, &notify.to);
     }
@@ -75,7 +77,7 @@ impl Workspace {
         let connection = to.connection;
         // The ack carries the ids of this message, the result those of the notification.
         to.correlation_id = to.correlation_id.or_else(|| Some(correlation_id.clone()));
-        step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: true });
+        step.emit(&self.name, Effect::ack_again(to, notification_id));
         if let Some(settled) = settled {
             let position = step.position(settled.number);
             step.emit(&self.name, Effect::SettledAgain { to: connection, settled: Arc::clone(settled), position });
@@ -96,7 +98,7 @@ impl Workspace {
             }
         };
         let connection = to.connection;
-        step.emit(&self.name, Effect::Ack { to, notification_id: asked, duplicate: true });
+        step.emit(&self.name, Effect::ack_again(to, asked));
         if let Some(settled) = settled {
             let position = step.position(settled.number);
             step.emit(&self.name, Effect::SettledAgain { to: connection, settled: Arc::clone(settled), position });

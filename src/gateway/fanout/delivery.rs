@@ -166,7 +166,7 @@ mod tests {
         let position = Position { epoch: 1, settled: 1 };
         let effects = [
             Effect::Refused { to: reply_to(connection(0), None), refusal: Refusal::IdTaken },
-            Effect::Ack { to, notification_id, duplicate: true },
+            Effect::Ack { to, notification_id, duplicate: true, unused: Vec::new(), unknown: Vec::new() },
             Effect::SettledAgain { to: connection(HTTP_SHARD), settled: settled(notification_id), position },
         ];
         for effect in effects {

@@ -16,7 +16,7 @@ use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::whole_ms;
 use crate::gateway::shared::trace_log;
 use crate::protocol::outbound::{
-    Ack, Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionEnded, Welcome,
+    Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionEnded, Welcome,
 };
 use crate::protocol::{CallName, Encode, Envelope, VERSION, frame};
 
@@ -40,7 +40,9 @@ impl EffectSender<'_> {
         }
         match effect {
             Effect::Welcome(welcome) => self.welcome(&welcome),
-            Effect::Ack { to, notification_id, duplicate } => self.ack(&to, notification_id, duplicate),
+            Effect::Ack { to, notification_id, duplicate, unused, unknown } => {
+                self.ack(&to, notification_id, duplicate, &unused, &unknown);
+            }
             Effect::Settled { settled, position } => self.settled(&settled, position),
             Effect::SettledAgain { to, settled, position } => self.settled_again(to, &settled, position),
             Effect::CancelResult { to, cancellation_token, notification_id, outcome } => {
@@ -116,12 +118,11 @@ impl EffectSender<'_> {
         self.sender.send_to_one(joiner, FrameKind::Welcome, &message);
     }
 
-    fn ack(&mut self, to: &ReplyTo, id: NotificationId, duplicate: bool) {
+    fn ack(&mut self, to: &ReplyTo, id: NotificationId, duplicate: bool, unused: &[Name], unknown: &[Name]) {
         if !duplicate {
             self.sender.metrics.notifies.fetch_add(1, Relaxed);
         }
-        let ids = to_wire::ids(to);
-        let ack = Ack { ids, call: CallName::NotifyEvent, notification_id: id, duplicate };
+        let ack = to_wire::ack(to, id, duplicate, unused, unknown);
         self.sender.send_reply(to, CallReplyKind::Ack(id), &ack);
     }
 

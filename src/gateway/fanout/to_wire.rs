@@ -7,7 +7,7 @@ use deskbell_core::entry::{Presence, RenderError};
 use deskbell_core::{Content, Name, NotificationId, Outcome, Position, Settled, Timestamp};
 
 use crate::protocol::outbound::{
-    self, AnswerResult, Buttons, Closed, Kpi, Notification, NotifyResult, OpenNotification, Session, WelcomeState,
+    self, Ack, AnswerResult, Buttons, Closed, Kpi, Notification, NotifyResult, OpenNotification, Session, WelcomeState,
 };
 use crate::protocol::{CallName, Envelope, ErrorCode};
 
@@ -33,6 +33,25 @@ pub(crate) fn call(to: &ReplyTo) -> Option<CallName> {
         effect::CallKind::Kpi => Some(CallName::NotifyKpiBreach),
         effect::CallKind::Activity => Some(CallName::NotifyNewActivity),
         effect::CallKind::EndSession => None,
+    }
+}
+
+/// The first reply to a notify. `unused` and `unknown` are named by their place in it.
+pub(crate) fn ack<'a>(
+    to: &'a ReplyTo,
+    notification_id: NotificationId,
+    duplicate: bool,
+    unused: &[Name],
+    unknown: &[Name],
+) -> Ack<'a> {
+    let places = |place: &str, names: &[Name]| names.iter().map(|name| format!("{place}.{name}").into()).collect();
+    Ack {
+        ids: ids(to),
+        call: CallName::NotifyEvent,
+        notification_id,
+        duplicate,
+        unused: places("templateParameters", unused),
+        unknown: places("to.agents", unknown),
     }
 }
 

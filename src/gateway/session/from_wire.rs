@@ -8,7 +8,6 @@ use deskbell_core::{Name, NotificationId};
 use uuid::Uuid;
 
 use crate::auth::Claims;
-use crate::gateway::session::render;
 use crate::protocol::inbound::{self, Body, ClientMessage, HelloRole};
 use crate::protocol::{Envelope, Role};
 use crate::template::SharedCatalogue;
@@ -107,6 +106,8 @@ pub(crate) fn intent(role: Role, message: &ClientMessage<'_>, catalogue: &Shared
 }
 
 fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> entry::NewNotification {
+    // One catalogue for all parts of the entry: a reload may come in between.
+    let catalogue = catalogue.get();
     let parameters = &notify.template_parameters;
     let parameter = |name: &str| {
         let at = parameters.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
@@ -119,8 +120,15 @@ fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> e
         session_id: notify.session_id.as_ref().map(name),
         cancellation_token: notify.cancellation_token.as_ref().map(name),
         to: Recipients { agents: names(&notify.to.agents), groups: names(&notify.to.groups) },
-        rendered: render::render(catalogue, &notify.template_name, &parameter)
+        // An error becomes part of the entry, because a repeated notify is a duplicate even if its template has changed.
+        rendered: catalogue
+            .render(&notify.template_name, &parameter)
             .map(|rendered| entry::Rendered { priority: notify.priority.unwrap_or(rendered.priority), ..rendered }),
+        unused: catalogue
+            .unused(&notify.template_name, parameters.iter().map(|(parameter, _)| &**parameter))
+            .into_iter()
+            .map(Name::from)
+            .collect(),
     }
 }
 

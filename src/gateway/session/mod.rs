@@ -1,6 +1,6 @@
 //! One WebSocket session: its hello, its messages, and its end.
 //!
-//! Files here, each of which may use those before it: `render`, `from_wire`, `rate_limits`, `admission`, `reader`,
+//! Files here, each of which may use those before it: `from_wire`, `rate_limits`, `admission`, `reader`,
 //! `messages`, `closing`, `lifecycle`.
 
 pub(crate) mod admission;
@@ -10,4 +10,3 @@ pub(crate) mod lifecycle;
 pub(crate) mod messages;
 pub(crate) mod rate_limits;
 pub(crate) mod reader;
-pub(crate) mod render;

@@ -27,7 +27,7 @@ pub(crate) fn is_enabled() -> bool {
 /// Traces an effect. Refusals have [a function of their own](refused_by_the_hub).
 pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
     match effect {
-        Effect::Ack { to, notification_id, duplicate } => {
+        Effect::Ack { to, notification_id, duplicate, .. } => {
             let client = client_of(core, to);
             let what = if *duplicate { "notify repeated or queried" } else { "notify acknowledged" };
             trace_line!(%workspace, client, notificationId = %notification_id, correlationId = of(to), connection = %to.connection, "{what}");

@@ -220,5 +220,6 @@ fn notify(id: &Name) -> Box<NewNotification> {
             settle: if n.is_multiple_of(3) { Settle::FirstAccept } else { Settle::FirstResponse },
             ..Rendered::titled("title", Millis(5_000))
         }),
+        unused: Vec::new(),
     })
 }

@@ -190,3 +190,14 @@ impl RecordHeader {
 fn header_crc(id: u64, bytes: &[u8; RECORD_HEADER_BYTES]) -> u32 {
     crc32c::crc32c_append((id ^ (id >> 32)) as u32, &bytes[..28])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_sparse;
+
+    #[test]
+    fn a_part_with_at_most_one_byte_that_is_not_zero_is_sparse() {
+        assert!(is_sparse(&[0; 512]) && is_sparse(&[0, 7, 0]));
+        assert!(!is_sparse(&[7, 0, 7]) && !is_sparse(&[1, 2, 3]));
+    }
+}

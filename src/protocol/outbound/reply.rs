@@ -41,6 +41,12 @@ pub struct Ack<'a> {
     pub notification_id: NotificationId,
     /// Whether the hub already had this notification.
     pub duplicate: bool,
+    /// The parameters that no placeholder of the template takes: `templateParameters.custmerName`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<Cow<'a, str>>,
+    /// The agents in `to` that the hub has never seen in the workspace, or forgotten: `to.agents.Ada`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Cow<'a, str>>,
 }
 
 /// The second reply to `notify`: the outcome of the notification.

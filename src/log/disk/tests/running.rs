@@ -228,7 +228,7 @@ fn a_wrong_place_is_refused_with_advice() {
     let scratch = scratch();
     let file = scratch.path().join("file");
     fs::write(&file, "x").unwrap();
-    for (place, word) in [(file.clone(), "not a directory"), (file.join("data"), "directory")] {
+    for (place, word) in [(file.clone(), "not a directory"), (file.join("data"), "a part of the path is a file")] {
         let Err(LogError::Device(cause)) = Disk::open(&options(&place)) else { panic!("{place:?} was opened") };
         let text = cause.to_string();
         assert!(text.contains(word), "{text}");
@@ -239,6 +239,12 @@ fn a_wrong_place_is_refused_with_advice() {
     let Err(LogError::Device(cause)) = Disk::open(&options(&home)) else { panic!("a home became a data directory") };
     let text = cause.to_string();
     assert!(text.contains("letter.txt") && text.contains("--data-dir"), "{text}");
+    // A file that only ends like one of the log's unfinished files is somebody else's, and stays.
+    let other = scratch.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("letter.tmp"), "dear").unwrap();
+    let Err(LogError::Device(cause)) = Disk::open(&options(&other)) else { panic!("a home became a data directory") };
+    assert!(cause.to_string().contains("letter.tmp") && other.join("letter.tmp").is_file(), "{cause}");
     let link = scratch.path().join("link");
     symlink(scratch.path().join("new"), &link).unwrap();
     fs::create_dir(scratch.path().join("new")).unwrap();

@@ -152,10 +152,17 @@ fn direct_replies() {
     check(&Refreshed { ids: IDS }, r#"{"type":"refreshed","id":"0d7e","correlationId":"7f9c"}"#);
     check(&Pong { ids: NONE }, r#"{"type":"pong"}"#);
     check(&Pong { ids: Envelope::of(Some("p"), None) }, r#"{"type":"pong","id":"p"}"#);
-    let ack = Ack { ids: IDS, call: CallName::NotifyEvent, notification_id: ID, duplicate: false };
+    let ack = Ack {
+        ids: IDS,
+        call: CallName::NotifyEvent,
+        notification_id: ID,
+        duplicate: false,
+        unused: Vec::new(),
+        unknown: vec!["to.agents.Ada".into()],
+    };
     check(
         &ack,
-        r#"{"type":"ack","id":"0d7e","correlationId":"7f9c","msdyn_name":"NotifyEvent","notificationId":"$ID","duplicate":false}"#,
+        r#"{"type":"ack","id":"0d7e","correlationId":"7f9c","msdyn_name":"NotifyEvent","notificationId":"$ID","duplicate":false,"unknown":["to.agents.Ada"]}"#,
     );
     let cancelled = CancelResult {
         ids: IDS,
