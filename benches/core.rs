@@ -176,6 +176,7 @@ impl World {
             session_id: None,
             cancellation_token: None,
             to,
+            context: None,
             rendered: Ok(rendered),
         };
         self.call(desk, PROVIDER, ProviderAction::Notify(Box::new(notify)));

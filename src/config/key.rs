@@ -42,6 +42,7 @@ pub enum Key {
     Sessions,
     KpiMarks,
     RetainedOutcomes,
+    ContextBytes,
     RememberedAgents,
     DeliveriesPerSecond,
     SessionIdle,

@@ -19,6 +19,7 @@ pub mod inbound;
 mod names;
 pub mod openapi;
 pub mod outbound;
+mod raw_json;
 pub mod size;
 pub mod template_list;
 mod vocabulary;
@@ -32,6 +33,7 @@ pub use error::ErrorCode;
 pub use inbound::{DecodeError, decode, encode as encode_inbound};
 pub use names::{check_name, is_hidden};
 pub use outbound::{Encode, HubMessage, decode as decode_outbound, encode};
+pub use raw_json::RawJson;
 pub use vocabulary::{CallName, Role};
 
 /// The subprotocol that the hub selects if the client offers it.

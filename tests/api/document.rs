@@ -327,7 +327,7 @@ fn whole_calls() -> Vec<(&'static str, Value)> {
             "notify",
             json!({"type": "notify", "id": "n-1", "correlationId": GUID, "templateName": "chat",
             "templateParameters": {"customerName": "Grace"}, "cancellationToken": "t", "sessionId": "s",
-            "to": {"agents": ["ada"]}, "priority": 5}),
+            "to": {"agents": ["ada"]}, "priority": 5, "context": {"language": "en"}}),
         ),
         (
             "kpi",
