@@ -183,6 +183,34 @@ describe('<deskbell-desk>', () => {
     assert.equal(await page.evaluate(() => window.one.client), undefined)
   })
 
+  test('removed while it waits for a lock that its tabs share, it ends without a fault', async () => {
+    await open('')
+    const name = 'deskbell ["default","leaver"] visible'
+    await page.evaluate((name) => {
+      window.release = undefined
+      const taken = new Promise((done) => navigator.locks.request(name, () => new Promise((end) => done(end))))
+      return taken.then((end) => {
+        window.release = end
+        const one = document.createElement('deskbell-desk')
+        one.agent = 'leaver'
+        document.body.append(one)
+      })
+    }, name)
+    const locks = (state) =>
+      page.evaluate(
+        async ([state, name]) => (await navigator.locks.query())[state].filter((lock) => lock.name === name).length,
+        [state, name],
+      )
+    await until(() => locks('pending'), 1)
+    await page.evaluate(() => document.querySelector('deskbell-desk').remove())
+    await page.locator('deskbell-desk').waitFor({ state: 'detached' })
+    await page.evaluate(() => window.release())
+    await until(() => locks('held'), 0)
+    await until(() => locks('pending'), 0)
+    // What went wrong in the page is known by the next answer.
+    await page.evaluate(() => new Promise((done) => setTimeout(done)))
+  })
+
   test('a token function is asked for the token, which is in no attribute', async (context) => {
     const guarded = await startHub({
       secret: 'a secret of these tests, long enough to be one',

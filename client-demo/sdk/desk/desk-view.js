@@ -8,7 +8,6 @@ import { guardClicks, KeyGuard } from './click-guard.js'
 import { ConnectionStatus } from './connection-status.js'
 import { picture } from './icons.js'
 import { Menu } from './menu.js'
-import { SessionIcons } from './session-icons.js'
 import { SessionList } from './session-list.js'
 import { adopt } from './styles.js'
 import { watchVisibility } from './visibility.js'
@@ -34,10 +33,10 @@ export class DeskView {
   #options
   #signal
   #keyGuard = new KeyGuard()
-  #icons = new SessionIcons()
   #eyes
   #wasFresh = false
   /** Opened by the agent, in the bar. */ #opened = false
+  /** The notification that the agent accepted last in this tab. */ #accepted = ''
   /** @type {import('./alarms.js').Alarms | undefined} */ #alarms
   /** Whether the alarms are loaded, or being loaded. */ #hasAlarms = false
 
@@ -58,6 +57,7 @@ export class DeskView {
       model.addEventListener(type, (event) => this.#heard(type, /** @type {CustomEvent} */ (event).detail), { signal })
     health.addEventListener('news', (event) => this.#news(/** @type {CustomEvent} */ (event).detail), { signal })
     client.on('welcome', (welcome) => this.#joined(welcome), { signal })
+    client.on('session', (session) => this.#began(session), { signal })
     client.on('close', () => void this.#alarms?.leave(), { signal })
     const timer = setInterval(() => {
       this.#tick()
@@ -128,6 +128,7 @@ export class DeskView {
     )
     this.#root.replaceChildren(this.section)
     void this.#listenForKeys()
+    void this.#offerChoice()
   }
 
   /** The keys and their dialog are loaded apart: the desk can be used without them. */
@@ -171,7 +172,7 @@ export class DeskView {
     })
     this.sessions = new SessionList(this.#model, {
       texts,
-      iconOf: (session) => session.icon ?? this.#icons.of(session.sessionId),
+      customer: (place, session) => this.#showCustomer(place, session),
       now: () => this.#health.now(),
       home: () => this.sessionsTitle,
       signal: this.#signal,
@@ -238,9 +239,29 @@ export class DeskView {
     }
   }
 
+  async #offerChoice() {
+    const { customerChoice, CUSTOMER } = await import('./customer.js')
+    adopt(this.#root, CUSTOMER)
+    this.menu.add(customerChoice(this.#texts, this.#signal))
+  }
+
+  /** Fills a session's row with what its card said of the customer. */
+  async #showCustomer(place, session) {
+    const { customerOf } = await import('./customer.js')
+    place.replaceChildren(...customerOf(this.#texts, session))
+  }
+
+  /** After an accept in this tab the customer page opens, if the agent wants that. `closed` comes before `session`. */
+  #began({ notificationId, link }) {
+    if (notificationId !== this.#accepted) return
+    this.#accepted = ''
+    void import('./customer.js').then(({ openIfChosen }) => openIfChosen(link))
+  }
+
   #heard(type, detail) {
     switch (type) {
       case 'ended':
+        if (detail.outcome.key === 'outcome.takenByYou') this.#accepted = detail.id
         this.cards.end(detail.id, this.#words(detail.outcome), detail.taken ? 'good' : 'gone')
         return this.show()
       case 'news':
@@ -263,7 +284,6 @@ export class DeskView {
     this.presence.checked = model.presence === 'available'
     this.section.classList.toggle('not-fresh', known && !fresh)
     this.link.show()
-    for (const { notification } of model.cards) this.#icons.keep(notification)
     this.cards.show(model.cards)
     this.sessions.show()
     let nothing = 'incoming.none'

@@ -14,6 +14,7 @@ const PATHS = {
   warn: ['M12 3.5 21.5 20h-19z', 'M12 9.5v5M12 17.3h.01'],
   settings: ['M4 7h9M19 7h1M4 12h3M13 12h7M4 17h11M19.5 17h.5', 'M16 5v4M10 10v4M17.2 15v4'],
   more: ['M7 10l5 5 5-5'],
+  external: ['M13.5 4.5h6v6M19.5 4.5 11 13', 'M17.5 13.5v6h-13v-13h6'],
   gone: ['M5.5 5.5l13 13M18.5 5.5l-13 13'],
 }
 const ALIASES = {

@@ -1,4 +1,4 @@
-// The button beside the presence, behind which are the sound and the keyboard shortcuts.
+// The button beside the presence, behind which are the sound, the agent's choices and the keyboard shortcuts.
 
 import { element } from './dom.js'
 import { picture } from './icons.js'

@@ -1,7 +1,7 @@
 // The agent's choices for this browser: the same in all tabs, and after a reload.
 
 const KEY = 'deskbell.desk'
-const DEFAULTS = { volume: 0.6, muted: false, letters: true }
+const DEFAULTS = { volume: 0.6, muted: false, letters: true, openCustomer: false }
 
 /** @type {Set<() => void>} */
 const listeners = new Set()

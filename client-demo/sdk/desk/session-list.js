@@ -18,7 +18,7 @@ export class SessionList {
 
   /**
    * @param {import('./model.js').DeskModel} model
-   * @param {any} desk texts, pictures, the clock, and where the focus goes without sessions
+   * @param {any} desk texts, the clock, and where the focus goes without sessions
    */
   constructor(model, desk) {
     this.#model = model
@@ -130,6 +130,8 @@ export class SessionList {
     const said = element('span', { dir: 'auto' })
     const since = element('span', { class: 'since' })
     const details = element('p', { class: 'details' }, said, ' ', since)
+    const customer = element('div', { class: 'customer-of' })
+    if (session.fields?.length || session.link) void this.#desk.customer(customer, session)
     const title = element('h4', { class: 'title', dir: 'auto' }, name)
     const unread = element('span', { class: 'unread' })
     const id = element('span', { title: sessionId })
@@ -142,8 +144,15 @@ export class SessionList {
     const row = element(
       'li',
       { 'data-steady': '', part: 'session', tabindex: -1 },
-      element('span', { class: 'face' }, picture(this.#desk.iconOf(session) ?? 'person'), mark),
-      element('div', { class: 'about' }, title, element('p', { class: 'small' }, unread, ' ', id, ' ', age), details),
+      element('span', { class: 'face' }, picture(session.icon ?? 'person'), mark),
+      element(
+        'div',
+        { class: 'about' },
+        title,
+        element('p', { class: 'small' }, unread, ' ', id, ' ', age),
+        details,
+        customer,
+      ),
       end,
     )
     row.tick = () => {

@@ -57,6 +57,8 @@ export class TabLocks {
           .request(`deskbell ${this.#name} visible`, { mode: 'shared' }, () => (granted(undefined), end))
           .catch(granted)
       })
+      // The desk may have closed meanwhile, and its channel with it.
+      if (this.#left) return
     }
     this.#channel?.postMessage('look')
     this.#tell()

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use deskbell_core::NotificationId;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::protocol::ErrorCode;
 
@@ -66,6 +66,24 @@ pub(crate) struct WaitingCall {
     pub(crate) reply: oneshot::Receiver<CallReply>,
     /// The JSON of the result, after an ack; an error as for `reply`.
     pub(crate) outcome: oneshot::Receiver<Bytes>,
+}
+
+/// The provider's connection ended before the outcome came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended;
+
+impl WaitingCall {
+    /// The outcome, if it is there already.
+    ///
+    /// # Errors
+    /// [`Ended`]. The outcome must not be awaited then: a oneshot panics if it is polled after it has told its end.
+    pub(crate) fn outcome_now(&mut self) -> Result<Option<Bytes>, Ended> {
+        match self.outcome.try_recv() {
+            Ok(json) => Ok(Some(json)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Closed) => Err(Ended),
+        }
+    }
 }
 
 /// A reply that is ready and not handed over yet.
@@ -152,8 +170,6 @@ impl Drop for WaitingCall {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::oneshot::error::TryRecvError;
-
     use super::*;
 
     const CONNECTION: u64 = 7;
@@ -193,13 +209,13 @@ mod tests {
         answer(&calls, waiting[1].number, ack(1));
         answer(&calls, waiting[2].number, ack(2));
         let taken = calls.settled(NotificationId(1));
-        assert!(!waiting.iter_mut().any(|call| call.outcome.try_recv().is_ok()), "the caller hands it over");
+        assert!(waiting.iter_mut().all(|call| call.outcome_now() == Ok(None)), "the caller hands it over");
         for sender in taken {
             sender.send(Bytes::from_static(b"result")).unwrap();
         }
-        let outcomes: Vec<_> = waiting.iter_mut().map(|call| call.outcome.try_recv()).collect();
+        let outcomes: Vec<_> = waiting.iter_mut().map(WaitingCall::outcome_now).collect();
         let result = Bytes::from_static(b"result");
-        assert_eq!(outcomes, [Ok(result.clone()), Ok(result), Err(TryRecvError::Empty)]);
+        assert_eq!(outcomes, [Ok(Some(result.clone())), Ok(Some(result)), Ok(None)]);
         assert!(!calls.awaits(NotificationId(1)) && calls.awaits(NotificationId(2)));
     }
 
@@ -210,7 +226,7 @@ mod tests {
             (calls.register(CONNECTION), calls.register(CONNECTION), calls.register(CONNECTION + 1));
         answer(&calls, acked.number, ack(1));
         calls.end_all_of(CONNECTION);
-        assert_eq!(acked.outcome.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(acked.outcome_now(), Err(Ended));
         assert_eq!(open.reply.try_recv(), Err(TryRecvError::Closed));
         assert_eq!(other.reply.try_recv(), Err(TryRecvError::Empty));
     }

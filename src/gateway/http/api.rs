@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::gateway::connection::joined_client::Identity;
-use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, PendingCalls, WaitingCall};
+use crate::gateway::fanout::pending_calls::{CallReply, CallReplyKind, Ended, PendingCalls, WaitingCall};
 use crate::gateway::http::api_error::ApiError;
 use crate::gateway::http::api_request::{self, ApiQuery};
 use crate::gateway::http::endpoint::{Endpoint, NOTIFICATIONS};
@@ -276,7 +276,7 @@ impl ProviderApi {
         wait: Duration,
     ) -> Result<Option<Bytes>, Ended> {
         // An outcome that came together with the ack is there already.
-        if let Ok(json) = call.outcome.try_recv() {
+        if let Some(json) = call.outcome_now()? {
             return Ok(Some(json));
         }
         if wait.is_zero() {
@@ -293,9 +293,6 @@ impl ProviderApi {
         }
     }
 }
-
-/// The provider's connection ended before the outcome came.
-struct Ended;
 
 /// The answer to a browser that asks what a page of another origin may send.
 fn preflight(endpoint: Endpoint) -> HttpResponse {

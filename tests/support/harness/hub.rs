@@ -33,11 +33,13 @@ impl Said {
         self.0.lock().unwrap().clone()
     }
 
-    /// Its last lines, for a failure message.
+    /// The last lines for a failure message, or everything from the first panic on.
     pub(super) fn tail(&self) -> String {
         let all = self.so_far();
         let lines: Vec<&str> = all.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        let last = lines.len().saturating_sub(30);
+        let panicked = lines.iter().position(|line| line.contains("panicked at"));
+        lines[panicked.map_or(last, |at| at.min(last))..].join("\n")
     }
 }
 

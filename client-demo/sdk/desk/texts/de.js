@@ -7,6 +7,8 @@ export default {
   'action.endSession': 'Beenden',
   'action.endSessionOf': 'Gespräch beenden: {title}',
   'action.answerOf': '{label}: {title}',
+  'action.customer': 'Kundenseite',
+  'action.customerOf': 'Kundenseite: {title}',
   'action.undo': 'Rückgängig',
   'action.undoOf': 'Rückgängig: Gespräch {title} behalten',
 
@@ -198,6 +200,7 @@ export default {
   'settings.volume': 'Lautstärke',
   'settings.volumeMuted': 'stumm',
   'settings.volumeOf': '{count} %',
+  'settings.openCustomer': 'Kundenseite beim Annehmen öffnen',
   'settings.test': 'Klingelton testen',
   'settings.silent': 'Ton ist blockiert',
   'settings.muted': 'Stumm',

@@ -7,6 +7,8 @@ export default {
   'action.endSession': 'End',
   'action.endSessionOf': 'End session: {title}',
   'action.answerOf': '{label}: {title}',
+  'action.customer': 'Customer page',
+  'action.customerOf': 'Customer page: {title}',
   'action.undo': 'Undo',
   'action.undoOf': 'Undo: keep the session {title}',
 
@@ -191,6 +193,7 @@ export default {
   'settings.volume': 'Volume',
   'settings.volumeMuted': 'muted',
   'settings.volumeOf': '{count} %',
+  'settings.openCustomer': 'Open the customer page when I accept',
   'settings.test': 'Test the ring',
   'settings.silent': 'Sound is blocked',
   'settings.muted': 'Muted',

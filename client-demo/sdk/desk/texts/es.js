@@ -7,6 +7,8 @@ export default {
   'action.endSession': 'Finalizar',
   'action.endSessionOf': 'Finalizar la sesión: {title}',
   'action.answerOf': '{label}: {title}',
+  'action.customer': 'Ficha del cliente',
+  'action.customerOf': 'Ficha del cliente: {title}',
   'action.undo': 'Deshacer',
   'action.undoOf': 'Deshacer: conservar la sesión {title}',
 
@@ -194,6 +196,7 @@ export default {
   'settings.volume': 'Volumen',
   'settings.volumeMuted': 'silenciado',
   'settings.volumeOf': '{count} %',
+  'settings.openCustomer': 'Abrir la ficha del cliente al aceptar',
   'settings.test': 'Probar el timbre',
   'settings.silent': 'El sonido está bloqueado',
   'settings.muted': 'Silenciado',

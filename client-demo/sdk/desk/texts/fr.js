@@ -7,6 +7,8 @@ export default {
   'action.endSession': 'Terminer',
   'action.endSessionOf': 'Terminer la session : {title}',
   'action.answerOf': '{label} : {title}',
+  'action.customer': 'Fiche client',
+  'action.customerOf': 'Fiche client : {title}',
   'action.undo': 'Annuler',
   'action.undoOf': 'Annuler : garder la session {title}',
 
@@ -198,6 +200,7 @@ export default {
   'settings.volume': 'Volume',
   'settings.volumeMuted': 'muet',
   'settings.volumeOf': '{count} %',
+  'settings.openCustomer': 'Ouvrir la fiche client quand j’accepte',
   'settings.test': 'Tester la sonnerie',
   'settings.silent': 'Le son est bloqué',
   'settings.muted': 'Muet',
