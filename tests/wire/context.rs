@@ -19,7 +19,6 @@ fn ring(session: &str, context: &Value) -> Value {
 async fn the_winner_receives_the_context_on_every_connection_and_asks_for_it_after_a_reload() {
     let hub = Setup::on_disk().start().await;
     let (mut ada, mut tab) = (hub.agent("ada").await, hub.agent("ada").await);
-    let mut bob = hub.agent("bob").await;
     let mut bot = hub.provider("bot").await;
     let context = json!({"summary": "Ü \u{1f600}", "list": [1, null, {"deep": true}]});
     let id = bot.ring_with("chat", ring("s", &context)).await;
@@ -36,7 +35,7 @@ async fn the_winner_receives_the_context_on_every_connection_and_asks_for_it_aft
         ada.call(asked.clone()).await,
         json!({"type": "context", "id": "c-1", "sessionId": "s", "context": context})
     );
-    bob = hub.agent("bob").await;
+    let mut bob = hub.agent("bob").await;
     is_error(&bob.call(asked.clone()).await, "notAllowed", None);
     is_error(&ada.call(json!({"type": "getContext", "sessionId": "x"})).await, "notFound", None);
     ada.call(json!({"type": "endSession", "sessionId": "s"})).await;
@@ -136,7 +135,7 @@ async fn nobody_else_and_nothing_else_has_a_byte_of_it() {
     let context = json!({"note": SECRET});
     // One that is accepted, one that is transferred, and one that nobody accepts.
     let first = bot.ring_with("chat", ring("s", &context)).await;
-    let mut heard = vec![ada.shown(&first).await];
+    let mut heard = vec![bob.shown(&first).await];
     has(&ada.take_on(&first).await, json!({"context": context}));
     let rejected = bot.ring_with("chat", ring("t", &context)).await;
     ada.reject(&rejected).await;

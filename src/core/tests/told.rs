@@ -21,6 +21,7 @@ pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &
         Effect::Ack { to, .. }
         | Effect::CancelResult { to, .. }
         | Effect::Done { to }
+        | Effect::Context { to, .. }
         | Effect::Answered { to, .. }
         | Effect::Refused { to, .. } => return vec![to.connection],
         Effect::AudienceFull { .. } | Effect::HubRemoved { .. } => return Vec::new(),
