@@ -3,8 +3,8 @@
 //!
 //! It has no async, clock, randomness, I/O, JSON, logging, hash map or floating point. Time and ids come with the entry.
 //!
-//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `revocations`, `entry`, `content`,
-//! `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
+//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `revocations`, `context`,
+//! `entry`, `content`, `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
 
 mod collections;
 mod content;

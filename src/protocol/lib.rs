@@ -4,8 +4,8 @@
 //! [`inbound`] holds the messages of clients, [`outbound`] those of the hub. Each type is written by one side and read by
 //! the other, so the hub and the Rust client share it. Ids, outcomes and times are those of `deskbell-core`.
 //!
-//! Files here may use those above them: `size`, `duration`, `names`, `vocabulary`, `error`, `close`, `envelope`, `outbound`, `inbound`, `frame`,
-//! `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
+//! Files here may use those above them: `size`, `duration`, `names`, `vocabulary`, `error`, `close`, `envelope`, `raw_json`,
+//! `outbound`, `inbound`, `frame`, `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
 
 pub mod admin;
 pub mod asyncapi;
