@@ -1,5 +1,5 @@
 import { mountDashboard } from './dashboard.js'
-import { mountWithToken } from './token-form.js'
+import { mountWithSignIn } from './token-form.js'
 
 const place = document.getElementById('dashboard')
-mountWithToken(place, 'observer', (token) => mountDashboard(place, { token }))
+mountWithSignIn(place, 'observer', (token) => mountDashboard(place, { token }))

@@ -35,7 +35,7 @@ const EVENT_WORDS = {
 /**
  * Puts the dashboard into `place`.
  * @param {HTMLElement} place
- * @param {{ token?: string }} options
+ * @param {{ token?: string | (() => Promise<string>) }} options
  */
 export function mountDashboard(place, { token }) {
   const observer = new Observer('ws', { token })

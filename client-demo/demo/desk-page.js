@@ -4,11 +4,12 @@
 import { Observer } from '../sdk/deskbell.js'
 import { element, setText } from '../sdk/desk/dom.js'
 import { loadTexts } from '../sdk/desk/texts.js'
+import { SignIn } from '../sdk/sign-in.js'
 import { mountDesk } from './desk.js'
 import { showTitleCount } from './title-count.js'
-import { mountWithToken } from './token-form.js'
+import { mountWithSignIn } from './token-form.js'
 
-const here = new URL(location.href)
+const here = SignIn.address
 const place = /** @type {HTMLElement} */ (document.getElementById('desk'))
 const texts = await loadTexts([here.searchParams.get('language'), ...navigator.languages])
 document.documentElement.lang = texts.language
@@ -26,10 +27,10 @@ const attributes = {
 
 /** @param {string} [agentId] */
 function openDesk(agentId) {
-  mountWithToken(place, 'agent', (token) => mount(agentId, token), texts)
+  mountWithSignIn(place, 'agent', (token) => mount(agentId, token), texts)
 }
 
-/** @param {string} [agentId] @param {string} [token] */
+/** @param {string} [agentId] @param {string | (() => Promise<string>)} [token] */
 function mount(agentId, token) {
   const worker = new URL('../desk-worker.js', import.meta.url).href
   const desk = mountDesk(place, { agentId, token, attributes, worker })

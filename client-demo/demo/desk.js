@@ -6,8 +6,8 @@ import { element } from '../sdk/desk/dom.js'
 /**
  * Puts a desk into `place`.
  * @param {HTMLElement} place
- * @param {{ agentId?: string, token?: string, attributes?: Record<string, any>, worker?: string,
- *   onMessage?: (who: string, event: any) => void }} options with a token, the token names the agent
+ * @param {{ agentId?: string, token?: string | (() => Promise<string>), attributes?: Record<string, any>,
+ *   worker?: string, onMessage?: (who: string, event: any) => void }} options with a token, the token names the agent
  * @returns {import('../sdk/desk.js').DeskbellDesk}
  */
 export function mountDesk(place, { agentId, token, attributes = {}, worker, onMessage }) {

@@ -18,9 +18,9 @@ const TICK_MS = 125
 /**
  * Puts the console into `place`.
  * @param {HTMLElement} place
- * @param {{ token?: string, playground?: boolean, onMessage?: (who: string, event: any) => void }} options with a
- *   token,
- *   that says who it is; in the playground it is short, and `Microsoft.CIFramework` rings through it
+ * @param {{ token?: string | (() => Promise<string>), playground?: boolean, onMessage?: (who: string, event: any) =>
+ *   void }} options with a token, that says who it is; in the playground it is short, and `Microsoft.CIFramework` rings
+ *   through it
  */
 export function mountProviderConsole(place, { token, playground = false, onMessage }) {
   const providerId = providerName()
@@ -114,7 +114,8 @@ class ProviderConsole {
 
   async offerTemplates(token) {
     try {
-      const answer = await fetch('templates', { headers: token ? { authorization: `Bearer ${token}` } : {} })
+      const given = typeof token === 'function' ? await token() : token
+      const answer = await fetch('templates', { headers: given ? { authorization: `Bearer ${given}` } : {} })
       if (!answer.ok) throw new Error((await answer.text()).trim())
       this.form.offer((await answer.json()).templates)
     } catch (error) {

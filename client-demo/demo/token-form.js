@@ -1,11 +1,13 @@
-// Sign-in with a pasted token, if the hub requires tokens. The token stays in this page's memory: it is neither in the
-// address nor in any storage nor in anything that a browser restores.
+// Sign-in at the hub's OpenID provider, or with a pasted token, if the hub requires tokens. A pasted token stays in
+// this page's memory: it is neither in the address nor in any storage nor in anything that a browser restores.
 
 import { element, focusIn, setText } from '../sdk/desk/dom.js'
 import { loadTexts } from '../sdk/desk/texts.js'
+import { SignIn } from '../sdk/sign-in.js'
 
 const BAD_TOKEN = 4401
 const NOT_ALLOWED = 4403
+const LATE_MS = 10 * 60_000
 
 /**
  * Mounts a part of the page. If the hub refuses it, asks for a token above it, and mounts it again with the token.
@@ -28,6 +30,60 @@ export function mountWithToken(place, role, mount, words) {
     })
   }
   begin()
+}
+
+/**
+ * As {@link mountWithToken}, for a page of one role: if the hub has a sign-in, the page uses that instead of tokens.
+ * @param {HTMLElement} place
+ * @param {'agent' | 'provider' | 'observer'} role
+ * @param {(token?: string | (() => Promise<string>)) => any} mount
+ * @param {import('../sdk/desk/texts.js').Texts} [words]
+ */
+export async function mountWithSignIn(place, role, mount, words) {
+  const signIn = await SignIn.open().catch(() => undefined)
+  if (!signIn) return mountWithToken(place, role, mount, words)
+  const texts = words ?? (await loadTexts(['en']))
+  const show = (text, fault = '') => {
+    const form = signInForm({ signIn, texts, text, fault })
+    const before = place.querySelector('.token')
+    if (before) before.replaceWith(form)
+    else place.prepend(form)
+  }
+  if (!signIn.isIn) {
+    place.replaceChildren()
+    return show(texts.text('signin.lead'), signIn.fault && texts.text('signin.failed', { fault: signIn.fault }))
+  }
+  const client = mount(signIn.token)
+  client.on('state', ({ state, code, reason }) => {
+    if (state === 'closed' && (code === BAD_TOKEN || code === NOT_ALLOWED)) show(refusedInWords(texts, reason))
+  })
+  // The provider may answer again, which needs nobody; until ten minutes before the end nobody is told.
+  const look = () => {
+    const isLate = signIn.fault && (signIn.isOver || signIn.endsAt - Date.now() < LATE_MS)
+    if (isLate) show(texts.text('signin.ends', { time: texts.timeOfDay(signIn.endsAt), fault: signIn.fault }))
+    else if (!signIn.fault) place.querySelector('.token')?.remove()
+  }
+  signIn.addEventListener('change', look)
+}
+
+/** @param {{ signIn: SignIn, texts: import('../sdk/desk/texts.js').Texts, text: string, fault: string }} options */
+function signInForm({ signIn, texts, text, fault: said }) {
+  const fault = element('p', { class: 'fault', role: 'alert' }, said)
+  const submit = async (event) => {
+    event.preventDefault()
+    try {
+      await signIn.begin()
+    } catch (error) {
+      setText(fault, texts.text('signin.failed', { fault: error.message }))
+    }
+  }
+  return element(
+    'form',
+    { class: 'panel token', submit },
+    element('p', {}, text),
+    element('button', { type: 'submit' }, texts.text(signIn.isIn ? 'signin.again' : 'signin.in')),
+    fault,
+  )
 }
 
 /**

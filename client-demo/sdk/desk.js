@@ -146,7 +146,6 @@ export class DeskbellDesk extends HTMLElement {
         pageKeys: this.shortcuts === 'page',
         worker: this.#worker,
         preferredSound: () => getComputedStyle(this).getPropertyValue('--deskbell-sound').trim(),
-        token: () => this.token,
       },
       signal: drawn.signal,
     })

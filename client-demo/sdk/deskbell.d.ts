@@ -416,6 +416,9 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
   readonly state: StateChange['state']
   /** The last `state` event. The object is replaced, never changed. */
   readonly connection: StateChange
+  /** When the token ends if nothing renews it, in milliseconds since 1970: of a token string, or of a token function whose
+   *  last call failed. Otherwise Infinity. */
+  readonly signInEndsAt: number
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
   /**

@@ -29,6 +29,9 @@ const RETRIES_MAX = 5
 const RETRY_AFTER_MAX_MS = 60_000
 const CALLS_MAX = 10_000
 const TIMER_MAX_MS = 2 ** 31 - 1
+/** A token is renewed this long before its end, so that a failure is known in time, and tried again after a pause. */
+const EARLY_MS = 12 * 60_000
+const AGAIN_MS = 20_000
 const RESULTS_REMEMBERED = 10_000
 /** The limit of agents. A provider's welcome contains its limit. */
 const AGENT_MESSAGE_BYTES = 16_384
@@ -66,6 +69,10 @@ class Connection {
   #clockSkewMs = 0
   #budget
   #budgetAt = Date.now()
+  /** The last token of a token function. */
+  #latest = ''
+  /** Whether its last call failed. */
+  #failed = false
   /** Why the hub refused the hello. */
   #refusal = ''
   #url
@@ -190,7 +197,7 @@ class Connection {
     this.#setState('connecting', { code, reason })
     const token = this.#token
     try {
-      const fresh = typeof token === 'function' ? await token() : token
+      const fresh = typeof token === 'function' ? await this.#ask(token) : token
       if (attempt !== this.#attempt || this.state !== 'connecting') return
       const socket = (this.#socket = new this.#WebSocket(this.#url, ['deskbell.v1']))
       socket.onopen = () => this.#transmit(JSON.stringify({ ...this.#hello, token: fresh }))
@@ -224,6 +231,7 @@ class Connection {
     } else {
       this.#forgetOld([])
     }
+    if (code === 4401) this.#latest = ''
     const refused = code === 4401 && (typeof this.#token !== 'function' || ++this.#refusals > 3)
     if (refused || FINAL.has(code)) return this.#end(code, reason)
     // Full jitter, because thousands of clients may have lost the same hub.
@@ -397,18 +405,42 @@ class Connection {
     else if (this.state === 'waiting') this.#timer('retry', Math.random() * BACKOFF_FIRST_MS, () => this.#connect())
   }
 
-  /** @param {string} [token] */
-  #refreshInTime(token) {
+  /** A token function that fails does not end a token that still lasts. @param {() => any} token */
+  async #ask(token) {
+    try {
+      this.#latest = await token()
+      this.#failed = false
+      return this.#latest
+    } catch (error) {
+      this.#failed = true
+      if (this.#lifeMs(this.#latest) > 0) return this.#latest
+      throw error
+    }
+  }
+
+  /** @param {string} token */
+  #lifeMs(token) {
+    return expiry(token) * 1_000 - Date.now() - this.#clockSkewMs
+  }
+
+  /** @param {string} [token] @param {boolean} [again] after a failure */
+  #refreshInTime(token, again) {
     if (typeof this.#token !== 'function' || !token) return
-    const lifeMs = expiry(token) * 1_000 - Date.now() - this.#clockSkewMs
+    const lifeMs = this.#lifeMs(token)
     if (!(lifeMs > 0)) return
-    this.#timer('refresh', Math.min(Math.max(lifeMs - 30_000, lifeMs / 2), TIMER_MAX_MS), async () => {
+    const inMs = again ? Math.max(1_000, Math.min(AGAIN_MS, lifeMs / 2)) : Math.max(lifeMs - EARLY_MS, lifeMs / 2)
+    this.#timer('refresh', Math.min(inMs, TIMER_MAX_MS), async () => {
+      const attempt = this.#attempt
       try {
         const fresh = await this.#token()
         await this.call({ type: 'refresh', token: fresh })
-        this.#refreshInTime(fresh)
+        this.#latest = fresh
+        this.#failed = false
+        if (attempt === this.#attempt) this.#refreshInTime(fresh)
       } catch {
-        // The hub will close with 4401, and the reconnection gets a token.
+        // At the end the hub closes with 4401, and the reconnection gets a token.
+        this.#failed = true
+        if (attempt === this.#attempt) this.#refreshInTime(token, true)
       }
     })
   }
@@ -430,6 +462,11 @@ class Connection {
 
   get state() {
     return this.now.state
+  }
+
+  get signInEndsAt() {
+    const token = typeof this.#token !== 'function' ? this.#token : this.#failed ? this.#latest : ''
+    return expiry(token) * 1_000 || Infinity
   }
 
   /** @param {StateChange['state']} state @param {Message} [more] */
@@ -482,6 +519,10 @@ class Client extends EventTarget {
 
   get connection() {
     return this._connection.now
+  }
+
+  get signInEndsAt() {
+    return this._connection.signInEndsAt
   }
 
   /**

@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 use super::{partitions, revoked_file, supervisor};
 use crate::auth::{TokenVerifier, VerifierError, VerifierSettings};
-use crate::config::Config;
-use crate::gateway::{Backend, BindError, Gateway, Settings};
+use crate::config::{Config, OidcSettings};
+use crate::gateway::{Backend, BindError, Gateway, PageSignIn, Settings};
 use crate::hub::{Clock, HubError, HubSettings, SnapshotInterval, WallClock};
 use crate::log::{LogError, Retention};
-use crate::outbound::HttpsClient;
+use crate::outbound::{HttpsClient, OutboundUrl};
 use crate::template::SharedCatalogue;
 use crate::tls::{Certificate, CertificateError};
 use crate::watched::Watched;
@@ -180,6 +180,7 @@ pub fn gateway_settings(config: &Config) -> Settings {
         listen: server.listen,
         allowed_origins: server.allowed_origins.clone(),
         frame_ancestors: server.frame_ancestors.clone(),
+        sign_in: page_sign_in(&config.auth.oidc),
         public_url: server.public_url.clone(),
         metrics_listen: server.metrics_listen,
         tls: None,
@@ -199,6 +200,14 @@ pub fn gateway_settings(config: &Config) -> Settings {
         outbound_frames: limits.outbound_frames as usize,
         shards: None,
     }
+}
+
+fn page_sign_in(oidc: &OidcSettings) -> Option<PageSignIn> {
+    let (issuer, client_id) = (oidc.issuer.as_ref()?, oidc.client_id.as_ref()?);
+    let origin = issuer.parse::<OutboundUrl>().ok()?.origin();
+    let (scope, token) = (oidc.scopes.join(" "), oidc.token.as_str());
+    let json = serde_json::json!({ "issuer": issuer, "clientId": client_id, "scope": scope, "token": token });
+    Some(PageSignIn { origin, json: json.to_string() })
 }
 
 fn as_usize(bytes: u64) -> usize {

@@ -104,6 +104,51 @@ pub struct AuthSettings {
     pub max_token_age: Option<Duration>,
     /// `[[auth.issuers]]`.
     pub issuers: Vec<Issuer>,
+    /// `[auth.oidc]`.
+    pub oidc: OidcSettings,
+}
+
+/// `[auth.oidc]`: where people sign in to the hub's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// One of [`AuthSettings::issuers`]. None: the pages ask for a token.
+    pub issuer: Option<String>,
+    /// The id of the pages at the issuer; given if and only if `issuer` is.
+    pub client_id: Option<String>,
+    /// The scopes that the pages ask for; `openid` is one of them.
+    pub scopes: Vec<String>,
+    /// The token that the hub gets.
+    pub token: OidcToken,
+}
+
+impl Default for OidcSettings {
+    fn default() -> Self {
+        Self { issuer: None, client_id: None, scopes: vec!["openid".to_owned()], token: OidcToken::Access }
+    }
+}
+
+/// Which of the issuer's tokens the pages send to the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum OidcToken {
+    Access,
+    Id,
+}
+
+impl OidcToken {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Id => "id",
+        }
+    }
+
+    /// The token with that name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Access, Self::Id].into_iter().find(|token| token.as_str() == name)
+    }
 }
 
 impl Default for AuthSettings {
@@ -116,6 +161,7 @@ impl Default for AuthSettings {
             leeway: Duration::from_secs(5),
             max_token_age: None,
             issuers: Vec::new(),
+            oidc: OidcSettings::default(),
         }
     }
 }

@@ -182,7 +182,7 @@ pub(super) fn apply(
         if table.get_ref() == TEMPLATES {
             continue;
         }
-        if !tables().any(|known| known == table.get_ref()) {
+        if !top_tables().any(|known| known == table.get_ref()) {
             errors.add(&table.span(), unknown_at_top(table.get_ref()));
         } else if let DeValue::Table(keys) = content.get_ref() {
             apply_table(table.get_ref(), keys, config, errors, &mut named);
@@ -203,6 +203,17 @@ fn apply_table(
 ) {
     for (key, value) in keys.iter() {
         if (table, key.get_ref().as_ref()) == ISSUERS {
+            continue;
+        }
+        let inner = format!("{table}.{}", key.get_ref());
+        if tables().any(|known| known == inner) {
+            match value.get_ref() {
+                DeValue::Table(keys) => apply_table(&inner, keys, config, errors, named),
+                other => {
+                    let what = format!("{inner} is {}, but it must be a table: [{inner}]", shown(other));
+                    errors.add(&value.span(), what);
+                }
+            }
             continue;
         }
         let setting = SETTINGS.iter().find(|s| s.file.is_some_and(|file| file == (table, key.get_ref().as_ref())));
@@ -226,6 +237,11 @@ fn tables() -> impl Iterator<Item = &'static str> {
     tables.into_iter()
 }
 
+/// The tables that are not within another one.
+fn top_tables() -> impl Iterator<Item = &'static str> {
+    tables().filter(|table| !table.contains('.'))
+}
+
 fn keys(table: &str) -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().filter_map(move |setting| setting.file.filter(|file| file.0 == table).map(|file| file.1))
 }
@@ -234,7 +250,7 @@ fn unknown_at_top(name: &str) -> String {
     if let Some((table, _)) = SETTINGS.iter().filter_map(|setting| setting.file).find(|file| file.1 == name) {
         return format!("{name} belongs in [{table}]");
     }
-    let known: Vec<_> = tables().chain([TEMPLATES]).collect();
+    let known: Vec<_> = top_tables().chain([TEMPLATES]).collect();
     unknown(&format!("unknown table or key {}", quoted(name)), name, &known)
 }
 

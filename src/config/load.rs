@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use deskbell_protocol::format_duration;
 
-use super::checked::{ClusterSettings, Config, PREFIX, ServerSettings, Sources};
+use super::checked::{ClusterSettings, Config, OidcToken, PREFIX, ServerSettings, Sources};
 use super::error::{ConfigError, ConfigErrors, Location};
 use super::key::Key;
 use super::setting::{RawValue, Setting};
@@ -16,6 +16,7 @@ use super::settings::SETTINGS;
 use super::{file, issuers, templates};
 use crate::auth::{JwksLocation, KeyFiles, KeySet};
 use crate::network::without_userinfo;
+use crate::outbound::OutboundUrl;
 use crate::telemetry;
 use crate::template::{Catalogue, Load, ReloadHandle, SharedCatalogue, Watch, nearest};
 use crate::tls::Certificate;
@@ -173,6 +174,7 @@ impl Loader {
         self.check_reachable_listeners();
         self.check_idle_timeout();
         self.check_keys();
+        self.check_oidc();
         self.check_certificate();
         self.check_origins();
         self.warn_about_public_address();
@@ -233,6 +235,45 @@ impl Loader {
         if !server.listen.ip().to_canonical().is_loopback() && server.certificate().is_none() {
             let warning = "other machines send their tokens in clear text; set --tls-cert and --tls-key, unless a proxy in \
                           front of the hub terminates TLS";
+            self.config.warnings.push(warning.to_owned());
+        }
+    }
+
+    /// The pages sign in only where the hub accepts tokens from.
+    fn check_oidc(&mut self) {
+        let auth = &self.config.auth;
+        let (issuer, client_id) = (auth.oidc.issuer.clone(), auth.oidc.client_id.clone());
+        let keys = [Key::OidcIssuer, Key::OidcClientId, Key::OidcScopes, Key::OidcToken];
+        let Some(given) = keys.into_iter().find(|key| self.is_given(*key)) else { return };
+        let (Some(issuer), Some(client_id)) = (issuer, client_id) else {
+            let missing = if auth.oidc.issuer.is_none() { "issuer" } else { "clientId" };
+            return self.error(self.location(given), format!("[auth.oidc] {missing} is missing"));
+        };
+        let Some(listed) = auth.issuers.iter().find(|listed| listed.issuer == issuer).cloned() else {
+            let what = format!("[auth.oidc] issuer: {issuer:?} is not an issuer of [[auth.issuers]]");
+            return self.error(self.location(Key::OidcIssuer), what);
+        };
+        if let Err(error) = issuer.parse::<OutboundUrl>() {
+            let what = format!("[auth.oidc] issuer: {issuer:?} is {error}, so browsers cannot sign in there");
+            return self.error(self.location(Key::OidcIssuer), what);
+        }
+        if auth.oidc.token == OidcToken::Id && !listed.audiences.is_empty() && !listed.audiences.contains(&client_id) {
+            let warning = "[auth.oidc]: an id token is for the clientId, which is not an audience of the issuer, so the hub \
+                           refuses every sign-in; add it to the audience, or set token = \"access\"";
+            self.config.warnings.push(warning.to_owned());
+        }
+        let server = &self.config.server;
+        let is_secure = server.certificate().is_some()
+            || server.public_url.as_ref().is_some_and(|url| url.origin.starts_with("https://"))
+            || server.listen.ip().to_canonical().is_loopback();
+        if !is_secure {
+            let warning = "[auth.oidc]: browsers sign in only on https pages; set --tls-cert and --tls-key, or an https \
+                           [server] publicUrl";
+            self.config.warnings.push(warning.to_owned());
+        }
+        if !server.frame_ancestors.is_empty() {
+            let warning = "[auth.oidc]: a page in a frame cannot sign in, and asks for a token instead; use the element \
+                           <deskbell-desk> where people sign in";
             self.config.warnings.push(warning.to_owned());
         }
     }

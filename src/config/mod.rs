@@ -20,7 +20,7 @@ mod tests;
 mod value;
 
 pub use crate::template::nearest;
-pub use checked::{AuthSettings, Config, LimitSettings, LogSettings, ServerSettings, Sources};
+pub use checked::{AuthSettings, Config, LimitSettings, LogSettings, OidcSettings, OidcToken, ServerSettings, Sources};
 pub use docs::markdown;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Location};
 pub use file::FILE_BYTES_MAX;

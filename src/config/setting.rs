@@ -8,7 +8,7 @@ use std::time::Duration;
 use deskbell_protocol::{format_duration, parse_duration as duration_of};
 use toml::de::DeValue;
 
-use super::checked::Config;
+use super::checked::{Config, OidcToken};
 use super::error::quoted;
 use super::key::Key;
 use super::value;
@@ -21,6 +21,9 @@ pub const ORIGINS_MAX: usize = 100;
 pub const PROXIES_MAX: usize = 100;
 /// The longest issuer or audience, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
+
+/// The most scopes of `[auth.oidc]`.
+const SCOPES_MAX: usize = 20;
 
 /// The most NATS servers.
 pub(super) const SERVERS_MAX: usize = 100;
@@ -80,6 +83,8 @@ pub enum ValueKind {
     Size { min: u64, max: u64, at: Accessor<u64> },
     LogFormat(Accessor<telemetry::LogFormat>),
     LogFilter(Accessor<String>),
+    Scopes(Accessor<Vec<String>>),
+    OidcToken(Accessor<OidcToken>),
 }
 
 /// A value before it is parsed.
@@ -147,6 +152,8 @@ impl Setting {
             ValueKind::Size { .. } => Some("SIZE"),
             ValueKind::LogFormat(_) => Some("FORMAT"),
             ValueKind::LogFilter(_) => Some("FILTER"),
+            ValueKind::Scopes(_) => Some("SCOPE"),
+            ValueKind::OidcToken(_) => Some("TOKEN"),
         }
     }
 
@@ -201,6 +208,10 @@ impl Setting {
                     .map_err(|why| format!("{} is not a log filter ({why})", quoted(filter)))?;
                 filter.clone_into((at.get_mut)(config));
             }
+            ValueKind::Scopes(at) => *(at.get_mut)(config) = scopes(raw)?,
+            ValueKind::OidcToken(at) => {
+                *(at.get_mut)(config) = parse(raw, OidcToken::named, "is neither \"access\" nor \"id\"")?;
+            }
         }
         Ok(())
     }
@@ -229,6 +240,8 @@ impl Setting {
             ValueKind::Size { min, max, .. } => format!("{} to {}", value::show_size(min), value::show_size(max)),
             ValueKind::LogFormat(_) => "text, json".to_owned(),
             ValueKind::LogFilter(_) => "levels such as info or deskbell=debug,info".to_owned(),
+            ValueKind::Scopes(_) => format!("at most {SCOPES_MAX} with `openid` among them"),
+            ValueKind::OidcToken(_) => "access, id".to_owned(),
         }
     }
 
@@ -257,6 +270,8 @@ impl Setting {
             ValueKind::Size { at, .. } => value::show_size(*(at.get)(config)),
             ValueKind::LogFormat(at) => (at.get)(config).to_string(),
             ValueKind::LogFilter(at) => (at.get)(config).clone(),
+            ValueKind::Scopes(at) => (at.get)(config).join(","),
+            ValueKind::OidcToken(at) => (at.get)(config).as_str().to_owned(),
         }
     }
 }
@@ -356,6 +371,16 @@ fn servers(raw: RawValue<'_>) -> Result<Vec<String>, ValueErrors> {
         return list_by(RawValue::Variable(&all), &read, SERVERS_MAX);
     }
     list_by(raw, &read, SERVERS_MAX)
+}
+
+/// Scopes of OAuth 2.0 (RFC 6749, section 3.3). Without `openid`, an issuer does not sign anybody in.
+fn scopes(raw: RawValue<'_>) -> Result<Vec<String>, ValueErrors> {
+    let scope = |text: &str| {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        ((1..=TEXT_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
+    };
+    let scopes = list_by(raw, &|raw| parse(raw, scope, "is not a scope"), SCOPES_MAX)?;
+    if scopes.iter().any(|scope| scope == "openid") { Ok(scopes) } else { Err("openid is missing".to_owned().into()) }
 }
 
 /// A list of at most `max` values, each read by `one`.

@@ -247,6 +247,38 @@ pub const SETTINGS: &[Setting] = &[
         ValueKind::OptionalTime { min: seconds(60), max: seconds(365 * DAY), at: at!(auth.max_token_age) },
         "Refuse tokens with an older `iat`, and tokens without `iat`."
     ),
+    key!(
+        OidcIssuer,
+        "auth.oidc",
+        "issuer",
+        "DESKBELL_AUTH_OIDC_ISSUER",
+        ValueKind::OptionalText(at!(auth.oidc.issuer)),
+        "People sign in to the hub's pages at this issuer, one of `[[auth.issuers]]`."
+    ),
+    key!(
+        OidcClientId,
+        "auth.oidc",
+        "clientId",
+        "DESKBELL_AUTH_OIDC_CLIENT_ID",
+        ValueKind::OptionalText(at!(auth.oidc.client_id)),
+        "The id of the pages at the issuer: a public client (no secret) for the authorization code flow with PKCE."
+    ),
+    key!(
+        OidcScopes,
+        "auth.oidc",
+        "scopes",
+        "DESKBELL_AUTH_OIDC_SCOPES",
+        ValueKind::Scopes(at!(auth.oidc.scopes)),
+        "The scopes that the pages ask for. Many issuers give a refresh token only with `offline_access`."
+    ),
+    key!(
+        OidcToken,
+        "auth.oidc",
+        "token",
+        "DESKBELL_AUTH_OIDC_TOKEN",
+        ValueKind::OidcToken(at!(auth.oidc.token)),
+        "Which of the issuer's tokens the pages send to the hub."
+    ),
     limit!(
         DisplayLimit,
         "displayLimit",
@@ -536,7 +568,7 @@ mod tests {
             let Some((table, key)) = setting.file else { continue };
             let mut name = String::from("DESKBELL_");
             if table != "server" {
-                name.push_str(&format!("{}_", table.to_uppercase()));
+                name.push_str(&format!("{}_", table.to_uppercase().replace('.', "_")));
             }
             for c in key.chars() {
                 if c.is_uppercase() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 
 mod issuers;
+mod oidc;
 mod templates;
 
 /// A configuration file in a directory of its own, with flags and variables.

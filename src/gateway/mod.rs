@@ -19,7 +19,7 @@ mod shared;
 
 pub use fanout::delivery::Fanout;
 pub use listener::{BindError, Gateway, Serving};
-pub use shared::settings::Settings;
+pub use shared::settings::{PageSignIn, Settings};
 pub use shared::state::{Backend, Histories};
 
 #[cfg(test)]

@@ -483,6 +483,34 @@ describe('a token', () => {
     )
   })
 
+  test('that is not renewed says when it ends, is used until then, and is asked for again', async () => {
+    const line = brokenLine()
+    line.answers = ({ type }) => (type === 'refresh' ? { type: 'refreshed' } : undefined)
+    const first = jwt(8)
+    const ends = []
+    const token = async () => {
+      ends.push(bot.signInEndsAt)
+      if (ends.length === 1) return first
+      if (ends.length === 2) queueMicrotask(() => line.cut(1006))
+      if (ends.length <= 3) throw new Error('the provider is down')
+      return jwt(60)
+    }
+    const bot = keep(new Provider(hub.ws, { WebSocket: line.WebSocket, token }))
+    await bot.ready
+    await event(bot, 'message', ({ message }) => message.type === 'refreshed')
+    const end = JSON.parse(atob(first.split('.')[1])).exp * 1_000
+    assert.deepEqual(ends, [Infinity, Infinity, end, end])
+    // The client learns of it after this event.
+    await new Promise((done) => setImmediate(done))
+    assert.equal(bot.signInEndsAt, Infinity)
+    const hellos = line.sent.filter(({ type }) => type === 'hello')
+    assert.deepEqual(
+      hellos.map(({ token }) => token),
+      [first, first],
+    )
+    assert.equal(keep(new Provider(hub.ws, { token: first })).signInEndsAt, end)
+  })
+
   test('that cannot be had just now is asked for again', async () => {
     let asked = 0
     const bot = keep(

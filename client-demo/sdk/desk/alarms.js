@@ -27,13 +27,13 @@ export class Alarms {
    *   who: string,
    *   worker?: string,
    *   preferredSound: () => string,
-   *   token: () => any,
+   *   signInEndsAt: () => number,
    *   answer: (action: string, notificationId: string) => void,
    *   changed: () => void,
    *   signal: AbortSignal,
    * }} desk `who` is the same in all tabs of the agent; `changed` is called when the state of the sound may be new
    */
-  constructor({ model, health, texts, announcer, who, worker, preferredSound, token, answer, changed, signal }) {
+  constructor({ model, health, texts, announcer, who, worker, preferredSound, signInEndsAt, answer, changed, signal }) {
     this.#model = model
     this.#preferredSound = preferredSound
     this.#changed = changed
@@ -57,7 +57,7 @@ export class Alarms {
       sound: this.sound,
       toasts: () => this.#toasts,
       presence: () => model.presence,
-      expiresAt: () => expiry(token()),
+      expiresAt: signInEndsAt,
       available: () => void model.setPresence('available'),
       announcer,
       texts,
@@ -91,15 +91,5 @@ export class Alarms {
     this.sound.leave()
     await this.#toasts?.leave()
     this.#tabs.leave()
-  }
-}
-
-/** When a token ends that the page cannot renew. @returns {number} milliseconds since 1970; Infinity: not known */
-function expiry(token) {
-  try {
-    const claims = JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')))
-    return claims.exp * 1_000 || Infinity
-  } catch {
-    return Infinity
   }
 }

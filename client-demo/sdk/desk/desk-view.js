@@ -21,7 +21,6 @@ const TICK_MS = 125
  * @property {boolean} pageKeys keys are heard on the whole page, not only inside the desk
  * @property {string} [worker] the service worker of desktop notifications; without one they have no buttons
  * @property {() => string} preferredSound the host page's choice; empty: none
- * @property {() => any} token
  */
 
 export class DeskView {
@@ -211,7 +210,7 @@ export class DeskView {
   async #joined({ workspace, agentId }) {
     if (this.#hasAlarms || this.#options.silent) return
     this.#hasAlarms = true
-    const { worker, preferredSound, token } = this.#options
+    const { worker, preferredSound } = this.#options
     try {
       const { Alarms, ALARMS } = await import('./alarms.js')
       if (this.#signal.aborted) return
@@ -224,7 +223,7 @@ export class DeskView {
         who: JSON.stringify([workspace, agentId]),
         worker,
         preferredSound,
-        token,
+        signInEndsAt: () => this.#client.signInEndsAt,
         answer: (action, id) => this.#toasted(action, id),
         changed: () => this.#showSound(),
         signal: this.#signal,

@@ -68,6 +68,8 @@ const ASSETS: &[Asset] = &[
     demo!("/demo/tab-storage.js", SCRIPT, "demo/tab-storage.js"),
     demo!("/demo/title-count.js", SCRIPT, "demo/title-count.js"),
     demo!("/demo/token-form.js", SCRIPT, "demo/token-form.js"),
+    demo!("/sdk/sign-in.js", SCRIPT, "sdk/sign-in.js"),
+    demo!("/sdk/sign-in.d.ts", PLAIN, "sdk/sign-in.d.ts"),
     demo!("/sdk/desk.d.ts", PLAIN, "sdk/desk.d.ts"),
     demo!("/sdk/desk.js", SCRIPT, "sdk/desk.js"),
     demo!("/sdk/desk/alarms.js", SCRIPT, "sdk/desk/alarms.js"),

@@ -11,12 +11,13 @@ use crate::gateway::http::response::{self, HttpResponse, JSON, method_not_allowe
 use crate::gateway::http::services::HttpServices;
 use crate::gateway::http::upgrade;
 use crate::gateway::limits::client_address::{self, Peer};
+use crate::gateway::shared::settings::{PageSignIn, Settings};
 use crate::gateway::shared::state::GatewayState;
 use crate::protocol::{ErrorCode, Role, http};
 
-/// Pages run only scripts of this hub and connect only to it. The origins that may frame them follow.
+/// Pages run only scripts of this hub. The origins to which they connect and which may frame them follow.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors";
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; connect-src 'self'";
 
 /// Answers a request.
 pub(crate) fn answer(services: &HttpServices, peer: Peer, request: Request<Incoming>) -> HttpResponse {
@@ -71,12 +72,16 @@ pub(crate) enum Resource {
     Liveness,
     Readiness,
     Metrics,
+    SignIn,
     Page(&'static Asset),
 }
 
 impl Resource {
     fn at(path: &str) -> Option<Self> {
-        Self::for_operators_at(path).or_else(|| assets::find(path).map(Self::Page))
+        match path {
+            "/sign-in.json" => Some(Self::SignIn),
+            _ => Self::for_operators_at(path).or_else(|| assets::find(path).map(Self::Page)),
+        }
     }
 
     /// The resources of the metrics listener.
@@ -104,7 +109,8 @@ impl Resource {
             Self::Readiness if state.is_ready() => plain(StatusCode::OK, "ready"),
             Self::Readiness => plain(StatusCode::SERVICE_UNAVAILABLE, not_ready(state)),
             Self::Metrics => response::metrics(state),
-            Self::Page(asset) => page(asset, &state.settings.frame_ancestors),
+            Self::SignIn => sign_in(state.settings.sign_in.as_ref()),
+            Self::Page(asset) => page(asset, &state.settings),
         }
     }
 }
@@ -157,10 +163,23 @@ fn refusal_response(refusal: HttpRefusal) -> HttpResponse {
     response
 }
 
-fn page(asset: &Asset, frame_ancestors: &[String]) -> HttpResponse {
+/// What a page needs to sign in at the issuer; an empty object if it has to ask for a token. Nothing in it is secret, and the
+/// desk as an element reads it on pages of other sites.
+fn sign_in(sign_in: Option<&PageSignIn>) -> HttpResponse {
+    let json = sign_in.map_or_else(|| "{}".to_owned(), |sign_in| sign_in.json.clone());
+    let mut response = response::response(StatusCode::OK, JSON, json.into());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+fn page(asset: &Asset, settings: &Settings) -> HttpResponse {
     let mut page = response::response(StatusCode::OK, asset.content_type, Bytes::from_static(asset.text.as_bytes()));
     let headers = page.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(frame_ancestors));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        content_security_policy(settings.sign_in.as_ref(), &settings.frame_ancestors),
+    );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if asset.content_type == assets::HTML {
         // A page of another site that opened this page gets no reference to it, and so cannot replace it by a copy that asks
@@ -176,9 +195,10 @@ fn page(asset: &Asset, frame_ancestors: &[String]) -> HttpResponse {
 }
 
 /// The policy of every page. A configured origin is always a valid header value. Otherwise no page may frame this one.
-fn content_security_policy(frame_ancestors: &[String]) -> HeaderValue {
+fn content_security_policy(sign_in: Option<&PageSignIn>, frame_ancestors: &[String]) -> HeaderValue {
+    let issuer = sign_in.map(|sign_in| format!(" {}", sign_in.origin)).unwrap_or_default();
     let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
-    HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {ancestors}"))
+    HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}{issuer}; frame-ancestors {ancestors}"))
         .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
@@ -189,7 +209,10 @@ mod tests {
     #[test]
     fn pages_have_the_headers_that_protect_them_and_scripts_those_that_apply() {
         let header = |path: &str, name: &str| {
-            let response = page(assets::find(path).unwrap(), &[]);
+            let response = page(
+                assets::find(path).unwrap(),
+                &crate::command::serve::gateway_settings(&crate::config::Config::default()),
+            );
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
         for path in ["/", "/desk", "/console", "/dashboard"] {
@@ -204,9 +227,21 @@ mod tests {
     #[test]
     fn only_configured_origins_may_frame_a_page() {
         let origins = ["https://crm.example.org".to_owned(), "https://help.example.org:8443".to_owned()];
-        let policy = content_security_policy(&origins);
+        let policy = content_security_policy(None, &origins);
         let ancestors = policy.to_str().unwrap().split("; ").find(|part| part.starts_with("frame-ancestors"));
         assert_eq!(ancestors, Some("frame-ancestors https://crm.example.org https://help.example.org:8443"));
+    }
+
+    #[test]
+    fn pages_may_connect_to_the_issuer_where_people_sign_in_and_to_no_other() {
+        let sign_in = PageSignIn { origin: "https://id.example.org".to_owned(), json: "{}".to_owned() };
+        for (sign_in, connect) in
+            [(None, "connect-src 'self'"), (Some(&sign_in), "connect-src 'self' https://id.example.org")]
+        {
+            let policy = content_security_policy(sign_in, &[]);
+            let found = policy.to_str().unwrap().split("; ").find(|part| part.starts_with("connect-src"));
+            assert_eq!(found, Some(connect));
+        }
     }
 
     #[test]

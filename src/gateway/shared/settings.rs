@@ -18,6 +18,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Origins of pages that may frame the hub's pages.
     pub frame_ancestors: Vec<String>,
+    /// Where people sign in to the pages. `None`: the pages ask for a token.
+    pub sign_in: Option<PageSignIn>,
     /// The URL at which people reach the hub, if it is not the listen address.
     pub public_url: Option<PublicUrl>,
     /// The address of the listener that serves only metrics and probes.
@@ -54,4 +56,13 @@ pub struct Settings {
     pub outbound_frames: usize,
     /// The number of threads that serve connections. `None`: one for each processor.
     pub shards: Option<NonZeroUsize>,
+}
+
+/// How the pages get a token from an OpenID provider.
+#[derive(Debug, Clone)]
+pub struct PageSignIn {
+    /// The origin of the issuer, to which the pages may connect.
+    pub origin: String,
+    /// The JSON of `/sign-in.json`.
+    pub json: String,
 }

@@ -143,7 +143,7 @@ export default {
   'ready.fix': 'Details',
   'ready.item': '{what}. {fix}',
   'ready.expires': 'Ihre Anmeldung endet um {time}',
-  'ready.expires.fix': 'Besorgen Sie ein neues Token, und melden Sie sich dann wieder an. Nichts geht verloren.',
+  'ready.expires.fix': 'Melden Sie sich vorher neu an. Nichts geht verloren.',
   'ready.away': 'Sie sind abwesend',
   'ready.away.fix': 'Neue Anrufe gehen an andere, bis Sie verfügbar sind.',
   'ready.away.act': 'Verfügbar werden',
@@ -207,6 +207,11 @@ export default {
   'settings.elsewhere': 'Ein anderer Tab von Ihnen klingelt',
   'settings.here': 'Dieser Tab klingelt',
 
+  'signin.lead': 'Melden Sie sich mit Ihrem Firmenkonto an.',
+  'signin.in': 'Anmelden',
+  'signin.again': 'Neu anmelden',
+  'signin.ends': 'Ihre Anmeldung konnte nicht erneuert werden und endet um {time}. Nichts geht verloren. ({fault})',
+  'signin.failed': 'Die Anmeldung ist nicht gelungen: {fault}.',
   'signin.label': 'Anmelde-Token',
   'signin.button': 'Anmelden',
   'signin.where':
