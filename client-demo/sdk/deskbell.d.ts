@@ -116,6 +116,11 @@ export interface NotifyInput {
   to?: { agents?: string[]; groups?: string[] }
   /** 0 to 9. Overrides the template's priority. */
   priority?: number
+  /**
+   * For the agent who gets the session, and nobody else: an object that is at most 8192 bytes as JSON. A number keeps
+   * the digits that JSON.stringify gives it.
+   */
+  context?: Record<string, unknown>
   /** A GUID that groups calls. */
   correlationId?: string
 }
@@ -234,6 +239,19 @@ export interface Session {
   icon?: string
   fields: CardField[]
   link?: string
+  /** The provider's. It is not in a welcome; see hasContext. */
+  context?: Record<string, unknown>
+  /** In a welcome: getContext returns the context of this session. */
+  hasContext?: true
+}
+
+/** The reply to getContext. */
+export interface ContextMessage {
+  type: 'context'
+  id?: string
+  correlationId?: string
+  sessionId: string
+  context: Record<string, unknown>
 }
 
 export interface SessionEnded {
@@ -452,6 +470,8 @@ export class Agent extends Client<AgentEvents> {
   /** Call it once the agent has seen the notification. */
   seen(notificationId: string): void
   setPresence(presence: Presence, options?: CallOptions): Promise<PresenceMessage>
+  /** The context of a session at this desk. Rejected with `notFound` if it has none. */
+  getContext(sessionId: string, options?: CallOptions): Promise<ContextMessage>
 }
 
 /** Receives the events of the workspace from its welcome on. For dashboards. */
