@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn context() -> impl Strategy<Value = RawJson<'static>> {
-        "\\{ {0,3}(\"[a-z]{1,5}\" {0,2}: {0,2}(1.50|null|\\[\\]|\"ä\\\\u0041\") {0,2})?\\}"
+        "\\{ {0,3}(\"[a-z]{1,5}\" {0,2}: {0,2}(1\\.50|null|\\[\\]|\"ä\\\\u0041\") {0,2})?\\}"
             .prop_map(|text| RawJson::parse(text).unwrap())
     }
 
