@@ -420,8 +420,10 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
   readonly state: StateChange['state']
   /** The last `state` event. The object is replaced, never changed. */
   readonly connection: StateChange
-  /** When the token ends if nothing renews it, in milliseconds since 1970: of a token string, or of a token function whose
-   *  last call failed. Otherwise Infinity. */
+  /**
+   * When the token ends if nothing renews it, in milliseconds since 1970: for a token string, or after a token function
+   * has failed. Otherwise Infinity.
+   */
   readonly signInEndsAt: number
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
@@ -486,7 +488,7 @@ export class Observer extends Client<ObserverEvents> {
  */
 export type Readable<T> = T & string
 
-/** As {@link NotifyInput}. A parameter may be an object, which is sent as JSON text; `correlationId` may be any text. */
+/** As {@link NotifyInput}. A parameter may be an object, sent as JSON text; `correlationId` may be any text. */
 export type CIFNotifyInput = Omit<NotifyInput, 'templateParameters'> & { templateParameters?: Record<string, unknown> }
 
 /** The methods of `Microsoft.CIFramework` that deskbell offers. A `correlationId` that is not a GUID is not sent. */

@@ -130,9 +130,9 @@ pub enum Effect {
     Context {
         /// The connection that asked, and its ids.
         to: ReplyTo,
-        /// The session.
+        /// The session that has the context.
         session_id: Name,
-        /// Its context.
+        /// What its provider told the agent.
         context: Context,
     },
     /// To one agent: a session ended or moved to another agent.

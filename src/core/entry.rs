@@ -83,7 +83,7 @@ pub enum Input {
     },
     /// The tokens of a subject are revoked.
     Revoke {
-        /// The subject.
+        /// Whose tokens are revoked.
         subject: RevokedSubject,
         /// Which of its tokens.
         revocation: Revocation,
