@@ -176,6 +176,7 @@ impl World {
             session_id: None,
             cancellation_token: None,
             to,
+            context: None,
             rendered: Ok(rendered),
             unused: Vec::new(),
         };

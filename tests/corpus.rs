@@ -212,6 +212,7 @@ fn records() -> Vec<Record> {
         session_id: Some("conv-42".into()),
         cancellation_token: Some("tok-1".into()),
         to: Recipients { agents: vec!["ada".into()], groups: vec!["billing".into()] },
+        context: None,
         rendered: Ok(rendered),
         unused: Vec::new(),
     };

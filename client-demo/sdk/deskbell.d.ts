@@ -116,6 +116,11 @@ export interface NotifyInput {
   to?: { agents?: string[]; groups?: string[] }
   /** 0 to 9. Overrides the template's priority. */
   priority?: number
+  /**
+   * For the agent who gets the session, and nobody else: an object that is at most 8192 bytes as JSON. A number keeps
+   * the digits that JSON.stringify gives it.
+   */
+  context?: Record<string, unknown>
   /** A GUID that groups calls. */
   correlationId?: string
 }
@@ -234,6 +239,19 @@ export interface Session {
   icon?: string
   fields: CardField[]
   link?: string
+  /** The provider's. It is not in a welcome; see hasContext. */
+  context?: Record<string, unknown>
+  /** In a welcome: getContext returns the context of this session. */
+  hasContext?: true
+}
+
+/** The reply to getContext. */
+export interface ContextMessage {
+  type: 'context'
+  id?: string
+  correlationId?: string
+  sessionId: string
+  context: Record<string, unknown>
 }
 
 export interface SessionEnded {
@@ -402,8 +420,10 @@ declare class Client<E extends ClientEvents<any>> extends EventTarget {
   readonly state: StateChange['state']
   /** The last `state` event. The object is replaced, never changed. */
   readonly connection: StateChange
-  /** When the token ends if nothing renews it, in milliseconds since 1970: of a token string, or of a token function whose
-   *  last call failed. Otherwise Infinity. */
+  /**
+   * When the token ends if nothing renews it, in milliseconds since 1970: for a token string, or after a token function
+   * has failed. Otherwise Infinity.
+   */
   readonly signInEndsAt: number
   /** @returns a function that stops listening */
   on<K extends keyof E & string>(type: K, listener: (detail: E[K]) => void, options?: ListenOptions): () => void
@@ -452,6 +472,8 @@ export class Agent extends Client<AgentEvents> {
   /** Call it once the agent has seen the notification. */
   seen(notificationId: string): void
   setPresence(presence: Presence, options?: CallOptions): Promise<PresenceMessage>
+  /** The context of a session at this desk. Rejected with `notFound` if it has none. */
+  getContext(sessionId: string, options?: CallOptions): Promise<ContextMessage>
 }
 
 /** Receives the events of the workspace from its welcome on. For dashboards. */
@@ -466,7 +488,7 @@ export class Observer extends Client<ObserverEvents> {
  */
 export type Readable<T> = T & string
 
-/** As {@link NotifyInput}. A parameter may be an object, which is sent as JSON text; `correlationId` may be any text. */
+/** As {@link NotifyInput}. A parameter may be an object, sent as JSON text; `correlationId` may be any text. */
 export type CIFNotifyInput = Omit<NotifyInput, 'templateParameters'> & { templateParameters?: Record<string, unknown> }
 
 /** The methods of `Microsoft.CIFramework` that deskbell offers. A `correlationId` that is not a GUID is not sent. */

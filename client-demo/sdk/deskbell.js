@@ -8,8 +8,8 @@
 
 /**
  * @import { AgentEvents, AgentOptions, AnswerResult, CallOptions, CIFramework, CancelResult, ClientEvents,
- * EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options, Presence,
- * PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts'
+ * ContextMessage, EmptyResult, Kpi, ListenOptions, Notification, NotifyInput, NotifyResult, ObserverEvents, Options,
+ * Presence, PresenceMessage, ProviderEvents, ProviderOptions, Session, StateChange } from './deskbell.d.ts'
  */
 /** @typedef {Record<string, any>} Message */
 /**
@@ -680,6 +680,11 @@ export class Agent extends Client {
   /** @param {Presence} presence @param {CallOptions} [options] @returns {Promise<PresenceMessage>} */
   setPresence(presence, options) {
     return this._call('presence', { presence }, options)
+  }
+
+  /** @param {string} sessionId @param {CallOptions} [options] @returns {Promise<ContextMessage>} */
+  getContext(sessionId, options) {
+    return this._call('getContext', { sessionId }, options)
   }
 
   /** @protected @param {Message} welcome */

@@ -25,8 +25,10 @@ export class SignIn extends EventTarget {
   readonly isIn: boolean
   /** When the token ends, in milliseconds since 1970; 0 without one. */
   endsAt: number
-  /** Why nobody is signed in, or why the sign-in could not be renewed; empty if nothing is wrong. The event `change` says
-   *  that it has changed. */
+  /**
+   * Why nobody is signed in, or why the sign-in could not be renewed. Empty if nothing is wrong. The event `change`
+   * says that it has changed.
+   */
   fault: string
   /** Whether only the person can do something about the fault. Otherwise the next renewal may succeed. */
   isOver: boolean

@@ -2,7 +2,7 @@
 
 use deskbell_protocol::inbound::{Body, ClientMessage, Hello, HelloRole};
 use deskbell_protocol::outbound::{AnswerResult, CallResult, WelcomeState};
-use deskbell_protocol::{Envelope, HubMessage, NotificationId, Presence, encode_inbound};
+use deskbell_protocol::{Envelope, HubMessage, NotificationId, Presence, RawJson, encode_inbound};
 use tokio::sync::{broadcast, watch};
 
 use super::address::Address;
@@ -110,6 +110,18 @@ impl Agent {
     /// [`CallError`]; `notFound` if there is no such session, `notAllowed` if it is another agent's.
     pub async fn end_session(&self, session_id: &str) -> Result<(), CallError> {
         self.task.result(Body::EndSession { session_id: session_id.into() }).await.map(drop)
+    }
+
+    /// The context of one of this agent's sessions. A [`Session`](super::AgentEvent::Session) event has it already; one in
+    /// the [`state`](Self::state) after a reconnect does not.
+    ///
+    /// # Errors
+    /// [`CallError`]; `notFound` if there is no such session or it has no context, `notAllowed` if it is another agent's.
+    pub async fn context(&self, session_id: &str) -> Result<RawJson<'static>, CallError> {
+        match self.task.call(Body::GetContext { session_id: session_id.into() }).await? {
+            HubMessage::Context(reply) => Ok(reply.context),
+            _ => Err(CallError::UnexpectedReply),
+        }
     }
 
     /// Sends a new token before the old one expires, and uses it from now on.

@@ -180,6 +180,8 @@ mod tests {
             icon: None,
             fields: [].as_slice().into(),
             link: None,
+            context: None,
+            has_context: false,
         })
     }
 

@@ -353,6 +353,7 @@ impl<R: RoleState> ConnectionTask<R> {
         let id = match &message {
             HubMessage::Result(result) => result.id(),
             HubMessage::Presence(update) => update.ids.id.as_deref(),
+            HubMessage::Context(reply) => reply.ids.id.as_deref(),
             HubMessage::Refreshed(reply) => reply.ids.id.as_deref(),
             _ => None,
         };

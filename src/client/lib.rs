@@ -63,7 +63,7 @@ pub use deskbell_protocol::outbound::{
     Ack, Activity, AnswerResult, Buttons, CancelResult, Closed, ErrorReply, Field, Kpi, Notification, NotifyResult,
     Session, SessionEnded,
 };
-pub use deskbell_protocol::{ErrorCode, NotificationId, Outcome, Presence, Reach, Timestamp};
+pub use deskbell_protocol::{ErrorCode, NotificationId, Outcome, Presence, RawJson, Reach, Timestamp};
 pub use error::{CallError, ConnectError, EndReason};
 pub use notify::Notify;
 pub use options::{AgentOptions, ProviderOptions, Token, TokenSource, Tuning};

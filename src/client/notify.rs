@@ -1,7 +1,7 @@
 //! The builder of a notify.
 
 use deskbell_protocol::inbound::{AddressedTo, Body, ClientMessage, NotifyMessage};
-use deskbell_protocol::{Envelope, encode_inbound};
+use deskbell_protocol::{Envelope, RawJson, encode_inbound};
 
 use super::handle::random_id;
 
@@ -37,6 +37,7 @@ impl Notify {
                 cancellation_token: None,
                 to: AddressedTo::default(),
                 priority: None,
+                context: None,
             },
         }
     }
@@ -86,6 +87,13 @@ impl Notify {
         self
     }
 
+    /// What the agent who gets the session should know: a JSON object of at most 8 192 bytes. Nobody else receives it.
+    #[must_use]
+    pub fn context(mut self, context: RawJson<'static>) -> Self {
+        self.message.context = Some(context);
+        self
+    }
+
     /// Adds an agent to the recipients. Without any recipient the notification goes to all agents.
     #[must_use]
     pub fn to_agent(mut self, id: impl Into<String>) -> Self {
@@ -122,11 +130,12 @@ mod tests {
             .parameter("customerName", "Grace")
             .session("s")
             .cancellation_token("k")
+            .context(RawJson::parse(r#"{"b": 1,  "a":2.50}"#).unwrap())
             .to_agent("ada")
             .to_group("billing");
         let expected = concat!(
             r#"{"type":"notify","templateName":"t","templateParameters":{"customerName":"Grace"},"sessionId":"s","#,
-            r#""cancellationToken":"k","to":{"agents":["ada"],"groups":["billing"]},"id":"1","correlationId":"c"}"#
+            r#""cancellationToken":"k","to":{"agents":["ada"],"groups":["billing"]},"context":{"b": 1,  "a":2.50},"id":"1","correlationId":"c"}"#
         );
         assert_eq!(notify.into_text(), ("1".to_owned(), expected.to_owned()));
     }

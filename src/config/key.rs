@@ -46,6 +46,7 @@ pub enum Key {
     Sessions,
     KpiMarks,
     RetainedOutcomes,
+    ContextBytes,
     RememberedAgents,
     DeliveriesPerSecond,
     SessionIdle,

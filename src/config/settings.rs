@@ -391,6 +391,14 @@ pub const SETTINGS: &[Setting] = &[
         retained_outcomes,
         "Settled notifications kept per workspace. The hub forgets the oldest ones first."
     ),
+    key!(
+        ContextBytes,
+        "limits",
+        "contextBytes",
+        "DESKBELL_LIMITS_CONTEXT_BYTES",
+        ValueKind::Size { min: 1 << 13, max: 1 << 40, at: at!(limits.context_bytes) },
+        "Bytes of all contexts per workspace. The hub refuses a notification whose context would exceed it."
+    ),
     limit!(
         RememberedAgents,
         "rememberedAgents",

@@ -89,6 +89,7 @@ fn every_key_of_the_file_is_read() {
         kpiMarks = 11
         retainedOutcomes = 12
         rememberedAgents = 13
+        contextBytes = "16KiB"
         deliveriesPerSecond = 14
         sessionIdle = "15m"
         sessionLimit = 16
@@ -106,6 +107,7 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(config.log.history_bytes, 1 << 20);
     let core = config.core_limits();
     assert_eq!((core.display_limit, core.queue_limit, core.retention.0), (5, 0, 60_000));
+    assert_eq!(core.context_bytes, 16_384);
     assert_eq!((core.session_limit, core.session_idle.0, core.regroup_time.0), (16, 900_000, 0));
 }
 

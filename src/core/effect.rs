@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::collections::slab::Slot;
 use crate::content::Content;
+use crate::context::Context;
 use crate::entry::{Action, AgentAction, Call, Field, Presence, ProviderAction, Recipients, RenderError};
 use crate::ids::{ConnectionId, Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
 use crate::outcome::{Outcome, Settled};
@@ -122,6 +123,17 @@ pub enum Effect {
         agent: AgentSlot,
         /// The session as the agent sees it.
         session: SessionView,
+        /// The session's context.
+        context: Option<Context>,
+    },
+    /// To one connection: the context of a session of its agent.
+    Context {
+        /// The connection that asked, and its ids.
+        to: ReplyTo,
+        /// The session that has the context.
+        session_id: Name,
+        /// What its provider told the agent.
+        context: Context,
     },
     /// To one agent: a session ended or moved to another agent.
     SessionEnded {
@@ -251,6 +263,11 @@ pub enum Refusal {
         /// The limit: open notifications of one workspace.
         limit: u32,
     },
+    /// With the context of this notify, the contexts of the workspace would have more bytes than the limit allows.
+    ContextBytes {
+        /// The limit: bytes of all contexts of one workspace.
+        limit: u64,
+    },
     /// The session belongs to another provider or another agent.
     SessionOwnedByAnother,
     /// This provider has no notification, open or retained, with the token.
@@ -259,6 +276,8 @@ pub enum Refusal {
     NotificationUnknownToProvider,
     /// There is no such session.
     SessionNotFound,
+    /// The session has no context.
+    NoContext,
     /// There is no such notification, or this agent never had it displayed.
     NotificationUnknownToAgent,
     /// The connection has not joined: its hub was removed while the request was on its way.
@@ -343,6 +362,8 @@ pub struct SessionView {
     pub fields: Vec<Field>,
     /// The address of the customer's page, of that notification.
     pub link: Option<Text>,
+    /// Whether the session has a context.
+    pub has_context: bool,
 }
 
 /// A KPI mark.

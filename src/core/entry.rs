@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::context::Context;
 use crate::ids::{Incarnation, Millis, Name, NotificationId, Position, Text, Timestamp};
 use crate::limits::Limits;
 use crate::revocations::{Revocation, RevokedSubject};
@@ -82,7 +83,7 @@ pub enum Input {
     },
     /// The tokens of a subject are revoked.
     Revoke {
-        /// The subject.
+        /// Whose tokens are revoked.
         subject: RevokedSubject,
         /// Which of its tokens.
         revocation: Revocation,
@@ -253,6 +254,11 @@ pub enum AgentAction {
         /// The session to end.
         session_id: Name,
     },
+    /// Asks for the context of one of the agent's sessions.
+    GetContext {
+        /// The session whose context is asked for.
+        session_id: Name,
+    },
 }
 
 /// The content of a notify, checked and rendered by the edge.
@@ -262,7 +268,7 @@ pub struct NewNotification {
     pub notification_id: NotificationId,
     /// The name of its template.
     pub template_name: Name,
-    /// A digest of templateName, templateParameters, sessionId, cancellationToken and to, as the hub understands them.
+    /// A digest of templateName, templateParameters, sessionId, cancellationToken, to, priority and context, as the hub understands them.
     /// Two notifies with the same content have the same digest.
     pub fingerprint: u128,
     /// The session that the notify names. Without one, the session has the notificationId as its name.
@@ -276,6 +282,9 @@ pub struct NewNotification {
     /// The parameters that no placeholder of the template takes.
     #[serde(default)]
     pub unused: Vec<Name>,
+    /// What its provider tells the agent who gets the session.
+    #[serde(default)]
+    pub context: Option<Context>,
 }
 
 /// The recipients of a notification: the named agents and the agents of the named groups. Without any name: everybody.

@@ -3,11 +3,12 @@
 //!
 //! It has no async, clock, randomness, I/O, JSON, logging, hash map or floating point. Time and ids come with the entry.
 //!
-//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `revocations`, `entry`, `content`,
-//! `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
+//! Files, each of which uses only those before it: `ids`, `limits`, `outcome`, `text_forms`, `rules`, `revocations`, `context`,
+//! `entry`, `content`, `collections`, `effect`, `workspace`, `view`, `state_machine`, `queries`.
 
 mod collections;
 mod content;
+mod context;
 pub mod effect;
 pub mod entry;
 mod ids;
@@ -25,11 +26,12 @@ mod workspace;
 
 pub use collections::slab::Slot;
 pub use content::Content;
+pub use context::Context;
 pub use effect::AgentSlot;
 pub use ids::{
     ConnectionId, Incarnation, Millis, Name, NotificationId, ParseNotificationIdError, Position, Text, Timestamp,
 };
-pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, GROUPS_PER_AGENT_MAX, Limits, PRIORITY_MAX};
+pub use limits::{AGENT_REMEMBERED, AUDIENCE_NAMES_MAX, CONTEXT_BYTES_MAX, GROUPS_PER_AGENT_MAX, Limits, PRIORITY_MAX};
 pub use outcome::{Outcome, Reach, Settled};
 pub use state_machine::Core;
 pub use view::NotificationView;

@@ -10,6 +10,10 @@ pub const GROUPS_PER_AGENT_MAX: usize = 256;
 pub const AUDIENCE_NAMES_MAX: usize = 100;
 /// The highest priority of a notification ("Templates" in docs/PROTOCOL.md); the lowest is 0.
 pub const PRIORITY_MAX: u8 = 9;
+/// The most bytes of the context of a notify, as its provider wrote it ("Sizes" in docs/PROTOCOL.md).
+pub const CONTEXT_BYTES_MAX: usize = 8_192;
+/// The default of [`Limits::context_bytes`].
+const CONTEXT_BYTES_PER_WORKSPACE: u64 = 64 << 20;
 /// How long the hub remembers an agent after the agent's last connection closed ("Hello" in docs/PROTOCOL.md).
 pub const AGENT_REMEMBERED: Millis = Millis::from_hours(24);
 
@@ -40,6 +44,14 @@ pub struct Limits {
     pub session_limit: u32,
     /// How long nothing is refused after a start, while agents reconnect.
     pub regroup_time: Millis,
+    /// Bytes of all contexts of a workspace, of its open notifications and sessions. A notify that would exceed it is
+    /// refused.
+    #[serde(default = "context_bytes_per_workspace")]
+    pub context_bytes: u64,
+}
+
+fn context_bytes_per_workspace() -> u64 {
+    CONTEXT_BYTES_PER_WORKSPACE
 }
 
 impl Default for Limits {
@@ -56,6 +68,7 @@ impl Default for Limits {
             session_idle: Millis::from_hours(12),
             session_limit: 100,
             regroup_time: Millis::from_secs(10),
+            context_bytes: CONTEXT_BYTES_PER_WORKSPACE,
         }
     }
 }

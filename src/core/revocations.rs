@@ -13,7 +13,7 @@ pub const REVOCATIONS_MAX: usize = 10_000;
 /// Whose tokens are revoked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RevokedSubject {
-    /// The subject.
+    /// The subject of the tokens.
     pub subject: Name,
     /// The workspace; `None`: every workspace.
     pub workspace: Option<Name>,

@@ -49,6 +49,11 @@ pub const ADDED_FIELDS: &[(&str, &str, u32)] = &[
     ("Session", "icon", 4),
     ("Session", "fields", 4),
     ("Session", "link", 4),
+    ("Session", "context", 4),
+    ("OpenNotification", "context", 4),
+    ("NewNotification", "context", 4),
+    ("Workspace", "context_bytes", 4),
+    ("Limits", "context_bytes", 4),
     #[cfg(feature = "next-rules")]
     ("Sessions", "capped", 5),
     #[cfg(feature = "next-rules")]

@@ -73,6 +73,7 @@ fn ring_as(notification_id: NotificationId) -> Entry {
         session_id: None,
         cancellation_token: None,
         to: Recipients::default(),
+        context: None,
         rendered: Ok(rendered),
         unused: Vec::new(),
     };

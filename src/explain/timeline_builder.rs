@@ -212,7 +212,7 @@ impl<'q> TimelineBuilder<'q> {
                     }
                 }
             }
-            Effect::SessionStarted { agent, session } => {
+            Effect::SessionStarted { agent, session, .. } => {
                 let name = core.agent_name(workspace, *agent).cloned();
                 if let Some(tracked) = self.find(session.notification_id) {
                     tracked.record(now, TimelineEventKind::Session, name.into_iter().collect());
@@ -469,10 +469,10 @@ fn refused(core: &Core, workspace: &Name, to: &ReplyTo, refusal: &Refusal) -> Re
         Refusal::Render(RenderError::TooLong { .. }) => ErrorCode::BadParameter,
         Refusal::IdTaken => ErrorCode::IdTaken,
         Refusal::TokenTaken => ErrorCode::TokenTaken,
-        Refusal::OpenNotifications { .. } => ErrorCode::Limit,
+        Refusal::OpenNotifications { .. } | Refusal::ContextBytes { .. } => ErrorCode::Limit,
         Refusal::SessionOwnedByAnother | Refusal::WrongRole => ErrorCode::NotAllowed,
         Refusal::TokenNotFound | Refusal::NotificationUnknownToProvider => ErrorCode::NotFound,
-        Refusal::SessionNotFound | Refusal::NotificationUnknownToAgent => ErrorCode::NotFound,
+        Refusal::SessionNotFound | Refusal::NoContext | Refusal::NotificationUnknownToAgent => ErrorCode::NotFound,
         Refusal::NotJoined => ErrorCode::Unavailable,
     };
     RefusedCall {

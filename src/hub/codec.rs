@@ -307,6 +307,7 @@ mod tests {
             session_id: None,
             cancellation_token: Some(format!("the-token-{n}").into()),
             to: Recipients::default(),
+            context: None,
             rendered: Ok(rendered.clone()),
             unused: Vec::new(),
         };

@@ -88,6 +88,7 @@ impl Engine {
             cancellation_token: Some(id.as_str().into()),
             to: AddressedTo { agents: Vec::new(), groups: group.as_deref().map(Into::into).into_iter().collect() },
             priority: None,
+            context: None,
         };
         self.say(provider, number, Purpose::Notify, Body::Notify(notify));
     }

@@ -37,7 +37,7 @@ pub struct Revoke {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RevokedEntry<'a> {
-    /// The subject.
+    /// The subject of the revoked tokens.
     pub subject: &'a str,
     /// The workspace; absent: all workspaces.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,12 +27,12 @@ mod tests {
             if let Ok(message) = decode(&text) {
                 taken.insert(message.body.type_name());
             } else {
-                let hubs = "welcome refreshed pong ack result error notification closed session sessionEnded kpi activity \
+                let hubs = "welcome refreshed pong ack result error notification closed session sessionEnded context kpi activity \
                     event stats";
                 assert!(hubs.split(' ').any(|kind| example["type"] == kind), "{text}");
             }
         }
-        let all = "accept activity cancel endSession hello kpi notify ping presence refresh reject seen";
+        let all = "accept activity cancel endSession getContext hello kpi notify ping presence refresh reject seen";
         assert_eq!(taken.into_iter().collect::<Vec<_>>().join(" "), all);
     }
 

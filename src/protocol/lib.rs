@@ -4,8 +4,8 @@
 //! [`inbound`] holds the messages of clients, [`outbound`] those of the hub. Each type is written by one side and read by
 //! the other, so the hub and the Rust client share it. Ids, outcomes and times are those of `deskbell-core`.
 //!
-//! Files here may use those above them: `size`, `duration`, `names`, `vocabulary`, `error`, `close`, `envelope`, `outbound`, `inbound`, `frame`,
-//! `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
+//! Files here may use those above them: `size`, `duration`, `names`, `vocabulary`, `error`, `close`, `envelope`, `raw_json`,
+//! `outbound`, `inbound`, `frame`, `admin`, `template_list`, `http`, `asyncapi`, `openapi`.
 
 pub mod admin;
 pub mod asyncapi;
@@ -19,6 +19,7 @@ pub mod inbound;
 mod names;
 pub mod openapi;
 pub mod outbound;
+mod raw_json;
 pub mod size;
 pub mod template_list;
 mod vocabulary;
@@ -32,6 +33,7 @@ pub use error::ErrorCode;
 pub use inbound::{DecodeError, decode, encode as encode_inbound};
 pub use names::{check_name, is_hidden};
 pub use outbound::{Encode, HubMessage, decode as decode_outbound, encode};
+pub use raw_json::RawJson;
 pub use vocabulary::{CallName, Role};
 
 /// The subprotocol that the hub selects if the client offers it.

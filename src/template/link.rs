@@ -29,7 +29,7 @@ pub enum LinkFault {
     /// A character outside the placeholders that a URL cannot have.
     #[error("a URL cannot have the character {character:?}; write it percent-encoded")]
     Character {
-        /// The character.
+        /// The first such character.
         character: char,
     },
 }

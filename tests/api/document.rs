@@ -327,7 +327,7 @@ fn whole_calls() -> Vec<(&'static str, Value)> {
             "notify",
             json!({"type": "notify", "id": "n-1", "correlationId": GUID, "templateName": "chat",
             "templateParameters": {"customerName": "Grace", "more": 1}, "cancellationToken": "t", "sessionId": "s",
-            "to": {"agents": ["ada", "nobody"]}, "priority": 5}),
+            "to": {"agents": ["ada", "nobody"]}, "priority": 5, "context": {"language": "en"}}),
         ),
         (
             "kpi",

@@ -198,6 +198,7 @@ fn notify(lane: u64, number: u64, agent: &Name) -> Call {
         session_id: None,
         cancellation_token: Some(token(number)),
         to: Recipients { agents: vec![agent.clone()], groups: Vec::new() },
+        context: None,
         rendered: Ok(rendered),
         unused: Vec::new(),
     };

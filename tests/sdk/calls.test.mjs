@@ -208,6 +208,21 @@ describe('calls', () => {
     assert.equal((await call).correlationId, correlationId)
   })
 
+  test('the winner has the context of its session, and asks for it on another connection', async () => {
+    const ada = await agent('ada-context')
+    const bot = await provider()
+    const context = { summary: 'Wants a refund', order: 7 }
+    ada.on('notification', ({ notificationId }) => ada.accept(notificationId).catch(() => {}))
+    const started = event(ada, 'session')
+    await bot.notify({ templateName: CHAT, to: { agents: ['ada-context'] }, sessionId: 'conv-context', context })
+    assert.deepEqual((await started).context, context)
+    const tab = await agent('ada-context')
+    assert.equal(tab.sessions[0].hasContext, true)
+    assert.equal(tab.sessions[0].context, undefined)
+    assert.deepEqual((await tab.getContext('conv-context')).context, context)
+    await assert.rejects(tab.getContext('no-such'), ({ code }) => code === 'notFound')
+  })
+
   test('kpi, activity and the end of a session reach the desk and its state', async () => {
     const ada = await agent('ada-2')
     const bot = await provider()

@@ -222,7 +222,8 @@ impl Day {
         let parameters = json!({"customerName": "Grace", "n": 3, "vip": true, "new": false, "nothing": null});
         let nobody = "nobody yet";
         let notify = full(json!({"type": "notify", "templateName": "chat", "templateParameters": parameters,
-            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too, nobody], "groups": ["billing"]}, "priority": 5}));
+            "cancellationToken": "accepted", "sessionId": "s-1", "to": {"agents": ["ada", bob_too, nobody], "groups": ["billing"]}, "priority": 5,
+            "context": {"summary": "Grace"}}));
         has(&bot.call(notify.clone()).await, json!({"type": "ack", "duplicate": false}));
         has(&bot.call(notify).await, json!({"type": "ack", "duplicate": true}));
         let id = ada.expect("notification").await["notificationId"].as_str().unwrap().to_owned();
@@ -230,11 +231,12 @@ impl Day {
             ada.send(form(json!({"type": "seen", "notificationId": id}))).await;
         }
         has(&ada.call(full(json!({"type": "accept", "notificationId": id}))).await, json!({"won": true}));
+        Self::both(ada, json!({"type": "getContext", "sessionId": "s-1"}), "context").await;
         bob.send(bare(json!({"type": "accept", "notificationId": id}))).await;
         has(&bob.expect("result").await, json!({"won": false}));
         for to in [Value::Null, json!({"agents": null, "groups": null})] {
             let notify = json!({"type": "notify", "templateName": "short", "templateParameters": null,
-                "cancellationToken": null, "sessionId": null, "to": to, "priority": null});
+                "cancellationToken": null, "sessionId": null, "to": to, "priority": null, "context": null});
             bot.send(bare(notify)).await;
             let ack = bot.expect("ack").await;
             bot.result_of(ack["notificationId"].as_str().unwrap()).await;

@@ -18,6 +18,7 @@ mod asyncapi;
 mod autos;
 mod cancel;
 mod chaos;
+mod context;
 mod damage;
 mod explain;
 mod fields;

@@ -190,6 +190,7 @@ pub(super) fn limits() -> impl Strategy<Value = Limits> {
         session_idle: Millis::from_secs(idle),
         session_limit: counts.5,
         regroup_time: Millis::from_secs(regroup),
+        ..Limits::default()
     })
 }
 

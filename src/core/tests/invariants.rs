@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::context::Context;
 use crate::effect::AgentSlot;
 use crate::ids::Name;
 use crate::limits::Limits;
@@ -92,6 +93,9 @@ fn check_indexes(workspace: &Workspace) {
     assert_eq!(workspace.auto_accepts as usize, open.values().filter(|(_, open)| is_auto(open)).count());
     let never = |open: &&(OpenSlot, &OpenNotification)| !open.1.was_displayed;
     assert_eq!(workspace.never_displayed as usize, open.values().filter(never).count());
+    let open_contexts = open.values().filter_map(|(_, one)| one.context.as_ref());
+    let contexts = open_contexts.chain(workspace.sessions.iter().filter_map(|(_, session)| session.context.as_ref()));
+    assert_eq!(workspace.context_bytes, contexts.map(Context::bytes).sum::<u64>());
     for (slot, audience) in workspace.audiences.iter() {
         let of_it: Vec<_> = open.values().filter(|(_, open)| open.audience == slot).collect();
         assert_eq!(audience.open as usize, of_it.len());

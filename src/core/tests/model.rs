@@ -332,9 +332,17 @@ impl Model {
     }
 
     pub(super) fn fill_desks(&mut self, place: usize) {
+        self.fill_desks_of(place, None);
+    }
+
+    /// Fills the desks of the audience of that notification, or all.
+    pub(super) fn fill_desks_of(&mut self, place: usize, audience: Option<usize>) {
         let (display, queue) = (self.limits.display_limit as usize, self.limits.queue_limit as usize);
         let Place { agents, notifications, .. } = &mut self.places[place];
-        for desk in agents.iter_mut().filter(|desk| desk.is_available()) {
+        let concerned =
+            |desk: &&mut Agent| desk.is_available() && audience.is_none_or(|n| notifications[n].is_for(desk));
+        let desks: Vec<&mut Agent> = agents.iter_mut().filter(concerned).collect();
+        for desk in desks {
             let mut candidates: Vec<usize> = (0..notifications.len())
                 .filter(|n| {
                     let item = &notifications[*n];

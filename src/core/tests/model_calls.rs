@@ -233,7 +233,8 @@ impl Model {
             self.settle(place, n, Outcome::AutoAccepted, Some(agent));
             return;
         }
-        self.fill_desks(place);
+        // Other desks are filled at the end of the step, after the automatic accepts that wait.
+        self.fill_desks_of(place, Some(n));
         let at = &self.places[place];
         let item = &at.notifications[n];
         let mut eligible = at.agents.iter().filter(|agent| agent.is_available() && item.is_for(agent)).peekable();

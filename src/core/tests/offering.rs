@@ -278,3 +278,18 @@ fn an_agent_who_returns_finds_the_highest_priority_first() {
     world.agent("ada");
     assert_eq!(world.desk("ada"), "n4 n2 | n1 n3");
 }
+
+#[test]
+fn a_place_that_becomes_free_as_a_notification_arrives_goes_to_the_higher_priority() {
+    let mut world = World::with_limits(|limits| limits.display_limit = 1);
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).timeout(1_000));
+    world.notify("bot", raise(2));
+    // The display time of the first ends in the step in which the third arrives.
+    world.oversleep(1_000);
+    world.notify("bot", raise(3).priority(1));
+    assert_eq!(world.desk("ada"), "n3 | n2");
+    world.accept("ada", 3);
+    assert_eq!(world.desk("ada"), "n2 |");
+}

@@ -173,3 +173,57 @@ fn what_agents_are_told_of_a_session_bears_the_correlation_id_of_the_call_that_c
     let (effects, call) = last(&world);
     assert_eq!(effects.matches(&format!("\"c{call}\"")).count(), 3, "{effects}");
 }
+
+#[test]
+fn the_winner_alone_receives_the_context() {
+    let mut world = world();
+    world.agent("ada#2");
+    world.observer("watch");
+    let others = world.notify("bot", raise(1).session("s").context("{ \"a\":1}"));
+    assert!(others.iter().all(|line| !line.contains("context")), "{others:?}");
+    let lines = world.accept("ada", 1);
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("context")).collect();
+    assert_eq!(told, ["ada: session s~(n1) context { \"a\":1}", "ada#2: session s~(n1) context { \"a\":1}"]);
+    check(world.agent("ada#3"), "ada#3: welcome presence=available sessions=s~(n1)");
+    check(world.get_context("ada#3", "s"), "ada#3: context s { \"a\":1}");
+    check(world.get_context("bob", "s"), "bob: refused SessionOwnedByAnother");
+    check(world.get_context("bob", "x"), "bob: refused SessionNotFound");
+}
+
+#[test]
+fn a_move_hands_the_context_on_unless_it_brings_its_own() {
+    let mut world = world();
+    world.notify("bot", raise(1).session("s").context("{\"a\":1}").agents(&["ada"]));
+    world.accept("ada", 1);
+    world.notify("bot", raise(2).session("s").agents(&["bob"]));
+    let lines = world.accept("bob", 2);
+    assert!(lines.contains(&"bob: session s~(n2) context {\"a\":1}".to_owned()), "{lines:?}");
+    check(world.get_context("ada", "s"), "ada: refused SessionOwnedByAnother");
+    world.notify("bot", raise(3).session("s").context("{\"b\":2}").agents(&["ada"]));
+    let lines = world.accept("ada", 3);
+    assert!(lines.contains(&"ada: session s~(n3) context {\"b\":2}".to_owned()), "{lines:?}");
+    world.end_session("bot", "s");
+    check(world.get_context("ada", "s"), "ada: refused SessionNotFound");
+    world.notify("bot", raise(4).session("t").agents(&["ada"]));
+    world.accept("ada", 4);
+    check(world.get_context("ada", "t"), "ada: refused NoContext");
+}
+
+#[test]
+fn contexts_are_bounded_and_their_bytes_come_back() {
+    let mut world = World::with_limits(|limits| limits.context_bytes = 16);
+    world.provider("bot");
+    world.agent("ada");
+    world.notify("bot", raise(1).session("s").context("{\"a\":1}"));
+    world.accept("ada", 1);
+    world.notify("bot", raise(2).token("k").context("{\"b\":2}"));
+    check(world.notify("bot", raise(3).context("{\"c\":3}")), "bot: refused ContextBytes { limit: 16 }");
+    world.cancel("bot", "k");
+    // A transfer that hands the context on counts it once.
+    world.notify("bot", raise(4).session("s").agents(&["ada"]));
+    world.accept("ada", 4);
+    assert!(world.notify("bot", raise(5).context("{\"e\":5}"))[0].starts_with("bot: ack"));
+    check(world.notify("bot", raise(6).context("{\"f\":6}")), "bot: refused ContextBytes { limit: 16 }");
+    world.end_session("ada", "s");
+    assert!(world.notify("bot", raise(7).context("{\"g\":7}"))[0].starts_with("bot: ack"));
+}

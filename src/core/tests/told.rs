@@ -21,6 +21,7 @@ pub(super) fn resolve(core: &Core, effects: &Effects, workspace: &str, effect: &
         Effect::Ack { to, .. }
         | Effect::CancelResult { to, .. }
         | Effect::Done { to }
+        | Effect::Context { to, .. }
         | Effect::Answered { to, .. }
         | Effect::Refused { to, .. } => return vec![to.connection],
         Effect::AudienceFull { .. } | Effect::HubRemoved { .. } => return Vec::new(),
@@ -75,7 +76,13 @@ pub(super) fn words(effect: &Effect) -> String {
         Effect::Close { notification_id, outcome, agent_id, .. } => {
             format!("close {} {}", short(*notification_id), ended(*outcome, agent_id.as_ref()))
         }
-        Effect::SessionStarted { session, .. } => format!("session {}", session_words(session)),
+        Effect::SessionStarted { session, context, .. } => {
+            let context = context.as_ref().map_or_else(String::new, |context| format!(" context {}", context.json()));
+            format!("session {}{context}", session_words(session))
+        }
+        Effect::Context { to, session_id, context } => {
+            format!("{}context {session_id} {}", asked(to), context.json())
+        }
         Effect::SessionEnded { session_id, .. } => format!("session {session_id} ended"),
         Effect::Kpi { mark, breached: true } => format!("kpi {}", mark_words(mark)),
         Effect::Kpi { mark, breached: false } => format!("kpi {} clear", mark.session_id),
@@ -164,7 +171,8 @@ fn welcome_words(welcome: &Welcome) -> String {
 fn session_words(session: &SessionView) -> String {
     let breached = if session.breached { "!" } else { "" };
     let unread = if session.unread > 0 { format!("+{}", session.unread) } else { String::new() };
-    format!("{}{breached}{unread}({})", session.session_id, short(session.notification_id))
+    let context = if session.has_context { "~" } else { "" };
+    format!("{}{breached}{unread}{context}({})", session.session_id, short(session.notification_id))
 }
 
 fn mark_words(mark: &MarkView) -> String {

@@ -192,7 +192,7 @@ impl Desk {
                 self.sessions.get_mut(session_id).expect("a session of this agent").unread = *count;
             }
             Effect::Presence { presence, .. } => self.presence = *presence,
-            Effect::Answered { .. } | Effect::Done { .. } | Effect::Refused { .. } => {}
+            Effect::Answered { .. } | Effect::Context { .. } | Effect::Done { .. } | Effect::Refused { .. } => {}
             other => panic!("to an agent: {other:?}"),
         }
     }

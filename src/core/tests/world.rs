@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::invariants::check_invariants;
 use super::told::{BEGIN, log_line, resolve, words};
 use super::watch::Watch;
+use crate::context::Context;
 use crate::effect::{Effect, Effects};
 use crate::entry::{
     Action, AgentAction, Call, Entry, Input, Joiner, NewNotification, Presence, ProviderAction, Recipients, Record,
@@ -52,13 +53,14 @@ pub(super) struct Raise {
     pub(super) token: Option<Name>,
     pub(super) to: Recipients,
     pub(super) rendered: Result<Rendered, RenderError>,
+    pub(super) context: Option<Context>,
 }
 
 /// A notification numbered `number`, for all, shown for 120 s, without id, token and session.
 pub(super) fn raise(number: u128) -> Raise {
     let rendered = Rendered::titled(format!("title {number}"), Millis(120_000));
     let to = Recipients::default();
-    Raise { number, id: None, says: number, session: None, token: None, to, rendered: Ok(rendered) }
+    Raise { number, id: None, says: number, session: None, token: None, to, rendered: Ok(rendered), context: None }
 }
 
 impl Raise {
@@ -75,6 +77,11 @@ impl Raise {
 
     pub(super) fn token(mut self, token: &str) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    pub(super) fn context(mut self, json: &str) -> Self {
+        self.context = Some(Context::new(json));
         self
     }
 
@@ -278,6 +285,10 @@ impl World {
         self.call(client, ProviderAction::Activity { session_id: session.into(), count })
     }
 
+    pub(super) fn get_context(&mut self, client: &str, session: &str) -> Vec<String> {
+        self.call(client, AgentAction::GetContext { session_id: session.into() })
+    }
+
     pub(super) fn end_session(&mut self, client: &str, session: &str) -> Vec<String> {
         let session_id = session.into();
         if self.providers.contains(client) {
@@ -415,6 +426,7 @@ impl Raise {
             to: self.to,
             rendered: self.rendered,
             unused: Vec::new(),
+            context: self.context,
         }))
     }
 }

@@ -35,7 +35,11 @@ impl Workspace {
         let agents: Vec<AgentSlot> = self.eligible(self.open[slot].audience).collect();
         for &agent in &agents {
             if step.scratch.stale.contains(agent) {
-                // Places that became free in this step go to older notifications first.
+                // Places that became free in this step go by rank, so this notification is one of those that wait.
+                let before = self.open[slot].rank().before();
+                let desk = self.agents.get_mut(agent);
+                desk.has_backlog = true;
+                desk.cursor = desk.cursor.min(before);
                 self.refill(step, agent);
             }
             if !self.open[slot].on_desk.contains(agent) {

@@ -45,6 +45,7 @@ impl Workspace {
             AgentAction::EndSession { session_id } => {
                 self.end_session_call(step, to, &SessionParty::Agent(agent), session_id);
             }
+            AgentAction::GetContext { session_id } => self.get_context(step, to, agent, session_id),
         }
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct Workspace {
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
     /// Agents whose hub is gone, and until when rule 10 waits for each of them.
     pub(crate) regrouping: BTreeMap<AgentSlot, Timestamp>,
+    /// Bytes of the contexts of all open notifications and sessions.
+    #[serde(default)]
+    pub(crate) context_bytes: u64,
 }
 
 impl Workspace {
@@ -91,6 +94,7 @@ impl Workspace {
             observers: Vec::new(),
             outcomes: [0; Outcome::ALL.len()],
             regrouping: BTreeMap::new(),
+            context_bytes: 0,
         }
     }
 

@@ -9,6 +9,7 @@ use super::agents::Agent;
 use super::audiences::{Arrival, Rank};
 use crate::collections::slot_set::SlotSet;
 use crate::content::Content;
+use crate::context::Context;
 use crate::effect::{AgentSlot, Card};
 use crate::ids::Timestamp;
 use crate::outcome::Reach;
@@ -31,11 +32,19 @@ pub(crate) struct OpenNotification {
     pub(crate) rejected_by: SlotSet<Agent>,
     /// The agents who have it on their desk now, displayed or queued.
     pub(crate) on_desk: SlotSet<Agent>,
+    /// What its provider tells the agent who gets the session. It is not part of the content, which others see.
+    #[serde(default)]
+    pub(crate) context: Option<Context>,
 }
 
 impl OpenNotification {
     /// A notification that has just arrived: its queue time runs.
-    pub(crate) fn new(content: Arc<Content>, arrival: Arrival, audience: AudienceSlot) -> Self {
+    pub(crate) fn new(
+        content: Arc<Content>,
+        context: Option<Context>,
+        arrival: Arrival,
+        audience: AudienceSlot,
+    ) -> Self {
         let due = content.notified_at.plus(content.rendered.queue_timeout);
         Self {
             content,
@@ -47,6 +56,7 @@ impl OpenNotification {
             seen_by: SlotSet::default(),
             rejected_by: SlotSet::default(),
             on_desk: SlotSet::default(),
+            context,
         }
     }
 

@@ -9,13 +9,14 @@ use super::settle::Settlement;
 use super::step::Step;
 use super::{AudienceSlot, OpenSlot, Workspace};
 use crate::content::Content;
+use crate::context::Context;
 use crate::effect::{AgentSlot, Effect, Event, OpenView, Refusal, ReplyTo};
 use crate::entry::{NewNotification, Recipients};
 use crate::ids::{Name, NotificationId};
 use crate::outcome::{Outcome, Settled};
 
 impl Workspace {
-    /// A notify. It is checked in this order: duplicate, template, token, owner of the session, limit.
+    /// A notify. It is checked in this order: duplicate, template, token, owner of the session, limits.
     pub(crate) fn notify(
         &mut self,
         step: &mut Step<'_>,
@@ -51,7 +52,7 @@ impl Workspace {
         let unused = notify.unused.clone();
         step.emit(&self.name, Effect::Ack { to, notification_id, duplicate: false, unused, unknown });
         self.observe(step, || Event::Notified { content: Arc::clone(&content) });
-        self.arrive(step, &content, &notify.to);
+        self.arrive(step, &content, notify);
     }
 
     fn find_by_id(&self, provider_id: &Name, id: Option<&Name>) -> Option<NotificationRef> {
@@ -128,15 +129,22 @@ impl Workspace {
         if self.arrivals.len() >= limit as usize {
             return Err(Refusal::OpenNotifications { limit });
         }
+        let bytes = notify.context.as_ref().map_or(0, Context::bytes);
+        let limit = step.limits.context_bytes;
+        if bytes > 0 && self.context_bytes.saturating_add(bytes) > limit {
+            return Err(Refusal::ContextBytes { limit });
+        }
         Ok(())
     }
 
     /// A notification enters the indexes. Then rules 1 to 3 and 8 decide about it.
-    fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, to: &Recipients) {
+    fn arrive(&mut self, step: &mut Step<'_>, content: &Arc<Content>, notify: &NewNotification) {
+        let to = &notify.to;
         let arrival = step.next_arrival();
         let audience = self.enter_audience(to);
         let auto = content.rendered.auto_accept;
-        let notification = OpenNotification::new(Arc::clone(content), arrival, audience);
+        let notification = OpenNotification::new(Arc::clone(content), notify.context.clone(), arrival, audience);
+        self.context_bytes += notify.context.as_ref().map_or(0, Context::bytes);
         let (due, rank) = (notification.due, notification.rank());
         let slot = self.open.insert(notification);
         step.deadlines.insert((due, arrival, self.slot, slot));

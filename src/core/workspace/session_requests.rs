@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::sessions::Session;
 use super::step::Step;
 use super::{OpenSlot, Workspace};
+use crate::context::Context;
 use crate::effect::{AgentSlot, Effect, Event, MarkView, Refusal, ReplyTo};
 use crate::ids::{Name, Text};
 
@@ -36,11 +37,42 @@ impl Workspace {
                 self.attach_session(agent, id);
             }
         }
+        self.hand_over_context(slot, id);
         self.sessions.touch(id, step.now);
         if let Some(session) = self.sessions.view(id) {
-            step.emit(&self.name, Effect::SessionStarted { agent, session });
+            let context = self.sessions.get(id).and_then(|session| session.context.clone());
+            step.emit(&self.name, Effect::SessionStarted { agent, session, context });
         }
         self.enforce_session_limits(step, Some(&content.correlation_id));
+    }
+
+    /// The session gets the context of the notification that was accepted. Without one it keeps its own.
+    fn hand_over_context(&mut self, slot: OpenSlot, id: &Name) {
+        let Some(context) = self.open.get_mut(slot).and_then(|notification| notification.context.take()) else {
+            return;
+        };
+        let former = self.sessions.get_mut(id).and_then(|session| session.context.replace(context));
+        self.drop_context(former.as_ref());
+    }
+
+    /// A context no longer counts: its notification or session has ended, or another one replaces it.
+    pub(crate) fn drop_context(&mut self, context: Option<&Context>) {
+        let bytes = context.map_or(0, Context::bytes);
+        assert!(self.context_bytes >= bytes, "a context of {bytes} bytes ends and did not count");
+        self.context_bytes -= bytes;
+    }
+
+    /// An agent asks for the context of a session.
+    pub(crate) fn get_context(&self, step: &mut Step<'_>, to: ReplyTo, agent: AgentSlot, id: &Name) {
+        let effect = match self.sessions.get(id) {
+            None => Effect::Refused { to, refusal: Refusal::SessionNotFound },
+            Some(session) if session.agent != agent => Effect::Refused { to, refusal: Refusal::SessionOwnedByAnother },
+            Some(session) => match session.context.clone() {
+                Some(context) => Effect::Context { to, session_id: id.clone(), context },
+                None => Effect::Refused { to, refusal: Refusal::NoContext },
+            },
+        };
+        step.emit(&self.name, effect);
     }
 
     /// Moves a session to another agent. It keeps its mark and title; its unread count starts at 0.
@@ -83,7 +115,8 @@ impl Workspace {
     pub(crate) fn end_session(&mut self, step: &mut Step<'_>, id: &Name, correlation_id: Option<&Name>) {
         let Some(agent) = self.sessions.get(id).map(|session| session.agent) else { return };
         let agent_name = self.agents.get(agent).name.clone();
-        self.sessions.end(id, agent_name, step.now);
+        let ended = self.sessions.end(id, agent_name, step.now);
+        self.drop_context(ended.and_then(|session| session.context).as_ref());
         let correlation_id = correlation_id.cloned();
         step.emit(
             &self.name,

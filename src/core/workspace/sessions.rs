@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
+use crate::context::Context;
 use crate::effect::{AgentSlot, MarkView, SessionView};
 use crate::entry::Field;
 use crate::ids::{Name, NotificationId, Text, Timestamp};
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     fields: Vec<Field>,
     #[serde(default)]
     link: Option<Text>,
+    #[serde(default)]
+    pub(crate) context: Option<Context>,
 }
 
 /// A session that ended within the retention time. To end it again is not an error.
@@ -249,6 +252,7 @@ impl Sessions {
             started_at: session.started_at,
             breached: self.is_marked(id),
             unread: session.unread,
+            has_context: session.context.is_some(),
         })
     }
 }
@@ -269,6 +273,7 @@ impl Session {
             icon: card.icon.clone(),
             fields: card.fields.clone(),
             link: card.link.clone(),
+            context: None,
         }
     }
 }

@@ -148,6 +148,7 @@ impl Workspace {
         assert!(!automatic || self.auto_accepts > 0, "arrival {arrival} did not count as an automatic accept");
         self.auto_accepts -= u32::from(automatic);
         self.sessions.release_name(&content.session_id);
+        self.drop_context(notification.context.as_ref());
         self.leave_audience(notification.audience, rank, waits);
         arrival
     }

@@ -16,9 +16,9 @@ use crate::gateway::fanout::to_wire;
 use crate::gateway::shared::state::whole_ms;
 use crate::gateway::shared::trace_log;
 use crate::protocol::outbound::{
-    Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionEnded, Welcome,
+    Activity, CancelResult, ClientLimits, DoneResult, PresenceUpdate, SessionContext, SessionEnded, Welcome,
 };
-use crate::protocol::{CallName, Encode, Envelope, VERSION, frame};
+use crate::protocol::{CallName, Encode, Envelope, RawJson, VERSION, frame};
 
 /// Sends the effects of one entry.
 #[derive(Debug)]
@@ -68,7 +68,14 @@ impl EffectSender<'_> {
                 let closed = to_wire::closed(notification_id, &correlation_id, outcome, agent_id.as_ref());
                 self.send_to_agents(&agents, &closed);
             }
-            Effect::SessionStarted { agent, session } => self.send_to_agents(&[agent], &to_wire::session(&session)),
+            Effect::SessionStarted { agent, session, context } => {
+                self.send_to_agents(&[agent], &to_wire::session(&session, context.as_ref()));
+            }
+            Effect::Context { to, session_id, context } => {
+                let (ids, session_id) = (to_wire::ids(&to), to_wire::text(&session_id));
+                let context = RawJson::checked(context.json());
+                self.reply(&to, &SessionContext { ids, session_id, context });
+            }
             Effect::SessionEnded { agent, session_id, correlation_id } => {
                 let (session_id, correlation_id) =
                     (to_wire::text(&session_id), to_wire::optional(correlation_id.as_ref()));

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use deskbell_core::effect::{self, Card, MarkView, Refusal, ReplyTo, SessionView, Welcome};
 use deskbell_core::entry::{Presence, RenderError};
-use deskbell_core::{Content, Name, NotificationId, Outcome, Position, Settled, Timestamp};
+use deskbell_core::{Content, Context, Name, NotificationId, Outcome, Position, Settled, Timestamp};
 
 use crate::protocol::outbound::{
     self, Ack, AnswerResult, Buttons, Closed, Kpi, Notification, NotifyResult, OpenNotification, Session, WelcomeState,
 };
-use crate::protocol::{CallName, Envelope, ErrorCode};
+use crate::protocol::{CallName, Envelope, ErrorCode, RawJson};
 
 /// The ids that the direct reply carries back.
 pub(crate) fn ids(to: &ReplyTo) -> Envelope<'_> {
@@ -115,7 +115,8 @@ pub(crate) fn notification(card: &Card) -> Notification<'_> {
     }
 }
 
-pub(crate) fn session(session: &SessionView) -> Session<'_> {
+/// A session that starts or moves here, with its context.
+pub(crate) fn session<'a>(session: &'a SessionView, context: Option<&'a Context>) -> Session<'a> {
     Session {
         session_id: text(&session.session_id),
         notification_id: session.notification_id,
@@ -127,7 +128,14 @@ pub(crate) fn session(session: &SessionView) -> Session<'_> {
         icon: optional(session.icon.as_ref()),
         fields: Cow::Borrowed(&session.fields),
         link: optional(session.link.as_ref()),
+        context: context.map(|context| RawJson::checked(context.json())),
+        has_context: false,
     }
+}
+
+/// A session in a welcome. Contexts are not in it, so that it does not become too large.
+fn session_in_welcome(view: &SessionView) -> Session<'_> {
+    Session { has_context: view.has_context, ..session(view, None) }
 }
 
 pub(crate) fn kpi(mark: &MarkView, breached: bool) -> Kpi<'_> {
@@ -152,7 +160,7 @@ pub(crate) fn welcome_state(welcome: &Welcome) -> WelcomeState<'_> {
             groups: groups.iter().map(text).collect(),
             presence: *presence,
             notifications: notifications.iter().map(notification).collect(),
-            sessions: sessions.iter().map(session).collect(),
+            sessions: sessions.iter().map(session_in_welcome).collect(),
             kpi: marks.iter().map(|mark| kpi(mark, true)).collect(),
         },
         Welcome::Observer => WelcomeState::Observer,
@@ -240,6 +248,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
             format!("the workspace has {limit} open notifications; it may not have more (limits.openNotifications)")
                 .into(),
         ),
+        Refusal::ContextBytes { limit } => (
+            ErrorCode::Limit,
+            format!("the contexts of the workspace may have {limit} bytes in all (limits.contextBytes)").into(),
+        ),
         Refusal::IdTaken => (ErrorCode::IdTaken, "this `id` belongs to another notify with different content".into()),
         Refusal::TokenTaken => {
             (ErrorCode::TokenTaken, "an open notification of this provider already has this `cancellationToken`".into())
@@ -256,6 +268,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> (ErrorCode, Name, Option<u64>) {
             "no notification of this provider, open or retained, has this `notificationId`".into(),
         ),
         Refusal::SessionNotFound => (ErrorCode::NotFound, "there is no open session with this `sessionId`".into()),
+        Refusal::NoContext => (ErrorCode::NotFound, "the session has no context".into()),
         Refusal::NotificationUnknownToAgent => {
             (ErrorCode::NotFound, "the hub has no such notification, or it was never displayed to this agent".into())
         }

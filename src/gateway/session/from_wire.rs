@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use deskbell_core::entry::{self, Action, AgentAction, Call, Joiner, ProviderAction, Recipients, Resume};
-use deskbell_core::{Name, NotificationId};
+use deskbell_core::{Context, Name, NotificationId};
 use uuid::Uuid;
 
 use crate::auth::Claims;
@@ -88,6 +88,7 @@ pub(crate) fn intent(role: Role, message: &ClientMessage<'_>, catalogue: &Shared
             Role::Provider => ProviderAction::EndSession { session_id: name(session_id) }.into(),
             _ => AgentAction::EndSession { session_id: name(session_id) }.into(),
         }),
+        Body::GetContext { session_id } => of_call(AgentAction::GetContext { session_id: name(session_id) }.into()),
         Body::Presence { presence } => of_call(AgentAction::Presence(*presence).into()),
         Body::Accept { notification_id } => {
             of_answer(notification_id, &|notification_id| AgentAction::Accept { notification_id })
@@ -129,6 +130,7 @@ fn notify(notify: &inbound::NotifyMessage<'_>, catalogue: &SharedCatalogue) -> e
             .into_iter()
             .map(Name::from)
             .collect(),
+        context: notify.context.as_ref().map(|context| Context::new(context.text())),
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn effect(core: &Core, workspace: &Name, effect: &Effect) {
                 connection = %to.connection, outcome, "cancel answered"
             );
         }
-        Effect::SessionStarted { agent, session } => {
+        Effect::SessionStarted { agent, session, .. } => {
             let client = core.agent_name(workspace, *agent).map_or("", |name| &**name);
             trace_line!(
                 %workspace, client, notificationId = %session.notification_id, correlationId = %session.correlation_id,

@@ -213,6 +213,7 @@ fn notify(id: &Name) -> Box<NewNotification> {
         session_id: None,
         cancellation_token: None,
         to: Recipients::default(),
+        context: None,
         rendered: Ok(Rendered {
             auto_accept: n.is_multiple_of(7),
             auto_accept_on_timeout: n.is_multiple_of(5),

@@ -1,7 +1,7 @@
 //! Reads the text of one frame as a client's message.
 
-use deskbell_core::PRIORITY_MAX;
 use deskbell_core::entry::Presence;
+use deskbell_core::{CONTEXT_BYTES_MAX, PRIORITY_MAX};
 use serde_json::error::Category;
 
 use super::fields::{FieldKey, Fields, Wrong, missing, shortened};
@@ -117,6 +117,7 @@ fn reader(kind: &str) -> Option<Reader> {
         "kpi" => kpi,
         "activity" => activity,
         "endSession" => end_session,
+        "getContext" => |fields| Ok(Body::GetContext { session_id: session_id(fields)? }),
         "accept" => accept,
         "reject" => reject,
         "seen" => seen,
@@ -205,6 +206,7 @@ fn notify<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Wrong> {
         cancellation_token: fields.name(FieldKey::CancellationToken, "cancellationToken")?,
         to: to(fields)?,
         priority: fields.small_number(FieldKey::Priority, "priority", PRIORITY_MAX)?,
+        context: fields.raw_object(FieldKey::Context, "context", CONTEXT_BYTES_MAX)?,
     }))
 }
 

@@ -18,7 +18,7 @@ mod tests {
     use super::super::decode;
     use super::super::message::{AddressedTo, Body, Hello, HelloRole, NotifyMessage, ResumeFrom, Text};
     use super::*;
-    use crate::{Envelope, Presence};
+    use crate::{Envelope, Presence, RawJson};
 
     fn name() -> impl Strategy<Value = Text<'static>> {
         "[a-z\"\\\\é ]{1,20}".prop_map(Text::Owned)
@@ -47,9 +47,15 @@ mod tests {
         let parameters = prop::collection::btree_map("[a-z]{1,5}", ".{0,20}", 0..4).prop_map(|map| {
             map.into_iter().map(|(key, value)| (Text::Owned(key), Text::Owned(value))).collect::<Vec<_>>()
         });
-        let names = (names(), names(), prop::option::of(0..10_u8));
+        let names = (names(), names(), prop::option::of(0..10_u8), prop::option::of(context()));
         (name(), parameters, prop::option::of(name()), prop::option::of(name()), names).prop_map(
-            |(template_name, template_parameters, session_id, cancellation_token, (agents, groups, priority))| {
+            |(
+                template_name,
+                template_parameters,
+                session_id,
+                cancellation_token,
+                (agents, groups, priority, context),
+            )| {
                 Body::Notify(NotifyMessage {
                     template_name,
                     template_parameters,
@@ -57,9 +63,15 @@ mod tests {
                     cancellation_token,
                     to: AddressedTo { agents, groups },
                     priority,
+                    context,
                 })
             },
         )
+    }
+
+    fn context() -> impl Strategy<Value = RawJson<'static>> {
+        "\\{ {0,3}(\"[a-z]{1,5}\" {0,2}: {0,2}(1\\.50|null|\\[\\]|\"ä\\\\u0041\") {0,2})?\\}"
+            .prop_map(|text| RawJson::parse(text).unwrap())
     }
 
     fn any_body() -> impl Strategy<Value = Body<'static>> {
@@ -73,6 +85,7 @@ mod tests {
                 .prop_map(|(session_id, should_reset, details)| Body::Kpi { session_id, should_reset, details }),
             (name(), any::<u32>()).prop_map(|(session_id, count)| Body::Activity { session_id, count }),
             name().prop_map(|session_id| Body::EndSession { session_id }),
+            name().prop_map(|session_id| Body::GetContext { session_id }),
             name().prop_map(|notification_id| Body::Accept { notification_id }),
             (name(), prop::option::of(name()))
                 .prop_map(|(notification_id, reason)| Body::Reject { notification_id, reason }),

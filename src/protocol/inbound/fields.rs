@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::message::Text;
 use crate::names::{check_name, too_long};
+use crate::raw_json::RawJson;
 
 /// The `detail` of an error about a field.
 pub(super) type Wrong = String;
@@ -39,6 +40,7 @@ pub(crate) enum FieldKey {
     SessionId,
     To,
     Priority,
+    Context,
     ShouldReset,
     Details,
     Count,
@@ -133,6 +135,23 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&self, key: FieldKey, called: &str) -> Result<Option<Self>, Wrong> {
         let object = self.value(key).map(Fields::parse).transpose();
         object.map_err(|_| format!("`{called}` must be an object"))
+    }
+
+    /// An object of at most `bytes_max` bytes, as the client wrote it; `None` if absent.
+    pub(super) fn raw_object(
+        &self,
+        key: FieldKey,
+        called: &str,
+        bytes_max: usize,
+    ) -> Result<Option<RawJson<'a>>, Wrong> {
+        let Some(json) = self.value(key) else { return Ok(None) };
+        if !json.starts_with('{') {
+            return Err(format!("`{called}` must be an object"));
+        }
+        if json.len() > bytes_max {
+            return Err(format!("`{called}` has {} bytes; at most {bytes_max} are allowed", json.len()));
+        }
+        Ok(Some(RawJson::checked(json)))
     }
 
     /// The first member of an object field that is not in `known`.

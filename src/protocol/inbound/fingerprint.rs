@@ -28,6 +28,10 @@ impl NotifyMessage<'_> {
             sum.text("priority");
             sum.count(usize::from(priority));
         }
+        if let Some(context) = &self.context {
+            sum.text("context");
+            sum.text(context.text());
+        }
         sum.finish()
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use crate::envelope::Envelope;
+use crate::raw_json::RawJson;
 use crate::vocabulary::{CallName, Role};
 
 /// A text of the frame.
@@ -68,6 +69,11 @@ pub enum Body<'a> {
         /// The session's id; a name.
         session_id: Text<'a>,
     },
+    /// `getContext`, of an agent.
+    GetContext {
+        /// The session's id; a name.
+        session_id: Text<'a>,
+    },
     /// `accept`, of an agent.
     Accept {
         /// A name, which need not be a notificationId.
@@ -106,6 +112,7 @@ impl Body<'_> {
             Self::Kpi { .. } => "kpi",
             Self::Activity { .. } => "activity",
             Self::EndSession { .. } => "endSession",
+            Self::GetContext { .. } => "getContext",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
             Self::Seen { .. } => "seen",
@@ -126,9 +133,11 @@ impl Body<'_> {
             Self::Hello(_) | Self::Refresh { .. } | Self::Ping => true,
             Self::Notify(_) | Self::Cancel { .. } | Self::Kpi { .. } | Self::Activity { .. } => role == Role::Provider,
             Self::EndSession { .. } => role != Role::Observer,
-            Self::Accept { .. } | Self::Reject { .. } | Self::Seen { .. } | Self::Presence { .. } => {
-                role == Role::Agent
-            }
+            Self::GetContext { .. }
+            | Self::Accept { .. }
+            | Self::Reject { .. }
+            | Self::Seen { .. }
+            | Self::Presence { .. } => role == Role::Agent,
         }
     }
 }
@@ -269,6 +278,10 @@ pub struct NotifyMessage<'a> {
     /// The priority, 0 to [`PRIORITY_MAX`](deskbell_core::PRIORITY_MAX); if absent, the template's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
+    /// A JSON object for the agent who gets the session, of at most
+    /// [`CONTEXT_BYTES_MAX`](deskbell_core::CONTEXT_BYTES_MAX) bytes as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<RawJson<'a>>,
 }
 
 /// The agents and groups to which a notification is addressed: sorted names, none twice, at most

@@ -1,8 +1,10 @@
 //! Reads a message of the hub. Fields and message types that this version does not know are skipped.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
-use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
+use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionContext, SessionEnded};
 use super::reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
 use super::welcome::Welcome;
 
@@ -23,8 +25,12 @@ pub enum HubMessage {
     Notification(Box<Notification<'static>>),
     /// A notification is off the desk.
     Closed(Closed<'static>),
-    /// A session is at the desk.
+    /// A session is at the desk. [`decode`] reads it, because a value as it was written cannot be read by way of this enum.
+    #[serde(skip_deserializing)]
     Session(Session<'static>),
+    /// The context of a session. Read like `Session`.
+    #[serde(skip_deserializing)]
+    Context(SessionContext<'static>),
     /// A session ended or moved away.
     SessionEnded(SessionEnded<'static>),
     /// A KPI mark was set or cleared.
@@ -69,12 +75,24 @@ impl CallResult {
     }
 }
 
+/// The type of a message.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+}
+
 /// Reads one message of the hub.
 ///
 /// # Errors
 /// A text for people: the message is not a JSON object, or a field is missing or has the wrong type.
 pub fn decode(text: &[u8]) -> Result<HubMessage, String> {
-    serde_json::from_slice(text).map_err(|error| error.to_string())
+    let read = || match serde_json::from_slice::<Kind<'_>>(text)?.kind.as_ref() {
+        "session" => serde_json::from_slice(text).map(HubMessage::Session),
+        "context" => serde_json::from_slice(text).map(HubMessage::Context),
+        _ => serde_json::from_slice(text),
+    };
+    read().map_err(|error: serde_json::Error| error.to_string())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use deskbell_core::{NotificationId, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Envelope;
+use crate::raw_json::RawJson;
 
 /// Puts a notification on a desk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,25 @@ pub struct Session<'a> {
     /// The address of the customer's page, of that notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Cow<'a, str>>,
+    /// What the provider tells the agent, exactly as it wrote it. A welcome has `has_context` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<RawJson<'a>>,
+    /// In a welcome: whether the session has a context, which `getContext` returns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_context: bool,
+}
+
+/// The reply to `getContext`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "context", rename_all = "camelCase")]
+pub struct SessionContext<'a> {
+    /// The ids of the `getContext`.
+    #[serde(flatten)]
+    pub ids: Envelope<'a>,
+    /// The session's id.
+    pub session_id: Cow<'a, str>,
+    /// Its context, exactly as the provider wrote it.
+    pub context: RawJson<'a>,
 }
 
 /// A session ended, or moved to another desk.

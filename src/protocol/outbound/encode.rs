@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
+use super::desk::{Activity, Closed, Kpi, Notification, PresenceUpdate, Session, SessionContext, SessionEnded};
 use super::observer::{ObserverEvent, Stats};
 use super::reply::{Ack, AnswerResult, CancelResult, DoneResult, ErrorReply, NotifyResult, Pong, Refreshed};
 use super::welcome::Welcome;
@@ -30,6 +30,7 @@ messages!(
     PresenceUpdate,
     Refreshed,
     Session,
+    SessionContext,
     SessionEnded,
     Stats,
     Welcome

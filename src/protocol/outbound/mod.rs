@@ -10,7 +10,7 @@ mod reply;
 mod welcome;
 
 pub use decode::{CallResult, HubMessage, decode};
-pub use desk::{Activity, Buttons, Closed, Kpi, Notification, PresenceUpdate, Session, SessionEnded};
+pub use desk::{Activity, Buttons, Closed, Kpi, Notification, PresenceUpdate, Session, SessionContext, SessionEnded};
 pub use deskbell_core::entry::Field;
 pub(crate) use encode::append;
 pub use encode::{Encode, encode};

@@ -8,6 +8,7 @@ use super::super::welcome::{ClientLimits, OpenNotification, WelcomeState};
 use super::*;
 use crate::envelope::Envelope;
 use crate::error::ERRORS;
+use crate::raw_json::RawJson;
 use crate::vocabulary::CallName;
 
 const ID: NotificationId = NotificationId(5);
@@ -137,6 +138,31 @@ fn messages_to_a_desk_are_read() {
     assert_eq!(sent(&closed), HubMessage::Closed(closed.clone()));
     let update = PresenceUpdate { ids: ids(), presence: Presence::Available };
     assert_eq!(sent(&update), HubMessage::Presence(update.clone()));
+}
+
+#[test]
+fn a_context_is_read_as_it_was_written() {
+    // A number that no type holds, two equal keys, and nesting that a recursive reader refuses.
+    let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    let text = format!(r#"{{ "a":1e999,"a" : 2.50,"d":{deep} }}"#);
+    let context = RawJson::parse(text).unwrap();
+    let session = Session {
+        session_id: "s".into(),
+        notification_id: ID,
+        correlation_id: "c".into(),
+        title: "t".into(),
+        started_at: Timestamp(1),
+        breached: false,
+        unread: 0,
+        icon: None,
+        fields: Vec::new().into(),
+        link: None,
+        context: Some(context.clone()),
+        has_context: false,
+    };
+    assert_eq!(sent(&session), HubMessage::Session(session.clone()));
+    let reply = SessionContext { ids: ids(), session_id: "s".into(), context };
+    assert_eq!(sent(&reply), HubMessage::Context(reply.clone()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use deskbell_core::entry::Sound;
 
 use super::super::{Buttons, Field};
 use super::*;
-use crate::{CallName, Envelope, ErrorCode, NotificationId, Outcome, Presence, Reach, Timestamp};
+use crate::{CallName, Envelope, ErrorCode, NotificationId, Outcome, Presence, RawJson, Reach, Timestamp};
 
 const ID: NotificationId = NotificationId(0x0192_f0c4_7e3a_7b21_8c55_0123_4567_89ab);
 const TIME: Timestamp = Timestamp(1_795_255_200_000);
@@ -63,6 +63,8 @@ fn session() -> Session<'static> {
         icon: Some("chat".into()),
         fields: vec![Field { label: "Customer".into(), value: "Grace".into() }].into(),
         link: None,
+        context: None,
+        has_context: false,
     }
 }
 
@@ -347,4 +349,17 @@ proptest::proptest! {
         let json: Value = serde_json::from_slice(&encode(&error)).unwrap();
         assert_eq!((&json["type"], &json["detail"], &json["id"]), (&"error".into(), &detail.into(), &id.into()));
     }
+}
+
+#[test]
+fn a_context_is_written_as_the_provider_wrote_it() {
+    let context = r#"{ "b":1e999,"a" : 2.50,"b":"\u00e4/\/" }"#;
+    let message = Session { context: Some(RawJson::checked(context)), ..session() };
+    let json = String::from_utf8(encode(&message)).unwrap();
+    assert!(json.ends_with(&format!(",\"context\":{context}}}")), "{json}");
+    let reply = SessionContext { ids: IDS, session_id: "conv-42".into(), context: RawJson::checked(context) };
+    let expected =
+        format!(r#"{{"type":"context","id":"0d7e","correlationId":"7f9c","sessionId":"conv-42","context":{context}}}"#);
+    assert_eq!(String::from_utf8(encode(&reply)).unwrap(), expected);
+    check(&Session { has_context: true, ..session() }, &SESSION.replace("}]}", "}],\"hasContext\":true}"));
 }
